@@ -1,0 +1,1 @@
+//! Maintenance margin tables shipped as dated files.

@@ -1,0 +1,2 @@
+//! The binary `liqheat`.
+fn main() {}

@@ -1,0 +1,147 @@
+//! What is traded and where.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why a text is not a symbol, a venue or an instrument.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InstrumentError {
+    /// Symbols are 2 to 24 capital letters, digits, `-` or `_`.
+    #[error("'{0}' is not a symbol (2 to 24 of A-Z, 0-9, '-', '_', for example BTCUSDT)")]
+    Symbol(String),
+    /// An unknown venue.
+    #[error("'{0}' is not a venue (known: {known})", known = Venue::names())]
+    Venue(String),
+}
+
+/// The name of a perpetual future as its venue writes it, such as `BTCUSDT`. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Symbol(Arc<str>);
+
+impl Symbol {
+    const CHARS_MAX: usize = 24;
+
+    /// Checks a name; small letters are accepted and made capital.
+    ///
+    /// # Errors
+    /// When the text has another length or other characters than a symbol has.
+    pub fn new(text: &str) -> Result<Self, InstrumentError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+        let length_fits = (2..=Self::CHARS_MAX).contains(&text.len());
+        if !length_fits || !text.bytes().all(allowed) {
+            return Err(InstrumentError::Symbol(text.chars().take(40).collect()));
+        }
+        Ok(Self(text.to_ascii_uppercase().into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An exchange, or the simulated market.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Venue {
+    /// Binance USD-M futures.
+    Binance,
+    /// Bybit linear perpetuals.
+    Bybit,
+    /// OKX swaps.
+    Okx,
+    /// Hyperliquid perpetuals.
+    Hyperliquid,
+    /// The demo's simulated market.
+    Sim,
+}
+
+impl Venue {
+    /// Every venue.
+    pub const ALL: [Self; 5] = [Self::Binance, Self::Bybit, Self::Okx, Self::Hyperliquid, Self::Sim];
+
+    /// The name used in the database, in settings and in `SYMBOL@venue`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Binance => "binance",
+            Self::Bybit => "bybit",
+            Self::Okx => "okx",
+            Self::Hyperliquid => "hyperliquid",
+            Self::Sim => "sim",
+        }
+    }
+
+    /// From a name.
+    ///
+    /// # Errors
+    /// When no venue has that name.
+    pub fn from_name(name: &str) -> Result<Self, InstrumentError> {
+        Self::ALL
+            .into_iter()
+            .find(|venue| venue.name() == name)
+            .ok_or_else(|| InstrumentError::Venue(name.chars().take(40).collect()))
+    }
+
+    fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+}
+
+impl fmt::Display for Venue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One perpetual future at one venue: the key of every table and every ledger.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instrument {
+    /// Where.
+    pub venue: Venue,
+    /// What.
+    pub symbol: Symbol,
+}
+
+impl Instrument {
+    /// Puts the two together.
+    #[must_use]
+    pub const fn new(venue: Venue, symbol: Symbol) -> Self {
+        Self { venue, symbol }
+    }
+}
+
+impl fmt::Display for Instrument {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.symbol, self.venue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn symbols_are_checked() {
+        assert_eq!(Symbol::new("btcusdt").unwrap().as_str(), "BTCUSDT");
+        assert_eq!(Symbol::new("BTC-USDT-SWAP").unwrap().as_str(), "BTC-USDT-SWAP");
+        for bad in ["", "B", "BTC USDT", "BTC/USDT", "BTC'; DROP", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "БТЦ"] {
+            assert!(Symbol::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn venues_have_names() {
+        for venue in Venue::ALL {
+            assert_eq!(Venue::from_name(venue.name()), Ok(venue));
+        }
+        let error = Venue::from_name("mtgox").unwrap_err().to_string();
+        assert!(error.contains("binance"), "{error}");
+    }
+}

@@ -1,0 +1,18 @@
+//! The vocabulary of the market: what every other crate speaks, with no I/O and no serialisation.
+//!
+//! Prices, quantities and times are whole numbers in fixed units ([`Price`], [`Qty`], [`UnixMs`]); floats
+//! appear only at the edges and in the mass of the model. One convention holds everywhere inside: quantities
+//! are in coins, open interest is single-sided, and the side of a liquidation is the side of the position
+//! that was closed. Venues that count otherwise are converted where their data comes in.
+
+mod event;
+mod instrument;
+mod tiers;
+mod units;
+
+pub use event::{
+    Bar, Event, Funding, Kline, KlineKind, Liquidation, MarkPrice, OpenInterest, PriceKind, Side, Taker, Trade,
+};
+pub use instrument::{Instrument, InstrumentError, Symbol, Venue};
+pub use tiers::{Tier, TierError, TierTable};
+pub use units::{DecimalError, Interval, Price, Qty, Rate, UNIT_SCALE, UnixMs};

@@ -1,1 +1,26 @@
-//! Part of liqheat.
+//! The public protocol, as `docs/protocol.md` describes it: what clients say, what the server says, the hash
+//! that lets both agree, and the compact form of a history grid. Nothing here touches a socket or a clock.
+
+mod client;
+mod codes;
+mod grid;
+mod hash;
+mod http;
+mod number;
+mod server;
+mod time;
+
+pub use client::{
+    ClientCommand, CommandError, Mode, Position, SYMBOLS_PER_MESSAGE_MAX, Subscribe, parse_command,
+};
+pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
+pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};
+pub use hash::{Cell, StateHash};
+pub use http::{
+    BoardStats, CandleRow, ErrorBody, GridJson, HealthBody, KlinesBody, LevelRow, LevelsBody, LiquidationRow,
+    LiquidationsBody, PriceRange, StatsBody, SymbolRow, SymbolsBody, TimeseriesBody, TimeseriesMeta,
+    TimeseriesRow,
+};
+pub use number::Decimal;
+pub use server::{LevelMessage, ServerMessage, StateData};
+pub use time::{TimeError, format_time, parse_time};

@@ -1,0 +1,210 @@
+//! What a client may say. Unknown fields are ignored, so that newer clients can talk to older servers;
+//! everything else that does not fit is answered, never guessed.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::ErrorCode;
+
+/// Most symbols one message may name.
+pub const SYMBOLS_PER_MESSAGE_MAX: usize = 10;
+
+/// A position in the history of a symbol's state.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Position {
+    /// One unbroken run of `seq`.
+    pub epoch: String,
+    /// The last change known.
+    pub seq: u64,
+}
+
+/// How updates travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Whole states.
+    #[default]
+    Snapshot,
+    /// Differences from the state the client has.
+    Delta,
+}
+
+/// A subscription to one or more symbols.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Subscribe {
+    /// The symbols as the client wrote them, 1 to 10.
+    pub symbols: Vec<String>,
+    /// Wanted seconds between updates; to be clamped by the server.
+    pub update_interval_s: Option<f64>,
+    /// How updates travel.
+    pub mode: Mode,
+    /// What the client has from an earlier connection.
+    pub resume: BTreeMap<String, Position>,
+}
+
+/// A message of a client.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientCommand {
+    /// Begin sending these symbols.
+    Subscribe(Subscribe),
+    /// Stop sending these symbols.
+    Unsubscribe(Vec<String>),
+    /// Answer with a pong.
+    Ping,
+}
+
+/// Why a message was refused, with the code to answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CommandError {
+    /// The code on the wire.
+    pub code: ErrorCode,
+    /// What to tell the client.
+    pub message: String,
+}
+
+impl CommandError {
+    fn message(message: impl Into<String>) -> Self {
+        Self { code: ErrorCode::InvalidMessage, message: message.into() }
+    }
+}
+
+/// Reads one text message.
+///
+/// # Errors
+/// `INVALID_MESSAGE` for what is not a JSON object with fields of the right form, `INVALID_ACTION` for an
+/// unknown action.
+pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
+    let value: Value = serde_json::from_str(text)
+        .map_err(|error| CommandError::message(format!("Message is not valid JSON: {error}")))?;
+    let Value::Object(fields) = value else {
+        return Err(CommandError::message("Message must be a JSON object such as {\"action\":\"ping\"}"));
+    };
+    let action = match fields.get("action") {
+        Some(Value::String(action)) => action.as_str(),
+        Some(_) => return Err(CommandError::message("Field 'action' must be a string")),
+        None => return Err(CommandError::message("Field 'action' is missing")),
+    };
+    match action {
+        "subscribe" => subscribe(&fields).map(ClientCommand::Subscribe),
+        "unsubscribe" => symbols(&fields).map(ClientCommand::Unsubscribe),
+        "ping" => Ok(ClientCommand::Ping),
+        unknown => Err(CommandError {
+            code: ErrorCode::InvalidAction,
+            message: format!(
+                "Action '{}' not supported. Valid: subscribe, unsubscribe, ping",
+                unknown.chars().take(40).collect::<String>()
+            ),
+        }),
+    }
+}
+
+type Fields = serde_json::Map<String, Value>;
+
+fn subscribe(fields: &Fields) -> Result<Subscribe, CommandError> {
+    let update_interval_s =
+        match fields.get("update_interval") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(value.as_f64().filter(|seconds| seconds.is_finite()).ok_or_else(|| {
+                CommandError::message("Field 'update_interval' must be a number of seconds")
+            })?),
+        };
+    let mode = match fields.get("mode") {
+        None | Some(Value::Null) => Mode::Snapshot,
+        Some(Value::String(mode)) if mode == "snapshot" => Mode::Snapshot,
+        Some(Value::String(mode)) if mode == "delta" => Mode::Delta,
+        Some(_) => return Err(CommandError::message("Field 'mode' must be 'snapshot' or 'delta'")),
+    };
+    let resume = match fields.get("resume") {
+        None | Some(Value::Null) => BTreeMap::new(),
+        Some(value) => BTreeMap::deserialize(value).map_err(|_| {
+            CommandError::message(
+                "Field 'resume' must look like {\"BTCUSDT\":{\"epoch\":\"..\",\"seq\":123}}",
+            )
+        })?,
+    };
+    Ok(Subscribe { symbols: symbols(fields)?, update_interval_s, mode, resume })
+}
+
+fn symbols(fields: &Fields) -> Result<Vec<String>, CommandError> {
+    let wrong_form = || {
+        CommandError::message(format!(
+            "Field 'symbols' must be a list of 1 to {SYMBOLS_PER_MESSAGE_MAX} symbols"
+        ))
+    };
+    let list = fields.get("symbols").and_then(Value::as_array).ok_or_else(wrong_form)?;
+    if !(1..=SYMBOLS_PER_MESSAGE_MAX).contains(&list.len()) {
+        return Err(wrong_form());
+    }
+    list.iter().map(|symbol| symbol.as_str().map(str::to_owned).ok_or_else(wrong_form)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_the_documented_messages() {
+        let parsed =
+            parse_command(r#"{"action":"subscribe","symbols":["BTCUSDT","ETHUSDT"],"update_interval":5}"#);
+        let expected = Subscribe {
+            symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
+            update_interval_s: Some(5.0),
+            mode: Mode::Snapshot,
+            resume: BTreeMap::new(),
+        };
+        assert_eq!(parsed, Ok(ClientCommand::Subscribe(expected)));
+        let parsed = parse_command(
+            r#"{"action":"subscribe","symbols":["BTCUSDT"],"mode":"delta","resume":{"BTCUSDT":{"epoch":"e","seq":123}},"future":1}"#,
+        );
+        let Ok(ClientCommand::Subscribe(subscribe)) = parsed else { panic!("{parsed:?}") };
+        assert_eq!(subscribe.mode, Mode::Delta);
+        assert_eq!(subscribe.resume["BTCUSDT"], Position { epoch: "e".into(), seq: 123 });
+        assert_eq!(
+            parse_command(r#"{"action":"unsubscribe","symbols":["ETHUSDT"]}"#),
+            Ok(ClientCommand::Unsubscribe(vec!["ETHUSDT".into()]))
+        );
+        assert_eq!(parse_command(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping));
+    }
+
+    #[test]
+    fn answers_what_does_not_fit() {
+        for (text, code, part) in [
+            ("", ErrorCode::InvalidMessage, "JSON"),
+            ("{", ErrorCode::InvalidMessage, "JSON"),
+            ("[]", ErrorCode::InvalidMessage, "object"),
+            ("{}", ErrorCode::InvalidMessage, "'action' is missing"),
+            (r#"{"action":7}"#, ErrorCode::InvalidMessage, "string"),
+            (r#"{"action":"dance"}"#, ErrorCode::InvalidAction, "'dance' not supported"),
+            (r#"{"action":"subscribe"}"#, ErrorCode::InvalidMessage, "symbols"),
+            (r#"{"action":"subscribe","symbols":[]}"#, ErrorCode::InvalidMessage, "1 to 10"),
+            (r#"{"action":"subscribe","symbols":["A",1]}"#, ErrorCode::InvalidMessage, "symbols"),
+            (
+                r#"{"action":"subscribe","symbols":["A"],"update_interval":"x"}"#,
+                ErrorCode::InvalidMessage,
+                "interval",
+            ),
+            (r#"{"action":"subscribe","symbols":["A"],"mode":"fast"}"#, ErrorCode::InvalidMessage, "mode"),
+            (
+                r#"{"action":"subscribe","symbols":["A"],"resume":{"A":1}}"#,
+                ErrorCode::InvalidMessage,
+                "resume",
+            ),
+        ] {
+            let error = parse_command(text).unwrap_err();
+            assert_eq!(error.code, code, "{text}");
+            assert!(error.message.contains(part), "{text}: {}", error.message);
+        }
+        let eleven = format!(r#"{{"action":"unsubscribe","symbols":[{}]}}"#, vec![r#""A""#; 11].join(","));
+        assert_eq!(parse_command(&eleven).unwrap_err().code, ErrorCode::InvalidMessage);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,200}") {
+            let _ = parse_command(&text);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Codes of the protocol: a public contract, one row each in `docs/protocol.md`.
+
+use serde::Serialize;
+
+/// What went wrong with something the client said, or with the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ErrorCode {
+    /// A symbol that is not served.
+    InvalidSymbol,
+    /// An action the server does not know.
+    InvalidAction,
+    /// Not JSON, not an object, or a field of the wrong form.
+    InvalidMessage,
+    /// More messages than allowed.
+    RateLimited,
+    /// The server's own fault.
+    ServerError,
+}
+
+/// Something the client should know but need not act on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WarningCode {
+    /// Updates were skipped because the client did not keep up.
+    SlowConsumer,
+    /// The connection looks unreliable.
+    ConnectionUnstable,
+}
+
+/// How the data behind a symbol stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    /// Following the market.
+    Live,
+    /// Following, but behind.
+    Lagging,
+    /// Nothing new for too long.
+    Stale,
+    /// Recorded or simulated data, played.
+    Replay,
+    /// Part of the machinery is down.
+    Degraded,
+    /// The model has seen too little of the market yet.
+    WarmingUp,
+}
+
+impl FeedState {
+    /// The word used on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Lagging => "lagging",
+            Self::Stale => "stale",
+            Self::Replay => "replay",
+            Self::Degraded => "degraded",
+            Self::WarmingUp => "warming_up",
+        }
+    }
+}
+
+/// Why the server closed a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CloseCode {
+    /// The client closed first.
+    Normal,
+    /// The server is going away.
+    GoingAway,
+    /// The client broke the WebSocket protocol.
+    ProtocolError,
+    /// A kind of message the server does not accept.
+    Unsupported,
+    /// A text message that is not UTF-8.
+    InvalidPayload,
+    /// A message larger than the limit.
+    TooBig,
+    /// The server restarts; come back.
+    Restart,
+    /// No sign of life for too long; come back with backoff.
+    Silent,
+    /// Nothing was accepted for too long; come back with backoff.
+    Stalled,
+}
+
+impl CloseCode {
+    /// The number in the close frame.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::ProtocolError => 1002,
+            Self::Unsupported => 1003,
+            Self::InvalidPayload => 1007,
+            Self::TooBig => 1009,
+            Self::Restart => 1012,
+            Self::Silent => 4100,
+            Self::Stalled => 4101,
+        }
+    }
+
+    /// The text in the close frame and in logs.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Normal => "closed by client",
+            Self::GoingAway => "server is going away",
+            Self::ProtocolError => "websocket protocol error",
+            Self::Unsupported => "unsupported kind of message",
+            Self::InvalidPayload => "text is not UTF-8",
+            Self::TooBig => "message too big",
+            Self::Restart => "server restarts",
+            Self::Silent => "no sign of life",
+            Self::Stalled => "nothing accepted for too long",
+        }
+    }
+}

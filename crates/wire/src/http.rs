@@ -1,0 +1,247 @@
+//! Bodies of HTTP answers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{Decimal, FeedState, GridHeader, LevelMessage};
+
+/// The body of every refused request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorBody {
+    /// What was wrong and what would be right.
+    pub detail: String,
+}
+
+/// `GET /prices/klines`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KlinesBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// The interval's name.
+    pub interval: String,
+    /// Number of rows.
+    pub count: usize,
+    /// Oldest first.
+    pub data: Vec<CandleRow>,
+}
+
+/// One candle.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CandleRow {
+    /// Opening time, RFC 3339.
+    pub timestamp: String,
+    /// First price.
+    pub open: Decimal,
+    /// Highest price.
+    pub high: Decimal,
+    /// Lowest price.
+    pub low: Decimal,
+    /// Last price.
+    pub close: Decimal,
+    /// Coins; `null` when unknown.
+    pub volume: Option<Decimal>,
+}
+
+/// `GET /liquidations/heatmap-timeseries`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimeseriesBody {
+    /// One row an interval, oldest first.
+    pub data: Vec<TimeseriesRow>,
+    /// About all rows.
+    pub meta: TimeseriesMeta,
+}
+
+/// The levels at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimeseriesRow {
+    /// RFC 3339.
+    pub timestamp: String,
+    /// Ascending in price.
+    pub levels: Vec<LevelMessage>,
+    /// (side, leverage class, bin) additions since the row before.
+    pub positions_created: u64,
+    /// (side, leverage class, bin) liquidations since the row before.
+    pub positions_consumed: u64,
+}
+
+/// About a time series as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TimeseriesMeta {
+    /// Of which symbol.
+    pub symbol: String,
+    /// RFC 3339.
+    pub start_time: String,
+    /// RFC 3339.
+    pub end_time: String,
+    /// The interval's name.
+    pub interval: String,
+    /// Number of rows.
+    pub total_snapshots: usize,
+    /// Lowest and highest level in it.
+    pub price_range: PriceRange,
+    /// USD of longs in the last row.
+    pub total_long_volume: u64,
+    /// USD of shorts in the last row.
+    pub total_short_volume: u64,
+    /// (side, leverage class, bin) liquidations over all rows.
+    pub total_consumed: u64,
+}
+
+/// Lowest and highest price; `null` when there is none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PriceRange {
+    /// Lowest.
+    pub min: Option<Decimal>,
+    /// Highest.
+    pub max: Option<Decimal>,
+}
+
+/// `GET /liquidations/levels`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LevelsBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// Name and version of the model.
+    pub model: String,
+    /// The price now.
+    pub current_price: Decimal,
+    /// Levels of longs, nearest first.
+    pub long_liquidations: Vec<LevelRow>,
+    /// Levels of shorts, nearest first.
+    pub short_liquidations: Vec<LevelRow>,
+}
+
+/// The mass of one leverage class in one bin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LevelRow {
+    /// Lower edge of the bin.
+    pub price_level: Decimal,
+    /// Whole USD.
+    pub volume: u64,
+    /// Such as `25x`.
+    pub leverage: String,
+    /// Distance of the bin's middle from the price, per cent, signed.
+    pub distance_pct: f64,
+}
+
+/// `GET /v1/symbols`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SymbolsBody {
+    /// What is served.
+    pub symbols: Vec<SymbolRow>,
+    /// Whether the market is made up.
+    pub simulated: bool,
+    /// Market seconds a second; 1 for a live market.
+    pub speed: f64,
+}
+
+/// One symbol that is served.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SymbolRow {
+    /// Its name.
+    pub symbol: String,
+    /// Where it trades.
+    pub venue: String,
+    /// Length of its bars.
+    pub interval: String,
+    /// Opening time of the first bar, ms.
+    pub first: i64,
+    /// Closing time of the last bar shown, ms.
+    pub last: i64,
+    /// Height of a bin; `null` before the first state.
+    pub base_bin: Option<Decimal>,
+    /// How its data stands.
+    pub state: FeedState,
+    /// Whether its market is made up.
+    pub simulated: bool,
+    /// Share of open interest that the model has seen open, 0 to 1.
+    pub seen_share: f64,
+}
+
+/// `GET /v1/liquidations`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LiquidationsBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// Oldest first.
+    pub data: Vec<LiquidationRow>,
+}
+
+/// One realised liquidation.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LiquidationRow {
+    /// RFC 3339.
+    pub timestamp: String,
+    /// `long` when a long was liquidated.
+    pub side: &'static str,
+    /// Reported price.
+    pub price: Decimal,
+    /// Coins.
+    pub quantity: Decimal,
+    /// Whole USD.
+    pub usd: u64,
+}
+
+/// `GET /v1/heatmap/history` as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct GridJson {
+    /// The same header as the compact form.
+    #[serde(flatten)]
+    pub header: GridHeader,
+    /// Whole USD of longs, one list a column, lowest price first.
+    pub long: Vec<Vec<u64>>,
+    /// Whole USD of shorts.
+    pub short: Vec<Vec<u64>>,
+}
+
+/// `GET /ws/stats`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StatsBody {
+    /// Sockets open now.
+    pub active_connections: u64,
+    /// Messages sent in the last minute.
+    pub messages_sent_1m: u64,
+    /// Clients that do not keep up now.
+    pub slow_consumers: u64,
+    /// Subscriptions by symbol.
+    pub subscriptions_by_symbol: BTreeMap<String, u64>,
+    /// Seconds since start.
+    pub uptime_s: u64,
+    /// Turns of the updater.
+    pub updates: u64,
+    /// Turns of the updater that failed.
+    pub updates_failed: u64,
+    /// Broken invariants of the ledger, by all symbols.
+    pub invariants_broken: u64,
+    /// Position of each board.
+    pub boards: BTreeMap<String, BoardStats>,
+}
+
+/// Where a board stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BoardStats {
+    /// One unbroken run of `seq`.
+    pub epoch: String,
+    /// Last change.
+    pub seq: u64,
+    /// Hash of the state.
+    pub hash: String,
+    /// Time of the newest market event, RFC 3339.
+    pub as_of: Option<String>,
+    /// Levels with mass.
+    pub levels: usize,
+    /// How its data stands.
+    pub state: FeedState,
+}
+
+/// `GET /health`, `/live`, `/ready`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HealthBody {
+    /// `ok` or `degraded`.
+    pub status: &'static str,
+    /// What is not well, in words; empty when all is.
+    pub reasons: Vec<String>,
+    /// The program's version.
+    pub version: &'static str,
+}

@@ -1,0 +1,56 @@
+//! Numbers as people expect to see them in JSON: 98000, not 98000.0, and 0.1, not 0.1000000001.
+
+use liqheat_market::{Price, UNIT_SCALE};
+use serde::{Serialize, Serializer};
+
+/// A decimal in fixed units that is written as the shortest exact JSON number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Decimal(i64);
+
+impl Decimal {
+    /// From 1e-8 units.
+    #[must_use]
+    pub const fn from_units(units: i64) -> Self {
+        Self(units)
+    }
+}
+
+impl From<Price> for Decimal {
+    fn from(price: Price) -> Self {
+        Self(price.units())
+    }
+}
+
+impl From<liqheat_market::Qty> for Decimal {
+    fn from(qty: liqheat_market::Qty) -> Self {
+        Self(qty.units())
+    }
+}
+
+impl Serialize for Decimal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 % UNIT_SCALE == 0 {
+            serializer.serialize_i64(self.0 / UNIT_SCALE)
+        } else {
+            serializer.serialize_f64(self.0 as f64 / UNIT_SCALE as f64)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_have_no_point() {
+        for (units, text) in [
+            (9_800_000_000_000, "98000"),
+            (10_000_000, "0.1"),
+            (11_344_620_000_000, "113446.2"),
+            (1, "1e-8"),
+            (-150_000_000, "-1.5"),
+        ] {
+            assert_eq!(serde_json::to_string(&Decimal::from_units(units)).unwrap(), text);
+        }
+    }
+}

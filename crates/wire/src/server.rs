@@ -1,0 +1,175 @@
+//! What the server says over the socket.
+
+use serde::Serialize;
+
+use crate::{Decimal, ErrorCode, FeedState, WarningCode};
+
+/// One level of a state on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct LevelMessage {
+    /// Lower edge of the bin.
+    pub price: Decimal,
+    /// Whole USD of longs.
+    pub long_density: u64,
+    /// Whole USD of shorts.
+    pub short_density: u64,
+}
+
+/// The body of a snapshot (all levels with mass) or a delta (changed levels; 0/0 = gone).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StateData {
+    /// Ascending in price.
+    pub levels: Vec<LevelMessage>,
+    /// The price the state was made at.
+    pub current_price: Decimal,
+    /// (side, leverage class, bin) additions since the state the client had.
+    pub positions_created: u64,
+    /// (side, leverage class, bin) liquidations since the state the client had.
+    pub positions_consumed: u64,
+}
+
+/// A message of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage<'a> {
+    /// A whole state.
+    Snapshot {
+        /// Of which symbol.
+        symbol: &'a str,
+        /// The time of the state, RFC 3339.
+        timestamp: &'a str,
+        /// One unbroken run of `seq`.
+        epoch: &'a str,
+        /// The change this state includes last.
+        seq: u64,
+        /// Hash of the whole state.
+        hash: &'a str,
+        /// The state.
+        data: StateData,
+    },
+    /// The difference between two states.
+    Delta {
+        /// Of which symbol.
+        symbol: &'a str,
+        /// The time of the state, RFC 3339.
+        timestamp: &'a str,
+        /// One unbroken run of `seq`.
+        epoch: &'a str,
+        /// The state it applies to.
+        from: u64,
+        /// The state it leads to.
+        seq: u64,
+        /// Hash of the whole state it leads to.
+        hash: &'a str,
+        /// Changed levels only.
+        data: StateData,
+    },
+    /// How the data behind a symbol stands; also the heartbeat of a quiet market.
+    Status {
+        /// Of which symbol.
+        symbol: &'a str,
+        /// How it stands.
+        state: FeedState,
+        /// Time of the newest market event, RFC 3339; absent before the first.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        as_of: Option<&'a str>,
+        /// The current change number.
+        seq: u64,
+    },
+    /// Something the client should know.
+    Warning {
+        /// Which warning.
+        code: WarningCode,
+        /// In words.
+        message: &'a str,
+        /// Updates skipped.
+        dropped_messages: u64,
+    },
+    /// Something the client said, or the server did, wrong.
+    Error {
+        /// Which error.
+        code: ErrorCode,
+        /// In words.
+        message: &'a str,
+    },
+    /// The answer to a ping.
+    Pong {
+        /// The server's time, RFC 3339.
+        timestamp: &'a str,
+    },
+    /// The server will close; come back after a delay.
+    Goaway {
+        /// Why.
+        reason: &'a str,
+        /// The delay, different for every client.
+        reconnect_in_ms: u64,
+    },
+}
+
+impl ServerMessage<'_> {
+    /// The text frame's payload.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        // Serialising plain structs of numbers and strings into memory cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_written_to_the_letter() {
+        let levels = vec![LevelMessage {
+            price: Decimal::from_units(9_800_000_000_000),
+            long_density: 1_500_000,
+            short_density: 200_000,
+        }];
+        let data = StateData {
+            levels,
+            current_price: Decimal::from_units(9_845_000_000_000),
+            positions_created: 450,
+            positions_consumed: 120,
+        };
+        let snapshot = ServerMessage::Snapshot {
+            symbol: "BTCUSDT",
+            timestamp: "2025-12-28T14:30:00Z",
+            epoch: "e1",
+            seq: 124,
+            hash: "00ff",
+            data,
+        };
+        let cases = [
+            (
+                snapshot,
+                r#"{"type":"snapshot","symbol":"BTCUSDT","timestamp":"2025-12-28T14:30:00Z","epoch":"e1","seq":124,"hash":"00ff","data":{"levels":[{"price":98000,"long_density":1500000,"short_density":200000}],"current_price":98450,"positions_created":450,"positions_consumed":120}}"#,
+            ),
+            (
+                ServerMessage::Status {
+                    symbol: "BTCUSDT",
+                    state: FeedState::WarmingUp,
+                    as_of: Some("t"),
+                    seq: 1,
+                },
+                r#"{"type":"status","symbol":"BTCUSDT","state":"warming_up","as_of":"t","seq":1}"#,
+            ),
+            (
+                ServerMessage::Warning { code: WarningCode::SlowConsumer, message: "m", dropped_messages: 3 },
+                r#"{"type":"warning","code":"SLOW_CONSUMER","message":"m","dropped_messages":3}"#,
+            ),
+            (
+                ServerMessage::Error { code: ErrorCode::InvalidSymbol, message: "m" },
+                r#"{"type":"error","code":"INVALID_SYMBOL","message":"m"}"#,
+            ),
+            (ServerMessage::Pong { timestamp: "t" }, r#"{"type":"pong","timestamp":"t"}"#),
+            (
+                ServerMessage::Goaway { reason: "r", reconnect_in_ms: 8_123 },
+                r#"{"type":"goaway","reason":"r","reconnect_in_ms":8123}"#,
+            ),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(String::from_utf8(message.to_json()).unwrap(), expected);
+        }
+    }
+}

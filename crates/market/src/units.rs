@@ -7,7 +7,6 @@ use std::fmt;
 
 /// Units in one quote currency unit, one coin, or a rate of 1.0.
 pub const UNIT_SCALE: i64 = 100_000_000;
-const UNIT_DIGITS: usize = 8;
 
 /// Why a decimal text is not a price, a quantity or a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,34 +24,34 @@ pub enum DecimalError {
 
 /// Reads a plain decimal text as 1e-8 units. Digits beyond the eighth are cut off, not rounded: venues print
 /// trailing zeros up to the 16th place.
-fn parse_units(text: &str) -> Result<i64, DecimalError> {
-    let trimmed = text.trim();
-    if trimmed.is_empty() {
-        return Err(DecimalError::Empty);
-    }
-    let (negative, digits) = match trimmed.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, trimmed),
+fn parse_units(text: &[u8]) -> Result<i64, DecimalError> {
+    let trimmed = text.trim_ascii();
+    let (negative, digits) = match trimmed.split_first() {
+        None => return Err(DecimalError::Empty),
+        Some((b'-', rest)) => (true, rest),
+        Some(_) => (false, trimmed),
     };
     let malformed = || DecimalError::Malformed(shorten(text));
     let too_large = || DecimalError::TooLarge(shorten(text));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let point = digits.iter().position(|&byte| byte == b'.');
+    let (whole, fraction) = match point {
+        Some(at) => (&digits[..at], &digits[at + 1..]),
+        None => (digits, &digits[digits.len()..]),
+    };
     if whole.is_empty() && fraction.is_empty() {
         return Err(malformed());
     }
     let mut units: i64 = 0;
-    for byte in whole.bytes() {
+    for &byte in whole {
         let digit = decimal_digit(byte).ok_or_else(malformed)?;
         units = units.checked_mul(10).and_then(|u| u.checked_add(digit)).ok_or_else(too_large)?;
     }
-    for (place, byte) in fraction.bytes().enumerate() {
+    units = units.checked_mul(UNIT_SCALE).ok_or_else(too_large)?;
+    let mut place_units = UNIT_SCALE;
+    for &byte in fraction {
         let digit = decimal_digit(byte).ok_or_else(malformed)?;
-        if place < UNIT_DIGITS {
-            units = units.checked_mul(10).and_then(|u| u.checked_add(digit)).ok_or_else(too_large)?;
-        }
-    }
-    for _ in fraction.len()..UNIT_DIGITS {
-        units = units.checked_mul(10).ok_or_else(too_large)?;
+        place_units /= 10;
+        units = units.checked_add(digit * place_units).ok_or_else(too_large)?;
     }
     Ok(if negative { -units } else { units })
 }
@@ -62,12 +61,11 @@ fn decimal_digit(byte: u8) -> Option<i64> {
 }
 
 /// Error texts quote what was found, but never a whole broken file.
-fn shorten(text: &str) -> String {
-    const QUOTED_CHARS_MAX: usize = 40;
-    if text.chars().count() <= QUOTED_CHARS_MAX {
-        return text.to_owned();
-    }
-    text.chars().take(QUOTED_CHARS_MAX).chain("..".chars()).collect()
+fn shorten(text: &[u8]) -> String {
+    const QUOTED_BYTES_MAX: usize = 40;
+    let quoted = String::from_utf8_lossy(&text[..text.len().min(QUOTED_BYTES_MAX)]);
+    let ellipsis = if text.len() > QUOTED_BYTES_MAX { ".." } else { "" };
+    format!("{quoted}{ellipsis}")
 }
 
 fn write_units(units: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,6 +104,14 @@ macro_rules! decimal_newtype {
             /// # Errors
             /// When the text is empty, not a decimal number, or out of range.
             pub fn parse(text: &str) -> Result<Self, DecimalError> {
+                parse_units(text.as_bytes()).map(Self)
+            }
+
+            /// The same from bytes, for readers of files that are mostly digits.
+            ///
+            /// # Errors
+            /// When the bytes are empty, not a decimal number, or out of range.
+            pub fn parse_bytes(text: &[u8]) -> Result<Self, DecimalError> {
                 parse_units(text).map(Self)
             }
 

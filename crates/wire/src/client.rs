@@ -197,7 +197,7 @@ mod tests {
             assert_eq!(error.code, code, "{text}");
             assert!(error.message.contains(part), "{text}: {}", error.message);
         }
-        let eleven = format!(r#"{{"action":"unsubscribe","symbols":[{}]}}"#, vec![r#""A""#; 11].join(","));
+        let eleven = format!(r#"{{"action":"unsubscribe","symbols":[{}]}}"#, [r#""A""#; 11].join(","));
         assert_eq!(parse_command(&eleven).unwrap_err().code, ErrorCode::InvalidMessage);
     }
 

@@ -1,0 +1,83 @@
+//! Frames of the server (RFC 6455 section 5): never masked, so the bytes of a frame are the same for every
+//! client and are made once.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use liqheat_wire::CloseCode;
+
+const FINAL: u8 = 0x80;
+
+#[derive(Debug, Clone, Copy)]
+enum Opcode {
+    Text = 0x1,
+    Close = 0x8,
+    Ping = 0x9,
+    Pong = 0xA,
+}
+
+/// A text message in one frame.
+pub(crate) fn text(payload: &[u8]) -> Bytes {
+    frame(Opcode::Text, payload)
+}
+
+/// A ping without payload.
+pub(crate) fn ping() -> Bytes {
+    frame(Opcode::Ping, &[])
+}
+
+/// The answer to a ping, with its payload.
+pub(crate) fn pong(payload: &[u8]) -> Bytes {
+    frame(Opcode::Pong, payload)
+}
+
+/// The last frame of a connection.
+pub(crate) fn close(code: CloseCode) -> Bytes {
+    let mut payload = code.number().to_be_bytes().to_vec();
+    payload.extend_from_slice(code.reason().as_bytes());
+    frame(Opcode::Close, &payload)
+}
+
+fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+    const HEADER_BYTES_MAX: usize = 10;
+    let mut bytes = BytesMut::with_capacity(HEADER_BYTES_MAX + payload.len());
+    bytes.put_u8(FINAL | opcode as u8);
+    match payload.len() {
+        short @ 0..=125 => bytes.put_u8(short as u8),
+        medium @ 126..=0xFFFF => {
+            bytes.put_u8(126);
+            bytes.put_u16(medium as u16);
+        }
+        long => {
+            bytes.put_u8(127);
+            bytes.put_u64(long as u64);
+        }
+    }
+    bytes.put_slice(payload);
+    bytes.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_written_as_the_rfc_says() {
+        for (length, header) in [
+            (0, vec![0x81, 0]),
+            (125, vec![0x81, 125]),
+            (126, vec![0x81, 126, 0, 126]),
+            (65_535, vec![0x81, 126, 0xFF, 0xFF]),
+            (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let bytes = text(&vec![b'x'; length]);
+            assert_eq!(&bytes[..header.len()], header, "{length}");
+            assert_eq!(bytes.len(), header.len() + length);
+        }
+    }
+
+    #[test]
+    fn control_frames() {
+        assert_eq!(&ping()[..], [0x89, 0]);
+        assert_eq!(&pong(b"ab")[..], [0x8A, 2, b'a', b'b']);
+        assert_eq!(&close(CloseCode::Restart)[..4], [0x88, 17, 0x03, 0xF4]);
+    }
+}

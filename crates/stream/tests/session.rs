@@ -1,0 +1,329 @@
+//! Sessions over real sockets, seen from the client's side.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+use std::net::TcpStream as ClientSocket;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use liqheat_market::{Price, UnixMs};
+use liqheat_stream::{BoardUpdate, Counters, Hub, HubSettings, SessionSettings, Sessions, serve_socket};
+use liqheat_wire::{Cell, FeedState, StateHash};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tungstenite::protocol::{Message, Role, WebSocket};
+
+/// No answer within this is a failure; it is never waited for when all is well.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct World {
+    hub: Arc<Hub>,
+    sessions: Arc<Sessions>,
+    closing: CancellationToken,
+    listener: TcpListener,
+}
+
+fn settings() -> SessionSettings {
+    SessionSettings {
+        connections_max: 10,
+        message_bytes_max: 4_096,
+        ping_every: Duration::from_secs(60),
+        silent_after: Duration::from_secs(120),
+        status_every: Duration::from_secs(60),
+        slow_after: Duration::from_millis(100),
+        missed_max: 1_000_000,
+        stalled_after: Duration::from_secs(30),
+        wall_clock: || UnixMs(1_766_932_200_000),
+    }
+}
+
+impl World {
+    async fn new(settings: SessionSettings) -> Self {
+        let update_interval = Duration::from_millis(50);
+        let symbols = ["BTCUSDT", "ETHUSDT"].map(str::to_owned);
+        let hub = Arc::new(Hub::new(symbols, HubSettings { update_interval }));
+        let closing = CancellationToken::new();
+        let sessions = Sessions::new(Arc::clone(&hub), settings, closing.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { hub, sessions, closing, listener }
+    }
+
+    async fn connect(&self) -> Viewer {
+        let address = self.listener.local_addr().unwrap();
+        let client = tokio::task::spawn_blocking(move || ClientSocket::connect(address).unwrap());
+        let (stream, peer) = self.listener.accept().await.unwrap();
+        let place = self.sessions.reserve().unwrap();
+        self.sessions.spawn(serve_socket(Arc::clone(&self.sessions), place, stream, Bytes::new(), peer));
+        let client = client.await.unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        Viewer { socket: Some(WebSocket::from_raw_socket(client, Role::Client, None)) }
+    }
+
+    fn publish(&self, symbol: &str, levels: &[(i64, u64, u64)], price: i64) -> bool {
+        self.hub.slot(symbol).unwrap().publish(update(levels, price))
+    }
+
+    async fn end(self) {
+        self.closing.cancel();
+        tokio::time::timeout(PATIENCE, self.sessions.drained()).await.expect("every session ends");
+        assert_eq!(self.hub.counters.active_connections.load(Ordering::Relaxed), 0);
+        assert_eq!(self.hub.slots().map(|slot| slot.subscriptions()).sum::<usize>(), 0);
+        assert_eq!(self.hub.counters.slow_consumers.load(Ordering::Relaxed), 0);
+    }
+}
+
+fn update(levels: &[(i64, u64, u64)], price: i64) -> BoardUpdate {
+    let dollars = |n: i64| Price::from_units(n * 100_000_000);
+    let cells =
+        levels.iter().map(|(p, long, short)| Cell { price: dollars(*p), long_usd: *long, short_usd: *short });
+    BoardUpdate {
+        epoch: "e1".into(),
+        cells: cells.collect(),
+        price: dollars(price),
+        as_of: UnixMs(1_766_932_200_000),
+        counters: Counters { created: 450, consumed: 120 },
+    }
+}
+
+struct Viewer {
+    socket: Option<WebSocket<ClientSocket>>,
+}
+
+impl Viewer {
+    async fn with<T: Send + 'static>(
+        &mut self,
+        act: impl FnOnce(&mut WebSocket<ClientSocket>) -> T + Send + 'static,
+    ) -> T {
+        let mut socket = self.socket.take().unwrap();
+        let (socket, result) = tokio::task::spawn_blocking(move || {
+            let result = act(&mut socket);
+            (socket, result)
+        })
+        .await
+        .unwrap();
+        self.socket = Some(socket);
+        result
+    }
+
+    async fn say(&mut self, message: Value) {
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    async fn send(&mut self, message: Message) {
+        self.with(|socket| socket.send(message).unwrap()).await;
+    }
+
+    async fn hear(&mut self) -> Value {
+        let message = self.with(|socket| socket.read().unwrap()).await;
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    async fn close_code(&mut self) -> u16 {
+        self.with(|socket| {
+            loop {
+                match socket.read() {
+                    Ok(Message::Close(frame)) => return frame.unwrap().code.into(),
+                    Ok(_) => {}
+                    Err(error) => panic!("no close frame: {error}"),
+                }
+            }
+        })
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribing_is_answered_by_the_state_at_once() {
+    let world = World::new(settings()).await;
+    world.publish("BTCUSDT", &[(98_000, 1_500_000, 200_000)], 98_450);
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "update_interval": 60})).await;
+    let expected_hash = StateHash::of(&update(&[(98_000, 1_500_000, 200_000)], 0).cells).to_string();
+    let expected = json!({
+        "type": "snapshot", "symbol": "BTCUSDT", "timestamp": "2025-12-28T14:30:00Z", "epoch": "e1", "seq": 1,
+        "hash": expected_hash,
+        "data": {
+            "levels": [{"price": 98_000, "long_density": 1_500_000, "short_density": 200_000}],
+            "current_price": 98_450, "positions_created": 450, "positions_consumed": 120,
+        },
+    });
+    assert_eq!(viewer.hear().await, expected);
+    world.end().await;
+    assert_eq!(viewer.close_code().await, 1012);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_arrive_and_repetitions_do_not() {
+    let world = World::new(settings()).await;
+    world.publish("BTCUSDT", &[(100, 5, 0)], 120);
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    assert_eq!(viewer.hear().await["seq"], 1);
+    assert!(!world.publish("BTCUSDT", &[(100, 5, 0)], 120));
+    assert!(world.publish("BTCUSDT", &[(100, 6, 0)], 120));
+    let second = viewer.hear().await;
+    assert_eq!((&second["seq"], &second["data"]["levels"][0]["long_density"]), (&json!(2), &json!(6)));
+    viewer.say(json!({"action": "unsubscribe", "symbols": ["BTCUSDT"]})).await;
+    viewer.say(json!({"action": "ping"})).await;
+    assert_eq!(viewer.hear().await, json!({"type": "pong", "timestamp": "2025-12-28T14:30:00Z"}));
+    world.publish("BTCUSDT", &[(100, 7, 0)], 120);
+    viewer.say(json!({"action": "ping"})).await;
+    assert_eq!(viewer.hear().await["type"], "pong", "nothing comes after unsubscribing");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_named_and_the_good_part_is_done() {
+    let world = World::new(settings()).await;
+    world.publish("ETHUSDT", &[(3_000, 1, 1)], 3_000);
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["XYZUSDT", "ETHUSDT"]})).await;
+    assert_eq!(
+        viewer.hear().await,
+        json!({"type": "error", "code": "INVALID_SYMBOL", "message": "Symbol 'XYZUSDT' not supported. Valid: BTCUSDT, ETHUSDT"})
+    );
+    assert_eq!(viewer.hear().await["symbol"], "ETHUSDT");
+    viewer.say(json!({"action": "dance"})).await;
+    assert_eq!(viewer.hear().await["code"], "INVALID_ACTION");
+    viewer.say(json!(["not", "an", "object"])).await;
+    assert_eq!(viewer.hear().await["code"], "INVALID_MESSAGE");
+    viewer.send(Message::binary(vec![1, 2, 3])).await;
+    assert_eq!(viewer.close_code().await, 1003);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn before_the_first_state_the_standing_is_told() {
+    let world = World::new(settings()).await;
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    assert_eq!(
+        viewer.hear().await,
+        json!({"type": "status", "symbol": "BTCUSDT", "state": "warming_up", "seq": 0})
+    );
+    world.publish("BTCUSDT", &[(100, 5, 0)], 120);
+    assert_eq!(viewer.hear().await["type"], "snapshot");
+    world.hub.slot("BTCUSDT").unwrap().set_standing(FeedState::Stale, None);
+    let status = viewer.hear().await;
+    assert_eq!((&status["state"], &status["seq"]), (&json!("stale"), &json!(1)));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_market_has_a_heartbeat() {
+    let world = World::new(SessionSettings { status_every: Duration::from_millis(30), ..settings() }).await;
+    world.publish("BTCUSDT", &[(100, 5, 0)], 120);
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    assert_eq!(viewer.hear().await["type"], "snapshot");
+    for _ in 0..3 {
+        let status = viewer.hear().await;
+        assert_eq!((&status["type"], &status["seq"]), (&json!("status"), &json!(1)));
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deltas_lead_to_the_same_state() {
+    let world = World::new(settings()).await;
+    let many: Vec<(i64, u64, u64)> = (0..50).map(|p| (100 + p, 5, 0)).collect();
+    world.publish("BTCUSDT", &many, 120);
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta"})).await;
+    assert_eq!(viewer.hear().await["type"], "snapshot");
+    world.publish("BTCUSDT", &many[1..], 121);
+    let delta = viewer.hear().await;
+    assert_eq!((&delta["type"], &delta["from"], &delta["seq"]), (&json!("delta"), &json!(1), &json!(2)));
+    assert_eq!(delta["data"]["levels"], json!([{"price": 100, "long_density": 0, "short_density": 0}]));
+    assert_eq!(delta["hash"], StateHash::of(&update(&many[1..], 0).cells).to_string());
+    world.end().await;
+}
+
+/// The heart of the matter: a client that stops reading gets a warning and the newest state when it reads
+/// again, not the states it missed; and nobody else waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_skips_to_the_newest_state() {
+    let world = World::new(settings()).await;
+    let levels = |step: u64| -> Vec<(i64, u64, u64)> { (0..4_000).map(|p| (100 + p, step, 1)).collect() };
+    world.publish("BTCUSDT", &levels(1), 120);
+    let mut slow = world.connect().await;
+    let mut other = world.connect().await;
+    for viewer in [&mut slow, &mut other] {
+        viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+        assert_eq!(viewer.hear().await["seq"], 1);
+    }
+    let newest = 400;
+    for step in 2..=newest {
+        world.publish("BTCUSDT", &levels(step), 120);
+        // The other client reads each one, however long the first does not.
+        assert_eq!(other.hear().await["seq"], step);
+    }
+    let began = Instant::now();
+    while world.hub.counters.slow_consumers.load(Ordering::Relaxed) == 0 {
+        assert!(began.elapsed() < PATIENCE, "the stalled client is noticed");
+        tokio::task::yield_now().await;
+    }
+    let mut stale = 0;
+    let warning = loop {
+        let message = slow.hear().await;
+        if message["type"] == "warning" {
+            break message;
+        }
+        stale += 1;
+    };
+    // What the kernel had already taken: bounded by its buffers, far from the 399 states published.
+    assert!(stale < newest / 2, "{stale} old states were in flight");
+    assert_eq!(warning["code"], "SLOW_CONSUMER");
+    let dropped = warning["dropped_messages"].as_u64().unwrap();
+    assert_eq!(1 + stale + dropped + 1, newest, "first, in flight, skipped and newest are all there were");
+    let state = slow.hear().await;
+    assert_eq!(
+        (&state["seq"], &state["data"]["levels"][0]["long_density"]),
+        (&json!(newest), &json!(newest))
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_is_closed() {
+    let stalled_after = Duration::from_millis(300);
+    let world = World::new(SessionSettings { stalled_after, ..settings() }).await;
+    let viewer = world.connect().await;
+    let mut viewer = viewer;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    assert_eq!(viewer.hear().await["type"], "status");
+    let began = Instant::now();
+    let active = &world.hub.counters.active_connections;
+    for step in 1.. {
+        let levels: Vec<(i64, u64, u64)> = (0..4_000).map(|p| (100 + p, step, 1)).collect();
+        world.publish("BTCUSDT", &levels, 120);
+        if active.load(Ordering::Relaxed) == 0 {
+            break;
+        }
+        assert!(began.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn places_are_limited_and_given_back() {
+    let world = World::new(SessionSettings { connections_max: 2, ..settings() }).await;
+    let first = world.sessions.reserve().unwrap();
+    let _second = world.sessions.reserve().unwrap();
+    assert!(world.sessions.reserve().is_none());
+    drop(first);
+    assert!(world.sessions.reserve().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_client_is_closed() {
+    let silent_after = Duration::from_millis(50);
+    let world = World::new(SessionSettings { silent_after, ..settings() }).await;
+    let mut viewer = world.connect().await;
+    assert_eq!(viewer.close_code().await, 4100);
+    world.end().await;
+}

@@ -1,0 +1,169 @@
+//! The time x price picture of the past: a ledger run over bars, looked at once per column.
+//!
+//! A column shows the ledger as it stood at the column's end (or after the last bar there is), so a band ends
+//! in the column in which the price touched it. In a hole the last picture is held for as long as the ledger's
+//! gap rule would bridge it; columns beyond that, before the first bar and after the last stay empty.
+
+use liqheat_market::{Bar, Price, Qty, UnixMs};
+
+use crate::ledger::Ledger;
+use crate::step::{Outcome, Step};
+
+/// Which columns and rows to fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GridSpec {
+    /// Where the first column begins.
+    pub start: UnixMs,
+    /// Length of a column in milliseconds.
+    pub column_ms: i64,
+    /// Number of columns.
+    pub columns: usize,
+    /// Lower edge of the lowest row.
+    pub price_low: Price,
+    /// Height of a row.
+    pub bin: Price,
+    /// Number of rows.
+    pub rows: usize,
+}
+
+impl GridSpec {
+    /// Most cells in one picture.
+    pub const CELLS_MAX: usize = 4_000_000;
+
+    fn check(&self) -> Result<usize, GridError> {
+        let cells = self.columns.checked_mul(self.rows).filter(|cells| (1..=Self::CELLS_MAX).contains(cells));
+        let cells = cells.ok_or(GridError::Size { columns: self.columns, rows: self.rows })?;
+        if self.column_ms <= 0 {
+            return Err(GridError::Column(self.column_ms));
+        }
+        if !self.bin.is_positive() || self.price_low.units() < 0 {
+            return Err(GridError::Rows { bin: self.bin, price_low: self.price_low });
+        }
+        Ok(cells)
+    }
+
+    /// The column in whose `(start, end]` a bar closes; `None` before the first and after the last.
+    fn column_of(&self, close_time: UnixMs) -> Option<usize> {
+        let since = close_time.since(self.start);
+        if since <= 0 {
+            return None;
+        }
+        usize::try_from((since - 1) / self.column_ms).ok().filter(|column| *column < self.columns)
+    }
+}
+
+/// Why a picture is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GridError {
+    /// Too many cells, or none.
+    #[error("{columns} columns of {rows} rows: there must be 1 to {max} cells", max = GridSpec::CELLS_MAX)]
+    Size {
+        /// Columns asked for.
+        columns: usize,
+        /// Rows asked for.
+        rows: usize,
+    },
+    /// A column must have a length.
+    #[error("a column of {0} ms: it must be longer than 0")]
+    Column(i64),
+    /// A row must have a height and prices are not negative.
+    #[error("rows of {bin} from {price_low}: the height must be above 0 and the price not below 0")]
+    Rows {
+        /// Height asked for.
+        bin: Price,
+        /// Lower edge asked for.
+        price_low: Price,
+    },
+}
+
+/// A filled picture. Cell (column, row) is at `column * rows + row`, row 0 the lowest price.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryGrid {
+    /// What was asked for.
+    pub spec: GridSpec,
+    /// Long mass in USD.
+    pub long: Vec<f32>,
+    /// Short mass in USD.
+    pub short: Vec<f32>,
+    /// Per column, levels created in it (as [`Step::created`]).
+    pub created: Vec<u64>,
+    /// Per column, levels consumed in it (as [`Step::consumed`]).
+    pub consumed: Vec<u64>,
+    /// Per column, USD consumed in it, both sides.
+    pub consumed_usd: Vec<f64>,
+}
+
+impl HistoryGrid {
+    /// The rows of one column, (long, short).
+    #[must_use]
+    pub fn column(&self, column: usize) -> (&[f32], &[f32]) {
+        let cells = column * self.spec.rows..(column + 1) * self.spec.rows;
+        (&self.long[cells.clone()], &self.short[cells])
+    }
+
+    fn count(&mut self, column: usize, step: &Step) {
+        self.created[column] += step.created;
+        self.consumed[column] += step.consumed;
+        self.consumed_usd[column] += step.consumed_long.usd + step.consumed_short.usd;
+    }
+}
+
+/// For [`history`] over bars without trades: no volume at price is known.
+pub const NO_PROFILE: &dyn Fn(UnixMs) -> &'static [(Price, Qty)] = &|_| &[];
+
+/// Runs `ledger` over `bars` (ascending; those before the picture warm it up) and takes the columns.
+/// `profile_of` gives the volume at price of the bar that opens at a time, empty when unknown. Afterwards the
+/// ledger stands at the last bar.
+///
+/// # Errors
+/// When the picture has no cells, too many, or no extent.
+pub fn history<'a>(
+    ledger: &mut Ledger,
+    bars: &[Bar],
+    profile_of: &dyn Fn(UnixMs) -> &'a [(Price, Qty)],
+    spec: GridSpec,
+) -> Result<HistoryGrid, GridError> {
+    let cells = spec.check()?;
+    let mut grid = HistoryGrid {
+        spec,
+        long: vec![0.0; cells],
+        short: vec![0.0; cells],
+        created: vec![0; spec.columns],
+        consumed: vec![0; spec.columns],
+        consumed_usd: vec![0.0; spec.columns],
+    };
+    // The first column that has not been taken yet.
+    let mut pending = 0;
+    for bar in bars {
+        let column = spec.column_of(bar.close_time);
+        let reached = match column {
+            Some(column) => column,
+            None if bar.close_time > spec.start => spec.columns,
+            None => 0,
+        };
+        // Columns that ended before this bar closed show what stood before it.
+        take_columns(ledger, &mut grid, pending..reached);
+        pending = pending.max(reached);
+        let step = ledger.apply(bar, profile_of(bar.open_time));
+        if let (Some(column), false) = (column, matches!(step.outcome, Outcome::Refused(_))) {
+            grid.count(column, &step);
+        }
+    }
+    let last = ledger.as_of().and_then(|as_of| spec.column_of(as_of));
+    take_columns(ledger, &mut grid, pending..last.map_or(pending, |column| column + 1));
+    Ok(grid)
+}
+
+fn take_columns(ledger: &Ledger, grid: &mut HistoryGrid, columns: std::ops::Range<usize>) {
+    let (spec, Some(as_of)) = (grid.spec, ledger.as_of()) else { return };
+    let gap_ms_max = ledger.params().values().gap_ms_max;
+    for column in columns {
+        let column_start = spec.start.plus(spec.column_ms.saturating_mul(column as i64));
+        if column_start.since(as_of) > gap_ms_max {
+            break;
+        }
+        let cells = column * spec.rows..(column + 1) * spec.rows;
+        let (long, short) = (&mut grid.long[cells.clone()], &mut grid.short[cells]);
+        ledger.add_to_column(spec.price_low, spec.bin, None, long, short);
+    }
+}

@@ -1,0 +1,170 @@
+//! What must hold after every step, as a cheap check on the running sums and as a full recount.
+
+use liqheat_market::Side;
+
+use crate::book::{Book, Origin};
+use crate::ledger::Ledger;
+
+/// Largest error of the balance, relative to open interest, that is still rounding.
+const BALANCE_ERROR_MAX: f64 = 1e-9;
+
+/// An invariant that does not hold.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum InvariantBreak {
+    /// I1: a side does not sum to the open interest.
+    #[error("invariant 1: {} mass {mass} is not the open interest {open_interest}", side.name())]
+    Balance {
+        /// Which side.
+        side: Side,
+        /// Its mass in coins.
+        mass: f64,
+        /// Open interest in coins.
+        open_interest: f64,
+    },
+    /// I2: mass is negative or not a number.
+    #[error("invariant 2: {} mass of {mass} coins", side.name())]
+    Negative {
+        /// Which side.
+        side: Side,
+        /// What was found, coins.
+        mass: f64,
+    },
+    /// I3: a level stands on the wrong side of the price.
+    #[error("invariant 3: {} levels reach across the price", side.name())]
+    Beyond {
+        /// Which side.
+        side: Side,
+    },
+}
+
+/// The invariants of one moment as numbers, by a recount of every cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Invariants {
+    /// I1: relative distance of the long mass from open interest.
+    pub long_error: f64,
+    /// I1: relative distance of the short mass from open interest.
+    pub short_error: f64,
+    /// I2: the smallest mass found anywhere, coins. NaN when a mass is not a number.
+    pub mass_min: f64,
+    /// I3: long mass at or above the price, coins.
+    pub long_beyond: f64,
+    /// I3: short mass at or below the price, coins.
+    pub short_beyond: f64,
+    /// Largest relative distance, over both sides, of the running sums and of the totals row from the
+    /// recount. Not an invariant of the model but of its bookkeeping.
+    pub drift: f64,
+}
+
+impl Invariants {
+    /// All hold, up to rounding.
+    #[must_use]
+    pub fn hold(&self) -> bool {
+        self.long_error <= BALANCE_ERROR_MAX
+            && self.short_error <= BALANCE_ERROR_MAX
+            && self.mass_min >= 0.0
+            && self.long_beyond == 0.0
+            && self.short_beyond == 0.0
+            && self.drift <= BALANCE_ERROR_MAX
+    }
+}
+
+impl Ledger {
+    /// Recounts every cell. Takes milliseconds; the running check of [`Ledger::apply`] takes none.
+    #[must_use]
+    pub fn check(&self) -> Invariants {
+        let open_interest = self.open_interest();
+        let price_cell = self.price_cell();
+        let long = recount(&self.long, price_cell);
+        let short = recount(&self.short, price_cell);
+        let error = |mass: f64| relative(mass - open_interest, open_interest);
+        Invariants {
+            long_error: error(long.mass),
+            short_error: error(short.mass),
+            mass_min: worse(long.mass_min, short.mass_min),
+            long_beyond: long.beyond,
+            short_beyond: short.beyond,
+            drift: relative(long.drift.max(short.drift), open_interest),
+        }
+    }
+
+    /// The cheap check: constant time, on running sums and the bounds of the used cells.
+    pub(crate) fn broken(&self) -> Vec<InvariantBreak> {
+        let open_interest = self.open_interest();
+        let mut broken = Vec::new();
+        for book in [&self.long, &self.short] {
+            let side = book.side;
+            let mass = book.mass();
+            let fits = relative(mass - open_interest, open_interest) <= BALANCE_ERROR_MAX;
+            if !fits {
+                broken.push(InvariantBreak::Balance { side, mass, open_interest });
+            }
+            for origin in Origin::BOTH {
+                let unlevelled = book.unlevelled[origin as usize] * book.scale();
+                let levelled = book.levelled[origin as usize] * book.scale();
+                // The running sum of levels may end a rounding error below zero once all of them are gone.
+                let levels_fit = levelled >= -BALANCE_ERROR_MAX * open_interest;
+                if unlevelled.is_nan() || unlevelled < 0.0 || !levels_fit {
+                    broken.push(InvariantBreak::Negative { side, mass: unlevelled.min(levelled) });
+                }
+            }
+            let crosses = match side {
+                Side::Long => book.used.end > self.price_cell(),
+                Side::Short => book.used.start <= self.price_cell(),
+            };
+            if crosses && !book.used.is_empty() {
+                broken.push(InvariantBreak::Beyond { side });
+            }
+        }
+        broken
+    }
+}
+
+struct Recount {
+    mass: f64,
+    mass_min: f64,
+    beyond: f64,
+    drift: f64,
+}
+
+fn recount(book: &Book, price_cell: usize) -> Recount {
+    let scale = book.scale();
+    let mut levelled = [0.0; 2];
+    let mut mass_min: f64 = 0.0;
+    let mut beyond = 0.0;
+    let mut drift: f64 = 0.0;
+    for index in 0..book.stride() {
+        let mut cell = 0.0;
+        for class in 0..book.classes() {
+            for origin in Origin::BOTH {
+                let mass = book.row(class, origin)[index];
+                cell += mass;
+                levelled[origin as usize] += mass;
+                mass_min = worse(mass_min, mass * scale);
+            }
+        }
+        let crosses = match book.side {
+            Side::Long => index >= price_cell,
+            Side::Short => index <= price_cell,
+        };
+        if crosses {
+            beyond += cell * scale;
+        }
+        drift = drift.max((cell - book.totals()[index]).abs() * scale);
+    }
+    for origin in Origin::BOTH {
+        let unlevelled = book.unlevelled[origin as usize];
+        mass_min = worse(mass_min, unlevelled * scale);
+        drift = drift.max((levelled[origin as usize] - book.levelled[origin as usize]).abs() * scale);
+    }
+    let mass = (levelled[0] + levelled[1] + book.unlevelled[0] + book.unlevelled[1]) * scale;
+    Recount { mass, mass_min, beyond, drift }
+}
+
+fn relative(difference: f64, whole: f64) -> f64 {
+    difference.abs() / whole.max(1e-8)
+}
+
+/// The smaller of two masses; not a number is worst.
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a < b { a } else { b }
+}

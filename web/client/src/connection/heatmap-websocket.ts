@@ -1,0 +1,571 @@
+/**
+ * `HeatmapWebSocket`: keeps the newest heatmap of the subscribed symbols, however the data gets here.
+ *
+ * Promises: `onSnapshot` always gets a whole state, in order, each state once; after any frame the state equals the server's
+ * at that `seq` or the application is told; subscriptions outlive every disconnect. The socket, HTTP, time and page are
+ * behind `Environment`; what a state is, behind `Board`; what the application sees of the connection, behind
+ * `StatusMachine`. This file only decides what to do when one of them reports something.
+ */
+import { Board, type Outcome } from '../model/board.ts';
+import { type Environment, type Socket } from '../transport/environment.ts';
+import { Poller, pollAddress, type PollItem } from '../transport/polling.ts';
+import {
+    ackMessage,
+    parseFrame,
+    pingMessage,
+    subscribeMessage,
+    unsubscribeMessage,
+    type DeltaFrame,
+    type ErrorFrame,
+    type FeedState,
+    type Frame,
+    type Mismatch,
+    type ResumePoint,
+    type SnapshotFrame,
+    type StatusFrame,
+    type SubscribeOptions,
+    type WarningFrame,
+} from '../wire/frames.ts';
+import { Backoff } from './backoff.ts';
+import { afterClose } from './codes.ts';
+import { StatusMachine, type Reason, type Status, type StatusChange } from './status.ts';
+
+export interface HeatmapOptions {
+    /** A whole state, whatever travelled. */
+    onSnapshot?: (message: SnapshotFrame) => void;
+    /** Only what changed; called before `onSnapshot` for the same state. */
+    onDelta?: (message: DeltaFrame) => void;
+    onStatusChange?: (status: Status, change: StatusChange) => void;
+    /** What the server says about the market data of a symbol; also its heartbeat. */
+    onFeed?: (message: StatusFrame) => void;
+    onWarning?: (message: WarningFrame) => void;
+    /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS). */
+    onError?: (message: ErrorFrame) => void;
+    /** Disconnects for good when aborted. */
+    signal?: AbortSignal;
+    /** Address to poll while the socket does not work; `false` switches polling off. Derived from the socket's by default. */
+    pollUrl?: string | false;
+}
+
+/** Everything known about a symbol. */
+export interface SymbolState {
+    /** The newest whole state. */
+    snapshot: SnapshotFrame;
+    /** The feed's state as last reported, null before the first report. */
+    feed: FeedState | null;
+    /** When the newest frame about this symbol arrived, milliseconds since 1970. */
+    heardAt: number;
+    via: 'socket' | 'polling';
+}
+
+interface Subscription {
+    readonly board: Board;
+    options: SubscribeOptions;
+    feed: FeedState | null;
+    heardAt: number;
+    via: 'socket' | 'polling';
+    /** Consecutive states that did not match their hash; the second in a row is shown, with the error told. */
+    mismatches: number;
+}
+
+const BACKOFF_FIRST_MS = 2_000;
+const BACKOFF_LAST_MS = 32_000;
+const HANDSHAKE_LIMIT_MS = 10_000;
+const PING_EVERY_MS = 30_000;
+/** The server sends a heartbeat every 15 s; two missed and some slack is silence. */
+const SILENCE_MS = 40_000;
+const PROBE_LIMIT_MS = 5_000;
+const TICK_MS = 5_000;
+/** A tick this late means that the machine slept or the page was frozen. */
+const TIME_JUMP_MS = 15_000;
+const SLOW_FOR_MS = 15_000;
+const FAILURES_BEFORE_POLLING = 3;
+const DEFAULT_POLL_MS = 5_000;
+const SYMBOLS_PER_MESSAGE = 10;
+
+export class HeatmapWebSocket extends EventTarget {
+    readonly #url: string;
+    readonly #world: Environment;
+    readonly #status: StatusMachine;
+    readonly #backoff: Backoff;
+    readonly #subscriptions = new Map<string, Subscription>();
+    readonly #poller: Poller | null;
+    #signal: AbortSignal | undefined;
+    #wanted = false;
+    #socket: Socket | null = null;
+    #open = false;
+    /** Timers that belong to the present attempt or connection; all are cancelled when it ends. */
+    #timers = new Set<() => void>();
+    #cancelRetry: (() => void) | null = null;
+    #unwatchPage: (() => void) | null = null;
+    #pollingOffered = true;
+    #polling = false;
+    #goawayMs: number | null = null;
+    #heardAt = 0;
+    #pingedAt = 0;
+    #tickedAt = 0;
+    #slowUntil = 0;
+    #probing = false;
+
+    constructor(url: string, options: HeatmapOptions, world: Environment) {
+        super();
+        this.#url = url;
+        this.#world = world;
+        this.#status = new StatusMachine((change) => this.#emit('statuschange', change));
+        this.#backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_LAST_MS, world.random);
+        this.#poller = this.#makePoller(options.pollUrl);
+        this.#listen('snapshot', options.onSnapshot);
+        this.#listen('delta', options.onDelta);
+        this.#listen('feed', options.onFeed);
+        this.#listen('warning', options.onWarning);
+        this.#listen('error', options.onError);
+        const told = options.onStatusChange;
+        if (told !== undefined) this.#listen<StatusChange>('statuschange', (change) => told(change.status, change));
+        options.signal?.addEventListener('abort', () => this.#end('aborted', 'the signal was aborted'), { once: true });
+        this.#signal = options.signal;
+    }
+
+    /** Connects, and keeps connecting until `disconnect`. Calling it again while connected does nothing. */
+    connect(): void {
+        if (this.#wanted || this.#signal?.aborted === true) return;
+        this.#wanted = true;
+        this.#pollingOffered = true;
+        this.#backoff.reset();
+        this.#unwatchPage = this.#world.watchPage(() => this.#woke());
+        this.#attempt('asked');
+    }
+
+    /** Follows these symbols from now on, also over reconnects; again with other options changes them. */
+    subscribe(symbols: readonly string[], options: SubscribeOptions = {}): void {
+        for (const symbol of symbols) {
+            const known = this.#subscriptions.get(symbol);
+            if (known === undefined) {
+                const board = new Board(symbol);
+                this.#subscriptions.set(symbol, {
+                    board, options, feed: null, heardAt: 0, via: 'socket', mismatches: 0,
+                });
+            } else {
+                // Another bin or range is another state: nothing of the old one may be built on.
+                if (viewOf(known.options) !== viewOf(options)) known.board.forget();
+                known.options = options;
+            }
+        }
+        if (this.#open) this.#sendSubscribe(symbols);
+        if (this.#polling) this.#followPolls();
+    }
+
+    unsubscribe(symbols: readonly string[]): void {
+        for (const symbol of symbols) this.#subscriptions.delete(symbol);
+        if (this.#open) this.#inMessages(symbols, (some) => this.#socket?.send(unsubscribeMessage(some)));
+        if (this.#polling) this.#followPolls();
+    }
+
+    /** Closes the connection and stays away; subscriptions are kept for a later `connect`. */
+    disconnect(): void {
+        this.#end('asked', 'disconnected on request');
+    }
+
+    /** The newest state of a symbol, or undefined before the first. */
+    state(symbol: string): SymbolState | undefined {
+        const known = this.#subscriptions.get(symbol);
+        const snapshot = known?.board.snapshot() ?? null;
+        if (known === undefined || snapshot === null) return undefined;
+        return { snapshot, feed: known.feed, heardAt: known.heardAt, via: known.via };
+    }
+
+    /** The connection's status with its reason. */
+    get status(): StatusChange {
+        return this.#status.get();
+    }
+
+    // --- connecting and closing ---
+
+    #attempt(reason: Reason): void {
+        this.#cancelRetry?.();
+        this.#cancelRetry = null;
+        if (!this.#status.is('polling')) this.#status.move('connecting', reason, `connecting to ${this.#url}`);
+        let socket: Socket;
+        try {
+            socket = this.#world.openSocket(this.#url);
+        } catch (error) {
+            const why = error instanceof Error ? error.message : String(error);
+            this.#fail('bad_address', why);
+            this.#emit('error', { type: 'error', code: 'BAD_ADDRESS', message: why } satisfies ErrorFrame);
+            return;
+        }
+        this.#socket = socket;
+        const timeout = this.#after(HANDSHAKE_LIMIT_MS, () => this.#lost('no_answer', 'the server did not answer'));
+        socket.onopen = () => {
+            timeout();
+            if (this.#socket === socket) this.#opened();
+        };
+        socket.onmessage = (event) => {
+            if (this.#socket === socket) this.#received(event.data);
+        };
+        socket.onclose = (event) => {
+            if (this.#socket === socket) this.#closed(event.code, event.reason);
+        };
+        // An error is always followed by a close, which carries the code.
+        socket.onerror = () => {};
+    }
+
+    #opened(): void {
+        this.#open = true;
+        this.#stopPolling();
+        const now = this.#world.now();
+        this.#heardAt = now;
+        this.#tickedAt = now;
+        this.#slowUntil = 0;
+        this.#probing = false;
+        this.#status.move('connected', 'opened', 'connected');
+        this.#sendSubscribe([...this.#subscriptions.keys()]);
+        // Answered even when nothing is subscribed, so that a server that opens and says nothing is noticed.
+        this.#ping(now);
+        this.#after(TICK_MS, () => this.#tick());
+    }
+
+    #closed(code: number, reason: string): void {
+        const words = reason === '' ? `closed by the server (${code})` : `closed by the server (${code}: ${reason})`;
+        const next = afterClose(code);
+        if (next === 'stay_away') {
+            this.#drop();
+            this.#fail('refused', words);
+            return;
+        }
+        const neverOpened = !this.#open;
+        const goaway = this.#goawayMs;
+        this.#drop();
+        if (goaway !== null) this.#retryIn(goaway, 'goaway', words);
+        else if (next === 'come_back_now' && this.#backoff.failures() === 0) {
+            this.#backoff.next();
+            this.#retryIn(0, 'closed', words);
+        } else this.#retryIn(this.#backoff.next(), 'closed', words);
+        if (neverOpened && this.#backoff.failures() === 1) void this.#askWhy();
+    }
+
+    /** The socket is still there but no good: leave it and try again. */
+    #lost(reason: Reason, message: string): void {
+        const socket = this.#socket;
+        this.#drop();
+        socket?.close();
+        this.#retryIn(this.#backoff.next(), reason, message);
+    }
+
+    #retryIn(delayMs: number, reason: Reason, message: string): void {
+        if (!this.#status.is('polling')) {
+            this.#status.move('disconnected', reason, message, this.#world.now() + delayMs);
+        }
+        this.#cancelRetry = this.#world.later(delayMs, () => this.#attempt('retry'));
+        if (this.#backoff.failures() >= FAILURES_BEFORE_POLLING) this.#startPolling();
+    }
+
+    /** Forgets the present socket and everything that was timed for it. */
+    #drop(): void {
+        this.#socket = null;
+        this.#open = false;
+        this.#goawayMs = null;
+        for (const cancel of this.#timers) cancel();
+        this.#timers.clear();
+    }
+
+    #fail(reason: Reason, message: string): void {
+        this.#wanted = false;
+        this.#release();
+        this.#status.move('failed', reason, message);
+    }
+
+    #end(reason: Reason, message: string): void {
+        if (!this.#wanted && this.#status.is('disconnected')) return;
+        this.#wanted = false;
+        const socket = this.#socket;
+        this.#release();
+        socket?.close(1000);
+        this.#status.move('disconnected', reason, message);
+    }
+
+    #release(): void {
+        this.#drop();
+        this.#cancelRetry?.();
+        this.#cancelRetry = null;
+        this.#stopPolling();
+        this.#unwatchPage?.();
+        this.#unwatchPage = null;
+    }
+
+    // --- keeping the connection honest ---
+
+    #tick(): void {
+        const now = this.#world.now();
+        const late = now - this.#tickedAt > TIME_JUMP_MS;
+        this.#tickedAt = now;
+        this.#after(TICK_MS, () => this.#tick());
+        if (late) this.#probe(now);
+        else if (now - this.#heardAt > SILENCE_MS) {
+            if (!this.#status.is('stale')) this.#status.move('stale', 'silent', 'the server has gone silent');
+            this.#probe(now);
+        } else if (now - this.#pingedAt >= PING_EVERY_MS) this.#ping(now);
+        if (this.#status.is('slow') && now > this.#slowUntil) {
+            this.#status.move('connected', 'caught_up', 'caught up again');
+        }
+    }
+
+    /** Asks for any sign of life, and gives the connection up when none comes. */
+    #probe(now: number): void {
+        if (this.#probing) return;
+        this.#probing = true;
+        this.#ping(now);
+        this.#after(PROBE_LIMIT_MS, () => {
+            if (this.#probing) this.#lost('no_answer', 'no answer to a ping');
+        });
+    }
+
+    #ping(now: number): void {
+        this.#pingedAt = now;
+        this.#socket?.send(pingMessage());
+    }
+
+    #woke(): void {
+        if (this.#open) this.#probe(this.#world.now());
+        else if (this.#cancelRetry !== null) this.#attempt('retry');
+    }
+
+    // --- what arrives ---
+
+    #received(data: unknown): void {
+        this.#heardAt = this.#world.now();
+        this.#probing = false;
+        this.#backoff.reset();
+        if (this.#status.is('stale') && this.#status.get().reason === 'silent') {
+            this.#status.move('connected', 'heard_again', 'the server answers again');
+        }
+        if (typeof data !== 'string') {
+            this.#error('BAD_FRAME', 'a binary frame, which was not asked for');
+            return;
+        }
+        this.#handle(parseFrame(data), 'socket');
+    }
+
+    #handle(frame: Frame, via: 'socket' | 'polling'): void {
+        switch (frame.type) {
+            case 'snapshot':
+            case 'delta':
+                this.#stateFrame(frame, via);
+                return;
+            case 'status':
+                this.#feed(frame);
+                return;
+            case 'warning':
+                if (frame.code === 'SLOW_CONSUMER') this.#slow(frame.message);
+                this.#emit('warning', frame);
+                return;
+            case 'error':
+                this.#emit('error', frame);
+                return;
+            case 'goaway':
+                this.#goawayMs = frame.reconnect_in_ms;
+                return;
+            case 'pong':
+                return;
+            case 'unknown':
+                this.#error('BAD_FRAME', frame.why);
+                return;
+            default:
+                frame satisfies never;
+        }
+    }
+
+    #stateFrame(frame: SnapshotFrame | DeltaFrame, via: 'socket' | 'polling'): void {
+        const known = this.#subscriptions.get(frame.symbol);
+        if (known === undefined) return;
+        known.heardAt = this.#world.now();
+        known.via = via;
+        const { board } = known;
+        const outcome = frame.type === 'snapshot' ? board.applySnapshot(frame) : board.applyDelta(frame);
+        if (!this.#accept(known, outcome)) return;
+        if (frame.type === 'delta') this.#emit('delta', frame);
+        const snapshot = board.snapshot();
+        if (snapshot !== null) this.#emit('snapshot', snapshot);
+        if (known.options.ack === true && frame.seq !== undefined) this.#ackAfterPaint(frame.symbol, frame.seq);
+    }
+
+    /** Whether the application should see the state; asks for a new one where it is not sound. */
+    #accept(known: Subscription, outcome: Outcome): boolean {
+        const { symbol } = known.board;
+        switch (outcome.kind) {
+            case 'applied':
+                known.mismatches = 0;
+                return true;
+            case 'duplicate':
+                return false;
+            case 'gap':
+                this.#error('SEQUENCE_GAP', `${symbol}: a difference from ${outcome.from} does not fit the state here`);
+                known.board.forget();
+                this.#askAgain(symbol, null);
+                return false;
+            case 'mismatch': {
+                known.mismatches += 1;
+                const { at, want, got } = outcome;
+                this.#error('HASH_MISMATCH', `${symbol}: state ${at.seq} has hash ${got}, the server says ${want}`);
+                // A second mismatch in a row would make an endless loop of requests: show it, the application was told.
+                if (known.mismatches > 1) return true;
+                this.#askAgain(symbol, { ...at, hash: got });
+                return false;
+            }
+        }
+    }
+
+    #feed(frame: StatusFrame): void {
+        const known = this.#subscriptions.get(frame.symbol);
+        if (known !== undefined) {
+            known.feed = frame.state;
+            known.heardAt = this.#world.now();
+        }
+        this.#emit('feed', frame);
+        const sick = [...this.#subscriptions.values()].some((each) => each.feed === 'stale');
+        if (sick && this.#status.is('connected', 'slow')) {
+            this.#status.move('stale', 'feed_stale', 'connected, but the market data has stopped');
+        } else if (!sick && this.#status.is('stale') && this.#status.get().reason === 'feed_stale') {
+            this.#status.move('connected', 'feed_well', 'market data is coming again');
+        }
+    }
+
+    #slow(message: string): void {
+        this.#slowUntil = this.#world.now() + SLOW_FOR_MS;
+        if (this.#status.is('connected')) this.#status.move('slow', 'server_says_slow', message);
+    }
+
+    // --- asking ---
+
+    #sendSubscribe(symbols: readonly string[], mismatch: ReadonlyMap<string, Mismatch> = new Map()): void {
+        const alike = new Map<string, string[]>();
+        for (const symbol of symbols) {
+            const key = JSON.stringify(this.#subscriptions.get(symbol)?.options ?? {});
+            alike.set(key, [...(alike.get(key) ?? []), symbol]);
+        }
+        for (const group of alike.values()) {
+            const options = this.#subscriptions.get(group[0] ?? '')?.options ?? {};
+            this.#inMessages(group, (some) => {
+                const resume = new Map<string, ResumePoint>();
+                for (const symbol of some) {
+                    const at = this.#subscriptions.get(symbol)?.board.position() ?? null;
+                    if (at !== null) resume.set(symbol, at);
+                }
+                this.#socket?.send(subscribeMessage(some, options, resume, mismatch));
+            });
+        }
+    }
+
+    #askAgain(symbol: string, mismatch: Mismatch | null): void {
+        const report = new Map<string, Mismatch>(mismatch === null ? [] : [[symbol, mismatch]]);
+        // While polling, the next request goes without `since`, because the board has no position.
+        if (this.#open) this.#sendSubscribe([symbol], report);
+    }
+
+    #inMessages(symbols: readonly string[], send: (some: readonly string[]) => void): void {
+        for (let at = 0; at < symbols.length; at += SYMBOLS_PER_MESSAGE) {
+            send(symbols.slice(at, at + SYMBOLS_PER_MESSAGE));
+        }
+    }
+
+    #ackAfterPaint(symbol: string, seq: number): void {
+        const socket = this.#socket;
+        this.#world.afterPaint(() => {
+            if (this.#open && this.#socket === socket) socket?.send(ackMessage(symbol, seq));
+        });
+    }
+
+    // --- polling ---
+
+    #makePoller(address: string | false | undefined): Poller | null {
+        if (address === false) return null;
+        let url: string;
+        try {
+            url = address ?? pollAddress(this.#url);
+        } catch {
+            return null;
+        }
+        return new Poller(url, this.#world, {
+            position: (symbol) => this.#subscriptions.get(symbol)?.board.position() ?? null,
+            heard: (symbol, frame) => this.#polled(symbol, frame),
+            failed: (why) => this.#pollFailed(why),
+            notOffered: () => {
+                this.#pollingOffered = false;
+                this.#stopPolling();
+                this.#pollFailed('polling is not offered by this server');
+            },
+        });
+    }
+
+    #startPolling(): void {
+        if (this.#polling || !this.#pollingOffered || this.#poller === null) return;
+        this.#polling = true;
+        this.#followPolls();
+    }
+
+    #followPolls(): void {
+        const items: PollItem[] = [...this.#subscriptions].map(([symbol, { options }]) => ({
+            symbol,
+            intervalMs: options.updateInterval === undefined ? DEFAULT_POLL_MS : options.updateInterval * 1000,
+        }));
+        this.#poller?.follow(items);
+    }
+
+    #stopPolling(): void {
+        this.#polling = false;
+        this.#poller?.stop();
+    }
+
+    #polled(symbol: string, text: string | null): void {
+        if (this.#status.is('connecting', 'disconnected')) {
+            this.#status.move('polling', 'polling_answers', 'the socket does not work; asking every few seconds instead');
+        }
+        const known = this.#subscriptions.get(symbol);
+        if (known !== undefined) known.heardAt = this.#world.now();
+        if (text !== null) this.#handle(parseFrame(text), 'polling');
+    }
+
+    #pollFailed(why: string): void {
+        if (this.#status.is('polling')) this.#status.move('disconnected', 'polling_failed', why);
+    }
+
+    /** A browser hides why a handshake failed; the same address over plain HTTP says 503 when sockets are switched off. */
+    async #askWhy(): Promise<void> {
+        if (this.#poller === null) return;
+        try {
+            const url = this.#url.replace(/^ws/, 'http');
+            const answer = await this.#world.get(url, {}, new AbortController().signal);
+            if (answer.status === 503 && this.#wanted && !this.#open) this.#startPolling();
+        } catch {
+            // No answer at all: the ordinary way of three failures decides.
+        }
+    }
+
+    // --- telling ---
+
+    #error(code: string, message: string): void {
+        this.#emit('error', { type: 'error', code, message } satisfies ErrorFrame);
+    }
+
+    #emit(name: string, detail: unknown): void {
+        this.dispatchEvent(new CustomEvent(name, { detail }));
+    }
+
+    #listen<Detail>(name: string, listener: ((detail: Detail) => void) | undefined): void {
+        if (listener === undefined) return;
+        this.addEventListener(name, (event) => listener((event as CustomEvent<Detail>).detail));
+    }
+
+    #after(ms: number, run: () => void): () => void {
+        const cancel = this.#world.later(ms, () => {
+            this.#timers.delete(cancel);
+            run();
+        });
+        this.#timers.add(cancel);
+        return cancel;
+    }
+}
+
+/** Options under which two subscriptions see the same state. */
+function viewOf(options: SubscribeOptions): string {
+    return JSON.stringify([options.bin, options.priceRange]);
+}

@@ -1,0 +1,29 @@
+/** Live liquidation heatmaps. `HeatmapWebSocket` is all most pages need; the rest are the types of what it hands out. */
+import { HeatmapWebSocket as Connection, type HeatmapOptions } from './connection/heatmap-websocket.ts';
+import { standardEnvironment, type Environment, type Socket } from './transport/environment.ts';
+
+export type { HeatmapOptions, SymbolState } from './connection/heatmap-websocket.ts';
+export type { Reason, Status, StatusChange } from './connection/status.ts';
+export type { Environment, Socket } from './transport/environment.ts';
+export type {
+    DeltaFrame,
+    ErrorFrame,
+    FeedState,
+    HeatmapData,
+    Level,
+    SnapshotFrame,
+    StatusFrame,
+    SubscribeOptions,
+    WarningFrame,
+} from './wire/frames.ts';
+
+function openSocket(url: string): Socket {
+    return new WebSocket(url) as Socket;
+}
+
+/** A connection over the standard WebSocket of the page. */
+export class HeatmapWebSocket extends Connection {
+    constructor(url: string, options: HeatmapOptions = {}, world: Environment = standardEnvironment(openSocket)) {
+        super(url, options, world);
+    }
+}

@@ -1,0 +1,102 @@
+/**
+ * The same state by asking: `GET /v1/heatmap?symbol&since=epoch:seq`, one symbol after the other, at the subscription's pace.
+ *
+ * It knows nothing of states: it is told where the client stands and hands over what came back as the text of a frame.
+ */
+import type { ResumePoint } from '../wire/frames.ts';
+import type { Environment } from './environment.ts';
+
+export interface PollItem {
+    symbol: string;
+    intervalMs: number;
+}
+
+export interface PollHandler {
+    position(symbol: string): ResumePoint | null;
+    /** A frame came, or (with null) the server says nothing changed. */
+    heard(symbol: string, frame: string | null): void;
+    failed(why: string): void;
+    /** This server has no such endpoint: stop asking. */
+    notOffered(): void;
+}
+
+/** The HTTP address beside a WebSocket address: `ws://host/ws/heatmap` -> `http://host/v1/heatmap`. */
+export function pollAddress(socketUrl: string): string {
+    const url = new URL(socketUrl);
+    url.protocol = url.protocol === 'wss:' ? 'https:' : 'http:';
+    url.pathname = url.pathname.replace(/\/ws\/heatmap\/?$/, '/v1/heatmap');
+    url.search = '';
+    url.hash = '';
+    return url.href;
+}
+
+export class Poller {
+    readonly #address: string;
+    readonly #world: Environment;
+    readonly #handler: PollHandler;
+    readonly #etags = new Map<string, string>();
+    readonly #timers = new Map<string, () => void>();
+    #abort = new AbortController();
+
+    constructor(address: string, world: Environment, handler: PollHandler) {
+        this.#address = address;
+        this.#world = world;
+        this.#handler = handler;
+    }
+
+    /** Polls exactly these symbols from now on. */
+    follow(items: readonly PollItem[]): void {
+        const wanted = new Set(items.map((item) => item.symbol));
+        for (const [symbol, cancel] of this.#timers) {
+            if (wanted.has(symbol)) continue;
+            cancel();
+            this.#timers.delete(symbol);
+        }
+        for (const item of items) {
+            if (!this.#timers.has(item.symbol)) this.#schedule(item, 0);
+        }
+    }
+
+    stop(): void {
+        this.#abort.abort();
+        this.#abort = new AbortController();
+        this.follow([]);
+    }
+
+    #schedule(item: PollItem, delayMs: number): void {
+        const cancel = this.#world.later(delayMs, () => void this.#ask(item));
+        this.#timers.set(item.symbol, cancel);
+    }
+
+    async #ask(item: PollItem): Promise<void> {
+        const { symbol } = item;
+        const { signal } = this.#abort;
+        const url = new URL(this.#address);
+        url.searchParams.set('symbol', symbol);
+        const at = this.#handler.position(symbol);
+        const headers: Record<string, string> = { accept: 'application/json' };
+        if (at !== null) {
+            url.searchParams.set('since', `${at.epoch}:${at.seq}`);
+            const etag = this.#etags.get(symbol);
+            if (etag !== undefined) headers['if-none-match'] = etag;
+        }
+        try {
+            const answer = await this.#world.get(url.href, headers, signal);
+            if (signal.aborted || !this.#timers.has(symbol)) return;
+            if (answer.status === 404 || answer.status === 405 || answer.status === 501) {
+                this.#handler.notOffered();
+                return;
+            }
+            if (answer.status === 200 || answer.status === 304) {
+                if (answer.etag !== null) this.#etags.set(symbol, answer.etag);
+                this.#handler.heard(symbol, answer.status === 200 ? answer.body : null);
+            } else {
+                this.#handler.failed(`polling answered ${answer.status}`);
+            }
+        } catch (error) {
+            if (signal.aborted) return;
+            this.#handler.failed(error instanceof Error ? error.message : String(error));
+        }
+        if (!signal.aborted && this.#timers.has(symbol)) this.#schedule(item, item.intervalMs);
+    }
+}

@@ -1,0 +1,239 @@
+/**
+ * The public protocol's messages, and the one function that turns text from outside into one of them.
+ *
+ * Field names are those on the wire. Anything that does not have the shape of a known message is `unknown`, never a guess:
+ * a newer server may send kinds this client has not heard of, and that must not end the connection.
+ */
+
+/** One price bin. `price` is the bin's lower edge, densities are whole US dollars; 0/0 in a delta means "gone". */
+export interface Level {
+    price: number;
+    long_density: number;
+    short_density: number;
+}
+
+export interface HeatmapData {
+    levels: Level[];
+    current_price: number | null;
+    /** (side, leverage class, bin) additions since the state the client had. */
+    positions_created: number;
+    /** The same for liquidations. */
+    positions_consumed: number;
+}
+
+interface StateFrame {
+    symbol: string;
+    /** Time of the newest market event in the state, RFC 3339. */
+    timestamp: string;
+    /** Names one unbroken run of `seq`; absent from servers that do not version their state. */
+    epoch?: string;
+    seq?: number;
+    hash?: string;
+    data: HeatmapData;
+}
+
+export interface SnapshotFrame extends StateFrame {
+    type: 'snapshot';
+}
+
+export interface DeltaFrame extends StateFrame {
+    type: 'delta';
+    epoch: string;
+    seq: number;
+    /** The `seq` this difference starts from. */
+    from: number;
+}
+
+/** What the server says about the market data behind a symbol. */
+export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
+
+export interface StatusFrame {
+    type: 'status';
+    symbol: string;
+    state: FeedState;
+    as_of: string | null;
+    seq: number | null;
+}
+
+export interface WarningFrame {
+    type: 'warning';
+    code: string;
+    message: string;
+    dropped_messages: number;
+}
+
+export interface ErrorFrame {
+    type: 'error';
+    code: string;
+    message: string;
+}
+
+export interface PongFrame {
+    type: 'pong';
+    timestamp: string;
+}
+
+export interface GoAwayFrame {
+    type: 'goaway';
+    reason: string;
+    reconnect_in_ms: number;
+}
+
+export interface UnknownFrame {
+    type: 'unknown';
+    why: string;
+}
+
+export type Frame =
+    | SnapshotFrame
+    | DeltaFrame
+    | StatusFrame
+    | WarningFrame
+    | ErrorFrame
+    | PongFrame
+    | GoAwayFrame
+    | UnknownFrame;
+
+/** What a `subscribe` carries besides the symbols. */
+export interface SubscribeOptions {
+    /** Seconds between updates, 1 to 60 (down to 0.25 in delta mode); the server clamps it and has its own default. */
+    updateInterval?: number;
+    /** `delta` asks for differences only; the callbacks still get whole states. */
+    mode?: 'snapshot' | 'delta';
+    priceRange?: readonly [low: number, high: number];
+    /** A multiple of the symbol's base bin; levels are summed into it. */
+    bin?: number;
+    /** Tell the server after each painted frame, so that it never has more than two in flight. */
+    ack?: boolean;
+}
+
+export interface ResumePoint {
+    epoch: string;
+    seq: number;
+}
+
+type Fields = Record<string, unknown>;
+
+function isFields(value: unknown): value is Fields {
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string {
+    return typeof value === 'string' ? value : '';
+}
+
+function count(value: unknown): number {
+    return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+function levelsOf(value: unknown): Level[] | null {
+    if (!Array.isArray(value)) return null;
+    for (const level of value as unknown[]) {
+        if (!isFields(level) || typeof level.price !== 'number') return null;
+        if (typeof level.long_density !== 'number' || typeof level.short_density !== 'number') return null;
+    }
+    return value as Level[];
+}
+
+const FEED_STATES: readonly string[] = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'];
+
+function stateFrame(fields: Fields): SnapshotFrame | DeltaFrame | UnknownFrame {
+    const data = isFields(fields.data) ? fields.data : {};
+    const levels = levelsOf(data.levels);
+    if (levels === null || typeof fields.symbol !== 'string') {
+        return { type: 'unknown', why: `malformed ${text(fields.type)} frame` };
+    }
+    const body: StateFrame = {
+        symbol: fields.symbol,
+        timestamp: text(fields.timestamp),
+        data: {
+            levels,
+            current_price: typeof data.current_price === 'number' ? data.current_price : null,
+            positions_created: count(data.positions_created),
+            positions_consumed: count(data.positions_consumed),
+        },
+    };
+    if (typeof fields.epoch === 'string') body.epoch = fields.epoch;
+    if (typeof fields.seq === 'number') body.seq = fields.seq;
+    if (typeof fields.hash === 'string') body.hash = fields.hash;
+    if (fields.type === 'snapshot') return { type: 'snapshot', ...body };
+    const { epoch, seq } = body;
+    if (epoch === undefined || seq === undefined || typeof fields.from !== 'number') {
+        return { type: 'unknown', why: 'delta without epoch, seq or from' };
+    }
+    return { type: 'delta', ...body, epoch, seq, from: fields.from };
+}
+
+/** Reads one message; never throws. */
+export function parseFrame(message: string): Frame {
+    let fields: unknown;
+    try {
+        fields = JSON.parse(message);
+    } catch {
+        return { type: 'unknown', why: 'not JSON' };
+    }
+    if (!isFields(fields)) return { type: 'unknown', why: 'not an object' };
+    switch (fields.type) {
+        case 'snapshot':
+        case 'delta':
+            return stateFrame(fields);
+        case 'status': {
+            const state = FEED_STATES.includes(text(fields.state)) ? (fields.state as FeedState) : 'degraded';
+            return {
+                type: 'status',
+                symbol: text(fields.symbol),
+                state,
+                as_of: typeof fields.as_of === 'string' ? fields.as_of : null,
+                seq: typeof fields.seq === 'number' ? fields.seq : null,
+            };
+        }
+        case 'warning':
+            return {
+                type: 'warning',
+                code: text(fields.code),
+                message: text(fields.message),
+                dropped_messages: count(fields.dropped_messages),
+            };
+        case 'error':
+            return { type: 'error', code: text(fields.code), message: text(fields.message) };
+        case 'pong':
+            return { type: 'pong', timestamp: text(fields.timestamp) };
+        case 'goaway':
+            return { type: 'goaway', reason: text(fields.reason), reconnect_in_ms: count(fields.reconnect_in_ms) };
+        default:
+            return { type: 'unknown', why: `unknown type ${String(fields.type)}` };
+    }
+}
+
+/** A state that did not match its hash; sent along with the request for a new one so that the server can count it. */
+export interface Mismatch extends ResumePoint {
+    hash: string;
+}
+
+export function subscribeMessage(
+    symbols: readonly string[],
+    options: SubscribeOptions,
+    resume: ReadonlyMap<string, ResumePoint>,
+    mismatch: ReadonlyMap<string, Mismatch>,
+): string {
+    const message: Fields = { action: 'subscribe', symbols };
+    if (options.updateInterval !== undefined) message.update_interval = options.updateInterval;
+    if (options.mode !== undefined) message.mode = options.mode;
+    if (options.priceRange !== undefined) message.price_range = options.priceRange;
+    if (options.bin !== undefined) message.bin = options.bin;
+    if (resume.size > 0) message.resume = Object.fromEntries(resume);
+    if (mismatch.size > 0) message.mismatch = Object.fromEntries(mismatch);
+    return JSON.stringify(message);
+}
+
+export function unsubscribeMessage(symbols: readonly string[]): string {
+    return JSON.stringify({ action: 'unsubscribe', symbols });
+}
+
+export function pingMessage(): string {
+    return '{"action":"ping"}';
+}
+
+export function ackMessage(symbol: string, seq: number): string {
+    return JSON.stringify({ action: 'ack', symbol, seq });
+}

@@ -1,0 +1,23 @@
+// Three bundles of the same source: an ES module for pages and bundlers, an ES module for Node (which may have to bring
+// its own WebSocket), and a plain script that puts `HeatmapWebSocket` on the global object.
+import { defineConfig } from 'vite';
+
+export default defineConfig(({ mode }) => {
+    const kinds = {
+        production: { entry: 'src/index.ts', format: 'es', file: 'liqheat-client.js' },
+        node: { entry: 'src/node.ts', format: 'es', file: 'liqheat-client.node.js' },
+        script: { entry: 'src/script.ts', format: 'iife', file: 'liqheat-client.script.js' },
+    };
+    const kind = kinds[mode];
+    return {
+        build: {
+            target: 'es2022',
+            outDir: 'dist',
+            emptyOutDir: false,
+            minify: true,
+            reportCompressedSize: false,
+            lib: { entry: kind.entry, formats: [kind.format], name: 'liqheat', fileName: () => kind.file },
+            rolldownOptions: { external: [/^node:/] },
+        },
+    };
+});

@@ -1,0 +1,68 @@
+/** Numbers and times as traders write them. */
+
+const UNITS: readonly (readonly [number, string])[] = [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'K']];
+
+/** 633_470_000 -> "633.47M"; small amounts whole. */
+export function compactUsd(usd: number): string {
+    const size = Math.abs(usd);
+    for (const [unit, letter] of UNITS) {
+        // The half keeps 999,999 from becoming "1000.00K".
+        if (size >= unit * 0.999995) return (usd / unit).toFixed(2) + letter;
+    }
+    return usd.toFixed(0);
+}
+
+/** Shorter still, for axis ends: "633M", "1.2B". */
+export function tersestUsd(usd: number): string {
+    for (const [unit, letter] of UNITS) {
+        if (Math.abs(usd) >= unit * 0.9995) {
+            const value = usd / unit;
+            return (value >= 100 ? value.toFixed(0) : value.toPrecision(2)) + letter;
+        }
+    }
+    return usd.toFixed(0);
+}
+
+/** How many decimals a price of this size is worth showing: five significant digits, whole from 10,000 on. */
+export function priceDecimals(price: number): number {
+    if (!(price > 0)) return 2;
+    return Math.max(0, 4 - Math.floor(Math.log10(price)));
+}
+
+const formats = new Map<number, Intl.NumberFormat>();
+
+export function formatPrice(price: number, decimals: number): string {
+    let format = formats.get(decimals);
+    if (format === undefined) {
+        format = new Intl.NumberFormat('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+        formats.set(decimals, format);
+    }
+    return format.format(price);
+}
+
+export function signedPercent(share: number): string {
+    const percent = share * 100;
+    return `${percent >= 0 ? '+' : '−'}${Math.abs(percent).toFixed(2)} %`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+function two(n: number): string {
+    return String(n).padStart(2, '0');
+}
+
+/** "28 Dec 14:30", in UTC like everything on the page. */
+export function formatTime(ms: number): string {
+    const date = new Date(ms);
+    const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()] ?? ''}`;
+    return `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+}
+
+/** "3 s", "4 min", "2 h", "5 d". */
+export function formatAge(ms: number): string {
+    const seconds = Math.max(0, ms) / 1000;
+    if (seconds < 60) return `${Math.floor(seconds)} s`;
+    if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+    return `${Math.floor(seconds / 86_400)} d`;
+}

@@ -1,0 +1,86 @@
+/**
+ * The badge's judgement: what the connection's status, the feed's state and the age of the data amount to.
+ *
+ * A pure function of its inputs, the clock among them, because this is the sentence a trader relies on.
+ */
+import type { FeedState, StatusChange } from 'liqheat-client';
+import { formatAge } from './format.ts';
+
+export type Tone = 'good' | 'plain' | 'warn' | 'bad';
+
+export interface Badge {
+    tone: Tone;
+    /** One or two words. */
+    text: string;
+    /** The whole story, for the tooltip and for screen readers. */
+    title: string;
+}
+
+export interface Sighting {
+    connection: StatusChange;
+    feed: FeedState | null;
+    /** Market time of the newest state, milliseconds since 1970; null before the first. */
+    asOf: number | null;
+    /** When the newest message about the symbol arrived, by this machine's clock; 0 before the first. */
+    heardAt: number;
+    now: number;
+    /** Market seconds a second where the market is not live. */
+    speed: number;
+}
+
+/** A live market's data older than this is worth a warning whatever the server says. */
+const LIVE_AGE_MAX_MS = 60_000;
+
+export function badgeOf(seen: Sighting): Badge {
+    const { connection, now } = seen;
+    const retry = connection.retryAt === null ? '' : `, trying again in ${formatAge(connection.retryAt - now)}`;
+    const lastHeard = seen.heardAt === 0 ? '' : ` Last data ${formatAge(now - seen.heardAt)} ago.`;
+    switch (connection.status) {
+        case 'connecting':
+            return { tone: 'warn', text: 'Connecting', title: `${connection.message}.${lastHeard}` };
+        case 'disconnected':
+            return { tone: 'bad', text: 'Disconnected', title: `${connection.message}${retry}.${lastHeard}` };
+        case 'failed':
+            return { tone: 'bad', text: 'Refused', title: `${connection.message}.${lastHeard}` };
+        case 'polling':
+            return { tone: 'warn', text: 'Polling', title: `${connection.message}.${lastHeard}` };
+        case 'slow':
+            return { tone: 'warn', text: 'Slow', title: `This page cannot keep up: ${connection.message}.${lastHeard}` };
+        case 'stale':
+            return { tone: 'bad', text: `Stale · ${ageOf(seen)}`, title: `${connection.message}.${lastHeard}` };
+        case 'connected':
+            return connectedBadge(seen, lastHeard);
+    }
+}
+
+function ageOf({ asOf, heardAt, now, feed }: Sighting): string {
+    const since = feed === 'replay' || asOf === null ? heardAt : asOf;
+    return formatAge(now - since);
+}
+
+function connectedBadge(seen: Sighting, lastHeard: string): Badge {
+    if (seen.asOf === null) return { tone: 'plain', text: 'Waiting', title: 'Connected; no state has arrived yet.' };
+    const age = ageOf(seen);
+    switch (seen.feed) {
+        case 'replay':
+            return {
+                tone: 'plain',
+                text: seen.speed === 1 ? 'Replay' : `Replay ×${seen.speed}`,
+                title: `Recorded or simulated data played as if live.${lastHeard}`,
+            };
+        case 'warming_up':
+            return { tone: 'plain', text: 'Warming up', title: `The model has not seen most positions opened yet.${lastHeard}` };
+        case 'lagging':
+            return { tone: 'warn', text: `Lagging · ${age}`, title: `The market data arrives late.${lastHeard}` };
+        case 'degraded':
+            return { tone: 'warn', text: `Degraded · ${age}`, title: `Part of the market data is missing.${lastHeard}` };
+        case 'stale':
+            return { tone: 'bad', text: `Stale · ${age}`, title: `The market data has stopped.${lastHeard}` };
+        case 'live':
+        case null: {
+            const old = seen.now - seen.asOf > LIVE_AGE_MAX_MS;
+            const text = seen.feed === 'live' ? `Live · ${age}` : 'Connected';
+            return { tone: old && seen.feed === 'live' ? 'warn' : 'good', text, title: `Connected; data as of ${age} ago.${lastHeard}` };
+        }
+    }
+}

@@ -1,0 +1,196 @@
+/**
+ * The picture's data: a history grid whose right edge keeps growing from live states.
+ *
+ * Columns sit in planes with room to spare on the right; when the room is used up, the oldest columns are dropped in one
+ * move. `changed` says from which column on the planes differ from what was last drawn, so that the drawing side repaints
+ * only those.
+ */
+import type { Grid, GridHeader } from '../wire/grid.ts';
+import { Steps } from './steps.ts';
+
+export interface LiveLevel {
+    price: number;
+    long_density: number;
+    short_density: number;
+}
+
+export interface CellReading {
+    /** Start of the column, milliseconds since 1970. */
+    time: number;
+    /** Lower edge of the row. */
+    price: number;
+    longUsd: number;
+    shortUsd: number;
+}
+
+export type LiveOutcome =
+    /** The last column was repainted (or columns were added). */
+    | 'painted'
+    /** The state is older than the picture's edge. */
+    | 'old'
+    /** The picture no longer fits the market (gap in time, or price outside its rows): ask for the history again. */
+    | 'outgrown';
+
+const SPARE_COLUMNS_MIN = 64;
+/** A live state further ahead than this many columns leaves a hole, which only the history can fill. */
+const GAP_COLUMNS_MAX = 3;
+/** Share of the rows at either end that the price should stay out of. */
+const EDGE_SHARE = 0.04;
+
+export class Heat {
+    readonly header: GridHeader;
+    readonly steps: Steps;
+    readonly rows: number;
+    readonly capacity: number;
+    long: Uint8Array;
+    short: Uint8Array;
+    #start: number;
+    #columns: number;
+    #dirtyFrom = 0;
+    /** Largest step in the planes, so that the colour bar's top is what is really there. */
+    #peak = 0;
+
+    constructor({ header, long, short }: Grid) {
+        this.header = header;
+        this.rows = header.rows;
+        // A grid without any mass has no scale; any will do.
+        const min = header.usd_min > 0 ? header.usd_min : 1;
+        this.steps = new Steps(min, Math.max(min, header.usd_max));
+        this.capacity = header.columns + Math.max(SPARE_COLUMNS_MIN, header.columns >> 2);
+        this.long = new Uint8Array(this.capacity * this.rows);
+        this.short = new Uint8Array(this.capacity * this.rows);
+        this.long.set(long);
+        this.short.set(short);
+        this.#start = header.start;
+        this.#columns = header.columns;
+        const sums = this.steps.sums();
+        for (let at = 0; at < long.length; at++) {
+            const sum = sums[((long[at] ?? 0) << 8) | (short[at] ?? 0)] ?? 0;
+            if (sum > this.#peak) this.#peak = sum;
+        }
+    }
+
+    /** Start of the first column, milliseconds since 1970. */
+    start(): number {
+        return this.#start;
+    }
+
+    columns(): number {
+        return this.#columns;
+    }
+
+    columnMs(): number {
+        return this.header.column_ms;
+    }
+
+    /** The step the colour scale should end at. */
+    peak(): number {
+        return this.#peak;
+    }
+
+    /** First column that differs from what was drawn last (`columns()` when none does); asking resets it. */
+    takeDirtyFrom(): number {
+        const from = this.#dirtyFrom;
+        this.#dirtyFrom = this.#columns;
+        return Math.min(from, this.#columns);
+    }
+
+    /** Paints a live state into the last column, adding columns as time passes. */
+    paint(asOf: number, price: number | null, levels: readonly LiveLevel[]): LiveOutcome {
+        const column = Math.floor((asOf - this.#start) / this.header.column_ms);
+        if (column < this.#columns - 1) return 'old';
+        if (column - this.#columns >= GAP_COLUMNS_MAX || this.#columns === 0) return 'outgrown';
+        if (price !== null && this.#nearEdge(price)) return 'outgrown';
+        while (this.#columns <= column) this.#addColumn();
+        this.#fillLast(levels);
+        return 'painted';
+    }
+
+    /** What stands at a time and price, or null outside the picture. */
+    read(time: number, price: number): CellReading | null {
+        const { column_ms, price_low, bin } = this.header;
+        const column = Math.floor((time - this.#start) / column_ms);
+        const row = Math.floor((price - price_low) / bin);
+        if (column < 0 || column >= this.#columns || row < 0 || row >= this.rows) return null;
+        const at = column * this.rows + row;
+        return {
+            time: this.#start + column * column_ms,
+            price: price_low + row * bin,
+            longUsd: this.steps.usd(this.long[at] ?? 0),
+            shortUsd: this.steps.usd(this.short[at] ?? 0),
+        };
+    }
+
+    /** Everything between two prices in one column: what would be liquidated on the way from one to the other. */
+    between(time: number, from: number, to: number): { longUsd: number; shortUsd: number } {
+        const { column_ms, price_low, bin } = this.header;
+        const column = Math.floor((time - this.#start) / column_ms);
+        const sum = { longUsd: 0, shortUsd: 0 };
+        if (column < 0 || column >= this.#columns) return sum;
+        const first = Math.max(0, Math.floor((Math.min(from, to) - price_low) / bin));
+        const last = Math.min(this.rows - 1, Math.floor((Math.max(from, to) - price_low) / bin));
+        for (let row = first; row <= last; row++) {
+            sum.longUsd += this.steps.usd(this.long[column * this.rows + row] ?? 0);
+            sum.shortUsd += this.steps.usd(this.short[column * this.rows + row] ?? 0);
+        }
+        return sum;
+    }
+
+    /** How long the cell's row has had mass without a break up to this column; null where the cell is empty. */
+    ageAt(time: number, price: number): number | null {
+        const { column_ms, price_low, bin } = this.header;
+        const row = Math.floor((price - price_low) / bin);
+        const column = Math.floor((time - this.#start) / column_ms);
+        if (column < 0 || column >= this.#columns || row < 0 || row >= this.rows) return null;
+        let first = column;
+        while (first >= 0 && ((this.long[first * this.rows + row] ?? 0) | (this.short[first * this.rows + row] ?? 0)) !== 0) {
+            first -= 1;
+        }
+        return first === column ? null : (column - first - 1) * column_ms;
+    }
+
+    #nearEdge(price: number): boolean {
+        const { price_low, bin } = this.header;
+        const share = (price - price_low) / (bin * this.rows);
+        return share < EDGE_SHARE || share > 1 - EDGE_SHARE;
+    }
+
+    #addColumn(): void {
+        if (this.#columns === this.capacity) this.#dropOldest();
+        this.#dirtyFrom = Math.min(this.#dirtyFrom, Math.max(0, this.#columns - 1));
+        // A column that no state was seen for keeps the last known one: positions do not vanish while we look away.
+        const at = this.#columns * this.rows;
+        for (const plane of [this.long, this.short]) plane.copyWithin(at, at - this.rows, at);
+        this.#columns += 1;
+    }
+
+    #dropOldest(): void {
+        const dropped = Math.max(1, this.capacity - this.header.columns);
+        for (const plane of [this.long, this.short]) plane.copyWithin(0, dropped * this.rows);
+        this.#columns -= dropped;
+        this.#start += dropped * this.header.column_ms;
+        this.#dirtyFrom = 0;
+    }
+
+    #fillLast(levels: readonly LiveLevel[]): void {
+        const { price_low, bin } = this.header;
+        const long = new Float64Array(this.rows);
+        const short = new Float64Array(this.rows);
+        for (const level of levels) {
+            // The small addition keeps a lower edge that is a multiple of the bin in its own row despite rounding.
+            const row = Math.floor((level.price - price_low) / bin + 1e-6);
+            if (row < 0 || row >= this.rows) continue;
+            long[row] = (long[row] ?? 0) + level.long_density;
+            short[row] = (short[row] ?? 0) + level.short_density;
+        }
+        const at = (this.#columns - 1) * this.rows;
+        for (let row = 0; row < this.rows; row++) {
+            const longUsd = long[row] ?? 0;
+            const shortUsd = short[row] ?? 0;
+            this.long[at + row] = this.steps.step(longUsd);
+            this.short[at + row] = this.steps.step(shortUsd);
+            this.#peak = Math.max(this.#peak, this.steps.step(longUsd + shortUsd));
+        }
+        this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#columns - 1);
+    }
+}

@@ -1,0 +1,63 @@
+/** The time ranges on offer, the candles each is drawn with, and which of them the data can fill. */
+
+export interface Range {
+    id: string;
+    ms: number;
+    /** Candle intervals in order of preference; one finer than the stored data cannot be had. */
+    candle: string;
+}
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+
+export const RANGES: readonly Range[] = [
+    { id: '12h', ms: 12 * HOUR_MS, candle: '5m' },
+    { id: '24h', ms: DAY_MS, candle: '5m' },
+    { id: '3d', ms: 3 * DAY_MS, candle: '15m' },
+    { id: '7d', ms: 7 * DAY_MS, candle: '1h' },
+    { id: '30d', ms: 30 * DAY_MS, candle: '4h' },
+    { id: '90d', ms: 90 * DAY_MS, candle: '4h' },
+    { id: '180d', ms: 180 * DAY_MS, candle: '1d' },
+    { id: '1y', ms: 365 * DAY_MS, candle: '1d' },
+];
+
+export function rangeById(id: string): Range | undefined {
+    return RANGES.find((range) => range.id === id);
+}
+
+const INTERVAL_MS: Readonly<Record<string, number>> = {
+    '1m': 60_000,
+    '5m': 300_000,
+    '15m': 900_000,
+    '1h': HOUR_MS,
+    '4h': 4 * HOUR_MS,
+    '1d': DAY_MS,
+};
+
+/** # Throws `RangeError` for an interval this page does not know. */
+export function intervalMs(interval: string): number {
+    const ms = INTERVAL_MS[interval];
+    if (ms === undefined) throw new RangeError(`unknown interval "${interval}"`);
+    return ms;
+}
+
+/** The range's candles, or the stored bars where those are coarser. */
+export function candleInterval(range: Range, stored: string): string {
+    const storedMs = INTERVAL_MS[stored] ?? 0;
+    return storedMs > intervalMs(range.candle) ? stored : range.candle;
+}
+
+/** A range is worth offering when data fills most of it; the shortest always is. */
+const FILLED_SHARE_MIN = 0.6;
+
+export function available(spanMs: number): Set<string> {
+    const ids = RANGES.filter((range) => spanMs >= FILLED_SHARE_MIN * range.ms).map((range) => range.id);
+    return new Set([RANGES[0]?.id ?? '', ...ids]);
+}
+
+/** The preferred range, or the longest available one shorter than it. */
+export function fitting(wanted: string, offered: ReadonlySet<string>): string {
+    const upTo = RANGES.findIndex((range) => range.id === wanted);
+    const candidates = RANGES.slice(0, upTo + 1).filter((range) => offered.has(range.id));
+    return candidates.at(-1)?.id ?? RANGES[0]?.id ?? wanted;
+}

@@ -1,0 +1,79 @@
+/** What the person chose to look at, and its form in the address: a link shows the same picture. */
+import { RANGES } from './ranges.ts';
+
+export const SIDES = ['both', 'long', 'short', 'split'] as const;
+export const SCALES = ['log', 'linear', 'percentile'] as const;
+export const COLOURS = ['viridis', 'magma', 'inferno', 'cividis'] as const;
+export const THEMES = ['dark', 'light'] as const;
+export const PANES = ['heatmap', 'map'] as const;
+
+export type Side = (typeof SIDES)[number];
+export type Scale = (typeof SCALES)[number];
+export type Colours = (typeof COLOURS)[number];
+export type Theme = (typeof THEMES)[number];
+export type Pane = (typeof PANES)[number];
+
+export interface View {
+    symbol: string;
+    range: string;
+    pane: Pane;
+    side: Side;
+    scale: Scale;
+    colours: Colours;
+    /** Share of the colour scale below which nothing is drawn, 0..0.95. */
+    threshold: number;
+    theme: Theme;
+    /** Realised liquidations as circles. */
+    events: boolean;
+}
+
+export const THRESHOLD_MAX = 0.95;
+
+export const DEFAULT_VIEW: Readonly<View> = {
+    symbol: '',
+    range: '3d',
+    pane: 'heatmap',
+    side: 'both',
+    scale: 'log',
+    colours: 'viridis',
+    threshold: 0,
+    theme: 'dark',
+    events: true,
+};
+
+function oneOf<T extends string>(allowed: readonly T[], value: string | null, otherwise: T): T {
+    return allowed.find((each) => each === value) ?? otherwise;
+}
+
+/** Unknown or broken parts of the address fall back to `base`, one by one. */
+export function viewFromQuery(query: string, base: Readonly<View> = DEFAULT_VIEW): View {
+    const params = new URLSearchParams(query);
+    const threshold = Number.parseFloat(params.get('threshold') ?? '');
+    const ranges = RANGES.map((range) => range.id);
+    return {
+        symbol: (params.get('symbol') ?? base.symbol).toUpperCase(),
+        range: oneOf(ranges, params.get('range'), base.range),
+        pane: oneOf(PANES, params.get('view'), base.pane),
+        side: oneOf(SIDES, params.get('side'), base.side),
+        scale: oneOf(SCALES, params.get('scale'), base.scale),
+        colours: oneOf(COLOURS, params.get('colours'), base.colours),
+        threshold: threshold >= 0 ? Math.min(THRESHOLD_MAX, threshold) : base.threshold,
+        theme: oneOf(THEMES, params.get('theme'), base.theme),
+        events: params.has('events') ? params.get('events') !== '0' : base.events,
+    };
+}
+
+/** Symbol and range always, the rest where it is not the default. */
+export function queryOf(view: Readonly<View>, base: Readonly<View> = DEFAULT_VIEW): string {
+    const params = new URLSearchParams();
+    if (view.symbol !== '') params.set('symbol', view.symbol);
+    params.set('range', view.range);
+    if (view.pane !== base.pane) params.set('view', view.pane);
+    if (view.side !== base.side) params.set('side', view.side);
+    if (view.scale !== base.scale) params.set('scale', view.scale);
+    if (view.colours !== base.colours) params.set('colours', view.colours);
+    if (view.threshold !== base.threshold) params.set('threshold', String(Math.round(view.threshold * 1000) / 1000));
+    if (view.theme !== base.theme) params.set('theme', view.theme);
+    if (view.events !== base.events) params.set('events', view.events ? '1' : '0');
+    return `?${params.toString()}`;
+}

@@ -1,0 +1,256 @@
+/**
+ * The candle chart with the heat beneath it: everything that knows lightweight-charts stands in this folder.
+ *
+ * It is told what to show and answers where things are; it decides nothing about data.
+ */
+import {
+    CandlestickSeries,
+    ColorType,
+    createChart,
+    CrosshairMode,
+    LineStyle,
+    type AutoscaleInfo,
+    type CandlestickData,
+    type IChartApi,
+    type ISeriesApi,
+    type Logical,
+    type MouseEventParams,
+    type Time,
+    type UTCTimestamp,
+    type WhitespaceData,
+} from 'lightweight-charts';
+import type { Candles } from '../model/candles.ts';
+import { formatPrice, priceDecimals } from '../model/format.ts';
+import type { Heat } from '../model/heat.ts';
+import type { Theme, View } from '../model/view.ts';
+import type { Liquidation } from '../wire/answers.ts';
+import { EventsPrimitive } from './events-primitive.ts';
+import { HeatPrimitive } from './heat-primitive.ts';
+import type { ProfileLevel } from './profile.ts';
+import { Raster } from './raster.ts';
+import { chartColours } from './theme.ts';
+
+/** A point of the picture under the pointer; pixels count from the chart's top left corner. */
+export interface Pointed {
+    x: number;
+    y: number;
+    time: number;
+    price: number;
+}
+
+export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
+
+/** The candles' own span is widened by this share of itself, and at least by this share of the price. */
+const PAD_SPAN_SHARE = 0.45;
+const PAD_PRICE_SHARE = 0.02;
+const RIGHT_SPACE_SHARE = 0.09;
+
+type Bar = CandlestickData<Time> | WhitespaceData<Time>;
+
+export class HeatChart {
+    readonly #chart: IChartApi;
+    readonly #series: ISeriesApi<'Candlestick'>;
+    readonly #heatLayer = new HeatPrimitive();
+    readonly #eventLayer = new EventsPrimitive();
+    readonly #resize: ResizeObserver;
+    #candles: Candles | null = null;
+    #heat: Heat | null = null;
+    #raster: Raster | null = null;
+    #look: Look;
+
+    constructor(container: HTMLElement, look: Look) {
+        this.#look = look;
+        this.#chart = createChart(container, {
+            width: container.clientWidth,
+            height: container.clientHeight,
+            layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(container).fontFamily },
+            crosshair: { mode: CrosshairMode.Normal },
+            timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.05, rightOffset: 0 },
+            rightPriceScale: { scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 64 },
+            localization: { locale: 'en-GB' },
+            handleScale: { axisPressedMouseMove: { time: true, price: true } },
+        });
+        this.#series = this.#chart.addSeries(CandlestickSeries, {
+            priceLineStyle: LineStyle.Dashed,
+            priceLineWidth: 1,
+            autoscaleInfoProvider: (own: () => AutoscaleInfo | null) => this.#widened(own()),
+        });
+        this.#series.attachPrimitive(this.#heatLayer);
+        this.#series.attachPrimitive(this.#eventLayer);
+        this.#applyTheme(look.theme);
+        this.#resize = new ResizeObserver(() => {
+            this.#chart.resize(container.clientWidth, container.clientHeight);
+        });
+        this.#resize.observe(container);
+    }
+
+    destroy(): void {
+        this.#resize.disconnect();
+        this.#chart.remove();
+    }
+
+    /** Shows another picture. `keepView` leaves pan and zoom as they are (the same symbol and range, fetched again). */
+    show(heat: Heat, candles: Candles, keepView: boolean): void {
+        const visible = this.#chart.timeScale().getVisibleLogicalRange();
+        const shift = this.#candles === null ? 0 : candles.logical(this.#candles.first) + 0.5;
+        this.#heat = heat;
+        this.#candles = candles;
+        this.#raster = new Raster(heat, this.#look);
+        this.#raster.restyle(this.#look);
+        const decimals = priceDecimals(candles.lastPrice() ?? heat.header.price_low);
+        this.#series.applyOptions({
+            priceFormat: {
+                type: 'custom',
+                minMove: 10 ** -decimals,
+                formatter: (price: number) => formatPrice(price, decimals),
+            },
+        });
+        this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
+        this.#heatLayer.show({ heat, raster: this.#raster, logical: (time) => candles.logical(time) });
+        if (keepView && visible !== null) {
+            const range = { from: visible.from + shift, to: visible.to + shift };
+            this.#chart.timeScale().setVisibleLogicalRange(range);
+        } else this.fit();
+    }
+
+    /** Empties the chart. */
+    clear(): void {
+        this.#heat = null;
+        this.#candles = null;
+        this.#raster = null;
+        this.#series.setData([]);
+        this.#heatLayer.show(null);
+        this.#eventLayer.show([], null);
+    }
+
+    /** The whole range, with room for the live edge. */
+    fit(): void {
+        const heat = this.#heat;
+        const candles = this.#candles;
+        if (heat === null || candles === null) return;
+        const from = candles.logical(heat.start());
+        const to = candles.logical(heat.start() + heat.columns() * heat.columnMs());
+        this.#chart.timeScale().setVisibleLogicalRange({ from, to: to + (to - from) * RIGHT_SPACE_SHARE });
+        this.#chart.priceScale('right').applyOptions({ autoScale: true });
+    }
+
+    restyle(look: Look): void {
+        if (look.theme !== this.#look.theme) this.#applyTheme(look.theme);
+        this.#look = look;
+        this.#raster?.restyle(look);
+        this.#heatLayer.redraw();
+    }
+
+    /** Draws what changed in the heat and in these bars. */
+    refresh(changedBars: readonly number[]): void {
+        for (const time of changedBars) {
+            // Bars before the newest are replaced in place, which the chart allows when told so.
+            const history = time < (this.#candles?.last() ?? 0);
+            this.#series.update(barOf(time, this.#candles?.at(time)), history);
+        }
+        if (this.#raster?.refresh() === true) this.#heatLayer.redraw();
+    }
+
+    profile(levels: readonly ProfileLevel[], baseBin: number): void {
+        this.#heatLayer.profile(levels, baseBin);
+    }
+
+    events(list: readonly Liquidation[]): void {
+        this.#eventLayer.show(list, this.#candles);
+    }
+
+    scale(): ReturnType<Raster['scale']> | null {
+        return this.#raster?.scale() ?? null;
+    }
+
+    /** Moves by a share of what is visible: positive to later times. */
+    pan(share: number): void {
+        const scale = this.#chart.timeScale();
+        const visible = scale.getVisibleLogicalRange();
+        if (visible === null) return;
+        const move = (visible.to - visible.from) * share;
+        scale.setVisibleLogicalRange({ from: visible.from + move, to: visible.to + move });
+    }
+
+    /** Zooms about the right edge; a factor below 1 shows less time. */
+    zoom(factor: number): void {
+        const scale = this.#chart.timeScale();
+        const visible = scale.getVisibleLogicalRange();
+        if (visible === null) return;
+        const span = Math.max(5, (visible.to - visible.from) * factor);
+        scale.setVisibleLogicalRange({ from: visible.to - span, to: visible.to });
+    }
+
+    onPoint(handler: (pointed: Pointed | null) => void): void {
+        this.#chart.subscribeCrosshairMove((param) => handler(this.#pointed(param)));
+    }
+
+    screenshot(): HTMLCanvasElement {
+        return this.#chart.takeScreenshot(true);
+    }
+
+    /** Width and height of the drawing area without the axes, in CSS pixels. */
+    paneSize(): { width: number; height: number } {
+        return this.#chart.paneSize();
+    }
+
+    #pointed(param: MouseEventParams): Pointed | null {
+        const { point } = param;
+        if (point === undefined || this.#candles === null) return null;
+        const scale = this.#chart.timeScale();
+        const zero = scale.logicalToCoordinate(0 as Logical);
+        const one = scale.logicalToCoordinate(1 as Logical);
+        const price = this.#series.coordinateToPrice(point.y);
+        if (zero === null || one === null || price === null) return null;
+        const time = this.#candles.timeAt((point.x - zero) / (one - zero));
+        return { x: point.x, y: point.y, time, price };
+    }
+
+    #widened(own: AutoscaleInfo | null): AutoscaleInfo | null {
+        if (own === null || own.priceRange === null) return own;
+        const { minValue, maxValue } = own.priceRange;
+        const pad = Math.max((maxValue - minValue) * PAD_SPAN_SHARE, maxValue * PAD_PRICE_SHARE);
+        const header = this.#heat?.header;
+        const low = header === undefined ? -Infinity : header.price_low;
+        const high = header === undefined ? Infinity : header.price_low + header.bin * header.rows;
+        return {
+            ...own,
+            priceRange: {
+                minValue: Math.min(minValue, Math.max(low, minValue - pad)),
+                maxValue: Math.max(maxValue, Math.min(high, maxValue + pad)),
+            },
+        };
+    }
+
+    #applyTheme(theme: Theme): void {
+        const colours = chartColours(theme);
+        this.#chart.applyOptions({
+            layout: { background: { type: ColorType.Solid, color: colours.background }, textColor: colours.text },
+            grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },
+            rightPriceScale: { borderColor: colours.border },
+            timeScale: { borderColor: colours.border },
+            crosshair: {
+                vertLine: { color: colours.crosshair, labelBackgroundColor: colours.crosshairLabel },
+                horzLine: { color: colours.crosshair, labelBackgroundColor: colours.crosshairLabel },
+            },
+        });
+        this.#series.applyOptions({
+            upColor: colours.up,
+            downColor: colours.down,
+            borderUpColor: colours.up,
+            borderDownColor: colours.down,
+            wickUpColor: colours.up,
+            wickDownColor: colours.down,
+            priceLineColor: colours.priceLine,
+        });
+        this.#heatLayer.style({ long: colours.long, short: colours.short });
+        this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });
+    }
+}
+
+function barOf(time: number, candle: { open: number; high: number; low: number; close: number } | undefined): Bar {
+    const at = (time / 1000) as UTCTimestamp;
+    if (candle === undefined) return { time: at };
+    const { open, high, low, close } = candle;
+    return { time: at, open, high, low, close };
+}

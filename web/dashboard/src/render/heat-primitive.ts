@@ -1,0 +1,151 @@
+/**
+ * Puts the bitmap under the candles: one `drawImage` a frame, whatever the number of cells.
+ *
+ * Columns are times and rows are prices, both evenly spaced, and both of the chart's scales are straight lines (the time
+ * axis because `Candles` leaves no gaps), so two corners place the whole picture.
+ */
+import type { BitmapCoordinatesRenderingScope, CanvasRenderingTarget2D } from 'fancy-canvas';
+import type {
+    IPrimitivePaneRenderer,
+    IPrimitivePaneView,
+    ISeriesPrimitive,
+    Logical,
+    SeriesAttachedParameter,
+    Time,
+} from 'lightweight-charts';
+import type { Heat } from '../model/heat.ts';
+import { drawProfile, type ProfileLevel, type ProfileStyle } from './profile.ts';
+import type { Raster } from './raster.ts';
+
+export interface HeatPicture {
+    heat: Heat;
+    raster: Raster;
+    /** Position of a time on the bar axis. */
+    logical(time: number): number;
+}
+
+const BAR_PX_MIN = 3;
+
+type Attached = SeriesAttachedParameter<Time>;
+
+/** Bitmap pixels of the first and one-past-last cell along one axis, and where they lie on the screen. */
+interface Span {
+    from: number;
+    count: number;
+    at: number;
+    size: number;
+}
+
+/** The cells of an axis that can be seen: cell n covers `origin + n * step` to `origin + (n + 1) * step`. */
+export function visibleSpan(origin: number, step: number, cells: number, screen: number): Span | null {
+    if (!(step > 0)) return null;
+    const from = Math.max(0, Math.floor(-origin / step));
+    const to = Math.min(cells, Math.ceil((screen - origin) / step));
+    if (to <= from) return null;
+    return { from, count: to - from, at: origin + from * step, size: (to - from) * step };
+}
+
+export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPrimitivePaneRenderer {
+    #attached: Attached | null = null;
+    #picture: HeatPicture | null = null;
+    #levels: readonly ProfileLevel[] = [];
+    #baseBin = 1;
+    #style: ProfileStyle = { long: '#00f', short: '#f80' };
+    readonly #views = [this];
+
+    attached(param: Attached): void {
+        this.#attached = param;
+    }
+
+    detached(): void {
+        this.#attached = null;
+    }
+
+    show(picture: HeatPicture | null): void {
+        this.#picture = picture;
+        this.redraw();
+    }
+
+    /** Today's levels, drawn as bars at the right edge. */
+    profile(levels: readonly ProfileLevel[], baseBin: number): void {
+        this.#levels = levels;
+        this.#baseBin = baseBin;
+        this.redraw();
+    }
+
+    style(style: ProfileStyle): void {
+        this.#style = style;
+        this.redraw();
+    }
+
+    /** Asks the chart for one more frame; the chart merges requests. */
+    redraw(): void {
+        this.#attached?.requestUpdate();
+    }
+
+    paneViews(): readonly IPrimitivePaneView[] {
+        return this.#views;
+    }
+
+    zOrder(): 'bottom' {
+        return 'bottom';
+    }
+
+    renderer(): IPrimitivePaneRenderer {
+        return this;
+    }
+
+    draw(target: CanvasRenderingTarget2D): void {
+        target.useBitmapCoordinateSpace((scope) => {
+            this.#blit(scope);
+            this.#bars(scope);
+        });
+    }
+
+    #blit(scope: BitmapCoordinatesRenderingScope): void {
+        const attached = this.#attached;
+        const picture = this.#picture;
+        if (attached === null || picture === null) return;
+        const { heat, raster } = picture;
+        const scale = attached.chart.timeScale();
+        const { price_low: low, bin } = heat.header;
+        const high = low + bin * heat.rows;
+        // The scale answers for whole bars only; it is a straight line, so two of them give the rest.
+        const zero = scale.logicalToCoordinate(0 as Logical);
+        const one = scale.logicalToCoordinate(1 as Logical);
+        const top = attached.series.priceToCoordinate(high);
+        const bottom = attached.series.priceToCoordinate(low);
+        if (zero === null || one === null || top === null || bottom === null) return;
+        const { context, bitmapSize, horizontalPixelRatio: rx, verticalPixelRatio: ry } = scope;
+        const x = (time: number): number => zero + picture.logical(time) * (one - zero);
+        const left = x(heat.start());
+        const width = x(heat.start() + heat.columnMs()) - left;
+        // A coordinate names the left edge of the pixel a bar's middle falls into; half a pixel more is the middle itself.
+        const columns = visibleSpan((left + 0.5) * rx, width * rx, heat.columns(), bitmapSize.width);
+        const rows = visibleSpan(top * ry, ((bottom - top) / heat.rows) * ry, heat.rows, bitmapSize.height);
+        if (columns === null || rows === null) return;
+        const shrunk = columns.size < columns.count || rows.size < rows.count;
+        context.save();
+        context.imageSmoothingEnabled = shrunk;
+        context.drawImage(
+            raster.canvas,
+            columns.from, rows.from, columns.count, rows.count,
+            columns.at, rows.at, columns.size, rows.size,
+        );
+        context.restore();
+    }
+
+    #bars(scope: BitmapCoordinatesRenderingScope): void {
+        const attached = this.#attached;
+        const picture = this.#picture;
+        if (attached === null || picture === null || this.#levels.length === 0) return;
+        const y = (price: number): number | null => attached.series.priceToCoordinate(price);
+        const { price_low: low, bin } = picture.heat.header;
+        const top = y(low + bin);
+        const bottom = y(low);
+        if (top === null || bottom === null) return;
+        // The picture's own rows, or as many of them together as make a bar that can be seen.
+        const together = Math.max(1, Math.ceil(BAR_PX_MIN / Math.max(1e-6, bottom - top)));
+        drawProfile(scope, this.#levels, Math.max(bin, this.#baseBin) * together, y, this.#style);
+    }
+}

@@ -1,0 +1,92 @@
+/** The server's HTTP answers as typed values. Addresses are relative, so the page works under any host and prefix. */
+import { decodeGrid, type Grid } from '../wire/grid.ts';
+import {
+    parseCandles,
+    parseLeverageLevels,
+    parseLiquidations,
+    parseSymbols,
+    type Candle,
+    type LeverageLevels,
+    type Liquidation,
+    type Symbols,
+} from '../wire/answers.ts';
+
+/** An answer other than 200; `status` 0 means that none came. */
+export class ApiError extends Error {
+    override name = 'ApiError';
+    readonly status: number;
+
+    constructor(status: number, message: string) {
+        super(message);
+        this.status = status;
+    }
+}
+
+export type Query = Record<string, string | number>;
+
+const GRID_TYPE = 'application/vnd.liqheat.grid';
+const TIME_LIMIT_MS = 30_000;
+
+async function detailOf(answer: Response): Promise<string> {
+    try {
+        const body = (await answer.json()) as { detail?: unknown };
+        return typeof body.detail === 'string' ? body.detail : answer.statusText;
+    } catch {
+        return answer.statusText;
+    }
+}
+
+export class Api {
+    readonly #base: URL;
+
+    constructor(base: URL) {
+        this.#base = base;
+    }
+
+    socketUrl(): string {
+        const url = new URL('ws/heatmap', this.#base);
+        url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+        return url.href;
+    }
+
+    async symbols(signal: AbortSignal): Promise<Symbols> {
+        return parseSymbols(await this.#json('v1/symbols', {}, signal));
+    }
+
+    async history(query: Query, signal: AbortSignal): Promise<Grid> {
+        const answer = await this.#ask('v1/heatmap/history', query, GRID_TYPE, signal);
+        return decodeGrid(new Uint8Array(await answer.arrayBuffer()));
+    }
+
+    async candles(query: Query, signal: AbortSignal): Promise<Candle[]> {
+        return parseCandles(await this.#json('prices/klines', query, signal));
+    }
+
+    async liquidations(query: Query, signal: AbortSignal): Promise<Liquidation[]> {
+        return parseLiquidations(await this.#json('v1/liquidations', query, signal));
+    }
+
+    async levels(query: Query, signal: AbortSignal): Promise<LeverageLevels> {
+        return parseLeverageLevels(await this.#json('liquidations/levels', query, signal));
+    }
+
+    async #json(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
+        const answer = await this.#ask(path, query, 'application/json', signal);
+        return answer.json();
+    }
+
+    async #ask(path: string, query: Query, accept: string, signal: AbortSignal): Promise<Response> {
+        const url = new URL(path, this.#base);
+        for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+        let answer: Response;
+        try {
+            const limit = AbortSignal.timeout(TIME_LIMIT_MS);
+            answer = await fetch(url, { headers: { accept }, signal: AbortSignal.any([signal, limit]) });
+        } catch (error) {
+            if (signal.aborted) throw error;
+            throw new ApiError(0, 'the server does not answer');
+        }
+        if (!answer.ok) throw new ApiError(answer.status, await detailOf(answer));
+        return answer;
+    }
+}

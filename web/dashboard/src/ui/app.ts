@@ -1,0 +1,375 @@
+/** Puts the page together: what is chosen, what is loaded, and what is drawn when. */
+import { badgeOf } from '../model/freshness.ts';
+import { compactUsd, formatAge, formatPrice, formatTime, priceDecimals, signedPercent } from '../model/format.ts';
+import { clusters, type Cluster } from '../model/quote.ts';
+import { available, fitting, RANGES } from '../model/ranges.ts';
+import { COLOURS, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
+import { HeatChart, type Pointed } from '../render/chart.ts';
+import { Api } from '../transport/api.ts';
+import type { SymbolInfo, Symbols } from '../wire/answers.ts';
+import { byId, element, Segments } from './dom.ts';
+import { DIRTY, Frames } from './frames.ts';
+import { fillHelp, listen, type Command } from './keyboard.ts';
+import { Legend } from './legend.ts';
+import { Market } from './market.ts';
+import { Notices } from './notices.ts';
+import { compose, save } from './screenshot.ts';
+import { explain, rowsOf, Tooltip } from './tooltip.ts';
+
+const STORED_VIEW = 'liqheat.view';
+const SYMBOLS_RETRY_MS = 3_000;
+const SYMBOLS_REFRESH_MS = 60_000;
+const BADGE_EVERY_MS = 1_000;
+const SEEN_SHARE_LOW = 0.5;
+const PAN_SHARE = 0.15;
+const ZOOM_FACTOR = 0.7;
+
+const SIDE_LABELS: Record<View['side'], string> = { both: 'Both', long: 'Long', short: 'Short', split: 'Split' };
+const SCALE_LABELS: Record<View['scale'], string> = { log: 'Log', linear: 'Linear', percentile: 'Rank' };
+const SCALE_TITLES: Record<View['scale'], string> = {
+    log: 'Logarithmic: two decades below the maximum',
+    linear: 'Linear in dollars',
+    percentile: 'By rank among all cells',
+};
+
+function next<T>(list: readonly T[], now: T): T {
+    return list[(list.indexOf(now) + 1) % list.length] ?? now;
+}
+
+export class App {
+    readonly #api = new Api(new URL('.', document.baseURI));
+    readonly #frames = new Frames((dirty) => this.#draw(dirty));
+    readonly #market = new Market(this.#api, {
+        loaded: (keepView) => this.#loaded(keepView),
+        changed: () => this.#frames.mark(DIRTY.live),
+        statusChanged: () => this.#frames.mark(DIRTY.badge),
+    });
+    #view: View = viewFromQuery(location.search, this.#storedView());
+    readonly #chart = new HeatChart(byId('chart', HTMLElement), this.#view);
+    readonly #legend = new Legend(byId('legend', HTMLElement), (threshold) => this.#change({ threshold }));
+    readonly #tooltip = new Tooltip(byId('tip', HTMLElement));
+    readonly #notices = new Notices(byId('notice', HTMLElement), byId('banner', HTMLElement), () => this.#tryNow());
+    readonly #symbolSelect = byId('symbol', HTMLSelectElement);
+    readonly #coloursSelect = byId('colours', HTMLSelectElement);
+    readonly #badge = byId('badge', HTMLElement);
+    readonly #ranges = new Segments(byId('ranges', HTMLElement), RANGES.map(({ id }) => [id, id, '']), (id) => this.#pickRange(id));
+    readonly #sides = new Segments(
+        byId('sides', HTMLElement),
+        SIDES.map((side) => [side, SIDE_LABELS[side], '']),
+        (side) => this.#change({ side: SIDES.find((each) => each === side) ?? 'both' }),
+    );
+    readonly #scales = new Segments(
+        byId('scales', HTMLElement),
+        SCALES.map((scale) => [scale, SCALE_LABELS[scale], SCALE_TITLES[scale]]),
+        (scale) => this.#change({ scale: SCALES.find((each) => each === scale) ?? 'log' }),
+    );
+    #symbols: Symbols | null = null;
+    #offered: ReadonlySet<string> = new Set();
+    #pointed: Pointed | null = null;
+    #eventsShown: unknown = null;
+    #symbolsTimer: ReturnType<typeof setTimeout> | undefined;
+
+    start(): void {
+        this.#wire();
+        this.#applyView();
+        this.#market.start();
+        setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
+        this.#notices.show({ kind: 'loading', what: 'Asking what there is' });
+        void this.#loadSymbols();
+    }
+
+    // --- choosing ---
+
+    #wire(): void {
+        this.#symbolSelect.addEventListener('change', () => this.#pickSymbol(this.#symbolSelect.value));
+        for (const name of COLOURS) {
+            this.#coloursSelect.append(element('option', { value: name, textContent: name[0]?.toUpperCase() + name.slice(1) }));
+        }
+        this.#coloursSelect.addEventListener('change', () => {
+            this.#change({ colours: COLOURS.find((each) => each === this.#coloursSelect.value) ?? 'viridis' });
+        });
+        for (const command of ['events', 'theme', 'help'] as const) {
+            byId(command, HTMLButtonElement).addEventListener('click', () => this.#command(command));
+        }
+        byId('shot', HTMLButtonElement).addEventListener('click', () => this.#command('screenshot'));
+        fillHelp(byId('keys', HTMLDialogElement));
+        listen((command) => this.#command(command), (range) => this.#pickRange(range));
+        this.#chart.onPoint((pointed) => {
+            this.#pointed = pointed;
+            this.#frames.mark(DIRTY.tooltip);
+        });
+        window.addEventListener('popstate', () => {
+            const view = viewFromQuery(location.search, this.#view);
+            const moved = view.symbol !== this.#view.symbol || view.range !== this.#view.range;
+            this.#view = view;
+            this.#applyView();
+            if (moved) this.#open();
+        });
+    }
+
+    #command(command: Command): void {
+        const { scale, colours, side, theme, events } = this.#view;
+        switch (command) {
+            case 'left':
+                return this.#chart.pan(-PAN_SHARE);
+            case 'right':
+                return this.#chart.pan(PAN_SHARE);
+            case 'zoom_in':
+                return this.#chart.zoom(ZOOM_FACTOR);
+            case 'zoom_out':
+                return this.#chart.zoom(1 / ZOOM_FACTOR);
+            case 'fit':
+                return this.#chart.fit();
+            case 'scale':
+                return this.#change({ scale: next(SCALES, scale) });
+            case 'colours':
+                return this.#change({ colours: next(COLOURS, colours) });
+            case 'side':
+                return this.#change({ side: next(SIDES, side) });
+            case 'theme':
+                return this.#change({ theme: theme === 'dark' ? 'light' : 'dark' });
+            case 'events':
+                return this.#change({ events: !events });
+            case 'pane':
+                return;
+            case 'screenshot':
+                return this.#screenshot();
+            case 'symbol':
+                return this.#symbolSelect.focus();
+            case 'help':
+                return byId('keys', HTMLDialogElement).showModal();
+        }
+    }
+
+    #change(part: Partial<View>): void {
+        this.#view = { ...this.#view, ...part };
+        this.#applyView();
+    }
+
+    #pickRange(range: string): void {
+        if (!this.#offered.has(range) || range === this.#view.range) return;
+        this.#change({ range });
+        this.#open();
+    }
+
+    #pickSymbol(symbol: string): void {
+        this.#change({ symbol });
+        this.#open();
+    }
+
+    #applyView(): void {
+        const view = this.#view;
+        document.documentElement.dataset.theme = view.theme;
+        this.#ranges.press(view.range);
+        this.#sides.press(view.side);
+        this.#scales.press(view.scale);
+        this.#coloursSelect.value = view.colours;
+        this.#coloursSelect.disabled = view.side === 'split';
+        byId('events', HTMLButtonElement).setAttribute('aria-pressed', String(view.events));
+        history.replaceState(null, '', queryOf(view));
+        this.#storeView();
+        this.#frames.mark(DIRTY.look | DIRTY.live);
+    }
+
+    #storedView(): View {
+        try {
+            return viewFromQuery(localStorage.getItem(STORED_VIEW) ?? '');
+        } catch {
+            // A page without storage (private windows, sandboxes) simply forgets.
+            return { ...DEFAULT_VIEW };
+        }
+    }
+
+    #storeView(): void {
+        try {
+            localStorage.setItem(STORED_VIEW, queryOf(this.#view));
+        } catch {
+            // As above.
+        }
+    }
+
+    // --- loading ---
+
+    async #loadSymbols(): Promise<void> {
+        clearTimeout(this.#symbolsTimer);
+        let again = SYMBOLS_RETRY_MS;
+        try {
+            this.#symbols = await this.#api.symbols(new AbortController().signal);
+            if (this.#symbols.symbols.length === 0) this.#notices.show({ kind: 'no_markets' });
+            else {
+                again = SYMBOLS_REFRESH_MS;
+                this.#fillSymbols(this.#symbols.symbols);
+            }
+        } catch {
+            if (this.#symbols === null) this.#notices.show({ kind: 'server_gone' });
+        }
+        this.#symbolsTimer = setTimeout(() => void this.#loadSymbols(), again);
+    }
+
+    #fillSymbols(list: readonly SymbolInfo[]): void {
+        const names = list.map((info) => info.symbol);
+        const shown = [...this.#symbolSelect.options].map((option) => option.value);
+        if (names.join() !== shown.join()) {
+            this.#symbolSelect.replaceChildren(...names.map((name) => element('option', { value: name, textContent: name })));
+        }
+        const first = this.#market.load.kind === 'idle';
+        if (!names.includes(this.#view.symbol)) this.#change({ symbol: names[0] ?? '' });
+        this.#offerRanges();
+        if (first) this.#open();
+    }
+
+    #info(): SymbolInfo | undefined {
+        return this.#symbols?.symbols.find((info) => info.symbol === this.#view.symbol);
+    }
+
+    #offerRanges(): void {
+        const info = this.#info();
+        if (info === undefined) return;
+        this.#offered = available((info.last ?? 0) - (info.first ?? 0));
+        this.#ranges.offer(this.#offered, 'No data that far back');
+        if (!this.#offered.has(this.#view.range)) this.#change({ range: fitting(this.#view.range, this.#offered) });
+    }
+
+    #open(): void {
+        this.#offerRanges();
+        const info = this.#info();
+        if (info === undefined) return;
+        this.#symbolSelect.value = info.symbol;
+        byId('simulated', HTMLElement).hidden = !info.simulated;
+        this.#tooltip.hide();
+        this.#market.open(info, this.#view.range);
+    }
+
+    #tryNow(): void {
+        if (this.#symbols === null || this.#symbols.symbols.length === 0) void this.#loadSymbols();
+        else this.#market.retryNow();
+    }
+
+    #loaded(keepView: boolean): void {
+        const { load, heat, candles } = this.#market;
+        const { symbol, range } = this.#view;
+        if (load.kind === 'shown' && heat !== null && candles !== null) {
+            this.#notices.show(null);
+            this.#chart.show(heat, candles, keepView);
+            this.#foot();
+            this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
+            return;
+        }
+        if (heat !== null) return;
+        if (load.kind === 'loading') this.#notices.show({ kind: 'loading', what: `Loading ${range} of ${symbol}` });
+        else this.#chart.clear();
+        if (load.kind === 'empty') this.#notices.show({ kind: 'no_data', symbol, range });
+        if (load.kind === 'failed') {
+            this.#notices.show(load.status === 0 ? { kind: 'server_gone' } : { kind: 'failed', why: load.why });
+        }
+    }
+
+    // --- drawing: only ever from an animation frame ---
+
+    #draw(dirty: number): void {
+        if (dirty & DIRTY.look) {
+            this.#chart.restyle(this.#view);
+            this.#legend.show(this.#view, this.#chart.scale());
+        }
+        if (dirty & DIRTY.live) this.#drawLive();
+        if (dirty & (DIRTY.badge | DIRTY.live)) this.#drawBadge();
+        if (dirty & (DIRTY.tooltip | DIRTY.live)) this.#drawTooltip();
+    }
+
+    #drawLive(): void {
+        const { heat } = this.#market;
+        const peak = this.#chart.scale()?.peak;
+        this.#chart.refresh(this.#market.advance());
+        if (this.#chart.scale()?.peak !== peak) this.#legend.show(this.#view, this.#chart.scale());
+        const edge = this.#market.edge();
+        this.#chart.profile(edge?.snapshot.data.levels ?? [], this.#info()?.baseBin ?? 1);
+        const events = this.#view.events ? this.#market.events : [];
+        if (events !== this.#eventsShown || events.length > 0) this.#chart.events(events);
+        this.#eventsShown = events;
+        if (heat !== null) this.#quote();
+    }
+
+    #quote(): void {
+        const { heat, candles } = this.#market;
+        const edge = this.#market.edge();
+        const price = edge?.snapshot.data.current_price ?? candles?.lastPrice();
+        if (heat === null || candles === null || price === undefined || price === null) return;
+        const decimals = priceDecimals(price);
+        const before = candles.at(heat.start())?.open ?? [...candles.bars()].find((bar) => bar.candle)?.candle?.open ?? price;
+        const change = price / before - 1;
+        byId('quote', HTMLElement).replaceChildren(
+            element('b', { textContent: formatPrice(price, decimals) }),
+            element('span', { className: change >= 0 ? 'up' : 'down', textContent: signedPercent(change) }),
+            element('span', { textContent: this.#view.range }),
+        );
+        document.title = `${formatPrice(price, decimals)} ${this.#view.symbol} · liqheat`;
+        if (edge === null) return;
+        const near = clusters(edge.snapshot.data.levels, price, heat.header.bin);
+        byId('clusters', HTMLElement).replaceChildren(
+            ...clusterWords('long', 'Longs below', near.long, decimals),
+            ...clusterWords('short', 'Shorts above', near.short, decimals),
+        );
+    }
+
+    #drawBadge(): void {
+        const feed = this.#market.feed();
+        const connection = this.#market.connection();
+        const badge = badgeOf({
+            connection, feed: feed.state, asOf: feed.asOf, heardAt: feed.heardAt,
+            now: Date.now(), speed: this.#symbols?.speed ?? 1,
+        });
+        if (this.#badge.textContent !== badge.text) this.#badge.textContent = badge.text;
+        this.#badge.dataset.tone = badge.tone;
+        this.#badge.title = badge.title;
+        const shown = this.#market.heat !== null;
+        const seen = this.#market.heat?.header.seen_share ?? null;
+        const { status } = connection;
+        if (shown && (status === 'disconnected' || status === 'failed')) {
+            this.#notices.banner('Connection lost. The picture stands still until the server is back.', 'bad');
+        } else if (shown && status === 'stale') {
+            this.#notices.banner('No new market data. The picture may be out of date.', 'bad');
+        } else if (shown && seen !== null && seen < SEEN_SHARE_LOW) {
+            const share = Math.round(seen * 100);
+            this.#notices.banner(`Warming up: only ${share} % of the open positions were seen being opened; the rest is an estimate.`, 'plain');
+        } else this.#notices.banner(null);
+    }
+
+    #drawTooltip(): void {
+        const { heat, candles } = this.#market;
+        const pointed = this.#pointed;
+        const said = heat === null || candles === null || pointed === null ? null : explain(heat, candles, pointed);
+        if (said === null || pointed === null) this.#tooltip.hide();
+        else this.#tooltip.show(pointed, this.#chart.paneSize(), `${formatTime(said.time)} UTC`, rowsOf(said));
+    }
+
+    #foot(): void {
+        const header = this.#market.heat?.header;
+        if (header === undefined) return;
+        const decimals = priceDecimals(header.price_low);
+        const bin = formatPrice(header.bin, header.bin % 1 === 0 ? 0 : decimals);
+        const seen = header.seen_share === null ? '' : ` · ${Math.round(header.seen_share * 100)} % of positions seen opening`;
+        byId('foot', HTMLElement).textContent =
+            `Estimated liquidation levels · bin $${bin} · column ${formatAge(header.column_ms)}${seen} · times in UTC`;
+    }
+
+    #screenshot(): void {
+        const { symbol, range, theme } = this.#view;
+        const edge = this.#market.edge();
+        const at = edge?.asOf ?? this.#market.heat?.header.as_of;
+        if (at === undefined) return;
+        const simulated = this.#info()?.simulated === true ? ' · simulated market' : '';
+        const detail = `Liquidation heatmap · ${range} · ${formatTime(at)} UTC${simulated} · liqheat`;
+        const picture = compose(this.#chart.screenshot(), symbol, detail, theme);
+        save(picture, `liqheat-${symbol}-${range}-${new Date(at).toISOString().slice(0, 16).replace(':', '')}.png`);
+    }
+}
+
+function clusterWords(side: 'long' | 'short', says: string, cluster: Cluster | null, decimals: number): Node[] {
+    if (cluster === null) return [];
+    return [element('span', { className: side },
+        `${says} `,
+        element('b', { textContent: `$${compactUsd(cluster.usd)}` }),
+        ' at ',
+        element('b', { textContent: formatPrice(cluster.price, decimals) }),
+        ` ${signedPercent(cluster.distance)}`)];
+}

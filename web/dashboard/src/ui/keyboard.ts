@@ -1,0 +1,59 @@
+/** Every key the page listens to, in one table that is also the help. */
+import { RANGES } from '../model/ranges.ts';
+import { element } from './dom.ts';
+
+export type Command =
+    | 'left' | 'right' | 'zoom_in' | 'zoom_out' | 'fit'
+    | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'pane' | 'screenshot' | 'symbol' | 'help';
+
+interface Binding {
+    keys: readonly string[];
+    shown: string;
+    command: Command;
+    says: string;
+}
+
+const BINDINGS: readonly Binding[] = [
+    { keys: ['ArrowLeft'], shown: '←', command: 'left', says: 'earlier' },
+    { keys: ['ArrowRight'], shown: '→', command: 'right', says: 'later' },
+    { keys: ['+', '='], shown: '+', command: 'zoom_in', says: 'zoom in' },
+    { keys: ['-', '_'], shown: '−', command: 'zoom_out', says: 'zoom out' },
+    { keys: ['0', 'Home'], shown: '0', command: 'fit', says: 'whole range' },
+    { keys: ['l', 'L'], shown: 'L', command: 'scale', says: 'next colour scale' },
+    { keys: ['c', 'C'], shown: 'C', command: 'colours', says: 'next colours' },
+    { keys: ['d', 'D'], shown: 'D', command: 'side', says: 'next side' },
+    { keys: ['e', 'E'], shown: 'E', command: 'events', says: 'realised liquidations' },
+    { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
+    { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
+    { keys: ['s', 'S'], shown: 'S', command: 'screenshot', says: 'save a screenshot' },
+    { keys: ['/'], shown: '/', command: 'symbol', says: 'choose the symbol' },
+    { keys: ['?'], shown: '?', command: 'help', says: 'this help' },
+];
+
+export function listen(onCommand: (command: Command) => void, onRange: (id: string) => void): void {
+    document.addEventListener('keydown', (event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+        const { target } = event;
+        // Keys that a focused field needs for itself stay with it.
+        if (target instanceof HTMLSelectElement || target instanceof HTMLInputElement) return;
+        if (target instanceof HTMLElement && target.closest('dialog') !== null) return;
+        const range = RANGES[Number.parseInt(event.key, 10) - 1];
+        const binding = BINDINGS.find(({ keys }) => keys.includes(event.key));
+        if (range === undefined && binding === undefined) return;
+        event.preventDefault();
+        if (binding !== undefined) onCommand(binding.command);
+        else if (range !== undefined) onRange(range.id);
+    });
+}
+
+export function fillHelp(dialog: HTMLDialogElement): void {
+    const list = element('dl');
+    const ranges = `1 – ${RANGES.length}`;
+    for (const [shown, says] of [...BINDINGS.map(({ shown, says }) => [shown, says] as const), [ranges, 'time range'] as const]) {
+        list.append(element('dt', {}, element('kbd', { textContent: shown })), element('dd', { textContent: says }));
+    }
+    dialog.replaceChildren(element('h2', { textContent: 'Keyboard' }), list);
+    dialog.addEventListener('click', (event) => {
+        if (event.target === dialog) dialog.close();
+    });
+}

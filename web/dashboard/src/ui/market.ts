@@ -1,0 +1,238 @@
+/**
+ * One symbol over one range: fetches its picture, follows its live edge, and fetches again when the picture no longer fits.
+ *
+ * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
+ * "newest" and reported by `changed`, so that a burst of messages costs one frame.
+ */
+import { HeatmapWebSocket, type FeedState, type SnapshotFrame, type StatusChange } from 'liqheat-client';
+import { Candles } from '../model/candles.ts';
+import { Heat } from '../model/heat.ts';
+import { candleInterval, intervalMs, rangeById, RANGES, type Range } from '../model/ranges.ts';
+import { ApiError, type Api } from '../transport/api.ts';
+import type { Candle, Liquidation, SymbolInfo } from '../wire/answers.ts';
+
+export type LoadState =
+    | { kind: 'idle' }
+    | { kind: 'loading' }
+    | { kind: 'shown' }
+    | { kind: 'empty' }
+    | { kind: 'failed'; status: number; why: string };
+
+export interface MarketEvents {
+    /** A new picture is there (or the state of loading changed). */
+    loaded(keepView: boolean): void;
+    /** Something live is waiting to be drawn. */
+    changed(): void;
+    statusChanged(): void;
+}
+
+export interface LiveEdge {
+    snapshot: SnapshotFrame;
+    asOf: number;
+}
+
+const COLUMNS_MAX = 1000;
+const UPDATE_INTERVAL_S = 1;
+const CORRECT_EVERY_MS = 5_000;
+const RELOAD_GAP_MS = 4_000;
+const RETRY_MS = 3_000;
+const EVENTS_MAX = 2_000;
+const CORRECTED_CANDLES = 4;
+
+export class Market {
+    readonly #api: Api;
+    readonly #tell: MarketEvents;
+    readonly #socket: HeatmapWebSocket;
+    heat: Heat | null = null;
+    candles: Candles | null = null;
+    events: Liquidation[] = [];
+    load: LoadState = { kind: 'idle' };
+    #info: SymbolInfo | null = null;
+    #range: Range = RANGES[0] as Range;
+    #abort = new AbortController();
+    #edge: LiveEdge | null = null;
+    #corrections: Candle[] = [];
+    #epoch: string | undefined;
+    #loadedAt = 0;
+    #retry: ReturnType<typeof setTimeout> | undefined;
+    #refresh: ReturnType<typeof setInterval> | undefined;
+
+    constructor(api: Api, tell: MarketEvents) {
+        this.#api = api;
+        this.#tell = tell;
+        this.#socket = new HeatmapWebSocket(api.socketUrl(), {
+            onSnapshot: (frame) => this.#live(frame),
+            onStatusChange: () => tell.statusChanged(),
+            onFeed: () => tell.statusChanged(),
+        });
+    }
+
+    start(): void {
+        this.#socket.connect();
+        this.#refresh = setInterval(() => void this.#correct(), CORRECT_EVERY_MS);
+    }
+
+    stop(): void {
+        this.#abort.abort();
+        clearTimeout(this.#retry);
+        clearInterval(this.#refresh);
+        this.#socket.disconnect();
+    }
+
+    /** Looks at another symbol or range. */
+    open(info: SymbolInfo, range: string): void {
+        const other = this.#info?.symbol !== info.symbol;
+        if (other) {
+            if (this.#info !== null) this.#socket.unsubscribe([this.#info.symbol]);
+            this.#edge = null;
+            this.#epoch = undefined;
+            this.#socket.subscribe([info.symbol], { updateInterval: UPDATE_INTERVAL_S });
+        }
+        this.#info = info;
+        this.#range = rangeById(range) ?? this.#range;
+        this.heat = null;
+        this.candles = null;
+        this.events = [];
+        void this.#fetch(false);
+    }
+
+    /** Fetches the picture again, leaving pan and zoom alone. */
+    reload(): void {
+        if (this.load.kind === 'loading' || Date.now() - this.#loadedAt < RELOAD_GAP_MS) return;
+        void this.#fetch(true);
+    }
+
+    retryNow(): void {
+        clearTimeout(this.#retry);
+        void this.#fetch(false);
+    }
+
+    connection(): StatusChange {
+        return this.#socket.status;
+    }
+
+    feed(): { state: FeedState | null; heardAt: number; asOf: number | null } {
+        const known = this.#info === null ? undefined : this.#socket.state(this.#info.symbol);
+        const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
+        return { state: known?.feed ?? null, heardAt: known?.heardAt ?? 0, asOf };
+    }
+
+    edge(): LiveEdge | null {
+        return this.#edge;
+    }
+
+    /** Moves the picture to the newest live state; answers the bars that changed. Called once a frame. */
+    advance(): number[] {
+        const { heat, candles } = this;
+        if (heat === null || candles === null) return [];
+        const changed = candles.correct(this.#corrections);
+        this.#corrections = [];
+        const edge = this.#edge;
+        if (edge === null) return changed;
+        const { levels, current_price: price } = edge.snapshot.data;
+        if (heat.paint(edge.asOf, price, levels) === 'outgrown') {
+            this.reload();
+            return changed;
+        }
+        if (price !== null) changed.push(...candles.touch(edge.asOf, price));
+        return [...new Set(changed)].sort((a, b) => a - b);
+    }
+
+    #live(frame: SnapshotFrame): void {
+        if (frame.symbol !== this.#info?.symbol) return;
+        const asOf = Date.parse(frame.timestamp);
+        if (!Number.isFinite(asOf)) return;
+        this.#edge = { snapshot: frame, asOf };
+        // Another epoch is another price grid or a restarted server: the old columns may not be continued.
+        if (this.#epoch !== undefined && frame.epoch !== this.#epoch) this.reload();
+        this.#epoch = frame.epoch;
+        this.#tell.changed();
+    }
+
+    async #fetch(keepView: boolean): Promise<void> {
+        const info = this.#info;
+        if (info === null) return;
+        this.#abort.abort();
+        this.#abort = new AbortController();
+        clearTimeout(this.#retry);
+        const { signal } = this.#abort;
+        const range = this.#range;
+        const interval = candleInterval(range, info.interval);
+        const stepMs = intervalMs(interval);
+        const { symbol } = info;
+        this.load = { kind: 'loading' };
+        if (!keepView) this.#tell.loaded(false);
+        try {
+            const limit = Math.ceil(range.ms / stepMs) + 2;
+            const [grid, candles] = await Promise.all([
+                this.#api.history({ symbol, range: range.id, columns: COLUMNS_MAX }, signal),
+                this.#api.candles({ symbol, interval, limit }, signal),
+            ]);
+            if (signal.aborted) return;
+            const { header } = grid;
+            if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
+                this.load = { kind: 'empty' };
+                this.#again(signal);
+            } else {
+                this.heat = new Heat(grid);
+                this.candles = new Candles(candles, stepMs, header.start, header.as_of);
+                this.load = { kind: 'shown' };
+            }
+            this.#loadedAt = Date.now();
+            this.#tell.loaded(keepView);
+            this.events = await this.#eventsSince(this.heat?.start() ?? header.start, signal);
+            if (!signal.aborted) this.#tell.changed();
+        } catch (error) {
+            if (signal.aborted) return;
+            this.load = {
+                kind: 'failed',
+                status: error instanceof ApiError ? error.status : -1,
+                why: error instanceof Error ? error.message : String(error),
+            };
+            this.#again(signal);
+            this.#tell.loaded(keepView);
+        }
+    }
+
+    #again(signal: AbortSignal): void {
+        this.#retry = setTimeout(() => {
+            if (!signal.aborted) void this.#fetch(this.heat !== null);
+        }, RETRY_MS);
+    }
+
+    /** The candles' highs and lows between live states, and liquidations since; both only while someone looks. */
+    async #correct(): Promise<void> {
+        const info = this.#info;
+        if (info === null || this.load.kind !== 'shown' || document.visibilityState === 'hidden') return;
+        if (this.#socket.status.status === 'disconnected') return;
+        const { signal } = this.#abort;
+        const interval = candleInterval(this.#range, info.interval);
+        try {
+            const newest = await this.#api.candles({ symbol: info.symbol, interval, limit: CORRECTED_CANDLES }, signal);
+            if (signal.aborted) return;
+            this.#corrections = newest;
+            const since = this.events.at(-1)?.time;
+            const more = await this.#eventsSince(since === undefined ? (this.heat?.start() ?? 0) : since + 1, signal);
+            if (signal.aborted) return;
+            this.events = [...this.events, ...more].slice(-EVENTS_MAX);
+            this.#tell.changed();
+        } catch {
+            // The next round asks again; the badge already tells of a server that is gone.
+        }
+    }
+
+    /** Realised liquidations; a server without that endpoint has none. */
+    async #eventsSince(from: number, signal: AbortSignal): Promise<Liquidation[]> {
+        const info = this.#info;
+        if (info === null) return [];
+        const start = new Date(from).toISOString();
+        const end = new Date(Math.max(from, this.#edge?.asOf ?? this.heat?.header.as_of ?? from) + 1).toISOString();
+        try {
+            const query = { symbol: info.symbol, start_time: start, end_time: end, limit: EVENTS_MAX };
+            return (await this.#api.liquidations(query, signal)).sort((a, b) => a.time - b.time);
+        } catch (error) {
+            if (error instanceof ApiError && error.status !== 0) return [];
+            throw error;
+        }
+    }
+}

@@ -1,0 +1,81 @@
+/** What the page says when it cannot show a picture, or when the picture needs a word of caution. */
+import { element } from './dom.ts';
+
+export type Notice =
+    | { kind: 'loading'; what: string }
+    | { kind: 'no_markets' }
+    | { kind: 'no_data'; symbol: string; range: string }
+    | { kind: 'server_gone' }
+    | { kind: 'failed'; why: string };
+
+interface Words {
+    title: string;
+    text: string;
+    code?: string;
+}
+
+function wordsOf(notice: Exclude<Notice, { kind: 'loading' }>): Words {
+    switch (notice.kind) {
+        case 'no_markets':
+            return {
+                title: 'No market data yet',
+                text: 'The server runs, but its database is empty. Load some files and this page fills by itself:',
+                code: 'liqheat ingest PATH',
+            };
+        case 'no_data':
+            return {
+                title: `Nothing to show for ${notice.symbol}`,
+                text: `There is no data in the last ${notice.range}. Choose a longer range or another symbol.`,
+            };
+        case 'server_gone':
+            return {
+                title: 'The server does not answer',
+                text: 'The page keeps trying and fills as soon as it is back. To start it:',
+                code: 'liqheat demo',
+            };
+        case 'failed':
+            return { title: 'The picture could not be loaded', text: notice.why };
+    }
+}
+
+export class Notices {
+    readonly #host: HTMLElement;
+    readonly #banner: HTMLElement;
+    readonly #retry: () => void;
+    #shown = '';
+
+    constructor(host: HTMLElement, banner: HTMLElement, retry: () => void) {
+        this.#host = host;
+        this.#banner = banner;
+        this.#retry = retry;
+    }
+
+    show(notice: Notice | null): void {
+        const key = JSON.stringify(notice);
+        if (key === this.#shown) return;
+        this.#shown = key;
+        this.#host.hidden = notice === null;
+        if (notice === null) return;
+        if (notice.kind === 'loading') {
+            this.#host.replaceChildren(element('div', { className: 'spin' }), element('p', { textContent: notice.what }));
+            return;
+        }
+        const { title, text, code } = wordsOf(notice);
+        const again = element('button', { type: 'button', textContent: 'Try now' });
+        again.addEventListener('click', this.#retry);
+        this.#host.replaceChildren(
+            element('h2', { textContent: title }),
+            element('p', { textContent: text }),
+            ...(code === undefined ? [] : [element('code', { textContent: code })]),
+            again,
+        );
+    }
+
+    /** A strip over the picture; null takes it away. */
+    banner(text: string | null, tone: 'plain' | 'warn' | 'bad' = 'warn'): void {
+        this.#banner.hidden = text === null;
+        if (text === null || this.#banner.textContent === text) return;
+        this.#banner.dataset.tone = tone;
+        this.#banner.textContent = text;
+    }
+}

@@ -1,0 +1,148 @@
+/** The HTTP answers the page reads besides the grid, and their parsers: what comes from outside is checked once, here. */
+
+export interface SymbolInfo {
+    symbol: string;
+    venue: string;
+    interval: string;
+    /** Time of the oldest and newest bar, milliseconds since 1970; null when there is no data. */
+    first: number | null;
+    last: number | null;
+    baseBin: number;
+    state: string;
+    simulated: boolean;
+}
+
+export interface Symbols {
+    symbols: SymbolInfo[];
+    simulated: boolean;
+    /** Market seconds a second; 1 for a live market. */
+    speed: number;
+}
+
+export interface Candle {
+    /** Open time, milliseconds since 1970. */
+    time: number;
+    open: number;
+    high: number;
+    low: number;
+    close: number;
+    volume: number;
+}
+
+export interface Liquidation {
+    time: number;
+    side: 'long' | 'short';
+    price: number;
+    usd: number;
+}
+
+export interface LeverageLevel {
+    price: number;
+    usd: number;
+    leverage: number;
+}
+
+export interface LeverageLevels {
+    symbol: string;
+    model: string;
+    currentPrice: number;
+    long: LeverageLevel[];
+    short: LeverageLevel[];
+}
+
+export class AnswerError extends Error {
+    override name = 'AnswerError';
+}
+
+type Fields = Record<string, unknown>;
+
+function fieldsOf(value: unknown, what: string): Fields {
+    if (typeof value !== 'object' || value === null) throw new AnswerError(`${what} is not an object`);
+    return value as Fields;
+}
+
+function listOf(value: unknown, what: string): Fields[] {
+    if (!Array.isArray(value)) throw new AnswerError(`${what} is not a list`);
+    return value.map((each) => fieldsOf(each, `an item of ${what}`));
+}
+
+function numberOf(value: unknown, what: string): number {
+    if (typeof value !== 'number' || !Number.isFinite(value)) throw new AnswerError(`${what} is not a number`);
+    return value;
+}
+
+function timeOf(value: unknown, what: string): number {
+    const ms = typeof value === 'number' ? value : Date.parse(String(value));
+    if (!Number.isFinite(ms)) throw new AnswerError(`${what} is not a time`);
+    return ms;
+}
+
+function optionalNumber(value: unknown): number | null {
+    return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+export function parseSymbols(body: unknown): Symbols {
+    const fields = fieldsOf(body, 'symbols');
+    const simulated = fields.simulated === true;
+    return {
+        simulated,
+        speed: optionalNumber(fields.speed) ?? 1,
+        symbols: listOf(fields.symbols, 'symbols').map((each) => ({
+            symbol: String(each.symbol),
+            venue: String(each.venue ?? ''),
+            interval: String(each.interval ?? ''),
+            first: optionalNumber(each.first),
+            last: optionalNumber(each.last),
+            baseBin: optionalNumber(each.base_bin) ?? 1,
+            state: String(each.state ?? ''),
+            simulated: simulated || each.simulated === true,
+        })),
+    };
+}
+
+/** Candles in ascending time, each time once: the chart refuses anything else. */
+export function parseCandles(body: unknown): Candle[] {
+    const fields = fieldsOf(body, 'klines');
+    const byTime = new Map<number, Candle>();
+    for (const each of listOf(fields.data, 'klines')) {
+        const time = timeOf(each.timestamp, 'timestamp');
+        byTime.set(time, {
+            time,
+            open: numberOf(each.open, 'open'),
+            high: numberOf(each.high, 'high'),
+            low: numberOf(each.low, 'low'),
+            close: numberOf(each.close, 'close'),
+            volume: optionalNumber(each.volume) ?? 0,
+        });
+    }
+    return [...byTime.values()].sort((a, b) => a.time - b.time);
+}
+
+export function parseLiquidations(body: unknown): Liquidation[] {
+    const fields = fieldsOf(body, 'liquidations');
+    return listOf(fields.data, 'liquidations').map((each) => ({
+        time: timeOf(each.timestamp, 'timestamp'),
+        side: each.side === 'short' ? 'short' : 'long',
+        price: numberOf(each.price, 'price'),
+        usd: numberOf(each.usd, 'usd'),
+    }));
+}
+
+function leverageLevels(value: unknown, what: string): LeverageLevel[] {
+    return listOf(value, what).map((each) => ({
+        price: numberOf(each.price_level, 'price_level'),
+        usd: numberOf(each.volume, 'volume'),
+        leverage: Number.parseFloat(String(each.leverage)),
+    }));
+}
+
+export function parseLeverageLevels(body: unknown): LeverageLevels {
+    const fields = fieldsOf(body, 'levels');
+    return {
+        symbol: String(fields.symbol ?? ''),
+        model: String(fields.model ?? ''),
+        currentPrice: numberOf(fields.current_price, 'current_price'),
+        long: leverageLevels(fields.long_liquidations, 'long_liquidations'),
+        short: leverageLevels(fields.short_liquidations, 'short_liquidations'),
+    };
+}

@@ -1,0 +1,109 @@
+/**
+ * The binary form of a history grid, "LQG1": a JSON header and two planes of one byte a cell.
+ *
+ * Cells are column-major with row 0 the lowest price. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
+ * `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`, one scale for both planes.
+ */
+
+export interface GridHeader {
+    symbol: string;
+    epoch: string;
+    /** Time of the newest event in the grid, milliseconds since 1970. */
+    as_of: number;
+    start: number;
+    column_ms: number;
+    columns: number;
+    rows: number;
+    /** Lower edge of row 0. */
+    price_low: number;
+    bin: number;
+    usd_min: number;
+    usd_max: number;
+    state: string;
+    /** How much of today's open interest was seen being opened, 0..1; null when the server does not say. */
+    seen_share: number | null;
+}
+
+export interface Grid {
+    header: GridHeader;
+    long: Uint8Array;
+    short: Uint8Array;
+}
+
+const MAGIC = 'LQG1';
+const PREFIX_BYTES = 8;
+/** More cells than any chart can show; a header claiming more is broken. */
+const CELLS_MAX = 16_000_000;
+
+export class GridError extends Error {
+    override name = 'GridError';
+}
+
+/** # Throws `GridError` when the bytes are not a whole grid. */
+export function decodeGrid(bytes: Uint8Array): Grid {
+    if (bytes.length < PREFIX_BYTES) throw new GridError(`grid of ${bytes.length} bytes is cut off`);
+    const magic = String.fromCharCode(...bytes.subarray(0, 4));
+    if (magic !== MAGIC) throw new GridError(`grid begins with "${magic}", expected "${MAGIC}"`);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const headerBytes = view.getUint32(4, true);
+    const planesAt = PREFIX_BYTES + headerBytes;
+    if (planesAt > bytes.length) throw new GridError('grid header is cut off');
+    const header = parseHeader(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, planesAt)));
+    const cells = header.columns * header.rows;
+    if (bytes.length !== planesAt + 2 * cells) {
+        throw new GridError(`grid of ${header.columns} x ${header.rows} has ${bytes.length - planesAt} plane bytes`);
+    }
+    return {
+        header,
+        long: bytes.slice(planesAt, planesAt + cells),
+        short: bytes.slice(planesAt + cells),
+    };
+}
+
+function parseHeader(text: string): GridHeader {
+    let fields: Record<string, unknown>;
+    try {
+        fields = JSON.parse(text) as Record<string, unknown>;
+    } catch {
+        throw new GridError('grid header is not JSON');
+    }
+    const number = (name: string, atLeast: number): number => {
+        const value = fields[name];
+        if (typeof value !== 'number' || !Number.isFinite(value) || value < atLeast) {
+            throw new GridError(`grid header has ${name} = ${JSON.stringify(value)}`);
+        }
+        return value;
+    };
+    const positive = Number.MIN_VALUE;
+    const header: GridHeader = {
+        symbol: String(fields.symbol ?? ''),
+        epoch: String(fields.epoch ?? ''),
+        as_of: number('as_of', 0),
+        start: number('start', 0),
+        column_ms: number('column_ms', 1),
+        columns: number('columns', 0),
+        rows: number('rows', 0),
+        price_low: number('price_low', 0),
+        bin: number('bin', positive),
+        usd_min: number('usd_min', 0),
+        usd_max: number('usd_max', 0),
+        state: String(fields.state ?? ''),
+        seen_share: typeof fields.seen_share === 'number' ? fields.seen_share : null,
+    };
+    if (header.columns * header.rows > CELLS_MAX) {
+        throw new GridError(`grid of ${header.columns} x ${header.rows} cells is too large`);
+    }
+    return header;
+}
+
+/** Encodes a grid; the test server and the tests are its users. */
+export function encodeGrid(header: object, long: Uint8Array, short: Uint8Array): Uint8Array {
+    const headerBytes = new TextEncoder().encode(JSON.stringify(header));
+    const bytes = new Uint8Array(PREFIX_BYTES + headerBytes.length + long.length + short.length);
+    bytes.set(new TextEncoder().encode(MAGIC));
+    new DataView(bytes.buffer).setUint32(4, headerBytes.length, true);
+    bytes.set(headerBytes, PREFIX_BYTES);
+    bytes.set(long, PREFIX_BYTES + headerBytes.length);
+    bytes.set(short, PREFIX_BYTES + headerBytes.length + long.length);
+    return bytes;
+}

@@ -1,0 +1,426 @@
+/**
+ * A stand-in for the server, for tests of the page and the client: it speaks the public contract over a synthetic market
+ * and can be told to misbehave (drop sockets, refuse them, stall, go stale, be empty). It is never shipped.
+ */
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { StateHash } from '../../client/src/wire/hash.ts';
+import { encodeGrid } from '../src/wire/grid.ts';
+import { intervalMs, RANGES } from '../src/model/ranges.ts';
+import { SyntheticMarket, type Step } from './synthetic-market.ts';
+
+export interface Misbehaviour {
+    /** New sockets are refused with 503. */
+    socketsOff: boolean;
+    /** `GET /v1/heatmap` exists. */
+    polling: boolean;
+    /** Nothing is sent, not even a pong. */
+    silent: boolean;
+    /** No symbols at all. */
+    empty: boolean;
+    /** Every HTTP answer but the page itself is 500. */
+    broken: boolean;
+    feed: 'live' | 'replay' | 'stale' | 'lagging' | 'degraded' | 'warming_up';
+    /** Answers delta frames to those who asked for them. */
+    deltas: boolean;
+    /** A wrong hash on the next frame. */
+    wrongHashOnce: boolean;
+}
+
+export interface StandInOptions {
+    dist: string;
+    port?: number;
+    /** Wall milliseconds between market steps; 0: only by hand. */
+    everyMs?: number;
+    seenShare?: number;
+}
+
+interface Viewer {
+    socket: WebSocket;
+    symbols: Map<string, { mode: string; seq: number }>;
+}
+
+const CSP = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'";
+const TYPES: Record<string, string> = {
+    '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml',
+};
+
+function rfc3339(ms: number): string {
+    return new Date(ms).toISOString().replace('.000Z', 'Z');
+}
+
+export class StandInServer {
+    readonly trouble: Misbehaviour = {
+        socketsOff: false, polling: false, silent: false, empty: false, broken: false, feed: 'replay', deltas: true,
+        wrongHashOnce: false,
+    };
+    readonly markets: Map<string, SyntheticMarket>;
+    epoch = 'e1';
+    readonly #options: StandInOptions;
+    #server: Server | null = null;
+    #sockets = new WebSocketServer({ noServer: true });
+    #viewers = new Set<Viewer>();
+    #timers: ReturnType<typeof setInterval>[] = [];
+    #mismatches: unknown[] = [];
+
+    constructor(options: StandInOptions) {
+        this.#options = options;
+        const end = Date.UTC(2025, 11, 28, 14, 30);
+        const minute = 60_000;
+        const btc = { seed: 7, price: 98_000, bin: 100, start: end - 4320 * minute, stepMs: minute, steps: 4320 };
+        const quarter = 15 * minute;
+        const eth = { seed: 21, price: 3_400, bin: 2, start: end - 3000 * quarter, stepMs: quarter, steps: 3000 };
+        this.markets = new Map([
+            ['BTCUSDT', new SyntheticMarket('BTCUSDT', btc)],
+            ['ETHUSDT', new SyntheticMarket('ETHUSDT', eth)],
+        ]);
+    }
+
+    async start(): Promise<string> {
+        const server = createServer((request, response) => void this.#answer(request, response));
+        server.on('upgrade', (request, socket, head) => {
+            if (this.trouble.socketsOff || !(request.url ?? '').startsWith('/ws/heatmap')) {
+                socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+                return;
+            }
+            this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#welcome(opened));
+        });
+        await new Promise<void>((resolve) => server.listen(this.#options.port ?? 0, '127.0.0.1', resolve));
+        this.#server = server;
+        const { everyMs = 1000 } = this.#options;
+        if (everyMs > 0) this.#timers.push(setInterval(() => this.advance(), everyMs));
+        this.#timers.push(setInterval(() => this.#heartbeat(), 15_000));
+        return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    }
+
+    async stop(): Promise<void> {
+        for (const timer of this.#timers) clearInterval(timer);
+        this.#timers = [];
+        this.drop();
+        const server = this.#server;
+        this.#server = null;
+        server?.closeAllConnections();
+        await new Promise<void>((resolve) => (server === null ? resolve() : server.close(() => resolve())));
+    }
+
+    /** One market step, pushed to whoever watches. */
+    advance(): void {
+        for (const market of this.markets.values()) market.advance();
+        this.#push();
+    }
+
+    /** Cuts every socket as a dying process would. */
+    drop(): void {
+        for (const viewer of this.#viewers) viewer.socket.terminate();
+    }
+
+    close(code: number, reason: string): void {
+        for (const viewer of this.#viewers) viewer.socket.close(code, reason);
+    }
+
+    tell(frame: object): void {
+        if (this.trouble.silent) return;
+        for (const viewer of this.#viewers) viewer.socket.send(JSON.stringify(frame));
+    }
+
+    setFeed(feed: Misbehaviour['feed']): void {
+        this.trouble.feed = feed;
+        this.#heartbeat();
+    }
+
+    viewers(): number {
+        return this.#viewers.size;
+    }
+
+    mismatches(): readonly unknown[] {
+        return this.#mismatches;
+    }
+
+    // --- socket ---
+
+    #welcome(socket: WebSocket): void {
+        const viewer: Viewer = { socket, symbols: new Map() };
+        this.#viewers.add(viewer);
+        socket.on('close', () => this.#viewers.delete(viewer));
+        socket.on('message', (data) => this.#message(viewer, String(data)));
+    }
+
+    #message(viewer: Viewer, text: string): void {
+        if (this.trouble.silent) return;
+        const send = (frame: object): void => viewer.socket.send(JSON.stringify(frame));
+        let message: Record<string, unknown>;
+        try {
+            message = JSON.parse(text) as Record<string, unknown>;
+        } catch {
+            send({ type: 'error', code: 'INVALID_MESSAGE', message: 'not JSON' });
+            return;
+        }
+        const symbols = Array.isArray(message.symbols) ? message.symbols.map(String) : [];
+        if (message.mismatch !== undefined) this.#mismatches.push(message.mismatch);
+        switch (message.action) {
+            case 'ping':
+                send({ type: 'pong', timestamp: rfc3339(Date.now()) });
+                return;
+            case 'ack':
+                return;
+            case 'unsubscribe':
+                for (const symbol of symbols) viewer.symbols.delete(symbol);
+                return;
+            case 'subscribe':
+                for (const symbol of symbols) {
+                    if (!this.markets.has(symbol)) {
+                        const valid = [...this.markets.keys()].join(', ');
+                        send({ type: 'error', code: 'INVALID_SYMBOL', message: `Symbol '${symbol}' not supported. Valid: ${valid}` });
+                        continue;
+                    }
+                    viewer.symbols.set(symbol, { mode: String(message.mode ?? 'snapshot'), seq: -1 });
+                    send(this.#status(symbol));
+                    this.#send(viewer, symbol);
+                }
+                return;
+            default:
+                send({ type: 'error', code: 'INVALID_ACTION', message: `Unknown action '${String(message.action)}'` });
+        }
+    }
+
+    #push(): void {
+        if (this.trouble.silent || this.trouble.feed === 'stale') return;
+        for (const viewer of this.#viewers) {
+            for (const symbol of viewer.symbols.keys()) this.#send(viewer, symbol);
+        }
+    }
+
+    #heartbeat(): void {
+        if (this.trouble.silent) return;
+        for (const viewer of this.#viewers) {
+            for (const symbol of viewer.symbols.keys()) viewer.socket.send(JSON.stringify(this.#status(symbol)));
+        }
+    }
+
+    #status(symbol: string): object {
+        const market = this.#market(symbol);
+        return { type: 'status', symbol, state: this.trouble.feed, as_of: rfc3339(market.asOf()), seq: market.steps.length };
+    }
+
+    #send(viewer: Viewer, symbol: string): void {
+        const state = viewer.symbols.get(symbol);
+        if (state === undefined) return;
+        const seq = this.#market(symbol).steps.length;
+        const from = state.seq;
+        state.seq = seq;
+        const delta = state.mode === 'delta' && this.trouble.deltas && from > 0;
+        const frame = delta ? this.deltaFrame(symbol, from) : this.snapshotFrame(symbol);
+        if (this.trouble.wrongHashOnce) {
+            this.trouble.wrongHashOnce = false;
+            Object.assign(frame, { hash: '0123456789abcdef' });
+        }
+        viewer.socket.send(JSON.stringify(frame));
+    }
+
+    #market(symbol: string): SyntheticMarket {
+        const market = this.markets.get(symbol);
+        if (market === undefined) throw new Error(`no market ${symbol}`);
+        return market;
+    }
+
+    // --- frames ---
+
+    snapshotFrame(symbol: string): object {
+        const market = this.#market(symbol);
+        const step = market.newest();
+        return { type: 'snapshot', ...this.#head(market, step), data: { levels: step.levels.map(wireLevel), ...numbers(step) } };
+    }
+
+    deltaFrame(symbol: string, from: number): object {
+        const market = this.#market(symbol);
+        const step = market.newest();
+        const before = new Map((market.steps[from - 1]?.levels ?? []).map((level) => [level.price, level]));
+        const levels = [];
+        for (const level of step.levels) {
+            const old = before.get(level.price);
+            before.delete(level.price);
+            if (old?.long !== level.long || old.short !== level.short) levels.push(wireLevel(level));
+        }
+        for (const price of before.keys()) levels.push({ price, long_density: 0, short_density: 0 });
+        return { type: 'delta', ...this.#head(market, step), from, data: { levels, ...numbers(step) } };
+    }
+
+    #head(market: SyntheticMarket, step: Step): object {
+        const hash = new StateHash();
+        for (const level of step.levels) hash.add(level.price, level.long, level.short);
+        return {
+            symbol: market.symbol, timestamp: rfc3339(market.asOf()), epoch: this.epoch, seq: market.steps.length,
+            hash: hash.text(),
+        };
+    }
+
+    // --- HTTP ---
+
+    async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+        const url = new URL(request.url ?? '/', 'http://stand-in');
+        const route = `${request.method} ${url.pathname}`;
+        const { trouble } = this;
+        const api = /^\/(v1|prices|liquidations|ws)/.test(url.pathname);
+        if (trouble.broken && api) return json(response, 500, { detail: 'the store is being repaired' });
+        const symbol = url.searchParams.get('symbol') ?? '';
+        const market = this.markets.get(symbol);
+        if (route === 'GET /v1/symbols') return json(response, 200, this.#symbols());
+        if (route === 'GET /ws/heatmap') return json(response, trouble.socketsOff ? 503 : 426, { detail: 'a WebSocket address' });
+        if (route === 'GET /v1/heatmap' && !trouble.polling) return json(response, 404, { detail: 'not found' });
+        if (!api) return this.#file(url.pathname, response);
+        if (market === undefined) return json(response, 400, { detail: `unknown symbol '${symbol}'` });
+        switch (route) {
+            case 'GET /v1/heatmap':
+                return this.#poll(market, url, response);
+            case 'GET /v1/heatmap/history':
+                return this.#history(market, url, response);
+            case 'GET /prices/klines':
+                return json(response, 200, klines(market, url));
+            case 'GET /v1/liquidations':
+                return json(response, 200, liquidations(market, url));
+            case 'GET /liquidations/levels':
+                return json(response, 200, leverageLevels(market));
+            default:
+                return json(response, 404, { detail: 'not found' });
+        }
+    }
+
+    #symbols(): object {
+        const symbols = this.trouble.empty ? [] : [...this.markets.values()].map((market) => ({
+            symbol: market.symbol, venue: 'sim', interval: market.stepMs === 60_000 ? '1m' : '15m',
+            first: market.steps[0]?.time, last: market.asOf(), base_bin: market.bin, state: this.trouble.feed, simulated: true,
+        }));
+        return { symbols, simulated: true, speed: 60 };
+    }
+
+    #poll(market: SyntheticMarket, url: URL, response: ServerResponse): void {
+        const [epoch, seq] = (url.searchParams.get('since') ?? '').split(':');
+        if (epoch === this.epoch && Number(seq) === market.steps.length) {
+            response.writeHead(304).end();
+            return;
+        }
+        json(response, 200, this.snapshotFrame(market.symbol));
+    }
+
+    #history(market: SyntheticMarket, url: URL, response: ServerResponse): void {
+        const range = RANGES.find(({ id }) => id === url.searchParams.get('range'));
+        if (range === undefined) return json(response, 422, { detail: 'range is missing or unknown' });
+        const bytes = historyGrid(market, range.ms, Number(url.searchParams.get('columns') ?? 1000), {
+            epoch: this.epoch, state: this.trouble.feed, seen_share: this.#options.seenShare ?? 0.83,
+        });
+        const packed = gzipSync(bytes);
+        response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(packed);
+    }
+
+    async #file(path: string, response: ServerResponse): Promise<void> {
+        const name = path === '/' ? 'index.html' : normalize(path).replace(/^(\.\.[/\\])+/, '');
+        try {
+            const bytes = await readFile(join(this.#options.dist, name));
+            const type = TYPES[extname(name)] ?? 'application/octet-stream';
+            response.writeHead(200, { 'content-type': type, 'content-security-policy': CSP }).end(bytes);
+        } catch {
+            json(response, 404, { detail: 'not found' });
+        }
+    }
+}
+
+function wireLevel(level: { price: number; long: number; short: number }): object {
+    return { price: level.price, long_density: level.long, short_density: level.short };
+}
+
+function numbers(step: Step): object {
+    return { current_price: step.close, positions_created: step.created, positions_consumed: step.consumed };
+}
+
+function json(response: ServerResponse, status: number, body: object): void {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+}
+
+function klines(market: SyntheticMarket, url: URL): object {
+    const interval = url.searchParams.get('interval') ?? '5m';
+    const limit = Number(url.searchParams.get('limit') ?? 500);
+    const size = intervalMs(interval);
+    const bars = new Map<number, { timestamp: string; open: number; high: number; low: number; close: number; volume: number }>();
+    for (const step of market.steps) {
+        const time = Math.floor(step.time / size) * size;
+        const bar = bars.get(time);
+        if (bar === undefined) {
+            const { open, high, low, close, volume } = step;
+            bars.set(time, { timestamp: rfc3339(time), open, high, low, close, volume });
+            continue;
+        }
+        bar.high = Math.max(bar.high, step.high);
+        bar.low = Math.min(bar.low, step.low);
+        bar.close = step.close;
+        bar.volume += step.volume;
+    }
+    const data = [...bars.values()].slice(-limit);
+    return { symbol: market.symbol, interval, count: data.length, data };
+}
+
+function liquidations(market: SyntheticMarket, url: URL): object {
+    const from = Date.parse(url.searchParams.get('start_time') ?? '') || 0;
+    const to = Date.parse(url.searchParams.get('end_time') ?? '') || Infinity;
+    const data = market.happened
+        .filter(({ time }) => time >= from && time < to)
+        .slice(-Number(url.searchParams.get('limit') ?? 1000))
+        .map(({ time, side, price, usd }) => ({ timestamp: rfc3339(time), side, price, quantity: usd / price, usd }));
+    return { symbol: market.symbol, data };
+}
+
+function leverageLevels(market: SyntheticMarket): object {
+    const step = market.newest();
+    const split = (side: 'long' | 'short'): object[] => step.levels.flatMap((level) => {
+        const usd = level[side];
+        if (usd === 0) return [];
+        const distance = Math.abs(level.price / step.close - 1);
+        // The nearer a level, the higher the leverage that put it there.
+        const leverage = distance < 0.014 ? '100x' : distance < 0.028 ? '50x' : distance < 0.06 ? '25x' : distance < 0.13 ? '10x' : '5x';
+        return [{ price_level: level.price, volume: usd, leverage, distance_pct: (level.price / step.close - 1) * 100 }];
+    });
+    return {
+        symbol: market.symbol, model: 'stand-in', current_price: step.close,
+        long_liquidations: split('long'), short_liquidations: split('short'),
+    };
+}
+
+function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: number, extra: object): Uint8Array {
+    const { stepMs, bin: baseBin } = market;
+    const perColumn = Math.max(1, Math.ceil(rangeMs / stepMs / columnsMax));
+    const columnMs = perColumn * stepMs;
+    const asOf = market.asOf();
+    const last = Math.floor((asOf - 1) / columnMs) * columnMs;
+    const first = Math.max(last - rangeMs + columnMs, Math.floor((market.steps[0]?.time ?? 0) / columnMs) * columnMs);
+    const columns = (last - first) / columnMs + 1;
+    const steps = market.steps.filter((step) => step.time >= first);
+    const low = Math.min(...steps.map((step) => step.low)) * 0.9;
+    const high = Math.max(...steps.map((step) => step.high)) * 1.1;
+    const bin = baseBin * Math.max(1, Math.ceil((high - low) / baseBin / 500));
+    const priceLow = Math.floor(low / bin) * bin;
+    const rows = Math.ceil((high - priceLow) / bin);
+    const long = new Float64Array(columns * rows);
+    const short = new Float64Array(columns * rows);
+    const newestOf = new Map(steps.map((step) => [Math.floor((step.time - first) / columnMs), step]));
+    for (const [column, step] of newestOf) {
+        for (const level of step.levels) {
+            const row = Math.floor((level.price - priceLow) / bin + 1e-6);
+            if (row < 0 || row >= rows) continue;
+            const at = column * rows + row;
+            long[at] = (long[at] ?? 0) + level.long;
+            short[at] = (short[at] ?? 0) + level.short;
+        }
+    }
+    const max = Math.max(1, long.reduce((a, b) => Math.max(a, b), 0), short.reduce((a, b) => Math.max(a, b), 0));
+    const min = Math.min(1000, max);
+    const quantised = (plane: Float64Array): Uint8Array => Uint8Array.from(plane, (usd) =>
+        usd < min / 2 ? 0 : Math.min(255, Math.max(1, 1 + Math.round((254 * Math.log(usd / min)) / Math.log(max / min)))));
+    const header = {
+        symbol: market.symbol, venue: 'sim', as_of: asOf, start: first, column_ms: columnMs, columns, rows,
+        price_low: priceLow, bin, usd_min: min, usd_max: max, ...extra,
+    };
+    return encodeGrid(header, quantised(long), quantised(short));
+}

@@ -1,0 +1,28 @@
+// Holds what a visitor downloads to its budget, gzip, as the server sends it.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const web = fileURLToPath(new URL('..', import.meta.url));
+const KB = 1024;
+
+function sizes(folder, wanted) {
+    return readdirSync(join(web, folder), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && wanted.test(entry.name))
+        .map((entry) => ({ name: entry.name, bytes: gzipSync(readFileSync(join(entry.parentPath, entry.name)), { level: 9 }).length }));
+}
+
+let failed = false;
+
+function hold(what, files, budgetKb) {
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const over = bytes > budgetKb * KB;
+    failed ||= over;
+    console.log(`${over ? 'OVER' : 'ok  '} ${what}: ${(bytes / KB).toFixed(1)} KB gzip of ${budgetKb} KB`);
+}
+
+hold('dashboard', sizes('dashboard/dist', /\.(js|css|html|svg)$/), 120);
+hold('client, ES module', sizes('client/dist', /^liqheat-client\.js$/), 8);
+hold('client, script', sizes('client/dist', /^liqheat-client\.script\.js$/), 8);
+process.exit(failed ? 1 : 0);

@@ -5,6 +5,10 @@ use liqheat_market::{Interval, Price, Qty, Symbol, UNIT_SCALE, UnixMs};
 /// The smallest quantity and price difference that can be written down.
 const UNIT: f64 = 1.0 / UNIT_SCALE as f64;
 
+/// A market that crashes on its second day, and again soon after its third: a demo that opens with three days
+/// of history shows bands that were built and swept, and has not long to wait for more.
+const DEFAULT_SEED: u64 = 5;
+
 /// 2026-01-05 00:00 UTC, a Monday.
 const DEFAULT_START: UnixMs = UnixMs(1_767_571_200_000);
 
@@ -78,10 +82,10 @@ pub enum SimConfigError {
 impl Default for SimConfig {
     fn default() -> Self {
         Self {
-            seed: 1,
+            seed: DEFAULT_SEED,
             start: DEFAULT_START,
             symbol: Symbol::new("BTCUSDT").expect("a constant that is a symbol"),
-            initial_price: Price::from_units(100_000 * UNIT_SCALE),
+            initial_price: Price::from_units(105_000 * UNIT_SCALE),
             open_interest: Qty::from_units(80_000 * UNIT_SCALE),
             tick: Price::from_units(UNIT_SCALE / 10),
             lot: Qty::from_units(UNIT_SCALE / 1_000),

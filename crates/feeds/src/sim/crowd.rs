@@ -59,13 +59,15 @@ struct LegFlow {
     closed: i64,
 }
 
-/// Coins on one price, as they really are.
+/// An open position with a liquidation price, as it really is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrueLevel {
     /// Whose level.
     pub side: Side,
     /// The mark price at which the position is liquidated.
     pub price: Price,
+    /// The price at which it was opened.
+    pub entry: Price,
     /// Coins.
     pub qty: Qty,
     /// Leverage at the opening.
@@ -180,6 +182,7 @@ impl Crowd {
             .map(|p| TrueLevel {
                 side: p.side,
                 price: p.level,
+                entry: p.entry,
                 qty: Qty::from_units(p.qty),
                 leverage: p.leverage,
             })

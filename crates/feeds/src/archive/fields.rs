@@ -1,0 +1,323 @@
+//! Fields of a row: splitting a line, and numbers and times from bytes.
+
+use liqheat_market::{DecimalError, Price, Qty, Rate, UnixMs};
+
+use super::report::Refusal;
+
+/// More fields than any family has; what lies beyond is only counted.
+pub(super) const FIELDS_MAX: usize = 16;
+
+/// The fields of one line.
+pub(super) struct Fields<'a> {
+    fields: [&'a [u8]; FIELDS_MAX],
+    count: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// Splits at commas. Archive files quote nothing but empty fields (`""`), so quotes are only taken off.
+    pub(super) fn split(line: &'a [u8]) -> Self {
+        let mut fields: [&[u8]; FIELDS_MAX] = [&[]; FIELDS_MAX];
+        let mut count = 0;
+        let mut rest = line;
+        loop {
+            let comma = rest.iter().position(|&byte| byte == b',');
+            let field = comma.map_or(rest, |at| &rest[..at]);
+            if count < FIELDS_MAX {
+                fields[count] = bare(field);
+            }
+            count += 1;
+            match comma {
+                Some(at) => rest = &rest[at + 1..],
+                None => return Self { fields, count },
+            }
+        }
+    }
+
+    /// How many there were.
+    pub(super) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// One of them; empty beyond the last.
+    pub(super) fn at(&self, index: usize) -> &'a [u8] {
+        self.fields.get(index).copied().unwrap_or_default()
+    }
+
+    /// All that were kept.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a [u8]> + '_ {
+        self.fields.iter().copied().take(self.count)
+    }
+}
+
+fn bare(field: &[u8]) -> &[u8] {
+    let outer = [field.first(), field.last()];
+    if !outer.iter().flatten().any(|byte| byte.is_ascii_whitespace() || **byte == b'"') {
+        return field;
+    }
+    let trimmed = field.trim_ascii();
+    match trimmed {
+        [b'"', inner @ .., b'"'] => inner.trim_ascii(),
+        _ => trimmed,
+    }
+}
+
+/// Why a decimal field is refused, naming its column.
+fn refusal(column: &'static str, error: &DecimalError) -> Refusal {
+    match error {
+        DecimalError::Empty => Refusal::Empty(column),
+        DecimalError::Malformed(_) => Refusal::NotANumber(column),
+        DecimalError::TooLarge(_) => Refusal::Absurd(column),
+    }
+}
+
+/// A price that something was or could be traded at: greater than zero, and below what any coin ever cost.
+pub(super) fn price(field: &[u8], column: &'static str) -> Result<Price, Refusal> {
+    /// A hundred million USD a coin: a thousand times the dearest.
+    const PRICE_MAX: Price = Price::from_units(100_000_000 * liqheat_market::UNIT_SCALE);
+    let price = Price::parse_bytes(field).map_err(|error| refusal(column, &error))?;
+    match price.units() {
+        0 => Err(Refusal::Zero(column)),
+        ..0 => Err(Refusal::Negative(column)),
+        _ if price > PRICE_MAX => Err(Refusal::Absurd(column)),
+        _ => Ok(price),
+    }
+}
+
+/// A quantity; zero is one.
+pub(super) fn qty(field: &[u8], column: &'static str) -> Result<Qty, Refusal> {
+    let qty = Qty::parse_bytes(field).map_err(|error| refusal(column, &error))?;
+    if qty.units() < 0 { Err(Refusal::Negative(column)) } else { Ok(qty) }
+}
+
+/// A quantity, or unknown when the field is empty.
+pub(super) fn qty_or_unknown(field: &[u8], column: &'static str) -> Result<Option<Qty>, Refusal> {
+    if field.is_empty() { Ok(None) } else { qty(field, column).map(Some) }
+}
+
+/// A rate. Tools that went through floats print small ones as `8.514e-05`.
+pub(super) fn rate(field: &[u8], column: &'static str) -> Result<Rate, Refusal> {
+    let plain = match field.iter().position(|byte| byte.eq_ignore_ascii_case(&b'e')) {
+        None => Rate::parse_bytes(field),
+        Some(at) => {
+            let exponent = std::str::from_utf8(&field[at + 1..]).ok().and_then(|text| text.parse().ok());
+            let exponent: i32 = exponent.ok_or(Refusal::NotANumber(column))?;
+            if exponent.unsigned_abs() > 30 {
+                return Err(Refusal::Absurd(column));
+            }
+            let mantissa = std::str::from_utf8(&field[..at]).map_err(|_| Refusal::NotANumber(column))?;
+            Rate::parse(&shift_point(mantissa, exponent).ok_or(Refusal::NotANumber(column))?)
+        }
+    };
+    plain.map_err(|error| refusal(column, &error))
+}
+
+/// Moves the decimal point, digit by digit: no float in between.
+fn shift_point(mantissa: &str, exponent: i32) -> Option<String> {
+    let (sign, digits) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all: String = [whole, fraction].concat();
+    if all.is_empty() || !all.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let point = i32::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    Some(match usize::try_from(point) {
+        Ok(point) if point >= all.len() => format!("{sign}{all:0<point$}"),
+        Ok(point) => format!("{sign}{}.{}", &all[..point], &all[point..]),
+        Err(_) => format!("{sign}0.{}{all}", "0".repeat(point.unsigned_abs() as usize)),
+    })
+}
+
+/// A whole number that is not negative.
+pub(super) fn count(field: &[u8], column: &'static str) -> Result<i64, Refusal> {
+    if field.is_empty() {
+        return Err(Refusal::Empty(column));
+    }
+    let mut value: i64 = 0;
+    for &byte in field {
+        if !byte.is_ascii_digit() {
+            let negative = field.first() == Some(&b'-');
+            return Err(if negative { Refusal::Negative(column) } else { Refusal::NotANumber(column) });
+        }
+        value = value
+            .checked_mul(10)
+            .and_then(|v| v.checked_add(i64::from(byte - b'0')))
+            .ok_or(Refusal::Absurd(column))?;
+    }
+    Ok(value)
+}
+
+/// A moment: a stamp in milliseconds or microseconds, or `YYYY-MM-DD HH:MM:SS` in UTC.
+pub(super) fn time(field: &[u8], column: &'static str) -> Result<UnixMs, Refusal> {
+    /// Above this a stamp is in microseconds. As milliseconds it would be the year 5138, as microseconds
+    /// it is 1973: no row of an exchange lies near either.
+    const MILLISECONDS_MAX: i64 = 100_000_000_000_000;
+    let time = if field.get(4) == Some(&b'-') {
+        text_time(field).ok_or(Refusal::NotATime(column))?
+    } else {
+        let stamp = count(field, column)?;
+        UnixMs(if stamp > MILLISECONDS_MAX { stamp / 1000 } else { stamp })
+    };
+    if (TIME_FIRST..TIME_END).contains(&time.0) { Ok(time) } else { Err(Refusal::Absurd(column)) }
+}
+
+/// 2017-01-01: the exchange is younger.
+const TIME_FIRST: i64 = 1_483_228_800_000;
+/// 2100-01-01.
+const TIME_END: i64 = 4_102_444_800_000;
+
+fn text_time(text: &[u8]) -> Option<UnixMs> {
+    let text = text.strip_suffix(b"Z").unwrap_or(text);
+    // Fractions of a second occur in edited files and are dropped.
+    let whole = match text.get(19..) {
+        Some([]) => text,
+        Some([b'.', digits @ ..]) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => {
+            &text[..19]
+        }
+        _ => return None,
+    };
+    let number = |range: std::ops::Range<usize>| -> Option<i64> {
+        whole
+            .get(range)?
+            .iter()
+            .try_fold(0_i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+    };
+    let separators = [whole[4], whole[7], whole[10], whole[13], whole[16]];
+    if !matches!(separators, [b'-', b'-', b' ' | b'T', b':', b':']) {
+        return None;
+    }
+    let day = start_of_date(number(0..4)?, number(5..7)?, number(8..10)?)?;
+    let (hours, minutes, seconds) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    if hours > 23 || minutes > 59 || seconds > 59 {
+        return None;
+    }
+    Some(day.plus(((hours * 60 + minutes) * 60 + seconds) * 1000))
+}
+
+/// Midnight UTC at which a date of the Gregorian calendar starts; `None` when there is no such date.
+pub(super) fn start_of_date(year: i64, month: i64, day: i64) -> Option<UnixMs> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days_in_month = match month {
+        2 if leap => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if !(1..=days_in_month).contains(&day) {
+        return None;
+    }
+    // Years counted from March, so that the leap day is the last of its year (days_from_civil of
+    // https://howardhinnant.github.io/date_algorithms.html, for years after 0).
+    let march_year = if month > 2 { year } else { year - 1 };
+    let (era, year_of_era) = (march_year / 400, march_year % 400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    Some(UnixMs(days * 86_400_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_are_split() {
+        let fields = Fields::split(b"1, 2 ,\"\",,\"x\"");
+        assert_eq!(fields.count(), 5);
+        assert_eq!(fields.iter().collect::<Vec<_>>(), [&b"1"[..], b"2", b"", b"", b"x"]);
+        assert_eq!(Fields::split(b"").count(), 1);
+        assert_eq!(Fields::split(&[b','; 40]).count(), 41);
+        assert_eq!(Fields::split(b"\"").at(0), b"\"");
+    }
+
+    #[test]
+    fn stamps_are_told_apart_by_size() {
+        assert_eq!(time(b"1756080000000", "t"), Ok(UnixMs(1_756_080_000_000)));
+        assert_eq!(time(b"1756080000000123", "t"), Ok(UnixMs(1_756_080_000_000)));
+        for absurd in ["0", "1756080000", "1756080000000000000", "99999999999999999999"] {
+            assert_eq!(time(absurd.as_bytes(), "t"), Err(Refusal::Absurd("t")), "{absurd}");
+        }
+        assert_eq!(time(b"", "t"), Err(Refusal::Empty("t")));
+        assert_eq!(time(b"-1756080000000", "t"), Err(Refusal::Negative("t")));
+    }
+
+    #[test]
+    fn times_are_read_from_text() {
+        assert_eq!(time(b"2025-08-25 00:00:00", "t"), Ok(UnixMs(1_756_080_000_000)));
+        assert_eq!(time(b"2024-02-29T23:59:59.250Z", "t"), Ok(UnixMs(1_709_251_199_000)));
+        for bad in [
+            "2025-02-29 00:00:00",
+            "2025-8-25 00:00:00",
+            "2025-08-25",
+            "2025-08-25 24:00:00",
+            "2025-08-25 0a:00:00",
+        ] {
+            assert_eq!(time(bad.as_bytes(), "t"), Err(Refusal::NotATime("t")), "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        assert_eq!(start_of_date(1970, 1, 1), Some(UnixMs(0)));
+        let mut expected = 0;
+        for year in 1970..2110 {
+            for month in 1..=12 {
+                for day in 1..=31 {
+                    if let Some(start) = start_of_date(year, month, day) {
+                        assert_eq!(start.0, expected, "{year}-{month}-{day}");
+                        expected += 86_400_000;
+                    }
+                }
+            }
+        }
+        // 140 years with 34 leap days (2100 has none).
+        assert_eq!(expected / 86_400_000, 140 * 365 + 34);
+    }
+
+    #[test]
+    fn rates_may_carry_an_exponent() {
+        for (text, units) in [
+            ("0.0001", 10_000),
+            ("8.514e-05", 8_514),
+            ("-2.697E-05", -2_697),
+            ("1e-4", 10_000),
+            ("1.5e+1", 1_500_000_000),
+            ("0e0", 0),
+            ("3e-30", 0),
+        ] {
+            assert_eq!(rate(text.as_bytes(), "r"), Ok(Rate::from_units(units)), "{text}");
+        }
+        for bad in ["e", "e-5", "1e", "1e5.5", "1.2.3e4", "abc"] {
+            assert_eq!(rate(bad.as_bytes(), "r"), Err(Refusal::NotANumber("r")), "{bad}");
+        }
+        assert_eq!(rate(b"1e999", "r"), Err(Refusal::Absurd("r")));
+    }
+
+    #[test]
+    fn prices_must_make_sense() {
+        assert_eq!(price(b"0.000", "p"), Err(Refusal::Zero("p")));
+        assert_eq!(price(b"-1", "p"), Err(Refusal::Negative("p")));
+        assert_eq!(price(b"100000001", "p"), Err(Refusal::Absurd("p")));
+        assert_eq!(price(b"", "p"), Err(Refusal::Empty("p")));
+        assert_eq!(qty(b"-0.1", "q"), Err(Refusal::Negative("q")));
+        assert_eq!(qty_or_unknown(b"", "q"), Ok(None));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let fields = Fields::split(&bytes);
+            for field in fields.iter() {
+                let _ = (price(field, ""), qty(field, ""), rate(field, ""), time(field, ""), count(field, ""));
+            }
+            let _ = (time(&bytes, ""), rate(&bytes, ""));
+        }
+    }
+}

@@ -1,1 +1,387 @@
-//! Maintenance margin tables shipped as dated files.
+//! Maintenance margin tables, shipped as dated files and replaceable.
+//!
+//! Venues publish their tiers behind a login and change them without a calendar, so a table is data with a
+//! date: a JSON file of the form of `data/tiers/binance-um-2026-09.json`. A few large symbols are shipped;
+//! a fuller file of the same form replaces them symbol by symbol ([`TierBook::parse`],
+//! [`TierBook::replaced_by`]). What no table covers gets a flat [`FALLBACK_RATE`].
+
+use std::collections::BTreeMap;
+
+use liqheat_market::{Instrument, InstrumentError, Symbol, TierError, TierTable, UnixMs, Venue};
+use serde::Deserialize;
+
+use crate::archive::start_of_date;
+
+/// Maintenance rate of instruments without a table: the first tier of most small contracts.
+pub const FALLBACK_RATE: f64 = 0.01;
+
+const SHIPPED: [&str; 2] = [
+    include_str!("../data/tiers/binance-um-2026-09.json"),
+    include_str!("../data/tiers/bybit-linear-2026-09.json"),
+];
+
+/// Why a file of tiers is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TierBookError {
+    /// Not JSON, or of another form.
+    #[error("not a table of margin tiers: {0}")]
+    Form(String),
+    /// An unknown venue.
+    #[error(transparent)]
+    Venue(InstrumentError),
+    /// Neither `YYYY-MM` nor `YYYY-MM-DD`.
+    #[error("as_of '{0}' is not a date (YYYY-MM or YYYY-MM-DD)")]
+    AsOf(String),
+    /// A column that is needed is not among `columns`.
+    #[error("column {0} is missing from columns")]
+    ColumnMissing(&'static str),
+    /// The name of a table is no symbol.
+    #[error(transparent)]
+    Symbol(InstrumentError),
+    /// A row has more or fewer values than there are columns.
+    #[error("{symbol} tier {row}: {found} values for {expected} columns")]
+    RowLength {
+        /// Whose.
+        symbol: Symbol,
+        /// Row, counted from 1.
+        row: usize,
+        /// Values in the row.
+        found: usize,
+        /// Columns of the file.
+        expected: usize,
+    },
+    /// A value that is needed is null.
+    #[error("{symbol} tier {row}: {column} is null")]
+    ValueMissing {
+        /// Whose.
+        symbol: Symbol,
+        /// Row, counted from 1.
+        row: usize,
+        /// Which.
+        column: &'static str,
+    },
+    /// Tiers must follow each other.
+    #[error("{symbol} tier {row}: ends at {end}, but the next begins at {next}")]
+    Gap {
+        /// Whose.
+        symbol: Symbol,
+        /// Row, counted from 1.
+        row: usize,
+        /// Its upper bound.
+        end: f64,
+        /// The lower bound of the next.
+        next: f64,
+    },
+    /// The stated cumulative amount does not make the margin continuous: a typing error in it, in a rate or
+    /// in a bound.
+    #[error(
+        "{symbol} tier {row}: cum_amount {stated} does not follow from the rows before, which give {expected}"
+    )]
+    Cumulative {
+        /// Whose.
+        symbol: Symbol,
+        /// Row, counted from 1.
+        row: usize,
+        /// In the file.
+        stated: f64,
+        /// Recomputed.
+        expected: f64,
+    },
+    /// The rows are no table.
+    #[error("{symbol}: {error}")]
+    Table {
+        /// Whose.
+        symbol: Symbol,
+        /// What is wrong.
+        error: TierError,
+    },
+}
+
+/// Tables by instrument.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TierBook {
+    tables: BTreeMap<Instrument, TierTable>,
+}
+
+impl TierBook {
+    /// The tables shipped with the program.
+    #[must_use]
+    pub fn embedded() -> Self {
+        SHIPPED.iter().fold(Self::default(), |book, text| {
+            book.replaced_by(
+                Self::parse(text).expect("invariant: shipped tables are whole, a test reads them"),
+            )
+        })
+    }
+
+    /// Reads a file: `{"venue", "as_of", "columns", "tiers": {symbol: [row, ..]}}`. Columns are found by
+    /// name: `min_notional` and `maintenance_margin_rate` are needed, `max_notional`, `cum_amount` and
+    /// `max_leverage` are used when there, others are ignored. Amounts are in USD, rates fractions.
+    ///
+    /// # Errors
+    /// Names what is wrong, with symbol and row.
+    pub fn parse(text: &str) -> Result<Self, TierBookError> {
+        let file: TierFile =
+            serde_json::from_str(text).map_err(|error| TierBookError::Form(error.to_string()))?;
+        let venue = venue_of(&file.venue).map_err(TierBookError::Venue)?;
+        let as_of =
+            date_of(&file.as_of).ok_or_else(|| TierBookError::AsOf(file.as_of.chars().take(40).collect()))?;
+        let columns = Columns::find(&file.columns)?;
+        let mut tables = BTreeMap::new();
+        for (name, rows) in &file.tiers {
+            let symbol = Symbol::new(name).map_err(TierBookError::Symbol)?;
+            let table = table_of(&symbol, as_of, &columns, rows)?;
+            tables.insert(Instrument::new(venue, symbol), table);
+        }
+        Ok(Self { tables })
+    }
+
+    /// This book with the tables of another in place of its own for the same instruments.
+    #[must_use]
+    pub fn replaced_by(mut self, newer: Self) -> Self {
+        self.tables.extend(newer.tables);
+        self
+    }
+
+    /// The table of an instrument; `None` when there is none of its own. The simulated market follows
+    /// Binance's rules for BTCUSDT whatever its symbol.
+    #[must_use]
+    pub fn own_table(&self, instrument: &Instrument) -> Option<&TierTable> {
+        if instrument.venue == Venue::Sim {
+            let followed = Instrument::new(Venue::Binance, Symbol::new("BTCUSDT").ok()?);
+            return self.tables.get(&followed);
+        }
+        self.tables.get(instrument)
+    }
+
+    /// The table of an instrument, or one flat tier of [`FALLBACK_RATE`], dated 1970, when it has none.
+    #[must_use]
+    pub fn table(&self, instrument: &Instrument) -> TierTable {
+        self.own_table(instrument).cloned().unwrap_or_else(|| {
+            TierTable::flat(UnixMs(0), FALLBACK_RATE)
+                .expect("invariant: the fallback rate is between 0 and 1")
+        })
+    }
+
+    /// Instruments with a table of their own.
+    pub fn instruments(&self) -> impl Iterator<Item = &Instrument> {
+        self.tables.keys()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TierFile {
+    venue: String,
+    as_of: String,
+    /// For readers of the file.
+    #[serde(default, rename = "note")]
+    _note: Option<String>,
+    columns: Vec<String>,
+    tiers: BTreeMap<String, Vec<Vec<Option<f64>>>>,
+}
+
+/// Where each column stands in a row.
+struct Columns {
+    count: usize,
+    floor: usize,
+    rate: usize,
+    ceiling: Option<usize>,
+    cumulative: Option<usize>,
+    leverage: Option<usize>,
+}
+
+impl Columns {
+    fn find(names: &[String]) -> Result<Self, TierBookError> {
+        let at = |name: &str| names.iter().position(|column| column == name);
+        let needed = |name: &'static str| at(name).ok_or(TierBookError::ColumnMissing(name));
+        Ok(Self {
+            count: names.len(),
+            floor: needed("min_notional")?,
+            rate: needed("maintenance_margin_rate")?,
+            ceiling: at("max_notional"),
+            cumulative: at("cum_amount"),
+            leverage: at("max_leverage"),
+        })
+    }
+}
+
+fn table_of(
+    symbol: &Symbol,
+    as_of: UnixMs,
+    columns: &Columns,
+    rows: &[Vec<Option<f64>>],
+) -> Result<TierTable, TierBookError> {
+    /// Where a venue does not say what it allows, nothing is forbidden.
+    const LEVERAGE_MAX: f64 = 125.0;
+    let mut plain = Vec::with_capacity(rows.len());
+    for (index, values) in rows.iter().enumerate() {
+        let row = index + 1;
+        if values.len() != columns.count {
+            let (found, expected) = (values.len(), columns.count);
+            return Err(TierBookError::RowLength { symbol: symbol.clone(), row, found, expected });
+        }
+        let needed = |at: usize, column: &'static str| {
+            values[at].ok_or_else(|| TierBookError::ValueMissing { symbol: symbol.clone(), row, column })
+        };
+        let leverage = columns.leverage.and_then(|at| values[at]).unwrap_or(LEVERAGE_MAX);
+        let floor = needed(columns.floor, "min_notional")?;
+        plain.push((floor, needed(columns.rate, "maintenance_margin_rate")?, leverage));
+    }
+    for (index, pair) in plain.windows(2).enumerate() {
+        let ceiling = columns.ceiling.and_then(|at| rows[index][at]);
+        if let Some(end) = ceiling
+            && end != pair[1].0
+        {
+            return Err(TierBookError::Gap { symbol: symbol.clone(), row: index + 1, end, next: pair[1].0 });
+        }
+    }
+    let table = TierTable::new(as_of, &plain)
+        .map_err(|error| TierBookError::Table { symbol: symbol.clone(), error })?;
+    for (index, tier) in table.tiers().iter().enumerate() {
+        let expected = tier.cumulative_usd;
+        let stated = columns.cumulative.and_then(|at| rows[index][at]);
+        if let Some(stated) = stated
+            && !is_same_amount(stated, expected)
+        {
+            return Err(TierBookError::Cumulative {
+                symbol: symbol.clone(),
+                row: index + 1,
+                stated,
+                expected,
+            });
+        }
+    }
+    Ok(table)
+}
+
+/// To the cent, or to a millionth where amounts run into the hundreds of millions.
+fn is_same_amount(stated: f64, expected: f64) -> bool {
+    (stated - expected).abs() <= f64::max(0.01, expected.abs() * 1e-6)
+}
+
+/// Tables name the market of a venue too.
+fn venue_of(name: &str) -> Result<Venue, InstrumentError> {
+    match name {
+        "binance-um" => Ok(Venue::Binance),
+        "bybit-linear" => Ok(Venue::Bybit),
+        _ => Venue::from_name(name),
+    }
+}
+
+fn date_of(text: &str) -> Option<UnixMs> {
+    let parts: Option<Vec<i64>> = text.split('-').map(|part| part.parse().ok()).collect();
+    match *parts?.as_slice() {
+        [year, month] => start_of_date(year, month, 1),
+        [year, month, day] => start_of_date(year, month, day),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instrument(venue: Venue, symbol: &str) -> Instrument {
+        Instrument::new(venue, Symbol::new(symbol).unwrap())
+    }
+
+    fn file(rows: &str) -> String {
+        format!(
+            r#"{{"venue":"binance","as_of":"2025-01-31",
+            "columns":["min_notional","max_notional","maintenance_margin_rate","cum_amount","max_leverage"],
+            "tiers":{{"BTCUSDT":{rows}}}}}"#
+        )
+    }
+
+    #[test]
+    fn the_shipped_tables_are_whole() {
+        let book = TierBook::embedded();
+        for symbol in ["BTCUSDT", "ETHUSDT", "SOLUSDT", "BNBUSDT", "XRPUSDT", "DOGEUSDT"] {
+            let table = book.own_table(&instrument(Venue::Binance, symbol)).unwrap();
+            assert_eq!(table.as_of(), UnixMs(1_788_220_800_000), "2026-09-01");
+            assert!(table.tiers().len() >= 10, "{symbol}");
+        }
+        let btc = book.table(&instrument(Venue::Binance, "BTCUSDT"));
+        assert_eq!((btc.tiers()[0].rate, btc.tiers()[0].leverage_max), (0.004, 150.0));
+        assert_eq!(book.table(&instrument(Venue::Bybit, "BTCUSDT")).tiers()[0].rate, 0.005);
+        assert_eq!(book.instruments().count(), 7);
+    }
+
+    #[test]
+    fn recomputed_amounts_equal_the_published_ones() {
+        let file: TierFile = serde_json::from_str(SHIPPED[0]).unwrap();
+        let book = TierBook::embedded();
+        let mut compared = 0;
+        for (symbol, rows) in &file.tiers {
+            let table = book.table(&instrument(Venue::Binance, symbol));
+            assert_eq!(table.tiers().len(), rows.len());
+            for (tier, row) in table.tiers().iter().zip(rows) {
+                let published = row[3].unwrap();
+                assert!((tier.cumulative_usd - published).abs() < 0.01, "{symbol}: {tier:?} {published}");
+                compared += 1;
+            }
+        }
+        assert_eq!(compared, 65);
+    }
+
+    #[test]
+    fn the_simulated_market_follows_bitcoin_and_the_unknown_is_flat() {
+        let book = TierBook::embedded();
+        let btc = book.table(&instrument(Venue::Binance, "BTCUSDT"));
+        assert_eq!(book.table(&instrument(Venue::Sim, "BTCUSDT")), btc);
+        let unknown = instrument(Venue::Binance, "1000PEPEUSDT");
+        assert_eq!(book.own_table(&unknown), None);
+        assert_eq!(book.table(&unknown).tier_of(1e9).rate, FALLBACK_RATE);
+    }
+
+    #[test]
+    fn a_replacement_wins_symbol_by_symbol() {
+        let newer = TierBook::parse(&file("[[0,null,0.02,0,50]]")).unwrap();
+        let book = TierBook::embedded().replaced_by(newer);
+        let btc = book.table(&instrument(Venue::Binance, "BTCUSDT"));
+        assert_eq!((btc.tiers().len(), btc.as_of()), (1, UnixMs(1_738_281_600_000)));
+        assert!(book.own_table(&instrument(Venue::Binance, "ETHUSDT")).is_some());
+    }
+
+    #[test]
+    fn only_floor_and_rate_are_needed() {
+        let text = r#"{"venue":"okx","as_of":"2025-01","columns":["maintenance_margin_rate","x","min_notional"],
+            "tiers":{"BTC-USDT-SWAP":[[0.004,1,0],[0.005,2,1000]]}}"#;
+        let table = TierBook::parse(text).unwrap().table(&instrument(Venue::Okx, "BTC-USDT-SWAP"));
+        assert!((table.tiers()[1].cumulative_usd - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (rows, words) in [
+            ("[]", "BTCUSDT: the tier table has no rows"),
+            ("[[0,10,0.01,0]]", "BTCUSDT tier 1: 4 values for 5 columns"),
+            ("[[0,10,null,0,50]]", "BTCUSDT tier 1: maintenance_margin_rate is null"),
+            (
+                "[[0,10,0.01,0,50],[20,30,0.02,0.2,25]]",
+                "BTCUSDT tier 1: ends at 10, but the next begins at 20",
+            ),
+            ("[[0,10,0.01,0,50],[10,30,0.02,0.2,25]]", "tier 2: cum_amount 0.2 does not follow"),
+            ("[[0,10,0.02,0,50],[10,30,0.01,0,25]]", "not fall"),
+            ("[[0,10,1.5,0,50]]", "between 0 and 1"),
+            ("7", "not a table of margin tiers"),
+        ] {
+            let error = TierBook::parse(&file(rows)).unwrap_err().to_string();
+            assert!(error.contains(words), "{rows}: {error}");
+        }
+        let good = file("[[0,10,0.01,0,50]]");
+        for (from, to, words) in [
+            ("\"binance\"", "\"mtgox\"", "known: binance"),
+            ("2025-01-31", "2025-02-31", "is not a date"),
+            ("2025-01-31", "January", "is not a date"),
+            ("min_notional", "from", "min_notional is missing"),
+            ("BTCUSDT", "BTC USDT", "is not a symbol"),
+            ("\"as_of\"", "\"asof\"", "unknown field `asof`"),
+        ] {
+            let error = TierBook::parse(&good.replace(from, to)).unwrap_err().to_string();
+            assert!(error.contains(words), "{to}: {error}");
+        }
+        assert!(TierBook::parse("").is_err());
+    }
+}

@@ -197,7 +197,7 @@ fn text_time(text: &[u8]) -> Option<UnixMs> {
 }
 
 /// Midnight UTC at which a date of the Gregorian calendar starts; `None` when there is no such date.
-pub(super) fn start_of_date(year: i64, month: i64, day: i64) -> Option<UnixMs> {
+pub(crate) fn start_of_date(year: i64, month: i64, day: i64) -> Option<UnixMs> {
     if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
         return None;
     }

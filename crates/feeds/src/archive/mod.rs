@@ -29,6 +29,7 @@ mod stream;
 
 pub use discover::{ArchiveFile, Discovery, PathProblem, SkipReason, Skipped, discover};
 pub use family::Family;
+pub(crate) use fields::start_of_date;
 pub use read::{ReadOptions, read, read_source};
 pub use report::{FileError, FileReport, Note, Refusal, Refused};
 pub use rows::{Batch, Rows};

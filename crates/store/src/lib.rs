@@ -1,1 +1,48 @@
-//! Part of liqheat.
+//! The market's events on disk: the only crate that knows DuckDB.
+//!
+//! One named thread owns the database. Everybody else holds a [`Store`], a cheap handle that posts typed
+//! commands into a bounded queue; each command carries a slot for its answer ([`Ask`]). When the queue is
+//! full, whoever asks waits: nothing is dropped. A command that fails, or even panics, is an error for the one
+//! who asked and a number in the [`Counters`]; it ends neither the thread nor the process.
+//!
+//! Promises:
+//! - **A batch is stored whole or not at all**, also when the process is killed in the middle.
+//! - **Storing something twice changes nothing.** Every kind of event has a natural key; what is there already
+//!   stays as it is. However a set of events is split into batches, in whatever order and how often, the tables
+//!   end up with the same rows.
+//! - **A checkpoint is never older than what it sums up:** rows that arrive later for a time it has seen delete it.
+//! - Times are milliseconds since 1970 UTC, prices, quantities and rates whole numbers of 1e-8, as in
+//!   `liqheat-market`. A missing value is NULL, never zero.
+//!
+//! Not here: files of exchanges (crate `feeds`), the clock (every read is told up to when), any model.
+
+pub mod baseline;
+
+mod append;
+mod bars;
+mod batch;
+mod catalogue;
+mod checkpoints;
+mod counters;
+mod error;
+mod owner;
+mod points;
+mod profiles;
+mod rows;
+mod schema;
+mod settings;
+mod store;
+mod upkeep;
+
+pub use append::Appended;
+pub use batch::Batch;
+pub use catalogue::InstrumentSpan;
+pub use checkpoints::Checkpoint;
+pub use counters::Counters;
+pub use error::StoreError;
+pub use points::{MarkRange, PricesAt};
+pub use profiles::Profile;
+pub use schema::SCHEMA_VERSION;
+pub use settings::{BATCH_ROWS_MAX, Location, QUERY_ROWS_MAX, Retention, Settings};
+pub use store::{Ask, Store};
+pub use upkeep::{Deleted, Stats};

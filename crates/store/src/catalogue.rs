@@ -1,0 +1,78 @@
+//! What is stored: the instruments with their spans, and how far the data of one goes.
+
+use liqheat_market::{Instrument, Interval, Symbol, UnixMs, Venue};
+
+use crate::error::Fault;
+use crate::owner::{Command, Database};
+use crate::rows::{bad_row, of, read, read_first};
+
+/// An instrument and the span of its finest klines of trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstrumentSpan {
+    /// Which.
+    pub instrument: Instrument,
+    /// The finest interval stored: the length of its bars.
+    pub interval: Interval,
+    /// When the first bar opened.
+    pub first: UnixMs,
+    /// When the last bar closed.
+    pub last: UnixMs,
+    /// How many bars there are.
+    pub bars: u64,
+}
+
+/// All instruments.
+pub(crate) struct Instruments;
+
+impl Command for Instruments {
+    type Answer = Vec<InstrumentSpan>;
+    const NAME: &'static str = "instruments";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        let sql = "SELECT venue, symbol, interval_ms, min(open_time), max(open_time), count(*) FROM klines
+                   WHERE kind = 'last' GROUP BY venue, symbol, interval_ms ORDER BY symbol, venue, interval_ms";
+        let mut spans = read(&database.connection, Self::NAME, sql, |row| {
+            let (venue, symbol) = (row.text(0)?, row.text(1)?);
+            let venue = Venue::from_name(venue).map_err(|_| bad_row("klines", venue, "venue"))?;
+            let symbol = Symbol::new(symbol).map_err(|_| bad_row("klines", symbol, "symbol"))?;
+            let interval = row.interval(2, "klines")?;
+            Ok(InstrumentSpan {
+                instrument: Instrument::new(venue, symbol),
+                interval,
+                first: row.time(3)?,
+                last: row.time(4)?.plus(interval.ms()),
+                bars: row.whole(5)?.unsigned_abs(),
+            })
+        })?;
+        // The finest of each comes first.
+        spans.dedup_by(|coarser, finest| coarser.instrument == finest.instrument);
+        Ok(spans)
+    }
+}
+
+/// How far an instrument's data goes.
+pub(crate) struct Newest {
+    pub(crate) instrument: Instrument,
+    pub(crate) as_of: UnixMs,
+}
+
+impl Command for Newest {
+    type Answer = Option<UnixMs>;
+    const NAME: &'static str = "newest";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        const POINTS: [&str; 5] = ["trades", "mark_prices", "open_interest", "funding", "liquidations"];
+        let key = of(&self.instrument);
+        let as_of = self.as_of.0;
+        let mut parts = vec![format!(
+            "SELECT max(open_time + interval_ms) AS known_at FROM klines
+             WHERE {key} AND open_time <= {as_of} AND open_time + interval_ms <= {as_of}"
+        )];
+        parts.extend(POINTS.map(|table| {
+            format!("SELECT max(time) AS known_at FROM {table} WHERE {key} AND time <= {as_of}")
+        }));
+        let sql = format!("SELECT max(known_at) FROM ({})", parts.join(" UNION ALL "));
+        let newest = read_first(&database.connection, &sql, |row| row.maybe(0))?;
+        Ok(newest.flatten().map(UnixMs))
+    }
+}

@@ -1,0 +1,86 @@
+//! What the store has done since it was opened, for metrics. Written by the owner thread, read by anybody.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// A reading of the store's counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Commands answered, whether well or with an error.
+    pub commands: u64,
+    /// Commands answered with an error, panics included.
+    pub failures: u64,
+    /// Commands that panicked.
+    pub panics: u64,
+    /// Times the database had to be opened again after a failure.
+    pub reopenings: u64,
+    /// Rows inserted.
+    pub rows_appended: u64,
+    /// Rows that were offered but there already.
+    pub rows_already_there: u64,
+    /// The longest any command took.
+    pub longest_command: Duration,
+    /// Time spent in commands.
+    pub busy: Duration,
+    /// Commands waiting in the queue now.
+    pub waiting: u64,
+}
+
+/// The living counters. Each stands alone, so relaxed order is enough.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    commands: AtomicU64,
+    failures: AtomicU64,
+    panics: AtomicU64,
+    reopenings: AtomicU64,
+    rows_appended: AtomicU64,
+    rows_already_there: AtomicU64,
+    longest_command_us: AtomicU64,
+    busy_us: AtomicU64,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Answered,
+    Failed,
+    Panicked,
+}
+
+impl Tally {
+    pub(crate) fn command(&self, outcome: Outcome, took: Duration) {
+        self.commands.fetch_add(1, Relaxed);
+        if outcome != Outcome::Answered {
+            self.failures.fetch_add(1, Relaxed);
+        }
+        if outcome == Outcome::Panicked {
+            self.panics.fetch_add(1, Relaxed);
+        }
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.longest_command_us.fetch_max(took_us, Relaxed);
+        self.busy_us.fetch_add(took_us, Relaxed);
+    }
+
+    pub(crate) fn reopened(&self) {
+        self.reopenings.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn appended(&self, inserted: u64, already_there: u64) {
+        self.rows_appended.fetch_add(inserted, Relaxed);
+        self.rows_already_there.fetch_add(already_there, Relaxed);
+    }
+
+    pub(crate) fn read(&self, waiting: u64) -> Counters {
+        Counters {
+            commands: self.commands.load(Relaxed),
+            failures: self.failures.load(Relaxed),
+            panics: self.panics.load(Relaxed),
+            reopenings: self.reopenings.load(Relaxed),
+            rows_appended: self.rows_appended.load(Relaxed),
+            rows_already_there: self.rows_already_there.load(Relaxed),
+            longest_command: Duration::from_micros(self.longest_command_us.load(Relaxed)),
+            busy: Duration::from_micros(self.busy_us.load(Relaxed)),
+            waiting,
+        }
+    }
+}

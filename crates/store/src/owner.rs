@@ -1,0 +1,253 @@
+//! The thread that owns the database: takes one command after the other, runs it, puts the answer into its slot.
+//!
+//! It ends when the store is closed or the last handle is gone. A failing command is an error in its slot. A
+//! panic inside a command is caught and becomes one too; after it, and after the failures with which DuckDB
+//! gives up a database, the file is closed and opened again at the next command.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use duckdb::{Config, Connection};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::counters::{Outcome, Tally};
+use crate::error::{Fault, explain_open};
+use crate::schema::{MIGRATIONS, migrate};
+use crate::{Location, Settings, StoreError};
+
+/// Something the owner can be asked to do.
+pub(crate) trait Command: Send + 'static {
+    /// What it answers.
+    type Answer: Send + 'static;
+    /// Its name in errors and logs.
+    const NAME: &'static str;
+    /// Does it. Dropping an open transaction rolls it back, so a command may leave with `?` anywhere.
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault>;
+}
+
+/// The open database, as commands see it.
+pub(crate) struct Database {
+    pub(crate) connection: Connection,
+    pub(crate) location: Location,
+    pub(crate) tally: Arc<Tally>,
+}
+
+/// What travels through the queue.
+pub(crate) enum Message {
+    /// Run this.
+    Run(Box<dyn Job>),
+    /// Write everything down, close the file, end the thread.
+    Close(oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// A command together with the slot for its answer, with its types erased.
+pub(crate) trait Job: Send {
+    /// Runs the command and puts the answer into the slot.
+    fn serve(self: Box<Self>, owner: &mut Owner);
+}
+
+/// A command and the slot for its answer.
+pub(crate) struct Posted<C: Command> {
+    pub(crate) command: C,
+    pub(crate) answer: oneshot::Sender<Result<C::Answer, StoreError>>,
+}
+
+impl<C: Command> Job for Posted<C> {
+    fn serve(self: Box<Self>, owner: &mut Owner) {
+        let result = owner.answer(self.command);
+        // Nobody waiting any more is fine: the command is done all the same.
+        let _ = self.answer.send(result);
+    }
+}
+
+/// The owner's own state.
+pub(crate) struct Owner {
+    location: Location,
+    settings: Settings,
+    tally: Arc<Tally>,
+    /// `None` after a failure that requires opening it again.
+    database: Option<Database>,
+    /// Keeps other stores of this process off the file.
+    _claim: Option<Claim>,
+}
+
+impl Owner {
+    /// Opens the database and brings its schema up to date.
+    pub(crate) fn open(
+        location: Location,
+        settings: Settings,
+        tally: Arc<Tally>,
+    ) -> Result<Self, StoreError> {
+        let claim = location.path().map(Claim::new).transpose()?;
+        let database = open_database(&location, &settings, &tally)?;
+        Ok(Self { location, settings, tally, database: Some(database), _claim: claim })
+    }
+
+    /// Serves until told to close or until every handle is gone.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        while let Some(message) = queue.blocking_recv() {
+            match message {
+                Message::Run(job) => job.serve(&mut self),
+                Message::Close(done) => {
+                    // Commands still in the queue see their slots dropped, which reads as "closed".
+                    queue.close();
+                    let result = self.close();
+                    let _ = done.send(result);
+                    return;
+                }
+            }
+        }
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "store closed with an error after its last handle was dropped");
+        }
+    }
+
+    fn answer<C: Command>(&mut self, command: C) -> Result<C::Answer, StoreError> {
+        // The clock serves the counters only; nothing stored or answered depends on it.
+        let started = Instant::now();
+        let (result, outcome) = self.attempt(command);
+        self.tally.command(outcome, started.elapsed());
+        if let Err(error) = &result {
+            tracing::warn!(command = C::NAME, %error, "store command failed");
+        }
+        result
+    }
+
+    fn attempt<C: Command>(&mut self, command: C) -> (Result<C::Answer, StoreError>, Outcome) {
+        let database = match self.database() {
+            Ok(database) => database,
+            Err(error) => return (Err(error), Outcome::Failed),
+        };
+        match catch_unwind(AssertUnwindSafe(|| command.run(database))) {
+            Ok(Ok(answer)) => (Ok(answer), Outcome::Answered),
+            Ok(Err(fault)) => {
+                if fault.needs_reopening() {
+                    self.database = None;
+                }
+                (Err(fault.explain(C::NAME, &self.location)), Outcome::Failed)
+            }
+            Err(panic) => {
+                // What the panic left behind is unknown, so a file is opened afresh. Rows in memory would be
+                // lost by that; there the transaction has been rolled back by the unwinding.
+                if self.location.path().is_some() {
+                    self.database = None;
+                }
+                let detail = panic_text(panic.as_ref());
+                (Err(StoreError::Panicked { command: C::NAME, detail }), Outcome::Panicked)
+            }
+        }
+    }
+
+    fn database(&mut self) -> Result<&Database, StoreError> {
+        let database = match self.database.take() {
+            Some(database) => database,
+            None => {
+                let database = open_database(&self.location, &self.settings, &self.tally)?;
+                self.tally.reopened();
+                tracing::info!(database = %self.location, "database opened again after a failure");
+                database
+            }
+        };
+        Ok(self.database.insert(database))
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        let Some(database) = self.database.take() else {
+            return Ok(()); // Given up after a failure; its log is replayed at the next opening.
+        };
+        let written = database.connection.execute_batch("CHECKPOINT");
+        let closed = database.connection.close().map_err(|(_, error)| error);
+        let explain = |error| Fault::Duckdb(error).explain("close", &self.location);
+        written.and(closed).map_err(explain)
+    }
+}
+
+fn open_database(
+    location: &Location,
+    settings: &Settings,
+    tally: &Arc<Tally>,
+) -> Result<Database, StoreError> {
+    check_path(location)?;
+    let connection = connect(location, settings).map_err(|error| explain_open(&error, location))?;
+    migrate(&connection, location, MIGRATIONS).map_err(|fault| match fault {
+        Fault::Store(error) => error,
+        Fault::Duckdb(error) => explain_open(&error, location),
+    })?;
+    Ok(Database { connection, location: location.clone(), tally: Arc::clone(tally) })
+}
+
+/// What DuckDB would report vaguely is looked at first.
+fn check_path(location: &Location) -> Result<(), StoreError> {
+    let Some(path) = location.path() else { return Ok(()) };
+    let name = || location.to_string();
+    if path.is_dir() {
+        return Err(StoreError::NotADatabase { location: name(), detail: "it is a folder".to_owned() });
+    }
+    match folder_of(path).try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(StoreError::FolderMissing { location: name() }),
+        Err(error) => Err(StoreError::Permission { location: name(), detail: error.to_string() }),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn connect(location: &Location, settings: &Settings) -> Result<Connection, duckdb::Error> {
+    let threads = i64::try_from(settings.threads.get()).unwrap_or(i64::MAX);
+    let mut config = Config::default();
+    if *location == Location::Memory {
+        // Without a file there is no place to spill to; the default would be the working folder.
+        config = config.with("temp_directory", "")?;
+    }
+    let config = config
+        .max_memory(&format!("{}B", settings.memory_bytes_max))?
+        .threads(threads)?
+        // Nothing is ever fetched from the network, and no query reads or writes other files.
+        .enable_autoload_extension(false)?
+        .enable_external_access(false)?;
+    match location {
+        Location::File(path) => Connection::open_with_flags(path, config),
+        Location::Memory => Connection::open_in_memory_with_flags(config),
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}
+
+/// Files that stores of this process have open. DuckDB's file lock keeps other processes away but, being a lock
+/// of the process, not a second opening by the same one.
+static CLAIMED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+struct Claim(PathBuf);
+
+impl Claim {
+    fn new(path: &Path) -> Result<Self, StoreError> {
+        let folder = folder_of(path).canonicalize().unwrap_or_else(|_| folder_of(path).to_owned());
+        let by_folder = folder.join(path.file_name().unwrap_or_default());
+        // An existing file may be a link to another place.
+        let full = by_folder.canonicalize().unwrap_or(by_folder);
+        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        if !claimed.insert(full.clone()) {
+            let location = path.display().to_string();
+            return Err(StoreError::Locked { location, holder: "this process already".to_owned() });
+        }
+        Ok(Self(full))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}

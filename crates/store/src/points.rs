@@ -1,0 +1,163 @@
+//! Reading what happens at a moment: open interest, prices, realised liquidations.
+
+use std::num::NonZeroUsize;
+
+use liqheat_market::{Instrument, Liquidation, OpenInterest, Price, UnixMs};
+
+use crate::QUERY_ROWS_MAX;
+use crate::error::Fault;
+use crate::owner::{Command, Database};
+use crate::rows::{Row, of, read, read_first};
+
+/// Samples of open interest in a time.
+pub(crate) struct OpenInterests {
+    pub(crate) instrument: Instrument,
+    pub(crate) from: UnixMs,
+    pub(crate) to: UnixMs,
+}
+
+impl Command for OpenInterests {
+    type Answer = Vec<OpenInterest>;
+    const NAME: &'static str = "open interest";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        let sql = format!(
+            "SELECT time, qty FROM open_interest WHERE {} AND time BETWEEN {} AND {} ORDER BY time",
+            of(&self.instrument),
+            self.from.0,
+            self.to.0,
+        );
+        read(&database.connection, Self::NAME, &sql, |row| {
+            Ok(OpenInterest { time: row.time(0)?, qty: row.qty(1)? })
+        })
+    }
+}
+
+/// Where the mark price went during a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MarkRange {
+    /// Lowest tick.
+    pub low: Price,
+    /// Highest tick.
+    pub high: Price,
+    /// Newest tick.
+    pub last: Price,
+    /// When the newest tick was.
+    pub last_time: UnixMs,
+}
+
+/// The range of the mark price's ticks in a time.
+pub(crate) struct MarkRangeOf {
+    pub(crate) instrument: Instrument,
+    pub(crate) from: UnixMs,
+    pub(crate) to: UnixMs,
+}
+
+impl Command for MarkRangeOf {
+    type Answer = Option<MarkRange>;
+    const NAME: &'static str = "mark range";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        let sql = format!(
+            "SELECT min(price), max(price), arg_max(price, time), max(time) FROM mark_prices
+             WHERE {} AND time BETWEEN {} AND {} HAVING count(*) > 0",
+            of(&self.instrument),
+            self.from.0,
+            self.to.0,
+        );
+        read_first(&database.connection, &sql, |row| {
+            Ok(MarkRange {
+                low: row.price(0)?,
+                high: row.price(1)?,
+                last: row.price(2)?,
+                last_time: row.time(3)?,
+            })
+        })
+    }
+}
+
+/// The newest prices known at a moment, each with the moment it became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PricesAt {
+    /// Mark price, from ticks and closed mark klines.
+    pub mark: Option<(UnixMs, Price)>,
+    /// Traded price, from trades and closed klines.
+    pub last: Option<(UnixMs, Price)>,
+}
+
+/// The newest prices at a moment.
+pub(crate) struct PricesAtMoment {
+    pub(crate) instrument: Instrument,
+    pub(crate) as_of: UnixMs,
+}
+
+impl Command for PricesAtMoment {
+    type Answer = PricesAt;
+    const NAME: &'static str = "prices";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        let key = of(&self.instrument);
+        let as_of = self.as_of.0;
+        let newest = |sql: &str| {
+            let row_of = |row: &Row<'_>| Ok((row.time(0)?, row.price(1)?));
+            read_first(&database.connection, sql, row_of)
+        };
+        let newest_kline = |kind: &str| {
+            newest(&format!(
+                "SELECT open_time + interval_ms AS known_at, close FROM klines
+                 WHERE {key} AND kind = '{kind}' AND open_time <= {as_of} AND open_time + interval_ms <= {as_of}
+                 ORDER BY known_at DESC, interval_ms"
+            ))
+        };
+        let ticks =
+            format!("SELECT time, price FROM mark_prices WHERE {key} AND time <= {as_of} ORDER BY time DESC");
+        let trades = format!(
+            "SELECT time, price FROM trades WHERE {key} AND time <= {as_of} ORDER BY time DESC, id DESC"
+        );
+        // Of two of the same moment, the tick or trade stands for the kline that it closed.
+        let later = |point: Option<(UnixMs, Price)>, bar: Option<(UnixMs, Price)>| match (point, bar) {
+            (Some(point), Some(bar)) => Some(if bar.0 > point.0 { bar } else { point }),
+            (point, bar) => point.or(bar),
+        };
+        Ok(PricesAt {
+            mark: later(newest(&ticks)?, newest_kline("mark")?),
+            last: later(newest(&trades)?, newest_kline("last")?),
+        })
+    }
+}
+
+/// The newest liquidations in a time.
+pub(crate) struct Liquidations {
+    pub(crate) instrument: Instrument,
+    pub(crate) from: UnixMs,
+    pub(crate) to: UnixMs,
+    pub(crate) limit: NonZeroUsize,
+}
+
+impl Command for Liquidations {
+    type Answer = Vec<Liquidation>;
+    const NAME: &'static str = "liquidations";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        const TABLE: &str = "liquidations";
+        let sql = format!(
+            "SELECT * FROM (
+                 SELECT time, side, price, qty, price_kind FROM liquidations WHERE {} AND time BETWEEN {} AND {}
+                 ORDER BY time DESC, side DESC, price DESC, qty DESC LIMIT {}
+             ) ORDER BY time, side, price, qty",
+            of(&self.instrument),
+            self.from.0,
+            self.to.0,
+            self.limit.get().min(QUERY_ROWS_MAX),
+        );
+        read(&database.connection, Self::NAME, &sql, |row| {
+            Ok(Liquidation {
+                time: row.time(0)?,
+                side: row.side(1, TABLE)?,
+                price: row.price(2)?,
+                qty: row.qty(3)?,
+                price_kind: row.price_kind(4, TABLE)?,
+            })
+        })
+    }
+}

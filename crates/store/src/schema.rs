@@ -1,0 +1,138 @@
+//! The tables, and how a file of an older version becomes one of this version.
+//!
+//! Every table is keyed by venue and symbol, as texts: DuckDB stores a column that repeats one text almost for
+//! nothing, and whoever opens the file with DuckDB's own shell can read it. Other names stand as texts for the
+//! same reason.
+//!
+//! No table of events has a PRIMARY KEY. In DuckDB that is an index kept in memory which each insert must probe
+//! and update row by row: it makes bulk loading several times slower and opening a large file heavy. There is one
+//! writer, so keys are kept unique by joining each batch against the stretch of rows it touches (`append.rs`).
+//!
+//! A file is brought to the current version in one transaction. A migration, once released, never changes.
+
+use duckdb::Connection;
+
+use crate::error::Fault;
+use crate::{Location, StoreError};
+
+/// The version this program writes.
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The migration at index `n` makes version `n + 1` of version `n`; version 0 is an empty file.
+pub(crate) const MIGRATIONS: &[&str] = &[
+    // 1: the events.
+    "
+    CREATE TABLE klines (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        kind VARCHAR NOT NULL,             -- 'last' (of trades) or 'mark' (of the mark price)
+        interval_ms BIGINT NOT NULL,
+        open_time BIGINT NOT NULL,         -- ms; it closes interval_ms later
+        open BIGINT NOT NULL,              -- prices in 1e-8 of the quote currency
+        high BIGINT NOT NULL,
+        low BIGINT NOT NULL,
+        close BIGINT NOT NULL,
+        volume BIGINT,                     -- coins in 1e-8; NULL is unknown
+        taker_buy_volume BIGINT,
+        trades BIGINT
+    );
+    CREATE TABLE trades (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        id BIGINT NOT NULL,
+        time BIGINT NOT NULL,
+        price BIGINT NOT NULL,
+        qty BIGINT NOT NULL,
+        taker_bought BOOLEAN NOT NULL
+    );
+    CREATE TABLE mark_prices (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        time BIGINT NOT NULL,
+        price BIGINT NOT NULL
+    );
+    CREATE TABLE open_interest (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        time BIGINT NOT NULL,
+        qty BIGINT NOT NULL                -- coins in 1e-8, single-sided
+    );
+    CREATE TABLE funding (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        time BIGINT NOT NULL,
+        rate BIGINT NOT NULL,              -- 1e-8
+        interval_hours BIGINT
+    );
+    CREATE TABLE liquidations (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        time BIGINT NOT NULL,
+        side VARCHAR NOT NULL,             -- of the position: 'long' or 'short'
+        price BIGINT NOT NULL,
+        qty BIGINT NOT NULL,
+        price_kind VARCHAR NOT NULL        -- 'fill' or 'bankruptcy'
+    );
+    ",
+    // 2: states of the ledger, so that a restart does not replay a year.
+    "
+    CREATE TABLE checkpoints (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        interval_ms BIGINT NOT NULL,
+        fingerprint UBIGINT NOT NULL,      -- of the parameters it was computed with
+        time BIGINT NOT NULL,              -- close of the last bar in it
+        state BLOB NOT NULL
+    );
+    ",
+];
+
+/// Tables with rows of events or checkpoints, in the order of reports.
+pub(crate) const TABLES: [&str; 7] =
+    ["klines", "trades", "mark_prices", "open_interest", "funding", "liquidations", "checkpoints"];
+
+/// Brings the database to the newest of `migrations` and returns the version it had.
+pub(crate) fn migrate(
+    connection: &Connection,
+    location: &Location,
+    migrations: &[&str],
+) -> Result<i64, Fault> {
+    let known = migrations.len() as i64;
+    let found = version(connection, location)?;
+    if found > known {
+        return Err(StoreError::NewerSchema { location: location.to_string(), found, known }.into());
+    }
+    let done = usize::try_from(found).unwrap_or_default();
+    let outstanding = migrations.get(done..).unwrap_or_default();
+    if outstanding.is_empty() {
+        return Ok(found);
+    }
+    let transaction = connection.unchecked_transaction()?;
+    transaction.execute_batch("CREATE TABLE IF NOT EXISTS liqheat_schema (version BIGINT NOT NULL)")?;
+    for migration in outstanding {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.execute_batch("DELETE FROM liqheat_schema")?;
+    transaction.execute("INSERT INTO liqheat_schema VALUES (?)", [known])?;
+    transaction.commit()?;
+    tracing::info!(database = %location, from = found, to = known, "schema migrated");
+    Ok(found)
+}
+
+fn version(connection: &Connection, location: &Location) -> Result<i64, Fault> {
+    const SOME_TABLES: &str =
+        "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary ORDER BY ALL LIMIT 5";
+    let mut statement =
+        connection.prepare("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'liqheat_schema'")?;
+    let ours: i64 = statement.query_row([], |row| row.get(0))?;
+    if ours > 0 {
+        let newest = "SELECT coalesce(max(version), 0) FROM liqheat_schema";
+        return Ok(connection.query_row(newest, [], |row| row.get(0))?);
+    }
+    let mut statement = connection.prepare(SOME_TABLES)?;
+    let names: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    if names.is_empty() {
+        return Ok(0);
+    }
+    Err(StoreError::ForeignDatabase { location: location.to_string(), tables: names.join(", ") }.into())
+}

@@ -1,0 +1,283 @@
+//! The handle everybody holds, and the question that waits for its answer.
+
+use std::future::{Future, IntoFuture};
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use liqheat_market::{Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::append::{Append, Appended};
+use crate::bars::{Candles, Klines};
+use crate::batch::Batch;
+use crate::catalogue::{InstrumentSpan, Instruments, Newest};
+use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
+use crate::counters::{Counters, Tally};
+use crate::owner::{Command, Job, Message, Owner, Posted};
+use crate::points::{Liquidations, MarkRange, MarkRangeOf, OpenInterests, PricesAt, PricesAtMoment};
+use crate::profiles::{Profile, Profiles};
+use crate::upkeep::{Deleted, Flush, Retain, Stats, StatsOf};
+use crate::{Location, Retention, Settings, StoreError};
+
+/// A handle to the thread that owns the database; clones are cheap and reach the same thread.
+///
+/// Its methods describe a question ([`Ask`]); `.await` it in async code, or call [`Ask::blocking`] elsewhere.
+/// Answers come in the order of asking. Close with [`Store::close`] (or [`Store::close_blocking`]): dropping the
+/// last handle closes too, but nobody hears of an error and nobody waits.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    queue: mpsc::Sender<Message>,
+    tally: Arc<Tally>,
+    location: Location,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the database on a thread of its own, creating or migrating it as needed, and returns when it is
+    /// ready. Blocks the calling thread; a file that was not closed in order has its log replayed here.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is not one of ours; see [`StoreError`].
+    pub fn open(location: Location, settings: Settings) -> Result<Self, StoreError> {
+        let tally = Arc::new(Tally::default());
+        let (queue, messages) = mpsc::channel(settings.queue_capacity.get());
+        let (opened, opening) = std::sync::mpsc::sync_channel(1);
+        let shared_tally = Arc::clone(&tally);
+        let place = location.clone();
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || match Owner::open(place, settings, shared_tally) {
+                Ok(owner) => {
+                    let _ = opened.send(Ok(()));
+                    owner.run(messages);
+                }
+                Err(error) => {
+                    let _ = opened.send(Err(error));
+                }
+            })
+            .map_err(|error| StoreError::Thread { detail: error.to_string() })?;
+        opening.recv().unwrap_or(Err(StoreError::Closed))?;
+        Ok(Self { shared: Arc::new(Shared { queue, tally, location, thread: Mutex::new(Some(thread)) }) })
+    }
+
+    /// Where the rows are.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.shared.location
+    }
+
+    /// What the store has done since it was opened; does not wait for the owner.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let queue = &self.shared.queue;
+        let waiting = queue.max_capacity().saturating_sub(queue.capacity());
+        self.shared.tally.read(waiting as u64)
+    }
+
+    /// Stores events of one instrument, all or none; those that are there already are left as they are.
+    /// Repeating it is harmless. Several different rows under one key in one batch: the same one is taken
+    /// whatever their order. At most [`crate::BATCH_ROWS_MAX`] rows.
+    pub fn append(&self, instrument: &Instrument, batch: impl Into<Batch>) -> Ask<Appended> {
+        self.ask(Append { instrument: instrument.clone(), batch: batch.into() })
+    }
+
+    /// Every instrument that has klines of trades, by name, with its finest interval.
+    pub fn instruments(&self) -> Ask<Vec<InstrumentSpan>> {
+        self.ask(Instruments)
+    }
+
+    /// Klines that opened at or after `from` and closed at or before `to`, oldest first.
+    pub fn klines(
+        &self,
+        instrument: &Instrument,
+        kind: KlineKind,
+        interval: Interval,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Ask<Vec<Kline>> {
+        self.ask(Klines { instrument: instrument.clone(), kind, interval, from, to })
+    }
+
+    /// The newest `limit` candles of traded prices of any length, built of the finest klines closed at or before
+    /// `as_of`, oldest first; the last one may still be growing. A volume with an unknown part is unknown.
+    /// Empty when the stored klines are longer than `interval` or do not divide it.
+    pub fn candles(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        as_of: UnixMs,
+        limit: NonZeroUsize,
+    ) -> Ask<Vec<Kline>> {
+        self.ask(Candles { instrument: instrument.clone(), interval, as_of, limit })
+    }
+
+    /// Samples of open interest from `from` to `to`, both inclusive, oldest first.
+    pub fn open_interest(&self, instrument: &Instrument, from: UnixMs, to: UnixMs) -> Ask<Vec<OpenInterest>> {
+        self.ask(OpenInterests { instrument: instrument.clone(), from, to })
+    }
+
+    /// Lowest, highest and last tick of the mark price from `from` to `to`, both inclusive; `None` without ticks.
+    pub fn mark_range(&self, instrument: &Instrument, from: UnixMs, to: UnixMs) -> Ask<Option<MarkRange>> {
+        self.ask(MarkRangeOf { instrument: instrument.clone(), from, to })
+    }
+
+    /// The newest mark price and traded price known at `as_of`, from ticks, trades and closed klines.
+    pub fn prices_at(&self, instrument: &Instrument, as_of: UnixMs) -> Ask<PricesAt> {
+        self.ask(PricesAtMoment { instrument: instrument.clone(), as_of })
+    }
+
+    /// Volume at price of each bar that opened at or after `from` and closed at or before `to`, summed from
+    /// trades in cells of `cell`; bars oldest first, cells lowest first. Bars without trades are left out.
+    pub fn profiles(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        cell: Price,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Ask<Vec<Profile>> {
+        self.ask(Profiles { instrument: instrument.clone(), interval, cell, from, to })
+    }
+
+    /// The newest `limit` realised liquidations from `from` to `to`, both inclusive, oldest first.
+    pub fn liquidations(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+        limit: NonZeroUsize,
+    ) -> Ask<Vec<Liquidation>> {
+        self.ask(Liquidations { instrument: instrument.clone(), from, to, limit })
+    }
+
+    /// The latest moment at or before `as_of` at which something became known (`Event::known_at`).
+    pub fn newest(&self, instrument: &Instrument, as_of: UnixMs) -> Ask<Option<UnixMs>> {
+        self.ask(Newest { instrument: instrument.clone(), as_of })
+    }
+
+    /// Keeps a state of the ledger, replacing one of the same instrument, interval, fingerprint and time.
+    pub fn put_checkpoint(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        checkpoint: Checkpoint,
+    ) -> Ask<()> {
+        self.ask(PutCheckpoint { instrument: instrument.clone(), interval, checkpoint })
+    }
+
+    /// The newest state at or before `not_after` that was computed with the same parameters.
+    pub fn latest_checkpoint(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        fingerprint: u64,
+        not_after: UnixMs,
+    ) -> Ask<Option<Checkpoint>> {
+        self.ask(LatestCheckpoint { instrument: instrument.clone(), interval, fingerprint, not_after })
+    }
+
+    /// Keeps the `keep` newest states of an instrument for each interval and fingerprint; says how many went.
+    pub fn prune_checkpoints(&self, instrument: &Instrument, keep: usize) -> Ask<u64> {
+        self.ask(PruneCheckpoints { instrument: instrument.clone(), keep })
+    }
+
+    /// Deletes rows of an instrument that are older than their table keeps them, counted back from `as_of`.
+    pub fn retain(&self, instrument: &Instrument, as_of: UnixMs, retention: Retention) -> Ask<Deleted> {
+        self.ask(Retain { instrument: instrument.clone(), as_of, retention })
+    }
+
+    /// Moves everything from the write-ahead log into the file.
+    pub fn flush(&self) -> Ask<()> {
+        self.ask(Flush)
+    }
+
+    /// Rows of each table and bytes on disk.
+    pub fn stats(&self) -> Ask<Stats> {
+        self.ask(StatsOf)
+    }
+
+    /// Answers what was asked before, writes everything into the file, closes it and ends the thread. Whoever
+    /// asks later hears [`StoreError::Closed`].
+    ///
+    /// # Errors
+    /// When writing fails (what was appended is then safe in the write-ahead log), or it was closed before.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let (done, closing) = oneshot::channel();
+        self.shared.queue.send(Message::Close(done)).await.map_err(|_| StoreError::Closed)?;
+        let result = closing.await.unwrap_or(Err(StoreError::Closed));
+        self.join();
+        result
+    }
+
+    /// As [`Store::close`], for code that is not async.
+    ///
+    /// # Errors
+    /// As [`Store::close`].
+    ///
+    /// # Panics
+    /// Inside an async task.
+    pub fn close_blocking(&self) -> Result<(), StoreError> {
+        let (done, closing) = oneshot::channel();
+        self.shared.queue.blocking_send(Message::Close(done)).map_err(|_| StoreError::Closed)?;
+        let result = closing.blocking_recv().unwrap_or(Err(StoreError::Closed));
+        self.join();
+        result
+    }
+
+    /// The thread has nothing left to do when this is called, so it does not block for long.
+    fn join(&self) {
+        let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if thread.is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the store's thread panicked outside a command");
+        }
+    }
+
+    pub(crate) fn ask<C: Command>(&self, command: C) -> Ask<C::Answer> {
+        let (answer, answered) = oneshot::channel();
+        Ask { queue: self.shared.queue.clone(), job: Box::new(Posted { command, answer }), answered }
+    }
+}
+
+/// A question to the store, not yet asked: `.await` it, or call [`Ask::blocking`].
+///
+/// Waits while the queue is full. Dropping the future before it got into the queue means the question was never
+/// asked; dropping it later means the command is carried out and its answer thrown away. Appending is safe to
+/// repeat either way.
+#[must_use = "nothing is asked until this is awaited or `blocking` is called"]
+pub struct Ask<T> {
+    queue: mpsc::Sender<Message>,
+    job: Box<dyn Job>,
+    answered: oneshot::Receiver<Result<T, StoreError>>,
+}
+
+impl<T> Ask<T> {
+    /// Asks and waits on this thread.
+    ///
+    /// # Errors
+    /// What the command says, or that the store is closed.
+    ///
+    /// # Panics
+    /// Inside an async task: `.await` there instead.
+    pub fn blocking(self) -> Result<T, StoreError> {
+        self.queue.blocking_send(Message::Run(self.job)).map_err(|_| StoreError::Closed)?;
+        self.answered.blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Ask<T> {
+    type Output = Result<T, StoreError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            self.queue.send(Message::Run(self.job)).await.map_err(|_| StoreError::Closed)?;
+            self.answered.await.unwrap_or(Err(StoreError::Closed))
+        })
+    }
+}

@@ -197,25 +197,26 @@ impl Book {
         self.retotal();
     }
 
-    /// Adds `each` raw to every one of `cells`, which must be announced by [`Book::mark_used`]. Returns what
-    /// was added in all.
-    pub(crate) fn add(&mut self, class: usize, origin: Origin, cells: Range<usize>, each: f64) -> f64 {
-        let count = cells.len() as f64;
-        let start = self.row_start(class, origin);
+    /// Adds `each` raw to every one of `cells`; [`Book::settle`] must follow.
+    #[inline]
+    pub(crate) fn add(&mut self, class: usize, origin: Origin, cells: Range<usize>, each: f64) {
+        let start = self.row_start(class, origin) - self.stride;
         let (totals, rows) = self.rows.split_at_mut(self.stride);
-        let row = &mut rows[start - self.stride..];
-        for mass in &mut row[cells.clone()] {
+        let row = &mut rows[start + cells.start..start + cells.end];
+        for (mass, total) in row.iter_mut().zip(&mut totals[cells]) {
             *mass += each;
+            *total += each;
         }
-        for mass in &mut totals[cells] {
-            *mass += each;
-        }
-        self.levelled[origin as usize] += each * count;
-        each * count
+    }
+
+    /// Accounts for additions: the cells they touched and their sum.
+    pub(crate) fn settle(&mut self, origin: Origin, cells: Range<usize>, raw: f64) {
+        self.levelled[origin as usize] += raw;
+        self.mark_used(cells);
     }
 
     /// Widens the used range.
-    pub(crate) fn mark_used(&mut self, cells: Range<usize>) {
+    fn mark_used(&mut self, cells: Range<usize>) {
         self.used = if self.used.is_empty() {
             cells
         } else {

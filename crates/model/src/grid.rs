@@ -31,22 +31,29 @@ pub(crate) fn ln_index() -> &'static [f64] {
 }
 
 /// A cell width and how often it was chosen anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PriceGrid {
     /// Width in price units (1e-8), at least 1.
     pub(crate) cell: i64,
     pub(crate) version: u64,
+    /// Logarithm of the width in quote units.
+    pub(crate) ln_cell: f64,
     cells_in_price: i64,
 }
 
 impl PriceGrid {
     pub(crate) fn for_price(price: Price, cells_in_price: i64, version: u64) -> Self {
-        Self { cell: round_width(price.units() / cells_in_price), version, cells_in_price }
+        Self::of_width(round_width(price.units() / cells_in_price), version, cells_in_price)
     }
 
     /// From stored parts; `None` when the width is not one that this code would choose.
     pub(crate) fn restore(cell: i64, version: u64, cells_in_price: i64) -> Option<Self> {
-        (cell > 0 && round_width(cell) == cell).then_some(Self { cell, version, cells_in_price })
+        (cell > 0 && round_width(cell) == cell).then(|| Self::of_width(cell, version, cells_in_price))
+    }
+
+    fn of_width(cell: i64, version: u64, cells_in_price: i64) -> Self {
+        let ln_cell = libm::log(Price::from_units(cell).to_f64());
+        Self { cell, version, ln_cell, cells_in_price }
     }
 
     /// The grid to use at a price: `None` while this one serves. The bounds are wider than the range of a

@@ -4,9 +4,12 @@
 //! in the column in which the price touched it. In a hole the last picture is held for as long as the ledger's
 //! gap rule would bridge it; columns beyond that, before the first bar and after the last stay empty.
 
+use std::ops::Range;
+
 use liqheat_market::{Bar, Price, Qty, UnixMs};
 
 use crate::ledger::Ledger;
+use crate::levels::Tip;
 use crate::step::{Outcome, Step};
 
 /// Which columns and rows to fill.
@@ -123,47 +126,91 @@ pub fn history<'a>(
     profile_of: &dyn Fn(UnixMs) -> &'a [(Price, Qty)],
     spec: GridSpec,
 ) -> Result<HistoryGrid, GridError> {
-    let cells = spec.check()?;
-    let mut grid = HistoryGrid {
-        spec,
-        long: vec![0.0; cells],
-        short: vec![0.0; cells],
-        created: vec![0; spec.columns],
-        consumed: vec![0; spec.columns],
-        consumed_usd: vec![0.0; spec.columns],
-    };
-    // The first column that has not been taken yet.
-    let mut pending = 0;
+    let mut painter = GridPainter::new(spec)?;
     for bar in bars {
-        let column = spec.column_of(bar.close_time);
-        let reached = match column {
+        painter.before(ledger, bar);
+        let step = ledger.apply(bar, profile_of(bar.open_time));
+        painter.after(bar, &step);
+    }
+    Ok(painter.finish(ledger, None))
+}
+
+/// Takes the columns of a picture while somebody else moves the ledger: tell it of each bar before and after
+/// it is applied.
+#[derive(Debug)]
+pub struct GridPainter {
+    grid: HistoryGrid,
+    /// The first column that has not been taken yet.
+    pending: usize,
+}
+
+impl GridPainter {
+    /// An empty picture.
+    ///
+    /// # Errors
+    /// When it has no cells, too many, or no extent.
+    pub fn new(spec: GridSpec) -> Result<Self, GridError> {
+        let cells = spec.check()?;
+        let grid = HistoryGrid {
+            spec,
+            long: vec![0.0; cells],
+            short: vec![0.0; cells],
+            created: vec![0; spec.columns],
+            consumed: vec![0; spec.columns],
+            consumed_usd: vec![0.0; spec.columns],
+        };
+        Ok(Self { grid, pending: 0 })
+    }
+
+    /// A bar is about to be applied: columns that ended before it closes show what stood before it.
+    pub fn before(&mut self, ledger: &Ledger, bar: &Bar) {
+        let spec = self.grid.spec;
+        let reached = match spec.column_of(bar.close_time) {
             Some(column) => column,
             None if bar.close_time > spec.start => spec.columns,
             None => 0,
         };
-        // Columns that ended before this bar closed show what stood before it.
-        take_columns(ledger, &mut grid, pending..reached);
-        pending = pending.max(reached);
-        let step = ledger.apply(bar, profile_of(bar.open_time));
-        if let (Some(column), false) = (column, matches!(step.outcome, Outcome::Refused(_))) {
-            grid.count(column, &step);
+        self.take(ledger, self.pending..reached, None);
+        self.pending = self.pending.max(reached);
+    }
+
+    /// A bar was applied.
+    pub fn after(&mut self, bar: &Bar, step: &Step) {
+        if matches!(step.outcome, Outcome::Refused(_)) {
+            return;
+        }
+        if let Some(column) = self.grid.spec.column_of(bar.close_time) {
+            self.grid.count(column, step);
         }
     }
-    let last = ledger.as_of().and_then(|as_of| spec.column_of(as_of));
-    take_columns(ledger, &mut grid, pending..last.map_or(pending, |column| column + 1));
-    Ok(grid)
-}
 
-fn take_columns(ledger: &Ledger, grid: &mut HistoryGrid, columns: std::ops::Range<usize>) {
-    let (spec, Some(as_of)) = (grid.spec, ledger.as_of()) else { return };
-    let gap_ms_max = ledger.params().values().gap_ms_max;
-    for column in columns {
-        let column_start = spec.start.plus(spec.column_ms.saturating_mul(column as i64));
-        if column_start.since(as_of) > gap_ms_max {
-            break;
+    /// Takes the columns up to the last bar; in the newest one, what `tip` has swept since is hidden.
+    #[must_use]
+    pub fn finish(mut self, ledger: &Ledger, tip: Tip) -> HistoryGrid {
+        let last = ledger.as_of().and_then(|as_of| self.grid.spec.column_of(as_of));
+        if let Some(last) = last.filter(|last| *last >= self.pending) {
+            self.take(ledger, self.pending..last, None);
+            self.take(ledger, last..last + 1, tip);
+            self.pending = last + 1;
         }
-        let cells = column * spec.rows..(column + 1) * spec.rows;
-        let (long, short) = (&mut grid.long[cells.clone()], &mut grid.short[cells]);
-        ledger.add_to_column(spec.price_low, spec.bin, None, long, short);
+        // A bar that has only just begun stands in a column of its own, which no closed bar has reached yet.
+        if tip.is_some() && self.pending < self.grid.spec.columns {
+            self.take(ledger, self.pending..self.pending + 1, tip);
+        }
+        self.grid
+    }
+
+    fn take(&mut self, ledger: &Ledger, columns: Range<usize>, tip: Tip) {
+        let (spec, Some(as_of)) = (self.grid.spec, ledger.as_of()) else { return };
+        let gap_ms_max = ledger.params().values().gap_ms_max;
+        for column in columns {
+            let column_start = spec.start.plus(spec.column_ms.saturating_mul(column as i64));
+            if column_start.since(as_of) > gap_ms_max {
+                break;
+            }
+            let cells = column * spec.rows..(column + 1) * spec.rows;
+            let (long, short) = (&mut self.grid.long[cells.clone()], &mut self.grid.short[cells]);
+            ledger.add_to_column(spec.price_low, spec.bin, tip, long, short);
+        }
     }
 }

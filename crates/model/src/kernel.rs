@@ -93,11 +93,11 @@ impl Entries {
         Self { knots, len: edges.len(), low, high }
     }
 
-    /// Share of the entries, spread by the kernel, that lies below each `at[i]` (log prices), into `below`.
+    /// Share of the entries, spread by the kernel, that lies below each `at[i]` (log prices), into `below[i]`.
     pub(crate) fn shares_below(&self, sigma: f64, at: &[f64], below: &mut [f64]) {
-        below.fill(0.0);
         let unit = 2.0 * sigma;
         let per_unit = 1.0 / unit;
+        below.fill(0.0);
         for &(knot, change) in &self.knots[..self.len] {
             let weight = change * unit;
             let start = knot - 3.0 * sigma;
@@ -106,15 +106,22 @@ impl Entries {
             }
         }
     }
+
+    /// Standard deviation of an even distribution over the range of the entries, in log price.
+    pub(crate) fn sigma(&self) -> f64 {
+        let ends = self.knots[0].0..self.knots[self.len - 1].0;
+        (ends.end - ends.start) / 12.0_f64.sqrt()
+    }
 }
 
 /// The quadratic B-spline on the knots 0, 1, 2, 3, integrated twice. Beyond the last knot it is a line.
 fn spline_integral(y: f64) -> f64 {
-    let inside = y.clamp(0.0, 3.0);
+    // Written without `f64::max`, whose care for NaN costs as much as the polynomial.
+    let above = |x: f64, floor: f64| if x > floor { x - floor } else { 0.0 };
     let fourth = |x: f64| (x * x) * (x * x);
-    let quartic =
-        fourth(inside) - 3.0 * fourth((inside - 1.0).max(0.0)) + 3.0 * fourth((inside - 2.0).max(0.0));
-    quartic * (1.0 / 24.0) + (y - 3.0).max(0.0)
+    let inside = above(if y < 3.0 { y } else { 3.0 }, 0.0);
+    let quartic = fourth(inside) - 3.0 * fourth(above(inside, 1.0)) + 3.0 * fourth(above(inside, 2.0));
+    quartic * (1.0 / 24.0) + above(y, 3.0)
 }
 
 #[cfg(test)]
@@ -123,9 +130,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn share_below(entries: &Entries, sigma: f64, at: f64) -> f64 {
-        let mut out = [0.0];
-        entries.shares_below(sigma, &[at], &mut out);
-        out[0]
+        let mut below = [0.0];
+        entries.shares_below(sigma, &[at], &mut below);
+        below[0]
     }
 
     /// The density of the B-spline written down piece by piece.
@@ -218,9 +225,9 @@ mod tests {
             let entries = Entries::of_bar(&bar, &profile);
             let start = libm::log(entries.low) - 3.1 * sigma - 1e-6;
             let end = libm::log(entries.high) + 3.1 * sigma + 1e-6;
-            let at: Vec<f64> = (0..=200).map(|i| start + (end - start) * f64::from(i) / 200.0).collect();
-            let mut below = vec![0.0; at.len()];
-            entries.shares_below(sigma, &at, &mut below);
+            let below: Vec<f64> = (0..=200)
+                .map(|i| share_below(&entries, sigma, start + (end - start) * f64::from(i) / 200.0))
+                .collect();
             prop_assert_eq!(below[0], 0.0);
             prop_assert!((below[200] - 1.0).abs() < 1e-8);
             prop_assert!(below.windows(2).all(|pair| pair[1] >= pair[0] - 1e-9));

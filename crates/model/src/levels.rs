@@ -60,16 +60,27 @@ impl Ledger {
     /// Levels by leverage class: lowest leverage first, prices ascending within it.
     #[must_use]
     pub fn levels_by_leverage(&self, bin: Price, tip: Tip) -> Vec<LeverageLevel> {
+        self.levels_of(bin, tip, &[Origin::Seen, Origin::Prior])
+    }
+
+    /// As [`Ledger::levels_by_leverage`], without what stems from the prior.
+    #[must_use]
+    pub fn seen_levels_by_leverage(&self, bin: Price, tip: Tip) -> Vec<LeverageLevel> {
+        self.levels_of(bin, tip, &[Origin::Seen])
+    }
+
+    fn levels_of(&self, bin: Price, tip: Tip, origins: &[Origin]) -> Vec<LeverageLevel> {
         let Some(bins) = Bins::new(self, 0, bin) else { return Vec::new() };
         let mut levels = Vec::new();
         for (class, &(leverage, _)) in self.params().values().weights.classes().iter().enumerate() {
             for book in [&self.long, &self.short] {
                 let cells = self.visible(book, tip);
-                let row = |origin| book.row(class, origin);
-                let (seen, prior) = (row(Origin::Seen), row(Origin::Prior));
                 let mut sums = vec![0.0; cells.end];
-                for index in cells.clone() {
-                    sums[index] = seen[index] + prior[index];
+                for origin in origins {
+                    let row = book.row(class, *origin);
+                    for index in cells.clone() {
+                        sums[index] += row[index];
+                    }
                 }
                 bins.each(&sums, cells, book.scale(), |index, usd| {
                     let price = bins.price(index);

@@ -35,7 +35,7 @@ mod assemble;
 
 pub use assemble::assemble;
 pub use codec::CheckpointError;
-pub use history::{GridError, GridSpec, HistoryGrid, NO_PROFILE, history};
+pub use history::{GridError, GridPainter, GridSpec, HistoryGrid, NO_PROFILE, history};
 pub use invariants::{InvariantBreak, Invariants};
 pub use ledger::Ledger;
 pub use levels::{LevelUsd, LeverageLevel, Tip};

@@ -101,10 +101,22 @@ struct Placed {
     bins: u64,
 }
 
-/// The kernel is evaluated at the edges of blocks of whole cells, a third of sigma wide, and lies evenly
-/// inside a block: wide kernels cost no more than narrow ones. At most this many blocks are used.
-const BLOCKS_MAX: usize = 256;
-const BLOCKS_PER_SIGMA: f64 = 3.0;
+/// The kernel is evaluated at the edges of blocks of whole cells and lies evenly inside a block, so that a
+/// wide kernel costs no more than a narrow one. A block is half a sigma wide; where the entries themselves
+/// are wider than the kernel it may grow to half their common sigma, but not past half a public bin.
+const BLOCKS_PER_SIGMA: f64 = 2.0;
+const BLOCK_CELLS_FREE: f64 = CELLS_PER_BIN as f64 / 2.0;
+/// Edges evaluated in one go.
+const LANES: usize = 32;
+
+fn block_cells(level: &LevelRule, entries: &Entries, cell: f64) -> usize {
+    let cells_per_log = level.ratio * (entries.low + entries.high) / 2.0 / cell;
+    let kernel = level.sigma * cells_per_log / BLOCKS_PER_SIGMA;
+    let entry_sigma = entries.sigma();
+    let common =
+        (level.sigma * level.sigma + entry_sigma * entry_sigma).sqrt() * cells_per_log / BLOCKS_PER_SIGMA;
+    (kernel.max(common.min(BLOCK_CELLS_FREE)) as usize).max(1)
+}
 
 fn spread(
     book: &mut Book,
@@ -123,41 +135,42 @@ fn spread(
     if from >= to {
         return placed;
     }
-    let sigma_cells = level.sigma * level.ratio * (entries.low + entries.high) / 2.0 / cell;
-    let block = ((sigma_cells / BLOCKS_PER_SIGMA) as usize).max((end - first).div_ceil(BLOCKS_MAX)).max(1);
-
     // Blocks count from `first`; those wholly outside the allowed cells are not evaluated.
-    let block_first = (from - first) / block;
-    let block_end = (to - first).div_ceil(block);
-    let edges = block_end - block_first + 1;
-    let edge_cell = |edge: usize| (first + (block_first + edge) * block).min(end);
+    let block = block_cells(level, entries, cell);
+    let (block_first, block_end) = ((from - first) / block, (to - first).div_ceil(block));
+    let edge_cell = |edge: usize| (first + edge * block).min(end);
     let ln = ln_index();
-    let shift = libm::log(cell) - level.ln_ratio;
-    let mut at = [0.0; BLOCKS_MAX + 1];
-    let mut below = [0.0; BLOCKS_MAX + 1];
-    for (edge, x) in at[..edges].iter_mut().enumerate() {
-        *x = ln[edge_cell(edge)] + shift;
-    }
-    entries.shares_below(level.sigma, &at[..edges], &mut below[..edges]);
-
-    let (mut touched_first, mut touched_last) = (usize::MAX, 0);
-    for edge in 1..edges {
-        let (start, stop) = (edge_cell(edge - 1), edge_cell(edge));
-        let share = below[edge] - below[edge - 1];
-        // Far in the tails rounding may give a tiny negative share.
-        if share <= 0.0 || start >= stop {
-            continue;
+    let shift = grid.ln_cell - level.ln_ratio;
+    let per_cell = raw / block as f64;
+    let mut touched = usize::MAX..0;
+    let (mut at, mut below) = ([0.0; LANES], [0.0; LANES]);
+    // Runs of edges overlap by one.
+    for run in (block_first..block_end).step_by(LANES - 1) {
+        let edges = LANES.min(block_end - run + 1);
+        for (lane, x) in at[..edges].iter_mut().enumerate() {
+            *x = ln[edge_cell(run + lane)] + shift;
         }
-        let each = raw * share / (stop - start) as f64;
-        let (start, stop) = (start.max(from), stop.min(to));
-        placed.raw += book.add(class, order.origin, start..stop, each);
-        touched_first = touched_first.min(start);
-        touched_last = stop - 1;
+        entries.shares_below(level.sigma, &at[..edges], &mut below[..edges]);
+        for lane in 1..edges {
+            let share = below[lane] - below[lane - 1];
+            let (start, stop) = (edge_cell(run + lane - 1), edge_cell(run + lane));
+            // Far in the tails rounding may give a tiny negative share.
+            if share <= 0.0 || start >= stop {
+                continue;
+            }
+            // Only the last block may be shorter; a division for each block would cost as much as the rest.
+            let each =
+                if stop - start == block { share * per_cell } else { share * raw / (stop - start) as f64 };
+            let cells = start.max(from)..stop.min(to);
+            touched = touched.start.min(cells.start)..cells.end;
+            placed.raw += each * cells.len() as f64;
+            book.add(class, order.origin, cells, each);
+        }
     }
-    if touched_first <= touched_last {
+    if touched.start < touched.end {
         let bin = CELLS_PER_BIN as usize;
-        placed.bins = (touched_last / bin - touched_first / bin + 1) as u64;
-        book.mark_used(touched_first..touched_last + 1);
+        placed.bins = ((touched.end - 1) / bin - touched.start / bin + 1) as u64;
+        book.settle(order.origin, touched, placed.raw);
     }
     placed
 }

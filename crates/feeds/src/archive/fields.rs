@@ -17,20 +17,19 @@ impl<'a> Fields<'a> {
     /// Splits at commas. Archive files quote nothing but empty fields (`""`), so quotes are only taken off.
     pub(super) fn split(line: &'a [u8]) -> Self {
         let mut fields: [&[u8]; FIELDS_MAX] = [&[]; FIELDS_MAX];
-        let mut count = 0;
-        let mut rest = line;
-        loop {
-            let comma = rest.iter().position(|&byte| byte == b',');
-            let field = comma.map_or(rest, |at| &rest[..at]);
-            if count < FIELDS_MAX {
-                fields[count] = bare(field);
+        let (mut count, mut start) = (0, 0);
+        let mut keep = |field: &'a [u8]| {
+            if let Some(kept) = fields.get_mut(count) {
+                *kept = bare(field);
             }
             count += 1;
-            match comma {
-                Some(at) => rest = &rest[at + 1..],
-                None => return Self { fields, count },
-            }
+        };
+        for at in memchr::memchr_iter(b',', line) {
+            keep(&line[start..at]);
+            start = at + 1;
         }
+        keep(&line[start..]);
+        Self { fields, count }
     }
 
     /// How many there were.
@@ -50,8 +49,11 @@ impl<'a> Fields<'a> {
 }
 
 fn bare(field: &[u8]) -> &[u8] {
-    let outer = [field.first(), field.last()];
-    if !outer.iter().flatten().any(|byte| byte.is_ascii_whitespace() || **byte == b'"') {
+    // Nearly every field begins and ends with a digit.
+    if let ([first, ..], [.., last]) = (field, field)
+        && first.is_ascii_alphanumeric()
+        && last.is_ascii_alphanumeric()
+    {
         return field;
     }
     let trimmed = field.trim_ascii();

@@ -21,5 +21,5 @@ run('node', ['node_modules/typescript/bin/tsc', '-p', 'dashboard/tsconfig.json']
 const files = ['.build/client/test', '.build/dashboard/test'].flatMap((folder) =>
     readdirSync(join(web, folder)).filter((name) => name.endsWith('.test.js')).map((name) => join(folder, name)),
 );
-run('node', ['--test', ...files]);
+run('node', ['--test', '--test-timeout=30000', '--test-reporter=spec', ...files]);
 run('node', ['tools/check-size.mjs']);

@@ -112,7 +112,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#url = url;
         this.#world = world;
         this.#status = new StatusMachine((change) => this.#emit('statuschange', change));
-        this.#backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_LAST_MS, world.random);
+        this.#backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_LAST_MS, () => world.random());
         this.#poller = this.#makePoller(options.pollUrl);
         this.#listen('snapshot', options.onSnapshot);
         this.#listen('delta', options.onDelta);

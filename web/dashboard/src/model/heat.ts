@@ -101,7 +101,8 @@ export class Heat {
         if (column < this.#columns - 1) return 'old';
         if (column - this.#columns >= GAP_COLUMNS_MAX || this.#columns === 0) return 'outgrown';
         if (price !== null && this.#nearEdge(price)) return 'outgrown';
-        while (this.#columns <= column) this.#addColumn();
+        // Counted beforehand: adding may drop the oldest columns, which renumbers the rest.
+        for (let missing = column + 1 - this.#columns; missing > 0; missing--) this.#addColumn();
         this.#fillLast(levels);
         return 'painted';
     }

@@ -1,6 +1,7 @@
 /** The logarithmic steps a cell's byte stands for, both ways, and the sum of two of them. */
 
 export const STEPS = 256;
+const NONE_BELOW_USD = 0.5;
 
 export class Steps {
     readonly usdMin: number;
@@ -22,9 +23,9 @@ export class Steps {
         return this.#usd[q] ?? 0;
     }
 
-    /** The nearest step; amounts under the smallest count as none below its half, over the largest as the largest. */
+    /** The nearest step, as the server rounds: none below half a dollar, the smallest or largest outside the scale. */
     step(usd: number): number {
-        if (usd < this.usdMin / 2) return 0;
+        if (!(usd >= NONE_BELOW_USD)) return 0;
         if (this.#perStep === 0) return STEPS - 1;
         const q = 1 + Math.round(Math.log(usd / this.usdMin) / this.#perStep);
         return Math.min(STEPS - 1, Math.max(1, q));

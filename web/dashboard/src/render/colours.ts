@@ -46,10 +46,16 @@ export function splitColourAt(side: 'long' | 'short', theme: Theme, share: numbe
     return between(SPLIT[side], directed(share, theme));
 }
 
-/** Faint amounts let the page show through, so that strong bands stand out; from here on colours are solid. */
-const SOLID_FROM = 0.3;
-const FAINTEST = 0.25;
+/**
+ * Faint amounts let the page show through, so that strong bands stand out; colours are solid from `solid` on. A light page
+ * needs more of it: pale yellow everywhere would drown the picture.
+ */
+const OPACITY: Readonly<Record<Theme, { faintest: number; solid: number }>> = {
+    dark: { faintest: 0.25, solid: 0.3 },
+    light: { faintest: 0.05, solid: 0.55 },
+};
 
-export function opacityAt(share: number): number {
-    return share >= SOLID_FROM ? 1 : FAINTEST + (1 - FAINTEST) * (share / SOLID_FROM);
+export function opacityAt(share: number, theme: Theme): number {
+    const { faintest, solid } = OPACITY[theme];
+    return share >= solid ? 1 : faintest + (1 - faintest) * (share / solid);
 }

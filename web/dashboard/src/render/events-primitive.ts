@@ -19,10 +19,27 @@ export interface EventStyle {
     ring: string;
 }
 
-const RADIUS_PX_MAX = 16;
-const RADIUS_PX_MIN = 1.5;
-/** As many as stay readable; the largest are kept. */
-const SHOWN_MAX = 400;
+const RADIUS_PX_MAX = 13;
+/** Smaller circles would only be noise. */
+const RADIUS_PX_MIN = 2;
+
+/** One circle a candle and side, at the price where most of it happened: single fills would cover each other. */
+export function gathered(list: readonly Liquidation[], intervalMs: number): Liquidation[] {
+    const sums = new Map<string, Liquidation & { weighted: number }>();
+    for (const { time, side, price, usd } of list) {
+        const slot = Math.floor(time / intervalMs) * intervalMs;
+        const key = `${slot} ${side}`;
+        const sum = sums.get(key);
+        if (sum === undefined) {
+            sums.set(key, { time: slot + intervalMs / 2, side, price, usd, weighted: price * usd });
+            continue;
+        }
+        sum.usd += usd;
+        sum.weighted += price * usd;
+        sum.price = sum.weighted / sum.usd;
+    }
+    return [...sums.values()];
+}
 
 export class EventsPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPrimitivePaneRenderer {
     #attached: SeriesAttachedParameter<Time> | null = null;
@@ -41,8 +58,8 @@ export class EventsPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
     }
 
     show(list: readonly Liquidation[], candles: Candles | null): void {
-        this.#shown = [...list].sort((a, b) => b.usd - a.usd).slice(0, SHOWN_MAX);
-        this.#largest = this.#shown[0]?.usd ?? 1;
+        this.#shown = candles === null ? [] : gathered(list, candles.intervalMs);
+        this.#largest = this.#shown.reduce((most, { usd }) => Math.max(most, usd), 0);
         this.#candles = candles;
         this.#attached?.requestUpdate();
     }
@@ -74,15 +91,16 @@ export class EventsPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
         if (zero === null || one === null) return;
         target.useMediaCoordinateSpace(({ context, mediaSize }) => {
             context.save();
-            context.lineWidth = 1;
+            context.lineWidth = 1.25;
             for (const event of this.#shown) {
                 const x = zero + candles.logical(event.time) * (one - zero);
                 const y = attached.series.priceToCoordinate(event.price);
                 if (y === null || x < -RADIUS_PX_MAX || x > mediaSize.width + RADIUS_PX_MAX) continue;
-                const radius = Math.max(RADIUS_PX_MIN, RADIUS_PX_MAX * Math.sqrt(event.usd / this.#largest));
+                const radius = RADIUS_PX_MAX * Math.sqrt(event.usd / this.#largest);
+                if (radius < RADIUS_PX_MIN) continue;
                 context.beginPath();
                 context.arc(x, y, radius, 0, 2 * Math.PI);
-                context.globalAlpha = 0.35;
+                context.globalAlpha = 0.22;
                 context.fillStyle = event.side === 'long' ? this.#style.long : this.#style.short;
                 context.fill();
                 context.globalAlpha = 0.9;

@@ -124,9 +124,9 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const columns = visibleSpan((left + 0.5) * rx, width * rx, heat.columns(), bitmapSize.width);
         const rows = visibleSpan(top * ry, ((bottom - top) / heat.rows) * ry, heat.rows, bitmapSize.height);
         if (columns === null || rows === null) return;
-        const shrunk = columns.size < columns.count || rows.size < rows.count;
         context.save();
-        context.imageSmoothingEnabled = shrunk;
+        // Bands run along time: skipping columns loses nothing that can be seen, skipping rows would lose whole bands.
+        context.imageSmoothingEnabled = rows.size < rows.count;
         context.drawImage(
             raster.canvas,
             columns.from, rows.from, columns.count, rows.count,

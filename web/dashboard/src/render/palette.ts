@@ -67,7 +67,7 @@ function table(look: Look, input: ScaleInput, colour: (share: number) => Rgb): U
     for (let q = 1; q < STEPS; q++) {
         const share = places[q] ?? 0;
         if (share <= 0 || share < look.threshold) continue;
-        pixels[q] = pixel(colour(share), opacityAt(share));
+        pixels[q] = pixel(colour(share), opacityAt(share, look.theme));
     }
     return pixels;
 }

@@ -6,7 +6,7 @@ import { available, fitting, RANGES } from '../model/ranges.ts';
 import { COLOURS, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
 import { HeatChart, type Pointed } from '../render/chart.ts';
 import { Api } from '../transport/api.ts';
-import type { SymbolInfo, Symbols } from '../wire/answers.ts';
+import type { Liquidation, SymbolInfo, Symbols } from '../wire/answers.ts';
 import { byId, element, Segments } from './dom.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { fillHelp, listen, type Command } from './keyboard.ts';
@@ -21,6 +21,7 @@ const SYMBOLS_RETRY_MS = 3_000;
 const SYMBOLS_REFRESH_MS = 60_000;
 const BADGE_EVERY_MS = 1_000;
 const SEEN_SHARE_LOW = 0.5;
+const NO_EVENTS: readonly Liquidation[] = [];
 const PAN_SHARE = 0.15;
 const ZOOM_FACTOR = 0.7;
 
@@ -251,6 +252,7 @@ export class App {
         if (load.kind === 'shown' && heat !== null && candles !== null) {
             this.#notices.show(null);
             this.#chart.show(heat, candles, keepView);
+            this.#eventsShown = null;
             this.#foot();
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
@@ -283,8 +285,8 @@ export class App {
         if (this.#chart.scale()?.peak !== peak) this.#legend.show(this.#view, this.#chart.scale());
         const edge = this.#market.edge();
         this.#chart.profile(edge?.snapshot.data.levels ?? [], this.#info()?.baseBin ?? 1);
-        const events = this.#view.events ? this.#market.events : [];
-        if (events !== this.#eventsShown || events.length > 0) this.#chart.events(events);
+        const events = this.#view.events ? this.#market.events : NO_EVENTS;
+        if (events !== this.#eventsShown) this.#chart.events(events);
         this.#eventsShown = events;
         if (heat !== null) this.#quote();
     }

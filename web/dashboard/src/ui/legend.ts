@@ -63,7 +63,7 @@ export class Legend {
                 const [red, green, blue] = split
                     ? splitColourAt(lane === 0 ? 'long' : 'short', look.theme, share)
                     : colourAt(look.colours, look.theme, share);
-                context.fillStyle = `rgb(${red} ${green} ${blue} / ${opacityAt(share)})`;
+                context.fillStyle = `rgb(${red} ${green} ${blue} / ${opacityAt(share, look.theme)})`;
                 if (upright) context.fillRect(lane, RAMP_STEPS - 1 - step, 1, 1);
                 else context.fillRect(step, lane, 1, 1);
             }

@@ -1,0 +1,351 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HeatmapWebSocket, type DeltaFrame, type ErrorFrame, type HeatmapOptions, type SnapshotFrame, type Status } from '../src/index.ts';
+import { StateHash } from '../src/wire/hash.ts';
+import { FakeWorld } from './fake-world.ts';
+
+const URL_ = 'ws://server:8000/ws/heatmap';
+
+function frame(seq: number, long = seq * 1000, extra: object = {}): object {
+    const hash = new StateHash();
+    hash.add(98_000, long, 5);
+    return {
+        type: 'snapshot', symbol: 'BTCUSDT', timestamp: '2025-12-28T14:30:00Z', epoch: 'e', seq, hash: hash.text(),
+        data: { levels: [{ price: 98_000, long_density: long, short_density: 5 }], current_price: 98_450, positions_created: 1, positions_consumed: 0 },
+        ...extra,
+    };
+}
+
+interface Log {
+    world: FakeWorld;
+    client: HeatmapWebSocket;
+    snapshots: SnapshotFrame[];
+    deltas: DeltaFrame[];
+    statuses: Status[];
+    errors: ErrorFrame[];
+}
+
+function setUp(options: HeatmapOptions = {}, url = URL_): Log {
+    const world = new FakeWorld();
+    const log: Omit<Log, 'client'> = { world, snapshots: [], deltas: [], statuses: [], errors: [] };
+    const client = new HeatmapWebSocket(url, {
+        onSnapshot: (message) => log.snapshots.push(message),
+        onDelta: (message) => log.deltas.push(message),
+        onStatusChange: (status) => log.statuses.push(status),
+        onError: (message) => log.errors.push(message),
+        ...options,
+    }, world);
+    return { ...log, client };
+}
+
+function connected(options: HeatmapOptions = {}): Log {
+    const log = setUp(options);
+    log.client.subscribe(['BTCUSDT']);
+    log.client.connect();
+    log.world.socket().open();
+    return log;
+}
+
+test('subscriptions made before the connection opens are sent when it does', () => {
+    const { world, client, snapshots, statuses } = setUp();
+    client.connect();
+    client.subscribe(['BTCUSDT', 'ETHUSDT'], { updateInterval: 5 });
+    world.socket().open();
+    assert.deepEqual(world.socket().subscribes(), [{ action: 'subscribe', symbols: ['BTCUSDT', 'ETHUSDT'], update_interval: 5 }]);
+    world.socket().say(frame(1));
+    assert.equal(snapshots.length, 1);
+    assert.equal(client.state('BTCUSDT')?.snapshot.seq, 1);
+    assert.deepEqual(statuses, ['connecting', 'connected']);
+});
+
+test('no message names more than ten symbols', () => {
+    const { world, client } = setUp();
+    client.subscribe(Array.from({ length: 23 }, (_, n) => `S${n}`));
+    client.connect();
+    world.socket().open();
+    assert.deepEqual(world.socket().subscribes().map(({ symbols }) => (symbols as string[]).length), [10, 10, 3]);
+});
+
+test('subscriptions outlive a reconnect, which says where it left off; the same state is not told twice', async () => {
+    const { world, client, snapshots, statuses } = connected();
+    world.socket().say(frame(7));
+    world.socket().end();
+    assert.equal(client.status.retryAt, world.now() + 2_000);
+    await world.pass(2_000);
+    world.socket().open();
+    assert.deepEqual(world.socket().subscribes()[0]?.resume, { BTCUSDT: { epoch: 'e', seq: 7 } });
+    world.socket().say(frame(7));
+    world.socket().say(frame(8));
+    assert.deepEqual(snapshots.map(({ seq }) => seq), [7, 8]);
+    assert.deepEqual(statuses, ['connecting', 'connected', 'disconnected', 'connecting', 'connected']);
+});
+
+test('waiting doubles from 2 to 32 seconds and only a frame that arrived resets it', async () => {
+    const { world, client } = connected({ pollUrl: false });
+    const waits: number[] = [];
+    for (let n = 0; n < 6; n++) {
+        world.socket().end();
+        const wait = (client.status.retryAt ?? 0) - world.now();
+        waits.push(wait);
+        await world.pass(wait);
+        world.socket().open();
+    }
+    assert.deepEqual(waits, [2_000, 4_000, 8_000, 16_000, 32_000, 32_000]);
+    world.socket().say({ type: 'pong', timestamp: 't' });
+    world.socket().end();
+    assert.equal((client.status.retryAt ?? 0) - world.now(), 2_000);
+});
+
+test('the jitter is full: chance 0 comes back at once', () => {
+    const { world, client } = connected({ pollUrl: false });
+    world.chance = 0;
+    world.socket().end();
+    assert.equal(client.status.retryAt, world.now());
+});
+
+test('close codes decide: stay away, now, later; the delay of a goaway wins', async () => {
+    const stay = connected();
+    stay.world.socket().end(4001, 'bad token');
+    assert.equal(stay.client.status.status, 'failed');
+    assert.match(stay.client.status.message, /4001: bad token/);
+    await stay.world.pass(100_000);
+    assert.equal(stay.world.sockets.length, 1);
+    assert.equal(stay.world.timers(), 0);
+
+    const now = connected();
+    now.world.socket().say(frame(1));
+    now.world.socket().end(4200);
+    assert.equal(now.client.status.retryAt, now.world.now());
+
+    const away = connected();
+    away.world.socket().say({ type: 'goaway', reason: 'restart', reconnect_in_ms: 8_123 });
+    away.world.socket().end(1012);
+    assert.equal(away.client.status.retryAt, away.world.now() + 8_123);
+});
+
+test('a silent socket turns stale, is probed, and is left when nothing answers', async () => {
+    const { world, client, statuses } = connected();
+    world.socket().say(frame(1));
+    await world.pass(45_000);
+    assert.equal(client.status.status, 'stale');
+    const first = world.socket();
+    await world.pass(5_000);
+    assert.equal(first.closed, true);
+    assert.equal(client.status.reason, 'no_answer');
+    await world.pass(2_000);
+    world.socket().open();
+    assert.deepEqual(statuses, ['connecting', 'connected', 'stale', 'disconnected', 'connecting', 'connected']);
+});
+
+test('a silent socket that answers the probe is kept', async () => {
+    const { world, client } = connected();
+    await world.pass(45_000);
+    world.socket().say({ type: 'pong', timestamp: 't' });
+    assert.equal(client.status.status, 'connected');
+    await world.pass(10_000);
+    assert.equal(world.sockets.length, 1);
+});
+
+test('it pings every 30 seconds, so a quiet market keeps the connection', async () => {
+    const { world, client } = connected();
+    for (let n = 0; n < 10; n++) {
+        await world.pass(15_000);
+        world.socket().say({ type: 'status', symbol: 'BTCUSDT', state: 'live', as_of: null, seq: 1 });
+    }
+    const pings = world.socket().sent.filter(({ action }) => action === 'ping').length;
+    assert.ok(pings >= 5 && pings <= 7, `${pings} pings`);
+    assert.equal(client.status.status, 'connected');
+});
+
+test('a machine that slept and a page that comes back probe at once', async () => {
+    const { world, client } = connected();
+    world.socket().say(frame(1));
+    await world.pass(4_000);
+    world.sleep(3_600_000);
+    await world.pass(1_000);
+    await world.pass(5_000);
+    assert.equal(client.status.reason, 'no_answer');
+
+    const other = connected();
+    const pings = (): number => other.world.socket().sent.filter(({ action }) => action === 'ping').length;
+    const before = pings();
+    other.world.wake();
+    assert.equal(pings(), before + 1);
+    other.world.socket().end();
+    other.world.wake();
+    assert.equal(other.world.sockets.length, 2);
+});
+
+test('after three failures it polls, with one state object and no state twice, and goes back to the socket', async () => {
+    const { world, client, snapshots, statuses } = connected();
+    world.socket().say(frame(1));
+    let seq = 1;
+    world.answer = (url) => {
+        if (url.pathname !== '/v1/heatmap') return { status: 426, body: '', etag: null };
+        const since = url.searchParams.get('since');
+        if (since === `e:${seq}`) return { status: 304, body: '', etag: null };
+        return { status: 200, body: JSON.stringify(frame(seq)), etag: `"${seq}"` };
+    };
+    for (let failure = 0; failure < 3; failure++) {
+        world.socket().end();
+        await world.pass(failure === 2 ? 0 : 40_000);
+    }
+    assert.equal(client.status.status, 'polling');
+    assert.equal(snapshots.length, 1);
+    seq = 2;
+    await world.pass(5_000);
+    assert.deepEqual(snapshots.map((each) => each.seq), [1, 2]);
+    assert.equal(client.state('BTCUSDT')?.via, 'polling');
+    const tried = world.sockets.length;
+    while (world.sockets.length === tried) await world.pass(1_000);
+    world.socket().open();
+    assert.equal(client.status.status, 'connected');
+    world.socket().say(frame(2));
+    assert.equal(snapshots.length, 2);
+    const asked = world.requests.length;
+    await world.pass(20_000);
+    assert.equal(world.requests.length, asked);
+    assert.equal(statuses.filter((each) => each === 'polling').length, 1);
+});
+
+test('a 503 means polling at once', async () => {
+    const { world, client } = setUp();
+    world.answer = (url) => url.pathname === '/ws/heatmap'
+        ? { status: 503, body: '', etag: null }
+        : { status: 200, body: JSON.stringify(frame(3)), etag: null };
+    client.subscribe(['BTCUSDT']);
+    client.connect();
+    world.socket().end();
+    await world.pass(0);
+    await world.pass(0);
+    assert.equal(client.status.status, 'polling');
+    assert.equal(client.state('BTCUSDT')?.snapshot.seq, 3);
+});
+
+test('a server without polling is only reconnected to', async () => {
+    const { world, client } = connected();
+    world.answer = () => ({ status: 404, body: '', etag: null });
+    for (let failure = 0; failure < 4; failure++) {
+        world.socket().end();
+        await world.pass((client.status.retryAt ?? 0) - world.now());
+    }
+    assert.equal(client.status.status, 'connecting');
+    assert.equal(world.requests.filter(({ url }) => url.pathname === '/v1/heatmap').length, 1);
+});
+
+test('differences are applied: onDelta gets the change, onSnapshot the whole', () => {
+    const { world, client, snapshots, deltas } = setUp();
+    client.subscribe(['BTCUSDT'], { mode: 'delta' });
+    client.connect();
+    world.socket().open();
+    assert.equal(world.socket().subscribes()[0]?.mode, 'delta');
+    world.socket().say(frame(1));
+    const change = frame(2, 7_777, { type: 'delta', from: 1 });
+    world.socket().say(change);
+    assert.equal(deltas.length, 1);
+    assert.equal(snapshots[1]?.data.levels[0]?.long_density, 7_777);
+});
+
+test('a difference that does not fit is told and a whole state asked for', () => {
+    const { world, snapshots, errors } = connected();
+    world.socket().say(frame(1));
+    world.socket().say(frame(9, 1, { type: 'delta', from: 8 }));
+    assert.equal(errors[0]?.code, 'SEQUENCE_GAP');
+    assert.equal(world.socket().subscribes().length, 2);
+    assert.equal(world.socket().subscribes()[1]?.resume, undefined);
+    world.socket().say(frame(9));
+    assert.deepEqual(snapshots.map(({ seq }) => seq), [1, 9]);
+});
+
+test('a wrong hash is told and reported, and a second one in a row is shown rather than asked for for ever', () => {
+    const { world, snapshots, errors } = connected();
+    world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
+    assert.equal(errors[0]?.code, 'HASH_MISMATCH');
+    assert.equal(snapshots.length, 0);
+    const asked = world.socket().subscribes()[1];
+    assert.equal((asked?.mismatch as Record<string, { seq: number }>).BTCUSDT?.seq, 1);
+    world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
+    assert.equal(snapshots.length, 1);
+    assert.equal(world.socket().subscribes().length, 2);
+});
+
+test('acks go out after the paint, when asked for', () => {
+    const { world, client } = setUp();
+    client.subscribe(['BTCUSDT'], { ack: true });
+    client.connect();
+    world.socket().open();
+    world.socket().say(frame(4));
+    const acks = (): unknown[] => world.socket().sent.filter(({ action }) => action === 'ack');
+    assert.deepEqual(acks(), []);
+    world.paint();
+    assert.deepEqual(acks(), [{ action: 'ack', symbol: 'BTCUSDT', seq: 4 }]);
+});
+
+test('the server calling the client slow, or the feed stale, shows in the status', async () => {
+    const { world, client } = connected();
+    world.socket().say({ type: 'warning', code: 'SLOW_CONSUMER', message: 'behind', dropped_messages: 3 });
+    assert.equal(client.status.status, 'slow');
+    for (let n = 0; n < 3; n++) {
+        await world.pass(7_000);
+        world.socket().say(frame(10 + n));
+    }
+    assert.equal(client.status.status, 'connected');
+    world.socket().say({ type: 'status', symbol: 'BTCUSDT', state: 'stale', as_of: null, seq: 1 });
+    assert.equal(client.status.reason, 'feed_stale');
+    world.socket().say({ type: 'status', symbol: 'BTCUSDT', state: 'live', as_of: null, seq: 1 });
+    assert.equal(client.status.status, 'connected');
+});
+
+test('nonsense from the server is told and survived', () => {
+    const { world, client, errors } = connected();
+    for (const nonsense of ['', '{', '[]', 'null', '{"type":"snapshot"}', '{"type":"new"}', '{"type":"delta","symbol":"BTCUSDT","data":{"levels":[]}}']) {
+        world.socket().say(nonsense);
+    }
+    world.socket().onmessage?.({ data: new ArrayBuffer(3) });
+    assert.equal(errors.length, 8);
+    assert.ok(errors.every(({ code }) => code === 'BAD_FRAME'));
+    assert.equal(client.status.status, 'connected');
+});
+
+test('disconnect and abort leave nothing behind, and connect works again after a disconnect', () => {
+    const { world, client } = connected();
+    client.disconnect();
+    assert.equal(world.socket().closed, true);
+    assert.equal(world.timers(), 0);
+    assert.equal(world.watched(), false);
+    client.connect();
+    world.socket().open();
+    assert.equal(world.socket().subscribes().length, 1);
+
+    const stop = new AbortController();
+    const other = connected({ signal: stop.signal });
+    stop.abort();
+    assert.equal(other.client.status.reason, 'aborted');
+    assert.equal(other.world.timers(), 0);
+    other.client.connect();
+    assert.equal(other.world.sockets.length, 1);
+});
+
+test('an address that is none fails with words', () => {
+    const { client, errors } = setUp({}, 'bad address');
+    client.connect();
+    assert.equal(client.status.status, 'failed');
+    assert.equal(errors[0]?.code, 'BAD_ADDRESS');
+});
+
+test('unsubscribing forgets the state and what still arrives of it', () => {
+    const { world, client, snapshots } = connected();
+    world.socket().say(frame(1));
+    client.unsubscribe(['BTCUSDT']);
+    world.socket().say(frame(2));
+    assert.equal(client.state('BTCUSDT'), undefined);
+    assert.equal(snapshots.length, 1);
+});
+
+test('those who prefer events get events', () => {
+    const { world, client } = connected();
+    const seen: unknown[] = [];
+    client.addEventListener('snapshot', (event) => seen.push((event as CustomEvent<SnapshotFrame>).detail.seq));
+    world.socket().say(frame(5));
+    assert.deepEqual(seen, [5]);
+});

@@ -184,8 +184,13 @@ fn open_database(
 fn check_path(location: &Location) -> Result<(), StoreError> {
     let Some(path) = location.path() else { return Ok(()) };
     let name = || location.to_string();
+    let unfit = |detail: &str| StoreError::NotADatabase { location: name(), detail: detail.to_owned() };
     if path.is_dir() {
-        return Err(StoreError::NotADatabase { location: name(), detail: "it is a folder".to_owned() });
+        return Err(unfit("it is a folder"));
+    }
+    // What is left when the very first start is killed between creating the file and writing its header.
+    if path.metadata().is_ok_and(|file| file.is_file() && file.len() == 0) {
+        return Err(unfit("it is empty: delete it"));
     }
     match folder_of(path).try_exists() {
         Ok(true) => Ok(()),

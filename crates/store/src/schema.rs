@@ -136,3 +136,67 @@ fn version(connection: &Connection, location: &Location) -> Result<i64, Fault> {
     }
     Err(StoreError::ForeignDatabase { location: location.to_string(), tables: names.join(", ") }.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
+                   FROM duckdb_columns() WHERE NOT internal ORDER BY ALL";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn fresh() -> Connection {
+        Connection::open_in_memory().unwrap()
+    }
+
+    #[test]
+    fn every_older_version_becomes_the_newest_with_its_rows() {
+        let newest = fresh();
+        assert_eq!(migrate(&newest, &Location::Memory, MIGRATIONS).unwrap(), 0);
+        for older in 1..MIGRATIONS.len() {
+            let connection = fresh();
+            migrate(&connection, &Location::Memory, &MIGRATIONS[..older]).unwrap();
+            connection.execute_batch("INSERT INTO mark_prices VALUES ('sim', 'BTCUSDT', 1, 2)").unwrap();
+            assert_eq!(migrate(&connection, &Location::Memory, MIGRATIONS).unwrap(), older as i64);
+            assert_eq!(columns(&connection), columns(&newest));
+            let sum: i64 = connection
+                .query_row("SELECT sum(price)::BIGINT FROM mark_prices", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(sum, 2);
+            assert_eq!(migrate(&connection, &Location::Memory, MIGRATIONS).unwrap(), SCHEMA_VERSION);
+        }
+    }
+
+    /// A file in which only the version table had been made counts as version 0.
+    #[test]
+    fn version_zero_is_migrated() {
+        let connection = fresh();
+        connection.execute_batch("CREATE TABLE liqheat_schema (version BIGINT NOT NULL)").unwrap();
+        assert_eq!(migrate(&connection, &Location::Memory, MIGRATIONS).unwrap(), 0);
+        assert_eq!(version(&connection, &Location::Memory).unwrap(), SCHEMA_VERSION);
+    }
+
+    #[test]
+    fn a_failing_migration_changes_nothing() {
+        let connection = fresh();
+        migrate(&connection, &Location::Memory, &MIGRATIONS[..1]).unwrap();
+        let before = columns(&connection);
+        let broken = [MIGRATIONS[0], "CREATE TABLE half (a BIGINT); SELECT no_such_thing();"];
+        assert!(migrate(&connection, &Location::Memory, &broken).is_err());
+        assert_eq!(columns(&connection), before);
+        assert_eq!(version(&connection, &Location::Memory).unwrap(), 1);
+        migrate(&connection, &Location::Memory, MIGRATIONS).unwrap();
+    }
+
+    #[test]
+    fn the_list_of_tables_is_complete() {
+        let connection = fresh();
+        migrate(&connection, &Location::Memory, MIGRATIONS).unwrap();
+        let count: i64 =
+            connection.query_row("SELECT count(*) FROM duckdb_tables()", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, TABLES.len() as i64 + 1);
+    }
+}

@@ -281,3 +281,6 @@ impl<T: Send + 'static> IntoFuture for Ask<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The store on real DuckDB files, as one test binary.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 mod appending;
 mod library;
 mod reading;

@@ -75,10 +75,10 @@ impl Baseline {
         interval: Interval,
     ) -> Result<Timed, BaselineError> {
         let source = format!("read_csv({}, header = true)", quoted(csv));
-        self.load(&source, "volume", "taker_buy_volume", "count", instrument, interval)
+        self.load(&source, ["open_time", "volume", "taker_buy_volume", "count"], instrument, interval)
     }
 
-    /// Loads klines with the columns open_time, open, high, low, close, volume by `read_parquet`.
+    /// Loads klines with the columns open_time (a timestamp), open, high, low, close, volume by `read_parquet`.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -89,21 +89,19 @@ impl Baseline {
         interval: Interval,
     ) -> Result<Timed, BaselineError> {
         let source = format!("read_parquet({})", quoted(parquet));
-        self.load(&source, "volume", "NULL", "NULL", instrument, interval)
+        self.load(&source, ["epoch_ms(open_time)", "volume", "NULL", "NULL"], instrument, interval)
     }
 
     fn load(
         &self,
         source: &str,
-        volume: &str,
-        taker_buy: &str,
-        trades: &str,
+        [open_time, volume, taker_buy, trades]: [&str; 4],
         instrument: &Instrument,
         interval: Interval,
     ) -> Result<Timed, BaselineError> {
         let units = |column: &str| format!("CAST(round({column} * 1e8) AS BIGINT)");
         let sql = format!(
-            "INSERT INTO klines SELECT '{venue}', '{symbol}', 'last', {interval}, open_time,
+            "INSERT INTO klines SELECT '{venue}', '{symbol}', 'last', {interval}, {open_time},
                  {open}, {high}, {low}, {close}, {volume}, {taker_buy}, CAST({trades} AS BIGINT) FROM {source}",
             venue = instrument.venue.name(),
             symbol = instrument.symbol,

@@ -5,6 +5,7 @@
 mod appending;
 mod library;
 mod reading;
+mod real;
 mod trouble;
 mod upkeep;
 mod world;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use duckdb::Connection;
-use liqheat_market::{Interval, KlineKind, UnixMs};
+use liqheat_market::{Interval, KlineKind, Price, Qty, Taker, Trade, UnixMs};
 use liqheat_store::{Location, SCHEMA_VERSION, Settings, Store, StoreError};
 
 use crate::world::{FOREVER, Place, btc, in_memory, klines};
@@ -30,6 +30,22 @@ fn refusal(path: &Path) -> StoreError {
 
 fn bars(store: &Store) -> usize {
     store.klines(&btc(), KlineKind::Last, Interval::M5, UnixMs(0), FOREVER).blocking().unwrap().len()
+}
+
+/// Trades that do not compress, so that the file grows with them.
+fn noise(batch: i64) -> Vec<Trade> {
+    let random = |id: i64, salt: i64| {
+        (id.wrapping_mul(0x5851_F42D_4C95_7F2D) ^ salt).wrapping_mul(0x2545_F491_4F6C_DD1D)
+    };
+    let ids = batch * BATCH..(batch + 1) * BATCH;
+    ids.map(|id| Trade {
+        id,
+        time: UnixMs(id),
+        price: Price::from_units(random(id, 1)),
+        qty: Qty::from_units(random(id, 2)),
+        taker: Taker::Sell,
+    })
+    .collect()
 }
 
 /// Not a test of its own: what the other processes of the tests below run.
@@ -62,6 +78,15 @@ fn as_another_process() {
             assert!(bars(&store) > 0, "reading still works");
             let failures = store.counters().failures;
             println!("\nleft {} failures {failures}", bars(&store));
+        }
+        "flush until the disk is full" => {
+            let full = (0..400).find_map(|batch| {
+                store.append(&btc(), noise(batch)).blocking().unwrap();
+                store.flush().blocking().err()
+            });
+            println!("\nerror {}", full.unwrap());
+            let trades = store.stats().blocking().unwrap().rows["trades"];
+            println!("\nleft {trades} reopenings {}", store.counters().reopenings);
         }
         other => panic!("no role '{other}'"),
     }
@@ -142,25 +167,45 @@ fn a_killed_process_leaves_whole_batches() {
     }
 }
 
+/// Runs a role with files limited to 2 MiB, which stands in for a full disk (the signal that comes with it is
+/// ignored), and returns its lines "error .." and "left ..".
+#[cfg(target_os = "linux")]
+fn with_a_full_disk(role: &str, path: &Path) -> (String, String) {
+    let mut child = another_process(role, path, Some("trap '' XFSZ; ulimit -f 4096"));
+    let mut output = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    assert!(child.wait().unwrap().success(), "{output}");
+    let line = |word: &str| output.lines().find(|line| line.starts_with(word)).unwrap().to_owned();
+    let error = line("error");
+    assert!(error.contains("no room to write") && error.contains("market.duckdb"), "{error}");
+    (error, line("left"))
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_and_not_the_end() {
     let place = Place::new();
-    // A limit on the size of files stands in for a full disk; the signal that comes with it is ignored.
-    let limit = "trap '' XFSZ; ulimit -f 4096";
-    let mut child = another_process("append until the disk is full", &place.file(), Some(limit));
-    let mut output = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-    assert!(child.wait().unwrap().success(), "{output}");
-    let error = output.lines().find(|line| line.starts_with("error")).unwrap();
-    assert!(error.contains("no room to write") && error.contains("market.duckdb"), "{error}");
+    let (_, left) = with_a_full_disk("append until the disk is full", &place.file());
     // With room again, everything that was answered is there, in whole batches.
     let store = place.open();
     let count = bars(&store) as i64;
     assert!(count > 0 && count % BATCH == 0, "{count}");
-    let left = output.lines().find(|line| line.starts_with("left")).unwrap();
     assert!(left.contains(&format!("left {count} ")), "{left}, found {count}");
     store.append(&btc(), klines(count..count + BATCH)).blocking().unwrap();
+}
+
+/// The file itself is full, not the log: DuckDB gives up such a database, so it is opened again.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_while_flushing_loses_nothing() {
+    let place = Place::new();
+    let (error, left) = with_a_full_disk("flush until the disk is full", &place.file());
+    assert!(left.ends_with("reopenings 1"), "{left} after {error}");
+    let store = place.open();
+    let trades = store.stats().blocking().unwrap().rows["trades"];
+    assert!(trades > 0 && trades.is_multiple_of(BATCH as u64), "{trades}");
+    assert!(left.contains(&format!("left {trades} ")), "{left}, found {trades}");
+    store.flush().blocking().unwrap();
 }
 
 #[test]

@@ -95,9 +95,6 @@ impl Ledger {
         if cell != 0 {
             let cells_in_price = ledger.params.values().cells_in_price;
             let grid = PriceGrid::restore(cell, version, cells_in_price).ok_or(Damaged("odd cell width"))?;
-            let classes = ledger.long.classes();
-            ledger.long = Book::new(ledger.long.side, classes, grid.cells());
-            ledger.short = Book::new(ledger.short.side, classes, grid.cells());
             ledger.grid = Some(grid);
         }
         ledger.as_of = reader.optional()?.map(UnixMs);

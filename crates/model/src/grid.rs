@@ -71,7 +71,7 @@ impl PriceGrid {
 
     /// Number of cells kept per side.
     pub(crate) fn cells(&self) -> usize {
-        (self.cells_in_price * PRICE_RATIO_MAX * LEVEL_REACH) as usize
+        cells_kept(self.cells_in_price)
     }
 
     /// The cell that holds a price; may lie beyond the kept cells.
@@ -83,6 +83,11 @@ impl PriceGrid {
     pub(crate) fn cell_f64(&self) -> f64 {
         Price::from_units(self.cell).to_f64()
     }
+}
+
+/// Number of cells kept per side, whatever the price.
+pub(crate) fn cells_kept(cells_in_price: i64) -> usize {
+    (cells_in_price * PRICE_RATIO_MAX * LEVEL_REACH) as usize
 }
 
 /// The largest of 1, 2, 5 times a power of ten not above `limit`, and at least 1.

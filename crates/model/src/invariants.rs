@@ -130,34 +130,28 @@ fn recount(book: &Book, price_cell: usize) -> Recount {
     let scale = book.scale();
     let mut levelled = [0.0; 2];
     let mut mass_min: f64 = 0.0;
-    let mut beyond = 0.0;
-    let mut drift: f64 = 0.0;
-    for index in 0..book.stride() {
-        let mut cell = 0.0;
-        for class in 0..book.classes() {
-            for origin in Origin::BOTH {
-                let mass = book.row(class, origin)[index];
-                cell += mass;
+    let mut cells = vec![0.0; book.stride()];
+    for class in 0..book.classes() {
+        for origin in Origin::BOTH {
+            for (cell, mass) in cells.iter_mut().zip(book.row(class, origin)) {
+                *cell += mass;
                 levelled[origin as usize] += mass;
-                mass_min = worse(mass_min, mass * scale);
+                mass_min = worse(mass_min, *mass);
             }
         }
-        let crosses = match book.side {
-            Side::Long => index >= price_cell,
-            Side::Short => index <= price_cell,
-        };
-        if crosses {
-            beyond += cell * scale;
-        }
-        drift = drift.max((cell - book.totals()[index]).abs() * scale);
     }
+    let beyond: f64 = match book.side {
+        Side::Long => cells[price_cell.min(cells.len())..].iter().sum(),
+        Side::Short => cells[..price_cell.saturating_add(1).min(cells.len())].iter().sum(),
+    };
+    let off = cells.iter().zip(book.totals()).map(|(cell, total)| (cell - total).abs());
+    let mut drift = off.fold(0.0, f64::max);
     for origin in Origin::BOTH {
-        let unlevelled = book.unlevelled[origin as usize];
-        mass_min = worse(mass_min, unlevelled * scale);
-        drift = drift.max((levelled[origin as usize] - book.levelled[origin as usize]).abs() * scale);
+        mass_min = worse(mass_min, book.unlevelled[origin as usize]);
+        drift = drift.max((levelled[origin as usize] - book.levelled[origin as usize]).abs());
     }
-    let mass = (levelled[0] + levelled[1] + book.unlevelled[0] + book.unlevelled[1]) * scale;
-    Recount { mass, mass_min, beyond, drift }
+    let mass = levelled[0] + levelled[1] + book.unlevelled[0] + book.unlevelled[1];
+    Recount { mass: mass * scale, mass_min: mass_min * scale, beyond: beyond * scale, drift: drift * scale }
 }
 
 fn relative(difference: f64, whole: f64) -> f64 {

@@ -20,7 +20,7 @@ use std::ops::Range;
 use liqheat_market::{Bar, Price, Qty, Side, TierTable, UnixMs};
 
 use crate::book::{Book, Eaten, Origin};
-use crate::grid::{CELLS_PER_BIN, PriceGrid};
+use crate::grid::{CELLS_PER_BIN, PriceGrid, cells_kept};
 use crate::hash::Fnv64;
 use crate::kernel::Entries;
 use crate::opening::{Order, SideRules};
@@ -58,13 +58,14 @@ impl Ledger {
     #[expect(clippy::needless_pass_by_value, reason = "the table belongs to the ledger's rules from here on")]
     pub fn new(params: Params, tiers: TierTable) -> Self {
         let classes = params.values().weights.classes().len();
+        let cells = cells_kept(params.values().cells_in_price);
         let rules_fingerprint = rules_fingerprint(&params, &tiers);
         Self {
             rules_fingerprint,
             long_rules: SideRules::new(Side::Long, &params, &tiers),
             short_rules: SideRules::new(Side::Short, &params, &tiers),
-            long: Book::new(Side::Long, classes, 0),
-            short: Book::new(Side::Short, classes, 0),
+            long: Book::new(Side::Long, classes, cells),
+            short: Book::new(Side::Short, classes, cells),
             params,
             grid: None,
             as_of: None,
@@ -132,14 +133,8 @@ impl Ledger {
             Some(grid) => grid.successor(price).unwrap_or(grid),
         };
         let regridded = self.grid != Some(grid);
-        if self.long.stride() == grid.cells() {
-            self.long.clear();
-            self.short.clear();
-        } else {
-            let classes = self.long.classes();
-            self.long = Book::new(Side::Long, classes, grid.cells());
-            self.short = Book::new(Side::Short, classes, grid.cells());
-        }
+        self.long.clear();
+        self.short.clear();
         self.grid = Some(grid);
         self.open_interest = stock;
 

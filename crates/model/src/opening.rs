@@ -142,7 +142,7 @@ fn spread(
     let ln = ln_index();
     let shift = grid.ln_cell - level.ln_ratio;
     let per_cell = raw / block as f64;
-    let mut touched = usize::MAX..0;
+    let (mut touched_start, mut touched_end) = (to, from);
     let (mut at, mut below) = ([0.0; LANES], [0.0; LANES]);
     // Runs of edges overlap by one.
     for run in (block_first..block_end).step_by(LANES - 1) {
@@ -162,15 +162,16 @@ fn spread(
             let each =
                 if stop - start == block { share * per_cell } else { share * raw / (stop - start) as f64 };
             let cells = start.max(from)..stop.min(to);
-            touched = touched.start.min(cells.start)..cells.end;
+            touched_start = touched_start.min(cells.start);
+            touched_end = cells.end;
             placed.raw += each * cells.len() as f64;
             book.add(class, order.origin, cells, each);
         }
     }
-    if touched.start < touched.end {
+    if touched_start < touched_end {
         let bin = CELLS_PER_BIN as usize;
-        placed.bins = ((touched.end - 1) / bin - touched.start / bin + 1) as u64;
-        book.settle(order.origin, touched, placed.raw);
+        placed.bins = ((touched_end - 1) / bin - touched_start / bin + 1) as u64;
+        book.settle(order.origin, touched_start..touched_end, placed.raw);
     }
     placed
 }

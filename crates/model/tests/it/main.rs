@@ -1,5 +1,7 @@
 //! Tests of the model through its public interface.
 
+#![expect(clippy::unwrap_used, reason = "what must not fail in a test may stop it")]
+
 mod assemble;
 mod cells;
 mod checkpoint;

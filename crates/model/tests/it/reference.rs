@@ -3,7 +3,7 @@
 //! Written from the documentation of the model, not from the code: every position is scaled one by one, the
 //! kernel is integrated numerically, and nothing is lazy.
 
-use liqheat_market::{Bar, Price, Side, TierTable};
+use liqheat_market::{Bar, Price, Qty, Side, TierTable};
 use liqheat_model::{Ledger, Outcome, ParamValues, Params, liquidation_price};
 use proptest::prelude::*;
 
@@ -70,10 +70,10 @@ impl Reference {
 
         // 2. Close.
         let before = self.stock;
-        let after = bar.open_interest.map_or(before, |stock| stock.to_f64());
+        let after = bar.open_interest.map_or(before, Qty::to_f64);
         let change = after - before;
         let largest = eaten[0].max(eaten[1]);
-        let volume = bar.volume.map_or(0.0, |volume| volume.to_f64());
+        let volume = bar.volume.map_or(0.0, Qty::to_f64);
         let mut reopened = values.turnover_share * (volume - change.abs()).max(0.0);
         if bar.volume.is_none() {
             reopened = 0.0;
@@ -302,7 +302,7 @@ fn run(bars: &[(Bar, Profile)], cells_in_price: i64) -> Result<(), TestCaseError
             Outcome::Waiting => continue,
             Outcome::Started | Outcome::Restarted { .. } => {
                 let close = bar.mark.map_or(bar.close, |mark| mark.2);
-                let stock = bar.open_interest.map_or(reference.stock, |stock| stock.to_f64());
+                let stock = bar.open_interest.map_or(reference.stock, Qty::to_f64);
                 reference.start(close, stock);
             }
             Outcome::Advanced => {

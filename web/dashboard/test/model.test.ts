@@ -132,10 +132,13 @@ test('ranges: only what the data fills, and the nearest shorter one otherwise', 
     assert.equal(available(400 * day).size, RANGES.length);
     assert.equal(fitting('30d', available(3 * day)), '3d');
     assert.equal(fitting('3d', available(400 * day)), '3d');
-    const twelve = RANGES[0];
-    assert.ok(twelve);
-    assert.equal(candleInterval(twelve, '1m'), '5m');
-    assert.equal(candleInterval(twelve, '1h'), '1h');
+    const [twelve, , three] = RANGES;
+    assert.ok(twelve && three);
+    assert.equal(candleInterval(twelve, '1m', 300), '5m');
+    assert.equal(candleInterval(three, '1m', 300), '15m');
+    assert.equal(candleInterval(three, '5m', 76), '1h');
+    assert.equal(candleInterval(twelve, '1h', 300), '1h');
+    assert.equal(candleInterval(three, '1m', 1), '1d');
 });
 
 test('the view survives the address, and a broken address is repaired part by part', () => {

@@ -3,22 +3,20 @@
 export interface Range {
     id: string;
     ms: number;
-    /** Candle intervals in order of preference; one finer than the stored data cannot be had. */
-    candle: string;
 }
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
 export const RANGES: readonly Range[] = [
-    { id: '12h', ms: 12 * HOUR_MS, candle: '5m' },
-    { id: '24h', ms: DAY_MS, candle: '5m' },
-    { id: '3d', ms: 3 * DAY_MS, candle: '15m' },
-    { id: '7d', ms: 7 * DAY_MS, candle: '1h' },
-    { id: '30d', ms: 30 * DAY_MS, candle: '4h' },
-    { id: '90d', ms: 90 * DAY_MS, candle: '4h' },
-    { id: '180d', ms: 180 * DAY_MS, candle: '1d' },
-    { id: '1y', ms: 365 * DAY_MS, candle: '1d' },
+    { id: '12h', ms: 12 * HOUR_MS },
+    { id: '24h', ms: DAY_MS },
+    { id: '3d', ms: 3 * DAY_MS },
+    { id: '7d', ms: 7 * DAY_MS },
+    { id: '30d', ms: 30 * DAY_MS },
+    { id: '90d', ms: 90 * DAY_MS },
+    { id: '180d', ms: 180 * DAY_MS },
+    { id: '1y', ms: 365 * DAY_MS },
 ];
 
 export function rangeById(id: string): Range | undefined {
@@ -41,10 +39,12 @@ export function intervalMs(interval: string): number {
     return ms;
 }
 
-/** The range's candles, or the stored bars where those are coarser. */
-export function candleInterval(range: Range, stored: string): string {
+/** The finest candles of which a range has no more than `barsMax`, but none finer than the stored bars. */
+export function candleInterval(range: Range, stored: string, barsMax: number): string {
     const storedMs = INTERVAL_MS[stored] ?? 0;
-    return storedMs > intervalMs(range.candle) ? stored : range.candle;
+    const offered = Object.entries(INTERVAL_MS).filter(([, ms]) => ms >= storedMs);
+    const fitting = offered.find(([, ms]) => range.ms / ms <= barsMax);
+    return (fitting ?? offered.at(-1))?.[0] ?? stored;
 }
 
 /** A range is worth offering when data fills most of it; the shortest always is. */

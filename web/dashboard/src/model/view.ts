@@ -2,7 +2,7 @@
 import { RANGES } from './ranges.ts';
 
 export const SIDES = ['both', 'long', 'short', 'split'] as const;
-export const SCALES = ['log', 'linear', 'percentile'] as const;
+export const SCALES = ['linear', 'log', 'percentile'] as const;
 export const COLOURS = ['viridis', 'magma', 'inferno', 'cividis'] as const;
 export const THEMES = ['dark', 'light'] as const;
 export const PANES = ['heatmap', 'map'] as const;
@@ -34,7 +34,7 @@ export const DEFAULT_VIEW: Readonly<View> = {
     range: '3d',
     pane: 'heatmap',
     side: 'both',
-    scale: 'log',
+    scale: 'linear',
     colours: 'viridis',
     threshold: 0,
     theme: 'dark',

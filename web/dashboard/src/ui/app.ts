@@ -22,6 +22,8 @@ const SYMBOLS_REFRESH_MS = 60_000;
 const BADGE_EVERY_MS = 1_000;
 const SEEN_SHARE_LOW = 0.5;
 const NO_EVENTS: readonly Liquidation[] = [];
+/** Narrower candles are hairs. */
+const CANDLE_PX_MIN = 4;
 const PAN_SHARE = 0.15;
 const ZOOM_FACTOR = 0.7;
 
@@ -238,7 +240,7 @@ export class App {
         this.#symbolSelect.value = info.symbol;
         byId('simulated', HTMLElement).hidden = !info.simulated;
         this.#tooltip.hide();
-        this.#market.open(info, this.#view.range);
+        this.#market.open(info, this.#view.range, this.#chart.paneSize().width / CANDLE_PX_MIN);
     }
 
     #tryNow(): void {
@@ -289,6 +291,10 @@ export class App {
         if (events !== this.#eventsShown) this.#chart.events(events);
         this.#eventsShown = events;
         if (heat !== null) this.#quote();
+        // Where the picture stands, for whoever looks at the page from outside.
+        const shown = byId('chart', HTMLElement).dataset;
+        shown.columns = String(heat?.columns() ?? 0);
+        shown.asOf = String(edge?.asOf ?? '');
     }
 
     #quote(): void {

@@ -49,6 +49,7 @@ export class Market {
     load: LoadState = { kind: 'idle' };
     #info: SymbolInfo | null = null;
     #range: Range = RANGES[0] as Range;
+    #barsMax = 1;
     #abort = new AbortController();
     #edge: LiveEdge | null = null;
     #corrections: Candle[] = [];
@@ -79,8 +80,9 @@ export class Market {
         this.#socket.disconnect();
     }
 
-    /** Looks at another symbol or range. */
-    open(info: SymbolInfo, range: string): void {
+    /** Looks at another symbol or range; `barsMax`: how many candles there is room for. */
+    open(info: SymbolInfo, range: string, barsMax: number): void {
+        this.#barsMax = barsMax;
         const other = this.#info?.symbol !== info.symbol;
         if (other) {
             if (this.#info !== null) this.#socket.unsubscribe([this.#info.symbol]);
@@ -157,7 +159,7 @@ export class Market {
         clearTimeout(this.#retry);
         const { signal } = this.#abort;
         const range = this.#range;
-        const interval = candleInterval(range, info.interval);
+        const interval = candleInterval(range, info.interval, this.#barsMax);
         const stepMs = intervalMs(interval);
         const { symbol } = info;
         this.load = { kind: 'loading' };
@@ -206,7 +208,7 @@ export class Market {
         if (info === null || this.load.kind !== 'shown' || document.visibilityState === 'hidden') return;
         if (this.#socket.status.status === 'disconnected') return;
         const { signal } = this.#abort;
-        const interval = candleInterval(this.#range, info.interval);
+        const interval = candleInterval(this.#range, info.interval, this.#barsMax);
         try {
             const newest = await this.#api.candles({ symbol: info.symbol, interval, limit: CORRECTED_CANDLES }, signal);
             if (signal.aborted) return;

@@ -1,0 +1,76 @@
+/** A real Chromium for the tests of the page, and the few questions they ask of it. */
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const ARGUMENTS = [
+    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+];
+
+export function launch(): Promise<Browser> {
+    return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+}
+
+export interface Opened {
+    page: Page;
+    /** Errors on the console and uncaught ones; what a test did on purpose can be taken out. */
+    complaints: string[];
+}
+
+export async function open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Opened> {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    const complaints: string[] = [];
+    page.on('console', (message) => {
+        if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(url);
+    return { page, complaints };
+}
+
+/** Waits until a picture with live data is on the screen. */
+export async function shown(page: Page): Promise<void> {
+    await page.waitForFunction(() => {
+        const data = document.getElementById('chart')?.dataset;
+        return Number(data?.columns ?? 0) > 0 && (data?.asOf ?? '') !== '' && document.getElementById('notice')?.hidden === true;
+    });
+    await painted(page);
+}
+
+/** Two animation frames later everything marked has been drawn. */
+export async function painted(page: Page): Promise<void> {
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+/** How many different colours the chart's canvases show. */
+export function colours(page: Page): Promise<number> {
+    return page.evaluate(() => {
+        const seen = new Set<number>();
+        for (const canvas of document.querySelectorAll<HTMLCanvasElement>('#chart canvas')) {
+            if (canvas.width === 0 || canvas.height === 0) continue;
+            // Read from a copy: reading the chart's own canvases would change how the browser draws them.
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+            if (copy === null) continue;
+            copy.drawImage(canvas, 0, 0);
+            const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+            const pixels = new Uint32Array(data.buffer);
+            for (let at = 0; at < pixels.length; at += 7) seen.add(pixels[at] ?? 0);
+        }
+        return seen.size;
+    });
+}
+
+export function asOf(page: Page): Promise<number> {
+    return page.evaluate(() => Number(document.getElementById('chart')?.dataset.asOf));
+}
+
+export function badge(page: Page): Promise<string> {
+    return page.evaluate(() => document.getElementById('badge')?.textContent ?? '');
+}
+
+export async function badgeSays(page: Page, words: string, timeout = 15_000): Promise<void> {
+    const says = (text: string): boolean => document.getElementById('badge')?.textContent?.startsWith(text) === true;
+    await page.waitForFunction(says, words, { timeout });
+}

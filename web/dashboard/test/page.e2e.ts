@@ -1,0 +1,147 @@
+/**
+ * The page in a real browser, against the server at LIQHEAT_URL or else the stand-in. Everything here must hold for any
+ * server of the contract that has at least half a day of data.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { asOf, badge, colours, launch, open, painted, shown } from './browser.ts';
+import { StandInServer } from './stand-in-server.ts';
+
+const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let browser: Browser;
+let standIn: StandInServer | null = null;
+let url = process.env.LIQHEAT_URL ?? '';
+
+before(async () => {
+    browser = await launch();
+    if (url !== '') return;
+    standIn = new StandInServer({ dist: DIST, everyMs: 300 });
+    url = await standIn.start();
+});
+
+after(async () => {
+    await browser.close();
+    await standIn?.stop();
+});
+
+test('a picture appears, moves, and nothing is complained about', async () => {
+    const { page, complaints } = await open(browser, url);
+    await shown(page);
+    assert.ok((await colours(page)) > 100, 'the picture has many colours');
+    const before = await asOf(page);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    assert.match(page.url(), /symbol=[A-Z0-9]+&range=/);
+    assert.match(await page.title(), /^[\d,.]+ [A-Z0-9]+ · liqheat$/);
+    assert.match(await badge(page), /^(Live|Replay|Warming up|Connected|Lagging)/);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('ranges, sides, scales, colours and themes can be chosen, and the address remembers them', async () => {
+    const { page, complaints } = await open(browser, `${url}/?range=12h`);
+    await shown(page);
+    for (const name of ['Long', 'Short', 'Split', 'Both', 'Log', 'Rank', 'Linear']) {
+        await page.getByRole('button', { name, exact: true }).click();
+        await painted(page);
+        assert.ok((await colours(page)) > 50, name);
+    }
+    await page.getByRole('button', { name: 'Split', exact: true }).click();
+    await page.getByRole('button', { name: 'Dark or light' }).click();
+    await page.getByLabel('Liquidity threshold').fill('0.2');
+    assert.match(page.url(), /side=split/);
+    assert.match(page.url(), /theme=light/);
+    assert.match(page.url(), /threshold=0\.2/);
+    await page.reload();
+    await shown(page);
+    assert.equal(await page.getByRole('button', { name: 'Split', exact: true }).getAttribute('aria-pressed'), 'true');
+    assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
+    for (const range of await page.locator('#ranges button:enabled').all()) {
+        await range.click();
+        await shown(page);
+        assert.equal(await range.getAttribute('aria-pressed'), 'true');
+    }
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('every symbol can be chosen', async () => {
+    const { page, complaints } = await open(browser, url);
+    await shown(page);
+    const symbols = await page.locator('#symbol option').allTextContents();
+    for (const symbol of symbols) {
+        await page.getByLabel('Symbol').selectOption(symbol);
+        await shown(page);
+        assert.match(page.url(), new RegExp(`symbol=${symbol}`));
+        await page.waitForFunction((name) => document.title.includes(name), symbol);
+    }
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('the tooltip says what is under the pointer', async () => {
+    const { page } = await open(browser, url);
+    await shown(page);
+    const box = await page.locator('#chart').boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.3);
+    await page.waitForSelector('#tip:not([hidden])');
+    const words = await page.locator('#tip').innerText();
+    for (const label of ['UTC', 'Price', 'Distance', 'Long', 'Short', 'Up to here']) assert.ok(words.includes(label), `${label} in ${words}`);
+    await page.context().close();
+});
+
+test('everything works from the keyboard', async () => {
+    const { page, complaints } = await open(browser, `${url}/?range=12h`);
+    await shown(page);
+    for (const key of ['ArrowLeft', 'ArrowRight', '+', '-', '0']) await page.keyboard.press(key);
+    await page.keyboard.press('l');
+    assert.match(page.url(), /scale=log/);
+    await page.keyboard.press('c');
+    assert.match(page.url(), /colours=magma/);
+    await page.keyboard.press('t');
+    assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
+    await page.keyboard.press('?');
+    await page.waitForSelector('dialog[open]');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('/');
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'symbol');
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    const saved = page.waitForEvent('download');
+    await page.keyboard.press('s');
+    const picture = readFileSync(await (await saved).path());
+    assert.equal(picture.subarray(1, 4).toString(), 'PNG');
+    assert.ok(picture.length > 20_000, `${picture.length} bytes`);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('a phone has everything within its width', async () => {
+    const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+    const { page, complaints } = await open(browser, url, phone);
+    await shown(page);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+    const box = await page.locator('#chart').boundingBox();
+    assert.ok(box !== null && box.height > 844 * 0.6, `the chart has ${box?.height} px`);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+for (const theme of ['dark', 'light']) {
+    test(`axe finds nothing in the ${theme} theme`, async () => {
+        const { page } = await open(browser, `${url}/?theme=${theme}`, { bypassCSP: true });
+        await shown(page);
+        await page.evaluate(AXE);
+        const found = await page.evaluate(async () => {
+            const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
+            const { violations } = await axe.run();
+            return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`));
+        });
+        assert.deepEqual(found, []);
+        await page.context().close();
+    });
+}

@@ -1,0 +1,134 @@
+/** The page when things go wrong; only the stand-in can be told to misbehave. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
+import { StandInServer } from './stand-in-server.ts';
+
+const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
+
+let browser: Browser;
+let server: StandInServer;
+let url: string;
+
+before(async () => {
+    browser = await launch();
+});
+
+after(() => browser.close());
+
+beforeEach(async () => {
+    server = new StandInServer({ dist: DIST, everyMs: 200 });
+    url = await server.start();
+});
+
+afterEach(() => server.stop());
+
+test('a server that goes away and comes back: red, then the picture goes on', async () => {
+    const { page } = await open(browser, url);
+    await shown(page);
+    const port = Number(new URL(url).port);
+    await server.stop();
+    await badgeSays(page, 'Disconnected');
+    await page.waitForSelector('#banner:not([hidden])');
+    assert.match(await page.locator('#banner').innerText(), /Connection lost/);
+    assert.ok((await colours(page)) > 100, 'the last picture stays');
+    const before = await asOf(page);
+    server = new StandInServer({ dist: DIST, everyMs: 200, port });
+    server.epoch = 'after the restart';
+    for (let n = 0; n < 30; n++) server.advance();
+    await server.start();
+    // The pauses between attempts grow while the server is away.
+    await badgeSays(page, 'Replay', 40_000);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    await page.waitForSelector('#banner', { state: 'hidden' });
+    assert.ok((await colours(page)) > 100);
+    await page.context().close();
+});
+
+test('sockets switched off: the page polls, and says so', async () => {
+    server.trouble.socketsOff = true;
+    server.trouble.polling = true;
+    const { page } = await open(browser, url);
+    await badgeSays(page, 'Polling');
+    await shown(page);
+    const before = await asOf(page);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    server.trouble.socketsOff = false;
+    await page.evaluate(() => window.dispatchEvent(new Event('online')));
+    await badgeSays(page, 'Replay');
+    await page.context().close();
+});
+
+test('a stale feed and a slow page are told apart', async () => {
+    const { page } = await open(browser, url);
+    await shown(page);
+    server.tell({ type: 'warning', code: 'SLOW_CONSUMER', message: 'behind', dropped_messages: 9 });
+    await badgeSays(page, 'Slow');
+    server.setFeed('stale');
+    await badgeSays(page, 'Stale');
+    await page.waitForSelector('#banner:not([hidden])');
+    server.setFeed('live');
+    await page.waitForSelector('#banner', { state: 'hidden' });
+    await page.context().close();
+});
+
+test('an empty database says how to fill it, and fills by itself', async () => {
+    server.trouble.empty = true;
+    const { page } = await open(browser, url);
+    await page.getByRole('heading', { name: 'No market data yet' }).waitFor();
+    assert.match(await page.locator('#notice').innerText(), /liqheat ingest/);
+    server.trouble.empty = false;
+    await page.getByRole('button', { name: 'Try now' }).click();
+    await shown(page);
+    await page.context().close();
+});
+
+test('a failing server is named with its own words, and tried again', async () => {
+    const { page } = await open(browser, url);
+    await shown(page);
+    server.trouble.broken = true;
+    await page.getByRole('button', { name: '12h' }).click();
+    await page.getByRole('heading', { name: 'The picture could not be loaded' }).waitFor();
+    assert.match(await page.locator('#notice').innerText(), /the store is being repaired/);
+    server.trouble.broken = false;
+    await shown(page);
+    await page.context().close();
+});
+
+test('a state with a wrong hash is replaced and reported', async () => {
+    const { page } = await open(browser, url);
+    await shown(page);
+    server.trouble.wrongHashOnce = true;
+    server.advance();
+    const before = await asOf(page);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    assert.equal(server.mismatches().length, 1);
+    await page.context().close();
+});
+
+test('hours of market time pass, and the picture keeps up without growing', async () => {
+    const { page, complaints } = await open(browser, `${url}/?range=12h`);
+    await shown(page);
+    const client = await page.context().newCDPSession(page);
+    const heap = async (): Promise<number> => {
+        await client.send('HeapProfiler.collectGarbage');
+        return (await client.send('Runtime.getHeapUsage')).usedSize;
+    };
+    const follow = async (steps: number): Promise<void> => {
+        for (let n = 0; n < steps; n++) {
+            server.advance();
+            const now = server.markets.get('BTCUSDT')?.asOf() ?? 0;
+            await page.waitForFunction((time) => Number(document.getElementById('chart')?.dataset.asOf) >= time, now);
+        }
+    };
+    await follow(50);
+    const early = await heap();
+    await follow(350);
+    const late = await heap();
+    assert.ok(late < early + 4_000_000, `heap went from ${early} to ${late} bytes`);
+    const columns = await page.evaluate(() => Number(document.getElementById('chart')?.dataset.columns));
+    assert.ok(columns <= 1_100, `${columns} columns`);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});

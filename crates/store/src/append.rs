@@ -2,24 +2,26 @@
 //!
 //! 1. Rows of one kind are sorted by their key, and doubles inside the batch go. Of different rows under one key
 //!    the one with more known wins, whatever the order in which they came.
-//! 2. They are appended as Arrow columns to a temporary table. The appender reports its errors only when it is
-//!    flushed (dropped unflushed it hides them), so it is flushed and the result checked.
-//! 3. Rows whose key is stored already are deleted from the temporary table, looking only at the stretch of the
-//!    table that the batch touches: what was stored first stays.
-//! 4. The rest is inserted, and checkpoints that have seen a time with new rows are deleted.
+//! 2. Where the table has no row yet between the smallest and the largest key, which is so when files are loaded
+//!    one after the other, the rows are appended to it as Arrow columns.
+//! 3. Where it has some, they are appended to a temporary table first, those whose key is stored already are
+//!    deleted from that, and the rest is inserted: what was stored first stays.
+//! 4. Checkpoints that have seen a time with new rows are deleted.
 //!
-//! All of it is one transaction. Rows arrive sorted in the table, so later reads of a stretch of time skip the
-//! other parts of the file.
+//! All of it is one transaction. The appender reports its errors only when it is flushed (dropped unflushed it
+//! hides them), so it is flushed and the result checked. Rows arrive sorted in the table, so later reads of a
+//! stretch of time skip the other parts of the file.
 
 use std::cmp::Reverse;
-use std::sync::Arc;
 
 use duckdb::Connection;
-use duckdb::arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
-use duckdb::arrow::datatypes::{DataType, Field, Schema};
-use liqheat_market::{Funding, Instrument, Kline, Liquidation, MarkPrice, OpenInterest, Qty, Taker, Trade};
+use duckdb::arrow::array::RecordBatch;
+use liqheat_market::{
+    Funding, Instrument, Kline, Liquidation, MarkPrice, OpenInterest, Qty, Taker, Trade, UnixMs,
+};
 
 use crate::batch::Batch;
+use crate::columns::{Columns, Shared};
 use crate::error::Fault;
 use crate::owner::{Command, Database};
 use crate::rows::{kind_name, of, price_kind_name};
@@ -56,10 +58,11 @@ impl Command for Append {
         }
         let transaction = database.connection.unchecked_transaction()?;
         let mut appended = Appended::default();
-        for piece in pieces(&self.instrument, self.batch)? {
-            let new = insert_new(&transaction, &piece)?;
+        for mut piece in pieces(&self.instrument, self.batch) {
+            let stale = std::mem::replace(&mut piece.stale, Stale::None);
+            let new = insert_new(&transaction, piece)?;
             appended.inserted += new.rows;
-            if let Some(stale) = new.earliest.and_then(|time| piece.stale.checkpoints(time)) {
+            if let Some(stale) = new.earliest.and_then(|time| stale.checkpoints(time)) {
                 let sql = format!("DELETE FROM checkpoints WHERE {} AND {stale}", of(&self.instrument));
                 appended.checkpoints_dropped += transaction.execute(&sql, [])? as u64;
             }
@@ -74,12 +77,10 @@ impl Command for Append {
 /// Rows for one table that share the leading columns.
 struct Piece {
     table: &'static str,
-    /// The leading columns: `venue = '..' AND symbol = '..'`, and for klines kind and interval.
-    shared: String,
-    /// Their values, for the SELECT list.
-    shared_values: String,
+    /// The leading columns: venue and symbol, for klines also kind and interval.
+    shared: Vec<(&'static str, Shared)>,
     /// The other columns, in the table's order.
-    columns: RecordBatch,
+    columns: Columns,
     /// Which of them make the key, the first of which all stored rows are bounded by.
     key: &'static [&'static str],
     /// Smallest and largest value of the first key column.
@@ -117,78 +118,77 @@ impl Stale {
     }
 }
 
+/// What was new of a piece: how many rows, and the smallest time among them.
 struct New {
     rows: u64,
     earliest: Option<i64>,
 }
 
-fn insert_new(connection: &Connection, piece: &Piece) -> Result<New, Fault> {
-    let Piece { table, shared, shared_values, columns, key, bounds: (low, high), time, .. } = piece;
-    connection.execute_batch(&create_stage(columns))?;
-    let mut appender = connection.appender_to_catalog_and_db("stage", "temp", "main")?;
-    appender.append_record_batch(columns.clone())?;
-    appender.flush()?;
-    drop(appender);
+fn insert_new(connection: &Connection, piece: Piece) -> Result<New, Fault> {
+    let Piece { table, shared, columns, key, bounds: (low, high), time, .. } = piece;
+    let by = key.first().copied().unwrap_or(time);
+    let shared_by: Vec<String> =
+        shared.iter().map(|(column, value)| format!("old.{column} = {}", value.sql())).collect();
+    let stretch = format!(
+        "FROM {table} AS old WHERE {} AND old.{by} BETWEEN {low} AND {high}",
+        shared_by.join(" AND ")
+    );
 
-    let bounded_by = key.first().copied().unwrap_or(time);
-    let same_key: Vec<String> = key.iter().map(|column| format!("old.{column} = stage.{column}")).collect();
-    let known = connection.execute(
-        &format!(
-            "DELETE FROM stage WHERE EXISTS (
-                 FROM {table} AS old WHERE {shared} AND old.{bounded_by} BETWEEN {low} AND {high} AND {same_key})",
-            same_key = same_key.join(" AND "),
-        ),
-        [],
-    )?;
-    let rows = (columns.num_rows() - known) as u64;
-    let mut earliest = None;
-    if rows > 0 {
-        earliest = connection.query_row(&format!("SELECT min({time}) FROM stage"), [], |row| row.get(0))?;
-        connection.execute(&format!("INSERT INTO {table} SELECT {shared_values}, * FROM stage"), [])?;
+    let occupied: bool = connection.query_row(&format!("SELECT EXISTS ({stretch})"), [], |row| row.get(0))?;
+    if !occupied {
+        let new = New { rows: columns.rows() as u64, earliest: columns.smallest(time) };
+        append(connection, table, columns.after(shared).build()?)?;
+        return Ok(new);
     }
+
+    let rows = columns.rows();
+    connection.execute_batch(&format!("CREATE OR REPLACE TEMP TABLE stage ({})", columns.declarations()))?;
+    append(connection, "stage", columns.build()?)?;
+    let same_key: Vec<String> = key.iter().map(|column| format!("old.{column} = stage.{column}")).collect();
+    let known_rows = format!("DELETE FROM stage WHERE EXISTS ({stretch} AND {})", same_key.join(" AND "));
+    let known = connection.execute(&known_rows, [])?;
+    let mut new = New { rows: rows.saturating_sub(known) as u64, earliest: None };
+    if new.rows > 0 {
+        let smallest = format!("SELECT min({time}) FROM stage");
+        new.earliest = connection.query_row(&smallest, [], |row| row.get(0))?;
+        let values: Vec<String> = shared.iter().map(|(_, value)| value.sql()).collect();
+        connection.execute(&format!("INSERT INTO {table} SELECT {}, * FROM stage", values.join(", ")), [])?;
+    }
+    // Dropped and not emptied: the room of deleted rows would not come back otherwise.
     connection.execute_batch("DROP TABLE stage")?;
-    Ok(New { rows, earliest })
+    Ok(new)
 }
 
-/// A fresh table each time: the room of deleted rows would not come back otherwise.
-fn create_stage(columns: &RecordBatch) -> String {
-    let schema = columns.schema();
-    let columns = schema.fields().iter().map(|field| {
-        let kind = match field.data_type() {
-            DataType::Boolean => "BOOLEAN",
-            DataType::Utf8 => "VARCHAR",
-            _ => "BIGINT",
-        };
-        format!("{} {kind}", field.name())
-    });
-    format!("CREATE OR REPLACE TEMP TABLE stage ({})", columns.collect::<Vec<_>>().join(", "))
+fn append(connection: &Connection, table: &str, rows: RecordBatch) -> Result<(), Fault> {
+    let mut appender = connection.appender(table)?;
+    appender.append_record_batch(rows)?;
+    Ok(appender.flush()?)
 }
 
 /// Cuts a batch into pieces, each sorted and without doubles.
-fn pieces(instrument: &Instrument, batch: Batch) -> Result<Vec<Piece>, Fault> {
-    let key = of(instrument);
-    let values = format!("'{}', '{}'", instrument.venue.name(), instrument.symbol);
-    let mut pieces = klines(&key, &values, batch.klines)?;
-    pieces.extend(trades(&key, &values, batch.trades)?);
-    pieces.extend(mark_prices(&key, &values, batch.mark_prices)?);
-    pieces.extend(open_interest(&key, &values, batch.open_interest)?);
-    pieces.extend(funding(&key, &values, batch.funding)?);
-    pieces.extend(liquidations(&key, &values, batch.liquidations)?);
-    Ok(pieces)
+fn pieces(instrument: &Instrument, batch: Batch) -> Vec<Piece> {
+    let mut pieces = klines(instrument, batch.klines);
+    pieces.extend(trades(instrument, batch.trades));
+    pieces.extend(mark_prices(instrument, batch.mark_prices));
+    pieces.extend(open_interest(instrument, batch.open_interest));
+    pieces.extend(funding(instrument, batch.funding));
+    pieces.extend(liquidations(instrument, batch.liquidations));
+    pieces
 }
 
-fn klines(key: &str, values: &str, mut rows: Vec<Kline>) -> Result<Vec<Piece>, Fault> {
-    let row_key = |row: &Kline| (row.kind, row.interval, row.open_time);
+fn klines(instrument: &Instrument, mut rows: Vec<Kline>) -> Vec<Piece> {
     // `None` sorts below every number, so reversed a row with a known volume comes first.
-    rows.sort_unstable_by_key(|row| {
-        let known = (row.volume, row.taker_buy_volume, row.trades);
-        (row_key(row), Reverse((known, row.open, row.high, row.low, row.close)))
-    });
-    rows.dedup_by_key(|row| row_key(row));
+    let rank = |row: &Kline| {
+        Reverse((row.volume, row.taker_buy_volume, row.trades, row.open, row.high, row.low, row.close))
+    };
+    once_each(&mut rows, |row| (row.kind, row.interval, row.open_time), rank);
     let mut pieces = Vec::new();
     for rows in rows.chunk_by(|a, b| (a.kind, a.interval) == (b.kind, b.interval)) {
         let Some((first, bounds)) = ends(rows, |row| row.open_time.0) else { continue };
-        let (kind, interval_ms) = (kind_name(first.kind), first.interval.ms());
+        let interval_ms = first.interval.ms();
+        let mut shared = of_instrument(instrument);
+        shared.push(("kind", Shared::Name(kind_name(first.kind).to_owned())));
+        shared.push(("interval_ms", Shared::Whole(interval_ms)));
         let columns = Columns::default()
             .whole("open_time", rows, |row| row.open_time.0)
             .whole("open", rows, |row| row.open.units())
@@ -198,141 +198,100 @@ fn klines(key: &str, values: &str, mut rows: Vec<Kline>) -> Result<Vec<Piece>, F
             .maybe("volume", rows, |row| row.volume.map(Qty::units))
             .maybe("taker_buy_volume", rows, |row| row.taker_buy_volume.map(Qty::units))
             .maybe("trades", rows, |row| row.trades);
-        pieces.push(Piece {
-            table: "klines",
-            shared: format!("{key} AND kind = '{kind}' AND interval_ms = {interval_ms}"),
-            shared_values: format!("{values}, '{kind}', {interval_ms}"),
-            columns: columns.build()?,
-            key: &["open_time"],
-            bounds,
-            time: "open_time",
-            stale: Stale::Bars { interval_ms },
-        });
+        let key = &["open_time"];
+        let stale = Stale::Bars { interval_ms };
+        pieces.push(Piece { table: "klines", shared, columns, key, bounds, time: "open_time", stale });
     }
-    Ok(pieces)
+    pieces
 }
 
-fn trades(key: &str, values: &str, mut rows: Vec<Trade>) -> Result<Option<Piece>, Fault> {
+fn trades(instrument: &Instrument, mut rows: Vec<Trade>) -> Option<Piece> {
     let bought = |row: &Trade| row.taker == Taker::Buy;
-    rows.sort_unstable_by_key(|row| (row.id, row.time, row.price, row.qty, bought(row)));
-    rows.dedup_by_key(|row| row.id);
-    let Some((_, bounds)) = ends(&rows, |row| row.id) else { return Ok(None) };
+    once_each(&mut rows, |row| row.id, |row| (row.time, row.price, row.qty, bought(row)));
+    let (_, bounds) = ends(&rows, |row| row.id)?;
     let columns = Columns::default()
         .whole("id", &rows, |row| row.id)
         .whole("time", &rows, |row| row.time.0)
         .whole("price", &rows, |row| row.price.units())
         .whole("qty", &rows, |row| row.qty.units())
         .flag("taker_bought", &rows, bought);
-    piece("trades", key, values, columns, &["id"], bounds, Stale::Trades).map(Some)
+    let shared = of_instrument(instrument);
+    Some(Piece { table: "trades", shared, columns, key: &["id"], bounds, time: "time", stale: Stale::Trades })
 }
 
-fn mark_prices(key: &str, values: &str, mut rows: Vec<MarkPrice>) -> Result<Option<Piece>, Fault> {
-    rows.sort_unstable_by_key(|row| (row.time, row.price));
-    rows.dedup_by_key(|row| row.time);
-    let Some((_, bounds)) = ends(&rows, |row| row.time.0) else { return Ok(None) };
+fn mark_prices(instrument: &Instrument, mut rows: Vec<MarkPrice>) -> Option<Piece> {
+    once_each(&mut rows, |row| row.time, |row| row.price);
+    let columns = Columns::default().whole("price", &rows, |row| row.price.units());
+    by_time("mark_prices", instrument, &rows, |row| row.time, columns, Stale::None)
+}
+
+fn open_interest(instrument: &Instrument, mut rows: Vec<OpenInterest>) -> Option<Piece> {
+    once_each(&mut rows, |row| row.time, |row| row.qty);
+    let columns = Columns::default().whole("qty", &rows, |row| row.qty.units());
+    by_time("open_interest", instrument, &rows, |row| row.time, columns, Stale::Samples)
+}
+
+fn funding(instrument: &Instrument, mut rows: Vec<Funding>) -> Option<Piece> {
+    once_each(&mut rows, |row| row.time, |row| Reverse((row.interval_hours, row.rate)));
+    let columns = Columns::default().whole("rate", &rows, |row| row.rate.units()).maybe(
+        "interval_hours",
+        &rows,
+        |row| row.interval_hours,
+    );
+    by_time("funding", instrument, &rows, |row| row.time, columns, Stale::None)
+}
+
+fn liquidations(instrument: &Instrument, mut rows: Vec<Liquidation>) -> Option<Piece> {
+    let rank = |row: &Liquidation| price_kind_name(row.price_kind);
+    once_each(&mut rows, |row| (row.time, row.side, row.price, row.qty), rank);
     let columns = Columns::default()
-        .whole("time", &rows, |row| row.time.0)
-        .whole("price", &rows, |row| row.price.units());
-    piece("mark_prices", key, values, columns, &["time"], bounds, Stale::None).map(Some)
-}
-
-fn open_interest(key: &str, values: &str, mut rows: Vec<OpenInterest>) -> Result<Option<Piece>, Fault> {
-    rows.sort_unstable_by_key(|row| (row.time, row.qty));
-    rows.dedup_by_key(|row| row.time);
-    let Some((_, bounds)) = ends(&rows, |row| row.time.0) else { return Ok(None) };
-    let columns =
-        Columns::default().whole("time", &rows, |row| row.time.0).whole("qty", &rows, |row| row.qty.units());
-    piece("open_interest", key, values, columns, &["time"], bounds, Stale::Samples).map(Some)
-}
-
-fn funding(key: &str, values: &str, mut rows: Vec<Funding>) -> Result<Option<Piece>, Fault> {
-    rows.sort_unstable_by_key(|row| (row.time, Reverse((row.interval_hours, row.rate))));
-    rows.dedup_by_key(|row| row.time);
-    let Some((_, bounds)) = ends(&rows, |row| row.time.0) else { return Ok(None) };
-    let columns = Columns::default()
-        .whole("time", &rows, |row| row.time.0)
-        .whole("rate", &rows, |row| row.rate.units())
-        .maybe("interval_hours", &rows, |row| row.interval_hours);
-    piece("funding", key, values, columns, &["time"], bounds, Stale::None).map(Some)
-}
-
-fn liquidations(key: &str, values: &str, mut rows: Vec<Liquidation>) -> Result<Option<Piece>, Fault> {
-    let row_key = |row: &Liquidation| (row.time, row.side, row.price, row.qty);
-    rows.sort_unstable_by_key(|row| (row_key(row), price_kind_name(row.price_kind)));
-    rows.dedup_by_key(|row| row_key(row));
-    let Some((_, bounds)) = ends(&rows, |row| row.time.0) else { return Ok(None) };
-    let columns = Columns::default()
-        .whole("time", &rows, |row| row.time.0)
         .text("side", &rows, |row| row.side.name())
         .whole("price", &rows, |row| row.price.units())
         .whole("qty", &rows, |row| row.qty.units())
         .text("price_kind", &rows, |row| price_kind_name(row.price_kind));
-    piece("liquidations", key, values, columns, &["time", "side", "price", "qty"], bounds, Stale::None)
-        .map(Some)
+    let piece = by_time("liquidations", instrument, &rows, |row| row.time, columns, Stale::None)?;
+    Some(Piece { key: &["time", "side", "price", "qty"], ..piece })
 }
 
-fn piece(
+/// A piece of a table whose key begins with, and mostly is, the time.
+fn by_time<T>(
     table: &'static str,
-    key: &str,
-    values: &str,
+    instrument: &Instrument,
+    rows: &[T],
+    time: impl Fn(&T) -> UnixMs,
     columns: Columns,
-    row_key: &'static [&'static str],
-    bounds: (i64, i64),
     stale: Stale,
-) -> Result<Piece, Fault> {
-    Ok(Piece {
+) -> Option<Piece> {
+    let (_, bounds) = ends(rows, |row| time(row).0)?;
+    let columns = Columns::default().whole("time", rows, |row| time(row).0).and(columns);
+    Some(Piece {
         table,
-        shared: key.to_owned(),
-        shared_values: values.to_owned(),
-        columns: columns.build()?,
-        key: row_key,
+        shared: of_instrument(instrument),
+        columns,
+        key: &["time"],
         bounds,
         time: "time",
         stale,
     })
 }
 
+fn of_instrument(instrument: &Instrument) -> Vec<(&'static str, Shared)> {
+    let name = |text: &str| Shared::Name(text.to_owned());
+    vec![("venue", name(instrument.venue.name())), ("symbol", name(instrument.symbol.as_str()))]
+}
+
+/// Sorts rows by key and keeps one of each, the first by rank. Rows that are so already, as those of most files
+/// are, are only looked at.
+fn once_each<T, K: Ord, R: Ord>(rows: &mut Vec<T>, key: impl Fn(&T) -> K, rank: impl Fn(&T) -> R) {
+    if rows.is_sorted_by(|a, b| key(a) < key(b)) {
+        return;
+    }
+    rows.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then_with(|| rank(a).cmp(&rank(b))));
+    rows.dedup_by_key(|row| key(row));
+}
+
 /// The first row and the first and last value of the column that rows are sorted by; `None` without rows.
 fn ends<T>(rows: &[T], value: impl Fn(&T) -> i64) -> Option<(&T, (i64, i64))> {
     let (first, last) = (rows.first()?, rows.last()?);
     Some((first, (value(first), value(last))))
-}
-
-/// Columns in the making.
-#[derive(Default)]
-struct Columns {
-    fields: Vec<Field>,
-    arrays: Vec<ArrayRef>,
-}
-
-impl Columns {
-    fn whole<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> i64) -> Self {
-        let values: Vec<i64> = rows.iter().map(value).collect();
-        self.with(name, DataType::Int64, Arc::new(Int64Array::from(values)))
-    }
-
-    fn maybe<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> Option<i64>) -> Self {
-        let values: Int64Array = rows.iter().map(value).collect();
-        self.with(name, DataType::Int64, Arc::new(values))
-    }
-
-    fn flag<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> bool) -> Self {
-        let values: Vec<bool> = rows.iter().map(value).collect();
-        self.with(name, DataType::Boolean, Arc::new(BooleanArray::from(values)))
-    }
-
-    fn text<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> &'static str) -> Self {
-        let values: StringArray = rows.iter().map(|row| Some(value(row))).collect();
-        self.with(name, DataType::Utf8, Arc::new(values))
-    }
-
-    fn with(mut self, name: &str, kind: DataType, array: ArrayRef) -> Self {
-        self.fields.push(Field::new(name, kind, true));
-        self.arrays.push(array);
-        self
-    }
-
-    fn build(self) -> Result<RecordBatch, Fault> {
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(self.fields)), self.arrays)?)
-    }
 }

@@ -23,6 +23,7 @@ mod bars;
 mod batch;
 mod catalogue;
 mod checkpoints;
+mod columns;
 mod counters;
 mod error;
 mod owner;

@@ -162,3 +162,78 @@ fn relative(difference: f64, whole: f64) -> f64 {
 fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || a < b { a } else { b }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use liqheat_market::{Bar, Price, Qty, TierTable, UnixMs};
+
+    fn started() -> Ledger {
+        let price = Price::from_f64(100_000.0).unwrap();
+        let bar = Bar {
+            open_time: UnixMs(0),
+            close_time: UnixMs(300_000),
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            mark: None,
+            volume: None,
+            taker_buy_volume: None,
+            open_interest: Qty::from_f64(1_000.0).ok(),
+        };
+        let mut ledger = Ledger::new(crate::Params::default(), TierTable::flat(UnixMs(0), 0.005).unwrap());
+        assert_eq!(ledger.apply(&bar, &[]).broken, []);
+        assert!(ledger.check().hold());
+        ledger
+    }
+
+    #[test]
+    fn lost_mass_is_found() {
+        let mut ledger = started();
+        ledger.long.unlevelled[Origin::Prior as usize] -= 1.0;
+        assert!(matches!(ledger.broken()[..], [InvariantBreak::Balance { side: Side::Long, .. }]));
+        assert!(!ledger.check().hold());
+        assert!((ledger.check().long_error - 0.001).abs() < 1e-9);
+    }
+
+    #[test]
+    fn negative_mass_and_nan_are_found() {
+        let mut ledger = started();
+        ledger.short.unlevelled[Origin::Seen as usize] = -1.0;
+        assert!(
+            ledger.broken().iter().any(|b| matches!(b, InvariantBreak::Negative { side: Side::Short, .. }))
+        );
+        assert_eq!(ledger.check().mass_min, -1.0);
+        ledger.short.unlevelled[Origin::Seen as usize] = f64::NAN;
+        assert_eq!(ledger.broken().len(), 2);
+        assert!(ledger.check().mass_min.is_nan() && !ledger.check().hold());
+    }
+
+    #[test]
+    fn mass_across_the_price_is_found() {
+        let mut ledger = started();
+        let cell = ledger.price_cell();
+        ledger.long.add(0, Origin::Seen, cell..cell + 1, 0.5);
+        ledger.long.settle(Origin::Seen, cell..cell + 1, 0.5);
+        assert!(ledger.broken().contains(&InvariantBreak::Beyond { side: Side::Long }));
+        assert_eq!(ledger.check().long_beyond, 0.5);
+        ledger.short.add(0, Origin::Seen, cell..cell + 1, 0.25);
+        ledger.short.settle(Origin::Seen, cell..cell + 1, 0.25);
+        assert!(ledger.broken().contains(&InvariantBreak::Beyond { side: Side::Short }));
+        assert_eq!(ledger.check().short_beyond, 0.25);
+    }
+
+    #[test]
+    fn bookkeeping_that_drifts_is_found() {
+        let mut ledger = started();
+        let cell = ledger.price_cell() - 100;
+        ledger.long.add(0, Origin::Seen, cell..cell + 1, 0.5);
+        ledger.long.unlevelled[Origin::Prior as usize] -= 0.5;
+        let found = ledger.check();
+        assert!(
+            !found.hold() && found.long_error < 1e-12 && (found.drift - 0.0005).abs() < 1e-9,
+            "{found:?}"
+        );
+    }
+}

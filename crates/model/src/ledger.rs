@@ -28,6 +28,31 @@ use crate::params::Params;
 use crate::step::{BarFault, Consumed, Outcome, PriceSource, Step};
 
 /// The estimated open positions of one instrument.
+///
+/// ```
+/// use liqheat_market::{Bar, Price, Qty, TierTable, UnixMs};
+/// use liqheat_model::{Ledger, Outcome, Params};
+///
+/// let price = Price::parse("100000").unwrap();
+/// let bar = Bar {
+///     open_time: UnixMs(0),
+///     close_time: UnixMs(300_000),
+///     open: price,
+///     high: price,
+///     low: price,
+///     close: price,
+///     mark: None,
+///     volume: None,
+///     taker_buy_volume: None,
+///     open_interest: Some(Qty::parse("80000").unwrap()),
+/// };
+/// let mut ledger = Ledger::new(Params::default(), TierTable::flat(UnixMs(0), 0.004).unwrap());
+/// assert_eq!(ledger.apply(&bar, &[]).outcome, Outcome::Started);
+/// assert_eq!(ledger.seen_share(), 0.0, "all of it is assumed so far");
+/// let levels = ledger.levels(ledger.base_bin().unwrap(), None);
+/// assert!(levels.iter().any(|level| level.long_usd > 0.0));
+/// assert!(ledger.check().hold());
+/// ```
 #[derive(Debug, Clone)]
 pub struct Ledger {
     pub(crate) params: Params,
@@ -74,9 +99,10 @@ impl Ledger {
         }
     }
 
-    /// Moves the ledger over one closed bar. `profile` is the volume at price inside the bar, from trades;
-    /// empty when there are none, then a documented shape over the bar's range stands in. A bar that cannot
-    /// be applied leaves the ledger as it was and says why in [`Step::outcome`].
+    /// Moves the ledger over one closed bar. `profile` is the volume at price inside the bar, from trades (in
+    /// any order; prices may be rounded down to cells); empty when there are none, then a documented shape
+    /// over the bar's range stands in. A bar that cannot be applied leaves the ledger as it was and says why
+    /// in [`Step::outcome`].
     pub fn apply(&mut self, bar: &Bar, profile: &[(Price, Qty)]) -> Step {
         if let Err(fault) = self.accept(bar) {
             return Step::quiet(bar.close_time, Outcome::Refused(fault));

@@ -1,7 +1,7 @@
 //! Columns of the picture: taken at the right times, and bands that end where price touched them.
 
 use liqheat_market::{Bar, Price, Qty, UnixMs};
-use liqheat_model::{GridError, GridSpec, HistoryGrid, Ledger, NO_PROFILE, history};
+use liqheat_model::{GridError, GridPainter, GridSpec, HistoryGrid, Ledger, NO_PROFILE, history};
 
 use crate::support::{START, flat_bar, ledger};
 
@@ -93,6 +93,31 @@ fn the_last_column_may_still_be_growing() {
     let (mut long, mut short) = (vec![0.0; spec.rows], vec![0.0; spec.rows]);
     end.add_to_column(spec.price_low, spec.bin, None, &mut long, &mut short);
     assert_eq!(grid.column(1), (long.as_slice(), short.as_slice()));
+
+    // Between bars the price has swept further, and the newest column says so.
+    let swept = |bars: &[Bar], spec: GridSpec| {
+        let mut ledger = ledger();
+        let mut painter = GridPainter::new(spec).unwrap();
+        for bar in bars {
+            painter.before(&ledger, bar);
+            let step = ledger.apply(bar, &[]);
+            painter.after(bar, &step);
+        }
+        painter.finish(&ledger, Some((price(97_000.0), price(100_000.0))))
+    };
+    let tipped = swept(&bars_with_a_dip(), spec);
+    assert_eq!(tipped.column(0), grid.column(0));
+    assert!(tipped.column(1).0[row_of(97_000.0)..].iter().all(|usd| *usd == 0.0));
+    assert_eq!(tipped.column(1).0[..row_of(97_000.0)], grid.column(1).0[..row_of(97_000.0)]);
+
+    // When the last bar ended with its column, the price since then has a column of its own.
+    let spec = GridSpec { column_ms: 300_000, columns: 30, ..SPEC };
+    let (grid, _) = take(&bars_with_a_dip(), spec);
+    let tipped = swept(&bars_with_a_dip(), spec);
+    assert!(grid.column(20).0.iter().all(|usd| *usd == 0.0));
+    assert!(tipped.column(20).0[row_of(97_000.0)..].iter().all(|usd| *usd == 0.0));
+    assert_eq!(tipped.column(20).0[..row_of(97_000.0)], grid.column(19).0[..row_of(97_000.0)]);
+    assert!(tipped.column(21).0.iter().all(|usd| *usd == 0.0));
 }
 
 #[test]

@@ -1,2 +1,45 @@
-//! The binary `liqheat`.
-fn main() {}
+//! The binary `liqheat`: reads its settings, runs one command, turns the outcome into an exit code.
+//!
+//! Exit codes: 0 all went well, 1 something failed or was refused, 2 the command line or the configuration
+//! is wrong.
+
+mod bench;
+mod cli;
+mod config;
+mod ingest;
+mod logging;
+mod serve;
+mod stop;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = match config::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return error.report(),
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("liqheat: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    logging::start(cli.logging.log_format, &cli.logging.log);
+    match cli.command {
+        Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
+        Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),
+        Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
+        Command::Ingest(ingest) => ingest::run(&ingest),
+        Command::Bench(bench) => bench::run(&bench),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("server").build()?)
+}

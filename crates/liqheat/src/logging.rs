@@ -1,0 +1,22 @@
+//! Structured logs on standard error: lines for people, or one JSON object a line for machines.
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::time::SystemTime;
+
+use crate::cli::LogFormat;
+
+/// Starts logging; a filter that cannot be read falls back to `info` and says so.
+pub(crate) fn start(format: LogFormat, levels: &str) {
+    let parsed = EnvFilter::try_new(levels);
+    let fault = parsed.as_ref().err().map(ToString::to_string);
+    let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    match format {
+        LogFormat::Pretty => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    if let Some(fault) = fault {
+        tracing::warn!(levels, fault, "log levels not understood; using info");
+    }
+}

@@ -1,0 +1,166 @@
+//! `demo`, `serve` and `replay`: the same server over different sources.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use liqheat_feeds::sim::SimConfig;
+use liqheat_feeds::tiers::TierBook;
+use liqheat_market::{KlineKind, UnixMs};
+use liqheat_server::{Server, Source, Stopped};
+use liqheat_store::{InstrumentSpan, Location, Settings, Store};
+use tokio::net::TcpListener;
+use tracing::info;
+
+use crate::cli::{Demo, Front, Replay, Serve};
+use crate::ingest;
+use crate::stop::asked_to_stop;
+
+const DAY_MS: i64 = 86_400_000;
+/// Of a server that follows a market or a file.
+const UPDATE_EVERY: Duration = Duration::from_secs(5);
+/// Where market time runs fast, five seconds would be a jump.
+const UPDATE_EVERY_PLAYED: Duration = Duration::from_secs(1);
+const SPEED_SIMULATED: f64 = 120.0;
+const SPEED_RECORDED: f64 = 600.0;
+
+pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
+    let store = open(Location::File(serve.db.path()?)).await?;
+    run(serve.front, UPDATE_EVERY, store, Source::Stored).await
+}
+
+pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
+    let path = replay.db.path()?;
+    let store = open(Location::File(path.clone())).await?;
+    let source = played(&store, replay.from, replay.to, replay.speed).await?;
+    let source = source.with_context(|| empty(&path))?;
+    run(replay.front, UPDATE_EVERY_PLAYED, store, source).await
+}
+
+pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
+    let location = demo.db.clone().map_or(Location::Memory, Location::File);
+    let store = open(location).await?;
+    let source = if demo.data.is_empty() {
+        let defaults = SimConfig::default();
+        let config = SimConfig { seed: demo.seed.unwrap_or(defaults.seed), ..defaults };
+        Source::Simulated {
+            config: Box::new(config),
+            history: Duration::from_secs(u64::from(demo.days) * 86_400),
+            speed: demo.speed.unwrap_or(SPEED_SIMULATED),
+        }
+    } else {
+        let (loading, paths) = (store.clone(), demo.data.clone());
+        let summary =
+            tokio::task::spawn_blocking(move || ingest::load(&loading, &paths, None, None)).await??;
+        eprintln!("{}", summary.table());
+        let speed = demo.speed.unwrap_or(SPEED_RECORDED);
+        let source = played(&store, demo.from, demo.to, speed).await?;
+        source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
+    };
+    run(demo.front, UPDATE_EVERY_PLAYED, store, source).await
+}
+
+async fn open(location: Location) -> anyhow::Result<Store> {
+    Ok(tokio::task::spawn_blocking(move || Store::open(location, Settings::default())).await??)
+}
+
+fn empty(path: &Path) -> String {
+    format!(
+        "{} holds no klines; load some with `liqheat ingest PATH --db {}`",
+        path.display(),
+        path.display()
+    )
+}
+
+/// What to play: as asked, or the last days without a gap, one day into them so that there is a chart to
+/// begin with. `None` when nothing is stored.
+async fn played(
+    store: &Store,
+    from: Option<UnixMs>,
+    to: Option<UnixMs>,
+    speed: f64,
+) -> anyhow::Result<Option<Source>> {
+    let spans = store.instruments().await?;
+    let Some(span) = spans.iter().max_by_key(|span| span.last) else {
+        return Ok(None);
+    };
+    let to = to.unwrap_or(span.last);
+    let from = match from {
+        Some(from) => from,
+        None => {
+            let begins = last_stretch(store, span, to).await?;
+            begins.plus(DAY_MS.min(to.since(begins) / 3))
+        }
+    };
+    anyhow::ensure!(
+        from < to,
+        "--from {} must be earlier than --to {}",
+        liqheat_wire::format_time(from),
+        liqheat_wire::format_time(to)
+    );
+    Ok(Some(Source::Played { from, to, speed }))
+}
+
+/// Where the last stretch of bars begins that has no hole of a day or more.
+async fn last_stretch(store: &Store, span: &InstrumentSpan, to: UnixMs) -> anyhow::Result<UnixMs> {
+    // A hole before the last thirty days would not be in the chart anyway.
+    let since = span.first.max(to.plus(-30 * DAY_MS));
+    let bars = store.klines(&span.instrument, KlineKind::Last, span.interval, since, to).await?;
+    let after_hole =
+        bars.windows(2).rev().find(|pair| pair[1].open_time.since(pair[0].close_time()) >= DAY_MS);
+    let first = bars.first().map_or(span.first, |bar| bar.open_time);
+    Ok(after_hole.map_or(first, |pair| pair[1].open_time))
+}
+
+async fn run(front: Front, update_every: Duration, store: Store, source: Source) -> anyhow::Result<ExitCode> {
+    let shutdown = asked_to_stop().context("cannot catch signals")?;
+    let tiers = tiers(front.tiers.as_deref())?;
+    // Taken before the work of building, so that a busy port is told at once.
+    let listener = TcpListener::bind(front.listen).await.with_context(|| {
+        format!(
+            "cannot listen on {}; is another server running there? choose another with --listen",
+            front.listen
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let building = Server::build(store.clone(), source, front.settings(update_every), &tiers);
+    let mut shutdown = std::pin::pin!(shutdown);
+    let server = tokio::select! {
+        server = building => server,
+        () = &mut shutdown => {
+            store.close().await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => {
+            store.close().await?;
+            return Err(error.into());
+        }
+    };
+    let url = format!("http://{address}/");
+    println!("liqheat: {url}");
+    if front.open
+        && let Err(error) = open::that_detached(&url)
+    {
+        info!(%error, "no browser could be opened");
+    }
+    match server.run(listener, shutdown).await? {
+        Stopped::InOrder => Ok(ExitCode::SUCCESS),
+        Stopped::Fault(part) => {
+            eprintln!("liqheat: stopped because of '{part}'; the log says more");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn tiers(path: Option<&Path>) -> anyhow::Result<TierBook> {
+    let Some(path) = path else {
+        return Ok(TierBook::embedded());
+    };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let book = TierBook::parse(&text).with_context(|| path.display().to_string())?;
+    Ok(TierBook::embedded().replaced_by(book))
+}

@@ -1,0 +1,78 @@
+//! The simulated market, feeding the store as if it were a venue.
+//!
+//! Market time runs at a speed; each turn the simulation is moved on to the present moment, its events are
+//! appended, and only then the market clock follows, so that a reader never sees half a moment.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use liqheat_feeds::sim::Sim;
+use liqheat_market::UnixMs;
+use liqheat_store::{Batch, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use crate::clock::{MarketClock, played_ms};
+
+/// A simulated market on its way into the store.
+pub struct SimFeed {
+    sim: Sim,
+    store: Store,
+    clock: Arc<MarketClock>,
+    /// Market seconds a second.
+    speed: f64,
+    /// Events that the store refused for now; appended before any newer ones.
+    waiting: Vec<liqheat_market::Event>,
+}
+
+impl SimFeed {
+    const TURN: Duration = Duration::from_millis(250);
+    /// Market time simulated before its events are stored: well below the store's largest batch.
+    const STRETCH_MS: i64 = 12 * 3_600_000;
+
+    /// A feed that has appended nothing yet.
+    #[must_use]
+    pub const fn new(sim: Sim, store: Store, clock: Arc<MarketClock>, speed: f64) -> Self {
+        Self { sim, store, clock, speed, waiting: Vec::new() }
+    }
+
+    /// Brings the store up to a moment of market time. Appending what is there already changes nothing, so a
+    /// simulation that starts again over an old file goes on where it was.
+    ///
+    /// # Errors
+    /// When the store fails; the events are kept and the next call appends them.
+    pub async fn fill_until(&mut self, until: UnixMs) -> Result<(), StoreError> {
+        let mut reached = self.sim.now();
+        loop {
+            reached = until.min(reached.plus(Self::STRETCH_MS));
+            self.sim.advance(reached, &mut self.waiting);
+            if !self.waiting.is_empty() {
+                self.store
+                    .append(&self.sim.instrument(), Batch::from_iter(self.waiting.iter().copied()))
+                    .await?;
+                self.waiting.clear();
+            }
+            self.clock.fed_until(reached);
+            if reached >= until {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on from the present moment of the simulation until asked to stop.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let (origin, began) = (self.sim.now(), Instant::now());
+        let mut turn = tokio::time::interval(Self::TURN);
+        turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = turn.tick() => {}
+            }
+            let until = origin.plus(played_ms(began.elapsed(), self.speed));
+            if let Err(error) = self.fill_until(until).await {
+                warn!(%error, waiting = self.waiting.len(), "simulated events not stored; trying again");
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! `GET /live`, `/ready` and `/health`.
+//!
+//! Live means that the process answers; it depends on nothing else, so that nobody restarts a server because
+//! its database is slow. Ready means that it should get traffic, and says why when it should not.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use liqheat_wire::HealthBody;
+
+use crate::app::App;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(super) async fn live() -> Json<HealthBody> {
+    Json(HealthBody { status: "ok", reasons: Vec::new(), version: VERSION })
+}
+
+/// Always 200, with the reasons when something is not well.
+pub(super) async fn health(State(app): State<Arc<App>>) -> Json<HealthBody> {
+    Json(body(&app))
+}
+
+/// 200 when all is well, else 503 with the reasons.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<HealthBody>) {
+    let body = body(&app);
+    let status = if body.reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(body))
+}
+
+fn body(app: &App) -> HealthBody {
+    let reasons = reasons(app);
+    HealthBody { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons, version: VERSION }
+}
+
+fn reasons(app: &App) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if app.is_stopping() {
+        reasons.push("the server is stopping".to_owned());
+    }
+    let failing = app.updates.failing.load(Ordering::Relaxed);
+    if failing > 0 {
+        reasons.push(format!("the last {failing} updates failed; see the log"));
+    }
+    if app.symbols.is_empty() {
+        reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
+    }
+    if app.settings.ws_enabled {
+        let waiting = app.symbols.values().filter(|symbol| symbol.view().is_none());
+        reasons.extend(waiting.map(|symbol| format!("{} has no state yet", symbol.name)));
+    }
+    reasons
+}

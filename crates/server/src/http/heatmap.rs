@@ -1,0 +1,197 @@
+//! `GET /liquidations/heatmap-timeseries`: the levels at the end of every interval, optionally under other
+//! leverage weights, computed by running the ledger over the stored bars.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_market::{Price, UnixMs};
+use liqheat_model::{Ledger, LeverageWeights, Params, Tip};
+use liqheat_wire::{LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time};
+
+use super::query::Query;
+use super::refusal::Refusal;
+use super::symbol_of;
+use crate::app::App;
+use crate::bars::BarReader;
+use crate::engine::{ledger_before, whole_usd};
+use crate::symbol::ServedSymbol;
+
+const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
+/// Rows in one answer; each has up to a thousand levels.
+const ROWS_MAX: i64 = 2_000;
+/// Under other weights no stored ledger can be continued, so one is warmed up for this long before the start.
+const WARM_UP_MS: i64 = 30 * 86_400_000;
+
+pub(super) async fn timeseries(
+    State(app): State<Arc<App>>,
+    query: Query,
+) -> Result<Json<TimeseriesBody>, Refusal> {
+    let symbol = symbol_of(&app, &query)?;
+    let start = query.time("start_time")?;
+    let end = query.time("end_time")?;
+    let interval = query.interval_or(&INTERVALS, "15m")?;
+    let bin = query.price("price_bin_size")?;
+    let weights = query.get("leverage_weights").map(parse_weights).transpose()?;
+    if end <= start {
+        return Err(Refusal::malformed("parameter 'end_time' must be later than 'start_time'"));
+    }
+    if end.since(start) / interval.ms() > ROWS_MAX {
+        let detail = format!(
+            "more than {ROWS_MAX} intervals of {interval}; ask for a shorter time or longer intervals"
+        );
+        return Err(Refusal::malformed(detail));
+    }
+    let turn = app.history_turns.acquire().await;
+    let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
+
+    let complete = app.clock.now().plus(-symbol.settle_ms());
+    let (mut ledger, from) = starting_ledger(&app, symbol, weights, start).await?;
+    let mut rows = Rows::new(start, interval.ms(), bin);
+    let reader = BarReader {
+        store: app.store.clone(),
+        instrument: symbol.instrument.clone(),
+        interval: symbol.interval,
+    };
+    reader
+        .run(&mut ledger, from, end.min(complete), |ledger, bar, step| match step {
+            None => rows.before(ledger, bar.close_time),
+            Some(step) => rows.count(bar.close_time, step.created, step.consumed),
+        })
+        .await?;
+    rows.finish(&ledger, end.min(complete));
+    Ok(Json(rows.into_body(symbol, start, end, interval.name())))
+}
+
+/// `5:20,10:30,25:30,50:15,100:5`: leverage and weight, in any scale.
+fn parse_weights(text: &str) -> Result<LeverageWeights, Refusal> {
+    let form = || {
+        Refusal::bad(format!(
+            "parameter 'leverage_weights': '{}' must look like 5:20,10:30,25:30,50:15,100:5 (leverage:weight)",
+            text.chars().take(80).collect::<String>()
+        ))
+    };
+    let pair = |part: &str| {
+        let (leverage, weight) = part.split_once(':')?;
+        let leverage = leverage.trim().trim_end_matches(['x', 'X']);
+        Some((leverage.parse::<f64>().ok()?, weight.trim().parse::<f64>().ok()?))
+    };
+    let pairs: Vec<(f64, f64)> = text.split(',').map(pair).collect::<Option<_>>().ok_or_else(form)?;
+    LeverageWeights::new(&pairs)
+        .map_err(|error| Refusal::bad(format!("parameter 'leverage_weights': {error}")))
+}
+
+async fn starting_ledger(
+    app: &App,
+    symbol: &ServedSymbol,
+    weights: Option<LeverageWeights>,
+    start: UnixMs,
+) -> Result<(Ledger, UnixMs), Refusal> {
+    match weights {
+        None => Ok(ledger_before(symbol, &app.store, start).await?),
+        Some(weights) => {
+            let params: Params = symbol.params.with_weights(weights);
+            let from = start.plus(-WARM_UP_MS).max(symbol.first_bar).floor_to(symbol.interval.ms());
+            Ok((Ledger::new(params, symbol.tiers.clone()), from))
+        }
+    }
+}
+
+/// The rows of an answer: the ledger as it stood at the end of each interval.
+struct Rows {
+    start: UnixMs,
+    interval_ms: i64,
+    bin: Option<Price>,
+    rows: Vec<TimeseriesRow>,
+    /// End of the interval whose row comes next.
+    next: UnixMs,
+    created: u64,
+    consumed: u64,
+}
+
+impl Rows {
+    fn new(start: UnixMs, interval_ms: i64, bin: Option<Price>) -> Self {
+        let next = start.floor_to(interval_ms).plus(interval_ms);
+        Self { start, interval_ms, bin, rows: Vec::new(), next, created: 0, consumed: 0 }
+    }
+
+    /// A bar is about to be applied: intervals that ended before its close show what stood until now.
+    fn before(&mut self, ledger: &Ledger, close_time: UnixMs) {
+        while self.next < close_time {
+            self.take(ledger);
+        }
+    }
+
+    fn count(&mut self, close_time: UnixMs, created: u64, consumed: u64) {
+        if close_time > self.start {
+            self.created += created;
+            self.consumed += consumed;
+        }
+    }
+
+    /// Intervals that have ended since the last bar.
+    fn finish(&mut self, ledger: &Ledger, end: UnixMs) {
+        while self.next <= end {
+            self.take(ledger);
+        }
+    }
+
+    fn take(&mut self, ledger: &Ledger) {
+        let at = self.next;
+        self.next = at.plus(self.interval_ms);
+        // Before the first bar, and long after the last one, nothing is known.
+        let known =
+            ledger.as_of().is_some_and(|as_of| at.since(as_of) <= ledger.params().values().gap_ms_max);
+        let Some(bin) = self.bin.or_else(|| ledger.base_bin()).filter(|_| known) else {
+            return;
+        };
+        const WHOLE: Tip = None;
+        let levels = ledger.levels(bin, WHOLE).into_iter().map(|level| LevelMessage {
+            price: level.price.into(),
+            long_density: whole_usd(level.long_usd),
+            short_density: whole_usd(level.short_usd),
+        });
+        self.rows.push(TimeseriesRow {
+            timestamp: format_time(at),
+            levels: levels.filter(|level| level.long_density + level.short_density > 0).collect(),
+            positions_created: std::mem::take(&mut self.created),
+            positions_consumed: std::mem::take(&mut self.consumed),
+        });
+    }
+
+    fn into_body(self, symbol: &ServedSymbol, start: UnixMs, end: UnixMs, interval: &str) -> TimeseriesBody {
+        let prices = || self.rows.iter().flat_map(|row| row.levels.iter().map(|level| level.price));
+        let price_range = PriceRange { min: prices().min(), max: prices().max() };
+        let sum = |side: fn(&LevelMessage) -> u64| {
+            self.rows.last().map_or(0, |row| row.levels.iter().map(side).sum())
+        };
+        let meta = TimeseriesMeta {
+            symbol: symbol.name.clone(),
+            start_time: format_time(start),
+            end_time: format_time(end),
+            interval: interval.to_owned(),
+            total_snapshots: self.rows.len(),
+            price_range,
+            total_long_volume: sum(|level| level.long_density),
+            total_short_volume: sum(|level| level.short_density),
+            total_consumed: self.rows.iter().map(|row| row.positions_consumed).sum(),
+        };
+        TimeseriesBody { data: self.rows, meta }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_read_in_any_scale() {
+        let expected = LeverageWeights::new(&[(5.0, 1.0), (10.0, 3.0)]).unwrap();
+        for text in ["5:1,10:3", "10:75, 5:25", "5x:0.25,10X:0.75"] {
+            assert_eq!(parse_weights(text).ok(), Some(expected.clone()), "{text}");
+        }
+        for text in ["", "5", "5:x", "5:1,", "0:1", "5:-1", "5:0", "5:1,5:2", "5:NaN", "1e9:1"] {
+            assert!(parse_weights(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `GET /liquidations/levels`: the levels of this moment by leverage.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_market::{Price, Side};
+use liqheat_model::{Ledger, LeverageLevel};
+use liqheat_wire::{LevelRow, LevelsBody};
+
+use super::query::Query;
+use super::refusal::Refusal;
+use super::{symbol_of, view_of};
+use crate::app::App;
+use crate::bars::BarReader;
+use crate::engine::whole_usd;
+use crate::history::ChartRange;
+use crate::symbol::{LedgerView, ServedSymbol};
+
+/// Name and version of the model, told with every answer.
+const MODEL: &str = "two-sided ledger";
+
+pub(super) async fn levels(State(app): State<Arc<App>>, query: Query) -> Result<Json<LevelsBody>, Refusal> {
+    let symbol = symbol_of(&app, &query)?;
+    let view = view_of(symbol)?;
+    let levels = match query.get("timeframe") {
+        None => view.by_leverage.as_ref().clone(),
+        Some(name) => {
+            let range = ChartRange::from_name(name).ok_or_else(|| {
+                Refusal::malformed(format!(
+                    "parameter 'timeframe': '{name}' must be one of {}",
+                    ChartRange::names()
+                ))
+            })?;
+            opened_within(&app, symbol, &view, range).await?
+        }
+    };
+    Ok(Json(LevelsBody {
+        symbol: symbol.name.clone(),
+        model: format!("{MODEL} v{}", liqheat_model::Params::VERSION),
+        current_price: view.price.into(),
+        long_liquidations: rows(&levels, Side::Long, &view),
+        short_liquidations: rows(&levels, Side::Short, &view),
+    }))
+}
+
+/// Only positions that were opened within the last stretch of time: a ledger that has seen nothing else.
+async fn opened_within(
+    app: &App,
+    symbol: &ServedSymbol,
+    view: &LedgerView,
+    range: ChartRange,
+) -> Result<Vec<LeverageLevel>, Refusal> {
+    let turn = app.history_turns.acquire().await;
+    let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
+    let reader = BarReader {
+        store: app.store.clone(),
+        instrument: symbol.instrument.clone(),
+        interval: symbol.interval,
+    };
+    let mut ledger = Ledger::new(symbol.params.clone(), symbol.tiers.clone());
+    let from = view.cursor.plus(-range.ms()).max(symbol.first_bar);
+    reader.run(&mut ledger, from, view.cursor, |_, _, _| {}).await?;
+    Ok(ledger.seen_levels_by_leverage(view.base_bin, view.tip))
+}
+
+fn rows(levels: &[LeverageLevel], side: Side, view: &LedgerView) -> Vec<LevelRow> {
+    let middle = Price::from_units(view.base_bin.units() / 2);
+    let mut rows: Vec<LevelRow> = levels
+        .iter()
+        .filter_map(|level| {
+            let volume = whole_usd(match side {
+                Side::Long => level.long_usd,
+                Side::Short => level.short_usd,
+            });
+            let at = level.price.to_f64() + middle.to_f64();
+            let distance_pct = ((at / view.price.to_f64() - 1.0) * 1e4).round() / 1e2;
+            (volume > 0).then(|| LevelRow {
+                price_level: level.price.into(),
+                volume,
+                leverage: format!("{}x", level.leverage),
+                distance_pct,
+            })
+        })
+        .collect();
+    rows.sort_by(|a, b| a.distance_pct.abs().total_cmp(&b.distance_pct.abs()));
+    rows
+}

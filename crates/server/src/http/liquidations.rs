@@ -1,0 +1,40 @@
+//! `GET /v1/liquidations`: what really happened.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_wire::{LiquidationRow, LiquidationsBody, format_time};
+
+use super::query::Query;
+use super::refusal::Refusal;
+use super::symbol_of;
+use crate::app::App;
+
+const DAY_MS: i64 = 86_400_000;
+const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+const LIMIT_MAX: usize = 10_000;
+
+pub(super) async fn liquidations(
+    State(app): State<Arc<App>>,
+    query: Query,
+) -> Result<Json<LiquidationsBody>, Refusal> {
+    let symbol = symbol_of(&app, &query)?;
+    let now = app.clock.now();
+    let end = query.time_or("end_time", now)?.min(now);
+    let start = query.time_or("start_time", end.plus(-DAY_MS))?;
+    let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
+    let rows = app.store.liquidations(&symbol.instrument, start, end, limit).await?;
+    let data = rows
+        .iter()
+        .map(|row| LiquidationRow {
+            timestamp: format_time(row.time),
+            side: row.side.name(),
+            price: row.price.into(),
+            quantity: row.qty.into(),
+            usd: (row.price.to_f64() * row.qty.to_f64()).round() as u64,
+        })
+        .collect();
+    Ok(Json(LiquidationsBody { symbol: symbol.name.clone(), data }))
+}

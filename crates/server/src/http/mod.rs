@@ -1,0 +1,70 @@
+//! The HTTP front: routes, and what all answers have in common.
+
+mod health;
+mod heatmap;
+mod history;
+mod levels;
+mod liquidations;
+mod page;
+mod prices;
+mod query;
+mod refusal;
+mod stats;
+mod symbols;
+mod upgrade;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::routing::get;
+use liqheat_wire::format_time;
+use tower_http::compression::CompressionLayer;
+
+use crate::app::App;
+use crate::symbol::{LedgerView, ServedSymbol};
+use query::Query;
+use refusal::Refusal;
+
+/// All routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let compressed = Router::new()
+        .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
+        .route("/liquidations/levels", get(levels::levels))
+        .route("/prices/klines", get(prices::klines))
+        .route("/v1/symbols", get(symbols::symbols))
+        .route("/v1/liquidations", get(liquidations::liquidations))
+        .route("/v1/heatmap/history", get(history::history))
+        .route("/ws/stats", get(stats::stats))
+        .route("/health", get(health::health))
+        .route("/live", get(health::live))
+        .route("/ready", get(health::ready))
+        .fallback(page::page)
+        .layer(CompressionLayer::new());
+    Router::new().route("/ws/heatmap", get(upgrade::heatmap_socket)).merge(compressed).with_state(app)
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Query {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let fields = axum::extract::Query::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        fields.map(|fields| Self::new(fields.0)).map_err(|error| Refusal::malformed(error.body_text()))
+    }
+}
+
+/// The symbol a request names: missing is 422, unknown is 400.
+fn symbol_of<'a>(app: &'a App, query: &Query) -> Result<&'a Arc<ServedSymbol>, Refusal> {
+    let name = query.required("symbol")?;
+    app.symbols.get(name).ok_or_else(|| Refusal::bad(app.hub.unknown_symbol(name)))
+}
+
+/// The newest view of a symbol, or why there is none yet.
+fn view_of(symbol: &ServedSymbol) -> Result<Arc<LedgerView>, Refusal> {
+    symbol.view().ok_or_else(|| {
+        let first = format_time(symbol.first_bar);
+        Refusal::unavailable(format!("no state of {} yet: its data begins at {first}", symbol.name))
+    })
+}

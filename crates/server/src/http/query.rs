@@ -1,0 +1,78 @@
+//! Query parameters, checked by hand so that every mistake is answered in words.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use liqheat_market::{Interval, Price, UnixMs};
+use liqheat_wire::parse_time;
+
+use super::refusal::Refusal;
+
+/// The parameters of one request. Unknown ones are ignored.
+pub(crate) struct Query(HashMap<String, String>);
+
+impl Query {
+    pub(crate) fn new(fields: HashMap<String, String>) -> Self {
+        Self(fields)
+    }
+
+    /// A parameter that was given and is not empty.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn required(&self, name: &str) -> Result<&str, Refusal> {
+        self.get(name).ok_or_else(|| Refusal::malformed(format!("parameter '{name}' is missing")))
+    }
+
+    pub(crate) fn time(&self, name: &str) -> Result<UnixMs, Refusal> {
+        let text = self.required(name)?;
+        parse_time(text).map_err(|error| Refusal::malformed(format!("parameter '{name}': {error}")))
+    }
+
+    /// A time, or a default where none is given.
+    pub(crate) fn time_or(&self, name: &str, default: UnixMs) -> Result<UnixMs, Refusal> {
+        if self.get(name).is_some() { self.time(name) } else { Ok(default) }
+    }
+
+    /// A whole number from 1 to a maximum.
+    pub(crate) fn count_or(
+        &self,
+        name: &str,
+        default: NonZeroUsize,
+        most: usize,
+    ) -> Result<NonZeroUsize, Refusal> {
+        let Some(text) = self.get(name) else {
+            return Ok(default);
+        };
+        let fits = |n: &NonZeroUsize| n.get() <= most;
+        text.parse().ok().filter(fits).ok_or_else(|| {
+            Refusal::malformed(format!(
+                "parameter '{name}': '{text}' must be a whole number from 1 to {most}"
+            ))
+        })
+    }
+
+    /// One of the named intervals.
+    pub(crate) fn interval_or(&self, allowed: &[&str], default: &str) -> Result<Interval, Refusal> {
+        let text = self.get("interval").unwrap_or(default);
+        Interval::from_name(text).filter(|interval| allowed.contains(&interval.name())).ok_or_else(|| {
+            let allowed = allowed.join(", ");
+            Refusal::malformed(format!("parameter 'interval': '{text}' must be one of {allowed}"))
+        })
+    }
+
+    /// A price greater than zero.
+    pub(crate) fn price(&self, name: &str) -> Result<Option<Price>, Refusal> {
+        let Some(text) = self.get(name) else {
+            return Ok(None);
+        };
+        match Price::parse(text) {
+            Ok(price) if price.is_positive() => Ok(Some(price)),
+            Ok(_) => {
+                Err(Refusal::malformed(format!("parameter '{name}': '{text}' must be greater than zero")))
+            }
+            Err(error) => Err(Refusal::malformed(format!("parameter '{name}': {error}"))),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `GET /v1/symbols`: what is served and how it stands.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_market::Venue;
+use liqheat_wire::{FeedState, SymbolRow, SymbolsBody};
+
+use crate::app::App;
+
+pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
+    let rows = app.symbols.values().map(|symbol| {
+        let view = symbol.view();
+        let view = view.as_deref();
+        SymbolRow {
+            symbol: symbol.name.clone(),
+            venue: symbol.instrument.venue.to_string(),
+            interval: symbol.interval.to_string(),
+            first: symbol.first_bar.0,
+            last: view.map_or(symbol.first_bar, |view| view.as_of).0,
+            base_bin: view.map(|view| view.base_bin.into()),
+            state: app.hub.slot(&symbol.name).map_or(FeedState::WarmingUp, |slot| slot.standing().state),
+            simulated: symbol.instrument.venue == Venue::Sim,
+            seen_share: view.map_or(0.0, |view| view.seen_share),
+        }
+    });
+    Json(SymbolsBody { symbols: rows.collect(), simulated: app.is_simulated(), speed: app.speed })
+}

@@ -1,0 +1,294 @@
+//! Assembly, supervision and shutdown.
+//!
+//! Everything is built before anything starts. The parts then run until one of them ends or the operator asks
+//! to stop, and stop in order: no new connections, goodbye to sockets, updater and feed, the store last. A
+//! part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
+//! tested, half a server is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
+use liqheat_feeds::tiers::{TierBook, TierBookError};
+use liqheat_market::UnixMs;
+use liqheat_model::Params;
+use liqheat_store::{InstrumentSpan, Store, StoreError};
+use liqheat_stream::{Hub, HubSettings, Sessions};
+use liqheat_wire::format_time;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::app::App;
+use crate::clock::{MarketClock, PlayedClock};
+use crate::feed::SimFeed;
+use crate::settings::ServerSettings;
+use crate::symbol::ServedSymbol;
+use crate::{http, updater};
+
+/// Where the market's events come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// What is in the store, as of now.
+    Stored,
+    /// What is in the store, played as if it happened now.
+    Played {
+        /// The first moment; everything before it is in the chart already.
+        from: UnixMs,
+        /// The last moment.
+        to: UnixMs,
+        /// Market seconds a second.
+        speed: f64,
+    },
+    /// The simulated market.
+    Simulated {
+        /// Its settings.
+        config: Box<SimConfig>,
+        /// How much of it is in the chart at the start.
+        history: Duration,
+        /// Market seconds a second.
+        speed: f64,
+    },
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The simulation's settings.
+    #[error(transparent)]
+    Sim(#[from] SimConfigError),
+    /// The tier tables.
+    #[error(transparent)]
+    Tiers(#[from] TierBookError),
+    /// A symbol that is asked for but not stored.
+    #[error("symbol '{wanted}' is not in the database; it holds {stored}")]
+    UnknownSymbol {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        stored: String,
+    },
+    /// A replay needs something to play.
+    #[error("nothing to replay: the database holds no bars between {from} and {to}; it holds {stored}")]
+    NothingToPlay {
+        /// From.
+        from: String,
+        /// To.
+        to: String,
+        /// What there is.
+        stored: String,
+    },
+    /// The address of the listener cannot be read.
+    #[error("the listening socket: {0}")]
+    Socket(#[from] std::io::Error),
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stopped {
+    /// As asked, everything in order.
+    InOrder,
+    /// A part ended by itself or did not stop in time; its name.
+    Fault(String),
+}
+
+/// A server, built and ready to run.
+pub struct Server {
+    app: Arc<App>,
+    feed: Option<SimFeed>,
+    closing: CancellationToken,
+}
+
+impl Server {
+    /// Builds all parts over an open store. With a simulated source this first simulates the history.
+    ///
+    /// # Errors
+    /// When the store fails, or what is asked for is not there.
+    pub async fn build(
+        store: Store,
+        source: Source,
+        settings: ServerSettings,
+        tiers: &TierBook,
+    ) -> Result<Self, ServeError> {
+        let (clock, speed, feed) = match source {
+            Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
+            Source::Played { from, to, speed } => {
+                let spans = store.instruments().await?;
+                if !spans.iter().any(|span| span.first < to && span.last > from) {
+                    let stored = describe(&spans);
+                    return Err(ServeError::NothingToPlay {
+                        from: format_time(from),
+                        to: format_time(to),
+                        stored,
+                    });
+                }
+                info!(from = format_time(from), to = format_time(to), speed, "replay");
+                (
+                    Arc::new(MarketClock::Played(PlayedClock::new(from, to, speed, Instant::now()))),
+                    speed,
+                    None,
+                )
+            }
+            Source::Simulated { config, history, speed } => {
+                let clock = Arc::new(MarketClock::fed(config.start));
+                let until = config.start.plus(history.as_millis() as i64);
+                let mut feed = SimFeed::new(Sim::new(*config)?, store.clone(), Arc::clone(&clock), speed);
+                let began = Instant::now();
+                feed.fill_until(until).await?;
+                info!(
+                    until = format_time(until),
+                    took_ms = began.elapsed().as_millis() as u64,
+                    "simulated history"
+                );
+                (clock, speed, Some(feed))
+            }
+        };
+        let symbols = served(&store.instruments().await?, &settings.symbols, tiers)?;
+        if symbols.is_empty() {
+            warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
+        }
+        let closing = CancellationToken::new();
+        let hub =
+            Hub::new(symbols.keys().cloned(), HubSettings { update_interval: settings.update_interval });
+        let sessions = Sessions::new(Arc::new(hub), settings.sessions(), closing.clone());
+        let app = Arc::new(App::new(settings, store, sessions, clock, symbols, speed));
+        Ok(Self { app, feed, closing })
+    }
+
+    /// What requests and tasks share, for tests that look inside.
+    #[must_use]
+    pub const fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Runs until `shutdown` completes or a part fails.
+    ///
+    /// # Errors
+    /// When the socket cannot be used, or the store cannot be closed.
+    pub async fn run(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<Stopped, ServeError> {
+        let Self { app, feed, closing } = self;
+        info!(address = %listener.local_addr()?, symbols = app.symbols.len(), "listening");
+        // Two signals, because the order matters: first nothing new comes in, then the sources stop.
+        let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
+        let mut parts: JoinSet<&'static str> = JoinSet::new();
+        parts.spawn(front(Arc::clone(&app), listener, stop_front.clone()));
+        if app.settings.ws_enabled {
+            let (app, stop) = (Arc::clone(&app), stop_sources.clone());
+            parts.spawn(async move {
+                updater::run(app, stop).await;
+                "updater"
+            });
+        } else {
+            warn!("WS_ENABLED=false: no socket is served and the updater does not run; HTTP still answers");
+        }
+        if let Some(feed) = feed {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                feed.run(stop).await;
+                "feed"
+            });
+        }
+
+        let mut outcome = tokio::select! {
+            () = shutdown => Stopped::InOrder,
+            ended = parts.join_next() => Stopped::Fault(describe_end(ended)),
+        };
+        if let Stopped::Fault(part) = &outcome {
+            error!(part, "a part ended by itself; stopping the server");
+        }
+        app.begin_stopping();
+        info!(
+            sockets = app.hub.counters.active_connections.load(std::sync::atomic::Ordering::Relaxed),
+            "stopping"
+        );
+        let stopping = async {
+            stop_front.cancel();
+            closing.cancel();
+            app.sessions.drained().await;
+            stop_sources.cancel();
+            while let Some(ended) = parts.join_next().await {
+                if let Err(error) = ended {
+                    return Some(error.to_string());
+                }
+            }
+            None
+        };
+        match timeout(app.settings.stop_within, stopping).await {
+            Ok(None) => {}
+            Ok(Some(fault)) => outcome = Stopped::Fault(fault),
+            Err(_) => {
+                let within_s = app.settings.stop_within.as_secs();
+                error!(within_s, parts = parts.len(), "not everything stopped in time; ending all the same");
+                outcome = Stopped::Fault("shutdown deadline".to_owned());
+                parts.abort_all();
+            }
+        }
+        app.store.close().await?;
+        info!("stopped");
+        Ok(outcome)
+    }
+}
+
+async fn front(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> &'static str {
+    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
+    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
+        error!(%error, "the HTTP front failed");
+    }
+    "front"
+}
+
+fn describe_end(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> String {
+    match ended {
+        Some(Ok(part)) => part.to_owned(),
+        Some(Err(error)) => error.to_string(),
+        None => "nothing".to_owned(),
+    }
+}
+
+/// What of the store is served, under which name.
+fn served(
+    spans: &[InstrumentSpan],
+    wanted: &[String],
+    tiers: &TierBook,
+) -> Result<BTreeMap<String, Arc<ServedSymbol>>, ServeError> {
+    let mut taken = BTreeSet::new();
+    let mut all = BTreeMap::new();
+    for span in spans {
+        let plain = span.instrument.symbol.to_string();
+        let name = if taken.insert(plain.clone()) { plain } else { span.instrument.to_string() };
+        all.insert(name, span);
+    }
+    let unknown = wanted.iter().find(|name| !all.contains_key(*name));
+    if let Some(unknown) = unknown {
+        return Err(ServeError::UnknownSymbol { wanted: unknown.clone(), stored: describe(spans) });
+    }
+    all.retain(|name, _| wanted.is_empty() || wanted.contains(name));
+    let symbol = |(name, span): (String, &InstrumentSpan)| {
+        let table = tiers.table(&span.instrument);
+        let (instrument, params) = (span.instrument.clone(), Params::default());
+        let symbol = ServedSymbol::new(name.clone(), instrument, span.interval, span.first, table, params);
+        (name, Arc::new(symbol))
+    };
+    Ok(all.into_iter().map(symbol).collect())
+}
+
+fn describe(spans: &[InstrumentSpan]) -> String {
+    if spans.is_empty() {
+        return "nothing yet (load some with `liqheat ingest PATH`)".to_owned();
+    }
+    let span = |span: &InstrumentSpan| {
+        format!("{} from {} to {}", span.instrument, format_time(span.first), format_time(span.last))
+    };
+    spans.iter().map(span).collect::<Vec<_>>().join("; ")
+}

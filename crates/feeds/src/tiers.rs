@@ -101,6 +101,7 @@ pub enum TierBookError {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TierBook {
     tables: BTreeMap<Instrument, TierTable>,
+    left_out: Vec<String>,
 }
 
 impl TierBook {
@@ -127,19 +128,26 @@ impl TierBook {
         let as_of =
             date_of(&file.as_of).ok_or_else(|| TierBookError::AsOf(file.as_of.chars().take(40).collect()))?;
         let columns = Columns::find(&file.columns)?;
-        let mut tables = BTreeMap::new();
+        let mut book = Self::default();
         for (name, rows) in &file.tiers {
+            // The exchange lists a few contracts under names like 哈基米USDT, which no `Symbol` can hold and so
+            // nothing here can ask for. Anything else that is no symbol is a mistake.
+            if !name.is_ascii() {
+                book.left_out.push(name.clone());
+                continue;
+            }
             let symbol = Symbol::new(name).map_err(TierBookError::Symbol)?;
             let table = table_of(&symbol, as_of, &columns, rows)?;
-            tables.insert(Instrument::new(venue, symbol), table);
+            book.tables.insert(Instrument::new(venue, symbol), table);
         }
-        Ok(Self { tables })
+        Ok(book)
     }
 
     /// This book with the tables of another in place of its own for the same instruments.
     #[must_use]
     pub fn replaced_by(mut self, newer: Self) -> Self {
         self.tables.extend(newer.tables);
+        self.left_out.extend(newer.left_out);
         self
     }
 
@@ -161,6 +169,12 @@ impl TierBook {
             TierTable::flat(UnixMs(0), FALLBACK_RATE)
                 .expect("invariant: the fallback rate is between 0 and 1")
         })
+    }
+
+    /// Names in the files read that are not written in ASCII; their tables are left out.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
     /// Instruments with a table of their own.

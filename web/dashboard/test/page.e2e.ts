@@ -145,3 +145,31 @@ for (const theme of ['dark', 'light']) {
         await page.context().close();
     });
 }
+
+test('the liquidation map shows bars by leverage, which can be switched off', async () => {
+    const { page, complaints } = await open(browser, url);
+    await shown(page);
+    await page.keyboard.press('m');
+    await page.waitForSelector('#leverages button');
+    assert.match(page.url(), /view=map/);
+    const lit = (): Promise<number> => page.evaluate(() => {
+        const canvas = document.querySelector<HTMLCanvasElement>('#map canvas');
+        const pixels = canvas?.getContext('2d', { willReadFrequently: true })?.getImageData(0, 0, canvas.width, canvas.height).data;
+        const ground = pixels?.slice(0, 3).join();
+        let count = 0;
+        for (let at = 0; pixels !== undefined && at < pixels.length; at += 4) {
+            if (pixels.slice(at, at + 3).join() !== ground) count += 1;
+        }
+        return count;
+    });
+    await painted(page);
+    assert.ok((await lit()) > 10_000);
+    for (const button of await page.locator('#leverages button').all()) await button.click();
+    await painted(page);
+    assert.ok((await lit()) < 10_000, 'with every leverage off only the axes are left');
+    await page.keyboard.press('m');
+    await shown(page);
+    assert.ok((await colours(page)) > 100);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});

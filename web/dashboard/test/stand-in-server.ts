@@ -37,6 +37,8 @@ export interface StandInOptions {
     /** Wall milliseconds between market steps; 0: only by hand. */
     everyMs?: number;
     seenShare?: number;
+    /** History of exactly this size, for benches. */
+    cells?: { columns: number; rows: number };
 }
 
 interface Viewer {
@@ -309,7 +311,8 @@ export class StandInServer {
     #history(market: SyntheticMarket, url: URL, response: ServerResponse): void {
         const range = RANGES.find(({ id }) => id === url.searchParams.get('range'));
         if (range === undefined) return json(response, 422, { detail: 'range is missing or unknown' });
-        const bytes = historyGrid(market, range.ms, Number(url.searchParams.get('columns') ?? 1000), {
+        const { cells } = this.#options;
+        const bytes = cells !== undefined ? denseGrid(market, range.ms, cells) : historyGrid(market, range.ms, Number(url.searchParams.get('columns') ?? 1000), {
             epoch: this.epoch, state: this.trouble.feed, seen_share: this.#options.seenShare ?? 0.83,
         });
         const packed = gzipSync(bytes);
@@ -423,4 +426,20 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
         price_low: priceLow, bin, usd_min: min, usd_max: max, ...extra,
     };
     return encodeGrid(header, quantised(long), quantised(short));
+}
+
+/** A grid of any size with mass in every cell: the worst case for drawing. */
+function denseGrid(market: SyntheticMarket, rangeMs: number, { columns, rows }: { columns: number; rows: number }): Uint8Array {
+    const asOf = market.asOf();
+    const columnMs = Math.ceil(rangeMs / columns / 60_000) * 60_000;
+    const last = Math.floor((asOf - 1) / columnMs) * columnMs;
+    const price = market.newest().close;
+    const bin = price * 0.0003;
+    const long = Uint8Array.from({ length: columns * rows }, (_, at) => 1 + ((at * 31 + (at >> 9) * 7) % 255));
+    const header = {
+        symbol: market.symbol, venue: 'sim', epoch: 'dense', as_of: asOf, start: last - (columns - 1) * columnMs,
+        column_ms: columnMs, columns, rows, price_low: price - (bin * rows) / 2, bin, usd_min: 1_000, usd_max: 1e8,
+        state: 'replay', seen_share: 1,
+    };
+    return encodeGrid(header, long, new Uint8Array(columns * rows));
 }

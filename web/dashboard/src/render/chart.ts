@@ -12,6 +12,7 @@ import {
     type AutoscaleInfo,
     type CandlestickData,
     type IChartApi,
+    type IPriceLine,
     type ISeriesApi,
     type Logical,
     type MouseEventParams,
@@ -52,6 +53,7 @@ export class HeatChart {
     readonly #series: ISeriesApi<'Candlestick'>;
     readonly #heatLayer = new HeatPrimitive();
     readonly #eventLayer = new EventsPrimitive();
+    readonly #priceLine: IPriceLine;
     readonly #resize: ResizeObserver;
     #candles: Candles | null = null;
     #heat: Heat | null = null;
@@ -71,12 +73,16 @@ export class HeatChart {
             handleScale: { axisPressedMouseMove: { time: true, price: true } },
         });
         this.#series = this.#chart.addSeries(CandlestickSeries, {
-            priceLineStyle: LineStyle.Dashed,
-            priceLineWidth: 1,
+            // The chart's own line is that of the newest visible bar; the price now has a line of its own.
+            priceLineVisible: false,
+            lastValueVisible: false,
             autoscaleInfoProvider: (own: () => AutoscaleInfo | null) => this.#widened(own()),
         });
         this.#series.attachPrimitive(this.#heatLayer);
         this.#series.attachPrimitive(this.#eventLayer);
+        this.#priceLine = this.#series.createPriceLine({
+            price: 0, lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: false, lineVisible: false,
+        });
         this.#applyTheme(look.theme);
         this.#resize = new ResizeObserver(() => {
             this.#chart.resize(container.clientWidth, container.clientHeight);
@@ -149,6 +155,10 @@ export class HeatChart {
             this.#series.update(barOf(time, this.#candles?.at(time)), history);
         }
         if (this.#raster?.refresh() === true) this.#heatLayer.redraw();
+    }
+
+    price(price: number): void {
+        this.#priceLine.applyOptions({ price, lineVisible: true, axisLabelVisible: true });
     }
 
     profile(levels: readonly ProfileLevel[], baseBin: number): void {
@@ -241,7 +251,9 @@ export class HeatChart {
             borderDownColor: colours.down,
             wickUpColor: colours.up,
             wickDownColor: colours.down,
-            priceLineColor: colours.priceLine,
+        });
+        this.#priceLine.applyOptions({
+            color: colours.priceLine, axisLabelColor: colours.priceLine, axisLabelTextColor: colours.background,
         });
         this.#heatLayer.style({ long: colours.long, short: colours.short });
         this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });

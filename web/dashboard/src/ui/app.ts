@@ -3,7 +3,7 @@ import { badgeOf } from '../model/freshness.ts';
 import { compactUsd, formatAge, formatPrice, formatTime, priceDecimals, signedPercent } from '../model/format.ts';
 import { clusters, type Cluster } from '../model/quote.ts';
 import { available, fitting, RANGES } from '../model/ranges.ts';
-import { COLOURS, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
+import { COLOURS, PANES, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
 import { HeatChart, type Pointed } from '../render/chart.ts';
 import { Api } from '../transport/api.ts';
 import type { Liquidation, SymbolInfo, Symbols } from '../wire/answers.ts';
@@ -11,6 +11,7 @@ import { byId, element, Segments } from './dom.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { fillHelp, listen, type Command } from './keyboard.ts';
 import { Legend } from './legend.ts';
+import { MapPane } from './map-pane.ts';
 import { Market } from './market.ts';
 import { Notices } from './notices.ts';
 import { compose, save } from './screenshot.ts';
@@ -56,6 +57,16 @@ export class App {
     readonly #coloursSelect = byId('colours', HTMLSelectElement);
     readonly #badge = byId('badge', HTMLElement);
     readonly #ranges = new Segments(byId('ranges', HTMLElement), RANGES.map(({ id }) => [id, id, '']), (id) => this.#pickRange(id));
+    readonly #panes = new Segments(
+        byId('panes', HTMLElement),
+        [['heatmap', 'Heatmap', 'Levels over time'], ['map', 'Map', 'Levels by leverage now']],
+        (pane) => this.#change({ pane: PANES.find((each) => each === pane) ?? 'heatmap' }),
+    );
+    readonly #map = new MapPane(
+        this.#api, byId('map', HTMLElement), byId('leverages', HTMLElement), this.#tooltip,
+        () => this.#frames.mark(DIRTY.map),
+        (why) => this.#mapFailed(why),
+    );
     readonly #sides = new Segments(
         byId('sides', HTMLElement),
         SIDES.map((side) => [side, SIDE_LABELS[side], '']),
@@ -134,7 +145,7 @@ export class App {
             case 'events':
                 return this.#change({ events: !events });
             case 'pane':
-                return;
+                return this.#change({ pane: next(PANES, this.#view.pane) });
             case 'screenshot':
                 return this.#screenshot();
             case 'symbol':
@@ -145,8 +156,22 @@ export class App {
     }
 
     #change(part: Partial<View>): void {
+        const { pane } = this.#view;
         this.#view = { ...this.#view, ...part };
         this.#applyView();
+        if (this.#view.pane !== pane) this.#openPane();
+    }
+
+    #openPane(): void {
+        const info = this.#info();
+        if (this.#view.pane === 'map' && info !== undefined) this.#map.open(info);
+        if (this.#view.pane === 'heatmap') this.#map.close();
+        this.#loaded(true);
+        this.#foot();
+    }
+
+    #mapFailed(why: string | null): void {
+        if (this.#view.pane === 'map') this.#notices.show(why === null ? null : { kind: 'failed', why });
     }
 
     #pickRange(range: string): void {
@@ -163,6 +188,8 @@ export class App {
     #applyView(): void {
         const view = this.#view;
         document.documentElement.dataset.theme = view.theme;
+        document.documentElement.dataset.pane = view.pane;
+        this.#panes.press(view.pane);
         this.#ranges.press(view.range);
         this.#sides.press(view.side);
         this.#scales.press(view.scale);
@@ -171,7 +198,7 @@ export class App {
         byId('events', HTMLButtonElement).setAttribute('aria-pressed', String(view.events));
         history.replaceState(null, '', queryOf(view));
         this.#storeView();
-        this.#frames.mark(DIRTY.look | DIRTY.live);
+        this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);
     }
 
     #storedView(): View {
@@ -240,6 +267,7 @@ export class App {
         this.#symbolSelect.value = info.symbol;
         byId('simulated', HTMLElement).hidden = !info.simulated;
         this.#tooltip.hide();
+        if (this.#view.pane === 'map') this.#map.open(info);
         this.#market.open(info, this.#view.range, this.#chart.paneSize().width / CANDLE_PX_MIN);
     }
 
@@ -250,7 +278,7 @@ export class App {
 
     #loaded(keepView: boolean): void {
         const { load, heat, candles } = this.#market;
-        const { symbol, range } = this.#view;
+        const { symbol, range, pane } = this.#view;
         if (load.kind === 'shown' && heat !== null && candles !== null) {
             this.#notices.show(null);
             this.#chart.show(heat, candles, keepView);
@@ -259,7 +287,7 @@ export class App {
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
         }
-        if (heat !== null) return;
+        if (heat !== null || pane === 'map') return;
         if (load.kind === 'loading') this.#notices.show({ kind: 'loading', what: `Loading ${range} of ${symbol}` });
         else this.#chart.clear();
         if (load.kind === 'empty') this.#notices.show({ kind: 'no_data', symbol, range });
@@ -276,8 +304,11 @@ export class App {
             this.#legend.show(this.#view, this.#chart.scale());
         }
         if (dirty & DIRTY.live) this.#drawLive();
+        if (dirty & (DIRTY.map | DIRTY.live)) {
+            this.#map.draw(this.#view.theme, this.#market.edge()?.snapshot.data.current_price ?? null);
+        }
         if (dirty & (DIRTY.badge | DIRTY.live)) this.#drawBadge();
-        if (dirty & (DIRTY.tooltip | DIRTY.live)) this.#drawTooltip();
+        if (dirty & (DIRTY.tooltip | DIRTY.live) && this.#view.pane === 'heatmap') this.#drawTooltip();
     }
 
     #drawLive(): void {
@@ -302,6 +333,7 @@ export class App {
         const edge = this.#market.edge();
         const price = edge?.snapshot.data.current_price ?? candles?.lastPrice();
         if (heat === null || candles === null || price === undefined || price === null) return;
+        this.#chart.price(price);
         const decimals = priceDecimals(price);
         const before = candles.at(heat.start())?.open ?? [...candles.bars()].find((bar) => bar.candle)?.candle?.open ?? price;
         const change = price / before - 1;
@@ -356,19 +388,20 @@ export class App {
         const decimals = priceDecimals(header.price_low);
         const bin = formatPrice(header.bin, header.bin % 1 === 0 ? 0 : decimals);
         const seen = header.seen_share === null ? '' : ` · ${Math.round(header.seen_share * 100)} % of positions seen opening`;
-        byId('foot', HTMLElement).textContent =
-            `Estimated liquidation levels · bin $${bin} · column ${formatAge(header.column_ms)}${seen} · times in UTC`;
+        const cells = this.#view.pane === 'map' ? '' : ` · bin $${bin} · column ${formatAge(header.column_ms)}`;
+        byId('foot', HTMLElement).textContent = `Estimated liquidation levels${cells}${seen} · times in UTC`;
     }
 
     #screenshot(): void {
-        const { symbol, range, theme } = this.#view;
+        const { symbol, range, theme, pane } = this.#view;
         const edge = this.#market.edge();
         const at = edge?.asOf ?? this.#market.heat?.header.as_of;
         if (at === undefined) return;
         const simulated = this.#info()?.simulated === true ? ' · simulated market' : '';
-        const detail = `Liquidation heatmap · ${range} · ${formatTime(at)} UTC${simulated} · liqheat`;
-        const picture = compose(this.#chart.screenshot(), symbol, detail, theme);
-        save(picture, `liqheat-${symbol}-${range}-${new Date(at).toISOString().slice(0, 16).replace(':', '')}.png`);
+        const map = pane === 'map';
+        const detail = `${map ? 'Liquidation map' : `Liquidation heatmap · ${range}`} · ${formatTime(at)} UTC${simulated} · liqheat`;
+        const picture = compose(map ? this.#map.canvas() : this.#chart.screenshot(), symbol, detail, theme);
+        save(picture, `liqheat-${symbol}-${map ? 'map' : range}-${new Date(at).toISOString().slice(0, 16).replace(':', '')}.png`);
     }
 }
 

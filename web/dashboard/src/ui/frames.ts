@@ -10,6 +10,7 @@ export const DIRTY = {
     look: 2,
     badge: 4,
     tooltip: 8,
+    map: 16,
 } as const;
 
 export class Frames {

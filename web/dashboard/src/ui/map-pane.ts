@@ -1,0 +1,138 @@
+/** The liquidation map on the page: fetches today's levels while it is looked at, and filters them by leverage. */
+import { compactUsd, formatPrice, priceDecimals, signedPercent } from '../model/format.ts';
+import { leverageMap, type LeverageMap, type MapBin } from '../model/liquidation-map.ts';
+import type { Theme } from '../model/view.ts';
+import { leverageColour, MapView } from '../render/map-view.ts';
+import type { Api } from '../transport/api.ts';
+import type { LeverageLevels, SymbolInfo } from '../wire/answers.ts';
+import { element } from './dom.ts';
+import type { Row, Tooltip } from './tooltip.ts';
+
+const REFRESH_MS = 2_000;
+const BAR_PX_MIN = 7;
+const BARS_MIN = 24;
+
+export class MapPane {
+    readonly #api: Api;
+    readonly #host: HTMLElement;
+    readonly #chips: HTMLElement;
+    readonly #tooltip: Tooltip;
+    readonly #view: MapView;
+    readonly #request: () => void;
+    readonly #failed: (why: string | null) => void;
+    #info: SymbolInfo | null = null;
+    #levels: LeverageLevels | null = null;
+    #map: LeverageMap | null = null;
+    /** Leverages switched off; kept over symbols. */
+    #hidden = new Set<number>();
+    #theme: Theme = 'dark';
+    #abort = new AbortController();
+    #timer: ReturnType<typeof setTimeout> | undefined;
+    #chipsShown = '';
+
+    /** `request` asks for a frame in which `draw` is called; `failed` is told why there is nothing, or null when there is. */
+    constructor(api: Api, host: HTMLElement, chips: HTMLElement, tooltip: Tooltip, request: () => void, failed: (why: string | null) => void) {
+        this.#api = api;
+        this.#host = host;
+        this.#chips = chips;
+        this.#tooltip = tooltip;
+        this.#request = request;
+        this.#failed = failed;
+        this.#view = new MapView(host, (bin, at) => this.#point(bin, at), request);
+    }
+
+    open(info: SymbolInfo): void {
+        if (this.#info?.symbol !== info.symbol) this.#levels = null;
+        this.#info = info;
+        this.#host.hidden = false;
+        this.#chips.hidden = false;
+        clearTimeout(this.#timer);
+        void this.#fetch();
+    }
+
+    close(): void {
+        this.#abort.abort();
+        clearTimeout(this.#timer);
+        this.#host.hidden = true;
+        this.#chips.hidden = true;
+        this.#tooltip.hide();
+    }
+
+    /** `price`: the newest known, which is younger than the fetched levels'. */
+    draw(theme: Theme, price: number | null): void {
+        if (this.#host.hidden) return;
+        this.#theme = theme;
+        const barsMax = Math.max(BARS_MIN, this.#view.size().width / BAR_PX_MIN);
+        const fetched = this.#levels;
+        const all = fetched === null || price === null ? fetched : { ...fetched, currentPrice: price };
+        const leverages = all === null ? [] : [...new Set([...all.long, ...all.short].map(({ leverage }) => leverage))];
+        const shown = new Set(leverages.filter((leverage) => !this.#hidden.has(leverage)));
+        this.#map = all === null ? null : leverageMap(all, this.#info?.baseBin ?? 1, barsMax, shown);
+        this.#view.show(this.#map, theme);
+        this.#drawChips();
+    }
+
+    canvas(): HTMLCanvasElement {
+        return this.#view.canvas;
+    }
+
+    async #fetch(): Promise<void> {
+        const info = this.#info;
+        if (info === null) return;
+        this.#abort.abort();
+        this.#abort = new AbortController();
+        const { signal } = this.#abort;
+        try {
+            const levels = await this.#api.levels({ symbol: info.symbol }, signal);
+            if (signal.aborted) return;
+            this.#levels = levels;
+            this.#failed(null);
+            this.#request();
+        } catch (error) {
+            if (signal.aborted) return;
+            if (this.#levels === null) this.#failed(error instanceof Error ? error.message : String(error));
+        }
+        this.#timer = setTimeout(() => void this.#fetch(), REFRESH_MS);
+    }
+
+    /** One button a leverage: the legend and the filter in one. */
+    #drawChips(): void {
+        const leverages = this.#map?.leverages ?? [];
+        const key = `${leverages.join()} ${[...this.#hidden].join()} ${this.#theme}`;
+        if (key === this.#chipsShown) return;
+        this.#chipsShown = key;
+        const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.leverage : undefined;
+        this.#chips.replaceChildren(...leverages.map((leverage, index) => {
+            const swatch = element('i', { className: 'swatch' });
+            swatch.style.background = leverageColour(this.#theme, index, leverages.length);
+            const button = element('button', { type: 'button', title: 'Show or hide this leverage' }, swatch, `${leverage}x`);
+            button.dataset.leverage = String(leverage);
+            button.setAttribute('aria-pressed', String(!this.#hidden.has(leverage)));
+            button.addEventListener('click', () => {
+                if (!this.#hidden.delete(leverage)) this.#hidden.add(leverage);
+                this.#request();
+            });
+            return button;
+        }));
+        if (focused !== undefined) this.#chips.querySelector<HTMLElement>(`[data-leverage="${focused}"]`)?.focus();
+    }
+
+    #point(bin: MapBin | null, at: { x: number; y: number }): void {
+        this.#request();
+        const map = this.#map;
+        if (bin === null || map === null) {
+            this.#tooltip.hide();
+            return;
+        }
+        const decimals = priceDecimals(bin.price);
+        const rows: Row[] = [['Distance', signedPercent((bin.price + map.bin / 2) / map.price - 1)]];
+        map.leverages.forEach((leverage, index) => {
+            const usd = bin.usd[index] ?? 0;
+            if (usd > 0) rows.push([`${leverage}x`, `$${compactUsd(usd)}`]);
+        });
+        rows.push([bin.side === 'long' ? 'Longs here' : 'Shorts here', `$${compactUsd(bin.total)}`, bin.side]);
+        rows.push(['From the price to here', `$${compactUsd(bin.cumulative)}`]);
+        const caption = `${formatPrice(bin.price, decimals)} – ${formatPrice(bin.price + map.bin, decimals)}`;
+        this.#tooltip.show(at, this.#view.size(), caption, rows);
+    }
+}

@@ -1,0 +1,108 @@
+/** Runs the examples of the client's README, as they stand, against the stand-in server and the built package. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { transformWithOxc } from 'vite';
+import { StandInServer } from './stand-in-server.ts';
+
+const WEB = new URL('../../..', import.meta.url).pathname;
+const README = readFileSync(join(WEB, 'client/README.md'), 'utf8');
+const EXAMPLES = [...README.matchAll(/^```(\w+) example\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
+    language: language ?? '', code: code ?? '',
+}));
+
+let server: StandInServer;
+let address: string;
+let folder: string;
+
+before(async () => {
+    server = new StandInServer({ dist: join(WEB, 'dashboard/dist'), everyMs: 100 });
+    address = (await server.start()).replace('http', 'ws');
+    folder = mkdtempSync(join(WEB, '.build/readme-'));
+    symlinkSync(join(WEB, 'node_modules'), join(folder, 'node_modules'));
+});
+
+after(async () => {
+    rmSync(folder, { recursive: true });
+    await server.stop();
+});
+
+/** Only the address is another one, and the client is handed out so that the test can end it. */
+async function load(name: string, language: string, code: string, handOut: string): Promise<Record<string, unknown>> {
+    const here = code.replaceAll('ws://localhost:8000', address) + handOut;
+    const plain = await transformWithOxc(here, `example.${language}`, { lang: language as 'js' });
+    const path = join(folder, `${name}.mjs`);
+    writeFileSync(path, plain.code);
+    return (await import(pathToFileURL(path).href)) as Record<string, unknown>;
+}
+
+interface Client {
+    disconnect(): void;
+    state(symbol: string): { snapshot: { hash: string } } | undefined;
+}
+
+test('the README has an example in JavaScript, TypeScript and React', () => {
+    assert.deepEqual(EXAMPLES.map(({ language }) => language), ['js', 'ts', 'jsx']);
+});
+
+test('the first example shows a chart and a status', async () => {
+    const example = EXAMPLES[0];
+    assert.ok(example);
+    const statuses: string[] = [];
+    let ws: Client | null = null;
+    const data = await new Promise<{ levels: unknown[] }>((resolve) => {
+        Object.assign(globalThis, { updateChart: resolve, showStatus: (status: string) => statuses.push(status) });
+        void load('first', 'js', example.code, '\nexport { ws };').then((module) => {
+            ws = module.ws as Client;
+        });
+    });
+    assert.ok(data.levels.length > 50);
+    assert.deepEqual(statuses, ['connecting', 'connected']);
+    (ws as Client | null)?.disconnect();
+});
+
+test('the TypeScript example says the heaviest level of both symbols, by differences', async (context) => {
+    const example = EXAMPLES[1];
+    assert.ok(example);
+    const said: unknown[][] = [];
+    let enough = (): void => {};
+    const done = new Promise<void>((resolve) => {
+        enough = resolve;
+    });
+    context.mock.method(console, 'log', (...words: unknown[]) => {
+        said.push(words);
+        if (said.length > 12) enough();
+    });
+    const { stop, ws } = await load('typescript', 'ts', example.code, '\nexport { stop, ws };');
+    await done;
+    assert.ok(said.some(([symbol, price]) => symbol === 'BTCUSDT' && typeof price === 'number'));
+    assert.ok(said.some(([symbol]) => symbol === 'ETHUSDT'));
+    assert.equal((ws as Client).state('BTCUSDT')?.snapshot.hash.length, 16);
+    (stop as AbortController).abort();
+    assert.deepEqual(said.at(-1), ['disconnected', 'the signal was aborted']);
+});
+
+test('the React example keeps a component supplied', async () => {
+    const example = EXAMPLES[2];
+    assert.ok(example);
+    // React itself in the smallest form that the hook can tell apart: effects run once, state is set from outside.
+    const react = join(folder, 'react.mjs');
+    writeFileSync(react, `
+        export const seen = [];
+        let cleanUp;
+        export const useState = (first) => [first, (value) => seen.push(value)];
+        export const useEffect = (effect) => { cleanUp = effect(); };
+        export const unmount = () => cleanUp();
+    `);
+    const { useHeatmap } = await load('react-example', 'jsx', example.code.replace("'react'", `'${pathToFileURL(react).href}'`), '');
+    const fake = (await import(pathToFileURL(react).href)) as { seen: unknown[]; unmount(): void };
+    (useHeatmap as (url: string, symbol: string) => unknown)(`${address}/ws/heatmap`, 'BTCUSDT');
+    while (!fake.seen.some((value) => typeof value === 'object')) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(fake.seen.slice(0, 2), ['connecting', 'connected']);
+    fake.unmount();
+    assert.equal(fake.seen.at(-1), 'disconnected');
+    assert.ok(createRequire(import.meta.url).resolve('liqheat-client').endsWith('liqheat-client.node.js'));
+});

@@ -24,6 +24,9 @@ export interface LeverageMap {
     leverages: readonly number[];
     /** Ascending in price; longs and shorts of one bin are two entries. */
     bins: readonly MapBin[];
+    /** The prices the map spans; the same whatever leverages are shown, so that it does not jump. */
+    low: number;
+    high: number;
     largest: number;
     longUsd: number;
     shortUsd: number;
@@ -40,6 +43,9 @@ export function leverageMap(levels: LeverageLevels, baseBin: number, barsMax: nu
     const long = levels.long.filter(near);
     const short = levels.short.filter(near);
     const leverages = [...new Set([...long, ...short].map(({ leverage }) => leverage))].sort((a, b) => a - b);
+    const prices = [price, ...[...long, ...short].map((level) => level.price)];
+    const low = prices.reduce((least, each) => Math.min(least, each)) - bin;
+    const high = prices.reduce((most, each) => Math.max(most, each)) + 2 * bin;
     const wanted = (level: LeverageLevel): boolean => shown === null || shown.has(level.leverage);
     const below = stacked('long', long.filter(wanted), bin, leverages).sort((a, b) => b.price - a.price);
     const above = stacked('short', short.filter(wanted), bin, leverages).sort((a, b) => a.price - b.price);
@@ -47,7 +53,7 @@ export function leverageMap(levels: LeverageLevels, baseBin: number, barsMax: nu
     const shortUsd = accumulate(above);
     const bins = [...below.reverse(), ...above];
     const largest = bins.reduce((most, { total }) => Math.max(most, total), 0);
-    return { price, bin, leverages, bins, largest, longUsd, shortUsd };
+    return { price, bin, leverages, bins, low, high, largest, longUsd, shortUsd };
 }
 
 type Writable = { -readonly [Key in keyof MapBin]: MapBin[Key] };

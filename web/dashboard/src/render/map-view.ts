@@ -92,14 +92,8 @@ export class MapView {
         };
     }
 
-    #span(map: LeverageMap): { low: number; high: number } {
-        const low = Math.min(map.price, map.bins[0]?.price ?? map.price) - map.bin;
-        const high = Math.max(map.price, map.bins.at(-1)?.price ?? map.price) + 2 * map.bin;
-        return { low, high };
-    }
-
     #x(map: LeverageMap, area: Area, price: number): number {
-        const { low, high } = this.#span(map);
+        const { low, high } = map;
         return area.left + ((price - low) / (high - low)) * area.width;
     }
 
@@ -107,7 +101,7 @@ export class MapView {
         const map = this.#map;
         if (map === null) return null;
         const area = this.#area();
-        const { low, high } = this.#span(map);
+        const { low, high } = map;
         const price = low + ((x - area.left) / area.width) * (high - low);
         return map.bins.find((bin) => price >= bin.price && price < bin.price + map.bin) ?? null;
     }
@@ -132,7 +126,7 @@ export class MapView {
             context.textAlign = 'left';
             context.fillText(tersestUsd(most * share), area.left + area.width + 8, y);
         }
-        const { low, high } = this.#span(map);
+        const { low, high } = map;
         const step = niceStep((high - low) / Math.max(2, area.width / TICK_ROOM_PX));
         const decimals = Math.min(priceDecimals(map.price), Math.max(0, -Math.floor(Math.log10(step))));
         context.textAlign = 'center';

@@ -79,6 +79,8 @@ export class App {
     );
     #symbols: Symbols | null = null;
     #offered: ReadonlySet<string> = new Set();
+    /** The range on the screen: the chosen one, or the longest that the data fills so far. */
+    #shownRange = '';
     #pointed: Pointed | null = null;
     #eventsShown: unknown = null;
     #symbolsTimer: ReturnType<typeof setTimeout> | undefined;
@@ -175,7 +177,7 @@ export class App {
     }
 
     #pickRange(range: string): void {
-        if (!this.#offered.has(range) || range === this.#view.range) return;
+        if (!this.#offered.has(range) || range === this.#shownRange) return;
         this.#change({ range });
         this.#open();
     }
@@ -190,7 +192,7 @@ export class App {
         document.documentElement.dataset.theme = view.theme;
         document.documentElement.dataset.pane = view.pane;
         this.#panes.press(view.pane);
-        this.#ranges.press(view.range);
+        this.#ranges.press(this.#shownRange);
         this.#sides.press(view.side);
         this.#scales.press(view.scale);
         this.#coloursSelect.value = view.colours;
@@ -227,8 +229,9 @@ export class App {
             this.#symbols = await this.#api.symbols(new AbortController().signal);
             if (this.#symbols.symbols.length === 0) this.#notices.show({ kind: 'no_markets' });
             else {
-                again = SYMBOLS_REFRESH_MS;
                 this.#fillSymbols(this.#symbols.symbols);
+                // A young market grows into the chosen range while one watches.
+                again = this.#shownRange === this.#view.range ? SYMBOLS_REFRESH_MS : SYMBOLS_RETRY_MS;
             }
         } catch {
             if (this.#symbols === null) this.#notices.show({ kind: 'server_gone' });
@@ -244,8 +247,9 @@ export class App {
         }
         const first = this.#market.load.kind === 'idle';
         if (!names.includes(this.#view.symbol)) this.#change({ symbol: names[0] ?? '' });
+        const before = this.#shownRange;
         this.#offerRanges();
-        if (first) this.#open();
+        if (first || this.#shownRange !== before) this.#open();
     }
 
     #info(): SymbolInfo | undefined {
@@ -257,7 +261,8 @@ export class App {
         if (info === undefined) return;
         this.#offered = available((info.last ?? 0) - (info.first ?? 0));
         this.#ranges.offer(this.#offered, 'No data that far back');
-        if (!this.#offered.has(this.#view.range)) this.#change({ range: fitting(this.#view.range, this.#offered) });
+        this.#shownRange = fitting(this.#view.range, this.#offered);
+        this.#ranges.press(this.#shownRange);
     }
 
     #open(): void {
@@ -268,7 +273,7 @@ export class App {
         byId('simulated', HTMLElement).hidden = !info.simulated;
         this.#tooltip.hide();
         if (this.#view.pane === 'map') this.#map.open(info);
-        this.#market.open(info, this.#view.range, this.#chart.paneSize().width / CANDLE_PX_MIN);
+        this.#market.open(info, this.#shownRange, this.#chart.paneSize().width / CANDLE_PX_MIN);
     }
 
     #tryNow(): void {
@@ -278,7 +283,8 @@ export class App {
 
     #loaded(keepView: boolean): void {
         const { load, heat, candles } = this.#market;
-        const { symbol, range, pane } = this.#view;
+        const { symbol, pane } = this.#view;
+        const range = this.#shownRange;
         if (load.kind === 'shown' && heat !== null && candles !== null) {
             this.#notices.show(null);
             this.#chart.show(heat, candles, keepView);
@@ -340,7 +346,7 @@ export class App {
         byId('quote', HTMLElement).replaceChildren(
             element('b', { textContent: formatPrice(price, decimals) }),
             element('span', { className: change >= 0 ? 'up' : 'down', textContent: signedPercent(change) }),
-            element('span', { textContent: this.#view.range }),
+            element('span', { textContent: this.#shownRange }),
         );
         document.title = `${formatPrice(price, decimals)} ${this.#view.symbol} · liqheat`;
         if (edge === null) return;
@@ -393,7 +399,8 @@ export class App {
     }
 
     #screenshot(): void {
-        const { symbol, range, theme, pane } = this.#view;
+        const { symbol, theme, pane } = this.#view;
+        const range = this.#shownRange;
         const edge = this.#market.edge();
         const at = edge?.asOf ?? this.#market.heat?.header.as_of;
         if (at === undefined) return;

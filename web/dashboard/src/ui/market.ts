@@ -31,12 +31,13 @@ export interface LiveEdge {
     asOf: number;
 }
 
+const FEED_STATES: readonly FeedState[] = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'];
 const COLUMNS_MAX = 1000;
 const UPDATE_INTERVAL_S = 1;
 const CORRECT_EVERY_MS = 5_000;
 const RELOAD_GAP_MS = 4_000;
 const RETRY_MS = 3_000;
-const EVENTS_MAX = 2_000;
+const EVENTS_MAX = 5_000;
 const CORRECTED_CANDLES = 4;
 
 export class Market {
@@ -116,7 +117,9 @@ export class Market {
     feed(): { state: FeedState | null; heardAt: number; asOf: number | null } {
         const known = this.#info === null ? undefined : this.#socket.state(this.#info.symbol);
         const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
-        return { state: known?.feed ?? null, heardAt: known?.heardAt ?? 0, asOf };
+        // Until the first heartbeat, what the list of symbols said.
+        const listed = FEED_STATES.find((state) => state === this.#info?.state) ?? null;
+        return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf };
     }
 
     edge(): LiveEdge | null {

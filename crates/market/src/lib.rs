@@ -11,7 +11,8 @@ mod tiers;
 mod units;
 
 pub use event::{
-    Bar, Event, Funding, Kline, KlineKind, Liquidation, MarkPrice, OpenInterest, PriceKind, Side, Taker, Trade,
+    Bar, Event, Funding, Kline, KlineKind, Liquidation, MarkPrice, OpenInterest, PriceKind, Side, Taker,
+    Trade,
 };
 pub use instrument::{Instrument, InstrumentError, Symbol, Venue};
 pub use tiers::{Tier, TierError, TierTable};

@@ -71,7 +71,11 @@ impl TierTable {
                 }
                 None => 0.0,
                 Some(below) if floor_usd.is_nan() || floor_usd <= below.floor_usd => {
-                    return Err(TierError::Floor { row, floor: floor_usd, expected: "above the tier before" });
+                    return Err(TierError::Floor {
+                        row,
+                        floor: floor_usd,
+                        expected: "above the tier before",
+                    });
                 }
                 Some(below) if rate < below.rate => return Err(TierError::Rate { row, rate }),
                 Some(below) => below.cumulative_usd + floor_usd * (rate - below.rate),
@@ -117,7 +121,8 @@ mod tests {
     use super::*;
 
     fn table() -> TierTable {
-        TierTable::new(UnixMs(0), &[(0.0, 0.004, 125.0), (50_000.0, 0.005, 100.0), (250_000.0, 0.01, 50.0)]).unwrap()
+        TierTable::new(UnixMs(0), &[(0.0, 0.004, 125.0), (50_000.0, 0.005, 100.0), (250_000.0, 0.01, 50.0)])
+            .unwrap()
     }
 
     #[test]
@@ -132,7 +137,9 @@ mod tests {
     #[test]
     fn a_notional_finds_its_tier() {
         let table = table();
-        for (notional, rate) in [(-1.0, 0.004), (0.0, 0.004), (49_999.9, 0.004), (50_000.0, 0.005), (1e12, 0.01)] {
+        for (notional, rate) in
+            [(-1.0, 0.004), (0.0, 0.004), (49_999.9, 0.004), (50_000.0, 0.005), (1e12, 0.01)]
+        {
             assert_eq!(table.tier_of(notional).rate, rate, "{notional}");
         }
     }

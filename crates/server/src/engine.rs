@@ -18,8 +18,13 @@ use crate::app::{App, UpdateCounters};
 use crate::bars::BarReader;
 use crate::symbol::{LedgerView, ServedSymbol};
 
+const HOUR_MS: i64 = 3_600_000;
 /// Market time between checkpoints.
-const CHECKPOINT_EVERY_MS: i64 = 6 * 3_600_000;
+const CHECKPOINT_EVERY_MS: i64 = 6 * HOUR_MS;
+/// While a long past is caught up with, all but these are passed over: a checkpoint takes as long as a few
+/// days of bars, and the ones near the present are what the next start and most charts begin from.
+const CHECKPOINT_PAST_MS: i64 = 30 * 24 * HOUR_MS;
+const CHECKPOINT_RECENT_MS: i64 = 48 * HOUR_MS;
 
 /// The ledger of one symbol and where it stands in the store.
 pub(crate) struct Engine {
@@ -99,7 +104,9 @@ impl Engine {
                 })
                 .await?;
             self.cursor = until;
-            if until == boundary && self.ledger.as_of() != before {
+            let worth_keeping =
+                target.since(boundary) <= CHECKPOINT_RECENT_MS || boundary.0 % CHECKPOINT_PAST_MS == 0;
+            if until == boundary && worth_keeping && self.ledger.as_of() != before {
                 // Without it the next start only takes longer, so the turn goes on.
                 if let Err(error) = self.keep_checkpoint().await {
                     warn!(symbol = self.symbol.name, %error, "checkpoint not stored");

@@ -1,0 +1,62 @@
+# The words people type. `make help` lists them.
+#
+# Needed on the machine: git, Rust (rustup picks the pinned version by itself), Node.js 20 or later with npm,
+# a C compiler and make. Everything else is fetched by `make setup`, which the other targets call.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+CARGO ?= cargo
+target := $(or $(CARGO_TARGET_DIR),target)
+# Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
+klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
+
+.PHONY: help setup page build demo test test-rust test-web test-page lint fmt deny bench bench-page clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+setup: ## fetch what the build needs: libduckdb and the packages of the page
+	@scripts/check-tools.sh
+	@scripts/setup-duckdb.sh
+	@scripts/setup-web.sh
+
+page: setup ## build the client library and the page
+	@scripts/build-page.sh
+
+build: page ## the release binary, with the page inside
+	$(CARGO) build --release --locked -p liqheat
+	@echo "built $(target)/release/liqheat"
+
+demo: build ## a moving heatmap of a simulated market in the browser
+	$(target)/release/liqheat demo --open $(ARGS)
+
+test: test-rust test-web test-page ## all tests
+
+test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
+	$(CARGO) test --workspace --locked
+
+test-web: page ## of the client library and the page's code
+	cd web && npm test
+
+test-page: page ## of the page in a real browser, against a stand-in and the real binary
+	@scripts/test-page.sh
+
+lint: page ## formatting, lints, types, licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	cd web && npm run lint
+	@scripts/deny.sh
+
+fmt: ## format the Rust code
+	$(CARGO) fmt --all
+
+bench: build ## print the figures of the README, measured on this machine
+	$(target)/release/liqheat bench $(if $(klines),--klines $(klines)) $(ARGS)
+
+bench-page: page ## frames per second while panning a large picture
+	@scripts/setup-browser.sh
+	cd web && npm run bench
+
+clean: ## remove what was built (not what was fetched)
+	$(CARGO) clean
+	rm -rf web/client/dist web/dashboard/dist web/.build

@@ -1,0 +1,114 @@
+//! A year of 5-minute bars to measure with: recorded klines where a file is given, else a seeded walk. Open
+//! interest is made up in both cases, because a year of it is not recorded; the work is the same.
+
+use std::path::Path;
+
+use anyhow::Context;
+use liqheat_market::{
+    Bar, Instrument, Interval, Kline, KlineKind, OpenInterest, Price, Qty, Symbol, TierTable, UnixMs, Venue,
+};
+use liqheat_model::assemble;
+use liqheat_store::baseline::Baseline;
+use liqheat_store::{Location, Settings, Store};
+
+const BARS: i64 = 105_120;
+/// 2025-01-01, whose year the recorded files hold.
+const START: UnixMs = UnixMs(1_735_689_600_000);
+
+pub(super) struct Year {
+    pub(super) instrument: Instrument,
+    pub(super) klines: Vec<Kline>,
+    pub(super) open_interest: Vec<OpenInterest>,
+    pub(super) bars: Vec<Bar>,
+    pub(super) tiers: TierTable,
+    recorded: Option<String>,
+}
+
+impl Year {
+    pub(super) fn load(parquet: Option<&Path>, folder: &Path) -> anyhow::Result<Self> {
+        let instrument = Instrument::new(Venue::Binance, Symbol::new("BTCUSDT")?);
+        let klines = match parquet {
+            Some(path) => recorded(path, &instrument, folder)?,
+            None => walk()?,
+        };
+        let open_interest = stock(&klines)?;
+        let bars = assemble(&klines, &[], &open_interest);
+        let recorded = parquet.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let tiers = liqheat_feeds::tiers::TierBook::embedded().table(&instrument);
+        Ok(Self { instrument, klines, open_interest, bars, tiers, recorded })
+    }
+
+    pub(super) fn describe(&self) -> String {
+        let bars = self.bars.len();
+        match &self.recorded {
+            Some(name) => format!("{bars} bars of 5 minutes from {name}, open interest made up"),
+            None => format!("{bars} bars of 5 minutes from a seeded walk (name recorded ones with --klines)"),
+        }
+    }
+}
+
+fn recorded(parquet: &Path, instrument: &Instrument, folder: &Path) -> anyhow::Result<Vec<Kline>> {
+    let file = folder.join("recorded.duckdb");
+    let baseline = Baseline::create(&file, &Settings::default())?;
+    baseline.load_klines_parquet(parquet, instrument, Interval::M5)?;
+    drop(baseline);
+    let store = Store::open(Location::File(file), Settings::default())?;
+    let to = START.plus(BARS * Interval::M5.ms());
+    let klines = store.klines(instrument, KlineKind::Last, Interval::M5, START, to).blocking()?;
+    store.close_blocking()?;
+    anyhow::ensure!(!klines.is_empty(), "{} holds no bars of 2025", parquet.display());
+    Ok(klines)
+}
+
+/// Small, fast and seeded; the quality of its numbers does not matter here.
+struct Walk(u64);
+
+impl Walk {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn normal(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}
+
+/// A walk from 95,000 with about a tenth of a per cent a bar.
+fn walk() -> anyhow::Result<Vec<Kline>> {
+    let mut walk = Walk(7);
+    let mut price = 95_000.0_f64;
+    let bar = |index: i64| -> anyhow::Result<Kline> {
+        let open = price;
+        price *= (0.001 * walk.normal()).exp();
+        let (low, high) = (open.min(price), open.max(price));
+        let tick = |value: f64| Price::from_f64((value * 10.0).round() / 10.0);
+        Ok(Kline {
+            kind: KlineKind::Last,
+            interval: Interval::M5,
+            open_time: START.plus(index * Interval::M5.ms()),
+            open: tick(open)?,
+            high: tick(high * (1.0 + 0.0004 * walk.uniform()))?,
+            low: tick(low * (1.0 - 0.0004 * walk.uniform()))?,
+            close: tick(price)?,
+            volume: Some(Qty::from_f64((walk.uniform() * 800_000.0).round() / 1_000.0)?),
+            taker_buy_volume: None,
+            trades: None,
+        })
+    };
+    (0..BARS).map(bar).collect::<anyhow::Result<_>>().context("making bars")
+}
+
+/// A stock near 90,000 coins, counted at every close.
+fn stock(klines: &[Kline]) -> anyhow::Result<Vec<OpenInterest>> {
+    let mut walk = Walk(11);
+    let mut coins = 90_000.0_f64;
+    let sample = |kline: &Kline| {
+        coins += 60.0 * walk.normal() - (coins - 90_000.0) * 0.001;
+        Ok(OpenInterest {
+            time: kline.close_time(),
+            qty: Qty::from_f64((coins * 1_000.0).round() / 1_000.0)?,
+        })
+    };
+    klines.iter().map(sample).collect()
+}

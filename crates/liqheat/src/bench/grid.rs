@@ -1,0 +1,66 @@
+//! A picture of 1000 x 1000 cells, computed from bars and encoded in the compact form.
+
+use std::time::Duration;
+
+use liqheat_market::{Interval, Price};
+use liqheat_model::{GridSpec, Ledger, NO_PROFILE, Params, history};
+use liqheat_wire::{FeedState, GridHeader, GridScale, encode_grid};
+
+use super::data::Year;
+use super::{median, print_limit, timed};
+
+const SIDE: usize = 1_000;
+const ROUNDS: usize = 5;
+const LIMIT: Duration = Duration::from_millis(100);
+
+pub(super) fn run(year: &Year) -> anyhow::Result<()> {
+    let (warm, shown) = year.bars.split_at(year.bars.len().saturating_sub(SIDE));
+    let mut before = Ledger::new(Params::default(), year.tiers.clone());
+    for bar in warm {
+        before.apply(bar, &[]);
+    }
+    let (price, bin) = before.last_price().zip(before.cell()).ok_or_else(|| anyhow::anyhow!("no bars"))?;
+    // Two cells a row show a tenth of the price up and down, as a chart of some days does.
+    let bin = Price::from_units(bin.units() * 2);
+    let lowest = (price.units() / bin.units() - SIDE as i64 / 2).max(0) * bin.units();
+    let start = shown.first().map(|bar| bar.open_time).unwrap_or_default();
+    let price_low = Price::from_units(lowest);
+    let spec = GridSpec { start, column_ms: Interval::M5.ms(), columns: SIDE, price_low, bin, rows: SIDE };
+    let (mut took, mut size) = (Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        let mut ledger = before.clone();
+        let (encoded, time) = timed(|| {
+            history(&mut ledger, shown, NO_PROFILE, spec).map(|grid| {
+                let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
+                encode_grid(&header(spec, usd_max), &grid.long, &grid.short).len()
+            })
+        });
+        size = encoded?;
+        took.push(time);
+    }
+    print_limit(
+        "a 1000 x 1000 history grid, warm",
+        median(took),
+        LIMIT,
+        &format!("{size} bytes before compression"),
+    );
+    Ok(())
+}
+
+fn header(spec: GridSpec, usd_max: f32) -> GridHeader {
+    GridHeader {
+        symbol: "BTCUSDT".to_owned(),
+        venue: "binance".to_owned(),
+        epoch: "bench".to_owned(),
+        as_of: spec.start.0,
+        start: spec.start.0,
+        column_ms: spec.column_ms,
+        columns: spec.columns,
+        rows: spec.rows,
+        price_low: spec.price_low.into(),
+        bin: spec.bin.into(),
+        scale: GridScale::for_max(f64::from(usd_max)),
+        state: FeedState::Replay,
+        seen_share: 1.0,
+    }
+}

@@ -46,6 +46,25 @@ impl Entries {
         Self::from_densities(low, high, &[l, m, h], &[below, above])
     }
 
+    /// The prior's shape: densest at `middle` and fading to nothing at `half_width` (in log price) below and
+    /// above it, in even steps.
+    pub(crate) fn fading(middle: f64, half_width: f64) -> Self {
+        let center = libm::log(middle);
+        let step = 2.0 * half_width / Self::GROUPS_MAX as f64;
+        let mut edges = [0.0; Self::KNOTS_MAX];
+        for (index, edge) in edges.iter_mut().enumerate() {
+            *edge = center - half_width + step * index as f64;
+        }
+        let mut densities = [0.0; Self::GROUPS_MAX];
+        for (group, density) in densities.iter_mut().enumerate() {
+            // The mean of the triangle over the group, so that the shares sum to one.
+            let offset = ((group as f64 + 0.5) * step - half_width).abs();
+            *density = (1.0 - offset / half_width) / half_width;
+        }
+        let spread = libm::exp(half_width);
+        Self::from_densities(middle / spread, middle * spread, &edges, &densities)
+    }
+
     fn even(low: f64, high: f64) -> Self {
         let (mut l, mut h) = (libm::log(low), libm::log(high));
         if h - l < Self::WIDTH_MIN {

@@ -151,7 +151,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// Begins on the prior: the whole stock, as if opened evenly around the price, half by takers.
+    /// Begins on the prior: the whole stock, as if opened around the price, fewer the further away, half by takers.
     fn start(&mut self, bar: &Bar, price: Price, stock: f64, outcome: Outcome) -> Step {
         let cells_in_price = self.params.values().cells_in_price;
         let grid = match self.grid {
@@ -165,8 +165,7 @@ impl Ledger {
         self.open_interest = stock;
 
         let middle = price.to_f64();
-        let spread = libm::exp(self.params.values().prior_half_width);
-        let entries = Entries::around(middle / spread, middle, middle * spread);
+        let entries = Entries::fading(middle, self.params.values().prior_half_width);
         let created = self.open(&grid, price, &entries, stock, 0.5, Origin::Prior);
         let mut step = Step::quiet(bar.close_time, outcome);
         step.created = created;

@@ -23,7 +23,8 @@ pub struct ParamValues {
     pub kernel_sigma_per_leverage: f64,
     /// Notional of the typical position in USD; it picks the maintenance tier.
     pub position_usd: f64,
-    /// The prior spreads entries evenly over the first price times e to the plus or minus this.
+    /// The prior spreads entries around the first price, densest there and fading to none at this distance in
+    /// log price on both sides.
     pub prior_half_width: f64,
     /// Share of mass seen opening at which the ledger no longer calls itself warming up, in [0, 1].
     pub warm_share: f64,
@@ -45,7 +46,7 @@ impl Default for ParamValues {
             kernel_sigma_min: 0.0003,
             kernel_sigma_per_leverage: 0.02,
             position_usd: 10_000.0,
-            prior_half_width: 0.05,
+            prior_half_width: 0.12,
             warm_share: 0.5,
             gap_ms_max: 6 * 3_600_000,
             cells_in_price: Params::CELLS_IN_PRICE_MAX,

@@ -42,8 +42,11 @@ impl Reference {
         self.refit(close);
         self.stock = stock;
         self.close = close;
-        let (p, spread) = (close.to_f64(), self.params.values().prior_half_width.exp());
-        let pieces = vec![(p / spread, p, 0.5), (p, p * spread, 0.5)];
+        // A triangle in log price, in 24 steps.
+        let (p, width) = (close.to_f64(), self.params.values().prior_half_width);
+        let edge = |step: i32| p * (width * f64::from(step) / 12.0).exp();
+        let share = |step: i32| (1.0 - (f64::from(step) + 0.5).abs() / 12.0) / 12.0;
+        let pieces: Pieces = (-12..12).map(|step| (edge(step), edge(step + 1), share(step))).collect();
         self.open(Side::Long, stock, 0.5, &pieces, true);
         self.open(Side::Short, stock, 0.5, &pieces, true);
     }

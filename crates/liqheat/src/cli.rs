@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_server::ServerSettings;
+use liqheat_store::Retention;
 
 /// A real-time liquidation heatmap for crypto perpetual futures, self-hosted.
 #[derive(Debug, Parser)]
@@ -101,6 +102,33 @@ pub(crate) struct Front {
     pub(crate) ws_max_queue_size: u64,
 }
 
+/// How long rows are kept.
+#[derive(Debug, Args)]
+pub(crate) struct Keep {
+    /// Days that trades are kept; for ever by default. They take by far the most space.
+    #[arg(long, env = "LIQHEAT_KEEP_TRADES", value_parser = days, value_name = "DAYS")]
+    pub(crate) keep_trades: Option<Duration>,
+    /// Days that ticks of the mark price are kept; for ever by default.
+    #[arg(long, env = "LIQHEAT_KEEP_MARK_PRICES", value_parser = days, value_name = "DAYS")]
+    pub(crate) keep_mark_prices: Option<Duration>,
+    /// Days that klines, open interest, funding and liquidations are kept; for ever by default.
+    #[arg(long, env = "LIQHEAT_KEEP_BARS", value_parser = days, value_name = "DAYS")]
+    pub(crate) keep_bars: Option<Duration>,
+}
+
+impl Keep {
+    pub(crate) const fn retention(&self) -> Retention {
+        Retention {
+            klines: self.keep_bars,
+            trades: self.keep_trades,
+            mark_prices: self.keep_mark_prices,
+            open_interest: self.keep_bars,
+            funding: self.keep_bars,
+            liquidations: self.keep_bars,
+        }
+    }
+}
+
 impl Front {
     pub(crate) fn settings(&self, update_interval: Duration) -> ServerSettings {
         ServerSettings {
@@ -159,6 +187,8 @@ pub(crate) struct Serve {
     pub(crate) front: Front,
     #[command(flatten)]
     pub(crate) db: Database,
+    #[command(flatten)]
+    pub(crate) keep: Keep,
 }
 
 #[derive(Debug, Args)]
@@ -199,10 +229,10 @@ pub(crate) struct Ingest {
     pub(crate) db: Database,
     /// What files hold whose name does not say (klines, markPriceKlines, metrics, aggTrades, fundingRate,
     /// liquidationSnapshot).
-    #[arg(long, value_parser = family, value_name = "FAMILY")]
+    #[arg(long, env = "LIQHEAT_FAMILY", value_parser = family, value_name = "FAMILY")]
     pub(crate) family: Option<Family>,
     /// Whose data files hold whose name does not say.
-    #[arg(long, value_parser = symbol, value_name = "SYMBOL")]
+    #[arg(long, env = "LIQHEAT_SYMBOL", value_parser = symbol, value_name = "SYMBOL")]
     pub(crate) symbol: Option<Symbol>,
 }
 
@@ -261,6 +291,14 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err("must be 0.1 to 3600 seconds".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+fn days(text: &str) -> Result<Duration, String> {
+    let days: f64 = text.trim().parse().map_err(|_| "must be a number of days, such as 30".to_owned())?;
+    if !(1.0..=36_500.0).contains(&days) {
+        return Err("must be 1 to 36500 days".to_owned());
+    }
+    Ok(Duration::from_secs_f64(days * 86_400.0))
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use liqheat_feeds::sim::SimConfig;
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
-use liqheat_server::{Server, Source, Stopped};
+use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use tokio::net::TcpListener;
 use tracing::info;
@@ -27,7 +27,9 @@ const SPEED_RECORDED: f64 = 600.0;
 
 pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     let store = open(Location::File(serve.db.path()?)).await?;
-    run(serve.front, UPDATE_EVERY, store, Source::Stored).await
+    let mut settings = serve.front.settings(UPDATE_EVERY);
+    settings.retention = serve.keep.retention();
+    run(serve.front, settings, store, Source::Stored).await
 }
 
 pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
@@ -35,7 +37,8 @@ pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
     let store = open(Location::File(path.clone())).await?;
     let source = played(&store, replay.from, replay.to, replay.speed).await?;
     let source = source.with_context(|| empty(&path))?;
-    run(replay.front, UPDATE_EVERY_PLAYED, store, source).await
+    let settings = replay.front.settings(UPDATE_EVERY_PLAYED);
+    run(replay.front, settings, store, source).await
 }
 
 pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
@@ -58,7 +61,8 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
     };
-    run(demo.front, UPDATE_EVERY_PLAYED, store, source).await
+    let settings = demo.front.settings(UPDATE_EVERY_PLAYED);
+    run(demo.front, settings, store, source).await
 }
 
 async fn open(location: Location) -> anyhow::Result<Store> {
@@ -113,7 +117,12 @@ async fn last_stretch(store: &Store, span: &InstrumentSpan, to: UnixMs) -> anyho
     Ok(after_hole.map_or(first, |pair| pair[1].open_time))
 }
 
-async fn run(front: Front, update_every: Duration, store: Store, source: Source) -> anyhow::Result<ExitCode> {
+async fn run(
+    front: Front,
+    settings: ServerSettings,
+    store: Store,
+    source: Source,
+) -> anyhow::Result<ExitCode> {
     let shutdown = asked_to_stop().context("cannot catch signals")?;
     let tiers = tiers(front.tiers.as_deref())?;
     // Taken before the work of building, so that a busy port is told at once.
@@ -124,7 +133,7 @@ async fn run(front: Front, update_every: Duration, store: Store, source: Source)
         )
     })?;
     let address = listener.local_addr()?;
-    let building = Server::build(store.clone(), source, front.settings(update_every), &tiers);
+    let building = Server::build(store.clone(), source, settings, &tiers);
     let mut shutdown = std::pin::pin!(shutdown);
     let server = tokio::select! {
         server = building => server,

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use crate::clock::MarketClock;
 use crate::settings::ServerSettings;
 use crate::symbol::ServedSymbol;
+use crate::updater::OnDemand;
 
 /// Everything that is shared. Built whole before anything starts.
 pub struct App {
@@ -36,6 +37,8 @@ pub struct App {
     /// Runs of the ledger over history at once: each takes a core for up to a second, and the updater needs
     /// one, too.
     pub(crate) history_turns: Semaphore,
+    /// What keeps views new where the updater does not run.
+    pub(crate) on_demand: Option<OnDemand>,
     stopping: AtomicBool,
 }
 
@@ -54,6 +57,19 @@ pub struct UpdateCounters {
     pub failing: AtomicU64,
 }
 
+impl UpdateCounters {
+    /// Counts a turn.
+    pub(crate) fn count(&self, failed: bool) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+        if failed {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            self.failing.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.failing.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 impl App {
     /// Puts the parts together.
     #[must_use]
@@ -65,6 +81,7 @@ impl App {
         symbols: BTreeMap<String, Arc<ServedSymbol>>,
         speed: f64,
     ) -> Self {
+        let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(symbols.values()));
         Self {
             settings,
             store,
@@ -76,6 +93,7 @@ impl App {
             started: Instant::now(),
             updates: UpdateCounters::default(),
             history_turns: Semaphore::new(1),
+            on_demand,
             stopping: AtomicBool::new(false),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liqheat_store::Retention;
 use liqheat_stream::SessionSettings;
 
 use crate::clock::MarketClock;
@@ -27,6 +28,9 @@ pub struct ServerSettings {
     pub stop_within: Duration,
     /// Most checkpoints kept per instrument.
     pub checkpoints_kept: usize,
+    /// How long rows are kept, counted back from the newest one; for ever by default. Applies to a server over
+    /// stored data only: a replay deletes nothing.
+    pub retention: Retention,
 }
 
 impl Default for ServerSettings {
@@ -41,6 +45,7 @@ impl Default for ServerSettings {
             symbols: Vec::new(),
             stop_within: Duration::from_secs(10),
             checkpoints_kept: 128,
+            retention: Retention::default(),
         }
     }
 }

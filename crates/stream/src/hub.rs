@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use liqheat_market::UnixMs;
-use liqheat_wire::{FeedState, Mode, Position, ServerMessage, format_time};
+use liqheat_wire::{FeedState, Mode, Position, ServerMessage, StateHash, format_time};
 use tokio::sync::Notify;
 
 use crate::board::{Board, BoardUpdate};
@@ -98,6 +98,17 @@ struct Inner {
     standing: Standing,
     /// Frames of the current `seq` by (mode, starting point).
     frames: HashMap<(bool, Option<u64>), Bytes>,
+}
+
+/// A state or a difference, for those who ask instead of listening.
+#[derive(Debug, Clone)]
+pub struct StateMessage {
+    /// A snapshot or delta message.
+    pub json: Vec<u8>,
+    /// Hash of the state it leads to.
+    pub hash: StateHash,
+    /// Whether the asker has that state already.
+    pub up_to_date: bool,
 }
 
 /// A frame that brings a client to the newest state.
@@ -217,7 +228,22 @@ impl BoardSlot {
         Some(StateFrame { bytes, position: leads_to })
     }
 
-    /// The newest state as a snapshot message (without framing), and its hash.
+    /// The message (without framing) that leads from a position to the newest state: a delta where one will
+    /// do, else a snapshot. `None` before the first state. The same difference as the socket sends.
+    #[must_use]
+    pub fn message_since(&self, position: Option<&Position>) -> Option<StateMessage> {
+        self.with_board(|board| {
+            let from =
+                position.filter(|position| position.epoch == board.epoch()).map(|position| position.seq);
+            StateMessage {
+                json: encode(&self.symbol, board, Mode::Delta, from),
+                hash: board.hash(),
+                up_to_date: from == Some(board.seq()),
+            }
+        })
+    }
+
+    /// The newest state as a snapshot message (without framing).
     #[must_use]
     pub fn snapshot_json(&self) -> Option<Vec<u8>> {
         self.with_board(|board| encode(&self.symbol, board, Mode::Snapshot, None))

@@ -43,14 +43,14 @@ pub(super) async fn history(
 }
 
 async fn body(app: &App, symbol: &ServedSymbol, request: GridRequest) -> Result<Bytes, Refusal> {
-    let view = view_of(symbol)?;
+    let view = view_of(app, symbol).await?;
     if let Some(body) = symbol.grids.get(request, &view) {
         return Ok(body);
     }
     let turn = app.history_turns.acquire().await;
     let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
     // Somebody before in the queue may have asked for the same.
-    let view = view_of(symbol)?;
+    let view = view_of(app, symbol).await?;
     if let Some(body) = symbol.grids.get(request, &view) {
         return Ok(body);
     }

@@ -22,7 +22,7 @@ const MODEL: &str = "two-sided ledger";
 
 pub(super) async fn levels(State(app): State<Arc<App>>, query: Query) -> Result<Json<LevelsBody>, Refusal> {
     let symbol = symbol_of(&app, &query)?;
-    let view = view_of(symbol)?;
+    let view = view_of(&app, symbol).await?;
     let levels = match query.get("timeframe") {
         None => view.by_leverage.as_ref().clone(),
         Some(name) => {

@@ -6,6 +6,7 @@ mod history;
 mod levels;
 mod liquidations;
 mod page;
+mod poll;
 mod prices;
 mod query;
 mod refusal;
@@ -36,6 +37,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/prices/klines", get(prices::klines))
         .route("/v1/symbols", get(symbols::symbols))
         .route("/v1/liquidations", get(liquidations::liquidations))
+        .route("/v1/heatmap", get(poll::heatmap))
         .route("/v1/heatmap/history", get(history::history))
         .route("/ws/stats", get(stats::stats))
         .route("/health", get(health::health))
@@ -62,7 +64,10 @@ fn symbol_of<'a>(app: &'a App, query: &Query) -> Result<&'a Arc<ServedSymbol>, R
 }
 
 /// The newest view of a symbol, or why there is none yet.
-fn view_of(symbol: &ServedSymbol) -> Result<Arc<LedgerView>, Refusal> {
+async fn view_of(app: &App, symbol: &ServedSymbol) -> Result<Arc<LedgerView>, Refusal> {
+    if let Some(on_demand) = &app.on_demand {
+        on_demand.refresh(app, &symbol.name).await?;
+    }
     symbol.view().ok_or_else(|| {
         let first = format_time(symbol.first_bar);
         Refusal::unavailable(format!("no state of {} yet: its data begins at {first}", symbol.name))

@@ -10,6 +10,10 @@ use liqheat_wire::{FeedState, SymbolRow, SymbolsBody};
 use crate::app::App;
 
 pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
+    for symbol in app.symbols.values() {
+        // Without a view the row says so; a failure is counted and in the log.
+        let _ = super::view_of(&app, symbol).await;
+    }
     let rows = app.symbols.values().map(|symbol| {
         let view = symbol.view();
         let view = view.as_deref();

@@ -257,7 +257,7 @@ test('a difference that does not fit is told and a whole state asked for', () =>
     assert.deepEqual(snapshots.map(({ seq }) => seq), [1, 9]);
 });
 
-test('a wrong hash is told and reported, and a second one in a row is shown rather than asked for for ever', () => {
+test('a wrong hash is told and reported, and a third one in a row is shown rather than asked for for ever', () => {
     const { world, snapshots, errors } = connected();
     world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
     assert.equal(errors[0]?.code, 'HASH_MISMATCH');
@@ -265,8 +265,13 @@ test('a wrong hash is told and reported, and a second one in a row is shown rath
     const asked = world.socket().subscribes()[1];
     assert.equal((asked?.mismatch as Record<string, { seq: number }>).BTCUSDT?.seq, 1);
     world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
+    assert.equal(snapshots.length, 0);
+    world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
     assert.equal(snapshots.length, 1);
-    assert.equal(world.socket().subscribes().length, 2);
+    assert.equal(snapshots[0]?.seq, undefined);
+    assert.equal(world.socket().subscribes().length, 3);
+    world.socket().say(frame(2));
+    assert.equal(snapshots[1]?.seq, 2);
 });
 
 test('acks go out after the paint, when asked for', () => {

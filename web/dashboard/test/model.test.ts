@@ -71,6 +71,8 @@ test('an older state is ignored; a hole in time or a price at the edge asks for 
     assert.equal(picture.paint(20 * MINUTE, 150, []), 'outgrown');
     assert.equal(picture.paint(9.5 * MINUTE, 199, []), 'outgrown');
     assert.equal(picture.columns(), 10);
+    assert.equal(picture.paint(9.5 * MINUTE, 150, [live(120, 1_200_000, 0)]), 'painted');
+    assert.equal(picture.paint(9.5 * MINUTE, 150, [live(120, 1_300_000, 0)]), 'outgrown');
 });
 
 test('when the room on the right is used up, the oldest columns go and times stay right', () => {

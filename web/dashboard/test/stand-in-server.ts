@@ -43,7 +43,7 @@ export interface StandInOptions {
 
 interface Viewer {
     socket: WebSocket;
-    symbols: Map<string, { mode: string; seq: number }>;
+    symbols: Map<string, { mode: string; seq: number; lose: boolean }>;
 }
 
 const CSP = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'";
@@ -110,9 +110,18 @@ export class StandInServer {
     }
 
     /** One market step, pushed to whoever watches. */
-    advance(): void {
-        for (const market of this.markets.values()) market.advance();
+    advance(only?: string): void {
+        for (const market of this.markets.values()) {
+            if (only === undefined || market.symbol === only) market.advance();
+        }
         this.#push();
+    }
+
+    /** The next state frame of every viewer is lost on the way. */
+    loseOne(): void {
+        for (const viewer of this.#viewers) {
+            for (const state of viewer.symbols.values()) state.lose = true;
+        }
     }
 
     /** Cuts every socket as a dying process would. */
@@ -179,7 +188,7 @@ export class StandInServer {
                         send({ type: 'error', code: 'INVALID_SYMBOL', message: `Symbol '${symbol}' not supported. Valid: ${valid}` });
                         continue;
                     }
-                    viewer.symbols.set(symbol, { mode: String(message.mode ?? 'snapshot'), seq: -1 });
+                    viewer.symbols.set(symbol, { mode: String(message.mode ?? 'snapshot'), seq: -1, lose: false });
                     send(this.#status(symbol));
                     this.#send(viewer, symbol);
                 }
@@ -220,7 +229,8 @@ export class StandInServer {
             this.trouble.wrongHashOnce = false;
             Object.assign(frame, { hash: '0123456789abcdef' });
         }
-        viewer.socket.send(JSON.stringify(frame));
+        if (state.lose) state.lose = false;
+        else viewer.socket.send(JSON.stringify(frame));
     }
 
     #market(symbol: string): SyntheticMarket {

@@ -64,7 +64,7 @@ interface Subscription {
     feed: FeedState | null;
     heardAt: number;
     via: 'socket' | 'polling';
-    /** Consecutive states that did not match their hash; the second in a row is shown, with the error told. */
+    /** States in a row that did not match their hash. */
     mismatches: number;
 }
 
@@ -80,6 +80,7 @@ const TICK_MS = 5_000;
 const TIME_JUMP_MS = 15_000;
 const SLOW_FOR_MS = 15_000;
 const FAILURES_BEFORE_POLLING = 3;
+const MISMATCHES_BEFORE_SHOWING = 3;
 const DEFAULT_POLL_MS = 5_000;
 const SYMBOLS_PER_MESSAGE = 10;
 
@@ -406,8 +407,8 @@ export class HeatmapWebSocket extends EventTarget {
                 known.mismatches += 1;
                 const { at, want, got } = outcome;
                 this.#error('HASH_MISMATCH', `${symbol}: state ${at.seq} has hash ${got}, the server says ${want}`);
-                // A second mismatch in a row would make an endless loop of requests: show it, the application was told.
-                if (known.mismatches > 1) return true;
+                // Asking for ever would show nothing for ever: the application was told, and gets it without a position.
+                if (known.mismatches >= MISMATCHES_BEFORE_SHOWING) return true;
                 this.#askAgain(symbol, { ...at, hash: got });
                 return false;
             }

@@ -28,12 +28,14 @@ export type LiveOutcome =
     | 'painted'
     /** The state is older than the picture's edge. */
     | 'old'
-    /** The picture no longer fits the market (gap in time, or price outside its rows): ask for the history again. */
+    /** The picture no longer fits the market (a gap in time, the price near its edge, amounts beyond its scale): ask again. */
     | 'outgrown';
 
 const SPARE_COLUMNS_MIN = 64;
 /** A live state further ahead than this many columns leaves a hole, which only the history can fill. */
 const GAP_COLUMNS_MAX = 3;
+/** Live amounts this far beyond the scale's end would all look alike: the history comes with a longer scale. */
+const OVERFLOW_FACTOR = 1.25;
 /** Share of the rows at either end that the price should stay out of. */
 const EDGE_SHARE = 0.04;
 
@@ -103,8 +105,8 @@ export class Heat {
         if (price !== null && this.#nearEdge(price)) return 'outgrown';
         // Counted beforehand: adding may drop the oldest columns, which renumbers the rest.
         for (let missing = column + 1 - this.#columns; missing > 0; missing--) this.#addColumn();
-        this.#fillLast(levels);
-        return 'painted';
+        const largest = this.#fillLast(levels);
+        return largest > this.steps.usdMax * OVERFLOW_FACTOR ? 'outgrown' : 'painted';
     }
 
     /** What stands at a time and price, or null outside the picture. */
@@ -173,7 +175,8 @@ export class Heat {
         this.#dirtyFrom = 0;
     }
 
-    #fillLast(levels: readonly LiveLevel[]): void {
+    /** Answers the largest amount of one side in a cell. */
+    #fillLast(levels: readonly LiveLevel[]): number {
         const { price_low, bin } = this.header;
         const long = new Float64Array(this.rows);
         const short = new Float64Array(this.rows);
@@ -185,13 +188,16 @@ export class Heat {
             short[row] = (short[row] ?? 0) + level.short_density;
         }
         const at = (this.#columns - 1) * this.rows;
+        let largest = 0;
         for (let row = 0; row < this.rows; row++) {
             const longUsd = long[row] ?? 0;
             const shortUsd = short[row] ?? 0;
             this.long[at + row] = this.steps.step(longUsd);
             this.short[at + row] = this.steps.step(shortUsd);
             this.#peak = Math.max(this.#peak, this.steps.step(longUsd + shortUsd));
+            largest = Math.max(largest, longUsd, shortUsd);
         }
         this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#columns - 1);
+        return largest;
     }
 }

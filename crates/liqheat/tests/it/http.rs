@@ -1,0 +1,394 @@
+//! The HTTP answers of `liqheat serve` over a loaded file.
+
+use liqheat_testkit::{Running, get_with, until};
+use liqheat_wire::format_time;
+use serde_json::{Value, json};
+
+use crate::market::{BAR_MS, BARS_A_DAY, START, bar};
+use crate::support::{loaded, server, state};
+
+const DAYS: i64 = 3;
+const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
+
+fn at(ms: i64) -> String {
+    format_time(liqheat_market::UnixMs(ms))
+}
+
+fn rows(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}
+
+/// A server over the made-up market, with its first state on the board.
+macro_rules! serve {
+    ($folder:ident, $server:ident, $arguments:expr) => {
+        let ($folder, db) = loaded(DAYS);
+        let $server = server($arguments).arg("--db").arg(db).serve();
+        drop(state(&$server));
+    };
+}
+
+#[test]
+fn symbols_candles_and_health() {
+    serve!(_folder, server, "serve");
+    until("old data is stale", || {
+        (server.get("/v1/symbols").json()["symbols"][0]["state"] == "stale").then_some(())
+    });
+    let symbols = server.get("/v1/symbols").json();
+    let seen_share = symbols["symbols"][0]["seen_share"].clone();
+    assert!((0.0..=1.0).contains(&seen_share.as_f64().unwrap()), "{symbols}");
+    let expected = json!({
+        "symbols": [{
+            "symbol": "BTCUSDT", "venue": "binance", "interval": "5m", "first": START, "last": END,
+            "base_bin": 100, "state": "stale", "simulated": false, "seen_share": seen_share,
+        }],
+        "simulated": false, "speed": 1.0,
+    });
+    assert_eq!(symbols, expected);
+
+    let klines = server.get("/prices/klines?symbol=BTCUSDT&interval=5m&limit=100").json();
+    assert_eq!(
+        (&klines["symbol"], &klines["interval"], &klines["count"]),
+        (&json!("BTCUSDT"), &json!("5m"), &json!(100))
+    );
+    assert_eq!(rows(&klines["data"]).len(), 100);
+    let last = &klines["data"][99];
+    let (open, high, low, close) = bar(DAYS * BARS_A_DAY - 1);
+    assert_eq!(last["timestamp"], at(END - BAR_MS));
+    assert_eq!(last["high"], json!(high));
+    for (field, expected) in
+        [("open", open as f64 + 0.1), ("low", low as f64 + 0.5), ("close", close as f64 + 0.1)]
+    {
+        assert_eq!(last[field].as_f64(), Some(expected), "{last}");
+    }
+    let hours = server.get("/prices/klines?symbol=BTCUSDT&interval=1h").json();
+    assert_eq!(hours["count"], DAYS * 24);
+    let high = (0..12).map(|index| bar(index).1).max();
+    assert_eq!(hours["data"][0]["high"].as_i64(), high);
+    assert_eq!(hours["data"][0]["timestamp"], at(START));
+
+    for (path, status) in [("/live", 200), ("/health", 200), ("/ready", 200)] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, &answer.json()["status"]), (status, &json!("ok")), "{path}");
+    }
+    let stats = server.get("/ws/stats").json();
+    for field in
+        ["active_connections", "messages_sent_1m", "slow_consumers", "updates_failed", "invariants_broken"]
+    {
+        assert!(stats[field].is_u64(), "{field} in {stats}");
+    }
+    assert_eq!(stats["subscriptions_by_symbol"]["BTCUSDT"].as_u64().map(|n| n < 2), Some(true));
+    assert_eq!(stats["boards"]["BTCUSDT"]["as_of"], at(END));
+}
+
+/// All ways to the same moment show the same levels: the socket, the time series, the grid, the list by leverage.
+#[test]
+fn every_answer_shows_the_same_levels() {
+    serve!(_folder, server, "serve");
+    let snapshot = state(&server);
+    let levels = &snapshot["data"]["levels"];
+    assert!(rows(levels).len() > 50, "{snapshot}");
+    let total = |levels: &Value, side: &str| {
+        rows(levels).iter().map(|level| level[side].as_u64().unwrap()).sum::<u64>()
+    };
+
+    let (start, end) = (at(END - 6 * 3_600_000), at(END));
+    let series = server
+        .get(&format!(
+            "/liquidations/heatmap-timeseries?symbol=BTCUSDT&start_time={start}&end_time={end}&interval=1h"
+        ))
+        .json();
+    let data = rows(&series["data"]);
+    assert_eq!(data.len(), 6, "{}", series["meta"]);
+    let last = &data[5];
+    assert_eq!((&last["timestamp"], &last["levels"]), (&json!(end), levels));
+    let meta = &series["meta"];
+    let edges = |row: &Value| {
+        rows(&row["levels"]).iter().map(|level| level["price"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    let all: Vec<i64> = data.iter().flat_map(edges).collect();
+    let consumed: u64 = data.iter().map(|row| row["positions_consumed"].as_u64().unwrap()).sum();
+    assert_eq!(
+        *meta,
+        json!({
+            "symbol": "BTCUSDT", "start_time": start, "end_time": end, "interval": "1h", "total_snapshots": 6,
+            "price_range": {"min": all.iter().min(), "max": all.iter().max()},
+            "total_long_volume": total(levels, "long_density"),
+            "total_short_volume": total(levels, "short_density"),
+            "total_consumed": consumed,
+        })
+    );
+
+    let grid = server.get("/v1/heatmap/history?symbol=BTCUSDT&range=24h").json();
+    let (low, bin) = (grid["price_low"].as_i64().unwrap(), grid["bin"].as_i64().unwrap());
+    let columns = grid["columns"].as_u64().unwrap() as usize;
+    // The last column is the bar that has just begun; the one before it ends with the last bar.
+    let column = |side: &str| {
+        rows(&grid[side]).iter().rev().find(|column| rows(column).iter().any(|usd| usd != &json!(0))).unwrap()
+    };
+    assert_eq!((rows(&grid["long"]).len(), bin), (columns, 100));
+    for (side, field) in [("long", "long_density"), ("short", "short_density")] {
+        let mut compared = 0;
+        for level in rows(levels) {
+            let row = (level["price"].as_i64().unwrap() - low) / bin;
+            let Some(usd) = usize::try_from(row).ok().and_then(|row| column(side).get(row)) else { continue };
+            // The grid holds single precision.
+            let (usd, expected) = (usd.as_f64().unwrap(), level[field].as_f64().unwrap());
+            assert!((usd - expected).abs() <= 1.0 + expected * 1e-6, "{side} at {level}: {usd}");
+            compared += 1;
+        }
+        assert!(compared > 30, "{compared} rows of the grid have levels");
+    }
+
+    let by_leverage = server.get("/liquidations/levels?symbol=BTCUSDT").json();
+    assert_eq!(by_leverage["current_price"], snapshot["data"]["current_price"]);
+    assert!(by_leverage["model"].as_str().unwrap().contains("ledger"));
+    for (list, field, sign) in
+        [("long_liquidations", "long_density", -1.0), ("short_liquidations", "short_density", 1.0)]
+    {
+        let list = rows(&by_leverage[list]);
+        for level in rows(levels) {
+            let of_price = list.iter().filter(|row| row["price_level"] == level["price"]);
+            let (sum, count) =
+                of_price.fold((0, 0), |(sum, count), row| (sum + row["volume"].as_u64().unwrap(), count + 1));
+            // Each class is rounded to whole dollars by itself.
+            assert!(
+                sum.abs_diff(level[field].as_u64().unwrap()) <= count / 2 + 1,
+                "{field} of {level}: {sum}"
+            );
+        }
+        let distance: Vec<f64> = list.iter().map(|row| row["distance_pct"].as_f64().unwrap()).collect();
+        assert!(distance.is_sorted_by(|a, b| a.abs() <= b.abs()), "nearest first");
+        assert!(distance.iter().all(|far| far * sign > -0.2), "on its own side of the price: {distance:?}");
+        assert!(list.iter().all(|row| row["leverage"].as_str().unwrap().ends_with('x')));
+    }
+    let recent = server.get("/liquidations/levels?symbol=BTCUSDT&timeframe=12h").json();
+    let volume = |body: &Value| {
+        let both = rows(&body["long_liquidations"]).iter().chain(rows(&body["short_liquidations"]));
+        both.map(|row| row["volume"].as_u64().unwrap()).sum::<u64>()
+    };
+    assert!((1..volume(&by_leverage)).contains(&volume(&recent)), "what opened in 12 hours is a part");
+}
+
+#[test]
+fn the_time_series_takes_weights_and_bins() {
+    serve!(_folder, server, "serve");
+    let ask = |more: &str| {
+        let (start, end) = (at(END - 3_600_000), at(END));
+        let path = format!(
+            "/liquidations/heatmap-timeseries?symbol=BTCUSDT&start_time={start}&end_time={end}{more}"
+        );
+        let answer = server.get(&path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    };
+    let plain = ask("&interval=15m");
+    assert_eq!(plain, ask(""), "15 minutes is the default");
+    assert_eq!(rows(&plain["data"]).len(), 4);
+    let coarse = ask("&price_bin_size=500");
+    let wide = rows(&coarse["data"][3]["levels"]);
+    assert!(wide.iter().all(|level| level["price"].as_i64().unwrap() % 500 == 0), "{wide:?}");
+    // Levels are summed, never dropped.
+    let volume = |body: &Value| body["meta"]["total_long_volume"].as_f64().unwrap();
+    assert!((volume(&coarse) / volume(&plain) - 1.0).abs() < 1e-3);
+    assert!(wide.len() * 4 < rows(&plain["data"][3]["levels"]).len());
+
+    // Only 100x: every level that was seen opening lies close to where it was opened.
+    let near = ask("&leverage_weights=100:1");
+    let far = ask("&leverage_weights=3:1");
+    let spread = |body: &Value| {
+        let range = &body["meta"]["price_range"];
+        range["max"].as_f64().unwrap() - range["min"].as_f64().unwrap()
+    };
+    assert!(spread(&near) < 0.7 * spread(&far), "{} {}", near["meta"], far["meta"]);
+    assert_ne!(near["data"], plain["data"]);
+    assert_eq!(
+        ask("&leverage_weights=5:20,10:30,25:30,50:15,100:5"),
+        ask("&leverage_weights=5:2,10:3,25:3,50:1.5,100:0.5")
+    );
+    // Times are read in any of their forms.
+    let by_ms = server.get(&format!(
+        "/liquidations/heatmap-timeseries?symbol=BTCUSDT&start_time={}&end_time={END}&interval=15m",
+        END - 3_600_000
+    ));
+    assert_eq!(by_ms.json(), plain);
+}
+
+#[test]
+fn the_grid_in_both_forms() {
+    serve!(_folder, server, "serve");
+    let path = "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96&bin=200";
+    let json = server.get(path);
+    assert_eq!(
+        (json.header("content-type"), json.header("vary").map(|vary| vary.contains("accept"))),
+        (Some("application/json"), Some(true))
+    );
+    let json = json.json();
+    let kind = "application/vnd.liqheat.grid";
+    let binary = get_with(server.address(), path, &[("Accept", kind)]);
+    assert_eq!((binary.status, binary.header("content-type")), (200, Some(kind)));
+
+    assert_eq!(&binary.body[..4], b"LQG1");
+    let length = u32::from_le_bytes(binary.body[4..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&binary.body[8..8 + length]).unwrap();
+    for (field, value) in header.as_object().unwrap() {
+        assert_eq!(&json[field], value, "{field}");
+    }
+    assert_eq!(
+        (&header["column_ms"], &header["bin"], &header["as_of"]),
+        (&json!(900_000), &json!(200), &json!(END))
+    );
+    let (columns, rows_n) =
+        (header["columns"].as_u64().unwrap() as usize, header["rows"].as_u64().unwrap() as usize);
+    assert_eq!(columns, 96, "a day, with the column that has just begun");
+    let planes = &binary.body[8 + length..];
+    assert_eq!(planes.len(), 2 * columns * rows_n);
+    let (usd_min, usd_max) = (header["usd_min"].as_f64().unwrap(), header["usd_max"].as_f64().unwrap());
+    let step = (usd_max / usd_min).powf(1.0 / 254.0);
+    for (plane, side) in planes.chunks(columns * rows_n).zip(["long", "short"]) {
+        let mut lit = 0;
+        for (bytes, column) in plane.chunks(rows_n).zip(rows(&json[side])) {
+            for (byte, usd) in bytes.iter().zip(rows(column)) {
+                let usd = usd.as_f64().unwrap();
+                let expected = usd_min * step.powi(i32::from(*byte) - 1);
+                let ok = match byte {
+                    0 => usd == 0.0,
+                    1 => usd <= usd_min * step,
+                    _ => (usd - expected).abs() <= expected * (step - 1.0) + 1.0,
+                };
+                assert!(ok, "{side}: byte {byte} for {usd}");
+                lit += usize::from(*byte > 0);
+            }
+        }
+        assert!(lit > columns * rows_n / 20, "{side}: {lit} cells have mass");
+    }
+    let packed = get_with(server.address(), path, &[("Accept", kind), ("Accept-Encoding", "gzip")]);
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert!(packed.body.len() * 2 < binary.body.len());
+}
+
+#[test]
+fn mistakes_are_answered_with_what_would_be_right() {
+    serve!(_folder, server, "serve");
+    let series = |more: &str| format!("/liquidations/heatmap-timeseries?{more}");
+    let range = format!("start_time={}&end_time={}", at(END - 3_600_000), at(END));
+    let cases = [
+        (series(&format!("symbol=XYZUSDT&{range}")), 400, "Symbol 'XYZUSDT' not supported. Valid: BTCUSDT"),
+        (series(&range), 422, "'symbol' is missing"),
+        (series("symbol=BTCUSDT&end_time=2025-08-26"), 422, "'start_time' is missing"),
+        (series("symbol=BTCUSDT&start_time=2025-08-26"), 422, "'end_time' is missing"),
+        (series("symbol=BTCUSDT&start_time=yesterday&end_time=2025-08-26"), 422, "'yesterday' is not a time"),
+        (series("symbol=BTCUSDT&start_time=2025-08-27&end_time=2025-08-26"), 422, "later than"),
+        (series("symbol=BTCUSDT&start_time=2015-01-01&end_time=2025-08-26"), 422, "shorter time"),
+        (series(&format!("symbol=BTCUSDT&{range}&interval=7m")), 422, "5m, 15m, 1h, 4h"),
+        (series(&format!("symbol=BTCUSDT&{range}&price_bin_size=0")), 422, "greater than zero"),
+        (series(&format!("symbol=BTCUSDT&{range}&price_bin_size=-5")), 422, "price_bin_size"),
+        (series(&format!("symbol=BTCUSDT&{range}&price_bin_size=wide")), 422, "price_bin_size"),
+        (series(&format!("symbol=BTCUSDT&{range}&leverage_weights=5")), 400, "5:20,10:30"),
+        (series(&format!("symbol=BTCUSDT&{range}&leverage_weights=5:-1")), 400, "leverage_weights"),
+        (series(&format!("symbol=BTCUSDT&{range}&leverage_weights=0:1")), 400, "leverage_weights"),
+        ("/prices/klines".to_owned(), 422, "'symbol' is missing"),
+        ("/prices/klines?symbol=ETHUSDT".to_owned(), 400, "ETHUSDT"),
+        ("/prices/klines?symbol=BTCUSDT&interval=5".to_owned(), 422, "1m, "),
+        ("/prices/klines?symbol=BTCUSDT&interval=1m".to_owned(), 400, "stored in bars of 5m"),
+        ("/prices/klines?symbol=BTCUSDT&limit=0".to_owned(), 422, "from 1 to"),
+        ("/prices/klines?symbol=BTCUSDT&limit=many".to_owned(), 422, "from 1 to"),
+        ("/liquidations/levels?symbol=".to_owned(), 422, "'symbol' is missing"),
+        ("/liquidations/levels?symbol=BTCUSDT&timeframe=2h".to_owned(), 422, "12h, 24h"),
+        ("/v1/heatmap/history?symbol=BTCUSDT&range=5d".to_owned(), 422, "12h, 24h"),
+        ("/v1/heatmap/history?symbol=BTCUSDT&columns=0".to_owned(), 422, "from 1 to"),
+        ("/v1/heatmap/history?symbol=BTCUSDT&bin=-1".to_owned(), 422, "bin"),
+        ("/v1/heatmap/history?symbol=BTCUSDT&bin=0.00000001".to_owned(), 400, "larger 'bin'"),
+        ("/v1/liquidations?symbol=BTCUSDT&start_time=x".to_owned(), 422, "start_time"),
+        ("/v1/liquidations?symbol=XYZ".to_owned(), 400, "XYZ"),
+        ("/v2/everything".to_owned(), 404, "/v2/everything"),
+        ("/ws/heatmap".to_owned(), 400, "WebSocket"),
+    ];
+    for (path, status, part) in cases {
+        let answer = server.get(&path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        let body = answer.json();
+        let detail = body["detail"].as_str().unwrap();
+        assert!(detail.contains(part), "{path}: {detail}");
+        assert_eq!(body.as_object().unwrap().len(), 1, "{body}");
+    }
+}
+
+#[test]
+fn liquidations_that_really_happened() {
+    let (folder, db) = loaded(2);
+    let (day, ms) = ("2025-08-25", START + 100_000);
+    let rows = format!(
+        "{ms},SELL,LIMIT,IOC,2,99779.5,100020.9,FILLED,1.5,1.5\n{},BUY,LIMIT,IOC,7,1,100425,FILLED,7,7\n",
+        ms + 60_000
+    );
+    let file = folder.put(&format!("more/BTCUSDT-liquidationSnapshot-{day}.csv"), rows);
+    crate::support::load(&db, &[file]);
+    let server = server("serve").arg("--db").arg(db).serve();
+    let ask = |more: &str| server.get(&format!("/v1/liquidations?symbol=BTCUSDT{more}")).json();
+    let first =
+        json!({"timestamp": at(ms), "side": "long", "price": 100_020.9, "quantity": 1.5, "usd": 150_031});
+    let second = json!({"timestamp": at(ms + 60_000), "side": "short", "price": 100_425, "quantity": 7, "usd": 702_975});
+    let day = "&start_time=2025-08-25&end_time=2025-08-26";
+    assert_eq!(ask(day), json!({"symbol": "BTCUSDT", "data": [first, second]}));
+    assert_eq!(ask(&format!("{day}&limit=1"))["data"], json!([second]), "the newest");
+    assert_eq!(ask("")["data"], json!([]), "by default those of the last day");
+}
+
+#[test]
+fn the_page_or_why_there_is_none() {
+    serve!(_folder, server, "serve");
+    let answer = server.get("/");
+    if answer.status == 200 {
+        assert!(answer.header("content-type").unwrap().starts_with("text/html"), "{:?}", answer.headers);
+        assert!(answer.text().contains("<html") && answer.header("content-security-policy").is_some());
+    } else {
+        assert_eq!(answer.status, 404);
+        assert!(answer.text().contains("built without its page"), "{}", answer.text());
+    }
+    let hidden = server.get("/../Cargo.toml");
+    assert_eq!(hidden.status, 404);
+}
+
+#[test]
+fn a_file_without_data_says_what_to_do() {
+    let folder = liqheat_testkit::Folder::new();
+    let server = server("serve").args("--db").arg(folder.path("empty.duckdb")).serve();
+    assert_eq!(server.get("/v1/symbols").json()["symbols"], json!([]));
+    let ready = server.get("/ready");
+    assert_eq!(ready.status, 503);
+    assert!(ready.json()["reasons"][0].as_str().unwrap().contains("liqheat ingest"), "{}", ready.text());
+    assert_eq!((server.get("/live").status, server.get("/health").status), (200, 200));
+    assert!(server.wait_for_log("liqheat ingest").contains("WARN"));
+    assert_eq!(server.terminate().code, Some(0));
+}
+
+/// What may be polled without sockets, and its state: everything.
+#[test]
+fn without_sockets_polling_goes_on() {
+    let (_folder, db) = loaded(DAYS);
+    let expected = {
+        let server = server("serve").arg("--db").arg(&db).serve();
+        (state(&server), answers(&server))
+    };
+    let server = server("serve").arg("--db").arg(&db).env("WS_ENABLED", "false").serve();
+    server.wait_for_log("WS_ENABLED=false");
+    let refused = liqheat_testkit::Viewer::connect(server.address(), &[]).unwrap_err();
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true));
+    assert_eq!(answers(&server), expected.1);
+    assert_eq!(server.get("/ready").status, 200);
+    let stats = server.get("/ws/stats").json();
+    assert_eq!(stats["boards"]["BTCUSDT"]["hash"], expected.0["hash"]);
+}
+
+/// Everything a page or a poller asks for; the epoch, which is new in every run, left out.
+fn answers(server: &Running) -> Vec<Value> {
+    let mut grid = server.get("/v1/heatmap/history?symbol=BTCUSDT&range=24h").json();
+    grid["epoch"].take();
+    let others = [
+        "/v1/symbols",
+        "/liquidations/levels?symbol=BTCUSDT",
+        "/liquidations/heatmap-timeseries?symbol=BTCUSDT&start_time=2025-08-26&end_time=2025-08-27",
+        "/prices/klines?symbol=BTCUSDT",
+    ];
+    others.iter().map(|path| server.get(path).json()).chain([grid]).collect()
+}

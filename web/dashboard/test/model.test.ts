@@ -57,7 +57,7 @@ test('the live edge repaints the last column and grows new ones', () => {
     assert.equal(picture.takeDirtyFrom(), 9);
     assert.ok(Math.abs((picture.read(9.2 * MINUTE, 122)?.longUsd ?? 0) / 100_000 - 1) < 0.03);
     assert.equal(picture.read(9.2 * MINUTE, 132)?.longUsd, 0);
-    assert.equal(picture.paint(11.1 * MINUTE, 150, [live(130, 0, 9_000)]), 'painted');
+    assert.equal(picture.paint(11.1 * MINUTE, 150, [live(130, 0, 9_000)]), 'patched');
     assert.equal(picture.columns(), 12);
     // The column in between keeps what was known.
     assert.ok((picture.read(10.5 * MINUTE, 122)?.longUsd ?? 0) > 0);

@@ -24,16 +24,18 @@ export interface CellReading {
 }
 
 export type LiveOutcome =
-    /** The last column was repainted (or columns were added). */
+    /** The last column was repainted (or one was added). */
     | 'painted'
+    /** The same, but columns in between were never seen and only repeat the last known one. */
+    | 'patched'
     /** The state is older than the picture's edge. */
     | 'old'
     /** The picture no longer fits the market (a gap in time, the price near its edge, amounts beyond its scale): ask again. */
     | 'outgrown';
 
 const SPARE_COLUMNS_MIN = 64;
-/** A live state further ahead than this many columns leaves a hole, which only the history can fill. */
-const GAP_COLUMNS_MAX = 3;
+/** A live state further ahead than this share of the picture leaves a hole that is not worth patching. */
+const GAP_SHARE_MAX = 0.1;
 /** Live amounts this far beyond the scale's end would all look alike: the history comes with a longer scale. */
 const OVERFLOW_FACTOR = 1.25;
 /** Share of the rows at either end that the price should stay out of. */
@@ -101,12 +103,14 @@ export class Heat {
     paint(asOf: number, price: number | null, levels: readonly LiveLevel[]): LiveOutcome {
         const column = Math.floor((asOf - this.#start) / this.header.column_ms);
         if (column < this.#columns - 1) return 'old';
-        if (column - this.#columns >= GAP_COLUMNS_MAX || this.#columns === 0) return 'outgrown';
+        const missing = column + 1 - this.#columns;
+        if (missing > this.header.columns * GAP_SHARE_MAX + 1) return 'outgrown';
         if (price !== null && this.#nearEdge(price)) return 'outgrown';
         // Counted beforehand: adding may drop the oldest columns, which renumbers the rest.
-        for (let missing = column + 1 - this.#columns; missing > 0; missing--) this.#addColumn();
+        for (let added = 0; added < missing; added++) this.#addColumn();
         const largest = this.#fillLast(levels);
-        return largest > this.steps.usdMax * OVERFLOW_FACTOR ? 'outgrown' : 'painted';
+        if (largest > this.steps.usdMax * OVERFLOW_FACTOR) return 'outgrown';
+        return missing > 1 ? 'patched' : 'painted';
     }
 
     /** What stands at a time and price, or null outside the picture. */

@@ -25,6 +25,8 @@ export interface View {
     theme: Theme;
     /** Realised liquidations as circles. */
     events: boolean;
+    /** The map shows only positions opened within this range; empty for all. */
+    opened: string;
 }
 
 export const THRESHOLD_MAX = 0.95;
@@ -39,6 +41,7 @@ export const DEFAULT_VIEW: Readonly<View> = {
     threshold: 0,
     theme: 'dark',
     events: true,
+    opened: '',
 };
 
 function oneOf<T extends string>(allowed: readonly T[], value: string | null, otherwise: T): T {
@@ -59,6 +62,7 @@ export function viewFromQuery(query: string, base: Readonly<View> = DEFAULT_VIEW
         colours: oneOf(COLOURS, params.get('colours'), base.colours),
         threshold: threshold >= 0 ? Math.min(THRESHOLD_MAX, threshold) : base.threshold,
         theme: oneOf(THEMES, params.get('theme'), base.theme),
+        opened: oneOf(['', ...ranges], params.get('opened'), base.opened),
         events: params.has('events') ? params.get('events') !== '0' : base.events,
     };
 }
@@ -75,5 +79,6 @@ export function queryOf(view: Readonly<View>, base: Readonly<View> = DEFAULT_VIE
     if (view.threshold !== base.threshold) params.set('threshold', String(Math.round(view.threshold * 1000) / 1000));
     if (view.theme !== base.theme) params.set('theme', view.theme);
     if (view.events !== base.events) params.set('events', view.events ? '1' : '0');
+    if (view.opened !== base.opened) params.set('opened', view.opened);
     return `?${params.toString()}`;
 }

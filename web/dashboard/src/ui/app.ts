@@ -104,6 +104,13 @@ export class App {
         this.#coloursSelect.addEventListener('change', () => {
             this.#change({ colours: COLOURS.find((each) => each === this.#coloursSelect.value) ?? 'viridis' });
         });
+        const opened = byId('opened', HTMLSelectElement);
+        opened.append(element('option', { value: '', textContent: 'Opened any time' }));
+        for (const { id } of RANGES) opened.append(element('option', { value: id, textContent: `Opened in ${id}` }));
+        opened.addEventListener('change', () => {
+            this.#change({ opened: opened.value });
+            this.#openPane();
+        });
         for (const command of ['events', 'theme', 'help'] as const) {
             byId(command, HTMLButtonElement).addEventListener('click', () => this.#command(command));
         }
@@ -166,7 +173,7 @@ export class App {
 
     #openPane(): void {
         const info = this.#info();
-        if (this.#view.pane === 'map' && info !== undefined) this.#map.open(info);
+        if (this.#view.pane === 'map' && info !== undefined) this.#map.open(info, this.#view.opened);
         if (this.#view.pane === 'heatmap') this.#map.close();
         this.#loaded(true);
         this.#foot();
@@ -192,6 +199,8 @@ export class App {
         document.documentElement.dataset.theme = view.theme;
         document.documentElement.dataset.pane = view.pane;
         this.#panes.press(view.pane);
+        byId('opened', HTMLSelectElement).value = view.opened;
+        byId('opened-field', HTMLElement).hidden = view.pane !== 'map';
         this.#ranges.press(this.#shownRange);
         this.#sides.press(view.side);
         this.#scales.press(view.scale);
@@ -272,7 +281,7 @@ export class App {
         this.#symbolSelect.value = info.symbol;
         byId('simulated', HTMLElement).hidden = !info.simulated;
         this.#tooltip.hide();
-        if (this.#view.pane === 'map') this.#map.open(info);
+        if (this.#view.pane === 'map') this.#map.open(info, this.#view.opened);
         this.#market.open(info, this.#shownRange, this.#chart.paneSize().width / CANDLE_PX_MIN);
     }
 

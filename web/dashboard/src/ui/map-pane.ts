@@ -9,6 +9,8 @@ import { element } from './dom.ts';
 import type { Row, Tooltip } from './tooltip.ts';
 
 const REFRESH_MS = 2_000;
+/** Positions of a stretch of time cost the server a run over its bars. */
+const REFRESH_OPENED_MS = 15_000;
 const BAR_PX_MIN = 7;
 const BARS_MIN = 24;
 
@@ -21,6 +23,7 @@ export class MapPane {
     readonly #request: () => void;
     readonly #failed: (why: string | null) => void;
     #info: SymbolInfo | null = null;
+    #opened = '';
     #levels: LeverageLevels | null = null;
     #map: LeverageMap | null = null;
     /** Leverages switched off; kept over symbols. */
@@ -41,9 +44,11 @@ export class MapPane {
         this.#view = new MapView(host, (bin, at) => this.#point(bin, at), request);
     }
 
-    open(info: SymbolInfo): void {
+    /** `opened`: a range in which the positions were opened, or empty for all of them. */
+    open(info: SymbolInfo, opened: string): void {
         if (this.#info?.symbol !== info.symbol) this.#levels = null;
         this.#info = info;
+        this.#opened = opened;
         this.#host.hidden = false;
         this.#chips.hidden = false;
         clearTimeout(this.#timer);
@@ -83,7 +88,8 @@ export class MapPane {
         this.#abort = new AbortController();
         const { signal } = this.#abort;
         try {
-            const levels = await this.#api.levels({ symbol: info.symbol }, signal);
+            const within = this.#opened === '' ? {} : { timeframe: this.#opened };
+            const levels = await this.#api.levels({ symbol: info.symbol, ...within }, signal);
             if (signal.aborted) return;
             this.#levels = levels;
             this.#failed(null);
@@ -92,7 +98,7 @@ export class MapPane {
             if (signal.aborted) return;
             if (this.#levels === null) this.#failed(error instanceof Error ? error.message : String(error));
         }
-        this.#timer = setTimeout(() => void this.#fetch(), REFRESH_MS);
+        this.#timer = setTimeout(() => void this.#fetch(), this.#opened === '' ? REFRESH_MS : REFRESH_OPENED_MS);
     }
 
     /** One button a leverage: the legend and the filter in one. */

@@ -36,9 +36,12 @@ const COLUMNS_MAX = 1000;
 const UPDATE_INTERVAL_S = 1;
 const CORRECT_EVERY_MS = 5_000;
 const RELOAD_GAP_MS = 4_000;
+/** Patched columns look right, so what they really were can wait. */
+const PATCHED_GAP_MS = 15_000;
 const RETRY_MS = 3_000;
-const EVENTS_MAX = 5_000;
-const CORRECTED_CANDLES = 4;
+const EVENTS_MAX = 10_000;
+const CORRECTED_CANDLES_MIN = 4;
+const CORRECTED_CANDLES_MAX = 1_000;
 
 export class Market {
     readonly #api: Api;
@@ -56,6 +59,9 @@ export class Market {
     #corrections: Candle[] = [];
     #epoch: string | undefined;
     #loadedAt = 0;
+    #patched = false;
+    /** Open time of the newest candle that came from the server. */
+    #correctedTo = 0;
     #retry: ReturnType<typeof setTimeout> | undefined;
     #refresh: ReturnType<typeof setInterval> | undefined;
 
@@ -100,8 +106,8 @@ export class Market {
     }
 
     /** Fetches the picture again, leaving pan and zoom alone. */
-    reload(): void {
-        if (this.load.kind === 'loading' || Date.now() - this.#loadedAt < RELOAD_GAP_MS) return;
+    reload(gapMs = RELOAD_GAP_MS): void {
+        if (this.load.kind === 'loading' || Date.now() - this.#loadedAt < gapMs) return;
         void this.#fetch(true);
     }
 
@@ -135,10 +141,13 @@ export class Market {
         const edge = this.#edge;
         if (edge === null) return changed;
         const { levels, current_price: price } = edge.snapshot.data;
-        if (heat.paint(edge.asOf, price, levels) === 'outgrown') {
+        const outcome = heat.paint(edge.asOf, price, levels);
+        if (outcome === 'outgrown') {
             this.reload();
             return changed;
         }
+        if (outcome === 'patched') this.#patched = true;
+        if (this.#patched) this.reload(PATCHED_GAP_MS);
         if (price !== null) changed.push(...candles.touch(edge.asOf, price));
         return [...new Set(changed)].sort((a, b) => a - b);
     }
@@ -180,6 +189,8 @@ export class Market {
                 this.#again(signal);
             } else {
                 this.heat = new Heat(grid);
+                this.#patched = false;
+                this.#correctedTo = candles.at(-1)?.time ?? 0;
                 this.candles = new Candles(candles, stepMs, header.start, header.as_of);
                 this.load = { kind: 'shown' };
             }
@@ -213,11 +224,15 @@ export class Market {
         const { signal } = this.#abort;
         const interval = candleInterval(this.#range, info.interval, this.#barsMax);
         try {
-            const newest = await this.#api.candles({ symbol: info.symbol, interval, limit: CORRECTED_CANDLES }, signal);
+            const since = ((this.#edge?.asOf ?? 0) - this.#correctedTo) / intervalMs(interval);
+            const limit = Math.min(CORRECTED_CANDLES_MAX, Math.max(CORRECTED_CANDLES_MIN, Math.ceil(since) + 2));
+            const newest = await this.#api.candles({ symbol: info.symbol, interval, limit }, signal);
             if (signal.aborted) return;
             this.#corrections = newest;
-            const since = this.events.at(-1)?.time;
-            const more = await this.#eventsSince(since === undefined ? (this.heat?.start() ?? 0) : since + 1, signal);
+            this.#correctedTo = newest.at(-1)?.time ?? this.#correctedTo;
+            const newestEvent = this.events.at(-1)?.time;
+            const from = newestEvent === undefined ? (this.heat?.start() ?? 0) : newestEvent + 1;
+            const more = await this.#eventsSince(from, signal);
             if (signal.aborted) return;
             this.events = [...this.events, ...more].slice(-EVENTS_MAX);
             this.#tell.changed();

@@ -2,7 +2,8 @@
 import { HeatmapWebSocket as Connection, type HeatmapOptions } from './connection/heatmap-websocket.ts';
 import { standardEnvironment, type Environment, type Socket } from './transport/environment.ts';
 
-export type { HeatmapOptions, SymbolState } from './connection/heatmap-websocket.ts';
+export type { HeatmapOptions } from './connection/heatmap-websocket.ts';
+export type { SymbolState } from './connection/subscriptions.ts';
 export type { Reason, Status, StatusChange } from './connection/status.ts';
 export type { Environment, Socket } from './transport/environment.ts';
 export type {

@@ -6,21 +6,18 @@
  * behind `Environment`; what a state is, behind `Board`; what the application sees of the connection, behind
  * `StatusMachine`. This file only decides what to do when one of them reports something.
  */
-import { Board, type Outcome } from '../model/board.ts';
-import { type Environment, type Socket } from '../transport/environment.ts';
-import { Poller, pollAddress, type PollItem } from '../transport/polling.ts';
+import type { Outcome } from '../model/board.ts';
+import type { Environment, Socket } from '../transport/environment.ts';
+import { Poller, pollAddress } from '../transport/polling.ts';
 import {
     ackMessage,
     parseFrame,
     pingMessage,
-    subscribeMessage,
     unsubscribeMessage,
     type DeltaFrame,
     type ErrorFrame,
-    type FeedState,
     type Frame,
     type Mismatch,
-    type ResumePoint,
     type SnapshotFrame,
     type StatusFrame,
     type SubscribeOptions,
@@ -28,7 +25,9 @@ import {
 } from '../wire/frames.ts';
 import { Backoff } from './backoff.ts';
 import { afterClose } from './codes.ts';
+import { Liveness } from './liveness.ts';
 import { StatusMachine, type Reason, type Status, type StatusChange } from './status.ts';
+import { inMessages, Subscriptions, type Subscription, type SymbolState, type Via } from './subscriptions.ts';
 
 export interface HeatmapOptions {
     /** A whole state, whatever travelled. */
@@ -47,66 +46,33 @@ export interface HeatmapOptions {
     pollUrl?: string | false;
 }
 
-/** Everything known about a symbol. */
-export interface SymbolState {
-    /** The newest whole state. */
-    snapshot: SnapshotFrame;
-    /** The feed's state as last reported, null before the first report. */
-    feed: FeedState | null;
-    /** When the newest frame about this symbol arrived, milliseconds since 1970. */
-    heardAt: number;
-    via: 'socket' | 'polling';
-}
-
-interface Subscription {
-    readonly board: Board;
-    options: SubscribeOptions;
-    feed: FeedState | null;
-    heardAt: number;
-    via: 'socket' | 'polling';
-    /** States in a row that did not match their hash. */
-    mismatches: number;
-}
-
 const BACKOFF_FIRST_MS = 2_000;
 const BACKOFF_LAST_MS = 32_000;
 const HANDSHAKE_LIMIT_MS = 10_000;
-const PING_EVERY_MS = 30_000;
-/** The server sends a heartbeat every 15 s; two missed and some slack is silence. */
-const SILENCE_MS = 40_000;
-const PROBE_LIMIT_MS = 5_000;
-const TICK_MS = 5_000;
-/** A tick this late means that the machine slept or the page was frozen. */
-const TIME_JUMP_MS = 15_000;
 const SLOW_FOR_MS = 15_000;
 const FAILURES_BEFORE_POLLING = 3;
 const MISMATCHES_BEFORE_SHOWING = 3;
 const DEFAULT_POLL_MS = 5_000;
-const SYMBOLS_PER_MESSAGE = 10;
 
 export class HeatmapWebSocket extends EventTarget {
     readonly #url: string;
     readonly #world: Environment;
     readonly #status: StatusMachine;
     readonly #backoff: Backoff;
-    readonly #subscriptions = new Map<string, Subscription>();
+    readonly #subscriptions = new Subscriptions();
+    readonly #liveness: Liveness;
     readonly #poller: Poller | null;
     #signal: AbortSignal | undefined;
     #wanted = false;
     #socket: Socket | null = null;
     #open = false;
-    /** Timers that belong to the present attempt or connection; all are cancelled when it ends. */
-    #timers = new Set<() => void>();
+    #cancelHandshake: (() => void) | null = null;
     #cancelRetry: (() => void) | null = null;
     #unwatchPage: (() => void) | null = null;
     #pollingOffered = true;
     #polling = false;
     #goawayMs: number | null = null;
-    #heardAt = 0;
-    #pingedAt = 0;
-    #tickedAt = 0;
     #slowUntil = 0;
-    #probing = false;
 
     constructor(url: string, options: HeatmapOptions, world: Environment) {
         super();
@@ -115,6 +81,12 @@ export class HeatmapWebSocket extends EventTarget {
         this.#status = new StatusMachine((change) => this.#emit('statuschange', change));
         this.#backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_LAST_MS, () => world.random());
         this.#poller = this.#makePoller(options.pollUrl);
+        this.#liveness = new Liveness(world, {
+            ping: () => this.#socket?.send(pingMessage()),
+            silent: () => this.#silent(),
+            dead: () => this.#lost('no_answer', 'no answer to a ping'),
+            ticked: (now) => this.#slowNoMore(now),
+        });
         this.#listen('snapshot', options.onSnapshot);
         this.#listen('delta', options.onDelta);
         this.#listen('feed', options.onFeed);
@@ -138,26 +110,14 @@ export class HeatmapWebSocket extends EventTarget {
 
     /** Follows these symbols from now on, also over reconnects; again with other options changes them. */
     subscribe(symbols: readonly string[], options: SubscribeOptions = {}): void {
-        for (const symbol of symbols) {
-            const known = this.#subscriptions.get(symbol);
-            if (known === undefined) {
-                const board = new Board(symbol);
-                this.#subscriptions.set(symbol, {
-                    board, options, feed: null, heardAt: 0, via: 'socket', mismatches: 0,
-                });
-            } else {
-                // Another bin or range is another state: nothing of the old one may be built on.
-                if (viewOf(known.options) !== viewOf(options)) known.board.forget();
-                known.options = options;
-            }
-        }
+        this.#subscriptions.add(symbols, options);
         if (this.#open) this.#sendSubscribe(symbols);
         if (this.#polling) this.#followPolls();
     }
 
     unsubscribe(symbols: readonly string[]): void {
-        for (const symbol of symbols) this.#subscriptions.delete(symbol);
-        if (this.#open) this.#inMessages(symbols, (some) => this.#socket?.send(unsubscribeMessage(some)));
+        this.#subscriptions.remove(symbols);
+        if (this.#open) for (const some of inMessages(symbols)) this.#socket?.send(unsubscribeMessage(some));
         if (this.#polling) this.#followPolls();
     }
 
@@ -168,10 +128,7 @@ export class HeatmapWebSocket extends EventTarget {
 
     /** The newest state of a symbol, or undefined before the first. */
     state(symbol: string): SymbolState | undefined {
-        const known = this.#subscriptions.get(symbol);
-        const snapshot = known?.board.snapshot() ?? null;
-        if (known === undefined || snapshot === null) return undefined;
-        return { snapshot, feed: known.feed, heardAt: known.heardAt, via: known.via };
+        return this.#subscriptions.state(symbol);
     }
 
     /** The connection's status with its reason. */
@@ -195,9 +152,10 @@ export class HeatmapWebSocket extends EventTarget {
             return;
         }
         this.#socket = socket;
-        const timeout = this.#after(HANDSHAKE_LIMIT_MS, () => this.#lost('no_answer', 'the server did not answer'));
+        this.#cancelHandshake = this.#world.later(HANDSHAKE_LIMIT_MS, () => {
+            this.#lost('no_answer', 'the server did not answer');
+        });
         socket.onopen = () => {
-            timeout();
             if (this.#socket === socket) this.#opened();
         };
         socket.onmessage = (event) => {
@@ -212,17 +170,13 @@ export class HeatmapWebSocket extends EventTarget {
 
     #opened(): void {
         this.#open = true;
+        this.#cancelHandshake?.();
+        this.#cancelHandshake = null;
         this.#stopPolling();
-        const now = this.#world.now();
-        this.#heardAt = now;
-        this.#tickedAt = now;
         this.#slowUntil = 0;
-        this.#probing = false;
         this.#status.move('connected', 'opened', 'connected');
-        this.#sendSubscribe([...this.#subscriptions.keys()]);
-        // Answered even when nothing is subscribed, so that a server that opens and says nothing is noticed.
-        this.#ping(now);
-        this.#after(TICK_MS, () => this.#tick());
+        this.#sendSubscribe(this.#subscriptions.symbols());
+        this.#liveness.start();
     }
 
     #closed(code: number, reason: string): void {
@@ -265,8 +219,9 @@ export class HeatmapWebSocket extends EventTarget {
         this.#socket = null;
         this.#open = false;
         this.#goawayMs = null;
-        for (const cancel of this.#timers) cancel();
-        this.#timers.clear();
+        this.#cancelHandshake?.();
+        this.#cancelHandshake = null;
+        this.#liveness.stop();
     }
 
     #fail(reason: Reason, message: string): void {
@@ -295,46 +250,24 @@ export class HeatmapWebSocket extends EventTarget {
 
     // --- keeping the connection honest ---
 
-    #tick(): void {
-        const now = this.#world.now();
-        const late = now - this.#tickedAt > TIME_JUMP_MS;
-        this.#tickedAt = now;
-        this.#after(TICK_MS, () => this.#tick());
-        if (late) this.#probe(now);
-        else if (now - this.#heardAt > SILENCE_MS) {
-            if (!this.#status.is('stale')) this.#status.move('stale', 'silent', 'the server has gone silent');
-            this.#probe(now);
-        } else if (now - this.#pingedAt >= PING_EVERY_MS) this.#ping(now);
-        if (this.#status.is('slow') && now > this.#slowUntil) {
-            this.#status.move('connected', 'caught_up', 'caught up again');
-        }
+    #silent(): void {
+        if (!this.#status.is('stale')) this.#status.move('stale', 'silent', 'the server has gone silent');
     }
 
-    /** Asks for any sign of life, and gives the connection up when none comes. */
-    #probe(now: number): void {
-        if (this.#probing) return;
-        this.#probing = true;
-        this.#ping(now);
-        this.#after(PROBE_LIMIT_MS, () => {
-            if (this.#probing) this.#lost('no_answer', 'no answer to a ping');
-        });
-    }
-
-    #ping(now: number): void {
-        this.#pingedAt = now;
-        this.#socket?.send(pingMessage());
+    #slowNoMore(now: number): void {
+        if (!this.#status.is('slow') || now <= this.#slowUntil) return;
+        this.#status.move('connected', 'caught_up', 'caught up again');
     }
 
     #woke(): void {
-        if (this.#open) this.#probe(this.#world.now());
+        if (this.#open) this.#liveness.probe();
         else if (this.#cancelRetry !== null) this.#attempt('retry');
     }
 
     // --- what arrives ---
 
     #received(data: unknown): void {
-        this.#heardAt = this.#world.now();
-        this.#probing = false;
+        this.#liveness.heard();
         this.#backoff.reset();
         if (this.#status.is('stale') && this.#status.get().reason === 'silent') {
             this.#status.move('connected', 'heard_again', 'the server answers again');
@@ -346,7 +279,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#handle(parseFrame(data), 'socket');
     }
 
-    #handle(frame: Frame, via: 'socket' | 'polling'): void {
+    #handle(frame: Frame, via: Via): void {
         switch (frame.type) {
             case 'snapshot':
             case 'delta':
@@ -375,18 +308,14 @@ export class HeatmapWebSocket extends EventTarget {
         }
     }
 
-    #stateFrame(frame: SnapshotFrame | DeltaFrame, via: 'socket' | 'polling'): void {
-        const known = this.#subscriptions.get(frame.symbol);
-        if (known === undefined) return;
-        known.heardAt = this.#world.now();
-        known.via = via;
-        const { board } = known;
-        const outcome = frame.type === 'snapshot' ? board.applySnapshot(frame) : board.applyDelta(frame);
-        if (!this.#accept(known, outcome)) return;
+    #stateFrame(frame: SnapshotFrame | DeltaFrame, via: Via): void {
+        const applied = this.#subscriptions.apply(frame, via, this.#world.now());
+        if (applied === null || !this.#accept(applied.known, applied.outcome)) return;
+        const { board, options } = applied.known;
         if (frame.type === 'delta') this.#emit('delta', frame);
         const snapshot = board.snapshot();
         if (snapshot !== null) this.#emit('snapshot', snapshot);
-        if (known.options.ack === true && frame.seq !== undefined) this.#ackAfterPaint(frame.symbol, frame.seq);
+        if (options.ack === true && frame.seq !== undefined) this.#ackAfterPaint(frame.symbol, frame.seq);
     }
 
     /** Whether the application should see the state; asks for a new one where it is not sound. */
@@ -416,13 +345,9 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #feed(frame: StatusFrame): void {
-        const known = this.#subscriptions.get(frame.symbol);
-        if (known !== undefined) {
-            known.feed = frame.state;
-            known.heardAt = this.#world.now();
-        }
+        this.#subscriptions.feed(frame, this.#world.now());
         this.#emit('feed', frame);
-        const sick = [...this.#subscriptions.values()].some((each) => each.feed === 'stale');
+        const sick = this.#subscriptions.anyStale();
         if (sick && this.#status.is('connected', 'slow')) {
             this.#status.move('stale', 'feed_stale', 'connected, but the market data has stopped');
         } else if (!sick && this.#status.is('stale') && this.#status.get().reason === 'feed_stale') {
@@ -438,34 +363,13 @@ export class HeatmapWebSocket extends EventTarget {
     // --- asking ---
 
     #sendSubscribe(symbols: readonly string[], mismatch: ReadonlyMap<string, Mismatch> = new Map()): void {
-        const alike = new Map<string, string[]>();
-        for (const symbol of symbols) {
-            const key = JSON.stringify(this.#subscriptions.get(symbol)?.options ?? {});
-            alike.set(key, [...(alike.get(key) ?? []), symbol]);
-        }
-        for (const group of alike.values()) {
-            const options = this.#subscriptions.get(group[0] ?? '')?.options ?? {};
-            this.#inMessages(group, (some) => {
-                const resume = new Map<string, ResumePoint>();
-                for (const symbol of some) {
-                    const at = this.#subscriptions.get(symbol)?.board.position() ?? null;
-                    if (at !== null) resume.set(symbol, at);
-                }
-                this.#socket?.send(subscribeMessage(some, options, resume, mismatch));
-            });
-        }
+        for (const message of this.#subscriptions.subscribeMessages(symbols, mismatch)) this.#socket?.send(message);
     }
 
     #askAgain(symbol: string, mismatch: Mismatch | null): void {
         const report = new Map<string, Mismatch>(mismatch === null ? [] : [[symbol, mismatch]]);
         // While polling, the next request goes without `since`, because the board has no position.
         if (this.#open) this.#sendSubscribe([symbol], report);
-    }
-
-    #inMessages(symbols: readonly string[], send: (some: readonly string[]) => void): void {
-        for (let at = 0; at < symbols.length; at += SYMBOLS_PER_MESSAGE) {
-            send(symbols.slice(at, at + SYMBOLS_PER_MESSAGE));
-        }
     }
 
     #ackAfterPaint(symbol: string, seq: number): void {
@@ -486,7 +390,7 @@ export class HeatmapWebSocket extends EventTarget {
             return null;
         }
         return new Poller(url, this.#world, {
-            position: (symbol) => this.#subscriptions.get(symbol)?.board.position() ?? null,
+            position: (symbol) => this.#subscriptions.position(symbol),
             heard: (symbol, frame) => this.#polled(symbol, frame),
             failed: (why) => this.#pollFailed(why),
             notOffered: () => {
@@ -504,10 +408,10 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #followPolls(): void {
-        const items: PollItem[] = [...this.#subscriptions].map(([symbol, { options }]) => ({
-            symbol,
-            intervalMs: options.updateInterval === undefined ? DEFAULT_POLL_MS : options.updateInterval * 1000,
-        }));
+        const items = this.#subscriptions.symbols().map((symbol) => {
+            const seconds = this.#subscriptions.get(symbol)?.options.updateInterval;
+            return { symbol, intervalMs: seconds === undefined ? DEFAULT_POLL_MS : seconds * 1000 };
+        });
         this.#poller?.follow(items);
     }
 
@@ -520,8 +424,7 @@ export class HeatmapWebSocket extends EventTarget {
         if (this.#status.is('connecting', 'disconnected')) {
             this.#status.move('polling', 'polling_answers', 'the socket does not work; asking every few seconds instead');
         }
-        const known = this.#subscriptions.get(symbol);
-        if (known !== undefined) known.heardAt = this.#world.now();
+        this.#subscriptions.heard(symbol, this.#world.now());
         if (text !== null) this.#handle(parseFrame(text), 'polling');
     }
 
@@ -555,18 +458,4 @@ export class HeatmapWebSocket extends EventTarget {
         if (listener === undefined) return;
         this.addEventListener(name, (event) => listener((event as CustomEvent<Detail>).detail));
     }
-
-    #after(ms: number, run: () => void): () => void {
-        const cancel = this.#world.later(ms, () => {
-            this.#timers.delete(cancel);
-            run();
-        });
-        this.#timers.add(cancel);
-        return cancel;
-    }
-}
-
-/** Options under which two subscriptions see the same state. */
-function viewOf(options: SubscribeOptions): string {
-    return JSON.stringify([options.bin, options.priceRange]);
 }

@@ -6,6 +6,8 @@
 mod bench;
 mod cli;
 mod config;
+#[cfg(test)]
+mod docs_test;
 mod ingest;
 mod logging;
 mod serve;

@@ -75,6 +75,14 @@ test('an older state is ignored; a hole in time or a price at the edge asks for 
     assert.equal(picture.paint(9.5 * MINUTE, 150, [live(120, 1_300_000, 0)]), 'outgrown');
 });
 
+test('a last column that holds nothing yet shows what stood before', () => {
+    const long = new Uint8Array(30);
+    long[12] = 200;
+    const picture = new Heat({ header: header(3, 10), long, short: new Uint8Array(30) });
+    assert.equal(picture.read(2.5 * MINUTE, 121)?.longUsd, picture.read(1.5 * MINUTE, 121)?.longUsd);
+    assert.equal(picture.read(0.5 * MINUTE, 121)?.longUsd, 0);
+});
+
 test('when the room on the right is used up, the oldest columns go and times stay right', () => {
     const picture = heat(10, 10);
     const until = 500;

@@ -67,6 +67,7 @@ export class Heat {
         this.short.set(short);
         this.#start = header.start;
         this.#columns = header.columns;
+        this.#fillBegunColumn();
         const sums = this.steps.sums();
         for (let at = 0; at < long.length; at++) {
             const sum = sums[((long[at] ?? 0) << 8) | (short[at] ?? 0)] ?? 0;
@@ -154,6 +155,15 @@ export class Heat {
             first -= 1;
         }
         return first === column ? null : (column - first - 1) * column_ms;
+    }
+
+    /** A last column that has only just begun may hold nothing yet; what stood before still stands. */
+    #fillBegunColumn(): void {
+        const at = (this.#columns - 1) * this.rows;
+        if (this.#columns < 2) return;
+        const begun = (plane: Uint8Array): boolean => plane.subarray(at, at + this.rows).every((cell) => cell === 0);
+        if (!begun(this.long) || !begun(this.short)) return;
+        for (const plane of [this.long, this.short]) plane.copyWithin(at, at - this.rows, at);
     }
 
     #nearEdge(price: number): boolean {

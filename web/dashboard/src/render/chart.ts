@@ -58,6 +58,8 @@ export class HeatChart {
     #candles: Candles | null = null;
     #heat: Heat | null = null;
     #raster: Raster | null = null;
+    /** Open time of the newest bar that the chart knows. */
+    #newestBar = 0;
     #look: Look;
 
     constructor(container: HTMLElement, look: Look) {
@@ -111,6 +113,7 @@ export class HeatChart {
                 formatter: (price: number) => formatPrice(price, decimals),
             },
         });
+        this.#newestBar = candles.last();
         this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
         this.#heatLayer.show({ heat, raster: this.#raster, logical: (time) => candles.logical(time) });
         if (keepView && visible !== null) {
@@ -150,9 +153,9 @@ export class HeatChart {
     /** Draws what changed in the heat and in these bars. */
     refresh(changedBars: readonly number[]): void {
         for (const time of changedBars) {
-            // Bars before the newest are replaced in place, which the chart allows when told so.
-            const history = time < (this.#candles?.last() ?? 0);
-            this.#series.update(barOf(time, this.#candles?.at(time)), history);
+            // The chart wants to be told whether a bar stands before its newest one or comes after it.
+            this.#series.update(barOf(time, this.#candles?.at(time)), time < this.#newestBar);
+            this.#newestBar = Math.max(this.#newestBar, time);
         }
         if (this.#raster?.refresh() === true) this.#heatLayer.redraw();
     }

@@ -384,7 +384,7 @@ export class App {
         } else if (shown && status === 'stale') {
             this.#notices.banner('No new market data. The picture may be out of date.', 'bad');
         } else if (shown && seen !== null && seen < SEEN_SHARE_LOW) {
-            const share = Math.round(seen * 100);
+            const share = Math.floor(seen * 100);
             this.#notices.banner(`Warming up: only ${share} % of the open positions were seen being opened; the rest is an estimate.`, 'plain');
         } else this.#notices.banner(null);
     }

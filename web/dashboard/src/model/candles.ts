@@ -13,11 +13,13 @@ export class Candles {
     readonly intervalMs: number;
     readonly first: number;
     readonly #byTime = new Map<number, Candle>();
+    readonly #oldest: Candle | undefined;
     #last: number;
 
     /** `from` and `to`: the time the axis covers at least, milliseconds since 1970. */
     constructor(candles: readonly Candle[], intervalMs: number, from: number, to: number) {
         this.intervalMs = intervalMs;
+        this.#oldest = candles[0];
         const times = candles.map((candle) => candle.time);
         this.#last = this.#slot(Math.max(to - 1, ...times.slice(-1)));
         const first = this.#slot(Math.min(from, ...times.slice(0, 1)));
@@ -54,6 +56,11 @@ export class Candles {
 
     closeAt(time: number): number | undefined {
         return this.at(time)?.close;
+    }
+
+    /** Where the oldest candle begins. */
+    firstOpen(): number | undefined {
+        return this.#oldest?.open;
     }
 
     /** The last traded price known. */

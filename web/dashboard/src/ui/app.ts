@@ -1,7 +1,7 @@
 /** Puts the page together: what is chosen, what is loaded, and what is drawn when. */
 import { badgeOf } from '../model/freshness.ts';
-import { compactUsd, formatAge, formatPrice, formatTime, priceDecimals, signedPercent } from '../model/format.ts';
-import { clusters, type Cluster } from '../model/quote.ts';
+import { formatAge, formatPrice, formatTime, priceDecimals } from '../model/format.ts';
+import { clusters } from '../model/quote.ts';
 import { available, fitting, RANGES } from '../model/ranges.ts';
 import { COLOURS, PANES, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
 import { HeatChart, type Pointed } from '../render/chart.ts';
@@ -9,6 +9,7 @@ import { Api } from '../transport/api.ts';
 import type { Liquidation, SymbolInfo, Symbols } from '../wire/answers.ts';
 import { byId, element, Segments } from './dom.ts';
 import { DIRTY, Frames } from './frames.ts';
+import { Header } from './header.ts';
 import { fillHelp, listen, type Command } from './keyboard.ts';
 import { Legend } from './legend.ts';
 import { MapPane } from './map-pane.ts';
@@ -55,7 +56,7 @@ export class App {
     readonly #notices = new Notices(byId('notice', HTMLElement), byId('banner', HTMLElement), () => this.#tryNow());
     readonly #symbolSelect = byId('symbol', HTMLSelectElement);
     readonly #coloursSelect = byId('colours', HTMLSelectElement);
-    readonly #badge = byId('badge', HTMLElement);
+    readonly #header = new Header();
     readonly #ranges = new Segments(byId('ranges', HTMLElement), RANGES.map(({ id }) => [id, id, '']), (id) => this.#pickRange(id));
     readonly #panes = new Segments(
         byId('panes', HTMLElement),
@@ -349,33 +350,18 @@ export class App {
         const price = edge?.snapshot.data.current_price ?? candles?.lastPrice();
         if (heat === null || candles === null || price === undefined || price === null) return;
         this.#chart.price(price);
-        const decimals = priceDecimals(price);
-        const before = candles.at(heat.start())?.open ?? [...candles.bars()].find((bar) => bar.candle)?.candle?.open ?? price;
-        const change = price / before - 1;
-        byId('quote', HTMLElement).replaceChildren(
-            element('b', { textContent: formatPrice(price, decimals) }),
-            element('span', { className: change >= 0 ? 'up' : 'down', textContent: signedPercent(change) }),
-            element('span', { textContent: this.#shownRange }),
-        );
-        document.title = `${formatPrice(price, decimals)} ${this.#view.symbol} · liqheat`;
-        if (edge === null) return;
-        const near = clusters(edge.snapshot.data.levels, price, heat.header.bin);
-        byId('clusters', HTMLElement).replaceChildren(
-            ...clusterWords('long', 'Longs below', near.long, decimals),
-            ...clusterWords('short', 'Shorts above', near.short, decimals),
-        );
+        const before = candles.at(heat.start())?.open ?? candles.firstOpen() ?? price;
+        this.#header.price(this.#view.symbol, price, before, this.#shownRange);
+        if (edge !== null) this.#header.clusters(clusters(edge.snapshot.data.levels, price, heat.header.bin), price);
     }
 
     #drawBadge(): void {
         const feed = this.#market.feed();
         const connection = this.#market.connection();
-        const badge = badgeOf({
+        this.#header.badge(badgeOf({
             connection, feed: feed.state, asOf: feed.asOf, heardAt: feed.heardAt,
             now: Date.now(), speed: this.#symbols?.speed ?? 1,
-        });
-        if (this.#badge.textContent !== badge.text) this.#badge.textContent = badge.text;
-        this.#badge.dataset.tone = badge.tone;
-        this.#badge.title = badge.title;
+        }));
         const shown = this.#market.heat !== null;
         const seen = this.#market.heat?.header.seen_share ?? null;
         const { status } = connection;
@@ -419,14 +405,4 @@ export class App {
         const picture = compose(map ? this.#map.canvas() : this.#chart.screenshot(), symbol, detail, theme);
         save(picture, `liqheat-${symbol}-${map ? 'map' : range}-${new Date(at).toISOString().slice(0, 16).replace(':', '')}.png`);
     }
-}
-
-function clusterWords(side: 'long' | 'short', says: string, cluster: Cluster | null, decimals: number): Node[] {
-    if (cluster === null) return [];
-    return [element('span', { className: side },
-        `${says} `,
-        element('b', { textContent: `$${compactUsd(cluster.usd)}` }),
-        ' at ',
-        element('b', { textContent: formatPrice(cluster.price, decimals) }),
-        ` ${signedPercent(cluster.distance)}`)];
 }

@@ -35,6 +35,7 @@ const FEED_STATES: readonly FeedState[] = ['live', 'lagging', 'stale', 'replay',
 const COLUMNS_MAX = 1000;
 const UPDATE_INTERVAL_S = 1;
 const CORRECT_EVERY_MS = 5_000;
+const CORRECT_GAP_MS = 900;
 const RELOAD_GAP_MS = 4_000;
 /** Patched columns look right, so what they really were can wait. */
 const PATCHED_GAP_MS = 15_000;
@@ -62,6 +63,8 @@ export class Market {
     #patched = false;
     /** Open time of the newest candle that came from the server. */
     #correctedTo = 0;
+    /** When they were last asked for, by this machine's clock. */
+    #correctedAt = 0;
     #retry: ReturnType<typeof setTimeout> | undefined;
     #refresh: ReturnType<typeof setInterval> | undefined;
 
@@ -148,7 +151,12 @@ export class Market {
         }
         if (outcome === 'patched') this.#patched = true;
         if (this.#patched) this.reload(PATCHED_GAP_MS);
-        if (price !== null) changed.push(...candles.touch(edge.asOf, price));
+        if (price !== null) {
+            const touched = candles.touch(edge.asOf, price);
+            // A finished candle should look like one soon, not at the next round.
+            if (touched.length > 1 && Date.now() - this.#correctedAt > CORRECT_GAP_MS) void this.#correct();
+            changed.push(...touched);
+        }
         return [...new Set(changed)].sort((a, b) => a - b);
     }
 
@@ -221,6 +229,7 @@ export class Market {
         const info = this.#info;
         if (info === null || this.load.kind !== 'shown' || document.visibilityState === 'hidden') return;
         if (this.#socket.status.status === 'disconnected') return;
+        this.#correctedAt = Date.now();
         const { signal } = this.#abort;
         const interval = candleInterval(this.#range, info.interval, this.#barsMax);
         try {

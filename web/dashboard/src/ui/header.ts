@@ -1,0 +1,48 @@
+/** The line on top: price, change, the nearest heavy levels, and how far all of it can be trusted. */
+import type { Badge } from '../model/freshness.ts';
+import { compactUsd, formatPrice, priceDecimals, signedPercent } from '../model/format.ts';
+import type { Cluster, Clusters } from '../model/quote.ts';
+import { byId, element } from './dom.ts';
+
+export class Header {
+    readonly #quote = byId('quote', HTMLElement);
+    readonly #clusters = byId('clusters', HTMLElement);
+    readonly #badge = byId('badge', HTMLElement);
+
+    /** `before`: the price the change is counted from, that of the picture's first candle. */
+    price(symbol: string, price: number, before: number, range: string): void {
+        const decimals = priceDecimals(price);
+        const change = price / before - 1;
+        this.#quote.replaceChildren(
+            element('b', { textContent: formatPrice(price, decimals) }),
+            element('span', { className: change >= 0 ? 'up' : 'down', textContent: signedPercent(change) }),
+            element('span', { textContent: range }),
+        );
+        document.title = `${formatPrice(price, decimals)} ${symbol} · liqheat`;
+    }
+
+    clusters({ long, short }: Clusters, price: number): void {
+        const decimals = priceDecimals(price);
+        this.#clusters.replaceChildren(
+            ...clusterWords('long', 'Longs below', long, decimals),
+            ...clusterWords('short', 'Shorts above', short, decimals),
+        );
+    }
+
+    badge(badge: Badge): void {
+        // Only what changed, so that a screen reader is not told the same thing every second.
+        if (this.#badge.textContent !== badge.text) this.#badge.textContent = badge.text;
+        this.#badge.dataset.tone = badge.tone;
+        this.#badge.title = badge.title;
+    }
+}
+
+function clusterWords(side: 'long' | 'short', says: string, cluster: Cluster | null, decimals: number): Node[] {
+    if (cluster === null) return [];
+    return [element('span', { className: side },
+        `${says} `,
+        element('b', { textContent: `$${compactUsd(cluster.usd)}` }),
+        ' at ',
+        element('b', { textContent: formatPrice(cluster.price, decimals) }),
+        ` ${signedPercent(cluster.distance)}`)];
+}

@@ -1,5 +1,5 @@
 // `npm run e2e`: the page in a real Chromium. With LIQHEAT_URL against that server, otherwise against the stand-in, which
-// can also be told to misbehave.
+// can also be told to misbehave. With LIQHEAT_BIN (the built program) also that, started, killed and started again.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -13,5 +13,6 @@ function run(command, args) {
 const real = (process.env.LIQHEAT_URL ?? '') !== '';
 if (!real) run('npm', ['run', 'build']);
 run('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']);
-const files = ['page', ...(real ? [] : ['trouble'])].map((name) => `.build/dashboard/test/${name}.e2e.js`);
+const binary = (process.env.LIQHEAT_BIN ?? '') !== '';
+const files = ['page', ...(real ? [] : ['trouble']), ...(binary ? ['binary'] : [])].map((name) => `.build/dashboard/test/${name}.e2e.js`);
 run('node', ['--test', '--test-concurrency=1', '--test-timeout=120000', '--test-reporter=spec', ...files, ...process.argv.slice(2)]);

@@ -1,0 +1,70 @@
+/** The page against the built program at LIQHEAT_BIN, which this test starts, kills and starts again. */
+import assert from 'node:assert/strict';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { after, before, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { badgeSays, colours, launch, open, shown } from './browser.ts';
+
+const BINARY = process.env.LIQHEAT_BIN ?? '';
+const START_LIMIT_MS = 120_000;
+
+let browser: Browser;
+let port: number;
+let running: ChildProcess | null = null;
+
+async function freePort(): Promise<number> {
+    const probe = createServer().listen(0, '127.0.0.1');
+    await once(probe, 'listening');
+    const { port: free } = probe.address() as AddressInfo;
+    probe.close();
+    await once(probe, 'close');
+    return free;
+}
+
+async function start(): Promise<void> {
+    running = spawn(BINARY, ['demo', '--listen', `127.0.0.1:${port}`], { stdio: 'ignore' });
+    const end = Date.now() + START_LIMIT_MS;
+    for (;;) {
+        const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null);
+        if (answer !== null) return;
+        assert.ok(Date.now() < end && running.exitCode === null, 'the program answers');
+        await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+}
+
+async function kill(): Promise<void> {
+    const process_ = running;
+    running = null;
+    if (process_ === null || process_.exitCode !== null) return;
+    const gone = once(process_, 'exit');
+    process_.kill('SIGKILL');
+    await gone;
+}
+
+before(async () => {
+    browser = await launch();
+    port = await freePort();
+});
+
+after(async () => {
+    await kill();
+    await browser.close();
+});
+
+test('opened while the demo still begins, killed and started again: a picture, red, a picture', { skip: BINARY === '' }, async () => {
+    await start();
+    const { page } = await open(browser, `http://127.0.0.1:${port}/`);
+    await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.columns ?? 0) > 100, null, { timeout: 60_000 });
+    await shown(page);
+    await kill();
+    await badgeSays(page, 'Disconnected');
+    assert.ok((await colours(page)) > 100, 'the last picture stays');
+    await start();
+    await page.waitForFunction(() => document.getElementById('banner')?.hidden === true
+        && /^(Live|Replay|Warming)/.test(document.getElementById('badge')?.textContent ?? ''), null, { timeout: 60_000 });
+    await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.columns ?? 0) > 100, null, { timeout: 60_000 });
+    assert.ok((await colours(page)) > 100);
+    await page.context().close();
+});

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_server::ServerSettings;
 use liqheat_store::Retention;
+
+use crate::logging::DEFAULT_LEVELS;
 
 /// A real-time liquidation heatmap for crypto perpetual futures, self-hosted.
 #[derive(Debug, Parser)]
@@ -55,7 +58,7 @@ pub(crate) struct Logging {
     #[arg(long, global = true, env = "LIQHEAT_LOG_FORMAT", value_enum, default_value = "pretty")]
     pub(crate) log_format: LogFormat,
     /// What is logged: a level, or levels by part (info,liqheat_server=debug).
-    #[arg(long, global = true, env = "LIQHEAT_LOG", default_value = "info", value_name = "LEVELS")]
+    #[arg(long, global = true, env = "LIQHEAT_LOG", default_value = DEFAULT_LEVELS, value_name = "LEVELS")]
     pub(crate) log: String,
 }
 
@@ -237,6 +240,10 @@ pub(crate) struct Ingest {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  liqheat bench
+  liqheat bench ledger grid")]
 pub(crate) struct Bench {
     /// What to measure; everything by default.
     #[arg(value_enum, value_name = "WHAT")]
@@ -273,11 +280,11 @@ impl Database {
         if let Some(path) = &self.db {
             return Ok(path.clone());
         }
-        let folders = directories::ProjectDirs::from("", "", "liqheat").ok_or_else(|| {
+        let folders = choose_native_strategy().map_err(|_| {
             anyhow::anyhow!("this user has no home folder to keep a database in; name a file with --db")
         })?;
-        let folder = folders.data_dir();
-        std::fs::create_dir_all(folder).map_err(|error| {
+        let folder = folders.data_dir().join("liqheat");
+        std::fs::create_dir_all(&folder).map_err(|error| {
             anyhow::anyhow!("cannot create {}: {error}; name another file with --db", folder.display())
         })?;
         Ok(folder.join("liqheat.duckdb"))

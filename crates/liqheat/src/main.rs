@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    logging::start(cli.logging.log_format, &cli.logging.log);
+    let quiet = matches!(cli.command, Command::Bench(_)) && cli.logging.log == logging::DEFAULT_LEVELS;
+    logging::start(cli.logging.log_format, if quiet { "warn" } else { &cli.logging.log });
     match cli.command {
         Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
         Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),

@@ -89,7 +89,9 @@ async fn played(
     let Some(span) = spans.iter().max_by_key(|span| span.last) else {
         return Ok(None);
     };
-    let to = to.unwrap_or(span.last);
+    // The open interest at the end of a bar is counted up to a tenth of a bar later; without that moment the
+    // last bar would never be shown.
+    let to = to.unwrap_or_else(|| span.last.plus(span.interval.ms() / 10));
     let from = match from {
         Some(from) => from,
         None => {

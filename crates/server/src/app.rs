@@ -55,6 +55,8 @@ pub struct UpdateCounters {
     pub invariants_broken: AtomicU64,
     /// Failed turns in a row; zero when the last one went well.
     pub failing: AtomicU64,
+    /// Turns of the simulated market in a row that could not be stored.
+    pub feed_failing: AtomicU64,
 }
 
 impl UpdateCounters {

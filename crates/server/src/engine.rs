@@ -88,10 +88,7 @@ impl Engine {
         let interval = self.symbol.interval.ms();
         let target = complete.floor_to(interval);
         while self.cursor < target {
-            // Up to the next multiple of the checkpoint's distance, so that checkpoints fall on the same bars
-            // whatever the rhythm of the updater.
-            let boundary = self.cursor.floor_to(CHECKPOINT_EVERY_MS).plus(CHECKPOINT_EVERY_MS);
-            let until = target.min(boundary);
+            let until = next_stop(self.cursor, target);
             let before = self.ledger.as_of();
             // After a turn that failed half-way the ledger may be ahead of the cursor.
             let from = before.map_or(self.cursor, |applied| applied.max(self.cursor));
@@ -104,9 +101,7 @@ impl Engine {
                 })
                 .await?;
             self.cursor = until;
-            let worth_keeping =
-                target.since(boundary) <= CHECKPOINT_RECENT_MS || boundary.0 % CHECKPOINT_PAST_MS == 0;
-            if until == boundary && worth_keeping && self.ledger.as_of() != before {
+            if until.0 % CHECKPOINT_EVERY_MS == 0 && self.ledger.as_of() != before {
                 // Without it the next start only takes longer, so the turn goes on.
                 if let Err(error) = self.keep_checkpoint().await {
                     warn!(symbol = self.symbol.name, %error, "checkpoint not stored");
@@ -168,6 +163,9 @@ impl Engine {
 
     /// How the data stands at a moment of market time.
     pub(crate) fn standing(&self, app: &App, now: UnixMs) -> FeedState {
+        if app.updates.feed_failing.load(Ordering::Relaxed) > 0 {
+            return FeedState::Degraded;
+        }
         if app.clock.is_replay() {
             return FeedState::Replay;
         }
@@ -183,6 +181,16 @@ impl Engine {
             FeedState::Live
         }
     }
+}
+
+/// How far to go in one stretch: to the next moment at which a checkpoint is worth its time, always the same
+/// ones whatever the rhythm of the updater.
+fn next_stop(cursor: UnixMs, target: UnixMs) -> UnixMs {
+    let after = |step: i64| cursor.floor_to(step).plus(step);
+    let recent = target.plus(-CHECKPOINT_RECENT_MS).floor_to(CHECKPOINT_EVERY_MS);
+    let stop =
+        if cursor < recent { after(CHECKPOINT_PAST_MS).min(recent) } else { after(CHECKPOINT_EVERY_MS) };
+    stop.min(target)
 }
 
 /// The newest stored state of the ledger at or before a moment, and everything before which is in it.
@@ -234,5 +242,29 @@ fn account(name: &str, bar: &Bar, step: &Step, counters: &mut Counters, updates:
     for broken in &step.broken {
         updates.invariants_broken.fetch_add(1, Ordering::Relaxed);
         error!(symbol = name, bar = at(), %broken, "invariant of the ledger broken");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MINUTE: i64 = 60_000;
+
+    proptest! {
+        #[test]
+        fn stretches_reach_the_target_in_few_steps(start in 0i64..1_000_000, bars in 0i64..2_000_000) {
+            let (mut cursor, target) = (UnixMs(start * MINUTE), UnixMs((start + bars) * MINUTE));
+            let mut stops = 0;
+            while cursor < target {
+                let next = next_stop(cursor, target);
+                prop_assert!(next > cursor && next <= target);
+                prop_assert!(next == target || next.0 % CHECKPOINT_EVERY_MS == 0, "stops where a checkpoint may be");
+                cursor = next;
+                stops += 1;
+            }
+            prop_assert!(stops <= target.since(UnixMs(start * MINUTE)) / CHECKPOINT_PAST_MS + 12);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! appended, and only then the market clock follows, so that a reader never sees half a moment.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use liqheat_feeds::sim::Sim;
@@ -12,6 +13,7 @@ use liqheat_store::{Batch, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::app::App;
 use crate::clock::{MarketClock, played_ms};
 
 /// A simulated market on its way into the store.
@@ -42,36 +44,47 @@ impl SimFeed {
     /// # Errors
     /// When the store fails; the events are kept and the next call appends them.
     pub async fn fill_until(&mut self, until: UnixMs) -> Result<(), StoreError> {
-        let mut reached = self.sim.now();
         loop {
-            reached = until.min(reached.plus(Self::STRETCH_MS));
-            self.sim.advance(reached, &mut self.waiting);
+            // What is waiting goes first, and nothing is simulated before: the store may be away for hours,
+            // and neither memory nor the next batch may grow with that.
             if !self.waiting.is_empty() {
-                self.store
-                    .append(&self.sim.instrument(), Batch::from_iter(self.waiting.iter().copied()))
-                    .await?;
+                let batch = Batch::from_iter(self.waiting.iter().copied());
+                self.store.append(&self.sim.instrument(), batch).await?;
                 self.waiting.clear();
             }
+            let reached = self.sim.now();
             self.clock.fed_until(reached);
             if reached >= until {
                 return Ok(());
             }
+            self.sim.advance(until.min(reached.plus(Self::STRETCH_MS)), &mut self.waiting);
         }
     }
 
-    /// Goes on from the present moment of the simulation until asked to stop.
-    pub async fn run(mut self, stop: CancellationToken) {
+    /// Goes on from the present moment of the simulation until asked to stop. What the store refuses is
+    /// counted and tried again.
+    pub async fn run(mut self, app: Arc<App>, stop: CancellationToken) {
         let (origin, began) = (self.sim.now(), Instant::now());
         let mut turn = tokio::time::interval(Self::TURN);
         turn.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let failing = &app.updates.feed_failing;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = turn.tick() => {}
             }
             let until = origin.plus(played_ms(began.elapsed(), self.speed));
-            if let Err(error) = self.fill_until(until).await {
-                warn!(%error, waiting = self.waiting.len(), "simulated events not stored; trying again");
+            // Dropping it in the middle loses nothing that a restart would not simulate again.
+            let filled = tokio::select! {
+                () = stop.cancelled() => return,
+                filled = self.fill_until(until) => filled,
+            };
+            match filled {
+                Ok(()) => failing.store(0, Ordering::Relaxed),
+                Err(error) => {
+                    failing.fetch_add(1, Ordering::Relaxed);
+                    warn!(%error, waiting = self.waiting.len(), "simulated events not stored; trying again");
+                }
             }
         }
     }

@@ -193,9 +193,9 @@ impl Server {
             warn!("WS_ENABLED=false: no socket is served and the updater does not run; HTTP still answers");
         }
         if let Some(feed) = feed {
-            let stop = stop_sources.clone();
+            let (app, stop) = (Arc::clone(&app), stop_sources.clone());
             parts.spawn(async move {
-                feed.run(stop).await;
+                feed.run(app, stop).await;
                 "feed"
             });
         }
@@ -241,9 +241,22 @@ impl Server {
 }
 
 async fn front(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> &'static str {
+    /// For requests on their way: more than the longest takes.
+    const GRACE: Duration = Duration::from_secs(3);
     let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await {
-        error!(%error, "the HTTP front failed");
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let grace = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => {
+            if let Err(error) = served {
+                error!(%error, "the HTTP front failed");
+            }
+        }
+        // Somebody who began a request and never ends it must not keep the server from stopping.
+        () = grace => info!("connections with unfinished requests are left behind"),
     }
     "front"
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use liqheat_market::UnixMs;
 use liqheat_store::{Retention, StoreError};
+use liqheat_wire::FeedState;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -65,10 +66,7 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
             if stop.is_cancelled() {
                 return;
             }
-            if let Err(error) = update(&app, desk, now, &epoch_run).await {
-                failed = true;
-                warn!(symbol = desk.symbol.name, %error, "update failed; it is tried again");
-            }
+            failed |= update(&app, desk, now, &epoch_run).await.is_err();
         }
         app.updates.count(failed);
         debug!(took_ms = began.elapsed().as_millis() as u64, failed, "turn of the updater");
@@ -92,7 +90,19 @@ async fn keep_house(app: &App) {
     }
 }
 
+/// Brings one board up to date; where that fails, whoever watches it is told.
 async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Result<(), StoreError> {
+    let result = advance(app, desk, now, epoch_run).await;
+    if let Err(error) = &result {
+        warn!(symbol = desk.symbol.name, %error, "update failed; it is tried again");
+        if let Some(slot) = app.hub.slot(&desk.symbol.name) {
+            slot.set_standing(FeedState::Degraded, None);
+        }
+    }
+    result
+}
+
+async fn advance(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Result<(), StoreError> {
     let engine = match &mut desk.engine {
         Some(engine) => engine,
         none => {

@@ -109,7 +109,8 @@ fn partial(a: &[f64], b: &[f64], c: &[f64]) -> f64 {
 fn shuffled(values: &[f64]) -> Vec<f64> {
     let len = values.len();
     let step = (len / 3..).find(|&step| gcd(step, len) == 1).unwrap_or(1);
-    (0..len).map(|at| values[at * step % len]).collect()
+    // The offset keeps the first value, next to the price and often the smallest, from staying in its place.
+    (0..len).map(|at| values[(at * step + len / 2) % len]).collect()
 }
 
 fn gcd(a: usize, b: usize) -> usize {

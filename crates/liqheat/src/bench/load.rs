@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use liqheat_market::Interval;
+use liqheat_market::{Interval, Qty};
 use liqheat_store::baseline::Baseline;
 use liqheat_store::{Location, Settings, Store};
 
@@ -14,6 +14,9 @@ use super::data::Year;
 use super::{median, print_limit, timed};
 use crate::ingest;
 
+/// As newer files of the archive have it; DuckDB's reader finds its columns by it.
+const KLINES_HEADER: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,\
+                             taker_buy_volume,taker_buy_quote_volume,ignore\n";
 const ROUNDS: usize = 5;
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -62,14 +65,14 @@ fn write_files(year: &Year, folder: &Path) -> anyhow::Result<(PathBuf, PathBuf)>
     fs::create_dir_all(&klines_folder)?;
     let klines = klines_folder.join("BTCUSDT-5m-2025.csv");
     let mut text = String::with_capacity(year.klines.len() * 128);
+    text.push_str(KLINES_HEADER);
     for k in &year.klines {
-        let volume = k.volume.map(|volume| volume.to_string()).unwrap_or_default();
+        // Every column is filled, so that both readers have the same digits to read.
+        let volume = k.volume.unwrap_or_default();
+        let half = Qty::from_units(volume.units() / 2);
         let (open_time, close_time) = (k.open_time.0, k.close_time().0 - 1);
-        writeln!(
-            text,
-            "{open_time},{},{},{},{},{volume},{close_time},,,,,0",
-            k.open, k.high, k.low, k.close
-        )?;
+        write!(text, "{open_time},{},{},{},{},{volume},{close_time}", k.open, k.high, k.low, k.close)?;
+        writeln!(text, ",{volume},1000,{half},{half},0")?;
     }
     fs::write(&klines, text)?;
     let metrics = folder.join("BTCUSDT-metrics.csv");

@@ -45,6 +45,12 @@ fn reasons(app: &App) -> Vec<String> {
     if failing > 0 {
         reasons.push(format!("the last {failing} updates failed; see the log"));
     }
+    let feed_failing = app.updates.feed_failing.load(Ordering::Relaxed);
+    if feed_failing > 0 {
+        reasons.push(format!(
+            "the simulated market stands still: its events could not be stored {feed_failing} times in a row; see the log"
+        ));
+    }
     if app.symbols.is_empty() {
         reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
     }

@@ -18,8 +18,10 @@ use crate::engine::{ledger_before, whole_usd};
 use crate::symbol::ServedSymbol;
 
 const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
-/// Rows in one answer; each has up to a thousand levels.
+/// Rows in one answer.
 const ROWS_MAX: i64 = 2_000;
+/// Levels in one answer: about 60 MB before compression.
+const LEVELS_MAX: usize = 1_000_000;
 /// Under other weights no stored ledger can be continued, so one is warmed up for this long before the start.
 const WARM_UP_MS: i64 = 30 * 86_400_000;
 
@@ -60,6 +62,11 @@ pub(super) async fn timeseries(
         })
         .await?;
     rows.finish(&ledger, end.min(complete));
+    if rows.levels > LEVELS_MAX {
+        let detail =
+            format!("more than {LEVELS_MAX} levels; ask for a shorter time or a larger price_bin_size");
+        return Err(Refusal::malformed(detail));
+    }
     Ok(Json(rows.into_body(symbol, start, end, interval.name())))
 }
 
@@ -103,6 +110,8 @@ struct Rows {
     interval_ms: i64,
     bin: Option<Price>,
     rows: Vec<TimeseriesRow>,
+    /// Levels in all rows; beyond the limit no more are taken, for the answer is refused anyway.
+    levels: usize,
     /// End of the interval whose row comes next.
     next: UnixMs,
     created: u64,
@@ -112,7 +121,7 @@ struct Rows {
 impl Rows {
     fn new(start: UnixMs, interval_ms: i64, bin: Option<Price>) -> Self {
         let next = start.floor_to(interval_ms).plus(interval_ms);
-        Self { start, interval_ms, bin, rows: Vec::new(), next, created: 0, consumed: 0 }
+        Self { start, interval_ms, bin, rows: Vec::new(), levels: 0, next, created: 0, consumed: 0 }
     }
 
     /// A bar is about to be applied: intervals that ended before its close show what stood until now.
@@ -142,7 +151,8 @@ impl Rows {
         // Before the first bar, and long after the last one, nothing is known.
         let known =
             ledger.as_of().is_some_and(|as_of| at.since(as_of) <= ledger.params().values().gap_ms_max);
-        let Some(bin) = self.bin.or_else(|| ledger.base_bin()).filter(|_| known) else {
+        let wanted = known && self.levels <= LEVELS_MAX;
+        let Some(bin) = self.bin.or_else(|| ledger.base_bin()).filter(|_| wanted) else {
             return;
         };
         const WHOLE: Tip = None;
@@ -151,9 +161,11 @@ impl Rows {
             long_density: whole_usd(level.long_usd),
             short_density: whole_usd(level.short_usd),
         });
+        let levels: Vec<_> = levels.filter(|level| level.long_density + level.short_density > 0).collect();
+        self.levels += levels.len();
         self.rows.push(TimeseriesRow {
             timestamp: format_time(at),
-            levels: levels.filter(|level| level.long_density + level.short_density > 0).collect(),
+            levels,
             positions_created: std::mem::take(&mut self.created),
             positions_consumed: std::mem::take(&mut self.consumed),
         });

@@ -24,9 +24,11 @@ pub(super) async fn heatmap(
     let message = app.hub.slot(&symbol.name).and_then(|slot| slot.message_since(since.as_ref()));
     let message = message.ok_or_else(|| Refusal::unavailable(format!("no state of {} yet", symbol.name)))?;
     let tag = format!("\"{}\"", message.hash);
+    // The tag is the hash of the levels, so it does not tell of a price that changed alone; a client that
+    // names its position is answered by that.
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let unchanged =
-        message.up_to_date || known.is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag));
+    let same_levels = known.is_some_and(|tags| tags.split(',').any(|one| one.trim() == tag));
+    let unchanged = if since.is_some() { message.up_to_date } else { same_levels };
     let etag = HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("\"\""));
     let headers = [
         (header::ETAG, etag),

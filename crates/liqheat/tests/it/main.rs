@@ -5,5 +5,9 @@
 mod http;
 mod ingest;
 mod market;
+mod process;
+mod replay;
+mod restart;
 mod socket;
 mod support;
+mod trouble;

@@ -14,9 +14,10 @@ pub(crate) fn liqheat(arguments: &str) -> Program {
     Program::at(env!("CARGO_BIN_EXE_liqheat")).args(arguments)
 }
 
-/// A command that serves on a port of its own.
+/// A command that serves, on a port of its own.
 pub(crate) fn server(arguments: &str) -> Program {
-    liqheat(arguments).args("--listen 127.0.0.1:0")
+    let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+    liqheat(command).args("--listen 127.0.0.1:0").args(rest)
 }
 
 /// Some days of the made-up market, loaded: the folder to keep, and the database in it.
@@ -70,4 +71,10 @@ pub(crate) fn state(server: &Running) -> Value {
     let mut viewer = server.viewer();
     viewer.subscribe("BTCUSDT");
     viewer.hear_until(|message| message["type"] == "snapshot")
+}
+
+/// The moment of a state message, ms.
+#[track_caller]
+pub(crate) fn time_of(snapshot: &Value) -> i64 {
+    liqheat_wire::parse_time(snapshot["timestamp"].as_str().unwrap()).unwrap().0
 }

@@ -166,9 +166,6 @@ impl Engine {
         if app.updates.feed_failing.load(Ordering::Relaxed) > 0 {
             return FeedState::Degraded;
         }
-        if app.updates.feed_failing.load(Ordering::Relaxed) > 0 {
-            return FeedState::Degraded;
-        }
         if app.clock.is_replay() {
             return FeedState::Replay;
         }

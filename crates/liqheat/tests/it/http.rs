@@ -362,6 +362,32 @@ fn a_file_without_data_says_what_to_do() {
     assert_eq!(server.terminate().code, Some(0));
 }
 
+#[test]
+fn the_newest_state_can_be_polled() {
+    serve!(_folder, server, "serve");
+    let snapshot = state(&server);
+    let path = "/v1/heatmap?symbol=BTCUSDT";
+    let answer = server.get(path);
+    let tag = format!("\"{}\"", snapshot["hash"].as_str().unwrap());
+    assert_eq!((answer.status, answer.header("etag")), (200, Some(tag.as_str())));
+    let polled = answer.json();
+    for field in ["type", "symbol", "timestamp", "epoch", "seq", "hash"] {
+        assert_eq!(polled[field], snapshot[field], "{field}");
+    }
+    assert_eq!(polled["data"]["levels"], snapshot["data"]["levels"]);
+    let have = format!("{}:{}", snapshot["epoch"].as_str().unwrap(), snapshot["seq"]);
+    let same = [
+        server.get(&format!("{path}&since={have}")),
+        get_with(server.address(), path, &[("If-None-Match", tag.as_str())]),
+    ];
+    for unchanged in same {
+        assert_eq!((unchanged.status, unchanged.body.len()), (304, 0));
+    }
+    let lost = server.get(&format!("{path}&since=another-run:7")).json();
+    assert_eq!((&lost["type"], &lost["hash"]), (&json!("snapshot"), &snapshot["hash"]));
+    assert_eq!(server.get(&format!("{path}&since=7")).status, 422);
+}
+
 /// What may be polled without sockets, and its state: everything.
 #[test]
 fn without_sockets_polling_goes_on() {

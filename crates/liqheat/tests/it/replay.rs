@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use liqheat_market::UnixMs;
 use liqheat_testkit::{Folder, Running, recorded, until};
-use liqheat_wire::{format_time, parse_time};
+use liqheat_wire::{Cell, StateHash, format_time, parse_time};
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, FALL, START};
-use crate::support::{hash_of, load, loaded, server, time_of};
+use crate::support::{cells, hash_of, load, loaded, server, state, time_of};
 
 /// What the frames of a replay told until the market stood at a moment.
 struct Watched {
@@ -160,6 +160,42 @@ fn a_replay_plays_to_its_end_and_stays() {
     let board = || server.get("/ws/stats").json()["boards"]["BTCUSDT"].clone();
     assert_eq!(board()["hash"], watched.last["hash"]);
     assert_eq!(server.terminate().code, Some(0));
+}
+
+/// A poller that keeps what it has and asks for the difference arrives where a listener does.
+#[test]
+fn a_replay_can_be_followed_by_polling_for_differences() {
+    let (_folder, db) = loaded(2);
+    let server = serving("replay --speed 20000 --from 2025-08-26T10:00:00Z --to 2025-08-26T22:00:00Z", &db);
+    let end = START + (BARS_A_DAY + 263) * BAR_MS;
+    drop(state(&server));
+    let mut held: BTreeMap<u64, Cell> = BTreeMap::new();
+    let (mut since, mut deltas, mut reached) = (String::new(), 0, 0);
+    while reached < end {
+        let answer = until("the next state", || {
+            let answer = server.get(&format!("/v1/heatmap?symbol=BTCUSDT&since={since}"));
+            (answer.status != 304).then_some(answer)
+        });
+        let message = answer.json();
+        match message["type"].as_str() {
+            Some("snapshot") => held.clear(),
+            Some("delta") => {
+                assert!(since.ends_with(&format!(":{}", message["from"])), "{since} {}", message["from"]);
+                deltas += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        held.extend(
+            cells(&message["data"]["levels"]).into_iter().map(|cell| (cell.price.units() as u64, cell)),
+        );
+        assert_eq!(message["hash"], StateHash::of(held.values()).to_string());
+        since = format!("{}:{}", message["epoch"].as_str().unwrap(), message["seq"]);
+        reached = time_of(&message);
+    }
+    // A turn in which many bars closed may change more than half of the levels.
+    assert!(deltas > 3, "{deltas} differences");
+    let stats = server.get("/ws/stats").json();
+    assert_eq!(stats["boards"]["BTCUSDT"]["hash"], StateHash::of(held.values()).to_string());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use liqheat_market::{Symbol, UnixMs};
 use liqheat_server::ServerSettings;
 use liqheat_store::Retention;
 
-use crate::logging::DEFAULT_LEVELS;
+use crate::logging::{DEFAULT_LEVELS, LogFormat};
 
 /// A real-time liquidation heatmap for crypto perpetual futures, self-hosted.
 #[derive(Debug, Parser)]
@@ -60,14 +60,6 @@ pub(crate) struct Logging {
     /// What is logged: a level, or levels by part (info,liqheat_server=debug).
     #[arg(long, global = true, env = "LIQHEAT_LOG", default_value = DEFAULT_LEVELS, value_name = "LEVELS")]
     pub(crate) log: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Pretty,
-    /// One JSON object a line.
-    Json,
 }
 
 /// What all servers share.

@@ -79,7 +79,8 @@ impl GridRequest {
                 .find(|ms| ms % bar_ms == 0 && self.range.ms / ms <= COLUMNS_MAX)
                 .unwrap_or(DAY_MS),
         };
-        let end = as_of.floor_to(column_ms).plus(column_ms);
+        // A bar that closes on the edge of a column belongs to the column that ends there.
+        let end = as_of.plus(-1).floor_to(column_ms).plus(column_ms);
         let first = symbol.first_bar.floor_to(column_ms);
         let start = end.plus(-round_up(self.range.ms, column_ms)).max(first);
         (start, column_ms, (end.since(start) / column_ms).max(1) as usize)
@@ -213,7 +214,7 @@ mod tests {
                 assert_eq!(column_ms % interval.ms(), 0);
                 let end = start.plus(column_ms * columns as i64);
                 assert!(
-                    start <= as_of.plus(column_ms - range.ms) && end > as_of && end <= as_of.plus(column_ms)
+                    start <= as_of.plus(column_ms - range.ms) && end >= as_of && end < as_of.plus(column_ms)
                 );
             }
         }
@@ -224,7 +225,7 @@ mod tests {
         let symbol = symbol(Interval::M5, 100 * DAY_MS + 60_000);
         let (start, column_ms, columns) = request("1y", None).columns(&symbol, UnixMs(103 * DAY_MS));
         assert_eq!(start, UnixMs(100 * DAY_MS));
-        assert_eq!((column_ms, columns), (12 * HOUR_MS, 7));
+        assert_eq!((column_ms, columns), (12 * HOUR_MS, 6));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A year of 5-minute bars to measure with: recorded klines where a file is given, else a seeded walk. Open
 //! interest is made up in both cases, because a year of it is not recorded; the work is the same.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use liqheat_market::{
@@ -21,7 +21,8 @@ pub(super) struct Year {
     pub(super) open_interest: Vec<OpenInterest>,
     pub(super) bars: Vec<Bar>,
     pub(super) tiers: TierTable,
-    recorded: Option<String>,
+    /// The recorded file, where there is one.
+    pub(super) parquet: Option<PathBuf>,
 }
 
 impl Year {
@@ -33,15 +34,18 @@ impl Year {
         };
         let open_interest = stock(&klines)?;
         let bars = assemble(&klines, &[], &open_interest);
-        let recorded = parquet.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+        let parquet = parquet.map(Path::to_path_buf);
         let tiers = liqheat_feeds::tiers::TierBook::embedded().table(&instrument);
-        Ok(Self { instrument, klines, open_interest, bars, tiers, recorded })
+        Ok(Self { instrument, klines, open_interest, bars, tiers, parquet })
     }
 
     pub(super) fn describe(&self) -> String {
         let bars = self.bars.len();
-        match &self.recorded {
-            Some(name) => format!("{bars} bars of 5 minutes from {name}, open interest made up"),
+        match self.parquet.as_deref().and_then(Path::file_name) {
+            Some(name) => {
+                let name = name.to_string_lossy();
+                format!("{bars} bars of 5 minutes from {name}, open interest made up")
+            }
             None => format!("{bars} bars of 5 minutes from a seeded walk (name recorded ones with --klines)"),
         }
     }

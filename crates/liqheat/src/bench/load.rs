@@ -48,6 +48,16 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
         theirs.as_secs_f64() / ours.as_secs_f64(),
         rate(theirs)
     );
+    if let Some(parquet) = &year.parquet {
+        let baseline = Baseline::create(&folder.join("parquet.duckdb"), &Settings::default())?;
+        let read = baseline.load_klines_parquet(parquet, &year.instrument, Interval::M5)?;
+        let (theirs, name) = (read.rows_per_second(), "  the same, beside the recorded parquet file");
+        println!(
+            "{name:<44} {:>10} rows      {:>5.2} x DuckDB's read_parquet ({theirs:.0} rows/s)",
+            read.rows,
+            rate(ours) / theirs
+        );
+    }
     print_limit("loading a year of klines and metrics", median(with_metrics), LIMIT, "");
     Ok(())
 }

@@ -14,7 +14,7 @@ struct Page;
 
 /// What the page may load: itself, and sockets of any host for those who point it at another server.
 const CONTENT_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; \
-     style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
+     object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
 pub(super) async fn page(uri: Uri) -> Response {
     let path = match uri.path().trim_start_matches('/') {

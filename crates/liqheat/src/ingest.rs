@@ -68,7 +68,8 @@ pub(crate) fn load(
     symbol: Option<Symbol>,
 ) -> anyhow::Result<Summary> {
     let found = archive::discover(paths);
-    let options = ReadOptions { assume_family: family, assume_symbol: symbol, ..ReadOptions::default() };
+    // Every batch is a transaction; a large one costs little more than a small one.
+    let options = ReadOptions { assume_family: family, assume_symbol: symbol, batch_rows: 100_000 };
     let progress = progress_bar(found.files.iter().map(|file| file.bytes).sum());
     let mut summary = Summary { found, ..Summary::default() };
     let mut bytes_done = 0;

@@ -73,11 +73,11 @@ test('a stale feed and a slow page are told apart', async () => {
     await page.context().close();
 });
 
-test('an empty database says how to fill it, and fills by itself', async () => {
+test('an empty database says how to fill it, and a filled one is found', async () => {
     server.trouble.empty = true;
     const { page } = await open(browser, url);
     await page.getByRole('heading', { name: 'No market data yet' }).waitFor();
-    assert.match(await page.locator('#notice').innerText(), /liqheat ingest/);
+    assert.match(await page.locator('#notice').innerText(), /Stop it, load some files, and start it again:\s+liqheat ingest/);
     server.trouble.empty = false;
     await page.getByRole('button', { name: 'Try now' }).click();
     await shown(page);

@@ -19,7 +19,7 @@ function wordsOf(notice: Exclude<Notice, { kind: 'loading' }>): Words {
         case 'no_markets':
             return {
                 title: 'No market data yet',
-                text: 'The server runs, but its database is empty. Load some files and this page fills by itself:',
+                text: 'The server runs, but its database is empty, and it learns of new symbols only when it starts. Stop it, load some files, and start it again:',
                 code: 'liqheat ingest PATH',
             };
         case 'no_data':

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { badgeSays, colours, launch, open, shown } from './browser.ts';
+import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
 
 const BINARY = process.env.LIQHEAT_BIN ?? '';
 const START_LIMIT_MS = 120_000;
@@ -23,8 +23,8 @@ async function freePort(): Promise<number> {
     return free;
 }
 
-async function start(): Promise<void> {
-    running = spawn(BINARY, ['demo', '--listen', `127.0.0.1:${port}`], { stdio: 'ignore' });
+async function start(settings: Record<string, string> = {}): Promise<void> {
+    running = spawn(BINARY, ['demo', '--listen', `127.0.0.1:${port}`], { stdio: 'ignore', env: { ...process.env, ...settings } });
     const end = Date.now() + START_LIMIT_MS;
     for (;;) {
         const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null);
@@ -48,10 +48,9 @@ before(async () => {
     port = await freePort();
 });
 
-after(async () => {
-    await kill();
-    await browser.close();
-});
+afterEach(kill);
+
+after(() => browser.close());
 
 test('opened while the demo still begins, killed and started again: a picture, red, a picture', { skip: BINARY === '' }, async () => {
     await start();
@@ -66,5 +65,29 @@ test('opened while the demo still begins, killed and started again: a picture, r
         && /^(Live|Replay|Warming)/.test(document.getElementById('badge')?.textContent ?? ''), null, { timeout: 60_000 });
     await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.columns ?? 0) > 100, null, { timeout: 60_000 });
     assert.ok((await colours(page)) > 100);
+    await page.context().close();
+});
+
+test('without sockets the page polls, says so, and follows the market', { skip: BINARY === '' }, async () => {
+    await start({ WS_ENABLED: 'false' });
+    const { page } = await open(browser, `http://127.0.0.1:${port}/`);
+    const asked: { address: URL; tag: string | undefined; status: number }[] = [];
+    page.on('response', (answer) => {
+        const address = new URL(answer.url());
+        if (address.pathname !== '/v1/heatmap') return;
+        asked.push({ address, tag: answer.request().headers()['if-none-match'], status: answer.status() });
+    });
+    await badgeSays(page, 'Polling', 30_000);
+    await shown(page);
+    for (let step = 0; step < 3; step++) {
+        const before = await asOf(page);
+        await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    }
+    assert.ok((await colours(page)) > 100);
+    assert.ok(asked.some(({ address }) => address.searchParams.has('since')), 'asks for what is new');
+    for (const { address, tag, status } of asked) {
+        assert.equal(tag, undefined, address.href);
+        assert.ok([200, 304].includes(status), address.href);
+    }
     await page.context().close();
 });

@@ -16,7 +16,6 @@ export interface Answer {
     status: number;
     /** Body of a 200, empty otherwise. */
     body: string;
-    etag: string | null;
 }
 
 export interface Environment {
@@ -38,7 +37,7 @@ async function get(url: string, headers: Record<string, string>, signal: AbortSi
     const limit = AbortSignal.timeout(HTTP_TIMEOUT_MS);
     const answer = await fetch(url, { headers, cache: 'no-store', signal: AbortSignal.any([signal, limit]) });
     const body = answer.status === 200 ? await answer.text() : '';
-    return { status: answer.status, body, etag: answer.headers.get('etag') };
+    return { status: answer.status, body };
 }
 
 function watchPage(woke: () => void): () => void {

@@ -34,7 +34,6 @@ export class Poller {
     readonly #address: string;
     readonly #world: Environment;
     readonly #handler: PollHandler;
-    readonly #etags = new Map<string, string>();
     readonly #timers = new Map<string, () => void>();
     #abort = new AbortController();
 
@@ -74,21 +73,16 @@ export class Poller {
         const url = new URL(this.#address);
         url.searchParams.set('symbol', symbol);
         const at = this.#handler.position(symbol);
-        const headers: Record<string, string> = { accept: 'application/json' };
-        if (at !== null) {
-            url.searchParams.set('since', `${at.epoch}:${at.seq}`);
-            const etag = this.#etags.get(symbol);
-            if (etag !== undefined) headers['if-none-match'] = etag;
-        }
+        // No If-None-Match: the tag stands for the levels alone, and a price that moved without them would be hidden.
+        if (at !== null) url.searchParams.set('since', `${at.epoch}:${at.seq}`);
         try {
-            const answer = await this.#world.get(url.href, headers, signal);
+            const answer = await this.#world.get(url.href, { accept: 'application/json' }, signal);
             if (signal.aborted || !this.#timers.has(symbol)) return;
             if (answer.status === 404 || answer.status === 405 || answer.status === 501) {
                 this.#handler.notOffered();
                 return;
             }
             if (answer.status === 200 || answer.status === 304) {
-                if (answer.etag !== null) this.#etags.set(symbol, answer.etag);
                 this.#handler.heard(symbol, answer.status === 200 ? answer.body : null);
             } else {
                 this.#handler.failed(`polling answered ${answer.status}`);

@@ -1,6 +1,6 @@
 //! `liqheat ingest`: what is loaded, what is refused, and what the report says of it.
 
-use liqheat_testkit::{Folder, recorded};
+use liqheat_testkit::{Folder, recorded, until};
 
 use crate::market::{self, civil};
 use crate::support::{liqheat, table};
@@ -112,6 +112,44 @@ fn files_that_do_not_say_what_they_are_can_be_told() {
     let nonsense = liqheat("ingest x.csv --family horoscopes").run();
     assert_eq!(nonsense.code, Some(2));
     assert!(nonsense.err.contains("liquidationSnapshot"), "{}", nonsense.err);
+}
+
+#[test]
+fn loading_that_was_cut_off_is_finished_by_the_same_command() {
+    const DAYS: i64 = 300;
+    let folder = Folder::new();
+    for day in 0..DAYS {
+        let name = format!("archive/klines/BTCUSDT/5m/BTCUSDT-5m-{}.csv", market::date(day));
+        folder.put(&name, market::klines(day));
+    }
+    let (db, log) = (folder.path("x.duckdb"), folder.path("x.duckdb.wal"));
+    let ingest = liqheat("ingest --db").arg(&db).arg(folder.path("archive"));
+    // More of the log than the first rows fill.
+    let grown = |by: u64| {
+        let bytes = || {
+            [&db, &log].iter().map(|path| std::fs::metadata(path).map_or(0, |file| file.len())).sum::<u64>()
+        };
+        let before = bytes();
+        until("rows are stored", || (bytes() > before + by).then_some(()));
+    };
+    let killed = ingest.start();
+    grown(200_000);
+    assert_eq!(killed.kill().code, None);
+
+    let interrupted = ingest.start();
+    grown(200_000);
+    interrupted.signal("INT");
+    let interrupted = interrupted.wait();
+    assert_eq!(interrupted.code, Some(1), "{}{}", interrupted.out, interrupted.err);
+    assert!(interrupted.out.contains("run the same command again"), "{}", interrupted.out);
+    let [files, loaded, already_there, _] = table(&interrupted.out)["klines"];
+    assert!(files < DAYS as u64 && loaded > 0 && already_there > 0, "{}", interrupted.out);
+
+    let rest = ingest.run();
+    assert_eq!(rest.code, Some(0), "{}{}", rest.out, rest.err);
+    let [files, rest_loaded, rest_there, refused] = table(&rest.out)["klines"];
+    assert_eq!((files, rest_loaded + rest_there, refused), (300, 300 * 288, 0), "{}", rest.out);
+    assert!(rest_loaded > 0 && rest_there >= loaded + already_there, "{}", rest.out);
 }
 
 #[test]

@@ -70,6 +70,9 @@ async fn view_of(app: &App, symbol: &ServedSymbol) -> Result<Arc<LedgerView>, Re
     }
     symbol.view().ok_or_else(|| {
         let first = format_time(symbol.first_bar);
-        Refusal::unavailable(format!("no state of {} yet: its data begins at {first}", symbol.name))
+        Refusal::unavailable(format!(
+            "no state of {} yet: its klines begin at {first}, and the model needs open interest (metrics files) with them",
+            symbol.name
+        ))
     })
 }

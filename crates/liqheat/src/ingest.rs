@@ -22,7 +22,7 @@ use liqheat_store::{Location, Settings, Store, StoreError};
 use crate::cli::Ingest;
 use crate::stop::asked_to_stop;
 
-/// Set by a signal; the file being read is then left after the rows already handed over.
+/// Set by a signal; the file being read is then left after the batch being read.
 static STOP: AtomicBool = AtomicBool::new(false);
 
 pub(crate) fn run(ingest: &Ingest) -> anyhow::Result<ExitCode> {
@@ -113,7 +113,8 @@ fn load_file(
         let (batches, waiting) = sync_channel::<Batch>(WAITING_MAX);
         let reader = scope.spawn(move || {
             archive::read(path, options, &mut |batch| {
-                if STOP.load(Ordering::Relaxed) || batches.send(batch).is_err() {
+                // What was read is counted as loaded, so it is handed over before leaving.
+                if batches.send(batch).is_err() || STOP.load(Ordering::Relaxed) {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())

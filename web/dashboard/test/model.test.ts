@@ -7,6 +7,7 @@ import { Heat } from '../src/model/heat.ts';
 import { clusters } from '../src/model/quote.ts';
 import { available, candleInterval, fitting, RANGES } from '../src/model/ranges.ts';
 import { Steps } from '../src/model/steps.ts';
+import { Sweeps } from '../src/model/sweeps.ts';
 import { DEFAULT_VIEW, queryOf, viewFromQuery } from '../src/model/view.ts';
 import { visibleSpan } from '../src/render/heat-primitive.ts';
 import { gathered } from '../src/render/events-primitive.ts';
@@ -110,6 +111,30 @@ test('what stands between two prices is summed, and a band knows its age', () =>
 
 const candle = (minute: number, close: number): Candle =>
     ({ time: minute * MINUTE, open: close, high: close + 1, low: close - 1, close, volume: 1 });
+
+test('a band is marked where the price took it, and nowhere else', () => {
+    const rows = 10;
+    const long = new Uint8Array(8 * rows);
+    for (let column = 0; column < 6; column++) long[column * rows + 2] = 200;
+    for (let column = 0; column < 3; column++) long[column * rows + 8] = 200;
+    const picture = new Heat({ header: header(8, rows), long, short: new Uint8Array(8 * rows) });
+    // Row 2 is 120..130; the price goes there in column 6 and never comes near row 8.
+    const reach = (from: number): { low: number; high: number } => from === 6 * MINUTE ? { low: 125, high: 150 } : { low: 140, high: 150 };
+    const sweeps = new Sweeps(picture, reach);
+    sweeps.refresh(0, [picture.long, picture.short]);
+    assert.deepEqual(sweeps.cells(), [5 * rows + 2]);
+    sweeps.refresh(0, [picture.short]);
+    assert.deepEqual(sweeps.cells(), []);
+    sweeps.refresh(0, [picture.long]);
+    // Only newer columns change: what was found before stays, and is not found twice.
+    for (const changed of [7, 6]) {
+        sweeps.refresh(changed, [picture.long]);
+        assert.deepEqual(sweeps.cells(), [5 * rows + 2]);
+    }
+    picture.long[6 * rows + 2] = 1;
+    sweeps.refresh(6, [picture.long]);
+    assert.deepEqual(sweeps.cells(), []);
+});
 
 test('bars are gapless, so that time is a straight line', () => {
     const candles = new Candles([candle(1, 10), candle(4, 13)], MINUTE, 0, 6 * MINUTE);

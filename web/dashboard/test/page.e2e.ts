@@ -103,6 +103,8 @@ test('everything works from the keyboard', async () => {
     assert.match(page.url(), /scale=log/);
     await page.keyboard.press('c');
     assert.match(page.url(), /colours=magma/);
+    await page.keyboard.press('w');
+    assert.match(page.url(), /swept=0/);
     await page.keyboard.press('t');
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
     await page.keyboard.press('?');

@@ -58,6 +58,19 @@ export class Candles {
         return this.at(time)?.close;
     }
 
+    /** The lowest and highest price between two times, by the candles that overlap them; null where there is none. */
+    reach(from: number, to: number): { low: number; high: number } | null {
+        let low = Infinity;
+        let high = -Infinity;
+        for (let time = this.#slot(from); time < to; time += this.intervalMs) {
+            const candle = this.#byTime.get(time);
+            if (candle === undefined) continue;
+            low = Math.min(low, candle.low);
+            high = Math.max(high, candle.high);
+        }
+        return low > high ? null : { low, high };
+    }
+
     /** Where the oldest candle begins. */
     firstOpen(): number | undefined {
         return this.#oldest?.open;

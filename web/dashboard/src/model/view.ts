@@ -25,6 +25,8 @@ export interface View {
     theme: Theme;
     /** Realised liquidations as circles. */
     events: boolean;
+    /** Marks where the price took levels. */
+    swept: boolean;
     /** The map shows only positions opened within this range; empty for all. */
     opened: string;
 }
@@ -41,6 +43,7 @@ export const DEFAULT_VIEW: Readonly<View> = {
     threshold: 0,
     theme: 'dark',
     events: true,
+    swept: true,
     opened: '',
 };
 
@@ -64,6 +67,7 @@ export function viewFromQuery(query: string, base: Readonly<View> = DEFAULT_VIEW
         theme: oneOf(THEMES, params.get('theme'), base.theme),
         opened: oneOf(['', ...ranges], params.get('opened'), base.opened),
         events: params.has('events') ? params.get('events') !== '0' : base.events,
+        swept: params.has('swept') ? params.get('swept') !== '0' : base.swept,
     };
 }
 
@@ -79,6 +83,7 @@ export function queryOf(view: Readonly<View>, base: Readonly<View> = DEFAULT_VIE
     if (view.threshold !== base.threshold) params.set('threshold', String(Math.round(view.threshold * 1000) / 1000));
     if (view.theme !== base.theme) params.set('theme', view.theme);
     if (view.events !== base.events) params.set('events', view.events ? '1' : '0');
+    if (view.swept !== base.swept) params.set('swept', view.swept ? '1' : '0');
     if (view.opened !== base.opened) params.set('opened', view.opened);
     return `?${params.toString()}`;
 }

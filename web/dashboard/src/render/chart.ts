@@ -39,7 +39,7 @@ export interface Pointed {
     price: number;
 }
 
-export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
+export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept'>;
 
 /** The candles' own span is widened by this share of itself, and at least by this share of the price. */
 const PAD_SPAN_SHARE = 0.45;
@@ -103,7 +103,7 @@ export class HeatChart {
         const shift = this.#candles === null ? 0 : candles.logical(this.#candles.first) + 0.5;
         this.#heat = heat;
         this.#candles = candles;
-        this.#raster = new Raster(heat, this.#look);
+        this.#raster = new Raster(heat, this.#look, (from, to) => candles.reach(from, to));
         this.#raster.restyle(this.#look);
         const decimals = priceDecimals(candles.lastPrice() ?? heat.header.price_low);
         this.#series.applyOptions({
@@ -258,7 +258,7 @@ export class HeatChart {
         this.#priceLine.applyOptions({
             color: colours.priceLine, axisLabelColor: colours.priceLine, axisLabelTextColor: colours.background,
         });
-        this.#heatLayer.style({ long: colours.long, short: colours.short });
+        this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
         this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });
     }
 }

@@ -14,6 +14,7 @@ import type {
     Time,
 } from 'lightweight-charts';
 import type { Heat } from '../model/heat.ts';
+import { drawEdges } from './edges.ts';
 import { drawProfile, type ProfileLevel, type ProfileStyle } from './profile.ts';
 import type { Raster } from './raster.ts';
 
@@ -22,6 +23,11 @@ export interface HeatPicture {
     raster: Raster;
     /** Position of a time on the bar axis. */
     logical(time: number): number;
+}
+
+export interface HeatStyle extends ProfileStyle {
+    /** Where bands end because the price took them. */
+    edge: string;
 }
 
 const BAR_PX_MIN = 3;
@@ -50,7 +56,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
     #picture: HeatPicture | null = null;
     #levels: readonly ProfileLevel[] = [];
     #baseBin = 1;
-    #style: ProfileStyle = { long: '#00f', short: '#f80' };
+    #style: HeatStyle = { long: '#00f', short: '#f80', edge: '#fff' };
     readonly #views = [this];
 
     attached(param: Attached): void {
@@ -73,7 +79,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         this.redraw();
     }
 
-    style(style: ProfileStyle): void {
+    style(style: HeatStyle): void {
         this.#style = style;
         this.redraw();
     }
@@ -133,6 +139,20 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
             columns.at, rows.at, columns.size, rows.size,
         );
         context.restore();
+        const rowHeight = (bottom - top) / heat.rows;
+        drawEdges(scope, raster, {
+            rows: heat.rows,
+            from: columns.from,
+            to: columns.from + columns.count,
+            // Bar n reaches from n - 0.5 to n + 0.5.
+            candleLeft: (column) => {
+                const bar = Math.floor(picture.logical(heat.start() + column * heat.columnMs()) + 0.5);
+                return zero + 0.5 + (bar - 0.5) * (one - zero);
+            },
+            candleWidth: one - zero,
+            rowTop: (row) => top + (heat.rows - 1 - row) * rowHeight,
+            rowHeight,
+        }, this.#style.edge);
     }
 
     #bars(scope: BitmapCoordinatesRenderingScope): void {

@@ -53,6 +53,8 @@ export interface Palette {
     first: Uint32Array;
     /** For the shorts of the split view; the same table otherwise. */
     second: Uint32Array;
+    /** Place on the colour scale by byte, 0..1. */
+    shares: Float64Array;
 }
 
 function pixel([red, green, blue]: Rgb, opacity: number): number {
@@ -61,8 +63,7 @@ function pixel([red, green, blue]: Rgb, opacity: number): number {
 
 type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
 
-function table(look: Look, input: ScaleInput, colour: (share: number) => Rgb): Uint32Array {
-    const places = shares(look.scale, input);
+function table(look: Look, places: Float64Array, colour: (share: number) => Rgb): Uint32Array {
     const pixels = new Uint32Array(STEPS);
     for (let q = 1; q < STEPS; q++) {
         const share = places[q] ?? 0;
@@ -73,12 +74,14 @@ function table(look: Look, input: ScaleInput, colour: (share: number) => Rgb): U
 }
 
 export function paletteOf(look: Look, input: ScaleInput): Palette {
+    const places = shares(look.scale, input);
     if (look.side === 'split') {
         return {
-            first: table(look, input, (share) => splitColourAt('long', look.theme, share)),
-            second: table(look, input, (share) => splitColourAt('short', look.theme, share)),
+            first: table(look, places, (share) => splitColourAt('long', look.theme, share)),
+            second: table(look, places, (share) => splitColourAt('short', look.theme, share)),
+            shares: places,
         };
     }
-    const only = table(look, input, (share) => colourAt(look.colours, look.theme, share));
-    return { first: only, second: only };
+    const only = table(look, places, (share) => colourAt(look.colours, look.theme, share));
+    return { first: only, second: only, shares: places };
 }

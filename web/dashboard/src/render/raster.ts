@@ -5,23 +5,28 @@
  * when a setting did. Panning and zooming never touch the pixels; they only scale the bitmap.
  */
 import type { Heat } from '../model/heat.ts';
+import { Sweeps, type Reach } from '../model/sweeps.ts';
 import type { View } from '../model/view.ts';
 import { paletteOf, type Palette, type ScaleInput } from './palette.ts';
 
 const STEPS = 256;
+const NONE: readonly number[] = [];
 
-type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
+type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept'>;
 
 export class Raster {
     readonly canvas: HTMLCanvasElement;
     readonly #context: CanvasRenderingContext2D;
     readonly #heat: Heat;
+    readonly #sweeps: Sweeps;
     #palette: Palette;
     #look: Look;
     #scale: ScaleInput;
 
-    constructor(heat: Heat, look: Look) {
+    /** `reach`: where the price was between two times. */
+    constructor(heat: Heat, look: Look, reach: (from: number, to: number) => Reach | null) {
         this.#heat = heat;
+        this.#sweeps = new Sweeps(heat, reach);
         this.canvas = document.createElement('canvas');
         this.canvas.width = Math.max(1, heat.capacity);
         this.canvas.height = Math.max(1, heat.rows);
@@ -35,6 +40,21 @@ export class Raster {
 
     scale(): ScaleInput {
         return this.#scale;
+    }
+
+    /** The last cells of swept bands, as indices into the planes; none while they are not asked for. */
+    swept(): readonly number[] {
+        return this.#look.swept ? this.#sweeps.cells() : NONE;
+    }
+
+    /** A cell's place on the colour scale, 0..1; 0 also where the threshold hides it. */
+    shareAt(cell: number): number {
+        const { long, short } = this.#heat;
+        const { side, threshold } = this.#look;
+        const a = side === 'short' ? 0 : (long[cell] ?? 0);
+        const b = side === 'long' ? 0 : (short[cell] ?? 0);
+        const share = this.#palette.shares[this.#heat.steps.sums()[(a << 8) | b] ?? 0] ?? 0;
+        return share < threshold ? 0 : share;
     }
 
     /** Colours everything anew. */
@@ -75,6 +95,7 @@ export class Raster {
 
     #paint(from: number): void {
         const heat = this.#heat;
+        if (this.#look.swept) this.#sweeps.refresh(from, this.#planes());
         const width = heat.columns() - from;
         if (width <= 0 || heat.rows === 0) return;
         const image = this.#context.createImageData(width, heat.rows);
@@ -88,6 +109,13 @@ export class Raster {
             }
         }
         this.#context.putImageData(image, from, 0);
+    }
+
+    /** The sides that are shown. */
+    #planes(): Uint8Array[] {
+        const { long, short } = this.#heat;
+        const { side } = this.#look;
+        return side === 'long' ? [long] : side === 'short' ? [short] : [long, short];
     }
 
     #colouring(): (long: number, short: number) => number {

@@ -13,6 +13,7 @@ export interface ChartColours {
     priceLine: string;
     long: string;
     short: string;
+    edge: string;
 }
 
 const DARK: ChartColours = {
@@ -27,6 +28,7 @@ const DARK: ChartColours = {
     priceLine: '#e2e8f0',
     long: '#459df0',
     short: '#f8a04a',
+    edge: '#ffffff',
 };
 
 const LIGHT: ChartColours = {
@@ -41,6 +43,7 @@ const LIGHT: ChartColours = {
     priceLine: '#0f172a',
     long: '#1767bd',
     short: '#c65a05',
+    edge: '#0f172a',
 };
 
 export function chartColours(theme: Theme): ChartColours {

@@ -112,7 +112,7 @@ export class App {
             this.#change({ opened: opened.value });
             this.#openPane();
         });
-        for (const command of ['events', 'theme', 'help'] as const) {
+        for (const command of ['events', 'swept', 'theme', 'help'] as const) {
             byId(command, HTMLButtonElement).addEventListener('click', () => this.#command(command));
         }
         byId('shot', HTMLButtonElement).addEventListener('click', () => this.#command('screenshot'));
@@ -132,7 +132,7 @@ export class App {
     }
 
     #command(command: Command): void {
-        const { scale, colours, side, theme, events } = this.#view;
+        const { scale, colours, side, theme, events, swept } = this.#view;
         switch (command) {
             case 'left':
                 return this.#chart.pan(-PAN_SHARE);
@@ -154,6 +154,8 @@ export class App {
                 return this.#change({ theme: theme === 'dark' ? 'light' : 'dark' });
             case 'events':
                 return this.#change({ events: !events });
+            case 'swept':
+                return this.#change({ swept: !swept });
             case 'pane':
                 return this.#change({ pane: next(PANES, this.#view.pane) });
             case 'screenshot':
@@ -207,7 +209,9 @@ export class App {
         this.#scales.press(view.scale);
         this.#coloursSelect.value = view.colours;
         this.#coloursSelect.disabled = view.side === 'split';
-        byId('events', HTMLButtonElement).setAttribute('aria-pressed', String(view.events));
+        for (const what of ['events', 'swept'] as const) {
+            byId(what, HTMLButtonElement).setAttribute('aria-pressed', String(view[what]));
+        }
         history.replaceState(null, '', queryOf(view));
         this.#storeView();
         this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);

@@ -4,7 +4,7 @@ import { element } from './dom.ts';
 
 export type Command =
     | 'left' | 'right' | 'zoom_in' | 'zoom_out' | 'fit'
-    | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'pane' | 'screenshot' | 'symbol' | 'help';
+    | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'swept' | 'pane' | 'screenshot' | 'symbol' | 'help';
 
 interface Binding {
     keys: readonly string[];
@@ -23,6 +23,7 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['c', 'C'], shown: 'C', command: 'colours', says: 'next colours' },
     { keys: ['d', 'D'], shown: 'D', command: 'side', says: 'next side' },
     { keys: ['e', 'E'], shown: 'E', command: 'events', says: 'realised liquidations' },
+    { keys: ['w', 'W'], shown: 'W', command: 'swept', says: 'swept levels' },
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
     { keys: ['s', 'S'], shown: 'S', command: 'screenshot', says: 'save a screenshot' },

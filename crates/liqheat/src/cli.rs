@@ -148,9 +148,10 @@ Examples:
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) front: Front,
-    /// Keep the data in this file; without, the demo leaves nothing behind.
-    #[arg(long, env = "LIQHEAT_DB", value_name = "FILE")]
-    pub(crate) db: Option<PathBuf>,
+    /// Keep the data in this file; without, the demo leaves nothing behind. Has a variable of its own, so that a
+    /// made-up market never lands in the database of the real one by accident.
+    #[arg(long = "db", env = "LIQHEAT_DEMO_DB", value_name = "FILE")]
+    pub(crate) demo_db: Option<PathBuf>,
     /// Play files of the Binance archive instead of a simulated market.
     #[arg(long, env = "LIQHEAT_DATA", num_args = 1.., value_name = "PATH")]
     pub(crate) data: Vec<PathBuf>,

@@ -42,7 +42,7 @@ pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
-    let location = demo.db.clone().map_or(Location::Memory, Location::File);
+    let location = demo.demo_db.clone().map_or(Location::Memory, Location::File);
     let store = open(location).await?;
     let source = if demo.data.is_empty() {
         let defaults = SimConfig::default();

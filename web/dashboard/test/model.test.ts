@@ -6,6 +6,7 @@ import { compactUsd, formatAge, formatPrice, formatTime, priceDecimals, signedPe
 import { Heat } from '../src/model/heat.ts';
 import { clusters } from '../src/model/quote.ts';
 import { available, candleInterval, fitting, RANGES } from '../src/model/ranges.ts';
+import { momentAt, spanOf, stateAt, stepped } from '../src/model/replay.ts';
 import { Steps } from '../src/model/steps.ts';
 import { Sweeps } from '../src/model/sweeps.ts';
 import { DEFAULT_VIEW, queryOf, viewFromQuery } from '../src/model/view.ts';
@@ -158,6 +159,30 @@ test('a live price moves the newest candle and begins the next', () => {
     assert.equal(candles.at(3 * MINUTE)?.low, 5);
     assert.equal(candles.at(3 * MINUTE)?.close, 9);
     assert.deepEqual(candles.correct([candle(2, 12)]), []);
+});
+
+test('looking back shows whole candles and ended columns, and nothing later', () => {
+    const long = new Uint8Array(100);
+    // Row 2 has mass in every column, more with each of them.
+    for (let column = 0; column < 10; column++) long[column * 10 + 2] = 100 + column;
+    const picture = new Heat({ header: header(10, 10), long, short: new Uint8Array(100) });
+    const made = (time: number, close: number): Candle => ({ time, open: close, high: close, low: close, close, volume: 1 });
+    const bars = new Candles([0, 3, 6, 9].map((minute) => made(minute * MINUTE, 140 + minute)), 3 * MINUTE, 0, 10 * MINUTE);
+    const span = spanOf(picture, bars);
+    assert.deepEqual(span, { first: 3 * MINUTE, last: 9 * MINUTE, step: 3 * MINUTE });
+    assert.ok(span !== null);
+    assert.equal(momentAt(span, 7 * MINUTE), 6 * MINUTE);
+    assert.equal(momentAt(span, 0), 3 * MINUTE);
+    assert.equal(momentAt(span, 12 * MINUTE), null);
+    assert.equal(stepped(span, null, -1), 9 * MINUTE);
+    assert.equal(stepped(span, 9 * MINUTE, -1), 6 * MINUTE);
+    assert.equal(stepped(span, 3 * MINUTE, -1), 3 * MINUTE);
+    assert.equal(stepped(span, 9 * MINUTE, 1), null);
+    assert.equal(stepped(span, null, 1), null);
+    const { price, levels } = stateAt(picture, bars, 6 * MINUTE);
+    assert.equal(price, 143);
+    assert.deepEqual(levels, [{ price: 120, long_density: picture.steps.usd(105), short_density: 0 }]);
+    assert.deepEqual(picture.levelsAt(0), []);
 });
 
 test('ranges: only what the data fills, and the nearest shorter one otherwise', () => {

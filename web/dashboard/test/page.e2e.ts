@@ -123,6 +123,40 @@ test('everything works from the keyboard', async () => {
     await page.context().close();
 });
 
+test('one can look back, and come back to now', async () => {
+    const { page, complaints } = await open(browser, `${url}/?range=12h`);
+    await shown(page);
+    const moment = (): Promise<number> => page.evaluate(() => Number(document.getElementById('chart')?.dataset.moment));
+    const back = page.getByRole('button', { name: 'Back to now' });
+    assert.equal(await back.isVisible(), false);
+    await page.keyboard.press('[');
+    await page.keyboard.press('[');
+    await painted(page);
+    const second = await moment();
+    assert.ok(second > 0 && second < await asOf(page));
+    await page.keyboard.press(']');
+    await painted(page);
+    assert.ok((await moment()) > second);
+    const slider = page.getByLabel('Look back');
+    await slider.focus();
+    for (let step = 0; step < 3; step++) await page.keyboard.press('PageDown');
+    await painted(page);
+    const far = await moment();
+    assert.ok(far > 0 && far < second, 'the slider goes further');
+    assert.match(await page.locator('#scrub-says').innerText(), /^As of .* UTC$/);
+    const full = await colours(page);
+    const before = await asOf(page);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    assert.equal(await moment(), far, 'the market moves on, the moment stays');
+    await back.click();
+    await painted(page);
+    assert.equal(await moment(), 0);
+    assert.equal(await back.isVisible(), false);
+    assert.ok((await colours(page)) > 100 && full > 100);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
 test('a phone has everything within its width', async () => {
     const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
     const { page, complaints } = await open(browser, url, phone);

@@ -144,6 +144,25 @@ export class Heat {
         return sum;
     }
 
+    /** How many columns had ended by a moment. */
+    endedBy(moment: number): number {
+        return Math.max(0, Math.min(this.#columns, Math.floor((moment - this.#start) / this.header.column_ms)));
+    }
+
+    /** What stood at a moment, by the last column that had ended by then; nothing where the picture begins later. */
+    levelsAt(moment: number): LiveLevel[] {
+        const { price_low, bin } = this.header;
+        const column = this.endedBy(moment) - 1;
+        const levels: LiveLevel[] = [];
+        for (let row = 0; column >= 0 && row < this.rows; row++) {
+            const long = this.long[column * this.rows + row] ?? 0;
+            const short = this.short[column * this.rows + row] ?? 0;
+            if ((long | short) === 0) continue;
+            levels.push({ price: price_low + row * bin, long_density: this.steps.usd(long), short_density: this.steps.usd(short) });
+        }
+        return levels;
+    }
+
     /** How long the cell's row has had mass without a break up to this column; null where the cell is empty. */
     ageAt(time: number, price: number): number | null {
         const { column_ms, price_low, bin } = this.header;

@@ -25,6 +25,7 @@ import { formatPrice, priceDecimals } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
 import type { Theme, View } from '../model/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
+import { CoverPrimitive } from './cover-primitive.ts';
 import { EventsPrimitive } from './events-primitive.ts';
 import { HeatPrimitive } from './heat-primitive.ts';
 import type { ProfileLevel } from './profile.ts';
@@ -53,6 +54,7 @@ export class HeatChart {
     readonly #series: ISeriesApi<'Candlestick'>;
     readonly #heatLayer = new HeatPrimitive();
     readonly #eventLayer = new EventsPrimitive();
+    readonly #cover = new CoverPrimitive();
     readonly #priceLine: IPriceLine;
     readonly #resize: ResizeObserver;
     #candles: Candles | null = null;
@@ -61,6 +63,8 @@ export class HeatChart {
     /** Open time of the newest bar that the chart knows. */
     #newestBar = 0;
     #look: Look;
+    /** Nothing after this time is shown; null shows everything. */
+    #until: number | null = null;
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
@@ -82,6 +86,8 @@ export class HeatChart {
         });
         this.#series.attachPrimitive(this.#heatLayer);
         this.#series.attachPrimitive(this.#eventLayer);
+        // Last, so that it covers the others.
+        this.#series.attachPrimitive(this.#cover);
         this.#priceLine = this.#series.createPriceLine({
             price: 0, lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: false, lineVisible: false,
         });
@@ -150,6 +156,14 @@ export class HeatChart {
         this.#heatLayer.redraw();
     }
 
+    /** Shows the picture as it was at the end of a candle; null for now. */
+    until(moment: number | null): void {
+        this.#until = moment;
+        this.#heatLayer.until(moment);
+        const logical = moment === null || this.#candles === null ? null : this.#candles.logical(moment);
+        this.#cover.show(logical, (target) => this.#heatLayer.drawBars(target));
+    }
+
     /** Draws what changed in the heat and in these bars. */
     refresh(changedBars: readonly number[]): void {
         for (const time of changedBars) {
@@ -216,7 +230,14 @@ export class HeatChart {
         const price = this.#series.coordinateToPrice(point.y);
         if (zero === null || one === null || price === null) return null;
         const time = this.#candles.timeAt((point.x - zero) / (one - zero));
+        if (this.#until !== null && time >= this.#shownTo(this.#until)) return null;
         return { x: point.x, y: point.y, time, price };
+    }
+
+    /** Where the last column ends that had ended by a moment. */
+    #shownTo(moment: number): number {
+        const heat = this.#heat;
+        return heat === null ? moment : heat.start() + heat.endedBy(moment) * heat.columnMs();
     }
 
     #widened(own: AutoscaleInfo | null): AutoscaleInfo | null {
@@ -259,6 +280,7 @@ export class HeatChart {
             color: colours.priceLine, axisLabelColor: colours.priceLine, axisLabelTextColor: colours.background,
         });
         this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
+        this.#cover.style({ ground: colours.background, line: colours.crosshair });
         this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });
     }
 }

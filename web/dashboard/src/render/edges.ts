@@ -31,7 +31,7 @@ export function drawEdges(scope: BitmapCoordinatesRenderingScope, raster: Raster
     const batches: number[][] = OPACITIES.map(() => []);
     for (const cell of raster.swept()) {
         const column = Math.floor(cell / rows) + 1;
-        if (column < places.from || column > places.to) continue;
+        if (column < places.from || column >= places.to) continue;
         const share = raster.shareAt(cell);
         if (share < SHARE_MIN) continue;
         batches[Math.min(OPACITIES.length - 1, Math.floor(share * OPACITIES.length))]?.push(cell);

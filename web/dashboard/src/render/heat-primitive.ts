@@ -56,6 +56,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
     #picture: HeatPicture | null = null;
     #levels: readonly ProfileLevel[] = [];
     #baseBin = 1;
+    #until: number | null = null;
     #style: HeatStyle = { long: '#00f', short: '#f80', edge: '#fff' };
     readonly #views = [this];
 
@@ -77,6 +78,19 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         this.#levels = levels;
         this.#baseBin = baseBin;
         this.redraw();
+    }
+
+    /**
+     * Draws only columns that had ended by then, and leaves the bars to whoever draws above: they stand on what covers the
+     * rest. Null: everything.
+     */
+    until(moment: number | null): void {
+        this.#until = moment;
+        this.redraw();
+    }
+
+    drawBars(target: CanvasRenderingTarget2D): void {
+        target.useBitmapCoordinateSpace((scope) => this.#bars(scope));
     }
 
     style(style: HeatStyle): void {
@@ -104,7 +118,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
     draw(target: CanvasRenderingTarget2D): void {
         target.useBitmapCoordinateSpace((scope) => {
             this.#blit(scope);
-            this.#bars(scope);
+            if (this.#until === null) this.#bars(scope);
         });
     }
 
@@ -127,7 +141,8 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const left = x(heat.start());
         const width = x(heat.start() + heat.columnMs()) - left;
         // A coordinate names the left edge of the pixel a bar's middle falls into; half a pixel more is the middle itself.
-        const columns = visibleSpan((left + 0.5) * rx, width * rx, heat.columns(), bitmapSize.width);
+        const ended = this.#until === null ? heat.columns() : heat.endedBy(this.#until);
+        const columns = visibleSpan((left + 0.5) * rx, width * rx, ended, bitmapSize.width);
         const rows = visibleSpan(top * ry, ((bottom - top) / heat.rows) * ry, heat.rows, bitmapSize.height);
         if (columns === null || rows === null) return;
         context.save();

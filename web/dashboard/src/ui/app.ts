@@ -3,6 +3,7 @@ import { badgeOf } from '../model/freshness.ts';
 import { formatAge, formatPrice, formatTime, priceDecimals } from '../model/format.ts';
 import { clusters } from '../model/quote.ts';
 import { available, fitting, RANGES } from '../model/ranges.ts';
+import { momentAt, spanOf, stateAt, stepped } from '../model/replay.ts';
 import { COLOURS, PANES, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
 import { HeatChart, type Pointed } from '../render/chart.ts';
 import { Api } from '../transport/api.ts';
@@ -16,6 +17,7 @@ import { MapPane } from './map-pane.ts';
 import { Market } from './market.ts';
 import { Notices } from './notices.ts';
 import { compose, save } from './screenshot.ts';
+import { Scrubber } from './scrubber.ts';
 import { explain, rowsOf, Tooltip } from './tooltip.ts';
 
 const STORED_VIEW = 'liqheat.view';
@@ -57,6 +59,7 @@ export class App {
     readonly #symbolSelect = byId('symbol', HTMLSelectElement);
     readonly #coloursSelect = byId('colours', HTMLSelectElement);
     readonly #header = new Header();
+    readonly #scrubber = new Scrubber((moment) => this.#lookBack(moment));
     readonly #ranges = new Segments(byId('ranges', HTMLElement), RANGES.map(({ id }) => [id, id, '']), (id) => this.#pickRange(id));
     readonly #panes = new Segments(
         byId('panes', HTMLElement),
@@ -83,6 +86,8 @@ export class App {
     /** The range on the screen: the chosen one, or the longest that the data fills so far. */
     #shownRange = '';
     #pointed: Pointed | null = null;
+    /** The moment the picture is shown as of; null for now. */
+    #moment: number | null = null;
     #eventsShown: unknown = null;
     #symbolsTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -144,6 +149,12 @@ export class App {
                 return this.#chart.zoom(1 / ZOOM_FACTOR);
             case 'fit':
                 return this.#chart.fit();
+            case 'back':
+                return this.#stepBack(-1);
+            case 'forward':
+                return this.#stepBack(1);
+            case 'now':
+                return this.#lookBack(null);
             case 'scale':
                 return this.#change({ scale: next(SCALES, scale) });
             case 'colours':
@@ -165,6 +176,18 @@ export class App {
             case 'help':
                 return byId('keys', HTMLDialogElement).showModal();
         }
+    }
+
+    #lookBack(moment: number | null): void {
+        if (moment === this.#moment) return;
+        this.#moment = moment;
+        this.#frames.mark(DIRTY.live);
+    }
+
+    #stepBack(way: -1 | 1): void {
+        const { heat, candles } = this.#market;
+        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        if (span !== null && this.#view.pane === 'heatmap') this.#lookBack(stepped(span, this.#moment, way));
     }
 
     #change(part: Partial<View>): void {
@@ -286,6 +309,7 @@ export class App {
         this.#symbolSelect.value = info.symbol;
         byId('simulated', HTMLElement).hidden = !info.simulated;
         this.#tooltip.hide();
+        this.#moment = null;
         if (this.#view.pane === 'map') this.#map.open(info, this.#view.opened);
         this.#market.open(info, this.#shownRange, this.#chart.paneSize().width / CANDLE_PX_MIN);
     }
@@ -332,31 +356,41 @@ export class App {
     }
 
     #drawLive(): void {
-        const { heat } = this.#market;
+        const { heat, candles } = this.#market;
         const peak = this.#chart.scale()?.peak;
         this.#chart.refresh(this.#market.advance());
         if (this.#chart.scale()?.peak !== peak) this.#legend.show(this.#view, this.#chart.scale());
         const edge = this.#market.edge();
-        this.#chart.profile(edge?.snapshot.data.levels ?? [], this.#info()?.baseBin ?? 1);
+        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        // What was looked back to may have left the picture, which moves on with the market.
+        if (this.#moment !== null) this.#moment = span === null ? null : momentAt(span, this.#moment);
+        this.#chart.until(this.#moment);
+        this.#scrubber.show(span, this.#moment, edge?.asOf ?? heat?.header.as_of ?? null);
         const events = this.#view.events ? this.#market.events : NO_EVENTS;
         if (events !== this.#eventsShown) this.#chart.events(events);
         this.#eventsShown = events;
-        if (heat !== null) this.#quote();
+        this.#drawState();
         // Where the picture stands, for whoever looks at the page from outside.
         const shown = byId('chart', HTMLElement).dataset;
         shown.columns = String(heat?.columns() ?? 0);
         shown.asOf = String(edge?.asOf ?? '');
+        shown.moment = String(this.#moment ?? '');
     }
 
-    #quote(): void {
+    /** Today's levels and price, or those of the moment that is looked back to. */
+    #drawState(): void {
         const { heat, candles } = this.#market;
-        const edge = this.#market.edge();
-        const price = edge?.snapshot.data.current_price ?? candles?.lastPrice();
-        if (heat === null || candles === null || price === undefined || price === null) return;
+        const live = this.#market.edge()?.snapshot.data;
+        if (heat === null || candles === null) return this.#chart.profile([], 1);
+        const { price, levels } = this.#moment === null
+            ? { price: live?.current_price ?? candles.lastPrice() ?? null, levels: live?.levels ?? [] }
+            : stateAt(heat, candles, this.#moment);
+        this.#chart.profile(levels, this.#moment === null ? (this.#info()?.baseBin ?? 1) : heat.header.bin);
+        if (price === null) return;
         this.#chart.price(price);
         const before = candles.at(heat.start())?.open ?? candles.firstOpen() ?? price;
         this.#header.price(this.#view.symbol, price, before, this.#shownRange);
-        if (edge !== null) this.#header.clusters(clusters(edge.snapshot.data.levels, price, heat.header.bin), price);
+        if (levels.length > 0) this.#header.clusters(clusters(levels, price, heat.header.bin), price);
     }
 
     #drawBadge(): void {
@@ -401,7 +435,7 @@ export class App {
         const { symbol, theme, pane } = this.#view;
         const range = this.#shownRange;
         const edge = this.#market.edge();
-        const at = edge?.asOf ?? this.#market.heat?.header.as_of;
+        const at = (pane === 'heatmap' ? this.#moment : null) ?? edge?.asOf ?? this.#market.heat?.header.as_of;
         if (at === undefined) return;
         const simulated = this.#info()?.simulated === true ? ' · simulated market' : '';
         const map = pane === 'map';

@@ -4,7 +4,7 @@ import { element } from './dom.ts';
 
 export type Command =
     | 'left' | 'right' | 'zoom_in' | 'zoom_out' | 'fit'
-    | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'swept' | 'pane' | 'screenshot' | 'symbol' | 'help';
+    | 'back' | 'forward' | 'now' | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'swept' | 'pane' | 'screenshot' | 'symbol' | 'help';
 
 interface Binding {
     keys: readonly string[];
@@ -19,6 +19,9 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['+', '='], shown: '+', command: 'zoom_in', says: 'zoom in' },
     { keys: ['-', '_'], shown: '−', command: 'zoom_out', says: 'zoom out' },
     { keys: ['0', 'Home'], shown: '0', command: 'fit', says: 'whole range' },
+    { keys: ['['], shown: '[', command: 'back', says: 'look back a candle' },
+    { keys: [']'], shown: ']', command: 'forward', says: 'forward a candle' },
+    { keys: ['n', 'N'], shown: 'N', command: 'now', says: 'back to now' },
     { keys: ['l', 'L'], shown: 'L', command: 'scale', says: 'next colour scale' },
     { keys: ['c', 'C'], shown: 'C', command: 'colours', says: 'next colours' },
     { keys: ['d', 'D'], shown: 'D', command: 'side', says: 'next side' },
@@ -31,12 +34,16 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['?'], shown: '?', command: 'help', says: 'this help' },
 ];
 
+/** The page's input fields are sliders. */
+const SLIDER_KEYS = /^(Arrow|Page|Home|End)/;
+
 export function listen(onCommand: (command: Command) => void, onRange: (id: string) => void): void {
     document.addEventListener('keydown', (event) => {
         if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
         const { target } = event;
         // Keys that a focused field needs for itself stay with it.
-        if (target instanceof HTMLSelectElement || target instanceof HTMLInputElement) return;
+        if (target instanceof HTMLSelectElement) return;
+        if (target instanceof HTMLInputElement && SLIDER_KEYS.test(event.key)) return;
         if (target instanceof HTMLElement && target.closest('dialog') !== null) return;
         const range = RANGES[Number.parseInt(event.key, 10) - 1];
         const binding = BINDINGS.find(({ keys }) => keys.includes(event.key));

@@ -1,0 +1,42 @@
+/**
+ * Looking back: the moment the picture is shown as of, which is a boundary between two candles, or now.
+ *
+ * Nothing that happened after the moment may show. So the moment is never inside a candle, and of the columns only those
+ * count that had ended by then.
+ */
+import type { Candles } from './candles.ts';
+import type { Heat, LiveLevel } from './heat.ts';
+
+export interface Span {
+    /** The earliest moment to look back to, and the newest candle's beginning; both boundaries of candles. */
+    first: number;
+    last: number;
+    step: number;
+}
+
+/** The moments on offer; null where there is no more than one candle. */
+export function spanOf(heat: Heat, candles: Candles): Span | null {
+    const step = candles.intervalMs;
+    // At least one whole candle and one whole column to look at.
+    const first = Math.ceil((heat.start() + Math.max(step, heat.columnMs())) / step) * step;
+    const last = candles.last();
+    return first < last ? { first, last, step } : null;
+}
+
+/** A moment on offer near the wanted one; null for now, which begins after the last boundary. */
+export function momentAt({ first, last, step }: Span, wanted: number): number | null {
+    if (wanted > last) return null;
+    return Math.max(first, Math.floor(wanted / step) * step);
+}
+
+/** One candle earlier or later than a moment (null: now). */
+export function stepped(span: Span, moment: number | null, way: -1 | 1): number | null {
+    if (moment === null) return way < 0 ? span.last : null;
+    return momentAt(span, moment + way * span.step);
+}
+
+/** The price and the levels as they stood at a moment. */
+export function stateAt(heat: Heat, candles: Candles, moment: number): { price: number | null; levels: LiveLevel[] } {
+    const price = candles.closeAt(moment - 1) ?? null;
+    return { price, levels: heat.levelsAt(moment) };
+}

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
@@ -18,19 +17,16 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use liqheat_feeds::archive::{self, Batch, Discovery, Family, FileReport, ReadOptions, Rows};
 use liqheat_market::Symbol;
 use liqheat_store::{Location, Settings, Store, StoreError};
+use tokio_util::sync::CancellationToken;
 
 use crate::cli::Ingest;
-use crate::stop::asked_to_stop;
 
-/// Set by a signal; the file being read is then left after the batch being read.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-pub(crate) fn run(ingest: &Ingest) -> anyhow::Result<ExitCode> {
+/// Runs the command; `stop` ends it after the batch being read.
+pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let path = ingest.db.path()?;
     let store = Store::open(Location::File(path.clone()), Settings::default())?;
-    watch_signals();
     let began = Instant::now();
-    let loaded = load(&store, &ingest.paths, ingest.family, ingest.symbol.clone());
+    let loaded = load(&store, &ingest.paths, ingest.family, ingest.symbol.clone(), stop);
     let closed = store.close_blocking();
     let summary = loaded?;
     closed?;
@@ -38,23 +34,11 @@ pub(crate) fn run(ingest: &Ingest) -> anyhow::Result<ExitCode> {
     print!("{}", summary.details());
     let (rows, seconds) = (summary.total().loaded, began.elapsed().as_secs_f64());
     println!("{} rows loaded into {} in {seconds:.1} s", HumanCount(rows), path.display());
-    if STOP.load(Ordering::Relaxed) {
+    if stop.is_cancelled() {
         println!("Stopped before the end; run the same command again to load the rest.");
         return Ok(ExitCode::FAILURE);
     }
     Ok(if summary.has_trouble() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-fn watch_signals() {
-    std::thread::spawn(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            asked_to_stop()?.await;
-            STOP.store(true, Ordering::Relaxed);
-            // Stay, so that a second signal still ends the process.
-            std::future::pending::<std::io::Result<()>>().await
-        })
-    });
 }
 
 /// Loads everything under some paths.
@@ -66,6 +50,7 @@ pub(crate) fn load(
     paths: &[PathBuf],
     family: Option<Family>,
     symbol: Option<Symbol>,
+    stop: &CancellationToken,
 ) -> anyhow::Result<Summary> {
     let found = archive::discover(paths);
     // Every batch is a transaction; a large one costs little more than a small one.
@@ -74,13 +59,13 @@ pub(crate) fn load(
     let mut summary = Summary { found, ..Summary::default() };
     let mut bytes_done = 0;
     for index in 0..summary.found.files.len() {
-        if STOP.load(Ordering::Relaxed) {
+        if stop.is_cancelled() {
             break;
         }
         let file = summary.found.files[index].clone();
         progress.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let loaded =
-            load_file(store, &file.path, &options, &|bytes| progress.set_position(bytes_done + bytes));
+            load_file(store, &file.path, &options, stop, &|bytes| progress.set_position(bytes_done + bytes));
         let (report, already_there) = loaded.with_context(|| format!("loading {}", file.path.display()))?;
         bytes_done += file.bytes;
         progress.set_position(bytes_done);
@@ -105,6 +90,7 @@ fn load_file(
     store: &Store,
     path: &std::path::Path,
     options: &ReadOptions,
+    stop: &CancellationToken,
     progress: &dyn Fn(u64),
 ) -> Result<(FileReport, u64), StoreError> {
     /// Batches on their way: enough to keep both sides busy.
@@ -114,7 +100,7 @@ fn load_file(
         let reader = scope.spawn(move || {
             archive::read(path, options, &mut |batch| {
                 // What was read is counted as loaded, so it is handed over before leaving.
-                if batches.send(batch).is_err() || STOP.load(Ordering::Relaxed) {
+                if batches.send(batch).is_err() || stop.is_cancelled() {
                     return ControlFlow::Break(());
                 }
                 ControlFlow::Continue(())

@@ -38,7 +38,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
         Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),
         Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
-        Command::Ingest(ingest) => ingest::run(&ingest),
+        Command::Ingest(ingest) => runtime()?.block_on(async {
+            let stop = stop::on_signal()?;
+            tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
+        }),
         Command::Bench(bench) => bench::run(&bench),
     }
 }

@@ -11,11 +11,12 @@ use liqheat_market::{KlineKind, UnixMs};
 use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::cli::{Demo, Front, Replay, Serve};
 use crate::ingest;
-use crate::stop::asked_to_stop;
+use crate::stop::on_signal;
 
 const DAY_MS: i64 = 86_400_000;
 /// Of a server that follows a market or a file.
@@ -26,22 +27,25 @@ const SPEED_SIMULATED: f64 = 120.0;
 const SPEED_RECORDED: f64 = 600.0;
 
 pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
+    let stop = on_signal()?;
     let store = open(Location::File(serve.db.path()?)).await?;
     let mut settings = serve.front.settings(UPDATE_EVERY);
     settings.retention = serve.keep.retention();
-    run(serve.front, settings, store, Source::Stored).await
+    run(serve.front, settings, store, Source::Stored, stop).await
 }
 
 pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
+    let stop = on_signal()?;
     let path = replay.db.path()?;
     let store = open(Location::File(path.clone())).await?;
     let source = played(&store, replay.from, replay.to, replay.speed).await?;
     let source = source.with_context(|| empty(&path))?;
     let settings = replay.front.settings(UPDATE_EVERY_PLAYED);
-    run(replay.front, settings, store, source).await
+    run(replay.front, settings, store, source, stop).await
 }
 
 pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
+    let stop = on_signal()?;
     let location = demo.demo_db.clone().map_or(Location::Memory, Location::File);
     let store = open(location).await?;
     let source = if demo.data.is_empty() {
@@ -54,15 +58,20 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
         }
     } else {
         let (loading, paths) = (store.clone(), demo.data.clone());
-        let summary =
-            tokio::task::spawn_blocking(move || ingest::load(&loading, &paths, None, None)).await??;
+        let token = stop.clone();
+        let load = move || ingest::load(&loading, &paths, None, None, &token);
+        let summary = tokio::task::spawn_blocking(load).await??;
+        if stop.is_cancelled() {
+            store.close().await?;
+            return Ok(ExitCode::SUCCESS);
+        }
         eprintln!("{}", summary.table());
         let speed = demo.speed.unwrap_or(SPEED_RECORDED);
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
     };
     let settings = demo.front.settings(UPDATE_EVERY_PLAYED);
-    run(demo.front, settings, store, source).await
+    run(demo.front, settings, store, source, stop).await
 }
 
 async fn open(location: Location) -> anyhow::Result<Store> {
@@ -124,8 +133,8 @@ async fn run(
     settings: ServerSettings,
     store: Store,
     source: Source,
+    stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let shutdown = asked_to_stop().context("cannot catch signals")?;
     let tiers = tiers(front.tiers.as_deref())?;
     // Taken before the work of building, so that a busy port is told at once.
     let listener = TcpListener::bind(front.listen).await.with_context(|| {
@@ -136,10 +145,9 @@ async fn run(
     })?;
     let address = listener.local_addr()?;
     let building = Server::build(store.clone(), source, settings, &tiers);
-    let mut shutdown = std::pin::pin!(shutdown);
     let server = tokio::select! {
         server = building => server,
-        () = &mut shutdown => {
+        () = stop.cancelled() => {
             store.close().await?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -158,7 +166,7 @@ async fn run(
     {
         info!(%error, "no browser could be opened");
     }
-    match server.run(listener, shutdown).await? {
+    match server.run(listener, stop.cancelled()).await? {
         Stopped::InOrder => Ok(ExitCode::SUCCESS),
         Stopped::Fault(part) => {
             eprintln!("liqheat: stopped because of '{part}'; the log says more");

@@ -1,26 +1,31 @@
 //! Ctrl-C and SIGTERM: the first asks to stop in order, the second ends at once.
 
+use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
-/// Completes at the first signal; a second one ends the process.
+/// Catches signals from now on: the token is cancelled at the first, a second ends the process. To be called
+/// before any work begins, or an early signal would end the process without closing the database.
 ///
 /// # Errors
 /// When the signals cannot be caught.
-pub(crate) fn asked_to_stop() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        tokio::spawn(async move {
+pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        for already_asked in [false, true] {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            eprintln!("liqheat: second signal, ending at once");
-            std::process::exit(130);
-        });
-    })
+            if already_asked {
+                eprintln!("liqheat: second signal, ending at once");
+                std::process::exit(130);
+            }
+            asked.cancel();
+        }
+    });
+    Ok(stop)
 }

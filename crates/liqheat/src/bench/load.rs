@@ -9,6 +9,7 @@ use std::time::Duration;
 use liqheat_market::{Interval, Qty};
 use liqheat_store::baseline::Baseline;
 use liqheat_store::{Location, Settings, Store};
+use tokio_util::sync::CancellationToken;
 
 use super::data::Year;
 use super::{median, print_limit, timed};
@@ -64,7 +65,7 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
 
 fn load(folder: &Path, name: &str, paths: &[PathBuf]) -> anyhow::Result<u64> {
     let store = Store::open(Location::File(folder.join(format!("{name}.duckdb"))), Settings::default())?;
-    let summary = ingest::load(&store, paths, None, None)?;
+    let summary = ingest::load(&store, paths, None, None, &CancellationToken::new())?;
     store.close_blocking()?;
     Ok(summary.total().loaded)
 }

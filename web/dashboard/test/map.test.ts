@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { splitBetween } from '../src/model/leverage-split.ts';
 import { leverageMap } from '../src/model/liquidation-map.ts';
 import { niceStep } from '../src/render/map-view.ts';
 import { parseCandles, parseLeverageLevels, parseSymbols, AnswerError } from '../src/wire/answers.ts';
@@ -42,6 +43,13 @@ test('bins are as wide as the room asks for, and keep every dollar', () => {
     const map = leverageMap(LEVELS, 1, 6, null);
     assert.equal(map.bin, 5);
     assert.deepEqual([map.longUsd, map.shortUsd], [35, 8]);
+});
+
+test('a bin is split by leverage', () => {
+    assert.deepEqual(splitBetween(LEVELS, 98, 99), [{ leverage: 50, usd: 10 }, { leverage: 25, usd: 5 }]);
+    assert.deepEqual(splitBetween(LEVELS, 95, 98), [{ leverage: 25, usd: 20 }]);
+    assert.deepEqual(splitBetween(LEVELS, 102, 105), [{ leverage: 100, usd: 1 }, { leverage: 50, usd: 7 }]);
+    assert.deepEqual(splitBetween(LEVELS, 99, 102), []);
 });
 
 test('axis steps are round', () => {

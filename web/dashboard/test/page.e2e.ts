@@ -92,6 +92,25 @@ test('the tooltip says what is under the pointer', async () => {
     await page.waitForSelector('#tip:not([hidden])');
     const words = await page.locator('#tip').innerText();
     for (const label of ['UTC', 'Price', 'Distance', 'Long', 'Short', 'Up to here']) assert.ok(words.includes(label), `${label} in ${words}`);
+    // Beside the bars at the right edge it speaks of now, and of leverage once that has been asked for.
+    const asked: string[] = [];
+    page.on('request', (request) => {
+        if (new URL(request.url()).pathname === '/liquidations/levels') asked.push(request.url());
+    });
+    const found = async (): Promise<string> => {
+        for (const share of [0.1, 0.2, 0.3, 0.7, 0.8, 0.9]) {
+            await page.mouse.move(box.x + box.width * 0.9, box.y + box.height * share);
+            await painted(page);
+            const text = await page.locator('#tip').innerText();
+            if (/^\d+x/m.test(text)) return text;
+        }
+        return '';
+    };
+    const end = Date.now() + 10_000;
+    let now = '';
+    while (now === '' && Date.now() < end) now = await found();
+    assert.match(now, /UTC · now/);
+    assert.ok(asked.length <= 4, `asked ${asked.length} times`);
     await page.context().close();
 });
 

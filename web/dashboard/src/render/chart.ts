@@ -63,8 +63,6 @@ export class HeatChart {
     /** Open time of the newest bar that the chart knows. */
     #newestBar = 0;
     #look: Look;
-    /** Nothing after this time is shown; null shows everything. */
-    #until: number | null = null;
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
@@ -158,7 +156,6 @@ export class HeatChart {
 
     /** Shows the picture as it was at the end of a candle; null for now. */
     until(moment: number | null): void {
-        this.#until = moment;
         this.#heatLayer.until(moment);
         const logical = moment === null || this.#candles === null ? null : this.#candles.logical(moment);
         this.#cover.show(logical, (target) => this.#heatLayer.drawBars(target));
@@ -230,14 +227,7 @@ export class HeatChart {
         const price = this.#series.coordinateToPrice(point.y);
         if (zero === null || one === null || price === null) return null;
         const time = this.#candles.timeAt((point.x - zero) / (one - zero));
-        if (this.#until !== null && time >= this.#shownTo(this.#until)) return null;
         return { x: point.x, y: point.y, time, price };
-    }
-
-    /** Where the last column ends that had ended by a moment. */
-    #shownTo(moment: number): number {
-        const heat = this.#heat;
-        return heat === null ? moment : heat.start() + heat.endedBy(moment) * heat.columnMs();
     }
 
     #widened(own: AutoscaleInfo | null): AutoscaleInfo | null {

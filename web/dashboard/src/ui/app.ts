@@ -13,6 +13,7 @@ import { DIRTY, Frames } from './frames.ts';
 import { Header } from './header.ts';
 import { fillHelp, listen, type Command } from './keyboard.ts';
 import { Legend } from './legend.ts';
+import { Leverages } from './leverages.ts';
 import { MapPane } from './map-pane.ts';
 import { Market } from './market.ts';
 import { Notices } from './notices.ts';
@@ -55,6 +56,7 @@ export class App {
     readonly #chart = new HeatChart(byId('chart', HTMLElement), this.#view);
     readonly #legend = new Legend(byId('legend', HTMLElement), (threshold) => this.#change({ threshold }));
     readonly #tooltip = new Tooltip(byId('tip', HTMLElement));
+    readonly #leverages = new Leverages(this.#api, () => this.#frames.mark(DIRTY.tooltip));
     readonly #notices = new Notices(byId('notice', HTMLElement), byId('banner', HTMLElement), () => this.#tryNow());
     readonly #symbolSelect = byId('symbol', HTMLSelectElement);
     readonly #coloursSelect = byId('colours', HTMLSelectElement);
@@ -416,9 +418,12 @@ export class App {
     #drawTooltip(): void {
         const { heat, candles } = this.#market;
         const pointed = this.#pointed;
-        const said = heat === null || candles === null || pointed === null ? null : explain(heat, candles, pointed);
-        if (said === null || pointed === null) this.#tooltip.hide();
-        else this.#tooltip.show(pointed, this.#chart.paneSize(), `${formatTime(said.time)} UTC`, rowsOf(said));
+        const said = heat === null || candles === null || pointed === null ? null : explain(heat, candles, pointed, this.#moment);
+        if (said === null || pointed === null) return this.#tooltip.hide();
+        const any = said.longUsd + said.shortUsd > 0;
+        const parts = said.now && any ? this.#leverages.between(this.#view.symbol, said.low, said.high) : [];
+        const caption = `${formatTime(said.time)} UTC${said.now ? ' · now' : ''}`;
+        this.#tooltip.show(pointed, this.#chart.paneSize(), caption, rowsOf(said, parts));
     }
 
     #foot(): void {

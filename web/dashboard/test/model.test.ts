@@ -183,6 +183,11 @@ test('looking back shows whole candles and ended columns, and nothing later', ()
     assert.equal(price, 143);
     assert.deepEqual(levels, [{ price: 120, long_density: picture.steps.usd(105), short_density: 0 }]);
     assert.deepEqual(picture.levelsAt(0), []);
+    // A hole in the data: the price is the last one known before it.
+    const holey = new Candles([3, 9].map((minute) => made(minute * MINUTE, 140 + minute)), 3 * MINUTE, 0, 12 * MINUTE);
+    assert.equal(stateAt(picture, holey, 9 * MINUTE).price, 143);
+    assert.equal(holey.lastPrice(), 149);
+    assert.equal(spanOf(picture, holey)?.first, 6 * MINUTE, 'the way back ends where the data begins');
 });
 
 test('ranges: only what the data fills, and the nearest shorter one otherwise', () => {

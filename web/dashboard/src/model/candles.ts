@@ -71,14 +71,19 @@ export class Candles {
         return low > high ? null : { low, high };
     }
 
-    /** Where the oldest candle begins. */
+    /** When the oldest candle begins. */
+    firstTime(): number {
+        return this.#oldest?.time ?? this.first;
+    }
+
+    /** The price the oldest candle begins at. */
     firstOpen(): number | undefined {
         return this.#oldest?.open;
     }
 
-    /** The last traded price known. */
-    lastPrice(): number | undefined {
-        for (let time = this.#last; time >= this.first; time -= this.intervalMs) {
+    /** The last traded price known, or the last one known at the end of a candle. */
+    lastPrice(until = this.#last + this.intervalMs): number | undefined {
+        for (let time = Math.min(this.#last, this.#slot(until - 1)); time >= this.first; time -= this.intervalMs) {
             const candle = this.#byTime.get(time);
             if (candle !== undefined) return candle.close;
         }

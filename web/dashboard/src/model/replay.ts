@@ -18,7 +18,7 @@ export interface Span {
 export function spanOf(heat: Heat, candles: Candles): Span | null {
     const step = candles.intervalMs;
     // At least one whole candle and one whole column to look at.
-    const first = Math.ceil((heat.start() + Math.max(step, heat.columnMs())) / step) * step;
+    const first = Math.ceil((Math.max(heat.start(), candles.firstTime()) + Math.max(step, heat.columnMs())) / step) * step;
     const last = candles.last();
     return first < last ? { first, last, step } : null;
 }
@@ -37,6 +37,5 @@ export function stepped(span: Span, moment: number | null, way: -1 | 1): number 
 
 /** The price and the levels as they stood at a moment. */
 export function stateAt(heat: Heat, candles: Candles, moment: number): { price: number | null; levels: LiveLevel[] } {
-    const price = candles.closeAt(moment - 1) ?? null;
-    return { price, levels: heat.levelsAt(moment) };
+    return { price: candles.lastPrice(moment) ?? null, levels: heat.levelsAt(moment) };
 }

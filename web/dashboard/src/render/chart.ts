@@ -141,7 +141,8 @@ export class HeatChart {
         const heat = this.#heat;
         const candles = this.#candles;
         if (heat === null || candles === null) return;
-        const from = candles.logical(heat.start());
+        // Where the data has a hole at the beginning, the picture begins after it.
+        const from = candles.logical(Math.max(heat.start(), candles.firstTime()));
         const to = candles.logical(heat.start() + heat.columns() * heat.columnMs());
         this.#chart.timeScale().setVisibleLogicalRange({ from, to: to + (to - from) * RIGHT_SPACE_SHARE });
         this.#chart.priceScale('right').applyOptions({ autoScale: true });

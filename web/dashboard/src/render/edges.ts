@@ -7,7 +7,7 @@ const EDGE_PX = 1.5;
 const ROW_PX_MIN = 2;
 const CANDLE_PX_MIN = 3;
 /** Bands fainter than this share of the scale are not worth an edge. */
-const SHARE_MIN = 0.12;
+const SHARE_MIN = 0.2;
 /** Opacity goes in a few steps: setting it for every cell costs more than drawing the cell. */
 const OPACITIES = [0.3, 0.5, 0.7, 0.9];
 

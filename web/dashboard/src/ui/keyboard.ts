@@ -44,7 +44,8 @@ export function listen(onCommand: (command: Command) => void, onRange: (id: stri
         // Keys that a focused field needs for itself stay with it.
         if (target instanceof HTMLSelectElement) return;
         if (target instanceof HTMLInputElement && SLIDER_KEYS.test(event.key)) return;
-        if (target instanceof HTMLElement && target.closest('dialog') !== null) return;
+        // One that has just been closed keeps the focus for a moment.
+        if (target instanceof HTMLElement && target.closest('dialog[open]') !== null) return;
         const range = RANGES[Number.parseInt(event.key, 10) - 1];
         const binding = BINDINGS.find(({ keys }) => keys.includes(event.key));
         if (range === undefined && binding === undefined) return;

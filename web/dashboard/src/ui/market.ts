@@ -186,12 +186,14 @@ export class Market {
         if (!keepView) this.#tell.loaded(false);
         try {
             const limit = Math.ceil(range.ms / stepMs) + 2;
-            const [grid, candles] = await Promise.all([
+            const [grid, all] = await Promise.all([
                 this.#api.history({ symbol, range: range.id, columns: COLUMNS_MAX }, signal),
                 this.#api.candles({ symbol, interval, limit }, signal),
             ]);
             if (signal.aborted) return;
             const { header } = grid;
+            // The newest so many candles reach further back than the range where the data has holes.
+            const candles = all.filter(({ time }) => time + stepMs > header.start);
             if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
                 this.load = { kind: 'empty' };
                 this.#again(signal);

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use liqheat_market::{Instrument, Liquidation, OpenInterest, Price, UnixMs};
+use liqheat_market::{Instrument, Interval, Liquidation, OpenInterest, Price, UnixMs};
 
 use crate::QUERY_ROWS_MAX;
 use crate::error::Fault;
@@ -145,6 +145,48 @@ impl Command for Liquidations {
                  SELECT time, side, price, qty, price_kind FROM liquidations WHERE {} AND time BETWEEN {} AND {}
                  ORDER BY time DESC, side DESC, price DESC, qty DESC LIMIT {}
              ) ORDER BY time, side, price, qty",
+            of(&self.instrument),
+            self.from.0,
+            self.to.0,
+            self.limit.get().min(QUERY_ROWS_MAX),
+        );
+        read(&database.connection, Self::NAME, &sql, |row| {
+            Ok(Liquidation {
+                time: row.time(0)?,
+                side: row.side(1, TABLE)?,
+                price: row.price(2)?,
+                qty: row.qty(3)?,
+                price_kind: row.price_kind(4, TABLE)?,
+            })
+        })
+    }
+}
+
+/// The newest sums of liquidations in a time: what was liquidated of each side in each interval.
+pub(crate) struct LiquidationSums {
+    pub(crate) instrument: Instrument,
+    pub(crate) interval: Interval,
+    pub(crate) from: UnixMs,
+    pub(crate) to: UnixMs,
+    pub(crate) limit: NonZeroUsize,
+}
+
+impl Command for LiquidationSums {
+    type Answer = Vec<Liquidation>;
+    const NAME: &'static str = "liquidation sums";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        const TABLE: &str = "liquidations";
+        let interval = self.interval.ms();
+        let sql = format!(
+            "SELECT * FROM (
+                 SELECT time - time % {interval} AS begins, side,
+                     CAST(round(sum(CAST(price AS DOUBLE) * qty) / sum(CAST(qty AS DOUBLE))) AS BIGINT) AS price,
+                     CAST(sum(qty) AS BIGINT) AS qty, price_kind
+                 FROM liquidations WHERE {} AND time BETWEEN {} AND {}
+                 GROUP BY begins, side, price_kind
+                 ORDER BY begins DESC, side DESC, price_kind DESC LIMIT {}
+             ) ORDER BY begins, side, price_kind",
             of(&self.instrument),
             self.from.0,
             self.to.0,

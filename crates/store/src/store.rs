@@ -16,7 +16,9 @@ use crate::catalogue::{InstrumentSpan, Instruments, Newest};
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{Counters, Tally};
 use crate::owner::{Command, Job, Message, Owner, Posted};
-use crate::points::{Liquidations, MarkRange, MarkRangeOf, OpenInterests, PricesAt, PricesAtMoment};
+use crate::points::{
+    LiquidationSums, Liquidations, MarkRange, MarkRangeOf, OpenInterests, PricesAt, PricesAtMoment,
+};
 use crate::profiles::{Profile, Profiles};
 use crate::upkeep::{Deleted, Flush, Retain, Stats, StatsOf};
 use crate::{Location, Retention, Settings, StoreError};
@@ -154,6 +156,20 @@ impl Store {
         limit: NonZeroUsize,
     ) -> Ask<Vec<Liquidation>> {
         self.ask(Liquidations { instrument: instrument.clone(), from, to, limit })
+    }
+
+    /// The newest `limit` sums of realised liquidations from `from` to `to`, both inclusive, oldest first: one a
+    /// side, kind of price and interval in which there were any, with the interval's beginning, the coins and
+    /// their volume-weighted price.
+    pub fn liquidation_sums(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        from: UnixMs,
+        to: UnixMs,
+        limit: NonZeroUsize,
+    ) -> Ask<Vec<Liquidation>> {
+        self.ask(LiquidationSums { instrument: instrument.clone(), interval, from, to, limit })
     }
 
     /// The latest moment at or before `as_of` at which something became known (`Event::known_at`).

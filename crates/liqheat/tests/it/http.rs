@@ -332,6 +332,14 @@ fn liquidations_that_really_happened() {
     assert_eq!(ask(day), json!({"symbol": "BTCUSDT", "data": [first, second]}));
     assert_eq!(ask(&format!("{day}&limit=1"))["data"], json!([second]), "the newest");
     assert_eq!(ask("")["data"], json!([]), "by default those of the last day");
+    let sums = ask(&format!("{day}&interval=5m"));
+    let (long, short) = (&sums["data"][0], &sums["data"][1]);
+    assert_eq!(
+        (&long["timestamp"], &long["side"], &long["usd"]),
+        (&json!(at(START)), &json!("long"), &json!(150_031))
+    );
+    assert_eq!((&short["timestamp"], &short["quantity"]), (&json!(at(START)), &json!(7)));
+    assert_eq!(server.get("/v1/liquidations?symbol=BTCUSDT&interval=7m").status, 422);
 }
 
 #[test]

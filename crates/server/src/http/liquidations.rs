@@ -1,10 +1,11 @@
-//! `GET /v1/liquidations`: what really happened.
+//! `GET /v1/liquidations`: what really happened, one by one or summed by interval.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use liqheat_market::Interval;
 use liqheat_wire::{LiquidationRow, LiquidationsBody, format_time};
 
 use super::query::Query;
@@ -25,7 +26,15 @@ pub(super) async fn liquidations(
     let end = query.time_or("end_time", now)?.min(now);
     let start = query.time_or("start_time", end.plus(-DAY_MS))?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
-    let rows = app.store.liquidations(&symbol.instrument, start, end, limit).await?;
+    let (store, instrument) = (&app.store, &symbol.instrument);
+    let rows = match query.get("interval") {
+        None => store.liquidations(instrument, start, end, limit).await?,
+        Some(_) => {
+            let names: Vec<&str> = Interval::names().collect();
+            let interval = query.interval_or(&names, "")?;
+            store.liquidation_sums(instrument, interval, start, end, limit).await?
+        }
+    };
     let data = rows
         .iter()
         .map(|row| LiquidationRow {

@@ -3,7 +3,7 @@
 use std::future::IntoFuture;
 use std::num::NonZeroUsize;
 
-use liqheat_market::{Interval, Kline, KlineKind, Price, Side, UnixMs};
+use liqheat_market::{Interval, Kline, KlineKind, Liquidation, Price, Side, UnixMs};
 use liqheat_store::{InstrumentSpan, MarkRange, PricesAt, Profile};
 
 use crate::world::{
@@ -194,6 +194,31 @@ fn liquidations_are_the_newest_in_order() {
     store.append(&btc(), rows.clone()).blocking().unwrap();
     let read = store.liquidations(&btc(), UnixMs(T0 + 1), UnixMs(T0 + 4), limit(3)).blocking().unwrap();
     assert_eq!(read, rows[2..5]);
+}
+
+#[test]
+fn liquidations_are_summed_by_side_and_interval() {
+    let store = in_memory();
+    let at = |offset: i64, side: Side, price: f64, qty: f64| Liquidation {
+        qty: coins(qty),
+        ..liquidation(T0 + offset, side, price)
+    };
+    let rows = vec![
+        at(0, Side::Long, 100.0, 1.0),
+        at(M1 - 1, Side::Long, 104.0, 3.0),
+        at(5, Side::Short, 110.0, 2.0),
+        at(M1, Side::Long, 90.0, 1.0),
+    ];
+    store.append(&btc(), rows).blocking().unwrap();
+    let sums = |from: i64, most: usize| {
+        let ask = store.liquidation_sums(&btc(), Interval::M1, UnixMs(T0 + from), FOREVER, limit(most));
+        ask.blocking().unwrap()
+    };
+    let expected =
+        [at(0, Side::Long, 103.0, 4.0), at(0, Side::Short, 110.0, 2.0), at(M1, Side::Long, 90.0, 1.0)];
+    assert_eq!(sums(0, 10), expected);
+    assert_eq!(sums(0, 1), expected[2..], "the newest");
+    assert_eq!(sums(M1, 10), expected[2..]);
 }
 
 #[test]

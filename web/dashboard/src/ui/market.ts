@@ -206,7 +206,7 @@ export class Market {
             }
             this.#loadedAt = Date.now();
             this.#tell.loaded(keepView);
-            this.events = await this.#eventsSince(this.heat?.start() ?? header.start, signal);
+            this.events = await this.#eventsSince(this.heat?.start() ?? header.start, interval, signal);
             if (!signal.aborted) this.#tell.changed();
         } catch (error) {
             if (signal.aborted) return;
@@ -241,25 +241,25 @@ export class Market {
             if (signal.aborted) return;
             this.#corrections = newest;
             this.#correctedTo = newest.at(-1)?.time ?? this.#correctedTo;
-            const newestEvent = this.events.at(-1)?.time;
-            const from = newestEvent === undefined ? (this.heat?.start() ?? 0) : newestEvent + 1;
-            const more = await this.#eventsSince(from, signal);
+            // The newest sum may have grown since, so it is asked for again and replaced.
+            const from = this.events.at(-1)?.time ?? this.heat?.start() ?? 0;
+            const more = await this.#eventsSince(from, interval, signal);
             if (signal.aborted) return;
-            this.events = [...this.events, ...more].slice(-EVENTS_MAX);
+            this.events = [...this.events.filter(({ time }) => time < from), ...more].slice(-EVENTS_MAX);
             this.#tell.changed();
         } catch {
             // The next round asks again; the badge already tells of a server that is gone.
         }
     }
 
-    /** Realised liquidations; a server without that endpoint has none. */
-    async #eventsSince(from: number, signal: AbortSignal): Promise<Liquidation[]> {
+    /** Realised liquidations, summed by candle; a server without that endpoint has none. */
+    async #eventsSince(from: number, interval: string, signal: AbortSignal): Promise<Liquidation[]> {
         const info = this.#info;
         if (info === null) return [];
         const start = new Date(from).toISOString();
         const end = new Date(Math.max(from, this.#edge?.asOf ?? this.heat?.header.as_of ?? from) + 1).toISOString();
         try {
-            const query = { symbol: info.symbol, start_time: start, end_time: end, limit: EVENTS_MAX };
+            const query = { symbol: info.symbol, start_time: start, end_time: end, interval, limit: EVENTS_MAX };
             return (await this.#api.liquidations(query, signal)).sort((a, b) => a.time - b.time);
         } catch (error) {
             if (error instanceof ApiError && error.status !== 0) return [];

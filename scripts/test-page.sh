@@ -1,15 +1,16 @@
 #!/bin/sh
-# The page in a real browser: first against a stand-in server that can be told to misbehave, then against the
-# real program showing its demo.
+# The page in a real browser: against a stand-in server that can be told to misbehave, against the real program
+# while it is killed and started again, and against its demo.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 "$root/scripts/setup-browser.sh"
-(cd "$root/web" && npm run --silent e2e)
 
 cd "$root"
 cargo build --locked -q -p liqheat
 program=${CARGO_TARGET_DIR:-$root/target}/debug/liqheat
+(cd web && LIQHEAT_BIN=$program npm run --silent e2e)
+
 work=$(mktemp -d)
 mkfifo "$work/output"
 "$program" demo --listen 127.0.0.1:0 >"$work/output" 2>"$work/log" &

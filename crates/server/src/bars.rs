@@ -7,6 +7,8 @@ use liqheat_market::{Bar, Instrument, Interval, KlineKind, Price, Qty, UnixMs};
 use liqheat_model::{Ledger, Step, assemble};
 use liqheat_store::{Store, StoreError};
 
+use crate::symbol::ServedSymbol;
+
 /// Bars read at once: a week of minutes.
 pub(crate) const CHUNK_BARS: i64 = 10_080;
 
@@ -39,6 +41,12 @@ pub(crate) struct BarReader {
 }
 
 impl BarReader {
+    /// Of a symbol that is served.
+    pub(crate) fn of(symbol: &ServedSymbol, store: &Store) -> Self {
+        let (store, instrument) = (store.clone(), symbol.instrument.clone());
+        Self { store, instrument, interval: symbol.interval }
+    }
+
     /// Bars that opened at or after `from` and closed at or before `to`, with volume at price in cells of
     /// `cell` where one is given.
     pub(crate) async fn read(

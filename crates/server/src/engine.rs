@@ -47,7 +47,7 @@ impl Engine {
         epoch_run: String,
         checkpoints_kept: usize,
     ) -> Result<Self, StoreError> {
-        let reader = BarReader { store, instrument: symbol.instrument.clone(), interval: symbol.interval };
+        let reader = BarReader::of(&symbol, &store);
         let (ledger, cursor) = ledger_before(&symbol, &reader.store, as_of).await?;
         info!(symbol = symbol.name, from = format_time(cursor), "ledger continues");
         Ok(Self {

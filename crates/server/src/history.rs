@@ -118,11 +118,7 @@ pub(crate) async fn paint(
     request: GridRequest,
 ) -> Result<HistoryGrid, HistoryError> {
     let (start, column_ms, columns) = request.columns(symbol, view.as_of);
-    let reader = BarReader {
-        store: app.store.clone(),
-        instrument: symbol.instrument.clone(),
-        interval: symbol.interval,
-    };
+    let reader = BarReader::of(symbol, &app.store);
     let (low, high) = price_range(&reader, request.range, view).await?;
     let (price_low, bin, rows) = request.rows(low, high, view.base_bin);
     let mut painter = GridPainter::new(GridSpec { start, column_ms, columns, price_low, bin, rows })?;

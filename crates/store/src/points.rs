@@ -139,7 +139,6 @@ impl Command for Liquidations {
     const NAME: &'static str = "liquidations";
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
-        const TABLE: &str = "liquidations";
         let sql = format!(
             "SELECT * FROM (
                  SELECT time, side, price, qty, price_kind FROM liquidations WHERE {} AND time BETWEEN {} AND {}
@@ -150,15 +149,7 @@ impl Command for Liquidations {
             self.to.0,
             self.limit.get().min(QUERY_ROWS_MAX),
         );
-        read(&database.connection, Self::NAME, &sql, |row| {
-            Ok(Liquidation {
-                time: row.time(0)?,
-                side: row.side(1, TABLE)?,
-                price: row.price(2)?,
-                qty: row.qty(3)?,
-                price_kind: row.price_kind(4, TABLE)?,
-            })
-        })
+        read(&database.connection, Self::NAME, &sql, liquidation_of)
     }
 }
 
@@ -176,7 +167,6 @@ impl Command for LiquidationSums {
     const NAME: &'static str = "liquidation sums";
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
-        const TABLE: &str = "liquidations";
         let interval = self.interval.ms();
         let sql = format!(
             "SELECT * FROM (
@@ -192,14 +182,18 @@ impl Command for LiquidationSums {
             self.to.0,
             self.limit.get().min(QUERY_ROWS_MAX),
         );
-        read(&database.connection, Self::NAME, &sql, |row| {
-            Ok(Liquidation {
-                time: row.time(0)?,
-                side: row.side(1, TABLE)?,
-                price: row.price(2)?,
-                qty: row.qty(3)?,
-                price_kind: row.price_kind(4, TABLE)?,
-            })
-        })
+        read(&database.connection, Self::NAME, &sql, liquidation_of)
     }
+}
+
+/// Reads (time, side, price, qty, price_kind).
+fn liquidation_of(row: &Row<'_>) -> Result<Liquidation, Fault> {
+    const TABLE: &str = "liquidations";
+    Ok(Liquidation {
+        time: row.time(0)?,
+        side: row.side(1, TABLE)?,
+        price: row.price(2)?,
+        qty: row.qty(3)?,
+        price_kind: row.price_kind(4, TABLE)?,
+    })
 }

@@ -50,11 +50,7 @@ pub(super) async fn timeseries(
     let complete = app.clock.now().plus(-symbol.settle_ms());
     let (mut ledger, from) = starting_ledger(&app, symbol, weights, start).await?;
     let mut rows = Rows::new(start, interval.ms(), bin);
-    let reader = BarReader {
-        store: app.store.clone(),
-        instrument: symbol.instrument.clone(),
-        interval: symbol.interval,
-    };
+    let reader = BarReader::of(symbol, &app.store);
     reader
         .run(&mut ledger, from, end.min(complete), |ledger, bar, step| match step {
             None => rows.before(ledger, bar.close_time),

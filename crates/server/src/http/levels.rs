@@ -53,11 +53,7 @@ async fn opened_within(
 ) -> Result<Vec<LeverageLevel>, Refusal> {
     let turn = app.history_turns.acquire().await;
     let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
-    let reader = BarReader {
-        store: app.store.clone(),
-        instrument: symbol.instrument.clone(),
-        interval: symbol.interval,
-    };
+    let reader = BarReader::of(symbol, &app.store);
     let mut ledger = Ledger::new(symbol.params.clone(), symbol.tiers.clone());
     let from = view.cursor.plus(-range.ms()).max(symbol.first_bar);
     reader.run(&mut ledger, from, view.cursor, |_, _, _| {}).await?;

@@ -57,12 +57,16 @@ impl ServerSettings {
         SessionSettings {
             connections_max: self.connections_max,
             message_bytes_max: 64 * 1_024,
+            messages_per_second: 10,
+            subscriptions_max: 20,
+            subscribe_within: Duration::from_secs(60),
             ping_every: Duration::from_secs(20),
             silent_after: Duration::from_secs(60),
             status_every: Duration::from_secs(15),
             slow_after: self.slow_consumer_timeout,
             missed_max: self.queue_size_max,
             stalled_after: Duration::from_secs(30),
+            drain_window: Duration::from_secs(5),
             wall_clock: MarketClock::wall_now,
         }
     }

@@ -54,10 +54,7 @@ pub struct BinaryState<'a> {
 /// client; the levels must be in strictly ascending order of price, and no price negative.
 #[must_use]
 pub fn encode_state(state: &BinaryState<'_>) -> Vec<u8> {
-    debug_assert!(
-        state.cells.is_sorted_by(|a, b| a.price < b.price),
-        "invariant: prices strictly rise"
-    );
+    debug_assert!(state.cells.is_sorted_by(|a, b| a.price < b.price), "invariant: prices strictly rise");
     let mut out = Vec::with_capacity(64 + state.symbol.len() + state.epoch.len() + 8 * state.cells.len());
     out.push(if state.from.is_some() { DELTA } else { SNAPSHOT });
     out.extend_from_slice(&state.hash.as_u64().to_be_bytes());

@@ -160,10 +160,8 @@ fn positions(fields: &Fields, name: &str) -> Result<BTreeMap<String, Position>, 
             "Field '{name}' must look like {{\"BTCUSDT\":{{\"epoch\":\"..\",\"seq\":123}}}}"
         ))
     };
-    given(fields, name).map_or_else(
-        || Ok(BTreeMap::new()),
-        |value| BTreeMap::deserialize(value).map_err(wrong_form),
-    )
+    given(fields, name)
+        .map_or_else(|| Ok(BTreeMap::new()), |value| BTreeMap::deserialize(value).map_err(wrong_form))
 }
 
 fn price_range(fields: &Fields) -> Result<Option<(Price, Price)>, CommandError> {
@@ -254,8 +252,7 @@ mod tests {
         assert_eq!(subscribe.price_range, Some((price(10_000_000), price(9_800_050_000_000))));
         assert_eq!(subscribe.bin, Some(price(25_000_000)));
         assert_eq!(subscribe.mismatch["X"], Position { epoch: "e".into(), seq: 7 });
-        let parsed =
-            parse_command(r#"{"action":"subscribe","symbols":["X"],"price_range":null,"bin":null}"#);
+        let parsed = parse_command(r#"{"action":"subscribe","symbols":["X"],"price_range":null,"bin":null}"#);
         assert!(parsed.is_ok(), "null is as good as absent: {parsed:?}");
     }
 

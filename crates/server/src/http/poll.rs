@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use liqheat_stream::{Encoding, View};
 use liqheat_wire::Position;
 
 use super::query::Query;
@@ -21,7 +22,10 @@ pub(super) async fn heatmap(
     let symbol = symbol_of(&app, &query)?;
     let since = query.get("since").map(position).transpose()?;
     view_of(&app, symbol).await?;
-    let message = app.hub.slot(&symbol.name).and_then(|slot| slot.message_since(since.as_ref()));
+    let message = app
+        .hub
+        .slot(&symbol.name)
+        .and_then(|slot| slot.message_since(since.as_ref(), &View::default(), Encoding::Json));
     let message = message.ok_or_else(|| Refusal::unavailable(format!("no state of {} yet", symbol.name)))?;
     let tag = format!("\"{}\"", message.hash);
     // The tag is the hash of the levels, so it does not tell of a price that changed alone; a client that
@@ -38,7 +42,7 @@ pub(super) async fn heatmap(
     if unchanged {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    Ok((headers, message.json).into_response())
+    Ok((headers, message.body).into_response())
 }
 
 /// `epoch:seq`, as the last message named them.

@@ -12,13 +12,13 @@ use crate::clock::MarketClock;
 
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
     let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let counters = &app.hub.counters;
+    let metrics = &app.hub.metrics;
     let second = MarketClock::wall_now().0.unsigned_abs() / 1_000;
     let subscriptions = app.hub.slots().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
     let boards = app.hub.slots().filter_map(|slot| {
         let standing = slot.standing();
         let stats = slot.with_board(|board| BoardStats {
-            epoch: board.epoch().to_owned(),
+            epoch: board.epoch().to_string(),
             seq: board.seq(),
             hash: board.hash().to_string(),
             as_of: standing.as_of.map(format_time),
@@ -28,9 +28,9 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
         Some((slot.symbol().to_owned(), stats))
     });
     Json(StatsBody {
-        active_connections: read(&counters.active_connections),
-        messages_sent_1m: counters.sent_1m.sum(second),
-        slow_consumers: read(&counters.slow_consumers),
+        active_connections: read(&metrics.active_connections),
+        messages_sent_1m: metrics.sent_1m.sum(second),
+        slow_consumers: metrics.slow_consumers.get().try_into().unwrap_or(0),
         subscriptions_by_symbol: subscriptions.collect(),
         uptime_s: app.started.elapsed().as_secs(),
         updates: read(&app.updates.turns),

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto::upgrade::downcast;
-use liqheat_stream::{Place, Sessions, serve_socket};
+use liqheat_stream::{Connection, Place, Sessions, serve_socket};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 use tungstenite::handshake::derive_accept_key;
@@ -70,7 +70,9 @@ async fn run(upgrade: OnUpgrade, sessions: Arc<Sessions>, place: Place, peer: So
         }
     };
     match raw_stream(upgraded) {
-        Some((stream, early)) => serve_socket(sessions, place, stream, early, peer).await,
+        Some((stream, early)) => {
+            serve_socket(sessions, place, stream, early, Connection::plain(peer.ip())).await
+        }
         None => warn!(event = "ws_error", client_ip = %peer.ip(), "the connection is not plain TCP"),
     }
 }

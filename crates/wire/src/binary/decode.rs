@@ -67,7 +67,10 @@ pub fn decode_state(bytes: &[u8]) -> Result<DecodedState, DecodeError> {
     let seq = take(rest)?;
     let from = if is_delta {
         let back = take(rest)?;
-        Some(seq.checked_sub(back).ok_or(DecodeError::Malformed("a difference from before the first state"))?)
+        Some(
+            seq.checked_sub(back)
+                .ok_or(DecodeError::Malformed("a difference from before the first state"))?,
+        )
     } else {
         None
     };

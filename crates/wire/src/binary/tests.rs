@@ -148,9 +148,10 @@ fn market(levels: i64) -> Vec<Cell> {
 fn sizes() {
     let whole = market(500);
     let changed: Vec<Cell> = whole.iter().step_by(17).copied().collect();
-    for (name, state, most) in
-        [("500 levels", state(None, &whole), 2_600), ("difference of 30 levels", state(Some(123), &changed), 220)]
-    {
+    for (name, state, most) in [
+        ("500 levels", state(None, &whole), 2_600),
+        ("difference of 30 levels", state(Some(123), &changed), 220),
+    ] {
         let (binary, json) = (encode_state(&state), json_of(&state));
         println!("{name}: JSON {} bytes, binary {} bytes", json.len(), binary.len());
         assert!(binary.len() < most, "{name} takes {} bytes", binary.len());
@@ -170,7 +171,8 @@ fn golden_messages() {
     let fractions = [cell(12_345_678, 1, 2), cell(10_000_000_000, 4_503_599_627_370_496, 4_294_967_296)];
     let gone = [cell(978 * bin, 0, 0), cell(980 * bin, 1_600_000, 0), cell(1_200 * bin, 0, 0)];
     let whole = market(40);
-    let long_name = BinaryState { symbol: "1000000BABYDOGEUSDT@hyperliquid", epoch: "ü", ..state(None, &both) };
+    let long_name =
+        BinaryState { symbol: "1000000BABYDOGEUSDT@hyperliquid", epoch: "ü", ..state(None, &both) };
     let cases = [
         ("nothing", state(None, &[])),
         ("one level", state(None, &both[..1])),
@@ -196,5 +198,9 @@ fn golden_messages() {
     if std::env::var_os("LIQHEAT_BLESS").is_some() {
         std::fs::write(path, &text).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(path).unwrap(), text, "the binary form is part of the public protocol");
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        text,
+        "the binary form is part of the public protocol"
+    );
 }

@@ -71,7 +71,7 @@ async fn run(upgrade: OnUpgrade, sessions: Arc<Sessions>, place: Place, peer: So
     };
     match raw_stream(upgraded) {
         Some((stream, early)) => {
-            serve_socket(sessions, place, stream, early, Connection::plain(peer.ip())).await
+            serve_socket(sessions, place, stream, early, Connection::plain(peer.ip())).await;
         }
         None => warn!(event = "ws_error", client_ip = %peer.ip(), "the connection is not plain TCP"),
     }

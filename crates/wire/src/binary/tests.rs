@@ -171,8 +171,12 @@ fn golden_messages() {
     let fractions = [cell(12_345_678, 1, 2), cell(10_000_000_000, 4_503_599_627_370_496, 4_294_967_296)];
     let gone = [cell(978 * bin, 0, 0), cell(980 * bin, 1_600_000, 0), cell(1_200 * bin, 0, 0)];
     let whole = market(40);
-    let long_name =
-        BinaryState { symbol: "1000000BABYDOGEUSDT@hyperliquid", epoch: "ü", ..state(None, &both) };
+    let long_name = BinaryState {
+        symbol: "1000000BABYDOGEUSDT@hyperliquid",
+        epoch: "ü",
+        timestamp: UnixMs(1_766_932_200_250),
+        ..state(None, &both)
+    };
     let cases = [
         ("nothing", state(None, &[])),
         ("one level", state(None, &both[..1])),
@@ -203,4 +207,19 @@ fn golden_messages() {
         text,
         "the binary form is part of the public protocol"
     );
+}
+
+/// The bytes that docs/binary.md takes apart are those of the golden case.
+#[test]
+fn the_document_shows_a_real_message() {
+    let text = include_str!("../../../../docs/binary.md");
+    let (_, example) = text.split_once("## An example").unwrap();
+    let (example, _) = example.split_once("## Sizes").unwrap();
+    let rows = example.lines().filter_map(|line| line.strip_prefix("| `")?.split('|').next());
+    let hex: String = rows.flat_map(str::chars).filter(char::is_ascii_hexdigit).collect();
+    let golden: Value = serde_json::from_str(include_str!("../../golden/binary.json")).unwrap();
+    let case = golden["cases"].as_array().unwrap().iter().find(|case| case["name"] == "both sides").unwrap();
+    assert_eq!(json!(hex), case["hex"]);
+    let json_bytes = serde_json::to_vec(&case["message"]).unwrap().len();
+    assert!(text.contains(&format!("{} bytes (the JSON message takes {json_bytes})", hex.len() / 2)));
 }

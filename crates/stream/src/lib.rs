@@ -17,5 +17,5 @@ mod subscription;
 pub use board::{Board, BoardUpdate, Counters};
 pub use hub::{BoardSlot, Hub, HubSettings, Standing, StateMessage};
 pub use reader::{ClientMessage, FrameReader, ReadError};
-pub use session::{Place, SessionSettings, Sessions, serve_socket};
+pub use session::{Connection, Encoding, Place, SessionSettings, Sessions, serve_socket};
 pub use stats::{StreamCounters, WindowCounter};

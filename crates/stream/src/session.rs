@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -39,6 +38,12 @@ pub struct SessionSettings {
     pub connections_max: u64,
     /// Largest message of a client.
     pub message_bytes_max: usize,
+    /// Messages of one client within a second.
+    pub messages_per_second: u32,
+    /// Symbols one client may be subscribed to.
+    pub subscriptions_max: usize,
+    /// A client that never subscribes is closed after this.
+    pub subscribe_within: Duration,
     /// Time between pings of the server.
     pub ping_every: Duration,
     /// A client without any sign of life for this long is closed.
@@ -51,6 +56,8 @@ pub struct SessionSettings {
     pub missed_max: u64,
     /// A client that takes nothing for this long is closed.
     pub stalled_after: Duration,
+    /// Before the server stops, its clients are sent away one by one within this.
+    pub drain_window: Duration,
     /// The wall clock, for the time in a pong.
     pub wall_clock: fn() -> UnixMs,
 }
@@ -113,14 +120,37 @@ impl Drop for Place {
     }
 }
 
+/// How states are written to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    /// JSON in text frames.
+    Json,
+    /// The compact form in binary frames.
+    Binary,
+}
+
+/// What the handshake agreed on with one client.
+#[derive(Debug, Clone, Copy)]
+pub struct Connection {
+    /// The client's address.
+    pub peer: std::net::IpAddr,
+    /// How states are written.
+    pub encoding: Encoding,
+    /// Whether frames may be compressed.
+    pub deflate: bool,
+    /// When the client's right to listen ends.
+    pub expires_at: Option<Instant>,
+}
+
 /// Serves one upgraded socket to its end. `early` is what the client sent before the upgrade was complete.
 pub async fn serve_socket(
     sessions: Arc<Sessions>,
     place: Place,
     stream: TcpStream,
     early: Bytes,
-    peer: SocketAddr,
+    connection: Connection,
 ) {
+    let Connection { peer, .. } = connection;
     let connected = Instant::now();
     let id = sessions.next_id.fetch_add(1, Ordering::Relaxed);
     if let Err(error) = tune(&stream) {
@@ -128,7 +158,7 @@ pub async fn serve_socket(
     }
     let counters = &sessions.hub.counters;
     let active = counters.active_connections.load(Ordering::Relaxed);
-    info!(event = "ws_connect", session = id, client_ip = %peer.ip(), active_connections = active);
+    info!(event = "ws_connect", session = id, client_ip = %peer, active_connections = active);
     let mut session = Session::new(id, &sessions, connected);
     let end = session.run(&stream, &early).await;
     session.leave_all();
@@ -138,7 +168,7 @@ pub async fn serve_socket(
     info!(
         event = "ws_disconnect",
         session = id,
-        client_ip = %peer.ip(),
+        client_ip = %peer,
         reason,
         duration_ms = connected.elapsed().as_millis() as u64,
         bytes_sent = sent,

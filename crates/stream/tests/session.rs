@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use liqheat_market::{Price, UnixMs};
-use liqheat_stream::{BoardUpdate, Counters, Hub, HubSettings, SessionSettings, Sessions, serve_socket};
+use liqheat_stream::{
+    BoardUpdate, Connection, Counters, Encoding, Hub, HubSettings, SessionSettings, Sessions, serve_socket,
+};
 use liqheat_wire::{Cell, FeedState, StateHash};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -30,12 +32,16 @@ fn settings() -> SessionSettings {
     SessionSettings {
         connections_max: 10,
         message_bytes_max: 4_096,
+        messages_per_second: 1_000,
+        subscriptions_max: 20,
+        subscribe_within: Duration::from_secs(60),
         ping_every: Duration::from_secs(60),
         silent_after: Duration::from_secs(120),
         status_every: Duration::from_secs(60),
         slow_after: Duration::from_millis(100),
         missed_max: 1_000_000,
         stalled_after: Duration::from_secs(30),
+        drain_window: Duration::ZERO,
         wall_clock: || UnixMs(1_766_932_200_000),
     }
 }
@@ -56,7 +62,15 @@ impl World {
         let client = tokio::task::spawn_blocking(move || ClientSocket::connect(address).unwrap());
         let (stream, peer) = self.listener.accept().await.unwrap();
         let place = self.sessions.reserve().unwrap();
-        self.sessions.spawn(serve_socket(Arc::clone(&self.sessions), place, stream, Bytes::new(), peer));
+        let connection =
+            Connection { peer: peer.ip(), encoding: Encoding::Json, deflate: false, expires_at: None };
+        self.sessions.spawn(serve_socket(
+            Arc::clone(&self.sessions),
+            place,
+            stream,
+            Bytes::new(),
+            connection,
+        ));
         let client = client.await.unwrap();
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         Viewer { socket: Some(WebSocket::from_raw_socket(client, Role::Client, None)) }

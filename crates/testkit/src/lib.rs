@@ -9,6 +9,7 @@ mod archive;
 mod data;
 mod http;
 mod program;
+pub mod token;
 mod viewer;
 
 use std::time::{Duration, Instant};

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 pub use archive::Folder;
 pub use data::recorded;
-pub use http::{Answer, get, get_with};
+pub use http::{Answer, connect_from, get, get_with, read_answer};
 pub use program::{Finished, Program, Running};
 pub use viewer::{Closed, Viewer};
 

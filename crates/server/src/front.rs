@@ -33,7 +33,8 @@ use crate::app::App;
 use crate::http;
 use crate::http::is_trusted;
 
-/// For requests on their way when the server stops: more than the longest takes.
+/// For requests on their way when the server stops: more than the longest takes. Less where the operator wants
+/// the server to stop sooner.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a connection may speak HTTP.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -56,7 +57,8 @@ pub(crate) async fn run(app: Arc<App>, listener: TcpListener, stop: Cancellation
     drop(listener);
     door.connections.close();
     // Somebody who began a request and never ends it must not keep the server from stopping.
-    if timeout(GRACE, door.connections.wait()).await.is_err() {
+    let left = door.app.settings.stop_within.saturating_sub(door.app.settings.sockets.drain_window);
+    if timeout(GRACE.min(left / 2), door.connections.wait()).await.is_err() {
         let connections = door.connections.len();
         info!(connections, "connections with unfinished requests are left behind");
         door.abandon.cancel();

@@ -1,8 +1,9 @@
 //! Assembly, supervision and shutdown.
 //!
 //! Everything is built before anything starts. The parts then run until one of them ends or the operator asks
-//! to stop, and stop in order: no new connections, goodbye to sockets, updater and feed, the store last. A
-//! part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
+//! to stop, and stop in order: readiness off and no new sockets, goodbye to sockets, no new connections,
+//! updater and feed, the store last. While sockets are sent away, requests are answered, so that whoever asks
+//! whether this server is ready hears that it is not. A part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
 //! tested, half a server is not.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +186,7 @@ impl Server {
     ) -> Result<Stopped, ServeError> {
         let Self { app, feed, closing } = self;
         info!(address = %listener.local_addr()?, symbols = app.symbols.len(), "listening");
-        // Two signals, because the order matters: first nothing new comes in, then the sources stop.
+        // Apart from the signal to sessions, because the order matters: they see the newest state to the end.
         let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
         let mut parts: JoinSet<&'static str> = JoinSet::new();
         let (front_app, stop) = (Arc::clone(&app), stop_front.clone());
@@ -223,9 +224,9 @@ impl Server {
             "stopping"
         );
         let stopping = async {
-            stop_front.cancel();
             closing.cancel();
             app.sessions.drained().await;
+            stop_front.cancel();
             stop_sources.cancel();
             while let Some(ended) = parts.join_next().await {
                 if let Err(error) = ended {

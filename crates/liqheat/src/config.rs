@@ -427,6 +427,9 @@ mod tests {
                 );
             }
         }
+        let (_, nobody) = parse_with("trusted_proxies = []", &["liqheat", "serve"]).unwrap();
+        assert!(nobody.toml().contains("\ntrusted_proxies = []\n"), "{}", nobody.toml());
+        assert_eq!(parse_with(&nobody.toml(), &["liqheat", "serve"]).unwrap().1.toml(), nobody.toml());
         let (_, effective) = parse_with("", &["liqheat", "serve"]).unwrap();
         assert!(effective.toml().contains("\nws_update_interval = 5\n"), "{}", effective.toml());
         let (_, effective) = parse_with("", &["liqheat", "demo"]).unwrap();

@@ -85,6 +85,8 @@ impl Setting {
         let is_list =
             arg.get_value_delimiter().is_some() || arg.get_num_args().is_some_and(|n| n.max_values() > 1);
         let value = match values.as_slice() {
+            // An empty list that stands for the default would be read as the default.
+            [] if is_list && !arg.get_default_values().is_empty() => Value::Is("[]".to_owned()),
             [] => Value::None,
             _ if arg.is_hide_env_values_set() => Value::Hidden,
             [one] if !is_list => Value::Is(written(one)),

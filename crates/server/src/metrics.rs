@@ -15,6 +15,10 @@
 //! | `liqheat_board_seq` | `symbol` | last change of the board |
 //! | `liqheat_board_levels` | `symbol` | levels with mass |
 //! | `liqheat_market_time_seconds` | `symbol` | time of the newest market event shown, since 1970 |
+//! | `liqheat_store_commands_total`, `liqheat_store_failures_total` | | commands the database answered; those with an error |
+//! | `liqheat_store_busy_seconds_total` | | time spent in commands; its growth divided by that of the commands is what one takes |
+//! | `liqheat_store_longest_command_seconds` | | since the start |
+//! | `liqheat_store_waiting` | | commands in the queue |
 //! | `liqheat_uptime_seconds` | | since the start |
 //! | `liqheat_build_info` | `version` | always 1 |
 //! | `process_resident_memory_bytes` | | Linux only |
@@ -22,15 +26,15 @@
 //!
 //! Label values are bounded: symbols are those served, all others are words of this file.
 
+mod collect;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use liqheat_store::Store;
 use liqheat_stream::Hub;
-use liqheat_wire::FeedState;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -38,7 +42,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::process;
+use collect::{Boards, Database, Process};
 
 /// The content type of the text that [`encode`](prometheus_client::encoding::text::encode) makes.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -193,6 +197,7 @@ pub(crate) fn register(
     updates: &UpdateMetrics,
     front: &FrontMetrics,
     hub: &Arc<Hub>,
+    store: &Store,
     started: Instant,
 ) {
     for reason in Rejected::ALL {
@@ -221,80 +226,6 @@ pub(crate) fn register(
     ours.register("http_requests", "Answers, by route and class of status", front.requests.clone());
     ours.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     registry.register_collector(Box::new(Boards(Arc::clone(hub))));
+    registry.register_collector(Box::new(Database(store.clone())));
     registry.register_collector(Box::new(Process { started }));
-}
-
-/// Every word that a symbol can be in.
-const STATES: [FeedState; 6] = [
-    FeedState::Live,
-    FeedState::Lagging,
-    FeedState::Stale,
-    FeedState::Replay,
-    FeedState::Degraded,
-    FeedState::WarmingUp,
-];
-
-/// How each symbol stands, read off the boards when somebody asks.
-#[derive(Debug)]
-struct Boards(Arc<Hub>);
-
-impl Collector for Boards {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut states = encoder.encode_descriptor(
-            "liqheat_feed_state",
-            "1 for the state that the data of a symbol is in, 0 for the others",
-            None,
-            MetricType::Gauge,
-        )?;
-        for slot in self.0.slots() {
-            let now = slot.standing().state;
-            for state in STATES {
-                let labels = [("symbol", slot.symbol()), ("state", state.name())];
-                states.encode_family(&labels)?.encode_gauge(&i64::from(state == now))?;
-            }
-        }
-        let mut gauge = |name, help, of: &dyn Fn(&liqheat_stream::BoardSlot) -> Option<f64>| {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for slot in self.0.slots() {
-                if let Some(value) = of(slot) {
-                    family.encode_family(&[("symbol", slot.symbol())])?.encode_gauge(&value)?;
-                }
-            }
-            Ok::<(), fmt::Error>(())
-        };
-        gauge("liqheat_board_seq", "Last change of the board", &|slot| {
-            slot.with_board(|board| board.seq() as f64)
-        })?;
-        gauge("liqheat_board_levels", "Levels with mass", &|slot| {
-            slot.with_board(|board| board.levels() as f64)
-        })?;
-        gauge("liqheat_market_time_seconds", "Time of the newest market event shown", &|slot| {
-            slot.standing().as_of.map(|as_of| as_of.0 as f64 / 1_000.0)
-        })
-    }
-}
-
-/// The process, as the system sees it.
-#[derive(Debug)]
-struct Process {
-    started: Instant,
-}
-
-impl Collector for Process {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut gauge = |name, help, value: Option<f64>| match value {
-            Some(value) => {
-                encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
-            }
-            None => Ok(()),
-        };
-        let uptime = self.started.elapsed().as_secs_f64();
-        gauge("liqheat_uptime_seconds", "Since the start", Some(uptime))?;
-        let memory = process::resident_bytes().map(|bytes| bytes as f64);
-        gauge("process_resident_memory_bytes", "Memory of the process", memory)?;
-        let open = process::open_descriptors().map(|count| count as f64);
-        gauge("process_open_fds", "Open descriptors", open)?;
-        let most = process::descriptors_max().map(|most| most as f64);
-        gauge("process_max_fds", "Most descriptors the process may open", most)
-    }
 }

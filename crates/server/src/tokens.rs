@@ -7,6 +7,8 @@
 //! The file of the key set is read again when a token names a key that is not in it and the file has changed,
 //! at most once a minute; a file that cannot be read then leaves the known keys as they are.
 
+mod signature;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -174,6 +176,7 @@ impl Tokens {
                 unused.map(|(name, _)| TokenSettingsError::NothingToCheckWith(name)).collect();
             return if faults.is_empty() { Ok(None) } else { Err(faults) };
         }
+        signature::install();
         let conditions = conditions(settings);
         Ok(Some(Self { secret, public_key, key_set: key_set.map(Mutex::new), conditions }))
     }
@@ -274,17 +277,9 @@ fn secret(settings: &TokenSettings) -> Result<Option<DecodingKey>, TokenSettings
     Ok(Some(DecodingKey::from_secret(secret.as_bytes())))
 }
 
-/// Length of a point of P-256, uncompressed; longer keys are of other curves.
-const P256_POINT_BYTES: usize = 65;
-
 fn public_key(path: &Path) -> Result<DecodingKey, TokenSettingsError> {
     let text = read("WS_JWT_PUBLIC_KEY", path)?;
-    let key = DecodingKey::from_ec_pem(text.as_bytes());
-    let is_p256 = |key: &DecodingKey| {
-        key.try_get_as_bytes().is_ok_and(|point| point.len() == P256_POINT_BYTES && point[0] == 4)
-    };
-    let public = text.contains("-----BEGIN PUBLIC KEY-----");
-    key.ok().filter(is_p256).filter(|_| public).ok_or_else(|| TokenSettingsError::NotAKey(path.to_path_buf()))
+    signature::public_key(&text).ok_or_else(|| TokenSettingsError::NotAKey(path.to_path_buf()))
 }
 
 fn read(setting: &'static str, path: &Path) -> Result<String, TokenSettingsError> {
@@ -354,7 +349,7 @@ fn parse_key_set(text: &str) -> Option<HashMap<String, DecodingKey>> {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
         let AlgorithmParameters::EllipticCurve(curve) = &jwk.algorithm else { return None };
         let key = (curve.curve == EllipticCurve::P256).then(|| DecodingKey::from_jwk(&jwk))?.ok()?;
-        Some((jwk.common.key_id?, key))
+        Some((jwk.common.key_id?, key)).filter(|(_, key)| signature::is_usable(key))
     };
     let keys: HashMap<_, _> = listed.keys.into_iter().filter_map(key).collect();
     (!keys.is_empty()).then_some(keys)

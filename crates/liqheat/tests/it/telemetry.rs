@@ -38,6 +38,8 @@ fn what_is_counted_can_be_scraped() {
         ("liqheat_board_seq{symbol=\"BTCUSDT\"}", 1.0),
         ("liqheat_board_levels{symbol=\"BTCUSDT\"}", 10.0),
         ("liqheat_market_time_seconds{symbol=\"BTCUSDT\"}", 1.756e9),
+        ("liqheat_store_commands_total", 1.0),
+        ("liqheat_store_busy_seconds_total", 1e-6),
         ("liqheat_uptime_seconds", 0.0),
         ("liqheat_http_requests_total{route=\"other\",status=\"4xx\"}", 1.0),
         ("liqheat_http_requests_total{route=\"/prices/klines\",status=\"4xx\"}", 1.0),
@@ -49,6 +51,7 @@ fn what_is_counted_can_be_scraped() {
     for (name, value) in [
         ("liqheat_updates_failed_total", 0.0),
         ("liqheat_invariants_broken_total", 0.0),
+        ("liqheat_store_failures_total", 0.0),
         ("liqheat_upgrades_rejected_total{reason=\"connections\"}", 1.0),
         ("liqheat_upgrades_rejected_total{reason=\"origin\"}", 0.0),
         ("liqheat_feed_state{symbol=\"BTCUSDT\",state=\"stale\"}", 1.0),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -34,10 +34,12 @@ use crate::metrics::Rejected;
 use crate::tokens::Tokens;
 
 const TEXT_PROTOCOL: &str = "liqheat.v1.json";
+const BINARY_PROTOCOL: &str = "liqheat.v1.bin";
+/// Whether sessions can write the binary form, and write and read compressed frames.
+const SESSIONS_COMPACT: bool = false;
 /// What sessions can speak, the preferred one first.
-const PROTOCOLS: &[&str] = &[TEXT_PROTOCOL];
-/// Whether sessions can send and read compressed frames.
-const SESSIONS_DEFLATE: bool = false;
+const PROTOCOLS: &[&str] =
+    if SESSIONS_COMPACT { &[BINARY_PROTOCOL, TEXT_PROTOCOL] } else { &[TEXT_PROTOCOL] };
 
 pub(super) async fn heatmap_socket(
     State(app): State<Arc<App>>,
@@ -63,13 +65,17 @@ fn accept(app: &Arc<App>, client: Client, mut request: Request) -> Result<Respon
         return Err((Rejected::Stopping, Refusal::unavailable(detail)));
     }
     let headers = request.headers();
+    // HEAD is answered by the same route, but opens nothing.
+    if request.method() != Method::GET {
+        return Err((Rejected::Handshake, Refusal::bad("a WebSocket is opened with GET")));
+    }
     let key = handshake_key(headers).map_err(|refusal| (Rejected::Handshake, refusal))?;
     let allowed = &app.settings.front.allowed_origins;
     check_origin(headers, allowed).map_err(|refusal| (Rejected::Origin, refusal))?;
     let guard = admit(app, client).map_err(refuse_address)?;
     let expires = bearer::check(app, headers).map_err(|refusal| (Rejected::Token, refusal))?;
     let protocol = agree_on_protocol(values(headers, SEC_WEBSOCKET_PROTOCOL), PROTOCOLS);
-    let deflate = (SESSIONS_DEFLATE && app.settings.front.compression)
+    let deflate = (SESSIONS_COMPACT && app.settings.front.compression)
         .then(|| agree_on_deflate(values(headers, SEC_WEBSOCKET_EXTENSIONS)))
         .flatten();
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -83,7 +89,7 @@ fn accept(app: &Arc<App>, client: Client, mut request: Request) -> Result<Respon
     };
     let connection = Connection {
         peer: client.address,
-        encoding: Encoding::Json,
+        encoding: if protocol == Some(BINARY_PROTOCOL) { Encoding::Binary } else { Encoding::Json },
         deflate: deflate.is_some(),
         expires_at: expires.map(deadline),
     };

@@ -1,13 +1,11 @@
 //! Who may connect: limits in all and by address, slow and silent clients, tokens. Seen from the client.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use liqheat_testkit::token::{PUBLIC_KEY, SECRET, key_set, signed_by_key, signed_by_others, signed_with};
-use liqheat_testkit::{
-    Answer, Folder, Program, Running, Viewer, connect_from, get, get_with, read_answer, until,
-};
+use liqheat_testkit::{Answer, Folder, Program, Running, Viewer, get_with, read_answer, until};
 use serde_json::{Value, json};
 
 use crate::support::server;
@@ -102,11 +100,16 @@ fn a_request_head_is_bounded() {
     assert_eq!(server.get("/live").status, 200);
 }
 
-/// Whoever connects and says nothing holds a part of the places for requests, never all.
+/// Whoever connects and says nothing holds a part of the places for requests, never all. Only Linux has more
+/// than one address for this machine without being told.
+#[cfg(target_os = "linux")]
 #[test]
 fn silent_connections_of_one_address_disturb_nobody() {
+    use liqheat_testkit::connect_from;
+
     let (_folder, server) = serve("serve --trusted-proxies none --ws-max-connections-per-address 1000");
-    let (quiet, other): (IpAddr, IpAddr) = ("127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap());
+    let (quiet, other): (std::net::IpAddr, std::net::IpAddr) =
+        ("127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap());
     let mut silent: Vec<TcpStream> = (0..200).map(|_| connect_from(quiet, server.address())).collect();
     let refused = silent[128..].iter_mut().map(|stream| read_answer(stream).unwrap());
     for answer in refused {
@@ -119,7 +122,7 @@ fn silent_connections_of_one_address_disturb_nobody() {
     drop(silent);
     // A socket gives back the place that its handshake took.
     let viewers: Vec<Viewer> = (0..160).map(|_| server.viewer()).collect();
-    assert_eq!(get(server.address(), "/ws/stats").json()["active_connections"], 160);
+    assert_eq!(server.get("/ws/stats").json()["active_connections"], 160);
     drop(viewers);
 }
 
@@ -143,6 +146,31 @@ fn connections_are_cut_to_the_descriptors_there_are() {
     let raised = program.after("ulimit -Sn 160; ulimit -Hn 1024").serve();
     assert!(!raised.log().contains("WS_MAX_CONNECTIONS"), "the soft limit is raised: {}", raised.log());
     assert!(raised.get("/metrics").text().contains("\nprocess_max_fds 1024"));
+}
+
+/// The program `prlimit` belongs to every Linux with util-linux; where it is missing, there is nothing to see.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lack_of_descriptors_is_survived() {
+    let (_folder, server) = serve("serve");
+    let mut viewer = server.viewer();
+    let limit = |descriptors: &str| {
+        let pid = server.id().to_string();
+        std::process::Command::new("prlimit")
+            .args(["--pid", &pid, &format!("--nofile={descriptors}:")])
+            .status()
+    };
+    if limit("3").is_err() {
+        return;
+    }
+    let mut waiting = TcpStream::connect(server.address()).unwrap();
+    waiting.set_read_timeout(Some(liqheat_testkit::PATIENCE)).unwrap();
+    waiting.write_all(b"GET /live HTTP/1.0\r\n\r\n").unwrap();
+    assert!(server.wait_for_log("connections cannot be accepted").contains("WARN"));
+    viewer.say(&json!({"action": "ping"}));
+    assert_eq!(viewer.hear()["type"], "pong", "sockets that are open go on");
+    assert!(limit("1000").unwrap().success());
+    assert_eq!(read_answer(&mut waiting).unwrap().status, 200, "accepted as soon as it can be");
 }
 
 fn in_an_hour() -> Value {

@@ -68,6 +68,7 @@ impl App {
         let started = Instant::now();
         let (updates, front) = (UpdateMetrics::default(), FrontMetrics::default());
         let mut registry = Registry::default();
+        sessions.hub().metrics.register(&mut registry);
         metrics::register(&mut registry, &updates, &front, sessions.hub(), &store, started);
         let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(symbols.values()));
         let addresses = Addresses::new(settings.addresses, started);

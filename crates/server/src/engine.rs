@@ -144,6 +144,7 @@ impl Engine {
             epoch: epoch.clone(),
             cells: cells.filter(|cell| !cell.is_empty()).collect(),
             price,
+            base_bin,
             as_of,
             counters: self.counters,
         };

@@ -220,7 +220,7 @@ impl Server {
         }
         app.begin_stopping();
         info!(
-            sockets = app.hub.counters.active_connections.load(std::sync::atomic::Ordering::Relaxed),
+            sockets = app.hub.metrics.active_connections.load(std::sync::atomic::Ordering::Relaxed),
             "stopping"
         );
         let stopping = async {

@@ -19,6 +19,7 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use liqheat_market::UnixMs;
 use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket};
+use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 use tungstenite::handshake::derive_accept_key;
@@ -33,13 +34,8 @@ use crate::clock::MarketClock;
 use crate::metrics::Rejected;
 use crate::tokens::Tokens;
 
-const TEXT_PROTOCOL: &str = "liqheat.v1.json";
-const BINARY_PROTOCOL: &str = "liqheat.v1.bin";
-/// Whether sessions can write the binary form, and write and read compressed frames.
-const SESSIONS_COMPACT: bool = false;
 /// What sessions can speak, the preferred one first.
-const PROTOCOLS: &[&str] =
-    if SESSIONS_COMPACT { &[BINARY_PROTOCOL, TEXT_PROTOCOL] } else { &[TEXT_PROTOCOL] };
+const PROTOCOLS: &[&str] = &[BINARY_PROTOCOL, TEXT_PROTOCOL];
 
 pub(super) async fn heatmap_socket(
     State(app): State<Arc<App>>,
@@ -75,7 +71,10 @@ fn accept(app: &Arc<App>, client: Client, mut request: Request) -> Result<Respon
     let guard = admit(app, client).map_err(refuse_address)?;
     let expires = bearer::check(app, headers).map_err(|refusal| (Rejected::Token, refusal))?;
     let protocol = agree_on_protocol(values(headers, SEC_WEBSOCKET_PROTOCOL), PROTOCOLS);
-    let deflate = (SESSIONS_COMPACT && app.settings.front.compression)
+    let deflate = app
+        .settings
+        .front
+        .compression
         .then(|| agree_on_deflate(values(headers, SEC_WEBSOCKET_EXTENSIONS)))
         .flatten();
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
@@ -88,7 +87,7 @@ fn accept(app: &Arc<App>, client: Client, mut request: Request) -> Result<Respon
         return Err((Rejected::Connections, Refusal::unavailable(detail)));
     };
     let connection = Connection {
-        peer: client.address,
+        client: client.address,
         encoding: if protocol == Some(BINARY_PROTOCOL) { Encoding::Binary } else { Encoding::Json },
         deflate: deflate.is_some(),
         expires_at: expires.map(deadline),
@@ -157,12 +156,12 @@ async fn run(
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
-            debug!(event = "ws_error", client_ip = %connection.peer, %error, "the upgrade did not complete");
+            debug!(event = "ws_error", client_ip = %connection.client, %error, "the upgrade did not complete");
             return;
         }
     };
     let Some((stream, early)) = raw_stream(upgraded) else {
-        warn!(event = "ws_error", client_ip = %connection.peer, "the connection is not plain TCP");
+        warn!(event = "ws_error", client_ip = %connection.client, "the connection is not plain TCP");
         return;
     };
     forget_http(&stream).await;

@@ -259,6 +259,18 @@ fn tokens_that_are_not_accepted() {
 }
 
 #[test]
+fn a_socket_ends_with_its_token() {
+    let (_folder, program) = program("serve");
+    let server = program.env("WS_JWT_SECRET", SECRET).serve();
+    // A token is good for ten seconds more than it says, so this one ends in about two.
+    let token = signed_with(SECRET, &json!({"exp": now() - 8}));
+    let mut viewer =
+        Viewer::connect(server.address(), &[("Authorization", &format!("Bearer {token}"))]).unwrap();
+    let closed = viewer.closed();
+    assert_eq!((closed.code, closed.reason.as_str()), (1008, "token expired"));
+}
+
+#[test]
 fn keys_can_be_exchanged_while_it_runs() {
     let (folder, program) = program("serve");
     let server = program.args("--ws-jwt-jwks").arg(folder.put("jwks.json", key_set("old"))).serve();

@@ -30,8 +30,15 @@ fn what_is_counted_can_be_scraped() {
     assert!(Viewer::connect(server.address(), &[]).is_err());
     assert_eq!(server.get("/nowhere").status, 404);
     assert_eq!(server.get("/prices/klines").status, 422);
+    // A state may be out before its turn is counted.
+    until("a turn is counted", || (samples(&server)["liqheat_updates_total"] >= 1.0).then_some(()));
     let before = samples(&server);
     for (name, least) in [
+        ("ws_active_connections{symbol=\"BTCUSDT\"}", 1.0),
+        ("ws_messages_sent_total{symbol=\"BTCUSDT\"}", 1.0),
+        ("ws_slow_consumers_total{symbol=\"BTCUSDT\"}", 0.0),
+        ("ws_broadcast_duration_seconds_count{symbol=\"BTCUSDT\"}", 0.0),
+        ("ws_connections{encoding=\"json\",compression=\"none\"}", 1.0),
         ("liqheat_updates_total", 1.0),
         ("liqheat_update_duration_seconds_count", 1.0),
         ("liqheat_bars_total", 500.0),

@@ -217,10 +217,9 @@ impl Reader {
         let id = arg.get_id().to_string();
         let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
         let place = match variable.filter(|name| std::env::var_os(name).is_some()) {
-            Some(name) => {
-                self.left_out.insert(id);
-                Place::Variable(name)
-            }
+            Some(name) if self.left_out.insert(id.clone()) => Place::Variable(name),
+            // Left out already, and still wrong: better told once than for ever.
+            Some(_) => return false,
             None if self.table.remove(&id).is_some() => Place::File(self.file.clone()),
             None => return false,
         };

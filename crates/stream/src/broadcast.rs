@@ -56,8 +56,9 @@ impl Followers {
         self.shard(line.id()).lock().insert(line.id(), Arc::clone(line));
     }
 
-    pub(crate) fn remove(&self, id: u64) {
-        self.shard(id).lock().remove(&id);
+    /// Whether it was there.
+    pub(crate) fn remove(&self, id: u64) -> bool {
+        self.shard(id).lock().remove(&id).is_some()
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -21,7 +21,7 @@ use crate::frames::Form;
 use crate::metrics::{Encoding, Kind, Saved};
 use crate::outbox::Outbox;
 use crate::reader::{ClientMessage, ReadError};
-use crate::session::{Connection, Line};
+use crate::session::Connection;
 use crate::sessions::Sessions;
 use crate::slot::BoardSlot;
 use crate::subscription::{Occasion, Subscription, Wish};
@@ -145,8 +145,13 @@ impl Core {
         self.warned_unstable = false;
     }
 
-    /// Acts on a message. `line` is what states are to be delivered to.
-    pub(crate) fn take(&mut self, line: &Arc<Line>, message: ClientMessage, now: Instant) -> Result<(), End> {
+    /// Acts on a message. `join` is how to be told of a board's changes.
+    pub(crate) fn take(
+        &mut self,
+        join: &dyn Fn(&BoardSlot),
+        message: ClientMessage,
+        now: Instant,
+    ) -> Result<(), End> {
         // Long enough for any acknowledgement, which is free; what is longer is paid for before it is read.
         const SHORT: usize = 256;
         self.totals.messages_read += 1;
@@ -159,12 +164,12 @@ impl Core {
                     return Ok(());
                 }
                 if self.pay(MESSAGE, now)? {
-                    self.act(line, command, now);
+                    self.act(join, command, now);
                 }
             }
             ClientMessage::Text(text) => {
                 if self.pay(MESSAGE, now)? {
-                    self.act(line, parse_command(&text), now);
+                    self.act(join, parse_command(&text), now);
                 }
             }
             ClientMessage::Ping(payload) => {
@@ -200,12 +205,12 @@ impl Core {
 
     fn act(
         &mut self,
-        line: &Arc<Line>,
+        join: &dyn Fn(&BoardSlot),
         command: Result<ClientCommand, liqheat_wire::CommandError>,
         now: Instant,
     ) {
         match command {
-            Ok(ClientCommand::Subscribe(subscribe)) => self.subscribe(line, subscribe, now),
+            Ok(ClientCommand::Subscribe(subscribe)) => self.subscribe(join, subscribe, now),
             Ok(ClientCommand::Unsubscribe(symbols)) => self.unsubscribe(&symbols, now),
             // An acknowledgement of nothing that is on its way: late, or twice. It costs, and that is all.
             Ok(ClientCommand::Ack(_)) => {}
@@ -217,7 +222,7 @@ impl Core {
         }
     }
 
-    fn subscribe(&mut self, line: &Arc<Line>, mut subscribe: Subscribe, now: Instant) {
+    fn subscribe(&mut self, join: &dyn Fn(&BoardSlot), mut subscribe: Subscribe, now: Instant) {
         let sessions = Arc::clone(&self.sessions);
         let served = |symbol: &&String| sessions.hub().slot(symbol).is_some();
         for symbol in subscribe.mismatch.keys().filter(served) {
@@ -230,7 +235,7 @@ impl Core {
                 continue;
             };
             let resume = subscribe.resume.remove(symbol);
-            if let Err((code, message)) = self.follow(line, slot, &subscribe, resume, now) {
+            if let Err((code, message)) = self.follow(join, slot, &subscribe, resume, now) {
                 self.refuse(code, &message);
             }
         }
@@ -238,7 +243,7 @@ impl Core {
 
     fn follow(
         &mut self,
-        line: &Arc<Line>,
+        join: &dyn Fn(&BoardSlot),
         slot: &Arc<BoardSlot>,
         subscribe: &Subscribe,
         resume: Option<liqheat_wire::Position>,
@@ -267,7 +272,7 @@ impl Core {
             None => {
                 self.subscriptions.reserve_exact(1);
                 self.subscriptions.push(subscription);
-                slot.join(line);
+                join(slot);
             }
         }
         self.idle_since = None;

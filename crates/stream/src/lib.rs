@@ -22,6 +22,8 @@ mod session;
 mod sessions;
 mod settings;
 mod slot;
+#[cfg(test)]
+mod stress;
 mod subscription;
 mod view;
 mod window;

@@ -197,7 +197,7 @@ impl Line {
         reader.push(bytes);
         while let Some(message) = reader.next_message()? {
             let mut inner = self.lock();
-            inner.core.take(self, message, now)?;
+            inner.core.take(&|slot| slot.join(self), message, now)?;
         }
         Ok(())
     }

@@ -215,8 +215,9 @@ impl BoardSlot {
     }
 
     pub(crate) fn leave(&self, id: u64) {
-        self.followers.remove(id);
-        self.metrics.subscriptions.dec();
+        if self.followers.remove(id) {
+            self.metrics.subscriptions.dec();
+        }
     }
 
     /// How many changes a client at this position lacks; `None` before the first state.

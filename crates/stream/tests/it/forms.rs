@@ -67,8 +67,9 @@ async fn compressed_states_are_made_once_and_read_by_all() {
     assert!(text.len() > 4 * frames[0].1.len(), "{} to {}", text.len(), frames[0].1.len());
     let message: Value = serde_json::from_slice(&text).unwrap();
     assert_eq!(message["data"]["levels"].as_array().unwrap().len(), 200);
-    assert_eq!(world.hub.metrics.states_made_and_sent(), (1, 3), "made once, sent three times");
+    let hub = std::sync::Arc::clone(&world.hub);
     world.end().await;
+    assert_eq!(hub.metrics.states_made_and_sent(), (1, 3), "made once, sent three times");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,17 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
-use std::net::SocketAddr;
+mod front;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
-use liqheat_server::ServerSettings;
 use liqheat_store::Retention;
+
+pub(crate) use front::Front;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
 
@@ -38,6 +40,15 @@ pub(crate) struct Cli {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// The command line, with defaults that differ by command.
+pub(crate) fn command() -> clap::Command {
+    // Where market time runs fast, five seconds would be a jump.
+    let faster = |command: clap::Command| {
+        command.mut_arg("ws_update_interval", |interval| interval.default_value("1"))
+    };
+    Cli::command().mut_subcommand("demo", faster).mut_subcommand("replay", faster)
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show a moving heatmap: of a simulated market, or of recorded data with --data.
@@ -60,41 +71,6 @@ pub(crate) struct Logging {
     /// What is logged: a level, or levels by part (info,liqheat_server=debug).
     #[arg(long, global = true, env = "LIQHEAT_LOG", default_value = DEFAULT_LEVELS, value_name = "LEVELS")]
     pub(crate) log: String,
-}
-
-/// What all servers share.
-#[derive(Debug, Args)]
-pub(crate) struct Front {
-    /// Address to listen on; port 0 takes any free one.
-    #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
-    pub(crate) listen: SocketAddr,
-    /// Symbols to serve, separated by commas; all by default.
-    #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', value_name = "SYMBOLS")]
-    pub(crate) symbols: Vec<String>,
-    /// Open a browser when the server is up.
-    #[arg(long, env = "LIQHEAT_OPEN")]
-    pub(crate) open: bool,
-    /// Maintenance margin tiers to use instead of the ones shipped with the program (a JSON file of the same form).
-    #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
-    pub(crate) tiers: Option<PathBuf>,
-    /// Origins of other pages that may open sockets (https://charts.example), separated by commas; * is any.
-    #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
-    pub(crate) allowed_origins: Vec<String>,
-    /// Whether /ws/heatmap and the updater run; without, clients poll the HTTP API.
-    #[arg(long, env = "WS_ENABLED", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
-    pub(crate) ws_enabled: bool,
-    /// Seconds between updates [default: 5; 1 for demo and replay]
-    #[arg(long, env = "WS_UPDATE_INTERVAL", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) ws_update_interval: Option<Duration>,
-    /// Most sockets at once.
-    #[arg(long, env = "WS_MAX_CONNECTIONS", default_value = "10000", value_name = "N")]
-    pub(crate) ws_max_connections: u64,
-    /// A write that takes longer than these seconds marks a client slow.
-    #[arg(long, env = "WS_SLOW_CONSUMER_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) ws_slow_consumer_timeout: Duration,
-    /// More missed updates than this mark a client slow, too.
-    #[arg(long, env = "WS_MAX_QUEUE_SIZE", default_value = "100", value_name = "N")]
-    pub(crate) ws_max_queue_size: u64,
 }
 
 /// How long rows are kept.
@@ -124,17 +100,14 @@ impl Keep {
     }
 }
 
-impl Front {
-    pub(crate) fn settings(&self, update_interval: Duration) -> ServerSettings {
-        ServerSettings {
-            ws_enabled: self.ws_enabled,
-            update_interval: self.ws_update_interval.unwrap_or(update_interval),
-            connections_max: self.ws_max_connections,
-            slow_consumer_timeout: self.ws_slow_consumer_timeout,
-            queue_size_max: self.ws_max_queue_size,
-            allowed_origins: self.allowed_origins.clone(),
-            symbols: self.symbols.clone(),
-            ..ServerSettings::default()
+impl Command {
+    /// What all servers share, if this is one.
+    pub(crate) const fn front(&self) -> Option<&Front> {
+        match self {
+            Self::Demo(demo) => Some(&demo.front),
+            Self::Serve(serve) => Some(&serve.front),
+            Self::Replay(replay) => Some(&replay.front),
+            Self::Ingest(_) | Self::Bench(_) => None,
         }
     }
 }
@@ -324,11 +297,10 @@ fn symbol(text: &str) -> Result<Symbol, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

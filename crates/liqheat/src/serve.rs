@@ -1,5 +1,6 @@
 //! `demo`, `serve` and `replay`: the same server over different sources.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
 use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
@@ -133,7 +134,7 @@ async fn run(
 ) -> anyhow::Result<ExitCode> {
     let tiers = tiers(front.tiers.as_deref())?;
     // Taken before the work of building, so that a busy port is told at once.
-    let listener = TcpListener::bind(front.listen).await.with_context(|| {
+    let listener = listen(front.listen).with_context(|| {
         format!(
             "cannot listen on {}; is another server running there? choose another with --listen",
             front.listen
@@ -169,6 +170,18 @@ async fn run(
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Clients that all come back at once wait in the kernel's queue until they are accepted. What does not fit into
+/// it is dropped and tried again only a second later, and the usual 128 are few.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    /// The kernel cuts it to its own limit (net.core.somaxconn).
+    const QUEUE: u32 = 4_096;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // So that a server can be started again while connections of the last one are still closing.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 fn tiers(path: Option<&Path>) -> anyhow::Result<TierBook> {

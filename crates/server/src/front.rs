@@ -57,8 +57,7 @@ pub(crate) async fn run(app: Arc<App>, listener: TcpListener, stop: Cancellation
     drop(listener);
     door.connections.close();
     // Somebody who began a request and never ends it must not keep the server from stopping.
-    let left = door.app.settings.stop_within.saturating_sub(door.app.settings.sockets.drain_window);
-    if timeout(GRACE.min(left / 2), door.connections.wait()).await.is_err() {
+    if timeout(GRACE.min(door.app.settings.stop_within / 2), door.connections.wait()).await.is_err() {
         let connections = door.connections.len();
         info!(connections, "connections with unfinished requests are left behind");
         door.abandon.cancel();

@@ -115,7 +115,7 @@ pub struct SocketSettings {
     pub idle_timeout: Duration,
     /// A status is sent when nothing else was for this long.
     pub status_interval: Duration,
-    /// Before the server stops, its clients are sent away one by one within this.
+    /// When the server stops, clients are told to come back at random moments within this.
     pub drain_window: Duration,
 }
 

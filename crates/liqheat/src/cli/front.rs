@@ -83,7 +83,7 @@ pub(crate) struct Sockets {
     /// A status is sent when nothing else was for these seconds.
     #[arg(long, env = "WS_STATUS_INTERVAL", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_status_interval: Duration,
-    /// Before the server stops, clients are sent away one by one within these seconds.
+    /// When the server stops, clients are told to come back at random moments within these seconds.
     #[arg(long, env = "WS_DRAIN_WINDOW", default_value = "5", value_parser = seconds_or_none, value_name = "SECONDS")]
     pub(crate) ws_drain_window: Duration,
     /// Whether compressed frames (permessage-deflate) are agreed to.
@@ -184,10 +184,6 @@ impl Front {
         must(
             sockets.ws_slow_consumer_timeout <= sockets.ws_stalled_timeout,
             "WS_SLOW_CONSUMER_TIMEOUT must not be longer than WS_STALLED_TIMEOUT: a client is slow before it is given up",
-        );
-        must(
-            sockets.ws_drain_window < self.shutdown_timeout,
-            "WS_DRAIN_WINDOW must be shorter than --shutdown-timeout (LIQHEAT_SHUTDOWN_TIMEOUT): the last client leaves at the end of the one",
         );
         faults
     }

@@ -148,9 +148,9 @@ impl Client {
             }
             8 if self.core.is_some() => {
                 let symbol = self.dice.usize(..2);
-                self.say(json!({"action": "unsubscribe", "symbols": [SYMBOLS[symbol]]}), now);
+                self.say(&json!({"action": "unsubscribe", "symbols": [SYMBOLS[symbol]]}), now);
             }
-            9 => self.say(json!({"action": "ping"}), now),
+            9 => self.say(&json!({"action": "ping"}), now),
             _ => {}
         }
         if self.core.is_none() {
@@ -229,10 +229,10 @@ impl Client {
         if let Some((epoch, seq)) = held.at.as_ref().filter(|_| dice.u8(..4) > 0) {
             message["resume"] = json!({SYMBOLS[symbol]: {"epoch": epoch, "seq": seq}});
         }
-        self.say(message, now);
+        self.say(&message, now);
     }
 
-    fn say(&mut self, message: Value, now: Instant) {
+    fn say(&mut self, message: &Value, now: Instant) {
         if let Some(core) = &mut self.core {
             core.heard(now);
             let taken = core.take(&|_| {}, ClientMessage::Text(message.to_string()), now);
@@ -345,7 +345,7 @@ impl Client {
         assert_eq!(heard.price, board.price.units());
         held.at = Some((heard.epoch, heard.seq));
         if self.acknowledges && self.dice.u8(..4) > 0 {
-            self.say(json!({"action": "ack", "symbol": SYMBOLS[symbol], "seq": heard.seq}), now);
+            self.say(&json!({"action": "ack", "symbol": SYMBOLS[symbol], "seq": heard.seq}), now);
         }
     }
 }

@@ -39,7 +39,7 @@ test-web: page ## of the client library and the page's code
 	cd web && npm test
 
 stress: ## random histories, clients and faults for twenty seconds, with a seed that can be played again
-	LIQHEAT_STRESS_SECONDS=$${LIQHEAT_STRESS_SECONDS:-20} $(CARGO) test --release --locked -p liqheat-stream stress -- --nocapture
+	LIQHEAT_STRESS_SECONDS=$${LIQHEAT_STRESS_SECONDS:-20} $(CARGO) test --release --locked -p liqheat-stream -- --nocapture stress churn
 
 fuzz: ## made-up bytes for every reader of outside bytes: a minute each, or ARGS="SECONDS TARGET.."
 	@scripts/fuzz.sh $(ARGS)

@@ -10,7 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-web test-page lint fmt deny bench bench-page clean
+.PHONY: help setup page build demo test test-rust test-web test-page stress fuzz lint fmt deny bench bench-page clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,12 @@ test-rust: page ## of the server: units, properties, real database, real sockets
 
 test-web: page ## of the client library and the page's code
 	cd web && npm test
+
+stress: ## random histories, clients and faults for twenty seconds, with a seed that can be played again
+	LIQHEAT_STRESS_SECONDS=$${LIQHEAT_STRESS_SECONDS:-20} $(CARGO) test --release --locked -p liqheat-stream stress -- --nocapture
+
+fuzz: ## made-up bytes for every reader of outside bytes: a minute each, or ARGS="SECONDS TARGET.."
+	@scripts/fuzz.sh $(ARGS)
 
 test-page: page ## of the page in a real browser, against a stand-in and the real binary
 	@scripts/test-page.sh

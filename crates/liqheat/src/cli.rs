@@ -1,15 +1,19 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
-use std::net::SocketAddr;
+mod bench;
+mod front;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
-use liqheat_server::ServerSettings;
 use liqheat_store::Retention;
+
+pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
+pub(crate) use front::Front;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
 
@@ -36,6 +40,15 @@ pub(crate) struct Cli {
     /// win over it.
     #[arg(long, global = true, env = "LIQHEAT_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// The command line, with defaults that differ by command.
+pub(crate) fn command() -> clap::Command {
+    // Where market time runs fast, five seconds would be a jump.
+    let faster = |command: clap::Command| {
+        command.mut_arg("ws_update_interval", |interval| interval.default_value("1"))
+    };
+    Cli::command().mut_subcommand("demo", faster).mut_subcommand("replay", faster)
 }
 
 #[derive(Debug, Subcommand)]
@@ -68,41 +81,6 @@ pub(crate) struct Logging {
     pub(crate) log: String,
 }
 
-/// What all servers share.
-#[derive(Debug, Args)]
-pub(crate) struct Front {
-    /// Address to listen on; port 0 takes any free one.
-    #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
-    pub(crate) listen: SocketAddr,
-    /// Symbols to serve, separated by commas; all by default.
-    #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', value_name = "SYMBOLS")]
-    pub(crate) symbols: Vec<String>,
-    /// Open a browser when the server is up.
-    #[arg(long, env = "LIQHEAT_OPEN")]
-    pub(crate) open: bool,
-    /// Maintenance margin tiers to use instead of the ones shipped with the program (a JSON file of the same form).
-    #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
-    pub(crate) tiers: Option<PathBuf>,
-    /// Origins of other pages that may open sockets (https://charts.example), separated by commas; * is any.
-    #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
-    pub(crate) allowed_origins: Vec<String>,
-    /// Whether /ws/heatmap and the updater run; without, clients poll the HTTP API.
-    #[arg(long, env = "WS_ENABLED", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
-    pub(crate) ws_enabled: bool,
-    /// Seconds between updates [default: 5; 1 for demo and replay]
-    #[arg(long, env = "WS_UPDATE_INTERVAL", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) ws_update_interval: Option<Duration>,
-    /// Most sockets at once.
-    #[arg(long, env = "WS_MAX_CONNECTIONS", default_value = "10000", value_name = "N")]
-    pub(crate) ws_max_connections: u64,
-    /// A write that takes longer than these seconds marks a client slow.
-    #[arg(long, env = "WS_SLOW_CONSUMER_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) ws_slow_consumer_timeout: Duration,
-    /// More missed updates than this mark a client slow, too.
-    #[arg(long, env = "WS_MAX_QUEUE_SIZE", default_value = "100", value_name = "N")]
-    pub(crate) ws_max_queue_size: u64,
-}
-
 /// How long rows are kept.
 #[derive(Debug, Args)]
 pub(crate) struct Keep {
@@ -130,17 +108,14 @@ impl Keep {
     }
 }
 
-impl Front {
-    pub(crate) fn settings(&self, update_interval: Duration) -> ServerSettings {
-        ServerSettings {
-            ws_enabled: self.ws_enabled,
-            update_interval: self.ws_update_interval.unwrap_or(update_interval),
-            connections_max: self.ws_max_connections,
-            slow_consumer_timeout: self.ws_slow_consumer_timeout,
-            queue_size_max: self.ws_max_queue_size,
-            allowed_origins: self.allowed_origins.clone(),
-            symbols: self.symbols.clone(),
-            ..ServerSettings::default()
+impl Command {
+    /// What all servers share, if this is one.
+    pub(crate) const fn front(&self) -> Option<&Front> {
+        match self {
+            Self::Demo(demo) => Some(&demo.front),
+            Self::Serve(serve) => Some(&serve.front),
+            Self::Replay(replay) => Some(&replay.front),
+            Self::Ingest(_) | Self::Bench(_) | Self::BenchServer(_) | Self::BenchFloor(_) => None,
         }
     }
 }
@@ -257,102 +232,6 @@ pub(crate) struct Bench {
     pub(crate) fanout: FanoutArgs,
 }
 
-/// Of `bench fanout`.
-#[derive(Debug, Args)]
-pub(crate) struct FanoutArgs {
-    /// Servers and forms to measure, separated by commas.
-    #[arg(
-        long,
-        env = "LIQHEAT_BENCH_ROWS",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "floor,nchan,json,delta",
-        value_name = "ROWS"
-    )]
-    pub(crate) rows: Vec<Row>,
-    /// Clients, each with a connection of its own.
-    #[arg(long, env = "LIQHEAT_BENCH_CLIENTS", default_value = "1000", value_name = "N", value_parser = count(1, 1_000_000))]
-    pub(crate) clients: usize,
-    /// Seconds of traffic in each row.
-    #[arg(long, env = "LIQHEAT_BENCH_SECONDS", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) seconds: Duration,
-    /// Updates a second of each symbol.
-    #[arg(long, env = "LIQHEAT_BENCH_HZ", default_value = "5", value_parser = rate, value_name = "N")]
-    pub(crate) hz: f64,
-    /// Levels of a state; 28 make 2 KB of JSON.
-    #[arg(long, env = "LIQHEAT_BENCH_LEVELS", default_value = "28", value_name = "N", value_parser = count(1, 10_000))]
-    pub(crate) levels: usize,
-    /// Levels that change with each update.
-    #[arg(long, env = "LIQHEAT_BENCH_CHANGES", default_value = "8", value_name = "N", value_parser = count(1, 10_000))]
-    pub(crate) changes: usize,
-    /// Symbols that clients are spread over. The floor and nchan have one.
-    #[arg(long, env = "LIQHEAT_BENCH_SYMBOLS", default_value = "1", value_name = "N", value_parser = count(1, 1_000))]
-    pub(crate) symbols: usize,
-    /// Share of clients that stop reading (0.1); each row is measured without and with them.
-    #[arg(long, env = "LIQHEAT_BENCH_STALLED", default_value = "0", value_parser = share, value_name = "SHARE")]
-    pub(crate) stalled: f64,
-}
-
-/// A server and a form to measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Row {
-    /// One plain write(2) a client from one loop.
-    Floor,
-    /// nginx with nchan.
-    Nchan,
-    /// Whole states in JSON.
-    Json,
-    /// The same with permessage-deflate.
-    JsonDeflated,
-    /// Differences in JSON.
-    Delta,
-    /// The same with permessage-deflate.
-    DeltaDeflated,
-}
-
-impl Row {
-    pub(crate) const fn is_delta(self) -> bool {
-        matches!(self, Self::Delta | Self::DeltaDeflated)
-    }
-
-    pub(crate) const fn is_deflated(self) -> bool {
-        matches!(self, Self::JsonDeflated | Self::DeltaDeflated)
-    }
-
-    /// The subprotocol to ask for.
-    pub(crate) const fn protocol(self) -> Option<&'static str> {
-        match self {
-            Self::Floor | Self::Nchan => None,
-            _ => Some("liqheat.v1.json"),
-        }
-    }
-}
-
-/// Of `bench-server`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchServer {
-    #[arg(long, default_value = "5", value_parser = rate)]
-    pub(crate) hz: f64,
-    #[arg(long, default_value = "28", value_parser = count(1, 10_000))]
-    pub(crate) levels: usize,
-    #[arg(long, default_value = "8", value_parser = count(1, 10_000))]
-    pub(crate) changes: usize,
-    #[arg(long, default_value = "1", value_parser = count(1, 1_000))]
-    pub(crate) symbols: usize,
-    /// Sockets at once.
-    #[arg(long, default_value = "10000")]
-    pub(crate) connections: u64,
-}
-
-/// Of `bench-floor`.
-#[derive(Debug, Args)]
-pub(crate) struct BenchFloor {
-    #[arg(long, default_value = "5", value_parser = rate)]
-    pub(crate) hz: f64,
-    #[arg(long, default_value = "28", value_parser = count(1, 10_000))]
-    pub(crate) levels: usize,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum BenchPart {
     /// A year of 5-minute bars through the ledger.
@@ -409,32 +288,6 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    let rate: f64 = text.trim().parse().map_err(|_| "must be a number, such as 5".to_owned())?;
-    if !(0.01..=1_000.0).contains(&rate) {
-        return Err("must be 0.01 to 1000 a second".to_owned());
-    }
-    Ok(rate)
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    let share: f64 = text.trim().parse().map_err(|_| "must be a share, such as 0.1".to_owned())?;
-    if !(0.0..=0.9).contains(&share) {
-        return Err("must be 0 to 0.9".to_owned());
-    }
-    Ok(share)
-}
-
-fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
-    move |text| {
-        let count: usize = text.trim().parse().map_err(|_| "must be a whole number".to_owned())?;
-        if !(least..=most).contains(&count) {
-            return Err(format!("must be {least} to {most}"));
-        }
-        Ok(count)
-    }
-}
-
 fn days(text: &str) -> Result<Duration, String> {
     let days: f64 = text.trim().parse().map_err(|_| "must be a number of days, such as 30".to_owned())?;
     if !(1.0..=36_500.0).contains(&days) {
@@ -466,11 +319,10 @@ fn symbol(text: &str) -> Result<Symbol, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clap::CommandFactory;
-
-use crate::cli::Cli;
+use crate::cli;
 
 const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 
@@ -35,7 +33,7 @@ fn mentions(command: &clap::Command, wanted: &mut BTreeSet<String>) {
 #[test]
 fn the_operators_document_names_every_flag() {
     let mut wanted = BTreeSet::new();
-    mentions(&Cli::command(), &mut wanted);
+    mentions(&cli::command(), &mut wanted);
     assert!(wanted.contains("`--listen`") && wanted.contains("`LIQHEAT_LISTEN`"), "{wanted:?}");
     let missing: Vec<_> = wanted.iter().filter(|mention| !OPERATIONS.contains(mention.as_str())).collect();
     assert!(missing.is_empty(), "docs/operations.md does not mention {missing:?}");

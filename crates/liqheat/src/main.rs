@@ -8,6 +8,7 @@ mod cli;
 mod config;
 #[cfg(test)]
 mod docs_test;
+mod effective;
 mod ingest;
 mod logging;
 mod serve;
@@ -16,13 +17,18 @@ mod stop;
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
+use crate::effective::Effective;
 
 fn main() -> ExitCode {
-    let cli = match config::parse(std::env::args_os()) {
-        Ok(cli) => cli,
+    let (cli, effective) = match config::parse(std::env::args_os()) {
+        Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    match run(cli) {
+    if cli.command.front().is_some_and(|front| front.print_config) {
+        print!("{}", effective.toml());
+        return ExitCode::SUCCESS;
+    }
+    match run(cli, &effective) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("liqheat: {error:#}");
@@ -31,9 +37,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
     let quiet = matches!(cli.command, Command::Bench(_)) && cli.logging.log == logging::DEFAULT_LEVELS;
     logging::start(cli.logging.log_format, if quiet { "warn" } else { &cli.logging.log });
+    if cli.command.front().is_some() {
+        tracing::info!(settings = effective.line(), "configuration");
+    }
     match cli.command {
         Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
         Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),

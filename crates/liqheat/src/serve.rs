@@ -19,17 +19,13 @@ use crate::ingest;
 use crate::stop::on_signal;
 
 const DAY_MS: i64 = 86_400_000;
-/// Of a server that follows a market or a file.
-const UPDATE_EVERY: Duration = Duration::from_secs(5);
-/// Where market time runs fast, five seconds would be a jump.
-const UPDATE_EVERY_PLAYED: Duration = Duration::from_secs(1);
 const SPEED_SIMULATED: f64 = 120.0;
 const SPEED_RECORDED: f64 = 600.0;
 
 pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
     let store = open(Location::File(serve.db.path()?)).await?;
-    let mut settings = serve.front.settings(UPDATE_EVERY);
+    let mut settings = serve.front.settings();
     settings.retention = serve.keep.retention();
     run(serve.front, settings, store, Source::Stored, stop).await
 }
@@ -40,7 +36,7 @@ pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
     let store = open(Location::File(path.clone())).await?;
     let source = played(&store, replay.from, replay.to, replay.speed).await?;
     let source = source.with_context(|| empty(&path))?;
-    let settings = replay.front.settings(UPDATE_EVERY_PLAYED);
+    let settings = replay.front.settings();
     run(replay.front, settings, store, source, stop).await
 }
 
@@ -70,7 +66,7 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
     };
-    let settings = demo.front.settings(UPDATE_EVERY_PLAYED);
+    let settings = demo.front.settings();
     run(demo.front, settings, store, source, stop).await
 }
 

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use liqheat_store::Store;
 use liqheat_stream::{Hub, Sessions};
+use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
+use crate::addresses::Addresses;
 use crate::clock::MarketClock;
+use crate::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::settings::ServerSettings;
 use crate::symbol::ServedSymbol;
+use crate::tokens::Tokens;
 use crate::updater::OnDemand;
 
 /// Everything that is shared. Built whole before anything starts.
@@ -33,7 +37,15 @@ pub struct App {
     /// Since when.
     pub started: Instant,
     /// What the updater counts.
-    pub updates: UpdateCounters,
+    pub updates: UpdateMetrics,
+    /// What the front counts.
+    pub front: FrontMetrics,
+    /// Everything that `GET /metrics` shows.
+    pub(crate) registry: Registry,
+    /// Sockets by address.
+    pub(crate) addresses: Arc<Addresses>,
+    /// What checks tokens; `None` where none is asked for.
+    pub(crate) tokens: Option<Tokens>,
     /// Runs of the ledger over history at once: each takes a core for up to a second, and the updater needs
     /// one, too.
     pub(crate) history_turns: Semaphore,
@@ -42,48 +54,24 @@ pub struct App {
     stopping: AtomicBool,
 }
 
-/// What the updater counts.
-#[derive(Debug, Default)]
-pub struct UpdateCounters {
-    /// Turns.
-    pub turns: AtomicU64,
-    /// Turns that failed and will be tried again.
-    pub failed: AtomicU64,
-    /// Bars applied to ledgers.
-    pub bars: AtomicU64,
-    /// Broken invariants, which only a bug can cause.
-    pub invariants_broken: AtomicU64,
-    /// Failed turns in a row; zero when the last one went well.
-    pub failing: AtomicU64,
-    /// Turns of the simulated market in a row that could not be stored.
-    pub feed_failing: AtomicU64,
-}
-
-impl UpdateCounters {
-    /// Counts a turn.
-    pub(crate) fn count(&self, failed: bool) {
-        self.turns.fetch_add(1, Ordering::Relaxed);
-        if failed {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-            self.failing.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.failing.store(0, Ordering::Relaxed);
-        }
-    }
-}
-
 impl App {
     /// Puts the parts together.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         settings: ServerSettings,
         store: Store,
         sessions: Arc<Sessions>,
         clock: Arc<MarketClock>,
         symbols: BTreeMap<String, Arc<ServedSymbol>>,
         speed: f64,
+        tokens: Option<Tokens>,
     ) -> Self {
+        let started = Instant::now();
+        let (updates, front) = (UpdateMetrics::default(), FrontMetrics::default());
+        let mut registry = Registry::default();
+        sessions.hub().metrics.register(&mut registry);
+        metrics::register(&mut registry, &updates, &front, sessions.hub(), &store, started);
         let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(symbols.values()));
+        let addresses = Addresses::new(settings.addresses, started);
         Self {
             settings,
             store,
@@ -92,8 +80,12 @@ impl App {
             clock,
             symbols,
             speed,
-            started: Instant::now(),
-            updates: UpdateCounters::default(),
+            started,
+            updates,
+            front,
+            registry,
+            addresses,
+            tokens,
             history_turns: Semaphore::new(1),
             on_demand,
             stopping: AtomicBool::new(false),

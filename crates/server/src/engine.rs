@@ -5,7 +5,6 @@
 //! checkpoint or from nothing) arrives at the same one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use liqheat_market::{Bar, Price, UnixMs};
 use liqheat_model::{Ledger, Outcome, Step, Tip};
@@ -14,8 +13,9 @@ use liqheat_stream::{BoardUpdate, Counters};
 use liqheat_wire::{Cell, FeedState, format_time};
 use tracing::{error, info, warn};
 
-use crate::app::{App, UpdateCounters};
+use crate::app::App;
 use crate::bars::BarReader;
+use crate::metrics::UpdateMetrics;
 use crate::symbol::{LedgerView, ServedSymbol};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -70,7 +70,7 @@ impl Engine {
     pub(crate) async fn advance(
         &mut self,
         as_of: UnixMs,
-        updates: &UpdateCounters,
+        updates: &UpdateMetrics,
     ) -> Result<Option<BoardUpdate>, StoreError> {
         self.apply_closed_bars(as_of.plus(-self.symbol.settle_ms()), updates).await?;
         let Some((base_bin, closing)) = self.ledger.base_bin().zip(self.ledger.last_price()) else {
@@ -83,7 +83,7 @@ impl Engine {
     async fn apply_closed_bars(
         &mut self,
         complete: UnixMs,
-        updates: &UpdateCounters,
+        updates: &UpdateMetrics,
     ) -> Result<(), StoreError> {
         let interval = self.symbol.interval.ms();
         let target = complete.floor_to(interval);
@@ -144,6 +144,7 @@ impl Engine {
             epoch: epoch.clone(),
             cells: cells.filter(|cell| !cell.is_empty()).collect(),
             price,
+            base_bin,
             as_of,
             counters: self.counters,
         };
@@ -163,7 +164,7 @@ impl Engine {
 
     /// How the data stands at a moment of market time.
     pub(crate) fn standing(&self, app: &App, now: UnixMs) -> FeedState {
-        if app.updates.feed_failing.load(Ordering::Relaxed) > 0 {
+        if app.updates.feed_failing.get() > 0 {
             return FeedState::Degraded;
         }
         if app.clock.is_replay() {
@@ -221,8 +222,8 @@ pub(crate) fn whole_usd(usd: f64) -> u64 {
     usd.round() as u64
 }
 
-fn account(name: &str, bar: &Bar, step: &Step, counters: &mut Counters, updates: &UpdateCounters) {
-    updates.bars.fetch_add(1, Ordering::Relaxed);
+fn account(name: &str, bar: &Bar, step: &Step, counters: &mut Counters, updates: &UpdateMetrics) {
+    updates.bars.inc();
     counters.created += step.created;
     counters.consumed += step.consumed;
     let at = || format_time(bar.open_time);
@@ -240,7 +241,7 @@ fn account(name: &str, bar: &Bar, step: &Step, counters: &mut Counters, updates:
         Outcome::Waiting | Outcome::Advanced => {}
     }
     for broken in &step.broken {
-        updates.invariants_broken.fetch_add(1, Ordering::Relaxed);
+        updates.invariants_broken.inc();
         error!(symbol = name, bar = at(), %broken, "invariant of the ledger broken");
     }
 }

@@ -4,7 +4,6 @@
 //! appended, and only then the market clock follows, so that a reader never sees half a moment.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use liqheat_feeds::sim::Sim;
@@ -80,9 +79,11 @@ impl SimFeed {
                 filled = self.fill_until(until) => filled,
             };
             match filled {
-                Ok(()) => failing.store(0, Ordering::Relaxed),
+                Ok(()) => {
+                    failing.set(0);
+                }
                 Err(error) => {
-                    failing.fetch_add(1, Ordering::Relaxed);
+                    failing.inc();
                     warn!(%error, waiting = self.waiting.len(), "simulated events not stored; trying again");
                 }
             }

@@ -2,21 +2,30 @@
 //!
 //! Only this crate knows HTTP, and only here do the parts meet: store, model, stream.
 
+mod addresses;
 mod app;
 mod bars;
 mod clock;
 mod engine;
 mod feed;
+mod front;
 mod history;
 mod http;
+mod metrics;
+mod process;
 mod run;
+mod schedule;
 mod settings;
 mod symbol;
+mod tokens;
 mod updater;
 
-pub use app::{App, UpdateCounters};
+pub use addresses::AddressLimits;
+pub use app::App;
 pub use clock::{MarketClock, PlayedClock};
 pub use feed::SimFeed;
+pub use metrics::{FrontMetrics, Rejected, UpdateMetrics};
 pub use run::{ServeError, Server, Source, Stopped};
-pub use settings::ServerSettings;
+pub use settings::{FrontSettings, ServerSettings, SocketSettings};
 pub use symbol::{LedgerView, ServedSymbol};
+pub use tokens::{Secret, TokenSettings, TokenSettingsError};

@@ -1,12 +1,12 @@
 //! Assembly, supervision and shutdown.
 //!
 //! Everything is built before anything starts. The parts then run until one of them ends or the operator asks
-//! to stop, and stop in order: no new connections, goodbye to sockets, updater and feed, the store last. A
-//! part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
+//! to stop, and stop in order: readiness off and no new sockets, goodbye to sockets, no new connections,
+//! updater and feed, the store last. While sockets are sent away, requests are answered, so that whoever asks
+//! whether this server is ready hears that it is not. A part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
 //! tested, half a server is not.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,9 +26,11 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::clock::{MarketClock, PlayedClock};
 use crate::feed::SimFeed;
+use crate::process::{Fit, raise_descriptors};
 use crate::settings::ServerSettings;
 use crate::symbol::ServedSymbol;
-use crate::{http, updater};
+use crate::tokens::{TokenSettingsError, Tokens};
+use crate::{front, updater};
 
 /// Where the market's events come from.
 #[derive(Debug, Clone)]
@@ -85,6 +87,9 @@ pub enum ServeError {
         /// What there is.
         stored: String,
     },
+    /// The settings of tokens; every mistake.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Tokens(Vec<TokenSettingsError>),
     /// The address of the listener cannot be read.
     #[error("the listening socket: {0}")]
     Socket(#[from] std::io::Error),
@@ -114,9 +119,11 @@ impl Server {
     pub async fn build(
         store: Store,
         source: Source,
-        settings: ServerSettings,
+        mut settings: ServerSettings,
         tiers: &TierBook,
     ) -> Result<Self, ServeError> {
+        let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
+        fit_into_descriptors(&mut settings);
         let (clock, speed, feed) = match source {
             Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
             Source::Played { from, to, speed } => {
@@ -157,21 +164,29 @@ impl Server {
         let closing = CancellationToken::new();
         let hub =
             Hub::new(symbols.keys().cloned(), HubSettings { update_interval: settings.update_interval });
-        let sessions = Sessions::new(Arc::new(hub), settings.sessions(), closing.clone());
-        let app = Arc::new(App::new(settings, store, sessions, clock, symbols, speed));
+        let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
+        let app = Arc::new(App::new(settings, store, sessions, clock, symbols, speed, tokens));
         Ok(Self { app, feed, closing })
     }
 
     /// A server over empty boards that somebody else moves: the same front and sessions, and nothing behind
     /// them. For measuring what they cost.
-    #[must_use]
-    pub fn over_boards(store: Store, boards: Vec<String>, settings: ServerSettings) -> Self {
+    ///
+    /// # Errors
+    /// When the settings of tokens cannot be used.
+    pub fn over_boards(
+        store: Store,
+        boards: Vec<String>,
+        mut settings: ServerSettings,
+    ) -> Result<Self, ServeError> {
+        let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
+        fit_into_descriptors(&mut settings);
         let closing = CancellationToken::new();
         let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
-        let sessions = Sessions::new(Arc::new(hub), settings.sessions(), closing.clone());
+        let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let clock = Arc::new(MarketClock::Wall);
-        let app = Arc::new(App::new(settings, store, sessions, clock, BTreeMap::new(), 1.0));
-        Self { app, feed: None, closing }
+        let app = Arc::new(App::new(settings, store, sessions, clock, BTreeMap::new(), 1.0, tokens));
+        Ok(Self { app, feed: None, closing })
     }
 
     /// What requests and tasks share, for tests that look inside.
@@ -191,10 +206,14 @@ impl Server {
     ) -> Result<Stopped, ServeError> {
         let Self { app, feed, closing } = self;
         info!(address = %listener.local_addr()?, symbols = app.symbols.len(), "listening");
-        // Two signals, because the order matters: first nothing new comes in, then the sources stop.
+        // Apart from the signal to sessions, because the order matters: they see the newest state to the end.
         let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
         let mut parts: JoinSet<&'static str> = JoinSet::new();
-        parts.spawn(front(Arc::clone(&app), listener, stop_front.clone()));
+        let (front_app, stop) = (Arc::clone(&app), stop_front.clone());
+        parts.spawn(async move {
+            front::run(front_app, listener, stop).await;
+            "front"
+        });
         if app.settings.ws_enabled {
             let (app, stop) = (Arc::clone(&app), stop_sources.clone());
             parts.spawn(async move {
@@ -221,13 +240,13 @@ impl Server {
         }
         app.begin_stopping();
         info!(
-            sockets = app.hub.counters.active_connections.load(std::sync::atomic::Ordering::Relaxed),
+            sockets = app.hub.metrics.active_connections.load(std::sync::atomic::Ordering::Relaxed),
             "stopping"
         );
         let stopping = async {
-            stop_front.cancel();
             closing.cancel();
             app.sessions.drained().await;
+            stop_front.cancel();
             stop_sources.cancel();
             while let Some(ended) = parts.join_next().await {
                 if let Err(error) = ended {
@@ -252,25 +271,14 @@ impl Server {
     }
 }
 
-async fn front(app: Arc<App>, listener: TcpListener, stop: CancellationToken) -> &'static str {
-    /// For requests on their way: more than the longest takes.
-    const GRACE: Duration = Duration::from_secs(3);
-    let service = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let grace = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = serving => {
-            if let Err(error) = served {
-                error!(%error, "the HTTP front failed");
-            }
-        }
-        // Somebody who began a request and never ends it must not keep the server from stopping.
-        () = grace => info!("connections with unfinished requests are left behind"),
-    }
-    "front"
+/// Every connection takes a descriptor, so there can be no more than the system allows this process.
+fn fit_into_descriptors(settings: &mut ServerSettings) {
+    let limit = raise_descriptors();
+    let wanted = settings.sockets.connections_max;
+    let fit = Fit::under(limit, wanted, settings.front.http_connections_max);
+    fit.warn_if_cut(limit, wanted);
+    settings.sockets.connections_max = fit.sockets;
+    settings.front.http_connections_max = fit.http;
 }
 
 fn describe_end(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> String {

@@ -1,29 +1,34 @@
-//! What an operator can set about serving. The binary fills it from flags, environment and file.
+//! What an operator can set about serving, one struct a part. The binary fills them from flags, environment and
+//! file.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use liqheat_store::Retention;
 use liqheat_stream::SessionSettings;
 
+use crate::addresses::AddressLimits;
 use crate::clock::MarketClock;
+use crate::tokens::TokenSettings;
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// Whether `/ws/heatmap` and the updater run.
     pub ws_enabled: bool,
-    /// Time between turns of the updater.
+    /// Time between two turns of one symbol.
     pub update_interval: Duration,
-    /// Sockets at once.
-    pub connections_max: u64,
-    /// A write that cannot finish within this marks a client slow.
-    pub slow_consumer_timeout: Duration,
-    /// So many states missed while a write waits mark a client slow, too.
-    pub queue_size_max: u64,
-    /// Origins of pages, besides our own, that may open sockets; `*` is every one.
-    pub allowed_origins: Vec<String>,
     /// Symbols to serve; empty means all there are.
     pub symbols: Vec<String>,
+    /// The front door.
+    pub front: FrontSettings,
+    /// Sockets.
+    pub sockets: SocketSettings,
+    /// Limits by address.
+    pub addresses: AddressLimits,
+    /// Bearer tokens.
+    pub tokens: TokenSettings,
     /// Most time between the signal to stop and the end of the process.
     pub stop_within: Duration,
     /// Most checkpoints kept per instrument.
@@ -38,11 +43,11 @@ impl Default for ServerSettings {
         Self {
             ws_enabled: true,
             update_interval: Duration::from_secs(5),
-            connections_max: 10_000,
-            slow_consumer_timeout: Duration::from_secs(5),
-            queue_size_max: 100,
-            allowed_origins: Vec::new(),
             symbols: Vec::new(),
+            front: FrontSettings::default(),
+            sockets: SocketSettings::default(),
+            addresses: AddressLimits::default(),
+            tokens: TokenSettings::default(),
             stop_within: Duration::from_secs(10),
             checkpoints_kept: 128,
             retention: Retention::default(),
@@ -50,19 +55,106 @@ impl Default for ServerSettings {
     }
 }
 
-impl ServerSettings {
-    /// The part that concerns sessions.
+/// The front door: who may come in, and how long they may take.
+#[derive(Debug, Clone)]
+pub struct FrontSettings {
+    /// Origins of pages, besides our own, that may open sockets; `*` is every one.
+    pub allowed_origins: Vec<String>,
+    /// Proxies that are believed when they name a client in `X-Forwarded-For`.
+    pub trusted_proxies: Vec<IpNet>,
+    /// A request head that is not complete within this ends its connection.
+    pub handshake_timeout: Duration,
+    /// Connections that speak HTTP at once; sockets are counted elsewhere.
+    pub http_connections_max: usize,
+    /// Whether permessage-deflate is agreed to.
+    pub compression: bool,
+}
+
+impl Default for FrontSettings {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            trusted_proxies: loopback(),
+            handshake_timeout: Duration::from_secs(10),
+            http_connections_max: 512,
+            compression: true,
+        }
+    }
+}
+
+/// This machine.
+fn loopback() -> Vec<IpNet> {
+    vec![
+        Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8).into(),
+        Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128).into(),
+    ]
+}
+
+/// Sockets: limits and rhythms of sessions.
+#[derive(Debug, Clone)]
+pub struct SocketSettings {
+    /// Sockets at once.
+    pub connections_max: u64,
+    /// A write that cannot finish within this marks a client slow.
+    pub slow_consumer_timeout: Duration,
+    /// So many states missed while a write waits mark a client slow, too.
+    pub queue_size_max: u64,
+    /// A client that accepts nothing for this long is closed.
+    pub stalled_timeout: Duration,
+    /// Messages of one client within a second.
+    pub messages_per_second: u32,
+    /// Bytes of one message of a client, inflated.
+    pub message_bytes_max: usize,
+    /// Symbols one client may be subscribed to.
+    pub subscriptions_max: usize,
+    /// A client that never subscribes is closed after this.
+    pub subscribe_timeout: Duration,
+    /// Time between pings of the server.
+    pub ping_interval: Duration,
+    /// A client without any sign of life for this long is closed.
+    pub idle_timeout: Duration,
+    /// A status is sent when nothing else was for this long.
+    pub status_interval: Duration,
+    /// Before the server stops, its clients are sent away one by one within this.
+    pub drain_window: Duration,
+}
+
+impl Default for SocketSettings {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            slow_consumer_timeout: Duration::from_secs(5),
+            queue_size_max: 100,
+            stalled_timeout: Duration::from_secs(30),
+            messages_per_second: 10,
+            message_bytes_max: 64 * 1_024,
+            subscriptions_max: 20,
+            subscribe_timeout: Duration::from_secs(60),
+            ping_interval: Duration::from_secs(20),
+            idle_timeout: Duration::from_secs(60),
+            status_interval: Duration::from_secs(15),
+            drain_window: Duration::from_secs(5),
+        }
+    }
+}
+
+impl SocketSettings {
+    /// As the stream wants them.
     #[must_use]
     pub fn sessions(&self) -> SessionSettings {
         SessionSettings {
             connections_max: self.connections_max,
-            message_bytes_max: 64 * 1_024,
-            ping_every: Duration::from_secs(20),
-            silent_after: Duration::from_secs(60),
-            status_every: Duration::from_secs(15),
+            message_bytes_max: self.message_bytes_max,
+            messages_per_second: self.messages_per_second,
+            subscriptions_max: self.subscriptions_max,
+            subscribe_within: self.subscribe_timeout,
+            ping_every: self.ping_interval,
+            silent_after: self.idle_timeout,
+            status_every: self.status_interval,
             slow_after: self.slow_consumer_timeout,
             missed_max: self.queue_size_max,
-            stalled_after: Duration::from_secs(30),
+            stalled_after: self.stalled_timeout,
+            drain_window: self.drain_window,
             wall_clock: MarketClock::wall_now,
         }
     }

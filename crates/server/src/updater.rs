@@ -1,7 +1,7 @@
 //! The background task that keeps the boards up to date.
 //!
-//! Every turn it moves each symbol's ledger by what came into the store since the last one and puts the
-//! difference on its board. A turn that fails is logged, counted and tried again from the same place; nothing
+//! In its turn a symbol's ledger is moved by what came into the store since the last one, and the difference is
+//! put on its board. A turn that fails is logged, counted and tried again from the same place; nothing
 //! of it is lost, because the cursor moves only with what was applied.
 
 use std::collections::BTreeMap;
@@ -12,13 +12,14 @@ use liqheat_market::UnixMs;
 use liqheat_store::{Retention, StoreError};
 use liqheat_wire::FeedState;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::app::App;
 use crate::clock::MarketClock;
 use crate::engine::Engine;
+use crate::schedule::Schedule;
 use crate::symbol::ServedSymbol;
 
 /// How often rows that are too old are deleted.
@@ -28,11 +29,13 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3_600);
 struct Desk {
     symbol: Arc<ServedSymbol>,
     engine: Option<Engine>,
+    /// Failed turns in a row.
+    failing: i64,
 }
 
 impl Desk {
     fn new(symbol: &Arc<ServedSymbol>) -> Self {
-        Self { symbol: Arc::clone(symbol), engine: None }
+        Self { symbol: Arc::clone(symbol), engine: None, failing: 0 }
     }
 }
 
@@ -45,31 +48,32 @@ fn new_epoch_run() -> String {
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let epoch_run = new_epoch_run();
     let mut desks: Vec<Desk> = app.symbols.values().map(Desk::new).collect();
-    let mut turn = interval(app.settings.update_interval);
-    turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut schedule = Schedule::new(desks.len(), app.settings.update_interval, Instant::now());
     let mut housekeeping = Instant::now();
     info!(symbols = desks.len(), every_ms = app.settings.update_interval.as_millis() as u64, "updater runs");
+    // Between turns is a good place to stop: a ledger is never left in the middle of a bar.
     loop {
+        let Some((next, due)) = schedule.next() else {
+            stop.cancelled().await;
+            break;
+        };
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
-            _ = turn.tick() => {}
+            () = sleep_until(due) => {}
         }
-        let began = Instant::now();
         if housekeeping.elapsed() >= HOUSEKEEPING_EVERY {
-            housekeeping = began;
+            housekeeping = Instant::now();
             keep_house(&app).await;
         }
-        let now = app.clock.now();
-        let mut failed = false;
-        for desk in &mut desks {
-            // Between symbols is a good place to stop: a ledger is never left in the middle of a bar.
-            if stop.is_cancelled() {
-                return;
-            }
-            failed |= update(&app, desk, now, &epoch_run).await.is_err();
-        }
-        app.updates.count(failed);
-        debug!(took_ms = began.elapsed().as_millis() as u64, failed, "turn of the updater");
+        let desk = &mut desks[next];
+        let began = Instant::now();
+        let failed = update(&app, desk, app.clock.now(), &epoch_run).await.is_err();
+        app.updates.count(failed, began.elapsed());
+        app.updates.failing.set(desks.iter().map(|desk| desk.failing).max().unwrap_or(0));
+        let took_ms = began.elapsed().as_millis() as u64;
+        debug!(symbol = desks[next].symbol.name, took_ms, failed, "turn of the updater");
+        schedule.done(next, Instant::now());
     }
     info!("updater stopped");
 }
@@ -93,6 +97,7 @@ async fn keep_house(app: &App) {
 /// Brings one board up to date; where that fails, whoever watches it is told.
 async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Result<(), StoreError> {
     let result = advance(app, desk, now, epoch_run).await;
+    desk.failing = if result.is_ok() { 0 } else { desk.failing + 1 };
     if let Err(error) = &result {
         warn!(symbol = desk.symbol.name, %error, "update failed; it is tried again");
         if let Some(slot) = app.hub.slot(&desk.symbol.name) {
@@ -149,10 +154,13 @@ impl OnDemand {
         if updated.is_some_and(|updated| updated.elapsed() < app.settings.update_interval) {
             return Ok(());
         }
+        let began = Instant::now();
         let result = update(app, desk, app.clock.now(), &self.epoch_run).await;
-        app.updates.count(result.is_err());
-        result?;
-        *updated = Some(Instant::now());
-        Ok(())
+        app.updates.count(result.is_err(), began.elapsed());
+        if result.is_ok() {
+            *updated = Some(Instant::now());
+        }
+        app.updates.failing.set(desks.values().map(|(desk, _)| desk.failing).max().unwrap_or(0));
+        result
     }
 }

@@ -4,9 +4,12 @@
 //! mass; a cell that lost its mass stays as a tombstone, so that a difference can say it is gone.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use liqheat_market::{Price, UnixMs};
-use liqheat_wire::{Cell, LevelMessage, StateData, StateHash};
+use liqheat_wire::{Cell, Mode, StateHash};
+
+use crate::view::{Changed, View, sum_into};
 
 /// Running totals since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,27 +38,41 @@ pub struct BoardUpdate {
     pub cells: Vec<Cell>,
     /// The price now.
     pub price: Price,
+    /// Height of a level; another one than before needs another epoch.
+    pub base_bin: Price,
     /// Time of the newest market event in it.
     pub as_of: UnixMs,
     /// Running totals.
     pub counters: Counters,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    cell: Cell,
-    changed: u64,
+/// A state, or the way to it from an earlier one, as it is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The state it applies to; `None` is a whole state.
+    pub(crate) from: Option<u64>,
+    pub(crate) epoch: Arc<str>,
+    pub(crate) seq: u64,
+    /// Of the whole state in the view.
+    pub(crate) hash: StateHash,
+    pub(crate) as_of: UnixMs,
+    pub(crate) price: Price,
+    /// Since the state the client had.
+    pub(crate) counters: Counters,
+    /// In order of price; in a difference, those without mass are gone.
+    pub(crate) cells: Vec<Cell>,
 }
 
 /// The versioned state of one symbol.
 #[derive(Debug)]
 pub struct Board {
-    epoch: String,
+    epoch: Arc<str>,
     seq: u64,
-    slots: BTreeMap<Price, Slot>,
+    slots: BTreeMap<Price, Changed>,
     live: usize,
     hash: StateHash,
     price: Price,
+    base_bin: Price,
     as_of: UnixMs,
     counters: Counters,
     /// Totals at recent changes, oldest first: (seq, totals at that seq).
@@ -74,12 +91,13 @@ impl Board {
     #[must_use]
     pub fn new(first: BoardUpdate) -> Self {
         let mut board = Self {
-            epoch: String::new(),
+            epoch: Arc::from(""),
             seq: 0,
             slots: BTreeMap::new(),
             live: 0,
             hash: StateHash::default(),
             price: first.price,
+            base_bin: first.base_bin,
             as_of: first.as_of,
             counters: Counters::default(),
             counters_at: VecDeque::new(),
@@ -92,10 +110,14 @@ impl Board {
     /// Takes the newest state. Returns whether anything that clients see changed; a later `as_of` alone does
     /// not count.
     pub fn apply(&mut self, update: BoardUpdate) -> bool {
-        let new_epoch = self.epoch != update.epoch;
+        let new_epoch = *self.epoch != *update.epoch;
+        debug_assert!(
+            new_epoch || self.base_bin == update.base_bin,
+            "invariant: another height of levels is another epoch"
+        );
         if new_epoch {
             *self = Self {
-                epoch: update.epoch,
+                epoch: Arc::from(update.epoch),
                 seq: 0,
                 slots: BTreeMap::new(),
                 live: 0,
@@ -103,6 +125,7 @@ impl Board {
                 counters_at: VecDeque::from([(0, self.counters)]),
                 complete_from: 0,
                 price: update.price,
+                base_bin: update.base_bin,
                 as_of: update.as_of,
                 counters: self.counters,
             };
@@ -145,7 +168,7 @@ impl Board {
         }
         changes.extend(incoming);
         for cell in &changes {
-            let old = self.slots.insert(cell.price, Slot { cell: *cell, changed: seq });
+            let old = self.slots.insert(cell.price, Changed { cell: *cell, changed: seq });
             if let Some(old) = old {
                 self.hash.remove(&old.cell);
                 self.live -= usize::from(!old.cell.is_empty());
@@ -166,33 +189,52 @@ impl Board {
         self.slots.retain(|_, slot| !slot.cell.is_empty());
     }
 
-    /// Everything there is.
+    /// What a client in `mode` that has `from` (of this epoch) must be told: what changed after `from`, or a
+    /// whole state, where whole states are wanted, `from` is unknown or too old, or the difference has as many
+    /// levels as the state.
     #[must_use]
-    pub fn snapshot(&self, from: Option<u64>) -> StateData {
-        let levels = self.slots.values().filter(|slot| !slot.cell.is_empty()).map(|slot| level(&slot.cell));
-        self.data(levels.collect(), from)
+    pub(crate) fn tell(&self, view: &View, mode: Mode, from: Option<u64>) -> Told {
+        let known = from.filter(|from| (self.complete_from.max(1)..=self.seq).contains(from));
+        let wanted = known.filter(|_| mode == Mode::Delta);
+        let mut hash = self.hash;
+        let (mut live, mut cells) = (self.live, Vec::new());
+        if view.is_whole() {
+            let changed = self.slots.values().filter(|level| wanted.is_none_or(|from| level.changed > from));
+            cells.extend(changed.map(|level| level.cell));
+        } else {
+            (hash, live) = (StateHash::default(), 0);
+            for level in self.look(view) {
+                hash.add(&level.cell);
+                live += usize::from(!level.cell.is_empty());
+                if wanted.is_none_or(|from| level.changed > from) {
+                    cells.push(level.cell);
+                }
+            }
+        }
+        let mut told = Told {
+            from: wanted,
+            epoch: Arc::clone(&self.epoch),
+            seq: self.seq,
+            hash,
+            as_of: self.as_of,
+            price: self.price,
+            counters: self.counters.since(self.counters_before(from)),
+            cells,
+        };
+        if wanted.is_none() {
+            told.cells.retain(|cell| !cell.is_empty());
+        } else if told.cells.len() >= live.max(1) {
+            return self.tell(view, Mode::Snapshot, from);
+        }
+        told
     }
 
-    /// What changed after `from`; `None` when a whole state must be sent instead: `from` is not of this run,
-    /// too old, or the difference has as many levels as the state.
-    #[must_use]
-    pub fn difference(&self, from: u64) -> Option<StateData> {
-        if from > self.seq || from < self.complete_from || from == 0 {
-            return None;
-        }
-        let levels: Vec<_> =
-            self.slots.values().filter(|slot| slot.changed > from).map(|slot| level(&slot.cell)).collect();
-        (levels.len() < self.live.max(1)).then(|| self.data(levels, Some(from)))
-    }
-
-    fn data(&self, levels: Vec<LevelMessage>, from: Option<u64>) -> StateData {
-        let since = self.counters.since(self.counters_before(from));
-        StateData {
-            levels,
-            current_price: self.price.into(),
-            positions_created: since.created,
-            positions_consumed: since.consumed,
-        }
+    /// The levels of a view in order of price, with those that lost their mass.
+    fn look(&self, view: &View) -> impl Iterator<Item = Changed> {
+        let span =
+            view.span(self.base_bin).unwrap_or((Price::from_units(i64::MIN), Price::from_units(i64::MAX)));
+        let inside = self.slots.range(span.0..span.1).map(|(_, level)| *level);
+        sum_into(view.bin.unwrap_or(self.base_bin), inside)
     }
 
     /// The totals at `from`, or before the last change where `from` is unknown.
@@ -206,8 +248,14 @@ impl Board {
 
     /// Names the run of `seq`.
     #[must_use]
-    pub fn epoch(&self) -> &str {
+    pub const fn epoch(&self) -> &Arc<str> {
         &self.epoch
+    }
+
+    /// Height of a level.
+    #[must_use]
+    pub const fn base_bin(&self) -> Price {
+        self.base_bin
     }
 
     /// The last change.
@@ -241,14 +289,9 @@ impl Board {
     }
 }
 
-fn level(cell: &Cell) -> LevelMessage {
-    LevelMessage { price: cell.price.into(), long_density: cell.long_usd, short_density: cell.short_usd }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use liqheat_wire::Decimal;
     use proptest::prelude::*;
 
     fn update(epoch: &str, cells: &BTreeMap<i64, (u64, u64)>, price: i64, total: u64) -> BoardUpdate {
@@ -263,23 +306,50 @@ mod tests {
                 })
                 .collect(),
             price: Price::from_units(price),
+            base_bin: Price::from_units(1),
             as_of: UnixMs(total as i64),
             counters: Counters { created: total, consumed: total / 2 },
         }
     }
 
-    type Levels = BTreeMap<Decimal, (u64, u64)>;
+    /// What a client keeps.
+    #[derive(Debug, Default)]
+    struct Client {
+        from: Option<u64>,
+        levels: BTreeMap<Price, Cell>,
+    }
 
-    fn play(state: &mut Levels, data: &StateData, whole: bool) {
-        if whole {
-            state.clear();
+    impl Client {
+        fn hear(&mut self, told: &Told) {
+            match told.from {
+                Some(from) => assert_eq!(self.from, Some(from), "a difference from what the client has"),
+                None => self.levels.clear(),
+            }
+            for cell in &told.cells {
+                if cell.is_empty() {
+                    self.levels.remove(&cell.price);
+                } else {
+                    self.levels.insert(cell.price, *cell);
+                }
+            }
+            self.from = Some(told.seq);
+            assert_eq!(StateHash::of(self.levels.values()), told.hash);
         }
-        for level in &data.levels {
-            match (level.long_density, level.short_density) {
-                (0, 0) => state.remove(&level.price),
-                densities => state.insert(level.price, densities),
-            };
+    }
+
+    /// A view computed the slow, obvious way.
+    fn look_at(cells: &[Cell], low: i64, high: i64, bin: i64) -> BTreeMap<Price, Cell> {
+        let mut seen = BTreeMap::new();
+        for cell in cells.iter().filter(|cell| !cell.is_empty()) {
+            let price = Price::from_units(cell.price.units() / bin * bin);
+            let touches = price.units() + bin > low && price.units() <= high;
+            if touches {
+                let sum = seen.entry(price).or_insert(Cell { price, long_usd: 0, short_usd: 0 });
+                sum.long_usd += cell.long_usd;
+                sum.short_usd += cell.short_usd;
+            }
         }
+        seen
     }
 
     type Step = (BTreeMap<i64, (u64, u64)>, i64);
@@ -290,14 +360,24 @@ mod tests {
     }
 
     proptest! {
-        /// The promise of the protocol: whatever a client has skipped, one frame brings it to the newest state.
+        /// The promise of the protocol: whatever a client has skipped, and whatever part it looks at, one frame
+        /// brings it to the newest state.
         #[test]
-        fn any_difference_leads_to_the_newest_state(history in histories(), lags in prop::collection::vec(0usize..7, 60)) {
+        fn any_difference_leads_to_the_newest_state(
+            history in histories(),
+            lags in prop::collection::vec(0usize..7, 60),
+            (low, high, bin) in (0i64..30, 1i64..30, 1i64..8),
+        ) {
             let mut board: Option<Board> = None;
-            let mut client: (u64, Levels) = (0, Levels::new());
+            let part = View {
+                price_range: Some((Price::from_units(low), Price::from_units(low + high))),
+                bin: Some(Price::from_units(bin)),
+            };
+            let views = [View::default(), part, part.canonical(Price::from_units(1))];
+            let mut clients: [Client; 3] = Default::default();
             for (step, (cells, price)) in history.iter().enumerate() {
                 let update = update("e", cells, *price, step as u64);
-                let expected_hash = StateHash::of(&update.cells);
+                let cells = update.cells.clone();
                 match &mut board {
                     None => board = Some(Board::new(update)),
                     Some(board) => {
@@ -307,18 +387,18 @@ mod tests {
                     }
                 }
                 let board = board.as_ref().unwrap();
-                prop_assert_eq!(board.hash(), expected_hash);
-                if lags[step] > 2 {
-                    continue;
+                prop_assert_eq!(board.hash(), StateHash::of(&cells));
+                for (client, view) in clients.iter_mut().zip(&views).filter(|_| lags[step] < 3) {
+                    let told = board.tell(view, Mode::Delta, client.from);
+                    client.hear(&told);
+                    let expected = if view.is_whole() {
+                        look_at(&cells, 0, 1_000, 1)
+                    } else {
+                        look_at(&cells, low, low + high, bin)
+                    };
+                    prop_assert_eq!(&client.levels, &expected);
+                    prop_assert!(told.cells.len() <= expected.len().max(1), "never larger than a snapshot");
                 }
-                match board.difference(client.0) {
-                    Some(data) => play(&mut client.1, &data, false),
-                    None => play(&mut client.1, &board.snapshot(None), true),
-                }
-                client.0 = board.seq();
-                let mut whole = Levels::new();
-                play(&mut whole, &board.snapshot(None), true);
-                prop_assert_eq!(&client.1, &whole);
             }
         }
     }
@@ -330,15 +410,22 @@ mod tests {
         assert!(!board.apply(update("e", &cells, 1, 2)));
         assert_eq!((board.seq(), board.as_of()), (1, UnixMs(2)));
         assert!(board.apply(update("e", &cells, 2, 3)), "a new price is a change");
-        assert_eq!(board.difference(1).unwrap().levels.len(), 0);
+        let told = board.tell(&View::default(), Mode::Delta, Some(1));
+        assert_eq!((told.from, told.cells.len()), (Some(1), 0));
+        assert_eq!(board.tell(&View::default(), Mode::Snapshot, Some(1)).from, None);
+        assert_eq!(board.tell(&View::default(), Mode::Delta, Some(3)).from, None, "never heard of that one");
     }
 
     #[test]
     fn a_new_epoch_starts_again() {
         let mut board = Board::new(update("a", &BTreeMap::from([(1, (5, 0)), (2, (1, 1))]), 1, 1));
         assert!(board.apply(update("b", &BTreeMap::from([(1, (5, 0))]), 1, 4)));
-        assert_eq!((board.epoch(), board.seq(), board.levels()), ("b", 1, 1));
-        assert_eq!(board.snapshot(None).positions_created, 3, "counted since the last change");
+        assert_eq!((&**board.epoch(), board.seq(), board.levels()), ("b", 1, 1));
+        assert_eq!(created(&board, None), 3, "counted since the last change");
+    }
+
+    fn created(board: &Board, from: Option<u64>) -> u64 {
+        board.tell(&View::default(), Mode::Delta, from).counters.created
     }
 
     #[test]
@@ -347,10 +434,10 @@ mod tests {
         for step in 2..=6u64 {
             board.apply(update("e", &BTreeMap::new(), step as i64, step * 10));
         }
-        assert_eq!(board.snapshot(None).positions_created, 10);
-        assert_eq!(board.snapshot(Some(2)).positions_created, 40);
-        assert_eq!(board.snapshot(Some(2)).positions_consumed, 20);
-        assert_eq!(board.snapshot(Some(99)).positions_created, 10, "an unknown state counts as the last");
+        assert_eq!(created(&board, None), 10);
+        assert_eq!(created(&board, Some(2)), 40);
+        assert_eq!(board.tell(&View::default(), Mode::Snapshot, Some(2)).counters.consumed, 20);
+        assert_eq!(created(&board, Some(99)), 10, "an unknown state counts as the last");
     }
 
     #[test]
@@ -360,6 +447,6 @@ mod tests {
             board.apply(update("e", &BTreeMap::from([(step, (1, 1)), (step + 1, (2, 2))]), 1, 0));
         }
         assert!(board.slots.len() <= 2 + Board::TOMBSTONES_MIN);
-        assert_eq!(board.difference(5), None);
+        assert_eq!(board.tell(&View::default(), Mode::Delta, Some(5)).from, None);
     }
 }

@@ -4,11 +4,17 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use liqheat_wire::CloseCode;
 
+use crate::deflate::deflate;
+use crate::metrics::Encoding;
+
 const FINAL: u8 = 0x80;
+/// Says that a message is compressed (RFC 7692 section 6).
+const COMPRESSED: u8 = 0x40;
 
 #[derive(Debug, Clone, Copy)]
 enum Opcode {
     Text = 0x1,
+    Binary = 0x2,
     Close = 0x8,
     Ping = 0x9,
     Pong = 0xA,
@@ -17,6 +23,19 @@ enum Opcode {
 /// A text message in one frame.
 pub(crate) fn text(payload: &[u8]) -> Bytes {
     frame(Opcode::Text, payload)
+}
+
+/// A state in one frame, compressed where the client understands that and it gets smaller.
+pub(crate) fn state(payload: &[u8], encoding: Encoding, may_deflate: bool) -> Bytes {
+    let opcode = match encoding {
+        Encoding::Json => Opcode::Text,
+        Encoding::Binary => Opcode::Binary,
+    };
+    let deflated = may_deflate.then(|| deflate(payload)).flatten();
+    match deflated {
+        Some(deflated) => framed(FINAL | COMPRESSED | opcode as u8, &deflated),
+        None => frame(opcode, payload),
+    }
 }
 
 /// A ping without payload.
@@ -37,9 +56,13 @@ pub(crate) fn close(code: CloseCode) -> Bytes {
 }
 
 fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+    framed(FINAL | opcode as u8, payload)
+}
+
+fn framed(first: u8, payload: &[u8]) -> Bytes {
     const HEADER_BYTES_MAX: usize = 10;
     let mut bytes = BytesMut::with_capacity(HEADER_BYTES_MAX + payload.len());
-    bytes.put_u8(FINAL | opcode as u8);
+    bytes.put_u8(first);
     match payload.len() {
         short @ 0..=125 => bytes.put_u8(short as u8),
         medium @ 126..=0xFFFF => {
@@ -72,6 +95,17 @@ mod tests {
             assert_eq!(&bytes[..header.len()], header, "{length}");
             assert_eq!(bytes.len(), header.len() + length);
         }
+    }
+
+    #[test]
+    fn states_are_compressed_where_that_helps() {
+        let long = "{\"price\":98000},".repeat(100);
+        let plain = state(long.as_bytes(), Encoding::Json, false);
+        let small = state(long.as_bytes(), Encoding::Json, true);
+        assert_eq!((plain[0], small[0]), (0x81, 0xC1));
+        assert!(small.len() * 10 < plain.len());
+        assert_eq!(state(b"{}", Encoding::Json, true)[0], 0x81, "too short to be worth it");
+        assert_eq!(state(b"{}", Encoding::Binary, true)[0], 0x82);
     }
 
     #[test]

@@ -6,16 +6,35 @@
 //! slow client skips states and never sees old ones. This crate knows nothing of exchanges, models or HTTP.
 
 mod board;
+mod broadcast;
+mod budget;
+mod core;
+mod credit;
+mod deflate;
+mod encode;
 mod frame;
+mod frames;
 mod hub;
+mod metrics;
 mod outbox;
 mod reader;
 mod session;
-mod stats;
+mod sessions;
+mod settings;
+mod slot;
+#[cfg(test)]
+mod stress;
 mod subscription;
+mod view;
+mod window;
 
 pub use board::{Board, BoardUpdate, Counters};
-pub use hub::{BoardSlot, Hub, HubSettings, Standing, StateMessage};
+pub use deflate::{InflateError, deflate, inflate};
+pub use hub::{Hub, HubSettings};
+pub use metrics::{Encoding, OfConnection, StreamMetrics};
 pub use reader::{ClientMessage, FrameReader, ReadError};
-pub use session::{Place, SessionSettings, Sessions, serve_socket};
-pub use stats::{StreamCounters, WindowCounter};
+pub use session::{Connection, serve_socket};
+pub use sessions::{Place, Sessions};
+pub use settings::SessionSettings;
+pub use slot::{BoardSlot, Standing, StateMessage};
+pub use view::{View, ViewError};

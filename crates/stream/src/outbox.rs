@@ -5,11 +5,18 @@ use std::io;
 
 use bytes::{Buf, Bytes};
 
-/// Frames in order; the first may be partly written and is then never dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Outbox {
-    frames: VecDeque<Bytes>,
+/// Frames in order, each with what is to be noted when it is out; the first may be partly written and is then
+/// never dropped.
+#[derive(Debug)]
+pub(crate) struct Outbox<N> {
+    frames: VecDeque<(Bytes, N)>,
     bytes: usize,
+}
+
+impl<N> Default for Outbox<N> {
+    fn default() -> Self {
+        Self { frames: VecDeque::new(), bytes: 0 }
+    }
 }
 
 /// What a flush achieved.
@@ -21,13 +28,13 @@ pub(crate) struct Flushed {
     pub(crate) frames: u64,
 }
 
-impl Outbox {
+impl<N> Outbox<N> {
     /// Replies and states beyond this are not made until the client has read: reading from it stops.
     const BYTES_MAX: usize = 64 * 1_024;
 
-    pub(crate) fn push(&mut self, frame: Bytes) {
+    pub(crate) fn push(&mut self, frame: Bytes, note: N) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        self.frames.push_back((frame, note));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -39,10 +46,15 @@ impl Outbox {
         self.bytes > Self::BYTES_MAX && self.frames.len() > 1
     }
 
-    /// Writes until everything is gone or the socket takes no more.
-    pub(crate) fn flush(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<Flushed> {
+    /// Writes until everything is gone or the socket takes no more; `out` gets the note of each frame that is
+    /// completely taken.
+    pub(crate) fn flush(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+        mut out: impl FnMut(N),
+    ) -> io::Result<Flushed> {
         let mut flushed = Flushed { bytes: 0, frames: 0 };
-        while let Some(frame) = self.frames.front_mut() {
+        while let Some((frame, _)) = self.frames.front_mut() {
             match write(frame) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
@@ -51,7 +63,7 @@ impl Outbox {
                     flushed.bytes += taken;
                     if frame.is_empty() {
                         flushed.frames += 1;
-                        self.frames.pop_front();
+                        self.frames.pop_front().into_iter().for_each(|(_, note)| out(note));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -76,10 +88,10 @@ mod tests {
         #[test]
         fn every_byte_goes_out_once_and_in_order(frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..50), 1..20), takes in prop::collection::vec(0usize..30, 1..200)) {
             let mut outbox = Outbox::default();
-            for frame in &frames {
-                outbox.push(Bytes::from(frame.clone()));
+            for (number, frame) in frames.iter().enumerate() {
+                outbox.push(Bytes::from(frame.clone()), number);
             }
-            let mut written = Vec::new();
+            let (mut written, mut notes) = (Vec::new(), Vec::new());
             let mut takes = takes.into_iter().chain(std::iter::repeat(1_000));
             let mut total = Flushed { bytes: 0, frames: 0 };
             while !outbox.is_empty() {
@@ -90,20 +102,21 @@ mod tests {
                         written.extend_from_slice(&bytes[..taken]);
                         Ok(taken)
                     }
-                }).unwrap();
+                }, |note| notes.push(note)).unwrap();
                 total = Flushed { bytes: total.bytes + flushed.bytes, frames: total.frames + flushed.frames };
             }
             prop_assert_eq!(&written, &frames.concat());
             prop_assert_eq!(total, Flushed { bytes: written.len(), frames: frames.len() as u64 });
             prop_assert_eq!(outbox.bytes, 0);
+            prop_assert_eq!(notes, (0..frames.len()).collect::<Vec<_>>());
         }
     }
 
     #[test]
     fn a_closed_socket_is_an_error() {
         let mut outbox = Outbox::default();
-        outbox.push(Bytes::from_static(b"x"));
-        assert!(outbox.flush(|_| Ok(0)).is_err());
-        assert!(outbox.flush(|_| Err(io::ErrorKind::BrokenPipe.into())).is_err());
+        outbox.push(Bytes::from_static(b"x"), ());
+        assert!(outbox.flush(|_| Ok(0), |()| {}).is_err());
+        assert!(outbox.flush(|_| Err(io::ErrorKind::BrokenPipe.into()), |()| {}).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Reads frames of a client (RFC 6455 section 5): checks, unmasks, reassembles, within limits. Bytes go in as
+//! Reads frames of a client (RFC 6455 section 5): checks, unmasks, reassembles, inflates, within limits. Bytes go in as
 //! they come, messages come out; there is no I/O here, so every cut of the bytes can be tried in a test.
 
 use std::io::Cursor;
@@ -6,7 +6,9 @@ use std::io::Cursor;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
-/// A complete message of a client.
+use crate::deflate::{InflateError, inflate};
+
+/// What a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientMessage {
     /// A text message.
@@ -15,6 +17,8 @@ pub enum ClientMessage {
     Ping(Vec<u8>),
     /// A pong.
     Pong,
+    /// A part of a message whose end has not come yet; nothing to act on, but not free.
+    Fragment,
     /// The client closes.
     Close,
 }
@@ -31,18 +35,34 @@ pub enum ReadError {
     /// A binary message, which no command is.
     #[error("binary messages are not accepted")]
     Unsupported,
-    /// A text message that is not UTF-8.
-    #[error("text message is not UTF-8")]
-    NotUtf8,
+    /// A text message that is not UTF-8, or not deflate where it says so.
+    #[error("message is not UTF-8, or malformed when inflated")]
+    BadPayload,
+}
+
+impl From<InflateError> for ReadError {
+    fn from(error: InflateError) -> Self {
+        match error {
+            InflateError::TooBig => Self::TooBig,
+            InflateError::Malformed => Self::BadPayload,
+        }
+    }
+}
+
+/// A message whose last fragment has not come yet.
+#[derive(Debug)]
+struct Partial {
+    payload: Vec<u8>,
+    compressed: bool,
 }
 
 /// The state between two reads.
 #[derive(Debug)]
 pub struct FrameReader {
     buffer: Vec<u8>,
-    /// Text of a message whose last fragment has not come yet.
-    partial: Option<Vec<u8>>,
+    partial: Option<Partial>,
     message_bytes_max: usize,
+    may_be_compressed: bool,
 }
 
 impl FrameReader {
@@ -50,10 +70,11 @@ impl FrameReader {
     /// A buffer that grew beyond this for one large message is given back after it.
     const BUFFER_BYTES_KEPT: usize = 1_024;
 
-    /// A reader that refuses messages larger than this.
+    /// A reader that refuses messages larger than this, before and after inflating; `may_be_compressed` where
+    /// permessage-deflate was agreed on.
     #[must_use]
-    pub const fn new(message_bytes_max: usize) -> Self {
-        Self { buffer: Vec::new(), partial: None, message_bytes_max }
+    pub const fn new(message_bytes_max: usize, may_be_compressed: bool) -> Self {
+        Self { buffer: Vec::new(), partial: None, message_bytes_max, may_be_compressed }
     }
 
     /// Takes bytes from the socket.
@@ -61,45 +82,56 @@ impl FrameReader {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next complete message; `Ok(None)` when more bytes are needed.
+    /// The next message or fragment; `Ok(None)` when more bytes are needed.
     ///
     /// # Errors
     /// When the bytes break the protocol or a limit; the connection must be closed.
     pub fn next_message(&mut self) -> Result<Option<ClientMessage>, ReadError> {
-        while let Some((header, payload)) = self.next_frame()? {
-            match header.opcode {
-                OpCode::Control(Control::Close) => return Ok(Some(ClientMessage::Close)),
-                OpCode::Control(Control::Ping) => return Ok(Some(ClientMessage::Ping(payload))),
-                OpCode::Control(Control::Pong) => return Ok(Some(ClientMessage::Pong)),
-                OpCode::Control(Control::Reserved(_)) => return Err(ReadError::Protocol("reserved opcode")),
-                OpCode::Data(data) => {
-                    if let Some(text) = self.fragment(data, header.is_final, &payload)? {
-                        return Ok(Some(ClientMessage::Text(text)));
-                    }
-                }
+        let Some((header, payload)) = self.next_frame()? else {
+            return Ok(None);
+        };
+        match header.opcode {
+            OpCode::Control(Control::Close) => check_close(&payload).map(|()| Some(ClientMessage::Close)),
+            OpCode::Control(Control::Ping) => Ok(Some(ClientMessage::Ping(payload))),
+            OpCode::Control(Control::Pong) => Ok(Some(ClientMessage::Pong)),
+            OpCode::Control(Control::Reserved(_)) => Err(ReadError::Protocol("reserved opcode")),
+            OpCode::Data(data) => {
+                let text = self.fragment(data, &header, payload)?;
+                Ok(Some(text.map_or(ClientMessage::Fragment, ClientMessage::Text)))
             }
         }
-        Ok(None)
     }
 
-    fn fragment(&mut self, data: Data, is_final: bool, payload: &[u8]) -> Result<Option<String>, ReadError> {
-        let mut message = match (data, self.partial.take()) {
-            (Data::Text, None) => Vec::new(),
-            (Data::Continue, Some(begun)) => begun,
+    fn fragment(
+        &mut self,
+        data: Data,
+        header: &FrameHeader,
+        payload: Vec<u8>,
+    ) -> Result<Option<String>, ReadError> {
+        let message = match (data, self.partial.take()) {
+            (Data::Text, None) => Partial { payload, compressed: header.rsv1 },
+            (Data::Continue, Some(mut begun)) => {
+                begun.payload.extend_from_slice(&payload);
+                begun
+            }
             (Data::Binary, None) => return Err(ReadError::Unsupported),
             (Data::Reserved(_), _) => return Err(ReadError::Protocol("reserved opcode")),
             (Data::Continue, None) => return Err(ReadError::Protocol("continuation of nothing")),
             (_, Some(_)) => return Err(ReadError::Protocol("message inside a fragmented message")),
         };
-        if message.len() + payload.len() > self.message_bytes_max {
+        if message.payload.len() > self.message_bytes_max {
             return Err(ReadError::TooBig);
         }
-        message.extend_from_slice(payload);
-        if !is_final {
+        if !header.is_final {
             self.partial = Some(message);
             return Ok(None);
         }
-        String::from_utf8(message).map(Some).map_err(|_| ReadError::NotUtf8)
+        let text = if message.compressed {
+            inflate(&message.payload, self.message_bytes_max)?
+        } else {
+            message.payload
+        };
+        String::from_utf8(text).map(Some).map_err(|_| ReadError::BadPayload)
     }
 
     fn next_frame(&mut self) -> Result<Option<(FrameHeader, Vec<u8>)>, ReadError> {
@@ -129,7 +161,9 @@ impl FrameReader {
     }
 
     fn check(&self, header: &FrameHeader, length: u64) -> Result<(), ReadError> {
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        let begins_message = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        let rsv1_is_fine = !header.rsv1 || self.may_be_compressed && begins_message;
+        if !rsv1_is_fine || header.rsv2 || header.rsv3 {
             return Err(ReadError::Protocol("reserved bit without an agreed extension"));
         }
         if let OpCode::Control(_) = header.opcode {
@@ -145,6 +179,19 @@ impl FrameReader {
         }
         Ok(())
     }
+}
+
+/// RFC 6455 section 5.5.1 and 7.4: nothing, or a code that may be sent and a reason in UTF-8.
+fn check_close(payload: &[u8]) -> Result<(), ReadError> {
+    let (code, reason) = match payload {
+        [] => return Ok(()),
+        [high, low, reason @ ..] => (u16::from_be_bytes([*high, *low]), reason),
+        [_] => return Err(ReadError::Protocol("close frame with half a code")),
+    };
+    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
+        return Err(ReadError::Protocol("close code that must not be sent"));
+    }
+    std::str::from_utf8(reason).map(|_| ()).map_err(|_| ReadError::BadPayload)
 }
 
 #[cfg(test)]
@@ -172,7 +219,14 @@ mod tests {
     }
 
     fn read_all(bytes: &[u8], chunk: usize) -> Result<Vec<ClientMessage>, ReadError> {
-        let mut reader = FrameReader::new(1_000);
+        read_with(&mut FrameReader::new(1_000, false), bytes, chunk)
+    }
+
+    fn read_with(
+        reader: &mut FrameReader,
+        bytes: &[u8],
+        chunk: usize,
+    ) -> Result<Vec<ClientMessage>, ReadError> {
         let mut messages = Vec::new();
         for part in bytes.chunks(chunk.max(1)) {
             reader.push(part);
@@ -187,8 +241,12 @@ mod tests {
     fn control_frames_may_stand_between_fragments() {
         let bytes =
             [masked(0x01, b"he"), masked(0x89, b"p"), masked(0x80, b"llo"), masked(0x88, &[])].concat();
-        let expected =
-            [ClientMessage::Ping(b"p".to_vec()), ClientMessage::Text("hello".into()), ClientMessage::Close];
+        let expected = [
+            ClientMessage::Fragment,
+            ClientMessage::Ping(b"p".to_vec()),
+            ClientMessage::Text("hello".into()),
+            ClientMessage::Close,
+        ];
         for chunk in 1..bytes.len() {
             assert_eq!(read_all(&bytes, chunk).unwrap(), expected, "cut every {chunk} bytes");
         }
@@ -207,7 +265,7 @@ mod tests {
             (masked(0x09, b"x"), ReadError::Protocol("fragmented control frame")),
             (masked(0x89, &[0; 126]), ReadError::Protocol("control frame too long")),
             (masked(0x82, b"x"), ReadError::Unsupported),
-            (masked(0x81, &[0xFF]), ReadError::NotUtf8),
+            (masked(0x81, &[0xFF]), ReadError::BadPayload),
             (masked(0x81, &[b'x'; 1_001]), ReadError::TooBig),
             ([masked(0x01, &[b'x'; 600]), masked(0x80, &[b'x'; 600])].concat(), ReadError::TooBig),
             (vec![0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1, 2, 3, 4], ReadError::TooBig),
@@ -216,6 +274,42 @@ mod tests {
         }
         assert!(matches!(read_all(&masked(0x83, b"x"), 3), Err(ReadError::Protocol(_))));
         assert!(matches!(read_all(&masked(0x8B, b"x"), 3), Err(ReadError::Protocol(_))));
+    }
+
+    #[test]
+    fn compressed_messages_are_read_where_agreed() {
+        let hello = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+        let read = |bytes: &[u8]| read_with(&mut FrameReader::new(1_000, true), bytes, 2);
+        assert_eq!(read(&masked(0xC1, &hello)), Ok(vec![ClientMessage::Text("Hello".into())]));
+        let in_two = [masked(0x41, &hello[..3]), masked(0x80, &hello[3..])].concat();
+        assert_eq!(read(&in_two), Ok(vec![ClientMessage::Fragment, ClientMessage::Text("Hello".into())]));
+        assert_eq!(read(&masked(0x81, b"plain")), Ok(vec![ClientMessage::Text("plain".into())]));
+        let bit_again = [masked(0x41, &hello[..3]), masked(0xC0, &hello[3..])].concat();
+        let error = ReadError::Protocol("reserved bit without an agreed extension");
+        assert_eq!(read(&bit_again), Err(error), "only the first fragment says it");
+        assert_eq!(read(&masked(0xC9, b"")), Err(error), "control frames are never compressed");
+        assert_eq!(read(&masked(0xC1, &[0x07, 0xFF])), Err(ReadError::BadPayload));
+        let bomb = crate::deflate::deflate(&[b'x'; 1_001]).unwrap();
+        assert!(bomb.len() < 100);
+        assert_eq!(read(&masked(0xC1, &bomb)), Err(ReadError::TooBig));
+    }
+
+    #[test]
+    fn close_frames_are_checked() {
+        for (payload, fine) in [
+            (&b""[..], true),
+            (b"\x03\xE8", true),
+            (b"\x03\xE8bye", true),
+            (b"\x0F\xA0", true),
+            (b"\x03", false),
+            (b"\x03\xED", false),
+            (b"\x00\x00", false),
+            (b"\xFF\xFF", false),
+            (b"\x03\xE8\xFF", false),
+        ] {
+            let read = read_all(&masked(0x88, payload), 100);
+            assert_eq!(read.is_ok(), fine, "{payload:?}: {read:?}");
+        }
     }
 
     proptest! {
@@ -228,6 +322,7 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), chunk in 1usize..50) {
             let _ = read_all(&bytes, chunk);
+            let _ = read_with(&mut FrameReader::new(1_000, true), &bytes, chunk);
         }
     }
 }

@@ -6,20 +6,47 @@ use std::time::Duration;
 use liqheat_wire::{FeedState, Mode, Position};
 use tokio::time::Instant;
 
-use crate::hub::{BoardSlot, StateFrame};
+use crate::credit::{Credit, InFlight};
+use crate::frames::Form;
+use crate::metrics::{Kind, Resumed, StreamMetrics};
+use crate::slot::{At, BoardSlot, NextState};
 
 #[derive(Debug)]
 pub(crate) struct Subscription {
     slot: Arc<BoardSlot>,
-    mode: Mode,
+    form: Form,
     /// Wanted time between updates.
     interval: Duration,
     /// How often boards change; wishes for a faster rhythm get every change.
     tick: Duration,
-    position: Option<Position>,
+    at: Option<At>,
+    /// The client named a position to go on from and has not been answered yet.
+    resuming: bool,
+    /// There is a newer state, but it is not time for it.
+    waiting: bool,
+    /// A status is to be sent whatever the time.
+    status_due: bool,
     last_sent: Option<Instant>,
     last_status: Instant,
     told: FeedState,
+    credit: Credit,
+}
+
+/// What a client wishes of a subscription.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    pub(crate) form: Form,
+    pub(crate) interval_s: Option<f64>,
+    pub(crate) resume: Option<Position>,
+}
+
+/// Why a state is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The client came, came back, or wants states more rarely than there are.
+    Asked,
+    /// The board changed.
+    Change,
 }
 
 /// Limits of what a client may wish for, in seconds.
@@ -28,54 +55,108 @@ const INTERVAL_S: (f64, f64) = (1.0, 60.0);
 const INTERVAL_S_DELTA_MIN: f64 = 0.25;
 
 impl Subscription {
-    pub(crate) fn new(
-        slot: Arc<BoardSlot>,
-        mode: Mode,
-        wish_s: Option<f64>,
-        tick: Duration,
-        resume: Option<Position>,
-        now: Instant,
-    ) -> Self {
-        let shortest = if mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
-        let interval =
-            wish_s.map_or(tick, |seconds| Duration::from_secs_f64(seconds.clamp(shortest, INTERVAL_S.1)));
+    pub(crate) fn new(slot: Arc<BoardSlot>, wish: Wish, tick: Duration, now: Instant) -> Self {
+        let shortest = if wish.form.mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
+        let clamped = |seconds: f64| Duration::from_secs_f64(seconds.clamp(shortest, INTERVAL_S.1));
         let told = slot.standing().state;
-        Self { slot, mode, interval, tick, position: resume, last_sent: None, last_status: now, told }
+        Self {
+            slot,
+            form: wish.form,
+            interval: wish.interval_s.map_or(tick, clamped),
+            tick,
+            resuming: wish.resume.is_some(),
+            at: wish.resume.map(|position| At { epoch: position.epoch.into(), seq: position.seq }),
+            waiting: false,
+            status_due: false,
+            last_sent: None,
+            last_status: now,
+            told,
+            credit: Credit::default(),
+        }
     }
 
-    pub(crate) fn slot(&self) -> &BoardSlot {
+    pub(crate) const fn slot(&self) -> &Arc<BoardSlot> {
         &self.slot
+    }
+
+    pub(crate) const fn form(&self) -> &Form {
+        &self.form
     }
 
     /// States the client lacks now; zero when it is up to date.
     pub(crate) fn missed(&self) -> u64 {
-        self.slot.missed(self.position.as_ref()).unwrap_or(0)
+        self.slot.missed(self.at.as_ref()).unwrap_or(0)
+    }
+
+    /// Whether the client wants states less often than there are.
+    fn has_own_rhythm(&self) -> bool {
+        self.interval > self.tick
     }
 
     /// When the next state may be sent: at once for a first one and for rhythms not slower than the board's.
     /// Half a tick of tolerance keeps a slower rhythm on the board's beat instead of drifting off it.
     fn due_at(&self) -> Option<Instant> {
         let last = self.last_sent?;
-        (self.interval > self.tick).then(|| last + self.interval - self.tick / 2)
+        self.has_own_rhythm().then(|| last + self.interval - self.tick / 2)
     }
 
-    /// The frame to send now, if any.
-    pub(crate) fn take_frame(&mut self, now: Instant) -> Option<StateFrame> {
-        if self.missed() == 0 || self.due_at().is_some_and(|due| due > now) {
+    /// The state to send now, if any.
+    pub(crate) fn take_state(
+        &mut self,
+        now: Instant,
+        metrics: &StreamMetrics,
+    ) -> Option<(NextState, Occasion)> {
+        if self.due_at().is_some_and(|due| due > now) {
+            self.waiting = self.missed() > 0;
             return None;
         }
-        let frame = self.slot.frame(self.mode, self.position.as_ref())?;
-        self.position = Some(frame.position.clone());
+        self.waiting = false;
+        if !self.credit.is_left() {
+            if self.missed() > 0 {
+                metrics.credit_waits.inc();
+            }
+            return None;
+        }
+        let Some(next) = self.slot.next_state(&self.form, self.at.as_ref()) else {
+            let is_current = self.resuming && self.slot.missed(self.at.as_ref()) == Some(0);
+            if is_current {
+                metrics.resumed(Resumed::Current);
+                self.resuming = false;
+                // There is no state to send, and silence would say nothing.
+                self.status_due = true;
+            }
+            return None;
+        };
+        let mut occasion = Occasion::Asked;
+        if std::mem::take(&mut self.resuming) {
+            metrics.resumed(match next.frame.kind {
+                Kind::Delta => Resumed::Delta,
+                Kind::Snapshot => Resumed::Snapshot,
+            });
+        } else if let Some(at) = self.at.as_ref().filter(|at| at.epoch == next.at.epoch)
+            && !self.has_own_rhythm()
+        {
+            metrics.updates_skipped.inc_by(next.at.seq.saturating_sub(at.seq + 1));
+            occasion = Occasion::Change;
+        }
+        self.credit.sent(InFlight { seq: next.at.seq, as_of: next.as_of, sent: now });
+        self.at = Some(next.at.clone());
         self.last_sent = Some(now);
         // A state says as much as a heartbeat.
         self.last_status = now;
-        Some(frame)
+        Some((next, occasion))
+    }
+
+    /// The client painted a state. Gives it if it was on its way.
+    pub(crate) fn painted(&mut self, seq: u64) -> Option<InFlight> {
+        self.credit.painted(seq)
     }
 
     /// Whether a status is due: the word changed, or nothing was said for long.
     pub(crate) fn take_status(&mut self, now: Instant, heartbeat: Duration) -> bool {
         let state = self.slot.standing().state;
-        if state == self.told && now < self.last_status + heartbeat {
+        let is_due = std::mem::take(&mut self.status_due) || now >= self.last_status + heartbeat;
+        if state == self.told && !is_due {
             return false;
         }
         self.told = state;
@@ -83,12 +164,12 @@ impl Subscription {
         true
     }
 
-    /// The next moment at which this subscription may have something to say without being woken.
+    /// The next moment at which this subscription has something to say without being told of a change.
     pub(crate) fn next_deadline(&self, heartbeat: Duration) -> Instant {
-        if self.missed() > 0 {
-            // Without a rhythm of its own the state is due now: a moment that has passed already.
-            return self.due_at().unwrap_or(self.last_status);
+        let status = self.last_status + heartbeat;
+        match self.due_at() {
+            Some(due) if self.waiting => due.min(status),
+            _ => status,
         }
-        self.last_status + heartbeat
     }
 }

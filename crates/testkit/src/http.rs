@@ -2,9 +2,10 @@
 //! between the test and what the server says.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use crate::PATIENCE;
 
@@ -72,6 +73,38 @@ pub fn get_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> An
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
     parse(&bytes).unwrap_or_else(|| panic!("{path}: no HTTP answer: {}", String::from_utf8_lossy(&bytes)))
+}
+
+/// A plain connection from an address of this machine, such as 127.0.0.2.
+///
+/// # Panics
+/// When there is none.
+#[track_caller]
+#[must_use]
+pub fn connect_from(local: IpAddr, address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::new(local, 0).into()).unwrap();
+    socket.connect(&address.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Everything that still comes on a connection, as an answer; `None` when it ends without a whole one.
+///
+/// # Panics
+/// When it does not end in time.
+#[track_caller]
+#[must_use]
+pub fn read_answer(stream: &mut TcpStream) -> Option<Answer> {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        // Closed with something of ours unread: what came before is what was said.
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the connection does not end: {error}"),
+    }
+    parse(&bytes)
 }
 
 fn parse(bytes: &[u8]) -> Option<Answer> {

@@ -9,13 +9,14 @@ mod archive;
 mod data;
 mod http;
 mod program;
+pub mod token;
 mod viewer;
 
 use std::time::{Duration, Instant};
 
 pub use archive::Folder;
 pub use data::recorded;
-pub use http::{Answer, get, get_with};
+pub use http::{Answer, connect_from, get, get_with, read_answer};
 pub use program::{Finished, Program, Running};
 pub use viewer::{Closed, Viewer};
 

@@ -185,6 +185,12 @@ impl Running {
             .unwrap_or_else(|answer| panic!("refused: {} {}", answer.status, answer.text()))
     }
 
+    /// Its process number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name, such as `TERM`.
     ///
     /// # Panics

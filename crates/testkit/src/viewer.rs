@@ -99,6 +99,19 @@ impl Viewer {
         }
     }
 
+    /// The next binary message; text in between is passed over.
+    ///
+    /// # Panics
+    /// When none comes in time, or the connection ends.
+    #[track_caller]
+    pub fn hear_bytes(&mut self) -> Vec<u8> {
+        loop {
+            if let Message::Binary(bytes) = self.socket.read().unwrap() {
+                return bytes.to_vec();
+            }
+        }
+    }
+
     /// Reads on until a message fits; gives it.
     ///
     /// # Panics

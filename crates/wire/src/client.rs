@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use liqheat_market::Price;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ pub struct Position {
 }
 
 /// How updates travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
     /// Whole states.
     #[default]
@@ -41,6 +42,12 @@ pub struct Subscribe {
     pub mode: Mode,
     /// What the client has from an earlier connection.
     pub resume: BTreeMap<String, Position>,
+    /// Only levels whose bin touches this span, both ends included; all of them without.
+    pub price_range: Option<(Price, Price)>,
+    /// Height of a level; levels are summed into it. The base bin without.
+    pub bin: Option<Price>,
+    /// States that did not have the hash they should have had: why the client asks again.
+    pub mismatch: BTreeMap<String, Position>,
 }
 
 /// A message of a client.
@@ -52,6 +59,17 @@ pub enum ClientCommand {
     Unsubscribe(Vec<String>),
     /// Answer with a pong.
     Ping,
+    /// A state was painted.
+    Ack(Ack),
+}
+
+/// A client's word that it has painted a state; the first one turns credit on for the symbol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    /// Of which symbol.
+    pub symbol: String,
+    /// The newest state painted.
+    pub seq: u64,
 }
 
 /// Why a message was refused, with the code to answer.
@@ -90,10 +108,11 @@ pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
         "subscribe" => subscribe(&fields).map(ClientCommand::Subscribe),
         "unsubscribe" => symbols(&fields).map(ClientCommand::Unsubscribe),
         "ping" => Ok(ClientCommand::Ping),
+        "ack" => ack(&fields).map(ClientCommand::Ack),
         unknown => Err(CommandError {
             code: ErrorCode::InvalidAction,
             message: format!(
-                "Action '{}' not supported. Valid: subscribe, unsubscribe, ping",
+                "Action '{}' not supported. Valid: subscribe, unsubscribe, ping, ack",
                 unknown.chars().take(40).collect::<String>()
             ),
         }),
@@ -116,15 +135,62 @@ fn subscribe(fields: &Fields) -> Result<Subscribe, CommandError> {
         Some(Value::String(mode)) if mode == "delta" => Mode::Delta,
         Some(_) => return Err(CommandError::message("Field 'mode' must be 'snapshot' or 'delta'")),
     };
-    let resume = match fields.get("resume") {
-        None | Some(Value::Null) => BTreeMap::new(),
-        Some(value) => BTreeMap::deserialize(value).map_err(|_| {
-            CommandError::message(
-                "Field 'resume' must look like {\"BTCUSDT\":{\"epoch\":\"..\",\"seq\":123}}",
-            )
-        })?,
+    Ok(Subscribe {
+        symbols: symbols(fields)?,
+        update_interval_s,
+        mode,
+        resume: positions(fields, "resume")?,
+        price_range: price_range(fields)?,
+        bin: given(fields, "bin")
+            .map(|value| price(value).filter(|bin| bin.is_positive()))
+            .map(|bin| bin.ok_or_else(|| CommandError::message("Field 'bin' must be a price above zero")))
+            .transpose()?,
+        mismatch: positions(fields, "mismatch")?,
+    })
+}
+
+/// A field that is there and not null.
+fn given<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+fn positions(fields: &Fields, name: &str) -> Result<BTreeMap<String, Position>, CommandError> {
+    let wrong_form = |_| {
+        CommandError::message(format!(
+            "Field '{name}' must look like {{\"BTCUSDT\":{{\"epoch\":\"..\",\"seq\":123}}}}"
+        ))
     };
-    Ok(Subscribe { symbols: symbols(fields)?, update_interval_s, mode, resume })
+    given(fields, name)
+        .map_or_else(|| Ok(BTreeMap::new()), |value| BTreeMap::deserialize(value).map_err(wrong_form))
+}
+
+fn price_range(fields: &Fields) -> Result<Option<(Price, Price)>, CommandError> {
+    let Some(value) = given(fields, "price_range") else {
+        return Ok(None);
+    };
+    let ends = value.as_array().and_then(|ends| match &ends[..] {
+        [low, high] => Some((price(low)?, price(high)?)),
+        _ => None,
+    });
+    let ordered = ends.filter(|(low, high)| low.units() >= 0 && low < high);
+    let wrong_form =
+        || CommandError::message("Field 'price_range' must be [low, high], two prices, the lower one first");
+    ordered.map(Some).ok_or_else(wrong_form)
+}
+
+fn price(value: &Value) -> Option<Price> {
+    Price::from_f64(value.as_f64()?).ok()
+}
+
+fn ack(fields: &Fields) -> Result<Ack, CommandError> {
+    let symbol = fields.get("symbol").and_then(Value::as_str);
+    let seq = fields.get("seq").and_then(Value::as_u64);
+    match (symbol, seq) {
+        (Some(symbol), Some(seq)) => Ok(Ack { symbol: symbol.to_owned(), seq }),
+        _ => Err(CommandError::message(
+            "An ack must look like {\"action\":\"ack\",\"symbol\":\"BTCUSDT\",\"seq\":124}",
+        )),
+    }
 }
 
 fn symbols(fields: &Fields) -> Result<Vec<String>, CommandError> {
@@ -154,6 +220,9 @@ mod tests {
             update_interval_s: Some(5.0),
             mode: Mode::Snapshot,
             resume: BTreeMap::new(),
+            price_range: None,
+            bin: None,
+            mismatch: BTreeMap::new(),
         };
         assert_eq!(parsed, Ok(ClientCommand::Subscribe(expected)));
         let parsed = parse_command(
@@ -167,6 +236,24 @@ mod tests {
             Ok(ClientCommand::Unsubscribe(vec!["ETHUSDT".into()]))
         );
         assert_eq!(parse_command(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping));
+        assert_eq!(
+            parse_command(r#"{"action":"ack","symbol":"BTCUSDT","seq":124}"#),
+            Ok(ClientCommand::Ack(Ack { symbol: "BTCUSDT".into(), seq: 124 }))
+        );
+    }
+
+    #[test]
+    fn reads_views_and_reports() {
+        let parsed = parse_command(
+            r#"{"action":"subscribe","symbols":["X"],"price_range":[0.1,98000.5],"bin":0.25,"mismatch":{"X":{"epoch":"e","seq":7,"hash":"00"}}}"#,
+        );
+        let Ok(ClientCommand::Subscribe(subscribe)) = parsed else { panic!("{parsed:?}") };
+        let price = |units| Price::from_units(units);
+        assert_eq!(subscribe.price_range, Some((price(10_000_000), price(9_800_050_000_000))));
+        assert_eq!(subscribe.bin, Some(price(25_000_000)));
+        assert_eq!(subscribe.mismatch["X"], Position { epoch: "e".into(), seq: 7 });
+        let parsed = parse_command(r#"{"action":"subscribe","symbols":["X"],"price_range":null,"bin":null}"#);
+        assert!(parsed.is_ok(), "null is as good as absent: {parsed:?}");
     }
 
     #[test]
@@ -192,6 +279,20 @@ mod tests {
                 ErrorCode::InvalidMessage,
                 "resume",
             ),
+            (
+                r#"{"action":"subscribe","symbols":["A"],"price_range":[2,1]}"#,
+                ErrorCode::InvalidMessage,
+                "price_range",
+            ),
+            (
+                r#"{"action":"subscribe","symbols":["A"],"price_range":[1e300,1e301]}"#,
+                ErrorCode::InvalidMessage,
+                "price_range",
+            ),
+            (r#"{"action":"subscribe","symbols":["A"],"bin":0}"#, ErrorCode::InvalidMessage, "bin"),
+            (r#"{"action":"subscribe","symbols":["A"],"bin":"x"}"#, ErrorCode::InvalidMessage, "bin"),
+            (r#"{"action":"ack","symbol":"A"}"#, ErrorCode::InvalidMessage, "ack"),
+            (r#"{"action":"ack","symbol":"A","seq":-1}"#, ErrorCode::InvalidMessage, "ack"),
         ] {
             let error = parse_command(text).unwrap_err();
             assert_eq!(error.code, code, "{text}");

@@ -18,6 +18,29 @@ pub enum ErrorCode {
     ServerError,
 }
 
+impl ErrorCode {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::InvalidSymbol,
+        Self::InvalidAction,
+        Self::InvalidMessage,
+        Self::RateLimited,
+        Self::ServerError,
+    ];
+
+    /// The word used on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidSymbol => "INVALID_SYMBOL",
+            Self::InvalidAction => "INVALID_ACTION",
+            Self::InvalidMessage => "INVALID_MESSAGE",
+            Self::RateLimited => "RATE_LIMITED",
+            Self::ServerError => "SERVER_ERROR",
+        }
+    }
+}
+
 /// Something the client should know but need not act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -74,17 +97,42 @@ pub enum CloseCode {
     Unsupported,
     /// A text message that is not UTF-8.
     InvalidPayload,
+    /// The token ran out, or is not good any more; do not come back with it.
+    Policy,
     /// A message larger than the limit.
     TooBig,
+    /// The server's own fault; come back.
+    ServerError,
     /// The server restarts; come back.
     Restart,
     /// No sign of life for too long; come back with backoff.
     Silent,
     /// Nothing was accepted for too long; come back with backoff.
     Stalled,
+    /// Too many messages for too long; come back with backoff.
+    Flooding,
+    /// Nothing was subscribed for too long; come back with backoff.
+    Unsubscribed,
 }
 
 impl CloseCode {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::ProtocolError,
+        Self::Unsupported,
+        Self::InvalidPayload,
+        Self::Policy,
+        Self::TooBig,
+        Self::ServerError,
+        Self::Restart,
+        Self::Silent,
+        Self::Stalled,
+        Self::Flooding,
+        Self::Unsubscribed,
+    ];
+
     /// The number in the close frame.
     #[must_use]
     pub const fn number(self) -> u16 {
@@ -94,10 +142,14 @@ impl CloseCode {
             Self::ProtocolError => 1002,
             Self::Unsupported => 1003,
             Self::InvalidPayload => 1007,
+            Self::Policy => 1008,
             Self::TooBig => 1009,
+            Self::ServerError => 1011,
             Self::Restart => 1012,
             Self::Silent => 4100,
             Self::Stalled => 4101,
+            Self::Flooding => 4102,
+            Self::Unsubscribed => 4103,
         }
     }
 
@@ -110,10 +162,14 @@ impl CloseCode {
             Self::ProtocolError => "websocket protocol error",
             Self::Unsupported => "unsupported kind of message",
             Self::InvalidPayload => "text is not UTF-8",
+            Self::Policy => "token expired",
             Self::TooBig => "message too big",
+            Self::ServerError => "error in the server",
             Self::Restart => "server restarts",
             Self::Silent => "no sign of life",
             Self::Stalled => "nothing accepted for too long",
+            Self::Flooding => "too many messages",
+            Self::Unsubscribed => "nothing subscribed",
         }
     }
 }

@@ -71,6 +71,12 @@ impl StateHash {
         u64::from(self.lanes[0]) << 32 | u64::from(self.lanes[1])
     }
 
+    /// From its number.
+    #[must_use]
+    pub const fn from_u64(number: u64) -> Self {
+        Self { lanes: [(number >> 32) as u32, number as u32] }
+    }
+
     fn combine(&mut self, cell: &Cell, operation: fn(u32, u32) -> u32) {
         if cell.is_empty() {
             return;

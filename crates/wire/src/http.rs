@@ -204,11 +204,31 @@ pub struct StatsBody {
     pub messages_sent_1m: u64,
     /// Clients that do not keep up now.
     pub slow_consumers: u64,
+    /// Clients ever marked slow.
+    pub slow_consumers_total: u64,
     /// Subscriptions by symbol.
     pub subscriptions_by_symbol: BTreeMap<String, u64>,
+    /// Frames written since the start.
+    pub messages_sent: u64,
+    /// Bytes written since the start.
+    pub bytes_sent: u64,
+    /// States encoded since the start; fewer than delivered, because clients share them.
+    pub frames_made: u64,
+    /// States delivered since the start.
+    pub frames_delivered: u64,
+    /// States skipped because a client could not take them.
+    pub updates_skipped: u64,
+    /// Clients that found another hash than they were told.
+    pub hash_mismatches: u64,
+    /// Sockets open now by how states are written and whether they are compressed (`json`, `json+deflate`, `binary`, ..).
+    pub connections_by_encoding: BTreeMap<String, u64>,
+    /// Sockets refused before they were one, by reason.
+    pub upgrades_rejected: BTreeMap<String, u64>,
+    /// Sockets ended since the start, by close code; 1006 are those that broke.
+    pub closed_by_code: BTreeMap<u16, u64>,
     /// Seconds since start.
     pub uptime_s: u64,
-    /// Turns of the updater.
+    /// Turns of the updater, one symbol each.
     pub updates: u64,
     /// Turns of the updater that failed.
     pub updates_failed: u64,

@@ -1,6 +1,7 @@
-//! The public protocol, as `docs/protocol.md` describes it: what clients say, what the server says, the hash
+//! The public protocol, as `docs/protocol.md` describes it: what clients say, what the server says, the binary form of states, the hash
 //! that lets both agree, and the compact form of a history grid. Nothing here touches a socket or a clock.
 
+mod binary;
 mod client;
 mod codes;
 mod grid;
@@ -10,8 +11,12 @@ mod number;
 mod server;
 mod time;
 
+pub use binary::{
+    BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL, decode_state,
+    encode_state,
+};
 pub use client::{
-    ClientCommand, CommandError, Mode, Position, SYMBOLS_PER_MESSAGE_MAX, Subscribe, parse_command,
+    Ack, ClientCommand, CommandError, Mode, Position, SYMBOLS_PER_MESSAGE_MAX, Subscribe, parse_command,
 };
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
 pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};

@@ -18,8 +18,8 @@ export type {
     WarningFrame,
 } from './wire/frames.ts';
 
-function openSocket(url: string): Socket {
-    return new WebSocket(url) as Socket;
+function openSocket(url: string, protocols: string[]): Socket {
+    return new WebSocket(url, protocols) as Socket;
 }
 
 /** A connection over the standard WebSocket of the page. */

@@ -5,8 +5,8 @@ import { NodeSocket } from './transport/node-socket.ts';
 
 export type * from './index.ts';
 
-function openSocket(url: string): Socket {
-    return typeof WebSocket === 'undefined' ? new NodeSocket(url) : (new WebSocket(url) as Socket);
+function openSocket(url: string, protocols: string[]): Socket {
+    return typeof WebSocket === 'undefined' ? new NodeSocket(url, protocols) : (new WebSocket(url, protocols) as Socket);
 }
 
 /** A connection over Node's WebSocket, or this package's where there is none (before Node 22). */

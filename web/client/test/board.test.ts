@@ -43,11 +43,20 @@ test('the same state twice is a duplicate, by either kind of frame', () => {
 
 test('a difference from another state or epoch is a gap and changes nothing', () => {
     const board = new Board('S');
-    assert.equal(board.applyDelta(delta(1, 2, [], '0')).kind, 'gap');
+    assert.equal(board.applyDelta(delta(1, 2, [], '0')).kind, 'gap', 'there is no state yet');
     board.applySnapshot(snapshot(5, [level(1, 1, 1)]));
     assert.equal(board.applyDelta(delta(6, 7, [level(1, 9, 9)], '0')).kind, 'gap');
     assert.equal(board.applyDelta(delta(5, 6, [level(1, 9, 9)], '0', 'other')).kind, 'gap');
     assert.deepEqual(board.snapshot()?.data.levels, [level(1, 1, 1)]);
+});
+
+test('a difference from further back leads on, because values are absolute; one that leads back is old', () => {
+    const board = new Board('S');
+    board.applySnapshot(snapshot(5, [level(1, 1, 1)]));
+    assert.equal(board.applyDelta(delta(3, 4, [level(1, 9, 9)], '0')).kind, 'duplicate');
+    const both = [level(1, 1, 1), level(2, 2, 2)];
+    assert.equal(board.applyDelta(delta(3, 7, both, hashOf(both))).kind, 'applied');
+    assert.deepEqual(board.snapshot()?.data.levels, both);
 });
 
 test('a wrong hash is told, and nothing can be built on that state', () => {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { HeatmapWebSocket, type DeltaFrame, type ErrorFrame, type HeatmapOptions, type SnapshotFrame, type Status } from '../src/index.ts';
 import { StateHash } from '../src/wire/hash.ts';
@@ -355,4 +356,55 @@ test('those who prefer events get events', () => {
     client.addEventListener('snapshot', (event) => seen.push((event as CustomEvent<SnapshotFrame>).detail.seq));
     world.socket().say(frame(5));
     assert.deepEqual(seen, [5]);
+});
+
+test('both forms are offered, and a binary state is a state like any other', () => {
+    const { world, snapshots, errors } = connected();
+    assert.deepEqual(world.socket().protocols, ['liqheat.v1.bin', 'liqheat.v1.json']);
+    assert.equal(world.socket().binaryType, 'arraybuffer');
+    const golden = JSON.parse(readFileSync(new URL('../../../../crates/wire/golden/binary.json', import.meta.url), 'utf8')) as {
+        cases: { name: string; hex: string; message: SnapshotFrame }[];
+    };
+    const whole = golden.cases.find(({ name }) => name === 'both sides');
+    assert.ok(whole);
+    world.socket().sayBytes(Uint8Array.from(whole.hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+    assert.deepEqual(snapshots, [whole.message]);
+    world.socket().sayBytes(Uint8Array.of(1, 2, 3));
+    assert.deepEqual(errors.map(({ code }) => code), ['BAD_FRAME']);
+});
+
+test('a token travels as a subprotocol and is asked for again with every attempt', async () => {
+    let asked = 0;
+    const { world, client, statuses } = setUp({ token: () => Promise.resolve(`t${++asked}`) });
+    client.connect();
+    await world.pass(0);
+    assert.deepEqual(world.socket().protocols, ['liqheat.v1.bin', 'liqheat.v1.json', 'bearer.t1']);
+    world.socket().end();
+    await world.pass(2_000);
+    await world.pass(0);
+    assert.equal(world.socket().protocols.at(-1), 'bearer.t2');
+    client.disconnect();
+    assert.equal(statuses.at(-1), 'disconnected');
+});
+
+test('a token that comes after the application left opens nothing', async () => {
+    let give: (token: string) => void = () => {};
+    const { world, client } = setUp({ token: () => new Promise((resolve) => { give = resolve; }) });
+    client.connect();
+    client.disconnect();
+    give('late');
+    await world.pass(0);
+    assert.equal(world.sockets.length, 0);
+});
+
+test('a token that cannot be had is tried again later', async () => {
+    let fails = true;
+    const { world, client, statuses } = setUp({ token: () => fails ? Promise.reject(new Error('signed out')) : 'good' });
+    client.connect();
+    await world.pass(0);
+    assert.deepEqual([statuses.at(-1), client.status.reason, client.status.message], ['disconnected', 'no_token', 'no token: signed out']);
+    fails = false;
+    await world.pass(2_000);
+    await world.pass(0);
+    assert.equal(world.socket().protocols.at(-1), 'bearer.good');
 });

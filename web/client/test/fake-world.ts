@@ -2,16 +2,19 @@
 import type { Answer, Environment, Socket } from '../src/transport/environment.ts';
 
 export class FakeSocket implements Socket {
+    binaryType = 'blob';
     onopen: ((event: never) => void) | null = null;
     onmessage: ((event: { data: unknown }) => void) | null = null;
     onclose: ((event: { code: number; reason: string }) => void) | null = null;
     onerror: ((event: never) => void) | null = null;
     readonly url: string;
+    readonly protocols: readonly string[];
     readonly sent: Record<string, unknown>[] = [];
     closed = false;
 
-    constructor(url: string) {
+    constructor(url: string, protocols: readonly string[]) {
         this.url = url;
+        this.protocols = protocols;
     }
 
     send(data: string): void {
@@ -30,6 +33,10 @@ export class FakeSocket implements Socket {
 
     say(frame: unknown): void {
         this.onmessage?.({ data: typeof frame === 'string' ? frame : JSON.stringify(frame) });
+    }
+
+    sayBytes(bytes: Uint8Array): void {
+        this.onmessage?.({ data: bytes.slice().buffer });
     }
 
     end(code = 1006, reason = ''): void {
@@ -59,9 +66,9 @@ export class FakeWorld implements Environment {
     #woke: (() => void) | null = null;
     #painted: (() => void)[] = [];
 
-    openSocket(url: string): Socket {
+    openSocket(url: string, protocols: string[]): Socket {
         if (url.startsWith('bad')) throw new SyntaxError(`'${url}' is not an address`);
-        const socket = new FakeSocket(url);
+        const socket = new FakeSocket(url, protocols);
         this.sockets.push(socket);
         return socket;
     }

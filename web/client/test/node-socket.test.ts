@@ -40,6 +40,21 @@ test('messages of every size travel both ways', async () => {
     peer.terminate();
 });
 
+test('subprotocols are offered, and binary messages arrive as bytes', async () => {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: (offered) => [...offered][0] ?? false });
+    await once(server, 'listening');
+    const connected = once(server, 'connection');
+    const address = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const socket = new NodeSocket(address, ['liqheat.v1.bin', 'liqheat.v1.json', 'bearer.abc']);
+    const [peer] = (await connected) as [Peer];
+    assert.equal(peer.protocol, 'liqheat.v1.bin');
+    const heard = message(socket);
+    peer.send(Uint8Array.of(1, 2, 255));
+    assert.deepEqual([...((await heard) as Uint8Array)], [1, 2, 255]);
+    server.close();
+    peer.terminate();
+});
+
 test('a message in parts is put together, with a ping in between answered', async () => {
     const { socket, peer, server } = await pair();
     const whole = message(socket);

@@ -40,7 +40,8 @@ pub(super) fn run(year: &Year) -> anyhow::Result<()> {
 }
 
 fn update_of(ledger: &Ledger) -> Option<BoardUpdate> {
-    let levels = ledger.levels(ledger.base_bin()?, None);
+    let base_bin = ledger.base_bin()?;
+    let levels = ledger.levels(base_bin, None);
     let cell = |level: liqheat_model::LevelUsd| Cell {
         price: level.price,
         long_usd: level.long_usd.round() as u64,
@@ -50,6 +51,7 @@ fn update_of(ledger: &Ledger) -> Option<BoardUpdate> {
         epoch: ledger.grid_version().to_string(),
         cells: levels.into_iter().map(cell).collect(),
         price: ledger.last_price()?,
+        base_bin,
         as_of: ledger.as_of().unwrap_or(UnixMs(0)),
         counters: Counters::default(),
     })

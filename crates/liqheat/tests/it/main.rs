@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod access;
+mod agreed;
 mod http;
 mod ingest;
 mod market;
 mod process;
 mod replay;
 mod restart;
+mod settings;
 mod socket;
 mod support;
+mod telemetry;
 mod trouble;

@@ -49,6 +49,26 @@ fn a_second_signal_ends_it_at_once() {
     assert!(ended.err.contains("second signal"), "{}", ended.err);
 }
 
+/// Whoever asks where to send traffic must hear that it is not here, while clients are still being sent away.
+#[test]
+fn while_clients_are_sent_away_it_is_not_ready() {
+    let (_folder, db) = loaded(1);
+    let server = server("serve").args("--db").arg(&db).serve();
+    // Does not hear the goodbye, so the server waits for it a moment.
+    let mut viewer = server.viewer();
+    viewer.subscribe("BTCUSDT");
+    viewer.hear_until(|message| message["type"] == "snapshot");
+    server.signal("TERM");
+    server.wait_for_log("stopping");
+    let ready = server.get("/ready");
+    assert_eq!((ready.status, &ready.json()["reasons"][0]), (503, &json!("the server is stopping")));
+    let refused = liqheat_testkit::Viewer::connect(server.address(), &[]).unwrap_err();
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true));
+    assert_eq!(server.get("/live").status, 200);
+    let ended = server.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+}
+
 #[test]
 fn a_signal_while_the_history_is_made_ends_it_too() {
     let server = server("demo --days 60").start();

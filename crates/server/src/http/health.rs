@@ -4,7 +4,6 @@
 //! its database is slow. Ready means that it should get traffic, and says why when it should not.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
@@ -41,11 +40,11 @@ fn reasons(app: &App) -> Vec<String> {
     if app.is_stopping() {
         reasons.push("the server is stopping".to_owned());
     }
-    let failing = app.updates.failing.load(Ordering::Relaxed);
+    let failing = app.updates.failing.get();
     if failing > 0 {
         reasons.push(format!("the last {failing} updates failed; see the log"));
     }
-    let feed_failing = app.updates.feed_failing.load(Ordering::Relaxed);
+    let feed_failing = app.updates.feed_failing.get();
     if feed_failing > 0 {
         reasons.push(format!(
             "the simulated market stands still: its events could not be stored {feed_failing} times in a row; see the log"

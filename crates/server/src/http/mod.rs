@@ -1,10 +1,14 @@
 //! The HTTP front: routes, and what all answers have in common.
 
+mod bearer;
+mod client;
+mod extensions;
 mod health;
 mod heatmap;
 mod history;
 mod levels;
 mod liquidations;
+mod metrics;
 mod page;
 mod poll;
 mod prices;
@@ -20,18 +24,20 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use axum::middleware::from_fn_with_state;
 use axum::routing::get;
 use liqheat_wire::format_time;
 use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::symbol::{LedgerView, ServedSymbol};
+pub(crate) use client::is_trusted;
 use query::Query;
 use refusal::Refusal;
 
-/// All routes.
+/// All routes. Data is for those who may have it; how the server is doing is for everybody who can reach it.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let compressed = Router::new()
+    let data = Router::new()
         .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
         .route("/liquidations/levels", get(levels::levels))
         .route("/prices/klines", get(prices::klines))
@@ -39,13 +45,20 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/v1/liquidations", get(liquidations::liquidations))
         .route("/v1/heatmap", get(poll::heatmap))
         .route("/v1/heatmap/history", get(history::history))
+        .route_layer(from_fn_with_state(Arc::clone(&app), bearer::require));
+    let compressed = data
         .route("/ws/stats", get(stats::stats))
+        .route("/metrics", get(metrics::metrics))
         .route("/health", get(health::health))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .fallback(page::page)
         .layer(CompressionLayer::new());
-    Router::new().route("/ws/heatmap", get(upgrade::heatmap_socket)).merge(compressed).with_state(app)
+    Router::new()
+        .route("/ws/heatmap", get(upgrade::heatmap_socket))
+        .merge(compressed)
+        .layer(from_fn_with_state(Arc::clone(&app), metrics::count))
+        .with_state(app)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use liqheat_wire::Position;
+use liqheat_market::Price;
+use liqheat_stream::Encoding;
+use liqheat_wire::{Position, STATE_CONTENT_TYPE};
 
 use super::query::Query;
 use super::refusal::Refusal;
@@ -20,9 +22,14 @@ pub(super) async fn heatmap(
 ) -> Result<Response, Refusal> {
     let symbol = symbol_of(&app, &query)?;
     let since = query.get("since").map(position).transpose()?;
+    let range = price_range(&query)?;
+    let bin = query.price("bin")?;
     view_of(&app, symbol).await?;
-    let message = app.hub.slot(&symbol.name).and_then(|slot| slot.message_since(since.as_ref()));
-    let message = message.ok_or_else(|| Refusal::unavailable(format!("no state of {} yet", symbol.name)))?;
+    let no_state = || Refusal::unavailable(format!("no state of {} yet", symbol.name));
+    let slot = app.hub.slot(&symbol.name).ok_or_else(no_state)?;
+    let view = slot.view(range, bin).map_err(|error| Refusal::bad(error.to_string()))?;
+    let (encoding, kind) = form(&headers);
+    let message = slot.message_since(since.as_ref(), &view, encoding).ok_or_else(no_state)?;
     let tag = format!("\"{}\"", message.hash);
     // The tag is the hash of the levels, so it does not tell of a price that changed alone; a client that
     // names its position is answered by that.
@@ -33,12 +40,36 @@ pub(super) async fn heatmap(
     let headers = [
         (header::ETAG, etag),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (header::VARY, HeaderValue::from_static("accept")),
     ];
     if unchanged {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
-    Ok((headers, message.json).into_response())
+    Ok((headers, message.body).into_response())
+}
+
+/// How the answer is to be written: JSON, unless the binary form is asked for by name.
+fn form(headers: &HeaderMap) -> (Encoding, &'static str) {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if accept.contains(STATE_CONTENT_TYPE) {
+        (Encoding::Binary, STATE_CONTENT_TYPE)
+    } else {
+        (Encoding::Json, "application/json")
+    }
+}
+
+/// The span of prices that is asked for; an end that is not named is open.
+fn price_range(query: &Query) -> Result<Option<(Price, Price)>, Refusal> {
+    let (low, high) = (query.price("price_low")?, query.price("price_high")?);
+    if low.is_none() && high.is_none() {
+        return Ok(None);
+    }
+    let range = (low.unwrap_or(Price::from_units(0)), high.unwrap_or(Price::from_units(i64::MAX)));
+    if range.0 > range.1 {
+        return Err(Refusal::malformed("parameter 'price_low' must not be above 'price_high'"));
+    }
+    Ok(Some(range))
 }
 
 /// `epoch:seq`, as the last message named them.

@@ -1,5 +1,7 @@
 //! Requests that are not answered as asked: a status and a body that says why.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -7,37 +9,57 @@ use liqheat_store::StoreError;
 use liqheat_wire::ErrorBody;
 use tracing::warn;
 
+/// When to come back where nothing else is known.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 /// Why a request was refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
     detail: String,
+    retry_after: Option<Duration>,
+    /// What a client must show to be let in.
+    challenge: Option<&'static str>,
 }
 
 impl Refusal {
+    fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self { status, detail: detail.into(), retry_after: None, challenge: None }
+    }
+
     /// 400: understood, but asks for something that is not there or makes no sense.
     pub(crate) fn bad(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, detail: detail.into() }
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// 401: no token, or one that is not accepted.
+    pub(crate) fn unauthorised(challenge: &'static str, detail: impl Into<String>) -> Self {
+        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
     /// 403: not for this origin.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::FORBIDDEN, detail: detail.into() }
+        Self::new(StatusCode::FORBIDDEN, detail)
     }
 
     /// 404: no such path.
     pub(crate) fn not_found(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::NOT_FOUND, detail: detail.into() }
+        Self::new(StatusCode::NOT_FOUND, detail)
     }
 
     /// 422: a parameter is missing or malformed.
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::UNPROCESSABLE_ENTITY, detail: detail.into() }
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
+    }
+
+    /// 429: this client has had its share for now.
+    pub(crate) fn too_many(retry_after: Duration, detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
     /// 503: not now; the client may come back.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, detail: detail.into() }
+        Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 }
 
@@ -52,8 +74,14 @@ impl From<StoreError> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(ErrorBody { detail: self.detail })).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        let headers = response.headers_mut();
+        if let Some(after) = self.retry_after {
+            // Whole seconds, rounded up: who comes back as told is not refused again for the rest of a second.
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

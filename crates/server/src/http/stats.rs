@@ -1,24 +1,27 @@
 //! `GET /ws/stats`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
+use liqheat_stream::OfConnection;
 use liqheat_wire::{BoardStats, StatsBody, format_time};
 
 use crate::app::App;
 use crate::clock::MarketClock;
+use crate::metrics::Rejected;
 
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
-    let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let counters = &app.hub.counters;
+    let metrics = &app.hub.metrics;
     let second = MarketClock::wall_now().0.unsigned_abs() / 1_000;
     let subscriptions = app.hub.slots().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
+    let slow_ever = app.hub.slots().map(|slot| metrics.slow_consumers_total(slot.symbol()));
     let boards = app.hub.slots().filter_map(|slot| {
         let standing = slot.standing();
         let stats = slot.with_board(|board| BoardStats {
-            epoch: board.epoch().to_owned(),
+            epoch: board.epoch().to_string(),
             seq: board.seq(),
             hash: board.hash().to_string(),
             as_of: standing.as_of.map(format_time),
@@ -27,15 +30,38 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
         })?;
         Some((slot.symbol().to_owned(), stats))
     });
+    let (frames_made, frames_delivered) = metrics.states_made_and_sent();
     Json(StatsBody {
-        active_connections: read(&counters.active_connections),
-        messages_sent_1m: counters.sent_1m.sum(second),
-        slow_consumers: read(&counters.slow_consumers),
+        active_connections: metrics.active_connections.load(Ordering::Relaxed),
+        messages_sent_1m: metrics.sent_1m.sum(second),
+        slow_consumers: metrics.slow_consumers.get().try_into().unwrap_or(0),
+        slow_consumers_total: slow_ever.sum(),
         subscriptions_by_symbol: subscriptions.collect(),
+        messages_sent: metrics.frames_sent.get(),
+        bytes_sent: metrics.bytes_sent.get(),
+        frames_made,
+        frames_delivered,
+        updates_skipped: metrics.updates_skipped.get(),
+        hash_mismatches: metrics.hash_mismatches.get(),
+        connections_by_encoding: metrics.connections().into_iter().map(encoding).collect(),
+        upgrades_rejected: rejected(&app),
+        closed_by_code: metrics.closes().into_iter().collect(),
         uptime_s: app.started.elapsed().as_secs(),
-        updates: read(&app.updates.turns),
-        updates_failed: read(&app.updates.failed),
-        invariants_broken: read(&app.updates.invariants_broken),
+        updates: app.updates.turns.get(),
+        updates_failed: app.updates.failed.get(),
+        invariants_broken: app.updates.invariants_broken.get(),
         boards: boards.collect(),
     })
+}
+
+fn encoding((kind, count): (OfConnection, u64)) -> (String, u64) {
+    let name = match kind.compression {
+        "none" => kind.encoding.to_owned(),
+        compression => format!("{}+{compression}", kind.encoding),
+    };
+    (name, count)
+}
+
+fn rejected(app: &App) -> BTreeMap<String, u64> {
+    Rejected::ALL.iter().map(|reason| (reason.name().to_owned(), app.front.rejected(*reason))).collect()
 }

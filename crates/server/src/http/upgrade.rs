@@ -3,84 +3,193 @@
 //! The handshake (RFC 6455 section 4.2) is answered here, and the plain TCP stream is then taken out of the
 //! HTTP connection, because the sessions write shared frames to it directly.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::upgrade::downcast;
-use liqheat_stream::{Place, Sessions, serve_socket};
+use liqheat_market::UnixMs;
+use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket};
+use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 use tungstenite::handshake::derive_accept_key;
 
+use super::bearer;
+use super::client::Client;
+use super::extensions::{agree_on_deflate, agree_on_protocol};
 use super::refusal::Refusal;
+use crate::addresses::{AddressGuard, AddressRefusal};
 use crate::app::App;
+use crate::clock::MarketClock;
+use crate::metrics::Rejected;
+use crate::tokens::Tokens;
 
-const TEXT_PROTOCOL: &str = "liqheat.v1.json";
+/// What sessions can speak, the preferred one first.
+const PROTOCOLS: &[&str] = &[BINARY_PROTOCOL, TEXT_PROTOCOL];
 
 pub(super) async fn heatmap_socket(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
+    request: Request,
 ) -> Result<Response, Refusal> {
+    let client = Client::of(peer.ip(), request.headers(), &app.settings.front.trusted_proxies);
+    accept(&app, client, request).map_err(|(reason, refusal)| {
+        app.front.reject(reason);
+        debug!(event = "ws_rejected", client_ip = %client.address, reason = reason.name());
+        refusal
+    })
+}
+
+/// Checks everything in the order of what it costs, and lets the session begin once the answer is written.
+fn accept(app: &Arc<App>, client: Client, mut request: Request) -> Result<Response, (Rejected, Refusal)> {
     if !app.settings.ws_enabled {
-        return Err(Refusal::unavailable(
-            "WebSocket is switched off (WS_ENABLED=false); poll the HTTP API instead",
-        ));
+        let detail = "WebSocket is switched off (WS_ENABLED=false); poll the HTTP API instead";
+        return Err((Rejected::Disabled, Refusal::unavailable(detail)));
     }
     if app.is_stopping() {
-        return Err(Refusal::unavailable("the server is stopping; reconnect in a few seconds"));
+        let detail = "the server is stopping; reconnect in a few seconds";
+        return Err((Rejected::Stopping, Refusal::unavailable(detail)));
     }
-    let key = handshake_key(request.headers())?;
-    check_origin(request.headers(), &app.settings.allowed_origins)?;
+    let headers = request.headers();
+    // HEAD is answered by the same route, but opens nothing.
+    if request.method() != Method::GET {
+        return Err((Rejected::Handshake, Refusal::bad("a WebSocket is opened with GET")));
+    }
+    let key = handshake_key(headers).map_err(|refusal| (Rejected::Handshake, refusal))?;
+    let allowed = &app.settings.front.allowed_origins;
+    check_origin(headers, allowed).map_err(|refusal| (Rejected::Origin, refusal))?;
+    let guard = admit(app, client).map_err(refuse_address)?;
+    let expires = bearer::check(app, headers).map_err(|refusal| (Rejected::Token, refusal))?;
+    let protocol = agree_on_protocol(values(headers, SEC_WEBSOCKET_PROTOCOL), PROTOCOLS);
+    let deflate = app
+        .settings
+        .front
+        .compression
+        .then(|| agree_on_deflate(values(headers, SEC_WEBSOCKET_EXTENSIONS)))
+        .flatten();
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Err(Refusal::bad("this connection cannot be upgraded to a WebSocket"));
+        let detail = "this connection cannot be upgraded to a WebSocket";
+        return Err((Rejected::Handshake, Refusal::bad(detail)));
     };
     let sessions = Arc::clone(&app.sessions);
     let Some(place) = sessions.reserve() else {
-        return Err(Refusal::unavailable("all connections are taken; try again later"));
+        let detail = "all connections are taken; try again later";
+        return Err((Rejected::Connections, Refusal::unavailable(detail)));
     };
-    let protocol = offers_text_protocol(request.headers());
-    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, peer));
+    let connection = Connection {
+        client: client.address,
+        encoding: if protocol == Some(BINARY_PROTOCOL) { Encoding::Binary } else { Encoding::Json },
+        deflate: deflate.is_some(),
+        expires_at: expires.map(deadline),
+    };
+    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, guard, connection));
+    Ok(switch(key, protocol, deflate))
+}
 
+/// 101, with what was agreed on.
+fn switch(key: HeaderValue, protocol: Option<&'static str>, deflate: Option<&'static str>) -> Response {
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     *response.body_mut() = Body::empty();
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_ACCEPT, key);
-    if protocol {
-        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(TEXT_PROTOCOL));
+    for (name, agreed) in [(SEC_WEBSOCKET_PROTOCOL, protocol), (SEC_WEBSOCKET_EXTENSIONS, deflate)] {
+        if let Some(agreed) = agreed {
+            headers.insert(name, HeaderValue::from_static(agreed));
+        }
     }
-    Ok(response)
+    response
 }
 
-async fn run(upgrade: OnUpgrade, sessions: Arc<Sessions>, place: Place, peer: SocketAddr) {
+/// Counts one more socket of the client's address.
+fn admit(app: &App, client: Client) -> Result<AddressGuard, AddressRefusal> {
+    if client.limited {
+        app.addresses.admit(client.address, Instant::now())
+    } else {
+        Ok(AddressGuard::uncounted())
+    }
+}
+
+fn refuse_address(refusal: AddressRefusal) -> (Rejected, Refusal) {
+    /// A place comes free when the client itself closes a socket.
+    const CLOSE_ONE: std::time::Duration = std::time::Duration::from_secs(10);
+    match refusal {
+        AddressRefusal::Open { most } => {
+            let detail = format!("this address has {most} sockets open, which is the most; close one");
+            (Rejected::AddressConnections, Refusal::too_many(CLOSE_ONE, detail))
+        }
+        AddressRefusal::New { most, retry_after } => {
+            let detail = format!(
+                "this address opened {most} sockets within a minute, which is the most; wait a little"
+            );
+            (Rejected::AddressRate, Refusal::too_many(retry_after, detail))
+        }
+    }
+}
+
+/// The moment at which a token ends, on the clock that sessions go by.
+fn deadline(expires: UnixMs) -> tokio::time::Instant {
+    let left = Tokens::left(expires, MarketClock::wall_now());
+    let now = tokio::time::Instant::now();
+    // A token for thousands of years is one for a hundred.
+    now + left.min(std::time::Duration::from_secs(100 * 365 * 86_400))
+}
+
+async fn run(
+    upgrade: OnUpgrade,
+    sessions: Arc<Sessions>,
+    place: Place,
+    guard: AddressGuard,
+    connection: Connection,
+) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
         Err(error) => {
-            debug!(event = "ws_error", client_ip = %peer.ip(), %error, "the upgrade did not complete");
+            debug!(event = "ws_error", client_ip = %connection.client, %error, "the upgrade did not complete");
             return;
         }
     };
-    match raw_stream(upgraded) {
-        Some((stream, early)) => serve_socket(sessions, place, stream, early, peer).await,
-        None => warn!(event = "ws_error", client_ip = %peer.ip(), "the connection is not plain TCP"),
-    }
+    let Some((stream, early)) = raw_stream(upgraded) else {
+        warn!(event = "ws_error", client_ip = %connection.client, "the connection is not plain TCP");
+        return;
+    };
+    forget_http(&stream).await;
+    serve_socket(sessions, place, stream, early, connection).await;
+    drop(guard);
 }
 
 /// The TCP stream below the HTTP connection, and what the client sent early. An empty early buffer is let go:
 /// it would keep the connection's whole read buffer alive.
 fn raw_stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = downcast::<TokioIo<TcpStream>>(upgraded).ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
     let early = Bytes::copy_from_slice(&parts.read_buf);
     Some((parts.io.into_inner(), early))
+}
+
+/// The stream still holds the waker of the task that spoke HTTP, and with it all that this task has allocated.
+/// Being polled from here puts ours in its place.
+async fn forget_http(stream: &TcpStream) {
+    poll_fn(|context| {
+        let _ = stream.poll_read_ready(context);
+        let _ = stream.poll_write_ready(context);
+        Poll::Ready(())
+    })
+    .await;
+}
+
+fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
 }
 
 /// Checks the request and gives the answer to its key.
@@ -115,12 +224,6 @@ fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> 
         return Ok(());
     }
     Err(Refusal::forbidden(format!("origin '{origin}' is not allowed; add it with --allowed-origins")))
-}
-
-fn offers_text_protocol(headers: &HeaderMap) -> bool {
-    let offers =
-        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
-    offers.flat_map(|value| value.split(',')).any(|offer| offer.trim() == TEXT_PROTOCOL)
 }
 
 #[cfg(test)]

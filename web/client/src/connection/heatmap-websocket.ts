@@ -23,6 +23,7 @@ import {
     type SubscribeOptions,
     type WarningFrame,
 } from '../wire/frames.ts';
+import { parseBinary, PROTOCOLS } from '../wire/binary.ts';
 import { Backoff } from './backoff.ts';
 import { afterClose } from './codes.ts';
 import { Liveness } from './liveness.ts';
@@ -40,6 +41,8 @@ export interface HeatmapOptions {
     onWarning?: (message: WarningFrame) => void;
     /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS). */
     onError?: (message: ErrorFrame) => void;
+    /** What a server that asks for one wants to see; a function is asked again for every attempt, so it can renew. */
+    token?: string | (() => string | Promise<string>);
     /** Disconnects for good when aborted. */
     signal?: AbortSignal;
     /** Address to poll while the socket does not work; `false` switches polling off. Derived from the socket's by default. */
@@ -62,7 +65,10 @@ export class HeatmapWebSocket extends EventTarget {
     readonly #subscriptions = new Subscriptions();
     readonly #liveness: Liveness;
     readonly #poller: Poller | null;
+    readonly #token: HeatmapOptions['token'];
     #signal: AbortSignal | undefined;
+    /** Counts attempts, so that a token that comes late does not open a second socket. */
+    #attempts = 0;
     #wanted = false;
     #socket: Socket | null = null;
     #open = false;
@@ -80,6 +86,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#world = world;
         this.#status = new StatusMachine((change) => this.#emit('statuschange', change));
         this.#backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_LAST_MS, () => world.random());
+        this.#token = options.token;
         this.#poller = this.#makePoller(options.pollUrl);
         this.#liveness = new Liveness(world, {
             ping: () => this.#socket?.send(pingMessage()),
@@ -142,9 +149,33 @@ export class HeatmapWebSocket extends EventTarget {
         this.#cancelRetry?.();
         this.#cancelRetry = null;
         if (!this.#status.is('polling')) this.#status.move('connecting', reason, `connecting to ${this.#url}`);
+        const attempt = ++this.#attempts;
+        const token = this.#token;
+        if (token === undefined) {
+            this.#openSocket([...PROTOCOLS]);
+            return;
+        }
+        this.#askToken().then(
+            (text) => {
+                if (this.#wanted && attempt === this.#attempts) this.#openSocket([...PROTOCOLS, `bearer.${text}`]);
+            },
+            (error: unknown) => {
+                if (!this.#wanted || attempt !== this.#attempts) return;
+                this.#retryIn(this.#backoff.next(), 'no_token', `no token: ${error instanceof Error ? error.message : String(error)}`);
+            },
+        );
+    }
+
+    async #askToken(): Promise<string> {
+        const token = this.#token;
+        return typeof token === 'function' ? token() : (token ?? '');
+    }
+
+    #openSocket(protocols: string[]): void {
         let socket: Socket;
         try {
-            socket = this.#world.openSocket(this.#url);
+            socket = this.#world.openSocket(this.#url, protocols);
+            socket.binaryType = 'arraybuffer';
         } catch (error) {
             const why = error instanceof Error ? error.message : String(error);
             this.#fail('bad_address', why);
@@ -272,11 +303,8 @@ export class HeatmapWebSocket extends EventTarget {
         if (this.#status.is('stale') && this.#status.get().reason === 'silent') {
             this.#status.move('connected', 'heard_again', 'the server answers again');
         }
-        if (typeof data !== 'string') {
-            this.#error('BAD_FRAME', 'a binary frame, which was not asked for');
-            return;
-        }
-        this.#handle(parseFrame(data), 'socket');
+        if (typeof data === 'string') this.#handle(parseFrame(data), 'socket');
+        else this.#handle(parseBinary(data instanceof Uint8Array ? data : new Uint8Array(data as ArrayBuffer)), 'socket');
     }
 
     #handle(frame: Frame, via: Via): void {
@@ -390,6 +418,8 @@ export class HeatmapWebSocket extends EventTarget {
             return null;
         }
         return new Poller(url, this.#world, {
+            headers: async (): Promise<Record<string, string>> =>
+                this.#token === undefined ? {} : { authorization: `Bearer ${await this.#askToken()}` },
             position: (symbol) => this.#subscriptions.position(symbol),
             heard: (symbol, frame) => this.#polled(symbol, frame),
             failed: (why) => this.#pollFailed(why),

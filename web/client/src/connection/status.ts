@@ -24,6 +24,7 @@ export type Reason =
     | 'polling_failed'
     | 'refused'
     | 'bad_address'
+    | 'no_token'
     | 'aborted';
 
 export interface StatusChange {

@@ -69,10 +69,11 @@ export class Board {
     applyDelta(frame: DeltaFrame): Outcome {
         const have = this.#position;
         const next: ResumePoint = { epoch: frame.epoch, seq: frame.seq };
-        if (same(next, have)) return { kind: 'duplicate' };
-        if (have === null || have.epoch !== frame.epoch || have.seq !== frame.from) {
+        if (have === null || have.epoch !== frame.epoch || have.seq < frame.from) {
             return { kind: 'gap', have, from: frame.from };
         }
+        // A difference from further back is as good, because values are absolute; one that leads nowhere new is old.
+        if (have.seq >= frame.seq) return { kind: 'duplicate' };
         for (const level of frame.data.levels) this.#set(level);
         return this.#settle(frame, next);
     }

@@ -4,6 +4,7 @@
 
 /** The part of the standard WebSocket that is used. */
 export interface Socket {
+    binaryType: string;
     onopen: ((event: never) => void) | null;
     onmessage: ((event: { data: unknown }) => void) | null;
     onclose: ((event: { code: number; reason: string }) => void) | null;
@@ -19,7 +20,7 @@ export interface Answer {
 }
 
 export interface Environment {
-    openSocket(url: string): Socket;
+    openSocket(url: string, protocols: string[]): Socket;
     get(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer>;
     /** Milliseconds since 1970. */
     now(): number;
@@ -64,7 +65,7 @@ function afterPaint(run: () => void): void {
     requestAnimationFrame(() => setTimeout(run, 0));
 }
 
-export type OpenSocket = (url: string) => Socket;
+export type OpenSocket = (url: string, protocols: string[]) => Socket;
 
 export function standardEnvironment(openSocket: OpenSocket): Environment {
     return {

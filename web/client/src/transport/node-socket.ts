@@ -1,6 +1,6 @@
 /**
  * A WebSocket for Node before 22, which has none of its own: as much of RFC 6455 as a client of this server needs, over
- * Node's `http` and `https`. No extensions, text and control frames only; never part of a page's bundle.
+ * Node's `http` and `https`. No extensions; never part of a page's bundle.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
@@ -20,6 +20,8 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 const CLOSE_LIMIT_MS = 2_000;
 
 export class NodeSocket implements Socket {
+    /** Binary messages are handed out as `Uint8Array`, whatever this says. */
+    binaryType = 'arraybuffer';
     onopen: ((event: never) => void) | null = null;
     onmessage: ((event: { data: unknown }) => void) | null = null;
     onclose: ((event: { code: number; reason: string }) => void) | null = null;
@@ -32,7 +34,7 @@ export class NodeSocket implements Socket {
     #closed = false;
 
     /** # Throws `SyntaxError` when the address is not one of a WebSocket. */
-    constructor(address: string) {
+    constructor(address: string, protocols: readonly string[] = []) {
         const url = URL.canParse(address) ? new URL(address) : null;
         if (url === null || !['ws:', 'wss:'].includes(url.protocol)) {
             throw new SyntaxError(`'${address}' is not a WebSocket address`);
@@ -41,9 +43,10 @@ export class NodeSocket implements Socket {
         url.protocol = secure ? 'https:' : 'http:';
         const key = randomBytes(16).toString('base64');
         const accept = createHash('sha1').update(key + ACCEPT_SUFFIX).digest('base64');
-        const headers = {
+        const headers: Record<string, string> = {
             connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': key,
         };
+        if (protocols.length > 0) headers['sec-websocket-protocol'] = protocols.join(', ');
         const request = (secure ? httpsRequest : httpRequest)(url, { headers });
         request.on('upgrade', (answer: IncomingMessage, stream: Duplex, head: Buffer) => {
             if (answer.headers['sec-websocket-accept'] !== accept || this.#closing) {

@@ -12,6 +12,8 @@ export interface PollItem {
 }
 
 export interface PollHandler {
+    /** What every request carries besides the usual. */
+    headers(): Promise<Record<string, string>>;
     position(symbol: string): ResumePoint | null;
     /** A frame came, or (with null) the server says nothing changed. */
     heard(symbol: string, frame: string | null): void;
@@ -76,7 +78,7 @@ export class Poller {
         // No If-None-Match: the tag stands for the levels alone, and a price that moved without them would be hidden.
         if (at !== null) url.searchParams.set('since', `${at.epoch}:${at.seq}`);
         try {
-            const answer = await this.#world.get(url.href, { accept: 'application/json' }, signal);
+            const answer = await this.#world.get(url.href, { accept: 'application/json', ...(await this.#handler.headers()) }, signal);
             if (signal.aborted || !this.#timers.has(symbol)) return;
             if (answer.status === 404 || answer.status === 405 || answer.status === 501) {
                 this.#handler.notOffered();

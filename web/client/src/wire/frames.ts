@@ -21,7 +21,7 @@ export interface HeatmapData {
     positions_consumed: number;
 }
 
-interface StateFrame {
+export interface StateFrame {
     symbol: string;
     /** Time of the newest market event in the state, RFC 3339. */
     timestamp: string;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use flate2::{Decompress, FlushDecompress};
 use liqheat_market::{Price, UNIT_SCALE};
-use liqheat_wire::{Cell, StateHash};
+use liqheat_wire::{Cell, StateHash, decode_state};
 use serde::Deserialize;
 
 use super::frames::{Kind, Message};
@@ -154,7 +154,7 @@ impl Checker {
             message.payload
         };
         let told = match message.kind {
-            Kind::Binary => return Err("a binary message nobody asked for".to_owned()),
+            Kind::Binary => told_in_binary(payload)?,
             _ => match told_in_json(payload)? {
                 Spoken::State(told) => told,
                 Spoken::Nothing { warning } => {
@@ -262,6 +262,18 @@ struct LevelJson {
     price: f64,
     long_density: u64,
     short_density: u64,
+}
+
+fn told_in_binary(payload: &[u8]) -> Result<Told, String> {
+    let state = decode_state(payload).map_err(|error| format!("not a state: {error}"))?;
+    Ok(Told {
+        symbol: state.symbol,
+        epoch: state.epoch,
+        from: state.from,
+        seq: state.seq,
+        hash: state.hash.as_u64(),
+        cells: state.cells,
+    })
 }
 
 fn told_in_json(payload: &[u8]) -> Result<Spoken, String> {

@@ -56,6 +56,7 @@ impl Market {
             epoch: "bench".to_owned(),
             cells: self.cells.clone(),
             price: self.price,
+            base_bin: whole(BIN),
             as_of,
             counters: self.counters,
         }

@@ -67,6 +67,8 @@ pub(super) fn name(row: Row, stalled: f64) -> String {
         Row::JsonDeflated => "json, deflated",
         Row::Delta => "json delta",
         Row::DeltaDeflated => "json delta, deflated",
+        Row::Binary => "binary",
+        Row::BinaryDelta => "binary delta",
     };
     if stalled > 0.0 { format!("{name}, {:.0} % stalled", stalled * 100.0) } else { name.to_owned() }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use liqheat_market::UnixMs;
-use liqheat_server::{Server, ServerSettings, Stopped};
+use liqheat_server::{AddressLimits, Server, ServerSettings, SocketSettings, Stopped};
 use liqheat_store::{Location, Settings, Store};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -53,10 +53,12 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let turn = Duration::from_secs_f64(1.0 / arguments.hz);
     let settings = ServerSettings {
         update_interval: turn,
-        connections_max: arguments.connections,
+        sockets: SocketSettings { connections_max: arguments.connections, ..SocketSettings::default() },
+        // All clients come from one address.
+        addresses: AddressLimits { open_max: u32::MAX, new_per_minute_max: u32::MAX, addresses_max: 10 },
         ..ServerSettings::default()
     };
-    let server = Server::over_boards(store, names, settings);
+    let server = Server::over_boards(store, names, settings)?;
     let app = Arc::clone(server.app());
     let market = |number| Market::new(number, arguments.levels, arguments.changes);
     let mut markets: Vec<Market> = (0..arguments.symbols).map(market).collect();

@@ -1,139 +1,14 @@
-//! Sessions over real sockets, seen from the client's side.
+//! What a client sees when all goes well, and when it does not keep up.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
-
-use std::net::TcpStream as ClientSocket;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use liqheat_market::{Price, UnixMs};
-use liqheat_stream::{BoardUpdate, Counters, Hub, HubSettings, SessionSettings, Sessions, serve_socket};
-use liqheat_wire::{Cell, FeedState, StateHash};
-use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-use tungstenite::protocol::{Message, Role, WebSocket};
+use liqheat_stream::SessionSettings;
+use liqheat_wire::{FeedState, StateHash};
+use serde_json::json;
+use tungstenite::protocol::Message;
 
-/// No answer within this is a failure; it is never waited for when all is well.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct World {
-    hub: Arc<Hub>,
-    sessions: Arc<Sessions>,
-    closing: CancellationToken,
-    listener: TcpListener,
-}
-
-fn settings() -> SessionSettings {
-    SessionSettings {
-        connections_max: 10,
-        message_bytes_max: 4_096,
-        ping_every: Duration::from_secs(60),
-        silent_after: Duration::from_secs(120),
-        status_every: Duration::from_secs(60),
-        slow_after: Duration::from_millis(100),
-        missed_max: 1_000_000,
-        stalled_after: Duration::from_secs(30),
-        wall_clock: || UnixMs(1_766_932_200_000),
-    }
-}
-
-impl World {
-    async fn new(settings: SessionSettings) -> Self {
-        let update_interval = Duration::from_millis(50);
-        let symbols = ["BTCUSDT", "ETHUSDT"].map(str::to_owned);
-        let hub = Arc::new(Hub::new(symbols, HubSettings { update_interval }));
-        let closing = CancellationToken::new();
-        let sessions = Sessions::new(Arc::clone(&hub), settings, closing.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        Self { hub, sessions, closing, listener }
-    }
-
-    async fn connect(&self) -> Viewer {
-        let address = self.listener.local_addr().unwrap();
-        let client = tokio::task::spawn_blocking(move || ClientSocket::connect(address).unwrap());
-        let (stream, peer) = self.listener.accept().await.unwrap();
-        let place = self.sessions.reserve().unwrap();
-        self.sessions.spawn(serve_socket(Arc::clone(&self.sessions), place, stream, Bytes::new(), peer));
-        let client = client.await.unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-        Viewer { socket: Some(WebSocket::from_raw_socket(client, Role::Client, None)) }
-    }
-
-    fn publish(&self, symbol: &str, levels: &[(i64, u64, u64)], price: i64) -> bool {
-        self.hub.slot(symbol).unwrap().publish(update(levels, price))
-    }
-
-    async fn end(self) {
-        self.closing.cancel();
-        tokio::time::timeout(PATIENCE, self.sessions.drained()).await.expect("every session ends");
-        assert_eq!(self.hub.counters.active_connections.load(Ordering::Relaxed), 0);
-        assert_eq!(self.hub.slots().map(|slot| slot.subscriptions()).sum::<usize>(), 0);
-        assert_eq!(self.hub.counters.slow_consumers.load(Ordering::Relaxed), 0);
-    }
-}
-
-fn update(levels: &[(i64, u64, u64)], price: i64) -> BoardUpdate {
-    let dollars = |n: i64| Price::from_units(n * 100_000_000);
-    let cells =
-        levels.iter().map(|(p, long, short)| Cell { price: dollars(*p), long_usd: *long, short_usd: *short });
-    BoardUpdate {
-        epoch: "e1".into(),
-        cells: cells.collect(),
-        price: dollars(price),
-        as_of: UnixMs(1_766_932_200_000),
-        counters: Counters { created: 450, consumed: 120 },
-    }
-}
-
-struct Viewer {
-    socket: Option<WebSocket<ClientSocket>>,
-}
-
-impl Viewer {
-    async fn with<T: Send + 'static>(
-        &mut self,
-        act: impl FnOnce(&mut WebSocket<ClientSocket>) -> T + Send + 'static,
-    ) -> T {
-        let mut socket = self.socket.take().unwrap();
-        let (socket, result) = tokio::task::spawn_blocking(move || {
-            let result = act(&mut socket);
-            (socket, result)
-        })
-        .await
-        .unwrap();
-        self.socket = Some(socket);
-        result
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.send(Message::text(message.to_string())).await;
-    }
-
-    async fn send(&mut self, message: Message) {
-        self.with(|socket| socket.send(message).unwrap()).await;
-    }
-
-    async fn hear(&mut self) -> Value {
-        let message = self.with(|socket| socket.read().unwrap()).await;
-        serde_json::from_str(message.to_text().unwrap()).unwrap()
-    }
-
-    async fn close_code(&mut self) -> u16 {
-        self.with(|socket| {
-            loop {
-                match socket.read() {
-                    Ok(Message::Close(frame)) => return frame.unwrap().code.into(),
-                    Ok(_) => {}
-                    Err(error) => panic!("no close frame: {error}"),
-                }
-            }
-        })
-        .await
-    }
-}
+use crate::world::{PATIENCE, World, settings, update};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribing_is_answered_by_the_state_at_once() {
@@ -152,6 +27,9 @@ async fn subscribing_is_answered_by_the_state_at_once() {
     });
     assert_eq!(viewer.hear().await, expected);
     world.end().await;
+    let goaway = viewer.hear().await;
+    assert_eq!((&goaway["type"], &goaway["reason"]), (&json!("goaway"), &json!("server restarts")));
+    assert!(goaway["reconnect_in_ms"].as_u64().unwrap() <= 5_000);
     assert_eq!(viewer.close_code().await, 1012);
 }
 
@@ -262,7 +140,7 @@ async fn a_slow_client_skips_to_the_newest_state() {
         assert_eq!(other.hear().await["seq"], step);
     }
     let began = Instant::now();
-    while world.hub.counters.slow_consumers.load(Ordering::Relaxed) == 0 {
+    while world.hub.metrics.slow_consumers.get() == 0 {
         assert!(began.elapsed() < PATIENCE, "the stalled client is noticed");
         tokio::task::yield_now().await;
     }
@@ -296,7 +174,7 @@ async fn a_client_that_takes_nothing_is_closed() {
     viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
     assert_eq!(viewer.hear().await["type"], "status");
     let began = Instant::now();
-    let active = &world.hub.counters.active_connections;
+    let active = &world.hub.metrics.active_connections;
     for step in 1.. {
         let levels: Vec<(i64, u64, u64)> = (0..4_000).map(|p| (100 + p, step, 1)).collect();
         world.publish("BTCUSDT", &levels, 120);

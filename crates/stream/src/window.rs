@@ -1,7 +1,6 @@
-//! What the stream counts.
+//! How many of something there were in the last minute.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counts events of the last minute in one-second slots.
 #[derive(Debug, Default)]
@@ -35,41 +34,6 @@ impl WindowCounter {
     fn lock(&self) -> std::sync::MutexGuard<'_, Box<[(u64, u64)]>> {
         // A panic while counting leaves at worst a wrong count.
         self.slots.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// Running totals of all sessions.
-#[derive(Debug, Default)]
-pub struct StreamCounters {
-    /// Sockets open now.
-    pub active_connections: AtomicU64,
-    /// Frames written.
-    pub messages_sent: AtomicU64,
-    /// Bytes written.
-    pub bytes_sent: AtomicU64,
-    /// Frames encoded; fewer than sent, because clients share them.
-    pub frames_made: AtomicU64,
-    /// Clients marked slow now.
-    pub slow_consumers: AtomicU64,
-    /// Clients ever marked slow.
-    pub slow_consumers_total: AtomicU64,
-    /// States skipped because a client could not take them.
-    pub updates_skipped: AtomicU64,
-    /// Messages of clients that were refused.
-    pub client_errors: AtomicU64,
-    /// Messages of the last minute.
-    pub sent_1m: WindowCounter,
-}
-
-impl StreamCounters {
-    /// Adds to a total.
-    pub(crate) fn add(counter: &AtomicU64, n: u64) {
-        counter.fetch_add(n, Ordering::Relaxed);
-    }
-
-    /// Takes from a gauge.
-    pub(crate) fn sub(counter: &AtomicU64, n: u64) {
-        counter.fetch_sub(n, Ordering::Relaxed);
     }
 }
 

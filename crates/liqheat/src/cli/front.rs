@@ -1,0 +1,248 @@
+//! Flags that all servers share, in the groups in which the help shows them, and what they mean together.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use ipnet::IpNet;
+use liqheat_server::{AddressLimits, FrontSettings, Secret, ServerSettings, SocketSettings, TokenSettings};
+
+use super::seconds;
+
+/// What all servers share.
+#[derive(Debug, Args)]
+pub(crate) struct Front {
+    /// Address to listen on; port 0 takes any free one.
+    #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// Symbols to serve, separated by commas; all by default.
+    #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', value_name = "SYMBOLS")]
+    pub(crate) symbols: Vec<String>,
+    /// Open a browser when the server is up.
+    #[arg(long, env = "LIQHEAT_OPEN")]
+    pub(crate) open: bool,
+    /// Maintenance margin tiers to use instead of the ones shipped with the program (a JSON file of the same form).
+    #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
+    pub(crate) tiers: Option<PathBuf>,
+    /// Most seconds between the signal to stop and the end.
+    #[arg(long, env = "LIQHEAT_SHUTDOWN_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) shutdown_timeout: Duration,
+    /// Print the settings in effect as a configuration file, and end.
+    #[arg(long)]
+    pub(crate) print_config: bool,
+    #[command(flatten)]
+    pub(crate) sockets: Sockets,
+    #[command(flatten)]
+    pub(crate) access: Access,
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
+}
+
+/// Sockets: what they carry and what a client may do.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Sockets")]
+pub(crate) struct Sockets {
+    /// Whether /ws/heatmap and the updater run; without, clients poll the HTTP API.
+    #[arg(long, env = "WS_ENABLED", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub(crate) ws_enabled: bool,
+    /// Seconds between updates.
+    #[arg(long, env = "WS_UPDATE_INTERVAL", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_update_interval: Duration,
+    /// Most sockets at once; never more than the limit of open descriptors allows.
+    #[arg(long, env = "WS_MAX_CONNECTIONS", default_value = "10000", value_name = "N")]
+    pub(crate) ws_max_connections: u64,
+    /// A write that takes longer than these seconds marks a client slow.
+    #[arg(long, env = "WS_SLOW_CONSUMER_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_slow_consumer_timeout: Duration,
+    /// More missed updates than this mark a client slow, too.
+    #[arg(long, env = "WS_MAX_QUEUE_SIZE", default_value = "100", value_name = "N")]
+    pub(crate) ws_max_queue_size: u64,
+    /// A client that accepts nothing for these seconds is closed.
+    #[arg(long, env = "WS_STALLED_TIMEOUT", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_stalled_timeout: Duration,
+    /// Most messages of a client within a second.
+    #[arg(long, env = "WS_MAX_MESSAGES_PER_SECOND", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ws_max_messages_per_second: u32,
+    /// Most bytes in a message of a client.
+    #[arg(long, env = "WS_MAX_MESSAGE_BYTES", default_value = "65536", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(256..=16_777_216))]
+    pub(crate) ws_max_message_bytes: u32,
+    /// Most symbols a client may be subscribed to.
+    #[arg(long, env = "WS_MAX_SUBSCRIPTIONS", default_value = "20", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ws_max_subscriptions: u32,
+    /// A client that does not subscribe within these seconds is closed.
+    #[arg(long, env = "WS_SUBSCRIBE_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_subscribe_timeout: Duration,
+    /// Seconds between pings of the server.
+    #[arg(long, env = "WS_PING_INTERVAL", default_value = "20", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_ping_interval: Duration,
+    /// A client without any sign of life for these seconds is closed.
+    #[arg(long, env = "WS_IDLE_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_idle_timeout: Duration,
+    /// A status is sent when nothing else was for these seconds.
+    #[arg(long, env = "WS_STATUS_INTERVAL", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_status_interval: Duration,
+    /// Before the server stops, clients are sent away one by one within these seconds.
+    #[arg(long, env = "WS_DRAIN_WINDOW", default_value = "5", value_parser = seconds_or_none, value_name = "SECONDS")]
+    pub(crate) ws_drain_window: Duration,
+    /// Whether compressed frames (permessage-deflate) are agreed to.
+    #[arg(long, env = "WS_COMPRESSION", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
+    pub(crate) ws_compression: bool,
+}
+
+/// Who may come in.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+pub(crate) struct Access {
+    /// Origins of other pages that may open sockets (https://charts.example), separated by commas; * is any.
+    #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
+    pub(crate) allowed_origins: Vec<String>,
+    /// Proxies that are believed when they name a client in X-Forwarded-For: addresses and networks, separated by
+    /// commas, or none.
+    #[arg(long, env = "LIQHEAT_TRUSTED_PROXIES", value_delimiter = ',', default_values = ["127.0.0.0/8", "::1"], value_parser = network, value_name = "NETWORKS")]
+    pub(crate) trusted_proxies: Vec<Network>,
+    /// Most sockets of one address at once.
+    #[arg(long, env = "WS_MAX_CONNECTIONS_PER_ADDRESS", default_value = "100", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ws_max_connections_per_address: u32,
+    /// Most new sockets of one address within a minute.
+    #[arg(long, env = "WS_MAX_NEW_CONNECTIONS_PER_MINUTE", default_value = "300", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) ws_max_new_connections_per_minute: u32,
+    /// A request that is not complete after these seconds ends its connection.
+    #[arg(long, env = "WS_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) ws_handshake_timeout: Duration,
+}
+
+/// Bearer tokens (JWT). Without a secret or key, none is asked for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Tokens")]
+pub(crate) struct Tokens {
+    /// The secret of HS256, 32 bytes at least. Other users of the machine can read command lines; better use the
+    /// variable or --ws-jwt-secret-file.
+    #[arg(long, env = "WS_JWT_SECRET", hide_env_values = true, value_parser = secret, value_name = "SECRET")]
+    pub(crate) ws_jwt_secret: Option<Secret>,
+    /// A file that holds the secret of HS256.
+    #[arg(long, env = "WS_JWT_SECRET_FILE", value_name = "FILE")]
+    pub(crate) ws_jwt_secret_file: Option<PathBuf>,
+    /// A PEM file with the public key of ES256.
+    #[arg(long, env = "WS_JWT_PUBLIC_KEY", value_name = "FILE")]
+    pub(crate) ws_jwt_public_key: Option<PathBuf>,
+    /// A JWKS file with public keys of ES256; read again when a token names a new one.
+    #[arg(long, env = "WS_JWT_JWKS", value_name = "FILE")]
+    pub(crate) ws_jwt_jwks: Option<PathBuf>,
+    /// Who must have signed a token (its iss).
+    #[arg(long, env = "WS_JWT_ISSUER", value_name = "NAME")]
+    pub(crate) ws_jwt_issuer: Option<String>,
+    /// Whom a token must be for (its aud).
+    #[arg(long, env = "WS_JWT_AUDIENCE", value_name = "NAME")]
+    pub(crate) ws_jwt_audience: Option<String>,
+}
+
+/// One of the networks of a list; `None` where the list says "none".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Network(pub(crate) Option<IpNet>);
+
+impl Front {
+    pub(crate) fn settings(&self) -> ServerSettings {
+        ServerSettings {
+            ws_enabled: self.sockets.ws_enabled,
+            update_interval: self.sockets.ws_update_interval,
+            symbols: self.symbols.clone(),
+            front: FrontSettings {
+                allowed_origins: self.access.allowed_origins.clone(),
+                trusted_proxies: self.access.trusted_proxies.iter().filter_map(|one| one.0).collect(),
+                handshake_timeout: self.access.ws_handshake_timeout,
+                compression: self.sockets.ws_compression,
+                ..FrontSettings::default()
+            },
+            sockets: self.sockets.settings(),
+            addresses: AddressLimits {
+                open_max: self.access.ws_max_connections_per_address,
+                new_per_minute_max: self.access.ws_max_new_connections_per_minute,
+                ..AddressLimits::default()
+            },
+            tokens: self.tokens.settings(),
+            stop_within: self.shutdown_timeout,
+            ..ServerSettings::default()
+        }
+    }
+
+    /// What is wrong with values that each are right by themselves.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let sockets = &self.sockets;
+        let mut faults: Vec<String> =
+            self.tokens.settings().faults().iter().map(ToString::to_string).collect();
+        let mut must = |holds: bool, fault: &str| {
+            if !holds {
+                faults.push(fault.to_owned());
+            }
+        };
+        must(
+            sockets.ws_ping_interval < sockets.ws_idle_timeout,
+            "WS_PING_INTERVAL must be shorter than WS_IDLE_TIMEOUT: only an answered ping shows that a quiet client is alive",
+        );
+        must(
+            sockets.ws_slow_consumer_timeout <= sockets.ws_stalled_timeout,
+            "WS_SLOW_CONSUMER_TIMEOUT must not be longer than WS_STALLED_TIMEOUT: a client is slow before it is given up",
+        );
+        must(
+            sockets.ws_drain_window < self.shutdown_timeout,
+            "WS_DRAIN_WINDOW must be shorter than --shutdown-timeout (LIQHEAT_SHUTDOWN_TIMEOUT): the last client leaves at the end of the one",
+        );
+        faults
+    }
+}
+
+impl Sockets {
+    fn settings(&self) -> SocketSettings {
+        SocketSettings {
+            connections_max: self.ws_max_connections,
+            slow_consumer_timeout: self.ws_slow_consumer_timeout,
+            queue_size_max: self.ws_max_queue_size,
+            stalled_timeout: self.ws_stalled_timeout,
+            messages_per_second: self.ws_max_messages_per_second,
+            message_bytes_max: self.ws_max_message_bytes as usize,
+            subscriptions_max: self.ws_max_subscriptions as usize,
+            subscribe_timeout: self.ws_subscribe_timeout,
+            ping_interval: self.ws_ping_interval,
+            idle_timeout: self.ws_idle_timeout,
+            status_interval: self.ws_status_interval,
+            drain_window: self.ws_drain_window,
+        }
+    }
+}
+
+impl Tokens {
+    fn settings(&self) -> TokenSettings {
+        TokenSettings {
+            secret: self.ws_jwt_secret.clone(),
+            secret_file: self.ws_jwt_secret_file.clone(),
+            public_key: self.ws_jwt_public_key.clone(),
+            jwks: self.ws_jwt_jwks.clone(),
+            issuer: self.ws_jwt_issuer.clone(),
+            audience: self.ws_jwt_audience.clone(),
+        }
+    }
+}
+
+/// Zero, too: switched off.
+fn seconds_or_none(text: &str) -> Result<Duration, String> {
+    if text.trim() == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+}
+
+fn network(text: &str) -> Result<Network, String> {
+    let text = text.trim();
+    if text == "none" {
+        return Ok(Network(None));
+    }
+    let address = || Some(IpNet::from(text.parse::<IpAddr>().ok()?));
+    let network = text.parse().ok().or_else(address);
+    network
+        .map(|network| Network(Some(network)))
+        .ok_or_else(|| "must be an address (10.0.0.1), a network (10.0.0.0/8), or none".to_owned())
+}
+
+/// How long it is gets checked where it is used; a wrong one must not be repeated in a message.
+fn secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}

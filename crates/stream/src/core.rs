@@ -1,0 +1,528 @@
+//! What a session knows and does, apart from waiting: commands in, the newest states out.
+//!
+//! It never holds more than the outbox. States are made only when the outbox is empty, so a client that
+//! takes nothing costs nothing, and what it gets when it wakes up is the newest.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use liqheat_wire::{
+    Ack, ClientCommand, CloseCode, ErrorCode, FeedState, ServerMessage, Subscribe, WarningCode, format_time,
+    parse_command,
+};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use crate::budget::{FRAGMENT, MESSAGE, MessageBudget, Verdict};
+use crate::frame;
+use crate::frames::Form;
+use crate::metrics::{Encoding, Kind, Saved};
+use crate::outbox::Outbox;
+use crate::reader::{ClientMessage, ReadError};
+use crate::session::Connection;
+use crate::sessions::Sessions;
+use crate::slot::BoardSlot;
+use crate::subscription::{Occasion, Subscription, Wish};
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// We close, with this code.
+    Closed(CloseCode),
+    /// The connection broke.
+    Gone(io::ErrorKind),
+}
+
+impl End {
+    pub(crate) fn reason(self) -> String {
+        match self {
+            Self::Closed(code) => code.reason().to_owned(),
+            Self::Gone(kind) => kind.to_string(),
+        }
+    }
+
+    pub(crate) const fn code(self) -> Option<CloseCode> {
+        match self {
+            Self::Closed(code) => Some(code),
+            Self::Gone(_) => None,
+        }
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        Self::Gone(error.kind())
+    }
+}
+
+impl From<ReadError> for End {
+    fn from(error: ReadError) -> Self {
+        Self::Closed(match error {
+            ReadError::Protocol(_) => CloseCode::ProtocolError,
+            ReadError::TooBig => CloseCode::TooBig,
+            ReadError::Unsupported => CloseCode::Unsupported,
+            ReadError::BadPayload => CloseCode::InvalidPayload,
+        })
+    }
+}
+
+/// What is to be noted when a frame is out.
+#[derive(Debug)]
+pub(crate) enum Note {
+    /// Nothing but that it was one.
+    Reply,
+    Status(Arc<BoardSlot>),
+    State {
+        slot: Arc<BoardSlot>,
+        kind: Kind,
+        saved: Saved,
+        changed: Option<Instant>,
+    },
+}
+
+/// What a session has done, for its last log line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
+    pub(crate) bytes_sent: u64,
+    pub(crate) frames_sent: u64,
+    pub(crate) messages_read: u64,
+}
+
+/// The state of a session. Locked by whoever acts on it: its own task, or a round of deliveries.
+#[derive(Debug)]
+pub(crate) struct Core {
+    id: u64,
+    sessions: Arc<Sessions>,
+    connection: Connection,
+    /// In order of subscribing; few.
+    subscriptions: Vec<Subscription>,
+    outbox: Outbox<Note>,
+    budget: MessageBudget,
+    last_seen: Instant,
+    last_ping: Instant,
+    /// Since when nothing is subscribed.
+    idle_since: Option<Instant>,
+    /// Since when the socket has taken nothing of a waiting frame.
+    blocked_since: Option<Instant>,
+    slow: bool,
+    warned_unstable: bool,
+    pub(crate) totals: Totals,
+}
+
+impl Core {
+    pub(crate) fn new(id: u64, sessions: Arc<Sessions>, connection: Connection, now: Instant) -> Self {
+        let budget = MessageBudget::new(sessions.settings().messages_per_second, now);
+        Self {
+            id,
+            sessions,
+            connection,
+            subscriptions: Vec::new(),
+            outbox: Outbox::default(),
+            budget,
+            last_seen: now,
+            last_ping: now,
+            idle_since: Some(now),
+            blocked_since: None,
+            slow: false,
+            warned_unstable: false,
+            totals: Totals::default(),
+        }
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    pub(crate) const fn outbox(&self) -> &Outbox<Note> {
+        &self.outbox
+    }
+
+    /// The client was heard.
+    pub(crate) fn heard(&mut self, now: Instant) {
+        self.last_seen = now;
+        self.warned_unstable = false;
+    }
+
+    /// Acts on a message. `join` is how to be told of a board's changes.
+    pub(crate) fn take(
+        &mut self,
+        join: &dyn Fn(&BoardSlot),
+        message: ClientMessage,
+        now: Instant,
+    ) -> Result<(), End> {
+        // Long enough for any acknowledgement, which is free; what is longer is paid for before it is read.
+        const SHORT: usize = 256;
+        self.totals.messages_read += 1;
+        match message {
+            ClientMessage::Text(text) if text.len() <= SHORT => {
+                let command = parse_command(&text);
+                if let Ok(ClientCommand::Ack(ack)) = &command
+                    && self.painted(ack, now)
+                {
+                    return Ok(());
+                }
+                if self.pay(MESSAGE, now)? {
+                    self.act(join, command, now);
+                }
+            }
+            ClientMessage::Text(text) => {
+                if self.pay(MESSAGE, now)? {
+                    self.act(join, parse_command(&text), now);
+                }
+            }
+            ClientMessage::Ping(payload) => {
+                if self.pay(MESSAGE, now)? {
+                    self.outbox.push(frame::pong(&payload), Note::Reply);
+                }
+            }
+            ClientMessage::Pong => {
+                self.pay(MESSAGE, now)?;
+            }
+            ClientMessage::Fragment => {
+                self.pay(FRAGMENT, now)?;
+            }
+            ClientMessage::Close => return Err(End::Closed(CloseCode::Normal)),
+        }
+        Ok(())
+    }
+
+    /// Whether a message may be acted on.
+    fn pay(&mut self, cost: f64, now: Instant) -> Result<bool, End> {
+        match self.budget.take(cost, now) {
+            Verdict::Fine => return Ok(true),
+            Verdict::Refused => {
+                let allowed = self.sessions.settings().messages_per_second;
+                let message = format!("More than {allowed} messages a second; this one was ignored");
+                self.refuse(ErrorCode::RateLimited, &message);
+            }
+            Verdict::RefusedSilently => self.sessions.metrics().refused(ErrorCode::RateLimited),
+            Verdict::Flood => return Err(End::Closed(CloseCode::Flooding)),
+        }
+        Ok(false)
+    }
+
+    fn act(
+        &mut self,
+        join: &dyn Fn(&BoardSlot),
+        command: Result<ClientCommand, liqheat_wire::CommandError>,
+        now: Instant,
+    ) {
+        match command {
+            Ok(ClientCommand::Subscribe(subscribe)) => self.subscribe(join, subscribe, now),
+            Ok(ClientCommand::Unsubscribe(symbols)) => self.unsubscribe(&symbols, now),
+            // An acknowledgement of nothing that is on its way: late, or twice. It costs, and that is all.
+            Ok(ClientCommand::Ack(_)) => {}
+            Ok(ClientCommand::Ping) => {
+                let timestamp = format_time((self.sessions.settings().wall_clock)());
+                self.say(&ServerMessage::Pong { timestamp: &timestamp });
+            }
+            Err(error) => self.refuse(error.code, &error.message),
+        }
+    }
+
+    fn subscribe(&mut self, join: &dyn Fn(&BoardSlot), mut subscribe: Subscribe, now: Instant) {
+        let sessions = Arc::clone(&self.sessions);
+        let served = |symbol: &&String| sessions.hub().slot(symbol).is_some();
+        for symbol in subscribe.mismatch.keys().filter(served) {
+            sessions.metrics().hash_mismatches.inc();
+            debug!(event = "ws_error", session = self.id, symbol, "client has another hash");
+        }
+        for symbol in &subscribe.symbols {
+            let Some(slot) = sessions.hub().slot(symbol) else {
+                self.refuse(ErrorCode::InvalidSymbol, &sessions.hub().unknown_symbol(symbol));
+                continue;
+            };
+            let resume = subscribe.resume.remove(symbol);
+            if let Err((code, message)) = self.follow(join, slot, &subscribe, resume, now) {
+                self.refuse(code, &message);
+            }
+        }
+    }
+
+    fn follow(
+        &mut self,
+        join: &dyn Fn(&BoardSlot),
+        slot: &Arc<BoardSlot>,
+        subscribe: &Subscribe,
+        resume: Option<liqheat_wire::Position>,
+        now: Instant,
+    ) -> Result<(), (ErrorCode, String)> {
+        let known = self.position_of(slot.symbol());
+        let most = self.sessions.settings().subscriptions_max;
+        if known.is_none() && self.subscriptions.len() >= most {
+            let message =
+                format!("At most {most} symbols a connection; unsubscribe some, or open another one");
+            return Err((ErrorCode::RateLimited, message));
+        }
+        let invalid = |error: crate::view::ViewError| (ErrorCode::InvalidMessage, error.to_string());
+        let view = slot.view(subscribe.price_range, subscribe.bin).map_err(invalid)?;
+        slot.open_view(view).map_err(invalid)?;
+        let Connection { encoding, deflate, .. } = self.connection;
+        let form = Form { view, mode: subscribe.mode, encoding, deflate };
+        let tick = self.sessions.hub().settings().update_interval;
+        let wish = Wish { form, interval_s: subscribe.update_interval_s, resume };
+        let subscription = Subscription::new(Arc::clone(slot), wish, tick, now);
+        match known {
+            Some(index) => {
+                let before = std::mem::replace(&mut self.subscriptions[index], subscription);
+                slot.close_view(before.form().view);
+            }
+            None => {
+                self.subscriptions.reserve_exact(1);
+                self.subscriptions.push(subscription);
+                join(slot);
+            }
+        }
+        self.idle_since = None;
+        info!(event = "ws_subscribe", session = self.id, client_ip = %self.connection.client, symbol = slot.symbol());
+        let before_first_state = slot.with_board(|_| ()).is_none();
+        if before_first_state {
+            // There is no state to answer with yet; say so instead of saying nothing.
+            self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
+        }
+        Ok(())
+    }
+
+    fn position_of(&self, symbol: &str) -> Option<usize> {
+        self.subscriptions.iter().position(|subscription| subscription.slot().symbol() == symbol)
+    }
+
+    fn unsubscribe(&mut self, symbols: &[String], now: Instant) {
+        for symbol in symbols {
+            if self.sessions.hub().slot(symbol).is_none() {
+                let message = self.sessions.hub().unknown_symbol(symbol);
+                self.refuse(ErrorCode::InvalidSymbol, &message);
+            } else if let Some(index) = self.position_of(symbol) {
+                let subscription = self.subscriptions.remove(index);
+                leave(self.id, &subscription);
+                info!(event = "ws_unsubscribe", session = self.id, client_ip = %self.connection.client, symbol);
+            }
+        }
+        if self.subscriptions.is_empty() {
+            self.idle_since.get_or_insert(now);
+        }
+    }
+
+    /// Whether the acknowledged state was on its way.
+    fn painted(&mut self, ack: &Ack, now: Instant) -> bool {
+        let Some(index) = self.position_of(&ack.symbol) else { return false };
+        let subscription = &mut self.subscriptions[index];
+        let Some(state) = subscription.painted(ack.seq) else { return false };
+        let slot = subscription.slot();
+        // The age of an event says something about us only where the market is followed as it happens.
+        let is_live = matches!(slot.standing().state, FeedState::Live | FeedState::Lagging);
+        let wall = (self.sessions.settings().wall_clock)();
+        let after_event =
+            is_live.then(|| Duration::from_millis(wall.since(state.as_of).max(0).unsigned_abs()));
+        slot.metrics.painted(now.saturating_duration_since(state.sent), after_event);
+        true
+    }
+
+    fn refuse(&mut self, code: ErrorCode, message: &str) {
+        self.sessions.metrics().refused(code);
+        debug!(event = "ws_error", session = self.id, client_ip = %self.connection.client, ?code, message);
+        self.say(&ServerMessage::Error { code, message });
+    }
+
+    fn say(&mut self, message: &ServerMessage<'_>) {
+        self.reply(frame::text(&message.to_json()));
+    }
+
+    pub(crate) fn reply(&mut self, frame: Bytes) {
+        self.outbox.push(frame, Note::Reply);
+    }
+
+    /// Tells the client when to come back: everyone at another moment, so that they do not come all at once.
+    pub(crate) fn say_goaway(&mut self) {
+        let window = self.sessions.settings().drain_window.as_millis() as u64;
+        let reconnect_in_ms = fastrand::u64(0..=window);
+        self.say(&ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms });
+    }
+
+    /// Makes what there is to say, writes what the socket takes, and checks the limits.
+    pub(crate) fn pump(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+        now: Instant,
+    ) -> Result<(), End> {
+        self.flush(&mut write, now)?;
+        // States are made for a client that is ready for them only.
+        if self.outbox.is_empty() {
+            self.fill(now);
+            self.flush(&mut write, now)?;
+        }
+        self.check(now)
+    }
+
+    /// Puts the newest states into the empty outbox.
+    fn fill(&mut self, now: Instant) {
+        if self.slow {
+            self.warn_slow();
+        }
+        let settings = self.sessions.settings();
+        for subscription in &mut self.subscriptions {
+            if let Some((next, occasion)) = subscription.take_state(now, self.sessions.metrics()) {
+                let note = Note::State {
+                    slot: Arc::clone(subscription.slot()),
+                    kind: next.frame.kind,
+                    saved: next.frame.saved,
+                    changed: (occasion == Occasion::Change).then_some(next.changed),
+                };
+                self.outbox.push(next.frame.bytes, note);
+            }
+            if subscription.take_status(now, settings.status_every) {
+                let slot = subscription.slot();
+                self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
+            }
+        }
+        if now >= self.last_ping + settings.ping_every {
+            self.last_ping = now;
+            self.outbox.push(frame::ping(), Note::Reply);
+        }
+        if !self.warned_unstable && now >= self.unstable_at() {
+            self.warned_unstable = true;
+            let silent_s = (now - self.last_seen).as_secs();
+            let message = format!("Nothing heard for {silent_s} s; the connection is closed if that goes on");
+            self.say(&ServerMessage::Warning {
+                code: WarningCode::ConnectionUnstable,
+                message: &message,
+                dropped_messages: 0,
+            });
+        }
+    }
+
+    /// When a silent client is told so: two thirds of the way to being closed.
+    fn unstable_at(&self) -> Instant {
+        self.last_seen + self.sessions.settings().silent_after * 2 / 3
+    }
+
+    /// The client can be written to again: how many states it will never see, before the newest one.
+    fn warn_slow(&mut self) {
+        let skipped: u64 = self.subscriptions.iter().map(|s| s.missed().saturating_sub(1)).sum();
+        self.sessions.metrics().slow_consumers.dec();
+        self.slow = false;
+        let message = format!("Client too slow: {skipped} updates were skipped, the newest state follows");
+        self.say(&ServerMessage::Warning {
+            code: WarningCode::SlowConsumer,
+            message: &message,
+            dropped_messages: skipped,
+        });
+    }
+
+    pub(crate) fn flush(
+        &mut self,
+        write: impl FnMut(&[u8]) -> io::Result<usize>,
+        now: Instant,
+    ) -> Result<(), End> {
+        if self.outbox.is_empty() {
+            return Ok(());
+        }
+        let encoding = self.connection.encoding;
+        let flushed = self.outbox.flush(write, |note| noted(note, encoding))?;
+        let metrics = self.sessions.metrics();
+        if flushed.frames > 0 {
+            self.totals.frames_sent += flushed.frames;
+            metrics.frames_sent.inc_by(flushed.frames);
+            let second = (self.sessions.settings().wall_clock)().0.unsigned_abs() / 1_000;
+            metrics.sent_1m.add(second, flushed.frames);
+        }
+        if flushed.bytes > 0 {
+            self.totals.bytes_sent += flushed.bytes as u64;
+            metrics.bytes_sent.inc_by(flushed.bytes as u64);
+        }
+        if self.outbox.is_empty() {
+            self.blocked_since = None;
+        } else if flushed.bytes > 0 || self.blocked_since.is_none() {
+            self.blocked_since = Some(now);
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, now: Instant) -> Result<(), End> {
+        let settings = self.sessions.settings();
+        if self.connection.expires_at.is_some_and(|at| now >= at) {
+            return Err(End::Closed(CloseCode::Policy));
+        }
+        if now >= self.last_seen + settings.silent_after {
+            return Err(End::Closed(CloseCode::Silent));
+        }
+        if self.idle_since.is_some_and(|since| now >= since + settings.subscribe_within) {
+            return Err(End::Closed(CloseCode::Unsubscribed));
+        }
+        let Some(blocked_since) = self.blocked_since else {
+            return Ok(());
+        };
+        if now >= blocked_since + settings.stalled_after {
+            return Err(End::Closed(CloseCode::Stalled));
+        }
+        let missed_too_many = || self.subscriptions.iter().any(|s| s.missed() > settings.missed_max);
+        if !self.slow && (now >= blocked_since + settings.slow_after || missed_too_many()) {
+            self.slow = true;
+            self.sessions.metrics().slow_consumers.inc();
+            for subscription in &self.subscriptions {
+                subscription.slot().metrics.slow_consumers.inc();
+            }
+            warn!(
+                event = "slow_consumer",
+                session = self.id,
+                client_ip = %self.connection.client,
+                blocked_ms = (now - blocked_since).as_millis() as u64
+            );
+        }
+        Ok(())
+    }
+
+    /// The next moment at which there is something to do without being told of a change.
+    pub(crate) fn next_deadline(&self) -> Instant {
+        let settings = self.sessions.settings();
+        let mut next = self.last_seen + settings.silent_after;
+        let mut or = |at: Option<Instant>| next = at.map_or(next, |at| next.min(at));
+        or(self.connection.expires_at);
+        or(self.idle_since.map(|since| since + settings.subscribe_within));
+        if let Some(blocked_since) = self.blocked_since {
+            // Nothing can be written now: only the limits matter, and the socket itself.
+            let limit = if self.slow { settings.stalled_after } else { settings.slow_after };
+            or(Some(blocked_since + limit));
+            return next;
+        }
+        or(Some(self.last_ping + settings.ping_every));
+        or((!self.warned_unstable).then(|| self.unstable_at()));
+        for subscription in &self.subscriptions {
+            or(Some(subscription.next_deadline(settings.status_every)));
+        }
+        next
+    }
+
+    /// Nothing is delivered any more.
+    pub(crate) fn leave_all(&mut self) {
+        for subscription in self.subscriptions.drain(..) {
+            leave(self.id, &subscription);
+        }
+        if std::mem::take(&mut self.slow) {
+            self.sessions.metrics().slow_consumers.dec();
+        }
+    }
+}
+
+fn leave(id: u64, subscription: &Subscription) {
+    subscription.slot().close_view(subscription.form().view);
+    subscription.slot().leave(id);
+}
+
+/// A frame is out.
+fn noted(note: Note, encoding: Encoding) {
+    match note {
+        Note::Reply => {}
+        Note::Status(slot) => {
+            slot.metrics.messages_sent.inc();
+        }
+        Note::State { slot, kind, saved, changed } => {
+            slot.metrics.sent(kind, encoding, saved);
+            if let Some(changed) = changed {
+                slot.metrics.written(changed.elapsed());
+            }
+        }
+    }
+}

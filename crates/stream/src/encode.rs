@@ -1,0 +1,46 @@
+//! From what a board tells to the bytes of a message.
+
+use liqheat_wire::{BinaryState, LevelMessage, ServerMessage, StateData, encode_state, format_time};
+
+use crate::board::Told;
+use crate::metrics::Encoding;
+
+/// The payload of the message, without framing.
+pub(crate) fn encode(symbol: &str, told: &Told, encoding: Encoding) -> Vec<u8> {
+    match encoding {
+        Encoding::Json => json(symbol, told),
+        Encoding::Binary => encode_state(&BinaryState {
+            symbol,
+            timestamp: told.as_of,
+            epoch: &told.epoch,
+            from: told.from,
+            seq: told.seq,
+            hash: told.hash,
+            current_price: told.price,
+            positions_created: told.counters.created,
+            positions_consumed: told.counters.consumed,
+            cells: &told.cells,
+        }),
+    }
+}
+
+fn json(symbol: &str, told: &Told) -> Vec<u8> {
+    let level = |cell: &liqheat_wire::Cell| LevelMessage {
+        price: cell.price.into(),
+        long_density: cell.long_usd,
+        short_density: cell.short_usd,
+    };
+    let data = StateData {
+        levels: told.cells.iter().map(level).collect(),
+        current_price: told.price.into(),
+        positions_created: told.counters.created,
+        positions_consumed: told.counters.consumed,
+    };
+    let (timestamp, hash) = (format_time(told.as_of), told.hash.to_string());
+    let (timestamp, hash, epoch, seq) = (timestamp.as_str(), hash.as_str(), &*told.epoch, told.seq);
+    let message = match told.from {
+        Some(from) => ServerMessage::Delta { symbol, timestamp, epoch, from, seq, hash, data },
+        None => ServerMessage::Snapshot { symbol, timestamp, epoch, seq, hash, data },
+    };
+    message.to_json()
+}

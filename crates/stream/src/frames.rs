@@ -1,0 +1,119 @@
+//! Frames of one state, made when the first client needs them and shared by all others that need the same.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use liqheat_wire::Mode;
+
+use crate::metrics::{Encoding, Kind, Saved};
+use crate::view::View;
+
+/// How a client wants its states. All that want the same from the same position get the same bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Form {
+    pub(crate) view: View,
+    pub(crate) mode: Mode,
+    pub(crate) encoding: Encoding,
+    pub(crate) deflate: bool,
+}
+
+/// A frame that brings a client to the newest state.
+#[derive(Debug, Clone)]
+pub(crate) struct StateFrame {
+    pub(crate) bytes: Bytes,
+    pub(crate) kind: Kind,
+    pub(crate) saved: Saved,
+}
+
+type Key = (Form, Option<u64>);
+
+/// The frames of one state.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    by_key: HashMap<Key, StateFrame>,
+    bytes: usize,
+    /// What a level of a plain whole state took lately, by encoding: to tell what a difference saves.
+    level_bytes: [Option<f64>; 2],
+}
+
+impl Frames {
+    /// More frames than this (clients at that many different lags, times views) are made anew each time.
+    const KEPT_MAX: usize = 256;
+    /// The same, in bytes.
+    const BYTES_MAX: usize = 16 * 1_024 * 1_024;
+
+    pub(crate) fn get(&self, key: &Key) -> Option<&StateFrame> {
+        self.by_key.get(key)
+    }
+
+    pub(crate) fn keep(&mut self, key: Key, frame: &StateFrame) {
+        if self.by_key.len() < Self::KEPT_MAX && self.bytes + frame.bytes.len() <= Self::BYTES_MAX {
+            self.bytes += frame.bytes.len();
+            self.by_key.insert(key, frame.clone());
+        }
+    }
+
+    /// The state changed: all of them are old.
+    pub(crate) fn clear(&mut self) {
+        self.by_key.clear();
+        self.bytes = 0;
+    }
+
+    /// What a message of so many bytes and levels saved, in comparison with a plain whole state.
+    pub(crate) fn saved(
+        &mut self,
+        encoding: Encoding,
+        kind: Kind,
+        (plain, framed): (usize, usize),
+        (levels, live): (usize, usize),
+    ) -> Saved {
+        let by_deflate = plain.saturating_sub(framed) as u64;
+        let known = &mut self.level_bytes[encoding as usize];
+        if kind == Kind::Snapshot && levels > 0 {
+            *known = Some(plain as f64 / levels as f64);
+        }
+        let whole = known.map_or(0.0, |bytes| bytes * live as f64);
+        let by_delta = if kind == Kind::Delta { (whole - plain as f64).max(0.0) as u64 } else { 0 };
+        Saved { by_delta, by_deflate }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(bytes: usize) -> StateFrame {
+        StateFrame { bytes: Bytes::from(vec![0; bytes]), kind: Kind::Snapshot, saved: Saved::default() }
+    }
+
+    fn key(from: u64) -> Key {
+        let (view, mode) = (View::default(), Mode::Delta);
+        (Form { view, mode, encoding: Encoding::Json, deflate: false }, Some(from))
+    }
+
+    #[test]
+    fn they_are_bounded_in_number_and_bytes() {
+        let mut frames = Frames::default();
+        for from in 0..1_000 {
+            frames.keep(key(from), &frame(10));
+        }
+        assert_eq!(frames.by_key.len(), Frames::KEPT_MAX);
+        frames.clear();
+        for from in 0..100 {
+            frames.keep(key(from), &frame(1_024 * 1_024));
+        }
+        assert_eq!(frames.by_key.len(), 16);
+        assert!(frames.get(&key(3)).is_some() && frames.get(&key(50)).is_none());
+        frames.clear();
+        assert!(frames.get(&key(3)).is_none());
+    }
+
+    #[test]
+    fn savings_are_counted_against_the_plain_whole() {
+        let mut frames = Frames::default();
+        let mut saved = |kind, sizes, levels| frames.saved(Encoding::Json, kind, sizes, levels);
+        assert_eq!(saved(Kind::Delta, (100, 100), (2, 10)), Saved::default(), "nothing to compare with yet");
+        assert_eq!(saved(Kind::Snapshot, (1_000, 400), (10, 10)), Saved { by_delta: 0, by_deflate: 600 });
+        assert_eq!(saved(Kind::Delta, (300, 300), (2, 20)), Saved { by_delta: 1_700, by_deflate: 0 });
+    }
+}

@@ -1,0 +1,91 @@
+//! All sessions of a server: how many there may be, and how they end together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::broadcast;
+use crate::hub::Hub;
+use crate::metrics::StreamMetrics;
+use crate::settings::SessionSettings;
+
+/// All sessions of this server.
+#[derive(Debug)]
+pub struct Sessions {
+    hub: Arc<Hub>,
+    settings: SessionSettings,
+    tracker: TaskTracker,
+    closing: CancellationToken,
+    next_id: AtomicU64,
+}
+
+impl Sessions {
+    /// No sessions yet; cancelling `closing` ends all that come. Begins to send out the changes of all boards, so
+    /// it must be called on an async runtime.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, settings: SessionSettings, closing: CancellationToken) -> Arc<Self> {
+        let tracker = TaskTracker::new();
+        for slot in hub.slots() {
+            for task in broadcast::tasks(slot, &closing) {
+                tracker.spawn(task);
+            }
+        }
+        Arc::new(Self { hub, settings, tracker, closing, next_id: AtomicU64::new(1) })
+    }
+
+    /// The boards that are served.
+    #[must_use]
+    pub const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Limits and rhythms.
+    #[must_use]
+    pub const fn settings(&self) -> &SessionSettings {
+        &self.settings
+    }
+
+    /// Takes a place for one more connection; `None` when all are taken. The place is given back on drop.
+    #[must_use]
+    pub fn reserve(self: &Arc<Self>) -> Option<Place> {
+        let metrics = &self.hub.metrics;
+        metrics.take_place(self.settings.connections_max).then(|| Place { metrics: Arc::clone(metrics) })
+    }
+
+    /// Runs a task that ends with the server: awaited by [`Sessions::drained`].
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(task);
+    }
+
+    /// Waits until every session has ended; to be called after `closing` was cancelled.
+    pub async fn drained(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    pub(crate) fn metrics(&self) -> &StreamMetrics {
+        &self.hub.metrics
+    }
+
+    pub(crate) const fn closing(&self) -> &CancellationToken {
+        &self.closing
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// One of the connections that are allowed at once.
+#[derive(Debug)]
+pub struct Place {
+    metrics: Arc<StreamMetrics>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.active_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

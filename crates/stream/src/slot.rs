@@ -1,0 +1,317 @@
+//! One symbol: its board, the frames of its newest state, and who follows it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use liqheat_market::{Price, UnixMs};
+use liqheat_wire::{FeedState, Mode, Position, ServerMessage, StateHash, format_time};
+use tokio::time::Instant;
+
+use crate::board::{Board, BoardUpdate};
+use crate::broadcast::Followers;
+use crate::encode::encode;
+use crate::frame;
+use crate::frames::{Form, Frames, StateFrame};
+use crate::metrics::{Encoding, Kind, StreamMetrics, SymbolMetrics};
+use crate::session::Line;
+use crate::view::{View, ViewError};
+
+/// How a symbol's data stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// In a word.
+    pub state: FeedState,
+    /// Time of the newest market event, if there was one.
+    pub as_of: Option<UnixMs>,
+}
+
+/// Where a client is: a state it has. As [`Position`], but cheap to compare and to keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) epoch: Arc<str>,
+    pub(crate) seq: u64,
+}
+
+/// A state or a difference, for those who ask instead of listening.
+#[derive(Debug, Clone)]
+pub struct StateMessage {
+    /// A snapshot or delta message, without framing.
+    pub body: Vec<u8>,
+    /// Hash of the state it leads to.
+    pub hash: StateHash,
+    /// Whether the asker has that state already.
+    pub up_to_date: bool,
+}
+
+/// A frame, and what it leads to.
+#[derive(Debug, Clone)]
+pub(crate) struct NextState {
+    pub(crate) frame: StateFrame,
+    pub(crate) at: At,
+    pub(crate) as_of: UnixMs,
+    /// When the board came to this state.
+    pub(crate) changed: Instant,
+}
+
+/// One symbol's board, its shared frames and its followers.
+#[derive(Debug)]
+pub struct BoardSlot {
+    symbol: String,
+    /// Locked while a state is taken in or a frame is made (about a millisecond at most), never across an
+    /// await.
+    inner: Mutex<Inner>,
+    /// Ways in which the board is looked at, besides the whole, with the number of those who do. Locked for a
+    /// few instructions.
+    views: Mutex<HashMap<View, usize>>,
+    followers: Followers,
+    pub(crate) metrics: SymbolMetrics,
+}
+
+#[derive(Debug)]
+struct Inner {
+    board: Option<Board>,
+    changed: Instant,
+    standing: Standing,
+    frames: Frames,
+    /// The status message of now.
+    status: Option<Bytes>,
+}
+
+impl BoardSlot {
+    /// Different views of a symbol at once: each costs an encoding of its own with every change.
+    const VIEWS_MAX: usize = 256;
+
+    pub(crate) fn new(symbol: String, metrics: &StreamMetrics) -> Self {
+        let inner = Inner {
+            board: None,
+            changed: Instant::now(),
+            standing: Standing { state: FeedState::WarmingUp, as_of: None },
+            frames: Frames::default(),
+            status: None,
+        };
+        let metrics = SymbolMetrics::new(metrics, &symbol);
+        Self {
+            symbol,
+            inner: Mutex::new(inner),
+            views: Mutex::default(),
+            followers: Followers::new(),
+            metrics,
+        }
+    }
+
+    /// The symbol's name.
+    #[must_use]
+    pub fn symbol(&self) -> &str {
+        &self.symbol
+    }
+
+    /// Takes the newest state and tells followers if it differs. Returns whether it did.
+    pub fn publish(&self, update: BoardUpdate) -> bool {
+        let changed = {
+            let mut inner = self.lock();
+            inner.standing.as_of = inner.standing.as_of.max(Some(update.as_of));
+            inner.status = None;
+            let changed = match &mut inner.board {
+                Some(board) => board.apply(update),
+                None => {
+                    inner.board = Some(Board::new(update));
+                    true
+                }
+            };
+            if changed {
+                inner.frames.clear();
+                inner.changed = Instant::now();
+            }
+            changed
+        };
+        if changed {
+            self.followers.tell();
+        }
+        changed
+    }
+
+    /// Says how the data stands; followers are told when the word changed.
+    pub fn set_standing(&self, state: FeedState, as_of: Option<UnixMs>) {
+        let changed = {
+            let mut inner = self.lock();
+            let changed = inner.standing.state != state;
+            inner.standing = Standing { state, as_of: inner.standing.as_of.max(as_of) };
+            inner.status = None;
+            changed
+        };
+        if changed {
+            self.followers.tell();
+        }
+    }
+
+    /// How the data stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.lock().standing
+    }
+
+    /// Looks at the board; `None` before its first state.
+    pub fn with_board<T>(&self, look: impl FnOnce(&Board) -> T) -> Option<T> {
+        self.lock().board.as_ref().map(look)
+    }
+
+    /// Number of subscriptions now.
+    #[must_use]
+    pub fn subscriptions(&self) -> usize {
+        self.followers.count()
+    }
+
+    pub(crate) const fn followers(&self) -> &Followers {
+        &self.followers
+    }
+
+    /// The form of a view that all who mean it share.
+    ///
+    /// # Errors
+    /// When its levels are not made of whole levels of the board.
+    pub fn view(&self, price_range: Option<(Price, Price)>, bin: Option<Price>) -> Result<View, ViewError> {
+        let view = View { price_range, bin };
+        let Some(base_bin) = self.with_board(Board::base_bin) else {
+            return Ok(view);
+        };
+        match bin {
+            Some(bin) if bin.units() % base_bin.units().max(1) != 0 => {
+                Err(ViewError::NotAMultiple { symbol: self.symbol.clone(), base_bin })
+            }
+            _ => Ok(view.canonical(base_bin)),
+        }
+    }
+
+    /// Begins to look at the board in a way of one's own.
+    ///
+    /// # Errors
+    /// When there are too many different ones already.
+    pub(crate) fn open_view(&self, view: View) -> Result<(), ViewError> {
+        if view.is_whole() {
+            return Ok(());
+        }
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if views.len() >= Self::VIEWS_MAX && !views.contains_key(&view) {
+            return Err(ViewError::TooMany { symbol: self.symbol.clone(), most: Self::VIEWS_MAX });
+        }
+        *views.entry(view).or_default() += 1;
+        Ok(())
+    }
+
+    pub(crate) fn close_view(&self, view: View) {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = views.get_mut(&view) {
+            *count -= 1;
+            if *count == 0 {
+                views.remove(&view);
+            }
+        }
+    }
+
+    pub(crate) fn join(&self, line: &Arc<Line>) {
+        self.followers.add(line);
+        self.metrics.subscriptions.inc();
+    }
+
+    pub(crate) fn leave(&self, id: u64) {
+        if self.followers.remove(id) {
+            self.metrics.subscriptions.dec();
+        }
+    }
+
+    /// How many changes a client at this position lacks; `None` before the first state.
+    pub(crate) fn missed(&self, at: Option<&At>) -> Option<u64> {
+        let inner = self.lock();
+        let board = inner.board.as_ref()?;
+        match at {
+            Some(at) if at.epoch == *board.epoch() => Some(board.seq().abs_diff(at.seq)),
+            _ => Some(1),
+        }
+    }
+
+    /// The frame that leads from a position to the newest state; `None` before the first state, or when the
+    /// client has it.
+    pub(crate) fn next_state(&self, form: &Form, at: Option<&At>) -> Option<NextState> {
+        let mut inner = self.lock();
+        let Inner { board, frames, changed, .. } = &mut *inner;
+        let board = board.as_ref()?;
+        let from = at.filter(|at| at.epoch == *board.epoch()).map(|at| at.seq);
+        if from == Some(board.seq()) {
+            return None;
+        }
+        let leads_to = At { epoch: Arc::clone(board.epoch()), seq: board.seq() };
+        let (as_of, changed) = (board.as_of(), *changed);
+        let key = (*form, from);
+        if let Some(frame) = frames.get(&key) {
+            return Some(NextState { frame: frame.clone(), at: leads_to, as_of, changed });
+        }
+        let told = board.tell(&form.view, form.mode, from);
+        let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
+        let payload = encode(&self.symbol, &told, form.encoding);
+        let bytes = frame::state(&payload, form.encoding, form.deflate);
+        let sizes = (payload.len(), bytes.len());
+        let saved = frames.saved(form.encoding, kind, sizes, (told.cells.len(), board.levels()));
+        let frame = StateFrame { bytes, kind, saved };
+        self.metrics.made(kind, form.encoding);
+        frames.keep(key, &frame);
+        Some(NextState { frame, at: leads_to, as_of, changed })
+    }
+
+    /// The message (without framing) that leads from a position to the newest state: a delta where one will
+    /// do, else a snapshot. `None` before the first state. The same difference as the socket sends.
+    #[must_use]
+    pub fn message_since(
+        &self,
+        position: Option<&Position>,
+        view: &View,
+        encoding: Encoding,
+    ) -> Option<StateMessage> {
+        self.with_board(|board| {
+            let here = position.filter(|position| *position.epoch == **board.epoch());
+            let from = here.map(|position| position.seq);
+            let told = board.tell(view, Mode::Delta, from);
+            StateMessage {
+                body: encode(&self.symbol, &told, encoding),
+                hash: told.hash,
+                up_to_date: from == Some(board.seq()),
+            }
+        })
+    }
+
+    /// The newest state as a JSON snapshot message (without framing).
+    #[must_use]
+    pub fn snapshot_json(&self) -> Option<Vec<u8>> {
+        self.message_since(None, &View::default(), Encoding::Json).map(|message| message.body)
+    }
+
+    /// A status message in a frame.
+    pub(crate) fn status_frame(&self) -> Bytes {
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        let (standing, board) = (inner.standing, &inner.board);
+        let made = inner.status.get_or_insert_with(|| {
+            let as_of = standing.as_of.map(format_time);
+            let message = ServerMessage::Status {
+                symbol: &self.symbol,
+                state: standing.state,
+                as_of: as_of.as_deref(),
+                seq: board.as_ref().map_or(0, Board::seq),
+            };
+            frame::text(&message.to_json())
+        });
+        made.clone()
+    }
+
+    /// When the board came to the state it has, and which one that is.
+    pub(crate) fn last_change(&self) -> Option<(u64, Instant)> {
+        let inner = self.lock();
+        inner.board.as_ref().map(|board| (board.seq(), inner.changed))
+    }
+
+    /// A panic inside means a broken invariant of the board, which tests must find; sessions go on with the
+    /// last state rather than dying one after the other.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,8 @@
+//! Sessions over real sockets, seen from the client's side.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+mod forms;
+mod limits;
+mod session;
+mod world;

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Feeds made-up bytes to everything that reads bytes from outside.
+#
+#   scripts/fuzz.sh [SECONDS] [TARGET..]     a minute for each of all targets, unless said otherwise
+#
+# No sanitizer: the project has no unsafe code, and without one the stable compiler will do. What is found is
+# kept in fuzz/artifacts; the inputs that reached something new are kept in fuzz/corpus.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+seconds="${1:-60}"
+shift || true
+
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    echo "installing cargo-fuzz" >&2
+    cargo install --quiet --locked cargo-fuzz
+fi
+targets=("$@")
+if [ "${#targets[@]}" -eq 0 ]; then
+    mapfile -t targets < <(cargo fuzz list)
+fi
+for target in "${targets[@]}"; do
+    echo "fuzzing $target for $seconds s" >&2
+    cargo fuzz run --sanitizer none "$target" -- -max_total_time="$seconds" -max_len=4096 -verbosity=0 -print_final_stats=1
+done

@@ -33,10 +33,14 @@ pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<Exi
     if bench.what.is_empty() || over_a_year.copied().any(wanted) {
         run_over_a_year(bench, stop)?;
     }
+    let mut ok = true;
     if wanted(BenchPart::Fanout) && !stop.is_cancelled() {
-        return fanout::run(&bench.fanout, stop);
+        ok &= fanout::run(&bench.fanout, stop)?;
     }
-    Ok(if stop.is_cancelled() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if wanted(BenchPart::Bandwidth) && !stop.is_cancelled() {
+        ok &= fanout::bandwidth::run(bench.fanout.seconds, stop)?;
+    }
+    Ok(if ok && !stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn run_over_a_year(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<()> {

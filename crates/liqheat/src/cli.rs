@@ -220,9 +220,10 @@ Examples:
   liqheat bench ledger grid
   liqheat bench fanout
   liqheat bench fanout --clients 10000 --seconds 600 --rows json
-  liqheat bench fanout --rows json --stalled 0.1 --seconds 60")]
+  liqheat bench fanout --rows json --stalled 0.1 --seconds 60
+  liqheat bench bandwidth")]
 pub(crate) struct Bench {
-    /// What to measure; everything but fanout by default, which takes two minutes and both cores.
+    /// What to measure; everything but fanout and bandwidth by default, which take minutes.
     #[arg(value_enum, value_name = "WHAT")]
     pub(crate) what: Vec<BenchPart>,
     /// Recorded market data to load (a parquet file of 5-minute klines); a simulated year without.
@@ -246,12 +247,14 @@ pub(crate) enum BenchPart {
     Start,
     /// One update to many clients, beside a plain write loop and nchan.
     Fanout,
+    /// Bytes that a client of the demo receives, in each form.
+    Bandwidth,
 }
 
 impl BenchPart {
     /// Needs no market data, but both cores and minutes.
     pub(crate) const fn is_of_the_stream(self) -> bool {
-        matches!(self, Self::Fanout)
+        matches!(self, Self::Fanout | Self::Bandwidth)
     }
 }
 

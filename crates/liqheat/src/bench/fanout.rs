@@ -5,6 +5,7 @@
 //! Every state that reaches a client is checked against its hash.
 
 mod arrivals;
+pub(super) mod bandwidth;
 mod check;
 mod child;
 mod frames;
@@ -15,7 +16,6 @@ mod nchan;
 mod report;
 mod serving;
 
-use std::process::ExitCode;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -36,18 +36,18 @@ pub(crate) use serving::{floor, server};
 /// Time for servers to settle before their memory is read, and for the last frames to arrive.
 const SETTLE: Duration = Duration::from_millis(1_500);
 
-/// Measures all rows and prints them.
+/// Measures all rows and prints them. Returns whether every state was as promised.
 ///
 /// # Errors
 /// When the machine does not allow so many clients, or something cannot be started.
-pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     limits::check_clients(arguments.clients)?;
     println!(
         "fanout: {} clients, {} bytes x {} a second x {} s, {} symbol(s)",
         arguments.clients,
         serving::sample(arguments.levels).len(),
         arguments.hz,
-        arguments.seconds.as_secs_f64(),
+        seconds(arguments).as_secs_f64(),
         arguments.symbols
     );
     let mut figures = Vec::new();
@@ -76,7 +76,12 @@ pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::R
     for line in report::remarks(&figures) {
         println!("{line}");
     }
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(!failed)
+}
+
+/// Of traffic in each row.
+fn seconds(arguments: &FanoutArgs) -> Duration {
+    arguments.seconds.unwrap_or(Duration::from_secs(10))
 }
 
 /// A server to measure.
@@ -157,7 +162,7 @@ fn measure(
     // Memory under traffic is compared between here and the end.
     load.read_for(SETTLE, &stamps)?;
     let early = Usage::of(peer.id())?;
-    load.read_for(arguments.seconds.saturating_sub(SETTLE), &stamps)?;
+    load.read_for(seconds(arguments).saturating_sub(SETTLE), &stamps)?;
     let late = Usage::of(peer.id())?;
     let counts = load.counts();
     drop(publisher);

@@ -23,9 +23,9 @@ pub(crate) struct FanoutArgs {
     /// Clients, each with a connection of its own.
     #[arg(long, env = "LIQHEAT_BENCH_CLIENTS", default_value = "1000", value_name = "N", value_parser = count(1, 1_000_000))]
     pub(crate) clients: usize,
-    /// Seconds of traffic in each row.
-    #[arg(long, env = "LIQHEAT_BENCH_SECONDS", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) seconds: Duration,
+    /// Seconds of traffic in each row [default: 10; 60 for bandwidth]
+    #[arg(long, env = "LIQHEAT_BENCH_SECONDS", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) seconds: Option<Duration>,
     /// Updates a second of each symbol.
     #[arg(long, env = "LIQHEAT_BENCH_HZ", default_value = "5", value_parser = rate, value_name = "N")]
     pub(crate) hz: f64,

@@ -147,8 +147,8 @@ pub(super) fn remarks(figures: &[Figures]) -> Vec<String> {
             lines.push(format!(
                 "{name}: p99 of the others is {:.2} of a run without; server {:.1} MB after {:.1} s, {:.1} MB at the end",
                 p99(row) / p99(undisturbed).max(1.0),
-                Duration::from_micros(row.early.at_micros - row.idle.at_micros).as_secs_f64(),
                 megabytes(row.early),
+                Duration::from_micros(row.early.at_micros - row.idle.at_micros).as_secs_f64(),
                 megabytes(row.late)
             ));
         }

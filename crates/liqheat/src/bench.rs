@@ -5,6 +5,7 @@
 
 mod bar;
 mod data;
+mod fanout;
 mod grid;
 mod ledger;
 mod load;
@@ -14,18 +15,40 @@ mod start;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
+use tokio_util::sync::CancellationToken;
+
 use crate::cli::{Bench, BenchPart};
 use data::Year;
 
-pub(crate) fn run(bench: &Bench) -> anyhow::Result<ExitCode> {
-    let folder = tempfile::tempdir()?;
+pub(crate) use fanout::{floor, server};
+
+pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     println!("machine: {}", machine::describe());
     if cfg!(debug_assertions) {
         println!("this is a debug build; figures mean something with `cargo build --release` only");
     }
+    let wanted = |part: BenchPart| bench.what.contains(&part);
+    let over_a_year = BenchPart::value_variants().iter().filter(|part| !part.is_of_the_stream());
+    if bench.what.is_empty() || over_a_year.copied().any(wanted) {
+        run_over_a_year(bench, stop)?;
+    }
+    let mut ok = true;
+    if wanted(BenchPart::Fanout) && !stop.is_cancelled() {
+        ok &= fanout::run(&bench.fanout, stop)?;
+    }
+    if wanted(BenchPart::Bandwidth) && !stop.is_cancelled() {
+        ok &= fanout::bandwidth::run(bench.fanout.seconds, stop)?;
+    }
+    Ok(if ok && !stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_over_a_year(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
     let year = Year::load(bench.klines.as_deref(), folder.path())?;
     println!("data: {}", year.describe());
-    let wanted = |part: BenchPart| bench.what.is_empty() || bench.what.contains(&part);
+    let wanted =
+        |part: BenchPart| !stop.is_cancelled() && (bench.what.is_empty() || bench.what.contains(&part));
     if wanted(BenchPart::Ledger) {
         ledger::run(&year)?;
     }
@@ -41,7 +64,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<ExitCode> {
     if wanted(BenchPart::Start) {
         start::run(&year, folder.path())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Prints a figure beside the limit it has to keep.

@@ -1,5 +1,6 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
+mod bench;
 mod front;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
+pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
 pub(crate) use front::Front;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
@@ -61,6 +63,12 @@ pub(crate) enum Command {
     Ingest(Ingest),
     /// Print the figures of the README, measured on this machine.
     Bench(Bench),
+    /// What `bench fanout` measures: the real front and sessions over made-up boards.
+    #[command(hide = true)]
+    BenchServer(BenchServer),
+    /// What `bench fanout` compares with: one plain write a client.
+    #[command(hide = true)]
+    BenchFloor(BenchFloor),
 }
 
 #[derive(Debug, Args)]
@@ -107,7 +115,7 @@ impl Command {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Ingest(_) | Self::Bench(_) => None,
+            Self::Ingest(_) | Self::Bench(_) | Self::BenchServer(_) | Self::BenchFloor(_) => None,
         }
     }
 }
@@ -209,14 +217,20 @@ pub(crate) struct Ingest {
 #[command(after_help = "\
 Examples:
   liqheat bench
-  liqheat bench ledger grid")]
+  liqheat bench ledger grid
+  liqheat bench fanout
+  liqheat bench fanout --clients 10000 --seconds 600 --rows json
+  liqheat bench fanout --rows json --stalled 0.1 --seconds 60
+  liqheat bench bandwidth")]
 pub(crate) struct Bench {
-    /// What to measure; everything by default.
+    /// What to measure; everything but fanout and bandwidth by default, which take minutes.
     #[arg(value_enum, value_name = "WHAT")]
     pub(crate) what: Vec<BenchPart>,
     /// Recorded market data to load (a parquet file of 5-minute klines); a simulated year without.
     #[arg(long, env = "LIQHEAT_BENCH_KLINES", value_name = "FILE")]
     pub(crate) klines: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fanout: FanoutArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -231,6 +245,17 @@ pub(crate) enum BenchPart {
     Load,
     /// `serve` over an existing file to the first frame.
     Start,
+    /// One update to many clients, beside a plain write loop and nchan.
+    Fanout,
+    /// Bytes that a client of the demo receives, in each form.
+    Bandwidth,
+}
+
+impl BenchPart {
+    /// Needs no market data, but both cores and minutes.
+    pub(crate) const fn is_of_the_stream(self) -> bool {
+        matches!(self, Self::Fanout | Self::Bandwidth)
+    }
 }
 
 #[derive(Debug, Args)]

@@ -23,7 +23,8 @@ fn mentions(command: &clap::Command, wanted: &mut BTreeSet<String>) {
             defaults.filter(|_| argument.get_action().takes_values()).map(|value| format!("`{value}`")),
         );
     }
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set())
+    {
         wanted.insert(format!("`liqheat {}`", below.get_name()));
         mentions(below, wanted);
     }

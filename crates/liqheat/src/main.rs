@@ -51,7 +51,12 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
         }),
-        Command::Bench(bench) => bench::run(&bench),
+        Command::Bench(bench) => runtime()?.block_on(async {
+            let stop = stop::on_signal()?;
+            tokio::task::spawn_blocking(move || bench::run(&bench, &stop)).await?
+        }),
+        Command::BenchServer(arguments) => runtime()?.block_on(bench::server(arguments)),
+        Command::BenchFloor(arguments) => bench::floor(&arguments),
     }
 }
 

@@ -169,6 +169,26 @@ impl Server {
         Ok(Self { app, feed, closing })
     }
 
+    /// A server over empty boards that somebody else moves: the same front and sessions, and nothing behind
+    /// them. For measuring what they cost.
+    ///
+    /// # Errors
+    /// When the settings of tokens cannot be used.
+    pub fn over_boards(
+        store: Store,
+        boards: Vec<String>,
+        mut settings: ServerSettings,
+    ) -> Result<Self, ServeError> {
+        let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
+        fit_into_descriptors(&mut settings);
+        let closing = CancellationToken::new();
+        let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
+        let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
+        let clock = Arc::new(MarketClock::Wall);
+        let app = Arc::new(App::new(settings, store, sessions, clock, BTreeMap::new(), 1.0, tokens));
+        Ok(Self { app, feed: None, closing })
+    }
+
     /// What requests and tasks share, for tests that look inside.
     #[must_use]
     pub const fn app(&self) -> &Arc<App> {

@@ -4,6 +4,7 @@
 
 mod access;
 mod agreed;
+mod fanout;
 mod http;
 mod ingest;
 mod market;

@@ -1,0 +1,176 @@
+//! `bench fanout`: what one update to many clients costs, beside what it must cost at least.
+//!
+//! Each row is a server in a process of its own, the same load client, the same number of clients, bytes and
+//! updates a second. The floor is one plain write(2) a client from one loop; nchan is what others install.
+//! Every state that reaches a client is checked against its hash.
+
+mod arrivals;
+pub(super) mod bandwidth;
+mod check;
+mod child;
+mod frames;
+mod limits;
+mod load;
+mod market;
+mod nchan;
+mod report;
+mod serving;
+
+use std::rc::Rc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::ensure;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{FanoutArgs, Row};
+use arrivals::Stamps;
+use child::{Server, Usage};
+use load::{Ask, Expects, Load};
+use market::Market;
+use nchan::{Nchan, Publisher};
+use report::Figures;
+
+pub(crate) use serving::{floor, server};
+
+/// Time for servers to settle before their memory is read, and for the last frames to arrive.
+const SETTLE: Duration = Duration::from_millis(1_500);
+
+/// Measures all rows and prints them. Returns whether every state was as promised.
+///
+/// # Errors
+/// When the machine does not allow so many clients, or something cannot be started.
+pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
+    limits::check_clients(arguments.clients)?;
+    println!(
+        "fanout: {} clients, {} bytes x {} a second x {} s, {} symbol(s)",
+        arguments.clients,
+        serving::sample(arguments.levels).len(),
+        arguments.hz,
+        seconds(arguments).as_secs_f64(),
+        arguments.symbols
+    );
+    let mut figures = Vec::new();
+    let mut failed = false;
+    for row in arguments.rows.iter().copied() {
+        let stalls: &[f64] = if arguments.stalled > 0.0 { &[0.0, arguments.stalled] } else { &[0.0] };
+        for stalled in stalls {
+            if stop.is_cancelled() {
+                failed = true;
+                break;
+            }
+            match measure(row, *stalled, arguments, stop) {
+                Ok(row) => {
+                    failed |= row.has_faults();
+                    figures.push(row);
+                }
+                Err(error) if row == Row::Nchan => println!("nchan: {error:#}"),
+                Err(error) => {
+                    failed = true;
+                    println!("{}: {error:#}", report::name(row, *stalled));
+                }
+            }
+        }
+    }
+    println!("{}", report::table(&figures));
+    for line in report::remarks(&figures) {
+        println!("{line}");
+    }
+    Ok(!failed)
+}
+
+/// Of traffic in each row.
+fn seconds(arguments: &FanoutArgs) -> Duration {
+    arguments.seconds.unwrap_or(Duration::from_secs(10))
+}
+
+/// A server to measure.
+enum Peer {
+    Own(Server),
+    Nchan(Nchan, Stamps),
+}
+
+impl Peer {
+    fn start(row: Row, arguments: &FanoutArgs) -> anyhow::Result<Self> {
+        let (hz, levels) = (arguments.hz, arguments.levels);
+        let words = match row {
+            Row::Nchan => return Ok(Self::Nchan(Nchan::start()?, Stamps::default())),
+            Row::Floor => format!("bench-floor --hz {hz} --levels {levels}"),
+            _ => format!(
+                "bench-server --hz {hz} --levels {levels} --changes {} --symbols {} --connections {} --log error",
+                arguments.changes, arguments.symbols, arguments.clients
+            ),
+        };
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        Ok(Self::Own(Server::start(&words)?))
+    }
+
+    fn id(&self) -> u32 {
+        match self {
+            Self::Own(server) => server.id(),
+            Self::Nchan(nchan, _) => nchan.worker,
+        }
+    }
+
+    fn stamps(&self) -> Stamps {
+        match self {
+            Self::Own(server) => server.stamps.clone(),
+            Self::Nchan(_, stamps) => stamps.clone(),
+        }
+    }
+
+    fn ask(&self, row: Row, arguments: &FanoutArgs) -> Ask {
+        let (address, path) = match self {
+            Self::Own(server) => (server.address, "/ws/heatmap"),
+            Self::Nchan(nchan, _) => (nchan.address, nchan::PATH),
+        };
+        let mode = if row.is_delta() { "delta" } else { "snapshot" };
+        let expects = match row {
+            Row::Floor | Row::Nchan => Expects::Same(Rc::from(serving::sample(arguments.levels))),
+            _ => Expects::States { symbols: (0..arguments.symbols).map(Market::symbol).collect(), mode },
+        };
+        Ask { address, path, protocol: row.protocol(), deflate: row.is_deflated(), expects }
+    }
+}
+
+fn measure(
+    row: Row,
+    stalled: f64,
+    arguments: &FanoutArgs,
+    stop: &CancellationToken,
+) -> anyhow::Result<Figures> {
+    let mut peer = Peer::start(row, arguments)?;
+    thread::sleep(SETTLE);
+    let empty = Usage::of(peer.id())?;
+    let stamps = peer.stamps();
+    let mut load = Load::new(peer.ask(row, arguments), stop.clone())?;
+    load.connect(arguments.clients)?;
+    load.read_for(SETTLE, &stamps)?;
+    let idle = Usage::of(peer.id())?;
+    let stalled_clients = load.stall(stalled)?;
+    load.start_counting();
+    let publisher = match &mut peer {
+        Peer::Own(server) => {
+            server.go()?;
+            None
+        }
+        Peer::Nchan(nchan, stamps) => {
+            let text = serving::sample(arguments.levels);
+            Some(Publisher::start(nchan.address, &text, arguments.hz, stamps.clone())?)
+        }
+    };
+    // Memory under traffic is compared between here and the end.
+    load.read_for(SETTLE, &stamps)?;
+    let early = Usage::of(peer.id())?;
+    load.read_for(seconds(arguments).saturating_sub(SETTLE), &stamps)?;
+    let late = Usage::of(peer.id())?;
+    let counts = load.counts();
+    drop(publisher);
+    // The stamps of the last frames are on their way.
+    load.read_for(Duration::from_millis(300), &stamps)?;
+    ensure!(!stop.is_cancelled(), "interrupted");
+    let (arrivals, first_fault) = load.finish(&stamps);
+    let connected = arguments.clients;
+    let clients = connected - stalled_clients;
+    Ok(Figures { row, stalled, connected, clients, empty, idle, early, late, counts, arrivals, first_fault })
+}

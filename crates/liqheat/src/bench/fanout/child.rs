@@ -1,0 +1,182 @@
+//! The measured server as a process of its own, so that its processor time and memory are its own.
+//!
+//! It is told to begin by a line on its standard input and ends when that closes, so it cannot outlive the
+//! benchmark however that ends.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::arrivals::{Stamps, now_micros};
+
+/// What children are told to begin with.
+pub(super) const GO: &str = "go";
+
+/// What a child prints when it publishes something.
+pub(super) fn print_stamp(symbol: usize, seq: u64, micros: u64) {
+    println!("stamp {symbol} {seq} {micros}");
+}
+
+fn read_stamp(line: &str) -> Option<((usize, u64), u64)> {
+    let mut words = line.strip_prefix("stamp ")?.split(' ');
+    let update = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some((update, words.next()?.parse().ok()?))
+}
+
+/// A process that never outlives its owner.
+pub(super) struct Process(Child);
+
+impl Process {
+    pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        Ok(Self(command.spawn().with_context(|| format!("starting {program}"))?))
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        const PATIENCE: Duration = Duration::from_secs(15);
+        let deadline = Instant::now() + PATIENCE;
+        if !self.has_ended()
+            && let Some(id) = Pid::from_raw(self.0.id() as i32)
+        {
+            // Not a kill: a master has to end its workers. It is our own child and not yet waited for, so the
+            // number is still its own.
+            let _ = kill_process(id, Signal::TERM);
+        }
+        while !self.has_ended() {
+            if Instant::now() > deadline {
+                // It may have ended at this very moment, which is as good.
+                let _ = self.0.kill();
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// This program again, as a server to measure.
+pub(super) struct Server {
+    // Closed first: it is what ends the process.
+    input: ChildStdin,
+    process: Process,
+    pub(super) address: SocketAddr,
+    pub(super) stamps: Stamps,
+}
+
+impl Server {
+    /// Starts it and waits for its address.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub(super) fn start(arguments: &[String]) -> anyhow::Result<Self> {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let program = std::env::current_exe()?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::start(&mut command)?;
+        let input = process.0.stdin.take().context("the server has no input")?;
+        let output = process.0.stdout.take().context("the server has no output")?;
+        let stamps = Stamps::default();
+        let (found, address) = mpsc::channel();
+        let put = stamps.clone();
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if let Some((update, micros)) = read_stamp(&line) {
+                    put.put(update, micros);
+                } else if let Some(url) = line.strip_prefix("liqheat: http://") {
+                    // Nobody waits any more when the benchmark is ending.
+                    let _ = found.send(url.trim_end_matches('/').to_owned());
+                }
+            }
+        });
+        let address = address.recv_timeout(PATIENCE).context("the server did not start")?;
+        let address = address.parse().context("the server's address")?;
+        Ok(Self { input, process, address, stamps })
+    }
+
+    /// Lets traffic begin.
+    pub(super) fn go(&mut self) -> anyhow::Result<()> {
+        writeln!(self.input, "{GO}").context("the server has ended")
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// What a process has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// Processor time of all its threads, in the kernel, too.
+    pub(super) cpu: Duration,
+    /// Resident memory.
+    pub(super) rss_bytes: u64,
+    /// When this was.
+    pub(super) at_micros: u64,
+}
+
+impl Usage {
+    /// # Errors
+    /// When the process is gone or the system has no /proc.
+    pub(super) fn of(process: u32) -> anyhow::Result<Self> {
+        let folder = format!("/proc/{process}");
+        let missing = || format!("reading {folder}; these figures need Linux");
+        let mut nanos = 0;
+        for task in fs::read_dir(format!("{folder}/task")).with_context(missing)? {
+            nanos += task_nanos(&task?.path()).unwrap_or(0);
+        }
+        let status = fs::read_to_string(format!("{folder}/status")).with_context(missing)?;
+        let kilobytes = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+        });
+        let rss_bytes = kilobytes.with_context(missing)? << 10;
+        Ok(Self { cpu: Duration::from_nanos(nanos), rss_bytes, at_micros: now_micros() })
+    }
+}
+
+/// The scheduler's own count, which is exact; the one in `stat` has steps of 10 ms.
+fn task_nanos(task: &Path) -> Option<u64> {
+    fs::read_to_string(task.join("schedstat")).ok()?.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_read_as_they_are_printed() {
+        assert_eq!(read_stamp("stamp 2 17 1764000000123456"), Some(((2, 17), 1_764_000_000_123_456)));
+        for bad in ["", "stamp", "stamp 1 2", "stamp 1 x 3", "liqheat: http://127.0.0.1:1/"] {
+            assert_eq!(read_stamp(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn work_shows_in_the_usage() {
+        let own = std::process::id();
+        let before = Usage::of(own).unwrap();
+        assert!(before.rss_bytes > 100_000);
+        let began = Instant::now();
+        let mut sum = 0u64;
+        while began.elapsed() < Duration::from_millis(60) {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(Usage::of(own).unwrap().cpu > before.cpu + Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,135 @@
+//! Flags of `bench fanout`, and of the servers it starts to measure them.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
+
+use super::seconds;
+
+/// Of `bench fanout`.
+#[derive(Debug, Args)]
+pub(crate) struct FanoutArgs {
+    /// Servers and forms to measure, separated by commas.
+    #[arg(
+        long,
+        env = "LIQHEAT_BENCH_ROWS",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "floor,nchan,json,json-deflated,delta,binary-delta",
+        value_name = "ROWS"
+    )]
+    pub(crate) rows: Vec<Row>,
+    /// Clients, each with a connection of its own.
+    #[arg(long, env = "LIQHEAT_BENCH_CLIENTS", default_value = "1000", value_name = "N", value_parser = count(1, 1_000_000))]
+    pub(crate) clients: usize,
+    /// Seconds of traffic in each row [default: 10; 60 for bandwidth]
+    #[arg(long, env = "LIQHEAT_BENCH_SECONDS", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) seconds: Option<Duration>,
+    /// Updates a second of each symbol.
+    #[arg(long, env = "LIQHEAT_BENCH_HZ", default_value = "5", value_parser = rate, value_name = "N")]
+    pub(crate) hz: f64,
+    /// Levels of a state; 28 make 2 KB of JSON.
+    #[arg(long, env = "LIQHEAT_BENCH_LEVELS", default_value = "28", value_name = "N", value_parser = count(1, 10_000))]
+    pub(crate) levels: usize,
+    /// Levels that change with each update.
+    #[arg(long, env = "LIQHEAT_BENCH_CHANGES", default_value = "8", value_name = "N", value_parser = count(1, 10_000))]
+    pub(crate) changes: usize,
+    /// Symbols that clients are spread over. The floor and nchan have one.
+    #[arg(long, env = "LIQHEAT_BENCH_SYMBOLS", default_value = "1", value_name = "N", value_parser = count(1, 1_000))]
+    pub(crate) symbols: usize,
+    /// Share of clients that stop reading (0.1); each row is measured without and with them.
+    #[arg(long, env = "LIQHEAT_BENCH_STALLED", default_value = "0", value_parser = share, value_name = "SHARE")]
+    pub(crate) stalled: f64,
+}
+
+/// A server and a form to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Row {
+    /// One plain write(2) a client from one loop.
+    Floor,
+    /// nginx with nchan.
+    Nchan,
+    /// Whole states in JSON.
+    Json,
+    /// The same with permessage-deflate.
+    JsonDeflated,
+    /// Differences in JSON.
+    Delta,
+    /// The same with permessage-deflate.
+    DeltaDeflated,
+    /// Whole states in the binary form.
+    Binary,
+    /// Differences in the binary form.
+    BinaryDelta,
+}
+
+impl Row {
+    pub(crate) const fn is_delta(self) -> bool {
+        matches!(self, Self::Delta | Self::DeltaDeflated | Self::BinaryDelta)
+    }
+
+    pub(crate) const fn is_deflated(self) -> bool {
+        matches!(self, Self::JsonDeflated | Self::DeltaDeflated)
+    }
+
+    /// The subprotocol to ask for.
+    pub(crate) const fn protocol(self) -> Option<&'static str> {
+        match self {
+            Self::Floor | Self::Nchan => None,
+            Self::Binary | Self::BinaryDelta => Some(BINARY_PROTOCOL),
+            _ => Some(TEXT_PROTOCOL),
+        }
+    }
+}
+
+/// Of `bench-server`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchServer {
+    #[arg(long, default_value = "5", value_parser = rate)]
+    pub(crate) hz: f64,
+    #[arg(long, default_value = "28", value_parser = count(1, 10_000))]
+    pub(crate) levels: usize,
+    #[arg(long, default_value = "8", value_parser = count(1, 10_000))]
+    pub(crate) changes: usize,
+    #[arg(long, default_value = "1", value_parser = count(1, 1_000))]
+    pub(crate) symbols: usize,
+    /// Sockets at once.
+    #[arg(long, default_value = "10000")]
+    pub(crate) connections: u64,
+}
+
+/// Of `bench-floor`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchFloor {
+    #[arg(long, default_value = "5", value_parser = rate)]
+    pub(crate) hz: f64,
+    #[arg(long, default_value = "28", value_parser = count(1, 10_000))]
+    pub(crate) levels: usize,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.trim().parse().map_err(|_| "must be a number, such as 5".to_owned())?;
+    if !(0.01..=1_000.0).contains(&rate) {
+        return Err("must be 0.01 to 1000 a second".to_owned());
+    }
+    Ok(rate)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.trim().parse().map_err(|_| "must be a share, such as 0.1".to_owned())?;
+    if !(0.0..=0.9).contains(&share) {
+        return Err("must be 0 to 0.9".to_owned());
+    }
+    Ok(share)
+}
+
+fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| {
+        let count: usize = text.trim().parse().map_err(|_| "must be a whole number".to_owned())?;
+        if !(least..=most).contains(&count) {
+            return Err(format!("must be {least} to {most}"));
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,37 @@
+//! `bench fanout`, small: the load client against the real sessions, every state checked.
+
+use crate::support::liqheat;
+
+#[test]
+fn fifty_clients_lose_nothing_in_any_form() {
+    let rows = "floor,json,json-deflated,delta,delta-deflated,binary,binary-delta";
+    let done =
+        liqheat(&format!("bench fanout --clients 50 --seconds 2 --hz 20 --symbols 2 --rows {rows}")).run();
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    let table: Vec<Vec<&str>> = done
+        .out
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| server"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    assert_eq!(table.len(), rows.split(',').count(), "{}", done.out);
+    for row in table {
+        let delivered: u64 = row[2].parse().unwrap();
+        assert!(delivered >= 50, "{row:?}");
+        assert_eq!(row.last(), Some(&"0 / 0 / 0"), "{row:?}");
+    }
+}
+
+#[test]
+fn stalled_clients_are_compared_with_a_run_without() {
+    let done = liqheat("bench fanout --clients 20 --seconds 2 --hz 20 --rows json --stalled 0.2").run();
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    assert!(done.out.contains("json, 20 % stalled: p99 of the others is "), "{}", done.out);
+}
+
+#[test]
+fn more_clients_than_the_machine_allows_are_refused() {
+    let done = liqheat("bench fanout --clients 500 --rows json").after("ulimit -n 300").run();
+    assert_eq!(done.code, Some(1), "{}{}", done.out, done.err);
+    assert!(done.err.contains("--clients") && done.err.contains("descriptors"), "{}", done.err);
+}

@@ -10,7 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-web test-page stress fuzz lint fmt deny bench bench-page clean
+.PHONY: help setup page build demo test test-rust test-web test-page test-interop stress fuzz lint fmt deny bench bench-page clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,13 +30,16 @@ build: page ## the release binary, with the page inside
 demo: build ## a moving heatmap of a simulated market in the browser
 	$(target)/release/liqheat demo --open $(ARGS)
 
-test: test-rust test-web test-page ## all tests
+test: test-rust test-web test-page test-interop ## all tests
 
 test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
 	$(CARGO) test --workspace --locked
 
 test-web: page ## of the client library and the page's code
 	cd web && npm test
+
+test-interop: page ## Python's websockets against the demo, with and without compression
+	@scripts/test-interop.sh
 
 stress: ## random histories, clients and faults for twenty seconds, with a seed that can be played again
 	LIQHEAT_STRESS_SECONDS=$${LIQHEAT_STRESS_SECONDS:-20} $(CARGO) test --release --locked -p liqheat-stream -- --nocapture stress churn

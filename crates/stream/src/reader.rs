@@ -143,6 +143,11 @@ impl FrameReader {
         };
         let header_bytes = cursor.position() as usize;
         self.check(&header, length)?;
+        // RFC 6455 section 5.2: the shortest form of a length is the only one.
+        let mask_bytes = if header.mask.is_some() { 4 } else { 0 };
+        if header_bytes - mask_bytes != 2 + length_bytes(length) {
+            return Err(ReadError::Protocol("a length longer than it needs to be"));
+        }
         let Some(mask) = header.mask else {
             return Err(ReadError::Protocol("unmasked frame"));
         };
@@ -178,6 +183,15 @@ impl FrameReader {
             return Err(ReadError::TooBig);
         }
         Ok(())
+    }
+}
+
+/// Bytes of a frame's length beyond the second byte.
+const fn length_bytes(length: u64) -> usize {
+    match length {
+        0..=125 => 0,
+        126..=0xFFFF => 2,
+        _ => 8,
     }
 }
 

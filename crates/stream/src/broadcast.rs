@@ -2,7 +2,7 @@
 //!
 //! A round writes to the sockets itself: a session's task wakes only when its socket takes no more, which
 //! spares a switch of tasks with every delivery. Followers are spread over a few shards, one task each, so
-//! that all cores share the work. A change during a round leads to another round; nobody is sent a state
+//! that several cores share the work. A change during a round leads to another round; nobody is sent a state
 //! twice, because a line knows what its client has.
 
 use std::collections::HashMap;
@@ -12,14 +12,17 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::session::Line;
+use crate::sessions::Sessions;
 use crate::slot::BoardSlot;
 
-/// Deliveries between two looks at what else there is to do (about a quarter of a millisecond).
-const DELIVERIES_AT_A_TIME: usize = 32;
+/// Deliveries between two looks at what else there is to do: about two milliseconds. Each look wakes another
+/// worker, which costs as much as a delivery or two.
+const DELIVERIES_AT_A_TIME: usize = 256;
+/// Deliveries that count as simultaneous; reading the clock is not free either.
+const DELIVERIES_A_MOMENT: usize = 16;
 const SHARDS_MAX: usize = 8;
 
 /// Everyone who follows one board.
@@ -47,8 +50,9 @@ struct Round {
 
 impl Followers {
     pub(crate) fn new() -> Self {
+        // Half of the cores: rounds keep theirs busy for milliseconds, and requests want to be answered meanwhile.
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let shards = (0..cores.min(SHARDS_MAX)).map(|_| Shard::default()).collect();
+        let shards = (0..(cores / 2).clamp(1, SHARDS_MAX)).map(|_| Shard::default()).collect();
         Self { shards, round: Mutex::default() }
     }
 
@@ -94,30 +98,41 @@ impl Shard {
     }
 }
 
-/// One task for each shard of a slot, until `closing`.
+/// One task for each shard of each board, until the sessions end.
 pub(crate) fn tasks(
-    slot: &Arc<BoardSlot>,
-    closing: &CancellationToken,
+    sessions: &Arc<Sessions>,
 ) -> impl Iterator<Item = impl Future<Output = ()> + Send + use<>> {
-    let (slot, closing) = (Arc::clone(slot), closing.clone());
-    (0..slot.followers().shards.len()).map(move |shard| run(Arc::clone(&slot), shard, closing.clone()))
+    let slots: Vec<_> = sessions.hub().slots().map(Arc::clone).collect();
+    let sessions = Arc::clone(sessions);
+    slots.into_iter().flat_map(move |slot| {
+        let sessions = Arc::clone(&sessions);
+        let shards = 0..slot.followers().shards.len();
+        shards.map(move |shard| run(Arc::clone(&sessions), Arc::clone(&slot), shard))
+    })
 }
 
-async fn run(slot: Arc<BoardSlot>, shard: usize, closing: CancellationToken) {
+async fn run(sessions: Arc<Sessions>, slot: Arc<BoardSlot>, shard: usize) {
     let shard = &slot.followers().shards[shard];
     let mut lines: Vec<Arc<Line>> = Vec::new();
     loop {
         tokio::select! {
             biased;
-            () = closing.cancelled() => return,
+            () = sessions.closing().cancelled() => return,
             () = shard.told.notified() => {}
         }
         let change = slot.last_change();
         lines.extend(shard.lock().values().cloned());
         for some in lines.chunks(DELIVERIES_AT_A_TIME) {
-            for line in some {
-                line.deliver();
+            let (mut frames, mut bytes) = (0, 0);
+            for few in some.chunks(DELIVERIES_A_MOMENT) {
+                let now = Instant::now();
+                for line in few {
+                    let delivery = line.deliver(now);
+                    frames += delivery.frames;
+                    bytes += delivery.bytes;
+                }
             }
+            sessions.metrics().wrote(frames, bytes, sessions.settings().wall_clock);
             tokio::task::yield_now().await;
         }
         let clients = lines.len();

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use liqheat_wire::{
     Ack, ClientCommand, CloseCode, ErrorCode, FeedState, ServerMessage, Subscribe, WarningCode, format_time,
     parse_command,
@@ -23,7 +23,7 @@ use crate::outbox::Outbox;
 use crate::reader::{ClientMessage, ReadError};
 use crate::session::Connection;
 use crate::sessions::Sessions;
-use crate::slot::BoardSlot;
+use crate::slot::{BoardSlot, NextState};
 use crate::subscription::{Occasion, Subscription, Wish};
 
 /// Why a session ended.
@@ -80,6 +80,26 @@ pub(crate) enum Note {
         saved: Saved,
         changed: Option<Instant>,
     },
+}
+
+impl Note {
+    fn of_state(slot: &Arc<BoardSlot>, next: &NextState, occasion: Occasion) -> Self {
+        Self::State {
+            slot: Arc::clone(slot),
+            kind: next.frame.kind,
+            saved: next.frame.saved,
+            changed: (occasion == Occasion::Change).then_some(next.changed),
+        }
+    }
+}
+
+/// What a round achieved with one client; to be counted by the round, for many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Delivery {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
+    /// The session's task has something new to wait for.
+    pub(crate) needs_task: bool,
 }
 
 /// What a session has done, for its last log line.
@@ -341,6 +361,50 @@ impl Core {
         self.say(&ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms });
     }
 
+    /// A round came by: sends what is new to a client that is ready for it. Limits and heartbeats are left to
+    /// [`Core::pump`], so that as little as possible of a session is touched with every delivery.
+    pub(crate) fn deliver(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+        now: Instant,
+    ) -> Result<Delivery, End> {
+        let mut delivery = Delivery::default();
+        if !self.outbox.is_empty() || self.slow {
+            self.pump(write, now)?;
+            delivery.needs_task = true;
+            return Ok(delivery);
+        }
+        let encoding = self.connection.encoding;
+        for subscription in &mut self.subscriptions {
+            if let Some((next, occasion)) = subscription.take_state(now, self.sessions.metrics()) {
+                let note = Note::of_state(subscription.slot(), &next, occasion);
+                // Straight to the socket, if nothing is before it.
+                let mut rest = next.frame.bytes;
+                let taken = if self.outbox.is_empty() { write_some(&mut write, &rest)? } else { 0 };
+                delivery.bytes += taken as u64;
+                if taken == rest.len() {
+                    delivery.frames += 1;
+                    noted(note, encoding);
+                } else {
+                    rest.advance(taken);
+                    self.outbox.push(rest, note);
+                }
+            }
+            if subscription.take_status(now, self.sessions.settings().status_every) {
+                let slot = subscription.slot();
+                self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
+            }
+            delivery.needs_task |= subscription.is_waiting();
+        }
+        self.totals.bytes_sent += delivery.bytes;
+        self.totals.frames_sent += delivery.frames;
+        if !self.outbox.is_empty() {
+            self.flush(write, now)?;
+            delivery.needs_task |= !self.outbox.is_empty();
+        }
+        Ok(delivery)
+    }
+
     /// Makes what there is to say, writes what the socket takes, and checks the limits.
     pub(crate) fn pump(
         &mut self,
@@ -364,12 +428,7 @@ impl Core {
         let settings = self.sessions.settings();
         for subscription in &mut self.subscriptions {
             if let Some((next, occasion)) = subscription.take_state(now, self.sessions.metrics()) {
-                let note = Note::State {
-                    slot: Arc::clone(subscription.slot()),
-                    kind: next.frame.kind,
-                    saved: next.frame.saved,
-                    changed: (occasion == Occasion::Change).then_some(next.changed),
-                };
+                let note = Note::of_state(subscription.slot(), &next, occasion);
                 self.outbox.push(next.frame.bytes, note);
             }
             if subscription.take_status(now, settings.status_every) {
@@ -422,16 +481,9 @@ impl Core {
         let encoding = self.connection.encoding;
         let flushed = self.outbox.flush(write, |note| noted(note, encoding))?;
         let metrics = self.sessions.metrics();
-        if flushed.frames > 0 {
-            self.totals.frames_sent += flushed.frames;
-            metrics.frames_sent.inc_by(flushed.frames);
-            let second = (self.sessions.settings().wall_clock)().0.unsigned_abs() / 1_000;
-            metrics.sent_1m.add(second, flushed.frames);
-        }
-        if flushed.bytes > 0 {
-            self.totals.bytes_sent += flushed.bytes as u64;
-            metrics.bytes_sent.inc_by(flushed.bytes as u64);
-        }
+        self.totals.frames_sent += flushed.frames;
+        self.totals.bytes_sent += flushed.bytes as u64;
+        metrics.wrote(flushed.frames, flushed.bytes as u64, self.sessions.settings().wall_clock);
         if self.outbox.is_empty() {
             self.blocked_since = None;
         } else if flushed.bytes > 0 || self.blocked_since.is_none() {
@@ -503,6 +555,15 @@ impl Core {
         if std::mem::take(&mut self.slow) {
             self.sessions.metrics().slow_consumers.dec();
         }
+    }
+}
+
+/// Bytes taken by the socket; none when it takes no more.
+fn write_some(write: &mut impl FnMut(&[u8]) -> io::Result<usize>, bytes: &[u8]) -> io::Result<usize> {
+    match write(bytes) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(0),
+        taken => taken,
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use liqheat_market::UnixMs;
 use liqheat_wire::{CloseCode, ErrorCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
@@ -261,6 +262,15 @@ impl StreamMetrics {
         }
         for outcome in Resumed::ALL {
             self.resumes.get_or_create_owned(&OfOutcome { outcome: outcome.name() });
+        }
+    }
+
+    /// Frames and bytes went out.
+    pub(crate) fn wrote(&self, frames: u64, bytes: u64, wall_clock: fn() -> UnixMs) {
+        self.bytes_sent.inc_by(bytes);
+        if frames > 0 {
+            self.frames_sent.inc_by(frames);
+            self.sent_1m.add(wall_clock().0.unsigned_abs() / 1_000, frames);
         }
     }
 

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::{debug, info};
 
-use crate::core::{Core, End};
+use crate::core::{Core, Delivery, End};
 use crate::frame;
 use crate::metrics::Encoding;
 use crate::reader::FrameReader;
@@ -77,24 +77,24 @@ impl Line {
     }
 
     /// Sends what is new, without waiting for anything.
-    pub(crate) fn deliver(&self) {
+    pub(crate) fn deliver(&self, now: Instant) -> Delivery {
         let mut inner = self.lock();
         if inner.end.is_some() {
-            return;
+            return Delivery::default();
         }
-        let pumped = inner.core.pump(|bytes| self.stream.try_write(bytes), Instant::now());
-        let wake = match pumped {
-            Ok(()) => {
-                let needs_writable = !inner.core.outbox().is_empty();
-                needs_writable && !inner.awaited.writable || inner.core.next_deadline() < inner.awaited.until
+        match inner.core.deliver(|bytes| self.stream.try_write(bytes), now) {
+            Ok(delivery) => {
+                let needs_writable = !inner.core.outbox().is_empty() && !inner.awaited.writable;
+                if needs_writable || delivery.needs_task && inner.core.next_deadline() < inner.awaited.until {
+                    self.wake.notify_one();
+                }
+                delivery
             }
             Err(end) => {
                 inner.end = Some(end);
-                true
+                self.wake.notify_one();
+                Delivery::default()
             }
-        };
-        if wake {
-            self.wake.notify_one();
         }
     }
 

@@ -26,13 +26,12 @@ impl Sessions {
     /// it must be called on an async runtime.
     #[must_use]
     pub fn new(hub: Arc<Hub>, settings: SessionSettings, closing: CancellationToken) -> Arc<Self> {
-        let tracker = TaskTracker::new();
-        for slot in hub.slots() {
-            for task in broadcast::tasks(slot, &closing) {
-                tracker.spawn(task);
-            }
+        let (tracker, next_id) = (TaskTracker::new(), AtomicU64::new(1));
+        let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id });
+        for task in broadcast::tasks(&sessions) {
+            sessions.tracker.spawn(task);
         }
-        Arc::new(Self { hub, settings, tracker, closing, next_id: AtomicU64::new(1) })
+        sessions
     }
 
     /// The boards that are served.

@@ -147,6 +147,11 @@ impl Subscription {
         Some((next, occasion))
     }
 
+    /// Whether there is a newer state for which it is not time yet.
+    pub(crate) const fn is_waiting(&self) -> bool {
+        self.waiting
+    }
+
     /// The client painted a state. Gives it if it was on its way.
     pub(crate) fn painted(&mut self, seq: u64) -> Option<InFlight> {
         self.credit.painted(seq)

@@ -285,14 +285,12 @@ async fn answer(viewer: &mut Viewer, bytes: Vec<u8>, piece: usize) -> Answer {
                     break;
                 }
             }
-            loop {
-                match socket.read() {
-                    Ok(Message::Text(text)) if text.contains("\"pong\"") => return Pong,
-                    Ok(Message::Text(text)) if text.contains("\"error\"") => return Refused,
-                    Ok(Message::Pong(payload)) => return Answer::PongFrame(payload.to_vec()),
-                    Ok(Message::Close(Some(frame))) => return Closed(frame.code.into()),
-                    other => panic!("unexpected {other:?}"),
-                }
+            match socket.read() {
+                Ok(Message::Text(text)) if text.contains("\"pong\"") => Pong,
+                Ok(Message::Text(text)) if text.contains("\"error\"") => Refused,
+                Ok(Message::Pong(payload)) => Answer::PongFrame(payload.to_vec()),
+                Ok(Message::Close(Some(frame))) => Closed(frame.code.into()),
+                other => panic!("unexpected {other:?}"),
             }
         })
         .await

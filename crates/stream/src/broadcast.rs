@@ -3,10 +3,11 @@
 //! A round writes to the sockets itself: a session's task wakes only when its socket takes no more, which
 //! spares a switch of tasks with every delivery. Followers are spread over a few shards, one task each, so
 //! that several cores share the work. A change during a round leads to another round; nobody is sent a state
-//! twice, because a line knows what its client has.
+//! twice, because a line knows what its client has. A delivery that panics ends one session, never the round.
 
 use std::collections::HashMap;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -127,7 +128,8 @@ async fn run(sessions: Arc<Sessions>, slot: Arc<BoardSlot>, shard: usize) {
             for few in some.chunks(DELIVERIES_A_MOMENT) {
                 let now = Instant::now();
                 for line in few {
-                    let delivery = line.deliver(now);
+                    let delivery = catch_unwind(AssertUnwindSafe(|| line.deliver(now)))
+                        .unwrap_or_else(|_| line.give_up());
                     frames += delivery.frames;
                     bytes += delivery.bytes;
                 }

@@ -17,7 +17,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 use crate::core::{Core, Delivery, End};
 use crate::frame;
@@ -72,6 +72,12 @@ struct Awaited {
 }
 
 impl Line {
+    fn new(core: Core, id: u64, stream: TcpStream, now: Instant) -> Arc<Self> {
+        let awaited = Awaited { until: now, writable: false };
+        let inner = Mutex::new(Inner { core, awaited, end: None });
+        Arc::new(Self { id, stream, inner, wake: Notify::new() })
+    }
+
     pub(crate) const fn id(&self) -> u64 {
         self.id
     }
@@ -98,7 +104,20 @@ impl Line {
         }
     }
 
-    /// A delivery that panicked leaves a session that nobody should go on with; its own task ends it.
+    /// After a delivery that panicked: nobody should go on with this session, and its own task ends it. The
+    /// others of the round are not concerned.
+    pub(crate) fn give_up(&self) -> Delivery {
+        error!(
+            event = "ws_error",
+            session = self.id,
+            "a delivery failed; this session ends: please report it"
+        );
+        drop(self.lock());
+        self.wake.notify_one();
+        Delivery::default()
+    }
+
+    /// A lock that somebody panicked under marks the session as ended.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| {
             let mut inner = PoisonError::into_inner(poisoned);
@@ -236,10 +255,7 @@ pub async fn serve_socket(
         deflate = connection.deflate,
         active_connections = active(),
     );
-    let awaited = Awaited { until: connected, writable: false };
-    let core = Core::new(id, Arc::clone(&sessions), connection, connected);
-    let inner = Mutex::new(Inner { core, awaited, end: None });
-    let line = Arc::new(Line { id, stream, inner, wake: Notify::new() });
+    let line = Line::new(Core::new(id, Arc::clone(&sessions), connection, connected), id, stream, connected);
     let end = {
         let _membership = Membership(&line);
         let end = line.run(&sessions, &early).await;
@@ -299,4 +315,37 @@ async fn finish(line: &Line, end: End) {
     };
     // Whether the client hears it or not, the connection ends here.
     let _ = timeout(GOODBYE, goodbye).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::{Hub, HubSettings};
+    use crate::stress::settings;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn a_session_that_somebody_panicked_in_ends_and_says_so() {
+        let hub = Hub::new(["BTCUSDT".to_owned()], HubSettings { update_interval: Duration::from_secs(1) });
+        let sessions = Sessions::new(Arc::new(hub), settings(), CancellationToken::new());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let now = Instant::now();
+        let core = Core::new(1, Arc::clone(&sessions), Connection::plain(peer.ip()), now);
+        let line = Line::new(core, 1, stream, now);
+        let running = {
+            let (line, sessions) = (Arc::clone(&line), Arc::clone(&sessions));
+            tokio::spawn(async move { line.run(&sessions, &[]).await })
+        };
+        let poisoned = Arc::clone(&line);
+        let panicked = std::thread::spawn(move || {
+            let _inner = poisoned.lock();
+            panic!("on purpose");
+        });
+        assert!(panicked.join().is_err());
+        assert_eq!(line.give_up(), Delivery::default());
+        assert_eq!(running.await.unwrap(), End::Closed(CloseCode::ServerError));
+        assert_eq!(line.deliver(now), Delivery::default(), "and is left alone from then on");
+    }
 }

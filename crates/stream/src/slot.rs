@@ -315,3 +315,26 @@ impl BoardSlot {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_views_are_limited_and_given_back() {
+        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default());
+        let view =
+            |low| View { price_range: Some((Price::from_units(low), Price::from_units(1_000))), bin: None };
+        for low in 0..BoardSlot::VIEWS_MAX as i64 {
+            assert_eq!(slot.open_view(view(low)), Ok(()));
+        }
+        assert_eq!(slot.open_view(view(3)), Ok(()), "many may share one");
+        assert_eq!(slot.open_view(View::default()), Ok(()), "the whole is always there");
+        let refused = slot.open_view(view(999)).unwrap_err();
+        assert!(refused.to_string().contains("256 different ways"), "{refused}");
+        slot.close_view(view(3));
+        assert!(slot.open_view(view(999)).is_err(), "somebody else still looks at it");
+        slot.close_view(view(3));
+        assert_eq!(slot.open_view(view(999)), Ok(()));
+    }
+}

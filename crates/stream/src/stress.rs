@@ -33,7 +33,7 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-fn settings() -> SessionSettings {
+pub(crate) fn settings() -> SessionSettings {
     SessionSettings {
         connections_max: u64::MAX,
         message_bytes_max: 64 * 1_024,

@@ -1,26 +1,29 @@
 //! Who follows a board, and the rounds in which they are sent its changes.
 //!
 //! A round writes to the sockets itself: a session's task wakes only when its socket takes no more, which
-//! spares a switch of tasks with every delivery. Followers are spread over a few shards, one task each, so
-//! that several cores share the work. A change during a round leads to another round; nobody is sent a state
-//! twice, because a line knows what its client has. A delivery that panics ends one session, never the round.
+//! spares a switch of tasks with every delivery. Followers are spread over a few shards, one thread each, so
+//! that several cores share the work. They are threads of their own and not tasks, because a task that works for
+//! milliseconds wanders between the runtime's workers and leaves behind what their caches know; the kernel, on its
+//! part, shares the cores between them and the workers fairly. A change during a round leads to another round; nobody
+//! is sent a state twice, because a line knows what its client has. A delivery that panics ends one session, never
+//! the round.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use crate::session::Line;
 use crate::sessions::Sessions;
 use crate::slot::BoardSlot;
 
-/// Deliveries between two looks at what else there is to do: about two milliseconds. Each look wakes another
-/// worker, which costs as much as a delivery or two.
+/// Deliveries that are counted at once; counters are shared with everybody else.
 const DELIVERIES_AT_A_TIME: usize = 256;
 /// Deliveries that count as simultaneous; reading the clock is not free either.
 const DELIVERIES_A_MOMENT: usize = 16;
@@ -30,15 +33,18 @@ const SHARDS_MAX: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Followers {
     shards: Box<[Shard]>,
+    bells: Arc<Bells>,
     /// Locked for a few instructions once a round.
     round: Mutex<Round>,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Locked while a client comes or goes, and while a round takes its copy.
-    lines: Mutex<HashMap<u64, Arc<Line>>>,
-    told: Notify,
+    /// Locked while a client comes or goes, and while a round takes its copy. In the order in which clients came:
+    /// their sessions and the kernel's sockets lie in memory in about that order, and a round that walks through memory
+    /// forwards costs less than one that jumps.
+    lines: Mutex<BTreeMap<u64, Arc<Line>>>,
+    told: AtomicBool,
 }
 
 /// How far the shards are with the newest change.
@@ -50,11 +56,9 @@ struct Round {
 }
 
 impl Followers {
-    pub(crate) fn new() -> Self {
-        // Half of the cores: rounds keep theirs busy for milliseconds, and requests want to be answered meanwhile.
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let shards = (0..(cores / 2).clamp(1, SHARDS_MAX)).map(|_| Shard::default()).collect();
-        Self { shards, round: Mutex::default() }
+    pub(crate) fn new(bells: &Arc<Bells>) -> Self {
+        let shards = bells.0.iter().map(|_| Shard::default()).collect();
+        Self { shards, bells: Arc::clone(bells), round: Mutex::default() }
     }
 
     pub(crate) fn add(&self, line: &Arc<Line>) {
@@ -73,8 +77,9 @@ impl Followers {
     /// There is something new to say.
     pub(crate) fn tell(&self) {
         for shard in &self.shards {
-            shard.told.notify_one();
+            shard.told.store(true, Ordering::Release);
         }
+        self.bells.ring(Rung::Change);
     }
 
     fn shard(&self, id: u64) -> &Shard {
@@ -94,56 +99,123 @@ impl Followers {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Line>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Line>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One task for each shard of each board, until the sessions end.
-pub(crate) fn tasks(
-    sessions: &Arc<Sessions>,
-) -> impl Iterator<Item = impl Future<Output = ()> + Send + use<>> {
-    let slots: Vec<_> = sessions.hub().slots().map(Arc::clone).collect();
-    let sessions = Arc::clone(sessions);
-    slots.into_iter().flat_map(move |slot| {
-        let sessions = Arc::clone(&sessions);
-        let shards = 0..slot.followers().shards.len();
-        shards.map(move |shard| run(Arc::clone(&sessions), Arc::clone(&slot), shard))
-    })
+/// Half of the cores: rounds keep theirs busy for milliseconds, and requests want to be answered meanwhile.
+fn shards() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (cores / 2).clamp(1, SHARDS_MAX)
 }
 
-async fn run(sessions: Arc<Sessions>, slot: Arc<BoardSlot>, shard: usize) {
-    let shard = &slot.followers().shards[shard];
-    let mut lines: Vec<Arc<Line>> = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = sessions.closing().cancelled() => return,
-            () = shard.told.notified() => {}
+/// What wakes the threads that make the rounds: one bell each.
+#[derive(Debug)]
+pub(crate) struct Bells(Box<[Bell]>);
+
+#[derive(Debug, Default)]
+struct Bell {
+    /// Locked for an instruction or two.
+    rung: Mutex<Rung>,
+    heard: Condvar,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Rung {
+    #[default]
+    Not,
+    /// Some board has something new to say.
+    Change,
+    /// It is over.
+    End,
+}
+
+impl Bells {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self((0..shards()).map(|_| Bell::default()).collect()))
+    }
+
+    fn ring(&self, why: Rung) {
+        for bell in &self.0 {
+            let mut rung = bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
+            if *rung != Rung::End {
+                *rung = why;
+            }
+            bell.heard.notify_one();
         }
-        let change = slot.last_change();
-        lines.extend(shard.lock().values().cloned());
-        for some in lines.chunks(DELIVERIES_AT_A_TIME) {
-            let (mut frames, mut bytes) = (0, 0);
-            for few in some.chunks(DELIVERIES_A_MOMENT) {
-                let now = Instant::now();
-                for line in few {
-                    let delivery = catch_unwind(AssertUnwindSafe(|| line.deliver(now)))
-                        .unwrap_or_else(|_| line.give_up());
-                    frames += delivery.frames;
-                    bytes += delivery.bytes;
+    }
+
+    /// No more rounds.
+    pub(crate) fn end(&self) {
+        self.ring(Rung::End);
+    }
+}
+
+impl Bell {
+    /// Waits for a change; `false` at the end.
+    fn wait(&self) -> bool {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = |rung: &mut Rung| *rung == Rung::Not;
+        let mut rung = self.heard.wait_while(rung, quiet).unwrap_or_else(PoisonError::into_inner);
+        if *rung == Rung::End {
+            return false;
+        }
+        *rung = Rung::Not;
+        true
+    }
+}
+
+/// Starts the threads that make the rounds of all boards. They end when the bells ring for the end, which
+/// [`Sessions`] sees to; `tracker` waits for them.
+///
+/// # Panics
+/// When the system lets this process have no more threads, which ends it before it began.
+pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
+    for shard in 0..shards() {
+        // Not the sessions themselves: whoever drops them last must end these threads, not wait for them.
+        let (sessions, bells) = (Arc::downgrade(sessions), Arc::clone(sessions.hub().bells()));
+        let running = tracker.token();
+        let rounds = move || {
+            let _running = running;
+            let mut lines = Vec::new();
+            while bells.0[shard].wait() {
+                let Some(sessions) = sessions.upgrade() else { return };
+                for slot in sessions.hub().slots() {
+                    if slot.followers().shards[shard].told.swap(false, Ordering::AcqRel) {
+                        round(&sessions, slot, shard, &mut lines);
+                    }
                 }
             }
-            sessions.metrics().wrote(frames, bytes, sessions.settings().wall_clock);
-            tokio::task::yield_now().await;
+        };
+        let thread = std::thread::Builder::new().name("rounds".to_owned()).spawn(rounds);
+        #[expect(clippy::expect_used, reason = "at the start only, and there is nothing to go on with")]
+        thread.expect("a thread for the rounds");
+    }
+}
+
+fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Arc<Line>>) {
+    let change = slot.last_change();
+    lines.extend(slot.followers().shards[shard].lock().values().cloned());
+    for some in lines.chunks(DELIVERIES_AT_A_TIME) {
+        let (mut frames, mut bytes) = (0, 0);
+        for few in some.chunks(DELIVERIES_A_MOMENT) {
+            let now = Instant::now();
+            for line in few {
+                let delivery =
+                    catch_unwind(AssertUnwindSafe(|| line.deliver(now))).unwrap_or_else(|_| line.give_up());
+                frames += delivery.frames;
+                bytes += delivery.bytes;
+            }
         }
-        let clients = lines.len();
-        lines.clear();
-        if let Some((seq, changed)) = change
-            && let Some(clients) = slot.followers().finished(seq, clients)
-        {
-            report(&slot, seq, clients, Instant::now().saturating_duration_since(changed));
-        }
+        sessions.metrics().wrote(frames, bytes, sessions.settings().wall_clock);
+    }
+    let clients = lines.len();
+    lines.clear();
+    if let Some((seq, changed)) = change
+        && let Some(clients) = slot.followers().finished(seq, clients)
+    {
+        report(slot, seq, clients, Instant::now().saturating_duration_since(changed));
     }
 }
 

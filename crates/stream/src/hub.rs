@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::broadcast::Bells;
 use crate::metrics::StreamMetrics;
 use crate::slot::BoardSlot;
 
@@ -19,6 +20,7 @@ pub struct HubSettings {
 pub struct Hub {
     slots: BTreeMap<String, Arc<BoardSlot>>,
     settings: HubSettings,
+    bells: Arc<Bells>,
     /// What all sessions count.
     pub metrics: Arc<StreamMetrics>,
 }
@@ -27,12 +29,12 @@ impl Hub {
     /// Empty boards for these symbols.
     #[must_use]
     pub fn new(symbols: impl IntoIterator<Item = String>, settings: HubSettings) -> Self {
-        let metrics = Arc::new(StreamMetrics::default());
+        let (metrics, bells) = (Arc::new(StreamMetrics::default()), Bells::new());
         let slots = symbols
             .into_iter()
-            .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics))))
+            .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells))))
             .collect();
-        Self { slots, settings, metrics }
+        Self { slots, settings, bells, metrics }
     }
 
     /// The slot of a symbol; `None` when it is not served.
@@ -44,6 +46,10 @@ impl Hub {
     /// Every slot, by symbol.
     pub fn slots(&self) -> impl Iterator<Item = &Arc<BoardSlot>> {
         self.slots.values()
+    }
+
+    pub(crate) const fn bells(&self) -> &Arc<Bells> {
+        &self.bells
     }
 
     /// The text for a symbol that is not served.

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use liqheat_wire::CloseCode;
+#[cfg(target_os = "linux")]
+use rustix::{io::Errno, net::SendFlags};
 use socket2::SockRef;
 use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
@@ -88,7 +90,7 @@ impl Line {
         if inner.end.is_some() {
             return Delivery::default();
         }
-        match inner.core.deliver(|bytes| self.stream.try_write(bytes), now) {
+        match inner.core.deliver(|bytes| self.write(bytes), now) {
             Ok(delivery) => {
                 let needs_writable = !inner.core.outbox().is_empty() && !inner.awaited.writable;
                 if needs_writable || delivery.needs_task && inner.core.next_deadline() < inner.awaited.until {
@@ -102,6 +104,18 @@ impl Line {
                 Delivery::default()
             }
         }
+    }
+
+    /// Asks the kernel first, and the runtime only when the socket is full: what the runtime remembers of a socket's readiness
+    /// lies elsewhere in memory and is not needed for a write that succeeds.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        #[cfg(target_os = "linux")]
+        match rustix::net::send(&self.stream, bytes, SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            written => return Ok(written?),
+        }
+        // Marks it as not writable, so that the task can wait for it.
+        self.stream.try_write(bytes)
     }
 
     /// After a delivery that panicked: nobody should go on with this session, and its own task ends it. The
@@ -165,7 +179,7 @@ impl Line {
     /// Writes what is left; whether all of it is out.
     fn flush(&self) -> io::Result<bool> {
         let mut inner = self.lock();
-        let flushed = inner.core.flush(|bytes| self.stream.try_write(bytes), Instant::now());
+        let flushed = inner.core.flush(|bytes| self.write(bytes), Instant::now());
         flushed.map_err(|_| io::ErrorKind::BrokenPipe)?;
         Ok(inner.core.outbox().is_empty())
     }
@@ -176,7 +190,7 @@ impl Line {
         if let Some(end) = inner.end {
             return Err(end);
         }
-        inner.core.pump(|bytes| self.stream.try_write(bytes), Instant::now())?;
+        inner.core.pump(|bytes| self.write(bytes), Instant::now())?;
         let outbox = inner.core.outbox();
         let interest = match (outbox.is_empty(), outbox.is_full()) {
             (true, _) => Interest::READABLE,

@@ -28,9 +28,12 @@ impl Sessions {
     pub fn new(hub: Arc<Hub>, settings: SessionSettings, closing: CancellationToken) -> Arc<Self> {
         let (tracker, next_id) = (TaskTracker::new(), AtomicU64::new(1));
         let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id });
-        for task in broadcast::tasks(&sessions) {
-            sessions.tracker.spawn(task);
-        }
+        broadcast::start(&sessions, &sessions.tracker);
+        let (bells, closing) = (Arc::clone(sessions.hub.bells()), sessions.closing.clone());
+        sessions.tracker.spawn(async move {
+            closing.cancelled().await;
+            bells.end();
+        });
         sessions
     }
 
@@ -74,6 +77,12 @@ impl Sessions {
 
     pub(crate) fn next_id(&self) -> u64 {
         self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        self.hub.bells().end();
     }
 }
 

@@ -9,7 +9,7 @@ use liqheat_wire::{FeedState, Mode, Position, ServerMessage, StateHash, format_t
 use tokio::time::Instant;
 
 use crate::board::{Board, BoardUpdate};
-use crate::broadcast::Followers;
+use crate::broadcast::{Bells, Followers};
 use crate::encode::encode;
 use crate::frame;
 use crate::frames::{Form, Frames, StateFrame};
@@ -82,7 +82,7 @@ impl BoardSlot {
     /// Different views of a symbol at once: each costs an encoding of its own with every change.
     const VIEWS_MAX: usize = 256;
 
-    pub(crate) fn new(symbol: String, metrics: &StreamMetrics) -> Self {
+    pub(crate) fn new(symbol: String, metrics: &StreamMetrics, bells: &Arc<Bells>) -> Self {
         let inner = Inner {
             board: None,
             changed: Instant::now(),
@@ -95,7 +95,7 @@ impl BoardSlot {
             symbol,
             inner: Mutex::new(inner),
             views: Mutex::default(),
-            followers: Followers::new(),
+            followers: Followers::new(bells),
             metrics,
         }
     }
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn different_views_are_limited_and_given_back() {
-        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default());
+        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &Bells::new());
         let view =
             |low| View { price_range: Some((Price::from_units(low), Price::from_units(1_000))), bin: None };
         for low in 0..BoardSlot::VIEWS_MAX as i64 {

@@ -29,7 +29,7 @@ use child::{Server, Usage};
 use load::{Ask, Expects, Load};
 use market::Market;
 use nchan::{Nchan, Publisher};
-use report::Figures;
+use report::{Figures, Rounds};
 
 pub(crate) use serving::{floor, server};
 
@@ -50,30 +50,35 @@ pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::R
         seconds(arguments).as_secs_f64(),
         arguments.symbols
     );
-    let mut figures = Vec::new();
+    let stalls: &[f64] = if arguments.stalled > 0.0 { &[0.0, arguments.stalled] } else { &[0.0] };
+    let cases = arguments.rows.iter().flat_map(|row| stalls.iter().map(|stalled| (*row, *stalled)));
+    let mut rounds: Vec<Rounds> = cases.map(|(row, stalled)| Rounds::new(row, stalled)).collect();
     let mut failed = false;
-    for row in arguments.rows.iter().copied() {
-        let stalls: &[f64] = if arguments.stalled > 0.0 { &[0.0, arguments.stalled] } else { &[0.0] };
-        for stalled in stalls {
+    // One row after the other and then all again: what changes on the machine meanwhile touches all of them.
+    for round in 0..arguments.rounds {
+        for measured in &mut rounds {
             if stop.is_cancelled() {
                 failed = true;
                 break;
             }
-            match measure(row, *stalled, arguments, stop) {
-                Ok(row) => {
-                    failed |= row.has_faults();
-                    figures.push(row);
+            match measure(measured.row, measured.stalled, arguments, stop) {
+                Ok(figures) => {
+                    failed |= figures.has_faults();
+                    measured.push(round, figures);
                 }
-                Err(error) if row == Row::Nchan => println!("nchan: {error:#}"),
+                Err(error) if measured.row == Row::Nchan => println!("nchan: {error:#}"),
                 Err(error) => {
                     failed = true;
-                    println!("{}: {error:#}", report::name(row, *stalled));
+                    println!("{}: {error:#}", measured.name());
                 }
             }
         }
+        if arguments.rounds > 1 {
+            eprintln!("round {} of {} is done", round + 1, arguments.rounds);
+        }
     }
-    println!("{}", report::table(&figures));
-    for line in report::remarks(&figures) {
+    println!("{}", report::table(&rounds));
+    for line in report::remarks(&rounds) {
         println!("{line}");
     }
     Ok(!failed)
@@ -172,5 +177,5 @@ fn measure(
     let (arrivals, first_fault) = load.finish(&stamps);
     let connected = arguments.clients;
     let clients = connected - stalled_clients;
-    Ok(Figures { row, stalled, connected, clients, empty, idle, early, late, counts, arrivals, first_fault })
+    Ok(Figures { connected, clients, empty, idle, early, late, counts, arrivals, first_fault })
 }

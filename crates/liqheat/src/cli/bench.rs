@@ -26,6 +26,9 @@ pub(crate) struct FanoutArgs {
     /// Seconds of traffic in each row [default: 10; 60 for bandwidth]
     #[arg(long, env = "LIQHEAT_BENCH_SECONDS", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) seconds: Option<Duration>,
+    /// How often all rows are measured, one after the other; medians and ranges of ratios are printed.
+    #[arg(long, env = "LIQHEAT_BENCH_ROUNDS", default_value = "1", value_name = "N", value_parser = count(1, 100))]
+    pub(crate) rounds: usize,
     /// Updates a second of each symbol.
     #[arg(long, env = "LIQHEAT_BENCH_HZ", default_value = "5", value_parser = rate, value_name = "N")]
     pub(crate) hz: f64,

@@ -74,7 +74,7 @@ fn measure(speed: u32, time: Duration, stop: &CancellationToken, table: &mut Tab
         let counts = load.counts();
         faults += counts.lost + counts.faults.sum();
         table.add_row([
-            report::name(form, 0.0),
+            report::name(form).to_owned(),
             format!("x {speed}"),
             counts.deliveries.to_string(),
             format!("{:.0}", counts.bytes as f64 / counts.deliveries.max(1) as f64),

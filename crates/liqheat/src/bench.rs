@@ -40,6 +40,9 @@ pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<Exi
     if wanted(BenchPart::Bandwidth) && !stop.is_cancelled() {
         ok &= fanout::bandwidth::run(bench.fanout.seconds, stop)?;
     }
+    if wanted(BenchPart::Deploy) && !stop.is_cancelled() {
+        ok &= fanout::deploy::run(&bench.fanout, stop)?;
+    }
     Ok(if ok && !stop.is_cancelled() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

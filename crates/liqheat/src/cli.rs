@@ -221,9 +221,10 @@ Examples:
   liqheat bench fanout
   liqheat bench fanout --clients 10000 --seconds 600 --rows json
   liqheat bench fanout --rows json --stalled 0.1 --seconds 60
+  liqheat bench deploy --clients 4000
   liqheat bench bandwidth")]
 pub(crate) struct Bench {
-    /// What to measure; everything but fanout and bandwidth by default, which take minutes.
+    /// What to measure; everything but fanout, bandwidth and deploy by default, which take minutes.
     #[arg(value_enum, value_name = "WHAT")]
     pub(crate) what: Vec<BenchPart>,
     /// Recorded market data to load (a parquet file of 5-minute klines); a simulated year without.
@@ -249,12 +250,14 @@ pub(crate) enum BenchPart {
     Fanout,
     /// Bytes that a client of the demo receives, in each form.
     Bandwidth,
+    /// Two servers restarted one after the other under many clients.
+    Deploy,
 }
 
 impl BenchPart {
     /// Needs no market data, but both cores and minutes.
     pub(crate) const fn is_of_the_stream(self) -> bool {
-        matches!(self, Self::Fanout | Self::Bandwidth)
+        matches!(self, Self::Fanout | Self::Bandwidth | Self::Deploy)
     }
 }
 

@@ -174,7 +174,7 @@ async fn run(
 
 /// Clients that all come back at once wait in the kernel's queue until they are accepted. What does not fit into
 /// it is dropped and tried again only a second later, and the usual 128 are few.
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     /// The kernel cuts it to its own limit (net.core.somaxconn).
     const QUEUE: u32 = 4_096;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -8,12 +8,14 @@ mod arrivals;
 pub(super) mod bandwidth;
 mod check;
 mod child;
+pub(super) mod deploy;
 mod frames;
 mod limits;
 mod load;
 mod market;
 mod nchan;
 mod report;
+mod returns;
 mod serving;
 
 use std::rc::Rc;
@@ -134,7 +136,8 @@ impl Peer {
             Row::Floor | Row::Nchan => Expects::Same(Rc::from(serving::sample(arguments.levels))),
             _ => Expects::States { symbols: (0..arguments.symbols).map(Market::symbol).collect(), mode },
         };
-        Ask { address, path, protocol: row.protocol(), deflate: row.is_deflated(), expects }
+        let addresses = vec![address];
+        Ask { addresses, path, protocol: row.protocol(), deflate: row.is_deflated(), expects }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Flags of `bench fanout`, and of the servers it starts to measure them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -7,7 +8,7 @@ use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 
 use super::seconds;
 
-/// Of `bench fanout`.
+/// Of `bench fanout` and `bench deploy`.
 #[derive(Debug, Args)]
 pub(crate) struct FanoutArgs {
     /// Servers and forms to measure, separated by commas.
@@ -44,6 +45,15 @@ pub(crate) struct FanoutArgs {
     /// Share of clients that stop reading (0.1); each row is measured without and with them.
     #[arg(long, env = "LIQHEAT_BENCH_STALLED", default_value = "0", value_parser = share, value_name = "SHARE")]
     pub(crate) stalled: f64,
+    /// Of deploy: seconds over which clients are spread that a stopping server sends away.
+    #[arg(long, env = "LIQHEAT_BENCH_DRAIN", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) drain: Duration,
+    /// Of deploy: servers that run already, or a proxy before them, instead of two of its own. Loopback addresses only.
+    #[arg(long, env = "LIQHEAT_BENCH_CONNECT", value_delimiter = ',', value_parser = loopback, value_name = "ADDRESSES")]
+    pub(crate) connect: Vec<SocketAddr>,
+    /// Of deploy: the symbol to follow there.
+    #[arg(long, env = "LIQHEAT_BENCH_SYMBOL", default_value = "BTCUSDT", value_name = "SYMBOL")]
+    pub(crate) symbol: String,
 }
 
 /// A server and a form to measure.
@@ -100,6 +110,12 @@ pub(crate) struct BenchServer {
     /// Sockets at once.
     #[arg(long, default_value = "10000")]
     pub(crate) connections: u64,
+    /// Any free one with 0.
+    #[arg(long, default_value = "0")]
+    pub(crate) port: u16,
+    /// Delays of clients that are sent away.
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    pub(crate) drain: Duration,
 }
 
 /// Of `bench-floor`.
@@ -109,6 +125,21 @@ pub(crate) struct BenchFloor {
     pub(crate) hz: f64,
     #[arg(long, default_value = "28", value_parser = count(1, 10_000))]
     pub(crate) levels: usize,
+}
+
+/// Load belongs on one's own machine.
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .trim()
+        .parse()
+        .map_err(|_| "must be an address and a port, such as 127.0.0.1:8000".to_owned())?;
+    if !address.ip().is_loopback() {
+        return Err(
+            "must be a loopback address (127.0.0.0/8 or ::1); thousands of clients are for one's own machine"
+                .to_owned(),
+        );
+    }
+    Ok(address)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

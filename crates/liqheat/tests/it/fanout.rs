@@ -35,3 +35,12 @@ fn more_clients_than_the_machine_allows_are_refused() {
     assert_eq!(done.code, Some(1), "{}{}", done.out, done.err);
     assert!(done.err.contains("--clients") && done.err.contains("descriptors"), "{}", done.err);
 }
+
+#[test]
+fn a_rolling_restart_loses_nobody() {
+    let done = liqheat("bench deploy --clients 60 --hz 10 --drain 1").run();
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    // Half of them are at the first server; all of them at the second when its turn comes.
+    assert!(done.out.contains("sent away: 90; back with a state: 90"), "{}", done.out);
+    assert!(done.out.contains("connections lost without a goodbye: 0; wrong states: 0"), "{}", done.out);
+}

@@ -50,7 +50,7 @@ fn measure(speed: u32, time: Duration, stop: &CancellationToken, table: &mut Tab
     for form in FORMS {
         let mode = if form.is_delta() { "delta" } else { "snapshot" };
         let ask = Ask {
-            address: server.address,
+            addresses: vec![server.address],
             path: "/ws/heatmap",
             protocol: form.protocol(),
             deflate: form.is_deflated(),

@@ -20,8 +20,8 @@ use super::frames::{Kind, Message};
 pub(super) struct State {
     /// Its own, so that steps from it can be found again.
     id: u64,
-    symbol: String,
-    epoch: String,
+    pub(super) symbol: String,
+    pub(super) epoch: String,
     pub(super) seq: u64,
     cells: BTreeMap<Price, (u64, u64)>,
 }
@@ -60,14 +60,18 @@ impl Faults {
 pub(super) struct Heard {
     /// The state the client has now, if the message was one.
     pub(super) state: Option<Rc<State>>,
+    /// Whether that came as a difference.
+    pub(super) is_delta: bool,
     /// The server warned of something.
     pub(super) warning: bool,
+    /// The server is about to stop, and asks the client to come back after so many milliseconds.
+    pub(super) goaway_ms: Option<u64>,
     pub(super) faults: Faults,
 }
 
 impl Heard {
-    const fn fault(faults: Faults) -> Self {
-        Self { state: None, warning: false, faults }
+    const fn nothing(faults: Faults) -> Self {
+        Self { state: None, is_delta: false, warning: false, goaway_ms: None, faults }
     }
 }
 
@@ -125,7 +129,7 @@ impl Checker {
         }
         let heard = self.step(before, message).unwrap_or_else(|fault| {
             self.note(fault);
-            Heard::fault(Faults { malformed: 1, ..Faults::default() })
+            Heard::nothing(Faults { malformed: 1, ..Faults::default() })
         });
         if self.order.len() == Self::STEPS_KEPT
             && let Some(oldest) = self.order.pop_front()
@@ -157,12 +161,14 @@ impl Checker {
             Kind::Binary => told_in_binary(payload)?,
             _ => match told_in_json(payload)? {
                 Spoken::State(told) => told,
-                Spoken::Nothing { warning } => {
-                    return Ok(Heard { state: None, warning, faults: Faults::default() });
+                Spoken::Nothing => return Ok(Heard::nothing(Faults::default())),
+                Spoken::Warning => return Ok(Heard { warning: true, ..Heard::nothing(Faults::default()) }),
+                Spoken::Goaway(ms) => {
+                    return Ok(Heard { goaway_ms: Some(ms), ..Heard::nothing(Faults::default()) });
                 }
                 Spoken::Error(text) => {
                     self.note(format!("the server said {text}"));
-                    return Ok(Heard::fault(Faults { errors: 1, ..Faults::default() }));
+                    return Ok(Heard::nothing(Faults { errors: 1, ..Faults::default() }));
                 }
             },
         };
@@ -206,7 +212,8 @@ impl Checker {
         }
         self.next_id += 1;
         let (id, symbol, epoch, seq) = (self.next_id, told.symbol, told.epoch, told.seq);
-        Heard { state: Some(Rc::new(State { id, symbol, epoch, seq, cells })), warning: false, faults }
+        let state = Some(Rc::new(State { id, symbol, epoch, seq, cells }));
+        Heard { state, is_delta: told.from.is_some(), ..Heard::nothing(faults) }
     }
 
     /// RFC 7692 section 7.2.2: each message by itself, with the end of a sync flush put back.
@@ -235,9 +242,9 @@ impl Checker {
 enum Spoken {
     State(Told),
     /// Something that needs no check.
-    Nothing {
-        warning: bool,
-    },
+    Nothing,
+    Warning,
+    Goaway(u64),
     Error(String),
 }
 
@@ -250,6 +257,7 @@ struct MessageJson {
     seq: Option<u64>,
     hash: Option<String>,
     data: Option<DataJson>,
+    reconnect_in_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -282,7 +290,12 @@ fn told_in_json(payload: &[u8]) -> Result<Spoken, String> {
     match message.r#type.as_str() {
         "snapshot" | "delta" => {}
         "error" => return Ok(Spoken::Error(String::from_utf8_lossy(payload).into_owned())),
-        told => return Ok(Spoken::Nothing { warning: matches!(told, "warning" | "goaway") }),
+        "warning" => return Ok(Spoken::Warning),
+        "goaway" => {
+            let delay = message.reconnect_in_ms.ok_or("a goaway without a delay")?;
+            return Ok(Spoken::Goaway(delay));
+        }
+        _ => return Ok(Spoken::Nothing),
     }
     let is_delta = message.r#type == "delta";
     let (Some(symbol), Some(epoch), Some(seq), Some(hash), Some(data)) =

@@ -73,7 +73,7 @@ impl Drop for Process {
 /// This program again, as a server to measure.
 pub(super) struct Server {
     // Closed first: it is what ends the process.
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     process: Process,
     pub(super) address: SocketAddr,
     pub(super) stamps: Stamps,
@@ -90,7 +90,7 @@ impl Server {
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(&mut command)?;
-        let input = process.0.stdin.take().context("the server has no input")?;
+        let input = Some(process.0.stdin.take().context("the server has no input")?);
         let output = process.0.stdout.take().context("the server has no output")?;
         let stamps = Stamps::default();
         let (found, address) = mpsc::channel();
@@ -112,7 +112,17 @@ impl Server {
 
     /// Lets traffic begin.
     pub(super) fn go(&mut self) -> anyhow::Result<()> {
-        writeln!(self.input, "{GO}").context("the server has ended")
+        let input = self.input.as_mut().context("the server was told to end")?;
+        writeln!(input, "{GO}").context("the server has ended")
+    }
+
+    /// Asks it to stop in order; [`Server::has_ended`] says when it has.
+    pub(super) fn begin_to_stop(&mut self) {
+        self.input = None;
+    }
+
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
     }
 
     pub(super) fn id(&self) -> u32 {

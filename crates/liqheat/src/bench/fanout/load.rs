@@ -1,6 +1,7 @@
 //! The load client: many WebSocket connections on one thread and one epoll, so that what it costs is the same
 //! for every server it is pointed at.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,16 +16,20 @@ use tungstenite::handshake::derive_accept_key;
 use super::arrivals::{Arrivals, Stamps, now_micros};
 use super::check::{Checker, Faults, State};
 use super::frames::{FrameCutter, Kind, Message, masked};
+use super::returns::Returns;
 
 /// Handshakes on their way at once.
 const WAVE: usize = 250;
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const READ_BYTES: usize = 256 * 1_024;
+/// By which a server (or the proxy before it) says which one it is.
+const NODE_HEADER: &str = "x-served-by";
 
 /// What each connection asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
-    pub(super) address: SocketAddr,
+    /// Servers; client n begins at number n modulo their number, and at the next one when its own sends it away.
+    pub(super) addresses: Vec<SocketAddr>,
     pub(super) path: &'static str,
     /// Has to be confirmed.
     pub(super) protocol: Option<&'static str>,
@@ -51,7 +56,7 @@ pub(super) struct Counts {
     pub(super) bytes: u64,
     /// Connections that ended and should not have.
     pub(super) lost: u64,
-    /// Told to be slow, or to go.
+    /// Told to be slow.
     pub(super) warnings: u64,
     pub(super) faults: Faults,
 }
@@ -65,6 +70,8 @@ enum Stage {
     Ready,
     /// Never read again, on purpose.
     Stalled,
+    /// Sent away, and asked to come back at a moment.
+    Away(Instant),
     Gone,
 }
 
@@ -74,6 +81,12 @@ struct Client {
     cutter: FrameCutter,
     /// What could not be written yet.
     unsent: Vec<u8>,
+    /// Which server.
+    server: usize,
+    /// When to come back, once the server said that it is going.
+    back_at: Option<Instant>,
+    /// When it was sent away; until it has a state again.
+    sent_away: Option<Instant>,
     symbol: usize,
     state: Option<Rc<State>>,
     /// Repetitions heard.
@@ -89,6 +102,8 @@ pub(super) struct Load {
     shared: Shared,
     buffer: Vec<u8>,
     opening: usize,
+    /// Clients that may be away.
+    any_away: bool,
     stop: CancellationToken,
 }
 
@@ -97,6 +112,9 @@ struct Shared {
     checker: Checker,
     arrivals: Arrivals,
     counts: Counts,
+    returns: Returns,
+    /// Clients by the name of the server that answered their last handshake, where it has one.
+    nodes: BTreeMap<String, u64>,
     /// Whether what comes is counted.
     counting: bool,
 }
@@ -113,6 +131,8 @@ impl Load {
             checker: Checker::default(),
             arrivals: Arrivals::new()?,
             counts: Counts::default(),
+            returns: Returns::new()?,
+            nodes: BTreeMap::new(),
             counting: false,
         };
         Ok(Self {
@@ -123,6 +143,7 @@ impl Load {
             shared,
             buffer: vec![0; READ_BYTES],
             opening: 0,
+            any_away: false,
             stop,
         })
     }
@@ -153,7 +174,8 @@ impl Load {
     }
 
     fn open(&mut self) -> anyhow::Result<()> {
-        let mut stream = TcpStream::connect(self.ask.address)?;
+        let server = self.clients.len() % self.ask.addresses.len();
+        let mut stream = TcpStream::connect(self.ask.addresses[server])?;
         let token = Token(self.clients.len());
         self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let symbols = match &self.ask.expects {
@@ -164,7 +186,10 @@ impl Load {
             stream,
             stage: Stage::Opening(Vec::new()),
             cutter: FrameCutter::default(),
-            unsent: self.ask.request().into_bytes(),
+            unsent: self.ask.request(server).into_bytes(),
+            server,
+            back_at: None,
+            sent_away: None,
             symbol: self.clients.len() % symbols,
             state: None,
             heard: 0,
@@ -212,6 +237,21 @@ impl Load {
         (self.shared.arrivals, self.shared.checker.first_fault)
     }
 
+    /// Clients that were sent away and came back.
+    pub(super) const fn returns(&self) -> &Returns {
+        &self.shared.returns
+    }
+
+    /// Clients that are away, or back without a state yet.
+    pub(super) fn away(&self) -> usize {
+        self.clients.iter().filter(|client| client.sent_away.is_some()).count()
+    }
+
+    /// How many clients are at each server, where servers name themselves.
+    pub(super) const fn nodes(&self) -> &BTreeMap<String, u64> {
+        &self.shared.nodes
+    }
+
     /// What was heard since counting began.
     pub(super) fn counts(&self) -> Counts {
         self.shared.counts
@@ -219,13 +259,14 @@ impl Load {
 
     /// Waits for something to come and takes it.
     pub(super) fn turn(&mut self, patience: Duration) -> anyhow::Result<()> {
+        let patience = if self.any_away { self.come_back()?.min(patience) } else { patience };
         match self.poll.poll(&mut self.events, Some(patience)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             outcome => outcome.context("waiting for sockets")?,
         }
         for event in &self.events {
             let Some(client) = self.clients.get_mut(event.token().0) else { continue };
-            if matches!(client.stage, Stage::Gone | Stage::Stalled) {
+            if matches!(client.stage, Stage::Gone | Stage::Stalled | Stage::Away(_)) {
                 continue;
             }
             let was_opening = client.is_opening();
@@ -234,7 +275,11 @@ impl Load {
             let outcome =
                 write.and_then(|()| client.read(&self.ask, &mut self.shared, &mut self.buffer, hanging_up));
             if let Err(end) = outcome {
-                client.end(end, &mut self.shared);
+                if client.goes(&end, &mut self.shared) {
+                    self.any_away = true;
+                } else {
+                    client.end(end, &mut self.shared);
+                }
                 // It may have been torn down by the other side, which is as good.
                 let _ = self.poll.registry().deregister(&mut client.stream);
             }
@@ -246,11 +291,38 @@ impl Load {
     }
 }
 
+impl Load {
+    /// Opens the connections of those whose time has come, at the next server, and says how long until the next.
+    fn come_back(&mut self) -> anyhow::Result<Duration> {
+        const LONG: Duration = Duration::from_secs(1);
+        let now = Instant::now();
+        let mut soonest = None;
+        for (number, client) in self.clients.iter_mut().enumerate() {
+            let Stage::Away(until) = client.stage else { continue };
+            if until > now {
+                soonest = Some(soonest.map_or(until, |soonest: Instant| soonest.min(until)));
+                continue;
+            }
+            client.server = (client.server + 1) % self.ask.addresses.len();
+            client.stream = TcpStream::connect(self.ask.addresses[client.server])?;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.poll.registry().register(&mut client.stream, Token(number), interest)?;
+            client.stage = Stage::Opening(Vec::new());
+            client.cutter = FrameCutter::default();
+            client.unsent = self.ask.request(client.server).into_bytes();
+            self.opening += 1;
+            self.shared.returns.opened(now_micros());
+        }
+        self.any_away = soonest.is_some();
+        Ok(soonest.map_or(LONG, |soonest| soonest.saturating_duration_since(now)))
+    }
+}
+
 impl Ask {
-    fn request(&self) -> String {
+    fn request(&self, server: usize) -> String {
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n",
-            self.path, self.address
+            self.path, self.addresses[server]
         );
         if let Some(protocol) = self.protocol {
             request += &format!("Sec-WebSocket-Protocol: {protocol}\r\n");
@@ -263,16 +335,11 @@ impl Ask {
 
     /// Whether an answer opens what was asked for.
     fn check(&self, answer: &str) -> Result<(), String> {
-        let (status, headers) = answer.split_once("\r\n").unwrap_or((answer, ""));
+        let (status, _) = answer.split_once("\r\n").unwrap_or((answer, ""));
         if !status.starts_with("HTTP/1.1 101") {
             return Err(format!("the handshake was answered with '{status}'"));
         }
-        let header = |wanted: &str| {
-            let pairs = headers.lines().filter_map(|line| line.split_once(':'));
-            pairs
-                .map(|(name, value)| (name.trim(), value.trim()))
-                .find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value))
-        };
+        let header = |wanted| header(answer, wanted);
         if header("sec-websocket-accept") != Some(derive_accept_key(KEY.as_bytes()).as_str()) {
             return Err("the handshake was answered with a wrong key".to_owned());
         }
@@ -289,6 +356,15 @@ impl Ask {
         }
         Ok(())
     }
+}
+
+/// A header of an answer.
+fn header<'a>(answer: &'a str, wanted: &str) -> Option<&'a str> {
+    let (_, headers) = answer.split_once("\r\n")?;
+    let pairs = headers.lines().filter_map(|line| line.split_once(':'));
+    pairs
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .find_map(|(name, value)| name.eq_ignore_ascii_case(wanted).then_some(value))
 }
 
 impl Client {
@@ -362,13 +438,22 @@ impl Client {
             return Ok(());
         };
         let after = answer.split_off(end + 4);
-        ask.check(&String::from_utf8_lossy(answer)).map_err(End::Broken)?;
+        let answer = String::from_utf8_lossy(answer);
+        ask.check(&answer).map_err(End::Broken)?;
+        if let Some(node) = header(&answer, NODE_HEADER) {
+            *shared.nodes.entry(node.to_owned()).or_default() += 1;
+        }
         match &ask.expects {
             Expects::Same(_) => self.stage = Stage::Ready,
             Expects::States { symbols, mode } => {
                 self.stage = Stage::Waiting;
                 let symbol = &symbols[self.symbol];
-                let subscribe = format!(r#"{{"action":"subscribe","symbols":["{symbol}"],"mode":"{mode}"}}"#);
+                let resume = self.state.as_ref().map_or_else(String::new, |state| {
+                    let State { symbol, epoch, seq, .. } = &**state;
+                    format!(r#","resume":{{"{symbol}":{{"epoch":"{epoch}","seq":{seq}}}}}"#)
+                });
+                let subscribe =
+                    format!(r#"{{"action":"subscribe","symbols":["{symbol}"],"mode":"{mode}"{resume}}}"#);
                 self.say(&masked(Kind::Text, subscribe.as_bytes()))?;
             }
         }
@@ -424,7 +509,18 @@ impl Client {
                     shared.counts.warnings += 1;
                 }
                 let seq = heard.state.as_ref().map(|state| state.seq);
+                if let Some(delay_ms) = heard.goaway_ms {
+                    let now = Instant::now();
+                    self.back_at = Some(now + Duration::from_millis(delay_ms));
+                    self.sent_away = Some(now);
+                    shared.returns.asked(delay_ms);
+                }
                 if heard.state.is_some() {
+                    if self.back_at.is_none()
+                        && let Some(since) = self.sent_away.take()
+                    {
+                        shared.returns.done(since.elapsed(), heard.is_delta);
+                    }
                     self.state = heard.state;
                     if matches!(self.stage, Stage::Waiting) {
                         self.stage = Stage::Ready;
@@ -440,6 +536,23 @@ impl Client {
             shared.arrivals.arrived((self.symbol, seq), arrived);
         }
         Ok(())
+    }
+
+    /// Whether a connection ended because the client was sent away, or could not come back yet.
+    fn goes(&mut self, end: &End, shared: &mut Shared) -> bool {
+        const AGAIN_MS: u64 = 1_000;
+        let until = match (self.back_at.take(), self.sent_away) {
+            (Some(until), _) => until,
+            // Sent away, and the next server does not answer (yet): a little later, at yet another one.
+            (None, Some(_)) if self.is_opening() => {
+                let words = if let End::Broken(words) = end { words.as_str() } else { "hung up" };
+                shared.returns.refused(words);
+                Instant::now() + Duration::from_millis(fastrand::u64(AGAIN_MS / 2..=AGAIN_MS))
+            }
+            _ => return false,
+        };
+        self.stage = Stage::Away(until);
+        true
     }
 
     fn end(&mut self, end: End, shared: &mut Shared) {
@@ -459,7 +572,8 @@ mod tests {
 
     fn ask(protocol: Option<&'static str>, deflate: bool) -> Ask {
         let expects = Expects::Same(Rc::from(&b"x"[..]));
-        Ask { address: SocketAddr::from(([127, 0, 0, 1], 80)), path: "/", protocol, deflate, expects }
+        let addresses = vec![SocketAddr::from(([127, 0, 0, 1], 80))];
+        Ask { addresses, path: "/", protocol, deflate, expects }
     }
 
     #[test]

@@ -51,9 +51,9 @@ impl Market {
     }
 
     /// What the updater would hand to the board.
-    pub(super) fn update(&self, as_of: UnixMs) -> BoardUpdate {
+    pub(super) fn update(&self, epoch: &str, as_of: UnixMs) -> BoardUpdate {
         BoardUpdate {
-            epoch: "bench".to_owned(),
+            epoch: epoch.to_owned(),
             cells: self.cells.clone(),
             price: self.price,
             base_bin: whole(BIN),
@@ -116,10 +116,10 @@ mod tests {
     #[test]
     fn every_step_changes_something() {
         let mut market = Market::new(0, 30, 3);
-        let mut before = market.update(UnixMs(0)).cells;
+        let mut before = market.update("bench", UnixMs(0)).cells;
         for _ in 0..100 {
             market.step();
-            let after = market.update(UnixMs(0)).cells;
+            let after = market.update("bench", UnixMs(0)).cells;
             let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
             assert!((1..=3).contains(&changed), "{changed}");
             before = after;

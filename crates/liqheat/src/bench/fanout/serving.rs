@@ -53,7 +53,11 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let turn = Duration::from_secs_f64(1.0 / arguments.hz);
     let settings = ServerSettings {
         update_interval: turn,
-        sockets: SocketSettings { connections_max: arguments.connections, ..SocketSettings::default() },
+        sockets: SocketSettings {
+            connections_max: arguments.connections,
+            drain_window: arguments.drain,
+            ..SocketSettings::default()
+        },
         // All clients come from one address.
         addresses: AddressLimits { open_max: u32::MAX, new_per_minute_max: u32::MAX, addresses_max: 10 },
         ..ServerSettings::default()
@@ -62,10 +66,12 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let app = Arc::clone(server.app());
     let market = |number| Market::new(number, arguments.levels, arguments.changes);
     let mut markets: Vec<Market> = (0..arguments.symbols).map(market).collect();
+    // Two servers with such a market are not at the same positions.
+    let epoch = format!("{:x}", now_micros());
     let now = || UnixMs((now_micros() / 1_000) as i64);
     for (number, market) in markets.iter().enumerate() {
         if let Some(slot) = app.hub.slot(&Market::symbol(number)) {
-            slot.publish(market.update(now()));
+            slot.publish(market.update(&epoch, now()));
         }
     }
     let gone = parent.gone.clone();
@@ -79,14 +85,14 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
             let market = &mut markets[number];
             market.step();
             let Some(slot) = app.hub.slot(&Market::symbol(number)) else { break };
-            let (update, stamp) = (market.update(now()), now_micros());
+            let (update, stamp) = (market.update(&epoch, now()), now_micros());
             if slot.publish(update) {
                 print_stamp(number, slot.with_board(liqheat_stream::Board::seq).unwrap_or(0), stamp);
             }
         }
     };
     let driving = tokio::spawn(drive);
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = crate::serve::listen((Ipv4Addr::LOCALHOST, arguments.port).into())?;
     println!("liqheat: http://{}/", listener.local_addr()?);
     let stopped = server.run(listener, gone.cancelled()).await?;
     driving.abort();

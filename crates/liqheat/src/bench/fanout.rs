@@ -58,20 +58,23 @@ pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::R
     let mut failed = false;
     // One row after the other and then all again: what changes on the machine meanwhile touches all of them.
     for round in 0..arguments.rounds {
-        for measured in &mut rounds {
+        for phases in rounds.chunks_mut(stalls.len()) {
             if stop.is_cancelled() {
                 failed = true;
                 break;
             }
-            match measure(measured.row, measured.stalled, arguments, stop) {
+            let row = phases[0].row;
+            match measure(row, stalls, arguments, stop) {
                 Ok(figures) => {
-                    failed |= figures.has_faults();
-                    measured.push(round, figures);
+                    for (phase, figures) in phases.iter_mut().zip(figures) {
+                        failed |= figures.has_faults();
+                        phase.push(round, figures);
+                    }
                 }
-                Err(error) if measured.row == Row::Nchan => println!("nchan: {error:#}"),
+                Err(error) if row == Row::Nchan => println!("nchan: {error:#}"),
                 Err(error) => {
                     failed = true;
-                    println!("{}: {error:#}", measured.name());
+                    println!("{}: {error:#}", report::name(row));
                 }
             }
         }
@@ -141,12 +144,14 @@ impl Peer {
     }
 }
 
+/// One row: a phase of traffic for each of these shares of stalled clients, over the same connections to the same
+/// process, because two processes differ from one another by more than what is looked for.
 fn measure(
     row: Row,
-    stalled: f64,
+    stalls: &[f64],
     arguments: &FanoutArgs,
     stop: &CancellationToken,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<Vec<Figures>> {
     let mut peer = Peer::start(row, arguments)?;
     thread::sleep(SETTLE);
     let empty = Usage::of(peer.id())?;
@@ -155,9 +160,7 @@ fn measure(
     load.connect(arguments.clients)?;
     load.read_for(SETTLE, &stamps)?;
     let idle = Usage::of(peer.id())?;
-    let stalled_clients = load.stall(stalled)?;
-    load.start_counting();
-    let publisher = match &mut peer {
+    let _publisher = match &mut peer {
         Peer::Own(server) => {
             server.go()?;
             None
@@ -167,18 +170,34 @@ fn measure(
             Some(Publisher::start(nchan.address, &text, arguments.hz, stamps.clone())?)
         }
     };
-    // Memory under traffic is compared between here and the end.
-    load.read_for(SETTLE, &stamps)?;
-    let early = Usage::of(peer.id())?;
-    load.read_for(seconds(arguments).saturating_sub(SETTLE), &stamps)?;
-    let late = Usage::of(peer.id())?;
-    let counts = load.counts();
-    drop(publisher);
-    // The stamps of the last frames are on their way.
-    load.read_for(Duration::from_millis(300), &stamps)?;
-    ensure!(!stop.is_cancelled(), "interrupted");
-    let (arrivals, first_fault) = load.finish(&stamps);
     let connected = arguments.clients;
-    let clients = connected - stalled_clients;
-    Ok(Figures { connected, clients, empty, idle, early, late, counts, arrivals, first_fault })
+    let mut phases = Vec::new();
+    for stalled in stalls {
+        let clients = connected - load.stall(*stalled)?;
+        load.start_counting();
+        let began = Usage::of(peer.id())?;
+        // Memory under traffic is compared between here and the end.
+        load.read_for(SETTLE, &stamps)?;
+        let early = Usage::of(peer.id())?;
+        load.read_for(seconds(arguments).saturating_sub(SETTLE), &stamps)?;
+        let late = Usage::of(peer.id())?;
+        let counts = load.stop_counting();
+        // The stamps of the last frames are on their way.
+        load.read_for(Duration::from_millis(300), &stamps)?;
+        ensure!(!stop.is_cancelled(), "interrupted");
+        let (arrivals, first_fault) = load.take_arrivals(&stamps)?;
+        phases.push(Figures {
+            connected,
+            clients,
+            empty,
+            idle,
+            began,
+            early,
+            late,
+            counts,
+            arrivals,
+            first_fault,
+        });
+    }
+    Ok(phases)
 }

@@ -42,7 +42,7 @@ pub(crate) struct FanoutArgs {
     /// Symbols that clients are spread over. The floor and nchan have one.
     #[arg(long, env = "LIQHEAT_BENCH_SYMBOLS", default_value = "1", value_name = "N", value_parser = count(1, 1_000))]
     pub(crate) symbols: usize,
-    /// Share of clients that stop reading (0.1); each row is measured without and with them.
+    /// Share of clients that stop reading (0.1); each row is measured before and after they stall.
     #[arg(long, env = "LIQHEAT_BENCH_STALLED", default_value = "0", value_parser = share, value_name = "SHARE")]
     pub(crate) stalled: f64,
     /// Of deploy: seconds over which clients are spread that a stopping server sends away.

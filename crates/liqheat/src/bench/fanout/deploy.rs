@@ -83,7 +83,7 @@ fn watch(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<boo
     let mut load = load(arguments, arguments.connect.clone(), arguments.symbol.clone(), stop)?;
     println!("all clients have a state");
     load.read_for(seconds, &Stamps::default())?;
-    Ok(report(load))
+    report(&mut load)
 }
 
 fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
@@ -125,11 +125,11 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
         load.read_for(BETWEEN, &stamps)?;
     }
     let clients_moved = load.returns().sent_away > 0;
-    Ok(report(load) && clients_moved)
+    Ok(report(&mut load)? && clients_moved)
 }
 
 /// Prints what the clients saw. Returns whether nobody lost anything.
-fn report(load: Load) -> bool {
+fn report(load: &mut Load) -> anyhow::Result<bool> {
     let (counts, returns) = (load.counts(), load.returns());
     let quantiles = |histogram: &hdrhistogram::Histogram<u64>| {
         let at = |quantile| histogram.value_at_quantile(quantile);
@@ -145,11 +145,16 @@ fn report(load: Load) -> bool {
     println!("without a state, ms p50 / p99 / max: {}", quantiles(&returns.without_state_ms));
     println!("new connections in a second, at most: {}", returns.peak_a_second());
     println!("attempts refused while a server was down: {}", returns.refused);
+    if let Some(refusal) = &returns.first_refusal {
+        println!("the first of them: {refusal}");
+    }
+    for (node, handshakes) in load.nodes() {
+        println!("handshakes answered by {node}: {handshakes}");
+    }
     let ok =
         counts.lost + counts.faults.sum() == 0 && returns.back == returns.sent_away && counts.deliveries > 0;
-    let (_, first_fault) = load.finish(&Stamps::default());
-    if let Some(fault) = first_fault {
+    if let Some(fault) = load.take_arrivals(&Stamps::default())?.1 {
         println!("first fault: {fault}");
     }
-    ok
+    Ok(ok)
 }

@@ -231,10 +231,17 @@ impl Load {
         }
     }
 
-    /// When it was heard, and the first fault in words.
-    pub(super) fn finish(mut self, stamps: &Stamps) -> (Arrivals, Option<String>) {
-        self.shared.arrivals.fold(stamps, u64::MAX);
-        (self.shared.arrivals, self.shared.checker.first_fault)
+    /// From now on nothing is counted, until counting starts again from nothing. Gives what was.
+    pub(super) fn stop_counting(&mut self) -> Counts {
+        self.shared.counting = false;
+        std::mem::take(&mut self.shared.counts)
+    }
+
+    /// When what was counted was heard, and the first fault in words.
+    pub(super) fn take_arrivals(&mut self, stamps: &Stamps) -> anyhow::Result<(Arrivals, Option<String>)> {
+        let mut arrivals = std::mem::replace(&mut self.shared.arrivals, Arrivals::new()?);
+        arrivals.fold(stamps, u64::MAX);
+        Ok((arrivals, self.shared.checker.first_fault.take()))
     }
 
     /// Clients that were sent away and came back.

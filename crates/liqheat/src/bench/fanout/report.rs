@@ -99,6 +99,8 @@ pub(super) struct Figures {
     pub(super) empty: Usage,
     /// with all clients and no traffic,
     pub(super) idle: Usage,
+    /// when counting began,
+    pub(super) began: Usage,
     /// shortly after traffic began,
     pub(super) early: Usage,
     /// and at the end.
@@ -116,7 +118,7 @@ impl Figures {
     }
 
     fn micros_per_delivery(&self) -> f64 {
-        let cpu = self.late.cpu.saturating_sub(self.idle.cpu);
+        let cpu = self.late.cpu.saturating_sub(self.began.cpu);
         cpu.as_secs_f64() * 1e6 / self.counts.deliveries.max(1) as f64
     }
 
@@ -125,7 +127,7 @@ impl Figures {
     }
 
     fn seconds(&self) -> f64 {
-        Duration::from_micros(self.late.at_micros.saturating_sub(self.idle.at_micros)).as_secs_f64()
+        Duration::from_micros(self.late.at_micros.saturating_sub(self.began.at_micros)).as_secs_f64()
     }
 
     fn bytes_per_client_second(&self) -> f64 {
@@ -234,7 +236,7 @@ pub(super) fn remarks(rows: &[Rounds]) -> Vec<String> {
         {
             let megabytes = |usage: Usage| usage.rss_bytes as f64 / f64::from(1 << 20);
             lines.push(format!(
-                "{name}: p99 of the others is {ratio} of a run without; server {:.1} MB early, {:.1} MB at the end",
+                "{name}: p99 of the others is {ratio} of that before they stalled; server {:.1} MB early, {:.1} MB at the end",
                 row.median(|figures| megabytes(figures.early)),
                 row.median(|figures| megabytes(figures.late))
             ));

@@ -60,7 +60,8 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     };
     let server = Server::over_boards(store, names, settings)?;
     let app = Arc::clone(server.app());
-    let market = |number| Market::new(number, arguments.levels, arguments.changes);
+    let BenchServer { seed, levels, changes, vanishing, .. } = arguments;
+    let market = |number| Market::seeded(number, u64::from(seed), levels, changes, vanishing);
     let mut markets: Vec<Market> = (0..arguments.symbols).map(market).collect();
     let now = || UnixMs((now_micros() / 1_000) as i64);
     for (number, market) in markets.iter().enumerate() {

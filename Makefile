@@ -10,7 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page clean
+.PHONY: help setup page build demo test test-rust test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,11 @@ bench: build ## print the figures of the README, measured on this machine
 bench-page: page ## frames per second while panning a large picture
 	@scripts/setup-browser.sh
 	cd web && npm run bench
+
+soak-page: page ## what the page holds after ten minutes of live updates (SECONDS=600)
+	@scripts/setup-browser.sh
+	$(CARGO) build --locked -q -p liqheat
+	cd web && LIQHEAT_BIN=$(abspath $(target))/debug/liqheat npm run --silent soak
 
 clean: ## remove what was built (not what was fetched)
 	$(CARGO) clean

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The page in a real browser: against a stand-in server that can be told to misbehave, against the real program
-# while it is killed and started again, and against its demo.
+# while it is killed and started again, against its demo, and against recorded data.
 set -eu
 
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
@@ -11,19 +11,36 @@ cargo build --locked -q -p liqheat
 program=${CARGO_TARGET_DIR:-$root/target}/debug/liqheat
 (cd web && LIQHEAT_BIN=$program npm run --silent e2e)
 
-work=$(mktemp -d)
-mkfifo "$work/output"
-"$program" demo --listen 127.0.0.1:0 >"$work/output" 2>"$work/log" &
-server=$!
-trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
-# Opened for as long as this script runs. The first line is the address; a server that does not start closes
-# the pipe without one.
-exec 3<"$work/output"
-read -r line <&3 || line=
-url=${line#liqheat: }
-if [ -z "$url" ]; then
-    echo "test-page: the demo did not start:" >&2
-    cat "$work/log" >&2
-    exit 1
+# Against the program's own demo, and against recorded data where that is there.
+against() {
+    echo "test-page: against $*"
+    work=$(mktemp -d)
+    mkfifo "$work/output"
+    "$program" "$@" --listen 127.0.0.1:0 >"$work/output" 2>"$work/log" &
+    server=$!
+    trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+    # Opened for as long as the server is wanted. The first line is the address; a server that does not start
+    # closes the pipe without one.
+    exec 3<"$work/output"
+    read -r line <&3 || line=
+    url=${line#liqheat: }
+    if [ -z "$url" ]; then
+        echo "test-page: it did not start:" >&2
+        cat "$work/log" >&2
+        exit 1
+    fi
+    (cd web && LIQHEAT_URL=${url%/} npm run --silent e2e)
+    kill "$server"
+    wait "$server" || true
+    exec 3<&-
+    rm -rf "$work"
+    trap - EXIT
+}
+
+against demo
+recorded=${LIQHEAT_SHARED_DATA:-../shared/data}/binance-archive
+if [ -d "$recorded" ]; then
+    against demo --data "$recorded"
+else
+    echo "test-page: skipped recorded data: there is no $recorded"
 fi
-(cd web && LIQHEAT_URL=${url%/} npm run --silent e2e)

@@ -32,10 +32,12 @@ pub struct GridSpec {
 impl GridSpec {
     /// Most cells in one picture.
     pub const CELLS_MAX: usize = 4_000_000;
+    /// Most cells in one picture that is split by leverage, and so has a plane for each class besides.
+    pub const CELLS_MAX_SPLIT: usize = 1_500_000;
 
-    fn check(&self) -> Result<usize, GridError> {
-        let cells = self.columns.checked_mul(self.rows).filter(|cells| (1..=Self::CELLS_MAX).contains(cells));
-        let cells = cells.ok_or(GridError::Size { columns: self.columns, rows: self.rows })?;
+    fn check(&self, max: usize) -> Result<usize, GridError> {
+        let cells = self.columns.checked_mul(self.rows).filter(|cells| (1..=max).contains(cells));
+        let cells = cells.ok_or(GridError::Size { columns: self.columns, rows: self.rows, max })?;
         if self.column_ms <= 0 {
             return Err(GridError::Column(self.column_ms));
         }
@@ -59,12 +61,14 @@ impl GridSpec {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GridError {
     /// Too many cells, or none.
-    #[error("{columns} columns of {rows} rows: there must be 1 to {max} cells", max = GridSpec::CELLS_MAX)]
+    #[error("{columns} columns of {rows} rows: there must be 1 to {max} cells")]
     Size {
         /// Columns asked for.
         columns: usize,
         /// Rows asked for.
         rows: usize,
+        /// Most cells there may be.
+        max: usize,
     },
     /// A column must have a length.
     #[error("a column of {0} ms: it must be longer than 0")]
@@ -88,6 +92,8 @@ pub struct HistoryGrid {
     pub long: Vec<f32>,
     /// Short mass in USD.
     pub short: Vec<f32>,
+    /// Mass of each leverage class in USD, lowest leverage first, both sides together; empty unless asked for.
+    pub classes: Vec<Vec<f32>>,
     /// Per column, levels created in it (as [`Step::created`]).
     pub created: Vec<u64>,
     /// Per column, levels consumed in it (as [`Step::consumed`]).
@@ -126,13 +132,7 @@ pub fn history<'a>(
     profile_of: &dyn Fn(UnixMs) -> &'a [(Price, Qty)],
     spec: GridSpec,
 ) -> Result<HistoryGrid, GridError> {
-    let mut painter = GridPainter::new(spec)?;
-    for bar in bars {
-        painter.before(ledger, bar);
-        let step = ledger.apply(bar, profile_of(bar.open_time));
-        painter.after(bar, &step);
-    }
-    Ok(painter.finish(ledger, None))
+    Ok(GridPainter::new(spec)?.over(ledger, bars, profile_of))
 }
 
 /// Takes the columns of a picture while somebody else moves the ledger: tell it of each bar before and after
@@ -150,11 +150,24 @@ impl GridPainter {
     /// # Errors
     /// When it has no cells, too many, or no extent.
     pub fn new(spec: GridSpec) -> Result<Self, GridError> {
-        let cells = spec.check()?;
+        Self::of(spec, GridSpec::CELLS_MAX, 0)
+    }
+
+    /// An empty picture that also keeps each of so many leverage classes apart.
+    ///
+    /// # Errors
+    /// When it has no cells, too many ([`GridSpec::CELLS_MAX_SPLIT`]), or no extent.
+    pub fn split(spec: GridSpec, classes: usize) -> Result<Self, GridError> {
+        Self::of(spec, GridSpec::CELLS_MAX_SPLIT, classes)
+    }
+
+    fn of(spec: GridSpec, cells_max: usize, classes: usize) -> Result<Self, GridError> {
+        let cells = spec.check(cells_max)?;
         let grid = HistoryGrid {
             spec,
             long: vec![0.0; cells],
             short: vec![0.0; cells],
+            classes: vec![vec![0.0; cells]; classes],
             created: vec![0; spec.columns],
             consumed: vec![0; spec.columns],
             consumed_usd: vec![0.0; spec.columns],
@@ -200,6 +213,22 @@ impl GridPainter {
         self.grid
     }
 
+    /// Moves `ledger` over all `bars` as [`history`] does, and takes the columns.
+    #[must_use]
+    pub fn over<'a>(
+        mut self,
+        ledger: &mut Ledger,
+        bars: &[Bar],
+        profile_of: &dyn Fn(UnixMs) -> &'a [(Price, Qty)],
+    ) -> HistoryGrid {
+        for bar in bars {
+            self.before(ledger, bar);
+            let step = ledger.apply(bar, profile_of(bar.open_time));
+            self.after(bar, &step);
+        }
+        self.finish(ledger, None)
+    }
+
     fn take(&mut self, ledger: &Ledger, columns: Range<usize>, tip: Tip) {
         let (spec, Some(as_of)) = (self.grid.spec, ledger.as_of()) else { return };
         let gap_ms_max = ledger.params().values().gap_ms_max;
@@ -209,8 +238,10 @@ impl GridPainter {
                 break;
             }
             let cells = column * spec.rows..(column + 1) * spec.rows;
-            let (long, short) = (&mut self.grid.long[cells.clone()], &mut self.grid.short[cells]);
+            let (long, short) = (&mut self.grid.long[cells.clone()], &mut self.grid.short[cells.clone()]);
             ledger.add_to_column(spec.price_low, spec.bin, tip, long, short);
+            let classes = self.grid.classes.iter_mut().map(|plane| &mut plane[cells.clone()]);
+            ledger.add_classes_to_column(spec.price_low, spec.bin, tip, classes);
         }
     }
 }

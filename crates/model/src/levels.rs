@@ -116,6 +116,48 @@ impl Ledger {
         }
     }
 
+    /// As [`Ledger::add_to_column`], but each leverage class into rows of its own, both sides together: which
+    /// side a row belongs to is known from the column's total. `classes` begins with the lowest leverage.
+    pub fn add_classes_to_column<'a>(
+        &self,
+        low: Price,
+        bin: Price,
+        tip: Tip,
+        classes: impl Iterator<Item = &'a mut [f32]>,
+    ) {
+        let Some(bins) = Bins::new(self, low.units(), bin) else { return };
+        let mut classes: Vec<&mut [f32]> = classes.take(self.long.classes()).collect();
+        let rows = classes.iter().map(|rows| rows.len()).max().unwrap_or(0);
+        for book in [&self.long, &self.short] {
+            let cells = bins.clip(self.visible(book, tip), rows);
+            let to_usd = bins.usd_per_coin_cell(book.scale());
+            let whole = bins.each_whole(cells.clone(), |index, cells| {
+                // Most bins of a picture are empty, and the total tells for all classes at once.
+                if book.totals()[cells.clone()].iter().all(|mass| *mass == 0.0) {
+                    return;
+                }
+                let Ok(index) = usize::try_from(index) else { return };
+                for (class, rows) in classes.iter_mut().enumerate() {
+                    let Some(row) = rows.get_mut(index) else { continue };
+                    let of = |origin| coin_cells(&book.row(class, origin)[cells.clone()], cells.start);
+                    *row += (Origin::BOTH.map(of).iter().sum::<f64>() * to_usd) as f32;
+                }
+            });
+            if whole {
+                continue;
+            }
+            for (class, rows) in classes.iter_mut().enumerate() {
+                for origin in Origin::BOTH {
+                    bins.each(book.row(class, origin), cells.clone(), book.scale(), |index, usd| {
+                        if let Some(row) = usize::try_from(index).ok().and_then(|index| rows.get_mut(index)) {
+                            *row += usd as f32;
+                        }
+                    });
+                }
+            }
+        }
+    }
+
     /// The cells of a side that hold mass and are not hidden by the tip.
     fn visible(&self, book: &Book, tip: Tip) -> Range<usize> {
         let (mut start, mut end) = (book.used.start, book.used.end);
@@ -159,24 +201,39 @@ impl Bins {
         start.min(end)..end
     }
 
+    fn usd_per_coin_cell(&self, scale: f64) -> f64 {
+        scale * Price::from_units(self.cell).to_f64()
+    }
+
+    /// Where bins are whole cells: calls `sink` with each bin and its cells, ascending. Answers whether they are.
+    fn each_whole(&self, cells: Range<usize>, mut sink: impl FnMut(i64, Range<usize>)) -> bool {
+        if self.bin % self.cell != 0 || self.low % self.cell != 0 {
+            return false;
+        }
+        let (per_bin, low_cell) = (self.bin / self.cell, self.low / self.cell);
+        let mut start = cells.start;
+        while start < cells.end {
+            let bin = (start as i64 - low_cell).div_euclid(per_bin);
+            let next = low_cell + (bin + 1).saturating_mul(per_bin);
+            let end = usize::try_from(next).map_or(cells.end, |next| next.min(cells.end));
+            sink(bin, start..end);
+            start = end;
+        }
+        true
+    }
+
     /// Calls `sink` with each bin that holds mass and its USD, ascending.
     fn each(&self, totals: &[f64], cells: Range<usize>, scale: f64, mut sink: impl FnMut(i64, f64)) {
-        let to_usd = scale * Price::from_units(self.cell).to_f64();
+        let to_usd = self.usd_per_coin_cell(scale);
         let mut put = |bin: i64, coin_cells: f64| {
             if coin_cells > 0.0 {
                 sink(bin, coin_cells * to_usd);
             }
         };
-        if self.bin % self.cell == 0 && self.low % self.cell == 0 {
-            let (per_bin, low_cell) = (self.bin / self.cell, self.low / self.cell);
-            let mut start = cells.start;
-            while start < cells.end {
-                let bin = (start as i64 - low_cell).div_euclid(per_bin);
-                let next = low_cell + (bin + 1).saturating_mul(per_bin);
-                let end = usize::try_from(next).map_or(cells.end, |next| next.min(cells.end));
-                put(bin, coin_cells(&totals[start..end], start));
-                start = end;
-            }
+        let whole = self.each_whole(cells.clone(), |bin, cells| {
+            put(bin, coin_cells(&totals[cells.clone()], cells.start));
+        });
+        if whole {
             return;
         }
         let mut open: Option<(i64, f64)> = None;

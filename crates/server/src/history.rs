@@ -63,6 +63,10 @@ pub(crate) struct GridRequest {
     pub(crate) bin: Option<Price>,
     pub(crate) columns: Option<usize>,
     pub(crate) compact: bool,
+    /// With a plane for each leverage class.
+    pub(crate) by_leverage: bool,
+    /// In the form of [`crate::packed`].
+    pub(crate) packed: bool,
 }
 
 /// Columns of a chart that names no number: as many as a wide screen has use for.
@@ -121,7 +125,12 @@ pub(crate) async fn paint(
     let reader = BarReader::of(symbol, &app.store);
     let (low, high) = price_range(&reader, request.range, view).await?;
     let (price_low, bin, rows) = request.rows(low, high, view.base_bin);
-    let mut painter = GridPainter::new(GridSpec { start, column_ms, columns, price_low, bin, rows })?;
+    let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
+    let mut painter = if request.by_leverage {
+        GridPainter::split(spec, symbol.params.values().weights.classes().len())?
+    } else {
+        GridPainter::new(spec)?
+    };
     let (mut ledger, from) = ledger_before(symbol, &app.store, start).await?;
     reader
         .run(&mut ledger, from, view.cursor, |ledger, bar, step| match step {
@@ -162,8 +171,10 @@ struct Entry {
 }
 
 impl GridCache {
-    /// A chart has eight ranges and two forms; more than that are odd requests, which may wait.
+    /// A chart has eight ranges, each with and without leverage; more than that are odd requests, which may wait.
     const ENTRIES_MAX: usize = 16;
+    /// Those who accept no compression get bodies of megabytes; not many of them are worth keeping.
+    const BYTES_MAX: usize = 32 << 20;
 
     pub(crate) fn get(&self, request: GridRequest, view: &LedgerView) -> Option<Bytes> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -176,7 +187,10 @@ impl GridCache {
     pub(crate) fn put(&self, request: GridRequest, view: &Arc<LedgerView>, body: Bytes) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|entry| entry.request != request && entry.cursor == view.cursor);
-        if entries.len() >= Self::ENTRIES_MAX {
+        let bytes = |entries: &[Entry]| entries.iter().map(|entry| entry.body.len()).sum::<usize>();
+        while !entries.is_empty()
+            && (entries.len() >= Self::ENTRIES_MAX || bytes(&entries) + body.len() > Self::BYTES_MAX)
+        {
             entries.remove(0);
         }
         entries.push(Entry { request, cursor: view.cursor, epoch: view.epoch.clone(), body });
@@ -196,7 +210,37 @@ mod tests {
     }
 
     fn request(range: &str, columns: Option<usize>) -> GridRequest {
-        GridRequest { range: ChartRange::from_name(range).unwrap(), bin: None, columns, compact: true }
+        let range = ChartRange::from_name(range).unwrap();
+        GridRequest { range, bin: None, columns, compact: true, by_leverage: false, packed: false }
+    }
+
+    #[test]
+    fn the_cache_is_bounded_in_number_and_bytes() {
+        let view = LedgerView {
+            cursor: UnixMs(1),
+            as_of: UnixMs(1),
+            price: Price::from_units(1),
+            base_bin: Price::from_units(1),
+            seen_share: 1.0,
+            warming_up: false,
+            tip: None,
+            by_leverage: Arc::default(),
+            epoch: "e".into(),
+        };
+        let cache = GridCache::default();
+        let kept = |columns: usize| cache.get(request("24h", Some(columns)), &view).is_some();
+        for columns in 0..20 {
+            cache.put(request("24h", Some(columns)), &view, Bytes::from_static(b"small"));
+        }
+        assert_eq!((0..20).filter(|columns| kept(*columns)).count(), GridCache::ENTRIES_MAX);
+        assert!(!kept(3) && kept(4) && kept(19));
+        let half = Bytes::from(vec![0; GridCache::BYTES_MAX / 2]);
+        for columns in 20..23 {
+            cache.put(request("24h", Some(columns)), &view, half.clone());
+        }
+        assert!(!kept(19) && !kept(20) && kept(21) && kept(22), "two halves fit, a third one does not");
+        let newer = LedgerView { cursor: UnixMs(2), ..view.clone() };
+        assert!(cache.get(request("24h", Some(22)), &newer).is_none(), "a bar closed");
     }
 
     #[test]

@@ -157,6 +157,8 @@ pub struct SymbolRow {
     pub simulated: bool,
     /// Share of open interest that the model has seen open, 0 to 1.
     pub seen_share: f64,
+    /// The model's leverage classes, lowest first.
+    pub leverages: Vec<Decimal>,
 }
 
 /// `GET /v1/liquidations`.

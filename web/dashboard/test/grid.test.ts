@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { Steps } from '../src/model/steps.ts';
 import { decodeGrid, encodeGrid, GridError } from '../src/wire/grid.ts';
 
 const HEADER = {
@@ -36,4 +38,34 @@ test('every cut and every broken header is refused by name', () => {
     const wrong = bytes.slice();
     wrong[0] = 88;
     assert.throws(() => decodeGrid(wrong), /begins with "XQG1"/);
+});
+
+test('grids that the server wrote are read to the cell', () => {
+    const golden = JSON.parse(readFileSync(new URL('../../../../crates/wire/golden/grid.json', import.meta.url), 'utf8')) as {
+        cases: { name: string; hex: string; header: Record<string, unknown>; long: number[]; short: number[]; classes: number[][] }[];
+    };
+    assert.deepEqual(golden.cases.map(({ name }) => name), ['both sides', 'by leverage']);
+    for (const { name, hex, header, long, short, classes } of golden.cases) {
+        const grid = decodeGrid(Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+        const { venue, ...known } = header;
+        assert.equal(venue, 'sim');
+        assert.deepEqual(grid.header, { leverages: [], ...known }, name);
+        const steps = new Steps(grid.header.usd_min, grid.header.usd_max);
+        const planes: [Uint8Array, number[]][] = [[grid.long, long], [grid.short, short]];
+        grid.classes.forEach((plane, place) => planes.push([plane, classes[place] ?? []]));
+        assert.equal(planes.length, 2 + classes.length);
+        for (const [plane, usd] of planes) {
+            assert.deepEqual([...plane], usd.map((each) => steps.step(each)), `${name}: both round alike`);
+        }
+    }
+});
+
+test('a plane a leverage is read, and broken lists of leverages are refused', () => {
+    const classes = [Uint8Array.of(1, 1, 1, 1, 1, 1), Uint8Array.of(2, 2, 2, 2, 2, 2)];
+    const grid = decodeGrid(encodeGrid({ ...HEADER, leverages: [10, 50] }, LONG, SHORT, classes));
+    assert.deepEqual(grid.header.leverages, [10, 50]);
+    assert.deepEqual(grid.classes.map((plane) => [...plane]), classes.map((plane) => [...plane]));
+    for (const leverages of ['10', [10, '50'], [10, -1], [10], [10, 25, 50], Array.from({ length: 17 }, (_, n) => n + 1)]) {
+        assert.throws(() => decodeGrid(encodeGrid({ ...HEADER, leverages }, LONG, SHORT, classes)), GridError, JSON.stringify(leverages));
+    }
 });

@@ -20,7 +20,7 @@ const LEVELS = parseLeverageLevels({
 });
 
 test('levels are stacked by leverage and summed outwards from the price', () => {
-    const map = leverageMap(LEVELS, 1, 1_000, null);
+    const map = leverageMap(LEVELS, 1, 1_000, []);
     assert.deepEqual(map.leverages, [25, 50, 100]);
     assert.deepEqual(map.bins.map(({ price, side, usd, total, cumulative }) => [price, side, [...usd], total, cumulative]), [
         [95, 'long', [20, 0, 0], 20, 35],
@@ -32,15 +32,15 @@ test('levels are stacked by leverage and summed outwards from the price', () => 
 });
 
 test('hiding a leverage takes its dollars away and leaves the axis and the colours alone', () => {
-    const all = leverageMap(LEVELS, 1, 1_000, null);
-    const some = leverageMap(LEVELS, 1, 1_000, new Set([50]));
+    const all = leverageMap(LEVELS, 1, 1_000, []);
+    const some = leverageMap(LEVELS, 1, 1_000, [25, 100]);
     assert.deepEqual(some.leverages, all.leverages);
     assert.deepEqual([some.low, some.high], [all.low, all.high]);
     assert.deepEqual([some.longUsd, some.shortUsd], [10, 7]);
 });
 
 test('bins are as wide as the room asks for, and keep every dollar', () => {
-    const map = leverageMap(LEVELS, 1, 6, null);
+    const map = leverageMap(LEVELS, 1, 6, []);
     assert.equal(map.bin, 5);
     assert.deepEqual([map.longUsd, map.shortUsd], [35, 8]);
 });

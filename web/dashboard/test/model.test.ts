@@ -21,13 +21,13 @@ const MINUTE = 60_000;
 function header(columns: number, rows: number): GridHeader {
     return {
         symbol: 'S', epoch: 'e', as_of: columns * MINUTE, start: 0, column_ms: MINUTE, columns, rows,
-        price_low: 100, bin: 10, usd_min: 1_000, usd_max: 1_000_000, state: 'live', seen_share: 1,
+        price_low: 100, bin: 10, usd_min: 1_000, usd_max: 1_000_000, state: 'live', seen_share: 1, leverages: [],
     };
 }
 
 function heat(columns: number, rows: number): Heat {
     const empty = new Uint8Array(columns * rows);
-    return new Heat({ header: header(columns, rows), long: empty, short: empty });
+    return new Heat({ header: header(columns, rows), long: empty, short: empty, classes: [] });
 }
 
 const live = (price: number, long: number, short: number): { price: number; long_density: number; short_density: number } =>
@@ -80,7 +80,7 @@ test('an older state is ignored; a hole in time or a price at the edge asks for 
 test('a last column that holds nothing yet shows what stood before', () => {
     const long = new Uint8Array(30);
     long[12] = 200;
-    const picture = new Heat({ header: header(3, 10), long, short: new Uint8Array(30) });
+    const picture = new Heat({ header: header(3, 10), long, short: new Uint8Array(30), classes: [] });
     assert.equal(picture.read(2.5 * MINUTE, 121)?.longUsd, picture.read(1.5 * MINUTE, 121)?.longUsd);
     assert.equal(picture.read(0.5 * MINUTE, 121)?.longUsd, 0);
 });
@@ -118,7 +118,7 @@ test('a band is marked where the price took it, and nowhere else', () => {
     const long = new Uint8Array(8 * rows);
     for (let column = 0; column < 6; column++) long[column * rows + 2] = 200;
     for (let column = 0; column < 3; column++) long[column * rows + 8] = 200;
-    const picture = new Heat({ header: header(8, rows), long, short: new Uint8Array(8 * rows) });
+    const picture = new Heat({ header: header(8, rows), long, short: new Uint8Array(8 * rows), classes: [] });
     // Row 2 is 120..130; the price goes there in column 6 and never comes near row 8.
     const reach = (from: number): { low: number; high: number } => from === 6 * MINUTE ? { low: 125, high: 150 } : { low: 140, high: 150 };
     const sweeps = new Sweeps(picture, reach);
@@ -165,7 +165,7 @@ test('looking back shows whole candles and ended columns, and nothing later', ()
     const long = new Uint8Array(100);
     // Row 2 has mass in every column, more with each of them.
     for (let column = 0; column < 10; column++) long[column * 10 + 2] = 100 + column;
-    const picture = new Heat({ header: header(10, 10), long, short: new Uint8Array(100) });
+    const picture = new Heat({ header: header(10, 10), long, short: new Uint8Array(100), classes: [] });
     const made = (time: number, close: number): Candle => ({ time, open: close, high: close, low: close, close, volume: 1 });
     const bars = new Candles([0, 3, 6, 9].map((minute) => made(minute * MINUTE, 140 + minute)), 3 * MINUTE, 0, 10 * MINUTE);
     const span = spanOf(picture, bars);

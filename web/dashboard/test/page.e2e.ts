@@ -4,14 +4,12 @@
  */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { asOf, badge, colours, launch, open, painted, shown } from './browser.ts';
+import { asOf, axe, badge, colours, launch, open, painted, PHONE, shown } from './browser.ts';
 import { StandInServer } from './stand-in-server.ts';
 
 const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let browser: Browser;
 let standIn: StandInServer | null = null;
@@ -90,8 +88,21 @@ test('the tooltip says what is under the pointer', async () => {
     assert.ok(box);
     await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.3);
     await page.waitForSelector('#tip:not([hidden])');
-    const words = await page.locator('#tip').innerText();
-    for (const label of ['UTC', 'Price', 'Distance', 'Long', 'Short', 'Up to here']) assert.ok(words.includes(label), `${label} in ${words}`);
+    // Of the past, too, by leverage: somewhere in a column there is a band.
+    let words = '';
+    for (let share = 0.1; share < 0.95 && !/^\d+x/m.test(words); share += 0.05) {
+        await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * share);
+        await painted(page);
+        words = await page.locator('#tip').innerText();
+    }
+    for (const label of ['UTC', 'Price', 'Distance', 'Long', 'Short', 'Up to here', 'Band since']) assert.ok(words.includes(label), `${label} in ${words}`);
+    assert.match(words, /^\d+x\s+\$[\d.]+/m);
+    const amounts = (pattern: RegExp): number => [...words.matchAll(pattern)].reduce((sum, [, number, unit]) =>
+        sum + Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[unit ?? ''] ?? 1), 0);
+    const parts = amounts(/^\d+x\s+\$([\d.]+)([KMB]?)/gm);
+    const sides = amounts(/^(?:Long|Short)\s+\$([\d.]+)([KMB]?)/gm);
+    // Each is rounded to a step of its own; the smallest step stands for anything smaller.
+    assert.ok(Math.abs(parts / sides - 1) < 0.1 || sides < 5_000, `${parts} of ${sides} in ${words}`);
     // Beside the bars at the right edge it speaks of now, and of leverage once that has been asked for.
     const asked: string[] = [];
     page.on('request', (request) => {
@@ -177,8 +188,7 @@ test('one can look back, and come back to now', async () => {
 });
 
 test('a phone has everything within its width', async () => {
-    const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
-    const { page, complaints } = await open(browser, url, phone);
+    const { page, complaints } = await open(browser, url, PHONE);
     await shown(page);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
     const box = await page.locator('#chart').boundingBox();
@@ -188,19 +198,71 @@ test('a phone has everything within its width', async () => {
 });
 
 for (const theme of ['dark', 'light']) {
-    test(`axe finds nothing in the ${theme} theme`, async () => {
-        const { page } = await open(browser, `${url}/?theme=${theme}`, { bypassCSP: true });
-        await shown(page);
-        await page.evaluate(AXE);
-        const found = await page.evaluate(async () => {
-            const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
-            const { violations } = await axe.run();
-            return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`));
+    for (const [width, options] of [['desktop', {}], ['phone', PHONE]] as const) {
+        test(`axe finds nothing in the ${theme} theme at ${width} width, in the heatmap, the map and the help`, async () => {
+            const { page } = await open(browser, `${url}/?theme=${theme}`, { bypassCSP: true, ...options });
+            await shown(page);
+            assert.deepEqual(await axe(page), []);
+            await page.keyboard.press('m');
+            await page.waitForSelector('#map:not([hidden])');
+            await page.waitForSelector('#leverages button');
+            await painted(page);
+            assert.deepEqual(await axe(page), []);
+            await page.keyboard.press('?');
+            await page.waitForSelector('dialog[open]');
+            assert.deepEqual(await axe(page), []);
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+            await page.context().close();
         });
-        assert.deepEqual(found, []);
-        await page.context().close();
-    });
+    }
 }
+
+test('leverages can be hidden in the heatmap, at once and without asking the server', async () => {
+    const { page, complaints } = await open(browser, `${url}/?range=12h`);
+    await shown(page);
+    const pixels = (): Promise<string> => page.evaluate(() => {
+        const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
+        if (canvas === null) return '';
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+        copy?.drawImage(canvas, 0, 0);
+        // The left half: nothing live is drawn there.
+        const data = copy?.getImageData(0, 0, canvas.width >> 1, canvas.height).data ?? [];
+        let sum = 0;
+        for (let at = 0; at < data.length; at += 4) sum = (sum * 31 + (data[at] ?? 0) + 7 * (data[at + 1] ?? 0) + 13 * (data[at + 2] ?? 0)) >>> 0;
+        return String(sum);
+    });
+    const asked: string[] = [];
+    page.on('request', (request) => {
+        if (request.url().includes('/v1/heatmap/history')) asked.push(request.url());
+    });
+    const all = await pixels();
+    const chips = page.locator('#leverages button');
+    const count = await chips.count();
+    assert.ok(count >= 3, `${count} leverages`);
+    await chips.nth(count - 1).click({ modifiers: ['Shift'] });
+    await painted(page);
+    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'only this one');
+    assert.match(page.url(), /hide=[\d%C]+/);
+    assert.notEqual(await pixels(), all);
+    assert.equal(asked.length, 0, 'the picture is not fetched for it');
+    await page.reload();
+    await shown(page);
+    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'the address remembers');
+    await page.keyboard.press('m');
+    await page.waitForSelector('#map:not([hidden])');
+    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'the map shows the same');
+    await page.keyboard.press('m');
+    await painted(page);
+    await chips.nth(count - 1).click({ modifiers: ['Shift'] });
+    await painted(page);
+    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), count);
+    assert.doesNotMatch(page.url(), /hide=/);
+    for (const chip of await chips.all()) await chip.click();
+    await painted(page);
+    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 0);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
 
 test('the liquidation map shows bars by leverage, which can be switched off', async () => {
     const { page, complaints } = await open(browser, url);

@@ -32,7 +32,7 @@ after(async () => {
 
 /** Only the address is another one, and the client is handed out so that the test can end it. */
 async function load(name: string, language: string, code: string, handOut: string): Promise<Record<string, unknown>> {
-    const here = code.replaceAll('ws://localhost:8000', address) + handOut;
+    const here = code.replaceAll('ws://localhost:8000', address).replaceAll('http://localhost:8000', address.replace('ws', 'http')) + handOut;
     const plain = await transformWithOxc(here, `example.${language}`, { lang: language as 'js' });
     const path = join(folder, `${name}.mjs`);
     writeFileSync(path, plain.code);
@@ -44,13 +44,20 @@ interface Client {
     state(symbol: string): { snapshot: { hash: string } } | undefined;
 }
 
-test('the README has an example in JavaScript, TypeScript and React', () => {
-    assert.deepEqual(EXAMPLES.map(({ language }) => language), ['js', 'ts', 'jsx']);
+function exampleIn(language: string, place = 0): { language: string; code: string } {
+    const example = EXAMPLES.filter((each) => each.language === language)[place];
+    assert.ok(example);
+    return example;
+}
+
+test('the README has examples in JavaScript, HTML, TypeScript and React, and no other code', () => {
+    // The one in HTML needs a page: it runs with the others once more in the tests of the page.
+    assert.deepEqual(EXAMPLES.map(({ language }) => language), ['js', 'html', 'js', 'ts', 'jsx']);
+    assert.equal([...README.matchAll(/^```\w/gm)].length, EXAMPLES.length);
 });
 
 test('the first example shows a chart and a status', async () => {
-    const example = EXAMPLES[0];
-    assert.ok(example);
+    const example = exampleIn('js');
     const statuses: string[] = [];
     let ws: Client | null = null;
     const data = await new Promise<{ levels: unknown[] }>((resolve) => {
@@ -64,9 +71,23 @@ test('the first example shows a chart and a status', async () => {
     (ws as Client | null)?.disconnect();
 });
 
+test('the example with a token and events asks for the token, and gets states', async () => {
+    const statuses: string[] = [];
+    let ws: Client | null = null;
+    const data = await new Promise<{ levels: unknown[] }>((resolve) => {
+        Object.assign(globalThis, { updateChart: resolve, showStatus: (status: string) => statuses.push(status) });
+        void load('token', 'js', exampleIn('js', 1).code, '\nexport { ws };').then((module) => {
+            ws = module.ws as Client;
+        });
+    });
+    assert.ok(data.levels.length > 50);
+    assert.deepEqual(statuses, ['connecting', 'connected']);
+    assert.match(server.protocols().at(-1) ?? '', /^liqheat\.v1\.bin,\s?liqheat\.v1\.json,\s?bearer\.eyJ0\.eyJ1\.c2ln$/);
+    (ws as Client | null)?.disconnect();
+});
+
 test('the TypeScript example says the heaviest level of both symbols, by differences', async (context) => {
-    const example = EXAMPLES[1];
-    assert.ok(example);
+    const example = exampleIn('ts');
     const said: unknown[][] = [];
     let enough = (): void => {};
     const done = new Promise<void>((resolve) => {
@@ -86,8 +107,7 @@ test('the TypeScript example says the heaviest level of both symbols, by differe
 });
 
 test('the React example keeps a component supplied', async () => {
-    const example = EXAMPLES[2];
-    assert.ok(example);
+    const example = exampleIn('jsx');
     // React itself in the smallest form that the hook can tell apart: effects run once, state is set from outside.
     const react = join(folder, 'react.mjs');
     writeFileSync(react, `

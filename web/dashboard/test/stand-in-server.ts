@@ -29,6 +29,8 @@ export interface Misbehaviour {
     deltas: boolean;
     /** A wrong hash on the next frame. */
     wrongHashOnce: boolean;
+    /** Grids are refused a plane a leverage. */
+    tooLargeToSplit: boolean;
 }
 
 export interface StandInOptions {
@@ -55,10 +57,12 @@ function rfc3339(ms: number): string {
     return new Date(ms).toISOString().replace('.000Z', 'Z');
 }
 
+const TOKEN = 'eyJ0.eyJ1.c2ln';
+
 export class StandInServer {
     readonly trouble: Misbehaviour = {
         socketsOff: false, polling: false, silent: false, empty: false, broken: false, feed: 'replay', deltas: true,
-        wrongHashOnce: false,
+        wrongHashOnce: false, tooLargeToSplit: false,
     };
     readonly markets: Map<string, SyntheticMarket>;
     epoch = 'e1';
@@ -68,6 +72,7 @@ export class StandInServer {
     #viewers = new Set<Viewer>();
     #timers: ReturnType<typeof setInterval>[] = [];
     #mismatches: unknown[] = [];
+    #protocols: string[] = [];
 
     constructor(options: StandInOptions) {
         this.#options = options;
@@ -89,6 +94,7 @@ export class StandInServer {
                 socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
                 return;
             }
+            this.#protocols.push(request.headers['sec-websocket-protocol'] ?? '');
             this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#welcome(opened));
         });
         await new Promise<void>((resolve) => server.listen(this.#options.port ?? 0, '127.0.0.1', resolve));
@@ -145,6 +151,11 @@ export class StandInServer {
 
     viewers(): number {
         return this.#viewers.size;
+    }
+
+    /** The subprotocols that were offered, by every client so far. */
+    protocols(): readonly string[] {
+        return this.#protocols;
     }
 
     mismatches(): readonly unknown[] {
@@ -280,6 +291,8 @@ export class StandInServer {
         if (trouble.broken && api) return json(response, 500, { detail: 'the store is being repaired' });
         const symbol = url.searchParams.get('symbol') ?? '';
         const market = this.markets.get(symbol);
+        // Where the example of the client's README gets its token.
+        if (route === 'GET /my-token') return void response.end(TOKEN);
         if (route === 'GET /v1/symbols') return json(response, 200, this.#symbols());
         if (route === 'GET /ws/heatmap') return json(response, trouble.socketsOff ? 503 : 426, { detail: 'a WebSocket address' });
         if (route === 'GET /v1/heatmap' && !trouble.polling) return json(response, 404, { detail: 'not found' });
@@ -305,6 +318,7 @@ export class StandInServer {
         const symbols = this.trouble.empty ? [] : [...this.markets.values()].map((market) => ({
             symbol: market.symbol, venue: 'sim', interval: market.stepMs === 60_000 ? '1m' : '15m',
             first: market.steps[0]?.time, last: market.asOf(), base_bin: market.bin, state: this.trouble.feed, simulated: true,
+            leverages: LEVERAGES,
         }));
         return { symbols, simulated: true, speed: 60 };
     }
@@ -322,7 +336,10 @@ export class StandInServer {
         const range = RANGES.find(({ id }) => id === url.searchParams.get('range'));
         if (range === undefined) return json(response, 422, { detail: 'range is missing or unknown' });
         const { cells } = this.#options;
-        const bytes = cells !== undefined ? denseGrid(market, range.ms, cells) : historyGrid(market, range.ms, Number(url.searchParams.get('columns') ?? 1000), {
+        const split = url.searchParams.get('by') === 'leverage';
+        if (split && this.trouble.tooLargeToSplit) return json(response, 400, { detail: 'there must be 1 to 1500000 cells' });
+        const columns = Number(url.searchParams.get('columns') ?? 1000);
+        const bytes = cells !== undefined ? denseGrid(market, range.ms, cells, split) : historyGrid(market, range.ms, columns, split, {
             epoch: this.epoch, state: this.trouble.feed, seen_share: this.#options.seenShare ?? 0.83,
         });
         const packed = gzipSync(bytes);
@@ -390,9 +407,7 @@ function leverageLevels(market: SyntheticMarket): object {
     const split = (side: 'long' | 'short'): object[] => step.levels.flatMap((level) => {
         const usd = level[side];
         if (usd === 0) return [];
-        const distance = Math.abs(level.price / step.close - 1);
-        // The nearer a level, the higher the leverage that put it there.
-        const leverage = distance < 0.014 ? '100x' : distance < 0.028 ? '50x' : distance < 0.06 ? '25x' : distance < 0.13 ? '10x' : '5x';
+        const leverage = `${leverageOf(level.price, step.close)}x`;
         return [{ price_level: level.price, volume: usd, leverage, distance_pct: (level.price / step.close - 1) * 100 }];
     });
     return {
@@ -401,7 +416,15 @@ function leverageLevels(market: SyntheticMarket): object {
     };
 }
 
-function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: number, extra: object): Uint8Array {
+const LEVERAGES = [5, 10, 25, 50, 100];
+
+/** The nearer a level, the higher the leverage that put it there. */
+function leverageOf(price: number, close: number): number {
+    const distance = Math.abs(price / close - 1);
+    return distance < 0.014 ? 100 : distance < 0.028 ? 50 : distance < 0.06 ? 25 : distance < 0.13 ? 10 : 5;
+}
+
+function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: number, split: boolean, extra: object): Uint8Array {
     const { stepMs, bin: baseBin } = market;
     const perColumn = Math.max(1, Math.ceil(rangeMs / stepMs / columnsMax));
     const columnMs = perColumn * stepMs;
@@ -417,6 +440,7 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
     const rows = Math.ceil((high - priceLow) / bin);
     const long = new Float64Array(columns * rows);
     const short = new Float64Array(columns * rows);
+    const classes = (split ? LEVERAGES : []).map(() => new Float64Array(columns * rows));
     const newestOf = new Map(steps.map((step) => [Math.floor((step.time - first) / columnMs), step]));
     for (const [column, step] of newestOf) {
         for (const level of step.levels) {
@@ -425,6 +449,8 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
             const at = column * rows + row;
             long[at] = (long[at] ?? 0) + level.long;
             short[at] = (short[at] ?? 0) + level.short;
+            const plane = classes[LEVERAGES.indexOf(leverageOf(level.price, step.close))];
+            if (plane !== undefined) plane[at] = (plane[at] ?? 0) + level.long + level.short;
         }
     }
     const max = Math.max(1, long.reduce((a, b) => Math.max(a, b), 0), short.reduce((a, b) => Math.max(a, b), 0));
@@ -433,13 +459,13 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
         usd < min / 2 ? 0 : Math.min(255, Math.max(1, 1 + Math.round((254 * Math.log(usd / min)) / Math.log(max / min)))));
     const header = {
         symbol: market.symbol, venue: 'sim', as_of: asOf, start: first, column_ms: columnMs, columns, rows,
-        price_low: priceLow, bin, usd_min: min, usd_max: max, ...extra,
+        price_low: priceLow, bin, usd_min: min, usd_max: max, ...extra, ...(split ? { leverages: LEVERAGES } : {}),
     };
-    return encodeGrid(header, quantised(long), quantised(short));
+    return encodeGrid(header, quantised(long), quantised(short), classes.map(quantised));
 }
 
 /** A grid of any size with mass in every cell: the worst case for drawing. */
-function denseGrid(market: SyntheticMarket, rangeMs: number, { columns, rows }: { columns: number; rows: number }): Uint8Array {
+function denseGrid(market: SyntheticMarket, rangeMs: number, { columns, rows }: { columns: number; rows: number }, split: boolean): Uint8Array {
     const asOf = market.asOf();
     const columnMs = Math.ceil(rangeMs / columns / 60_000) * 60_000;
     const last = Math.floor((asOf - 1) / columnMs) * columnMs;
@@ -449,7 +475,8 @@ function denseGrid(market: SyntheticMarket, rangeMs: number, { columns, rows }: 
     const header = {
         symbol: market.symbol, venue: 'sim', epoch: 'dense', as_of: asOf, start: last - (columns - 1) * columnMs,
         column_ms: columnMs, columns, rows, price_low: price - (bin * rows) / 2, bin, usd_min: 1_000, usd_max: 1e8,
-        state: 'replay', seen_share: 1,
+        state: 'replay', seen_share: 1, ...(split ? { leverages: LEVERAGES } : {}),
     };
-    return encodeGrid(header, long, new Uint8Array(columns * rows));
+    const classes = (split ? LEVERAGES : []).map((_, place) => long.map((q, at) => Math.max(1, q - ((at + place * 40) % 60))));
+    return encodeGrid(header, long, new Uint8Array(columns * rows), classes);
 }

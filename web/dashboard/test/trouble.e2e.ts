@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
+import { asOf, axe, badgeSays, colours, launch, open, PHONE, shown } from './browser.ts';
 import { StandInServer } from './stand-in-server.ts';
 
 const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
@@ -81,6 +81,58 @@ test('an empty database says how to fill it, and a filled one is found', async (
     server.trouble.empty = false;
     await page.getByRole('button', { name: 'Try now' }).click();
     await shown(page);
+    await page.context().close();
+});
+
+for (const [width, options] of [['desktop', {}], ['phone', PHONE]] as const) {
+    test(`axe finds nothing where there is nothing to see, at ${width} width`, async () => {
+        for (const theme of ['dark', 'light']) {
+            server.trouble.empty = true;
+            const { page } = await open(browser, `${url}/?theme=${theme}`, { bypassCSP: true, ...options });
+            await page.getByRole('heading', { name: 'No market data yet' }).waitFor();
+            assert.deepEqual(await axe(page), [], `empty, ${theme}`);
+            server.trouble.empty = false;
+            await page.getByRole('button', { name: 'Try now' }).click();
+            await shown(page);
+            server.trouble.broken = true;
+            await page.getByRole('button', { name: '12h' }).click();
+            await page.getByRole('heading', { name: 'The picture could not be loaded' }).waitFor();
+            assert.deepEqual(await axe(page), [], `broken, ${theme}`);
+            server.trouble.broken = false;
+            await shown(page);
+            server.setFeed('stale');
+            await badgeSays(page, 'Stale');
+            await page.waitForSelector('#banner:not([hidden])');
+            assert.deepEqual(await axe(page), [], `stale, ${theme}`);
+            server.setFeed('replay');
+            await page.context().close();
+        }
+    });
+}
+
+test('a picture too large to be split by leverage is shown whole', async () => {
+    server.trouble.tooLargeToSplit = true;
+    const { page } = await open(browser, `${url}/?hide=100`);
+    await shown(page);
+    assert.ok((await colours(page)) > 100);
+    const chip = page.locator('#leverages button').first();
+    assert.equal(await chip.isDisabled(), true);
+    assert.match(await chip.getAttribute('title') ?? '', /too large/);
+    await page.context().close();
+});
+
+test('a note that is only worth knowing can be closed, and stays closed', async () => {
+    await server.stop();
+    server = new StandInServer({ dist: DIST, everyMs: 200, seenShare: 0.2 });
+    url = await server.start();
+    const { page } = await open(browser, url);
+    await shown(page);
+    await page.getByText('Warming up: the model saw 20 %').waitFor();
+    await page.getByRole('button', { name: 'Close this note' }).click();
+    await page.waitForSelector('#banner', { state: 'hidden' });
+    const before = await asOf(page);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    assert.equal(await page.locator('#banner').isHidden(), true);
     await page.context().close();
 });
 

@@ -1,10 +1,11 @@
-//! A picture of 1000 x 1000 cells, computed from bars and encoded in the compact form.
+//! A picture of 1000 x 1000 cells, computed from bars and encoded in the compact form, whole and split by leverage.
 
 use std::time::Duration;
 
-use liqheat_market::{Interval, Price};
-use liqheat_model::{GridSpec, Ledger, NO_PROFILE, Params, history};
-use liqheat_wire::{FeedState, GridHeader, GridScale, encode_grid};
+use liqheat_market::{Bar, Interval, Price};
+use liqheat_model::{GridPainter, GridSpec, Ledger, NO_PROFILE, Params};
+use liqheat_server::pack;
+use liqheat_wire::{Decimal, FeedState, GridHeader, GridScale, encode_grid};
 
 use super::data::Year;
 use super::{median, print_limit, timed};
@@ -26,28 +27,46 @@ pub(super) fn run(year: &Year) -> anyhow::Result<()> {
     let start = shown.first().map(|bar| bar.open_time).unwrap_or_default();
     let price_low = Price::from_units(lowest);
     let spec = GridSpec { start, column_ms: Interval::M5.ms(), columns: SIDE, price_low, bin, rows: SIDE };
-    let (mut took, mut size) = (Vec::new(), 0);
+    measure("a 1000 x 1000 history grid, warm", &before, shown, spec, false)?;
+    measure("the same with a plane a leverage class", &before, shown, spec, true)
+}
+
+fn measure(what: &str, before: &Ledger, shown: &[Bar], spec: GridSpec, split: bool) -> anyhow::Result<()> {
+    let classes = before.params().values().weights.classes();
+    let leverages: Vec<Decimal> = if split {
+        classes
+            .iter()
+            .map(|(leverage, _)| Price::from_f64(*leverage).map(Decimal::from))
+            .collect::<Result<_, _>>()?
+    } else {
+        Vec::new()
+    };
+    let (mut took, mut encoded) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let mut ledger = before.clone();
-        let (encoded, time) = timed(|| {
-            history(&mut ledger, shown, NO_PROFILE, spec).map(|grid| {
-                let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
-                encode_grid(&header(spec, usd_max), &grid.long, &grid.short).len()
-            })
+        let (bytes, time) = timed(|| {
+            let painter =
+                if split { GridPainter::split(spec, classes.len()) } else { GridPainter::new(spec) }?;
+            let grid = painter.over(&mut ledger, shown, NO_PROFILE);
+            let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
+            let header = header(spec, usd_max, &leverages);
+            anyhow::Ok(encode_grid(&header, &grid.long, &grid.short, &grid.classes))
         });
-        size = encoded?;
+        encoded = bytes?;
         took.push(time);
     }
-    print_limit(
-        "a 1000 x 1000 history grid, warm",
-        median(took),
-        LIMIT,
-        &format!("{size} bytes before compression"),
+    let (packed, packing) = timed(|| pack(&encoded));
+    let more = format!(
+        "{} bytes, {} packed once for all in {:.1} ms",
+        encoded.len(),
+        packed.len(),
+        packing.as_secs_f64() * 1e3
     );
+    print_limit(what, median(took), LIMIT, &more);
     Ok(())
 }
 
-fn header(spec: GridSpec, usd_max: f32) -> GridHeader {
+fn header(spec: GridSpec, usd_max: f32, leverages: &[Decimal]) -> GridHeader {
     GridHeader {
         symbol: "BTCUSDT".to_owned(),
         venue: "binance".to_owned(),
@@ -62,5 +81,6 @@ fn header(spec: GridSpec, usd_max: f32) -> GridHeader {
         scale: GridScale::for_max(f64::from(usd_max)),
         state: FeedState::Replay,
         seen_share: 1.0,
+        leverages: leverages.to_vec(),
     }
 }

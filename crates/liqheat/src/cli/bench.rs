@@ -107,6 +107,12 @@ pub(crate) struct BenchServer {
     pub(crate) changes: usize,
     #[arg(long, default_value = "1", value_parser = count(1, 1_000))]
     pub(crate) symbols: usize,
+    /// Another course of events for each.
+    #[arg(long, default_value = "0")]
+    pub(crate) seed: u32,
+    /// Levels that lose their mass at a time.
+    #[arg(long, default_value = "0")]
+    pub(crate) vanishing: usize,
     /// Sockets at once.
     #[arg(long, default_value = "10000")]
     pub(crate) connections: u64,

@@ -269,6 +269,63 @@ fn the_grid_in_both_forms() {
 }
 
 #[test]
+fn the_grid_by_leverage() {
+    serve!(_folder, server, "serve");
+    let leverages = server.get("/v1/symbols").json()["symbols"][0]["leverages"].clone();
+    assert_eq!(leverages, json!([3, 5, 10, 25, 50, 100]));
+    let path = "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96&bin=200";
+    let kind = "application/vnd.liqheat.grid";
+    let whole = get_with(server.address(), path, &[("Accept", kind)]).body;
+    let split_path = format!("{path}&by=leverage");
+    let split = get_with(server.address(), &split_path, &[("Accept", kind)]);
+    assert_eq!((split.status, split.header("content-encoding")), (200, None));
+
+    let parts = |bytes: &[u8]| {
+        let length = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+        let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+        let cells = (header["columns"].as_u64().unwrap() * header["rows"].as_u64().unwrap()) as usize;
+        let planes: Vec<Vec<u8>> = bytes[8 + length..].chunks(cells).map(<[u8]>::to_vec).collect();
+        (header, planes)
+    };
+    let ((plain_header, plain), (mut header, planes)) = (parts(&whole), parts(&split.body));
+    assert_eq!(header["leverages"], leverages);
+    header.as_object_mut().unwrap().remove("leverages");
+    assert_eq!((&header, &planes[..2]), (&plain_header, &plain[..]), "the totals are the same");
+    assert_eq!(planes.len(), 2 + 6);
+
+    let (usd_min, usd_max) = (header["usd_min"].as_f64().unwrap(), header["usd_max"].as_f64().unwrap());
+    let step = (usd_max / usd_min).powf(1.0 / 254.0);
+    let usd = |byte: u8| if byte == 0 { 0.0 } else { usd_min * step.powi(i32::from(byte) - 1) };
+    let mut compared = 0;
+    for cell in 0..planes[0].len() {
+        let total = usd(planes[0][cell]) + usd(planes[1][cell]);
+        let classes: f64 = planes[2..].iter().map(|plane| usd(plane[cell])).sum();
+        // Every plane is rounded by itself, by half a step or up to the scale's beginning.
+        let slack = (total + classes) * (step - 1.0) / 2.0 + 6.0 * usd_min;
+        assert!((classes - total).abs() <= slack, "cell {cell}: classes {classes}, total {total}");
+        compared += usize::from(total > 100.0 * usd_min);
+    }
+    assert!(compared > 500, "{compared} cells have mass");
+
+    let packed = get_with(server.address(), &split_path, &[("Accept", kind), ("Accept-Encoding", "gzip")]);
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    let vary = packed.header("vary").unwrap();
+    assert!(vary.contains("accept-encoding") && vary.contains("accept,"), "{vary}");
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed.body[..]), &mut unpacked).unwrap();
+    assert_eq!(unpacked, split.body);
+
+    let in_json = server.get(&split_path);
+    assert_eq!(in_json.status, 400);
+    assert!(in_json.text().contains("Accept: application/vnd.liqheat.grid"), "{}", in_json.text());
+    let unknown = get_with(server.address(), &format!("{path}&by=side"), &[("Accept", kind)]);
+    assert_eq!((unknown.status, unknown.text().contains("'side' must be 'leverage'")), (422, true));
+    let large = "/v1/heatmap/history?symbol=BTCUSDT&range=24h&bin=1&by=leverage";
+    let large = get_with(server.address(), large, &[("Accept", kind)]);
+    assert_eq!((large.status, large.text().contains("1 to 1500000 cells")), (400, true), "{}", large.text());
+}
+
+#[test]
 fn mistakes_are_answered_with_what_would_be_right() {
     serve!(_folder, server, "serve");
     let series = |more: &str| format!("/liquidations/heatmap-timeseries?{more}");

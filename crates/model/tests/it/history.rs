@@ -121,6 +121,55 @@ fn the_last_column_may_still_be_growing() {
 }
 
 #[test]
+fn classes_apart_add_up_to_the_whole() {
+    let classes = ledger().params().values().weights.classes().len();
+    assert!(classes > 3);
+    // Rows of whole cells, and rows that split them.
+    for bin in [SPEC.bin, Price::from_units(SPEC.bin.units() / 7)] {
+        let spec = GridSpec { bin, ..SPEC };
+        let mut alone = ledger();
+        let whole = history(&mut alone, &bars_with_a_dip(), NO_PROFILE, spec).unwrap();
+        let mut ledger = ledger();
+        let painter = GridPainter::split(spec, classes).unwrap();
+        let grid = painter.over(&mut ledger, &bars_with_a_dip(), NO_PROFILE);
+        assert_eq!((&grid.long, &grid.short), (&whole.long, &whole.short));
+        assert_eq!(grid.classes.len(), classes);
+        let mut lit = vec![0; classes];
+        for cell in 0..grid.long.len() {
+            let sum: f32 = grid.classes.iter().map(|plane| plane[cell]).sum();
+            let total = grid.long[cell] + grid.short[cell];
+            assert!((sum - total).abs() <= total * 1e-4 + 1e-3, "cell {cell}: {sum} of {total}");
+            for (lit, plane) in lit.iter_mut().zip(&grid.classes) {
+                *lit += usize::from(plane[cell] > 0.0);
+            }
+        }
+        // The lowest leverage lies beyond the rows.
+        assert!(lit[1..].iter().all(|lit| *lit > 0), "classes have cells: {lit:?}");
+        // The classes of a column are those of the ledger at its end.
+        let levels = ledger.levels_by_leverage(spec.bin, None);
+        let last = spec.columns - 1;
+        for (class, &(leverage, _)) in ledger.params().values().weights.classes().iter().enumerate() {
+            let of_class = levels.iter().filter(|level| level.leverage == leverage);
+            let within = of_class.filter(|level| level.price >= spec.price_low);
+            let expected: f64 = within
+                .filter(|level| {
+                    ((level.price.units() - spec.price_low.units()) / spec.bin.units()) < spec.rows as i64
+                })
+                .map(|level| level.long_usd + level.short_usd)
+                .sum();
+            let cells = last * spec.rows..(last + 1) * spec.rows;
+            let drawn: f64 = grid.classes[class][cells].iter().map(|usd| f64::from(*usd)).sum();
+            // The levels' own bins begin at zero, the picture's at its lower edge, so the outermost may differ.
+            assert!((drawn - expected).abs() <= expected * 0.02 + 1.0, "{leverage}x: {drawn} of {expected}");
+        }
+    }
+    let wide = GridSpec { columns: 2_000, rows: 1_000, ..SPEC };
+    assert!(GridPainter::new(wide).is_ok());
+    let refused = GridPainter::split(wide, classes).unwrap_err();
+    assert_eq!(refused, GridError::Size { columns: 2_000, rows: 1_000, max: GridSpec::CELLS_MAX_SPLIT });
+}
+
+#[test]
 fn holes_hold_for_a_while_and_then_go_blank() {
     let mut bars = vec![flat_bar(0, 100_000.0, 1_000.0), flat_bar(1, 100_000.0, 1_000.0)];
     bars.push(flat_bar(200, 100_000.0, 1_000.0));

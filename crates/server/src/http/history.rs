@@ -16,6 +16,8 @@ use super::{symbol_of, view_of};
 use crate::app::App;
 use crate::engine::whole_usd;
 use crate::history::{ChartRange, GridRequest, HistoryError, paint};
+use crate::http::symbols::leverage_of;
+use crate::packed;
 use crate::symbol::{LedgerView, ServedSymbol};
 
 const COLUMNS_MAX: usize = 4_000;
@@ -34,12 +36,30 @@ pub(super) async fn history(
         Some(_) => Some(query.count_or("columns", NonZeroUsize::MIN, COLUMNS_MAX)?.get()),
         None => None,
     };
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let request =
-        GridRequest { range, bin: query.price("bin")?, columns, compact: accept.contains(GRID_CONTENT_TYPE) };
+    let wants = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let compact = wants(header::ACCEPT).contains(GRID_CONTENT_TYPE);
+    let by_leverage = match query.get("by") {
+        None => false,
+        Some("leverage") if compact => true,
+        Some("leverage") => {
+            return Err(Refusal::bad(format!(
+                "planes by leverage come in the compact form only: send 'Accept: {GRID_CONTENT_TYPE}'"
+            )));
+        }
+        Some(other) => {
+            return Err(Refusal::malformed(format!("parameter 'by': '{other}' must be 'leverage'")));
+        }
+    };
+    let packed = packed::is_accepted(wants(header::ACCEPT_ENCODING));
+    let request = GridRequest { range, bin: query.price("bin")?, columns, compact, by_leverage, packed };
     let body = body(&app, symbol, request).await?;
-    let kind = if request.compact { GRID_CONTENT_TYPE } else { "application/json" };
-    Ok(([(header::CONTENT_TYPE, kind), (header::VARY, "accept")], body).into_response())
+    let kind = if compact { GRID_CONTENT_TYPE } else { "application/json" };
+    let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
+    Ok(if packed {
+        (head, [(header::CONTENT_ENCODING, packed::CODING)], body).into_response()
+    } else {
+        (head, body).into_response()
+    })
 }
 
 async fn body(app: &App, symbol: &ServedSymbol, request: GridRequest) -> Result<Bytes, Refusal> {
@@ -61,15 +81,27 @@ async fn body(app: &App, symbol: &ServedSymbol, request: GridRequest) -> Result<
         }
     })?;
     let header = header_of(app, symbol, &view, &grid);
-    let body =
-        if request.compact { encode_grid(&header, &grid.long, &grid.short) } else { json(header, &grid) };
-    let body = Bytes::from(body);
+    // Megabytes are written and packed here, which others need not wait for.
+    let written = tokio::task::spawn_blocking(move || write(request, header, &grid)).await;
+    let body = written.map_err(|_| Refusal::unavailable("the grid could not be written"))?;
     symbol.grids.put(request, &view, body.clone());
     Ok(body)
 }
 
+fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid) -> Bytes {
+    let body = if request.compact {
+        encode_grid(&header, &grid.long, &grid.short, &grid.classes)
+    } else {
+        json(header, grid)
+    };
+    Bytes::from(if request.packed { packed::pack(&body) } else { body })
+}
+
 fn header_of(app: &App, symbol: &ServedSymbol, view: &LedgerView, grid: &HistoryGrid) -> GridHeader {
     let spec = &grid.spec;
+    let classes = symbol.params.values().weights.classes();
+    let leverages =
+        classes.iter().take(grid.classes.len()).map(|(leverage, _)| leverage_of(*leverage)).collect();
     let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
     GridHeader {
         symbol: symbol.name.clone(),
@@ -85,6 +117,7 @@ fn header_of(app: &App, symbol: &ServedSymbol, view: &LedgerView, grid: &History
         scale: GridScale::for_max(f64::from(usd_max)),
         state: app.hub.slot(&symbol.name).map_or(FeedState::WarmingUp, |slot| slot.standing().state),
         seen_share: view.seen_share,
+        leverages,
     }
 }
 

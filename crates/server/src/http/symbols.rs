@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use liqheat_market::Venue;
-use liqheat_wire::{FeedState, SymbolRow, SymbolsBody};
+use liqheat_market::{Price, Venue};
+use liqheat_wire::{Decimal, FeedState, SymbolRow, SymbolsBody};
 
 use crate::app::App;
 
@@ -27,7 +27,20 @@ pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
             state: app.hub.slot(&symbol.name).map_or(FeedState::WarmingUp, |slot| slot.standing().state),
             simulated: symbol.instrument.venue == Venue::Sim,
             seen_share: view.map_or(0.0, |view| view.seen_share),
+            leverages: symbol
+                .params
+                .values()
+                .weights
+                .classes()
+                .iter()
+                .map(|(leverage, _)| leverage_of(*leverage))
+                .collect(),
         }
     });
     Json(SymbolsBody { symbols: rows.collect(), simulated: app.is_simulated(), speed: app.speed })
+}
+
+/// A leverage as a number in JSON: 25, not 25.0.
+pub(super) fn leverage_of(leverage: f64) -> Decimal {
+    Price::from_f64(leverage).unwrap_or_default().into()
 }

@@ -7,6 +7,9 @@ use super::varint::take;
 use super::{DELTA, SNAPSHOT};
 use crate::{Cell, StateHash};
 
+/// The last millisecond of the year 9999: RFC 3339 writes no later one, so the JSON form has none.
+const TIME_MS_MAX: u64 = 253_402_300_799_999;
+
 /// Why bytes are not a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
@@ -74,7 +77,11 @@ pub fn decode_state(bytes: &[u8]) -> Result<DecodedState, DecodeError> {
     } else {
         None
     };
-    let timestamp = UnixMs(take(rest)? as i64);
+    let timestamp = take(rest)?;
+    if timestamp > TIME_MS_MAX {
+        return Err(DecodeError::Malformed("a time after the year 9999"));
+    }
+    let timestamp = UnixMs(timestamp as i64);
     let (symbol, epoch) = (text(rest)?, text(rest)?);
     let current_price = Price::from_units(take(rest)? as i64);
     let (positions_created, positions_consumed) = (take(rest)?, take(rest)?);

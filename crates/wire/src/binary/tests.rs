@@ -209,6 +209,41 @@ fn golden_messages() {
     );
 }
 
+/// What every reader must refuse: each byte of each golden message replaced by each of `DAMAGE`, in order, one
+/// letter a message, `1` where it is still one. The TypeScript tests hold their reader to the same letters.
+#[test]
+fn golden_damage() {
+    const DAMAGE: [u8; 8] = [0x00, 0x01, 0x02, 0x10, 0x11, 0x7f, 0x80, 0xff];
+    let golden: Value = serde_json::from_str(include_str!("../../golden/binary.json")).unwrap();
+    let mut accepted = serde_json::Map::new();
+    let mut letters = 0;
+    for case in golden["cases"].as_array().unwrap() {
+        let hex = case["hex"].as_str().unwrap();
+        let whole: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect();
+        let verdict = |at: usize, byte: u8| {
+            let mut damaged = whole.clone();
+            damaged[at] = byte;
+            if decode_state(&damaged).is_ok() { '1' } else { '0' }
+        };
+        let verdicts: String = (0..whole.len()).flat_map(|at| DAMAGE.map(|byte| verdict(at, byte))).collect();
+        letters += verdicts.len();
+        assert!(verdicts.contains('0') && verdicts.contains('1'));
+        accepted.insert(case["name"].as_str().unwrap().to_owned(), json!(verdicts));
+    }
+    assert!(letters > 4_000, "{letters} damaged messages");
+    let text = serde_json::to_string_pretty(&json!({"bytes": DAMAGE, "accepted": accepted})).unwrap() + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/damaged.json");
+    if std::env::var_os("LIQHEAT_BLESS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(
+        std::fs::read_to_string(path).unwrap(),
+        text,
+        "what is refused is part of the public protocol"
+    );
+}
+
 /// The bytes that docs/binary.md takes apart are those of the golden case.
 #[test]
 fn the_document_shows_a_real_message() {

@@ -78,6 +78,8 @@ export class HeatmapWebSocket extends EventTarget {
     #pollingOffered = true;
     #polling = false;
     #goawayMs: number | null = null;
+    /** When the next attempt is due. */
+    #retryAt: number | null = null;
     #slowUntil = 0;
 
     constructor(url: string, options: HeatmapOptions, world: Environment) {
@@ -148,6 +150,7 @@ export class HeatmapWebSocket extends EventTarget {
     #attempt(reason: Reason): void {
         this.#cancelRetry?.();
         this.#cancelRetry = null;
+        this.#retryAt = null;
         if (!this.#status.is('polling')) this.#status.move('connecting', reason, `connecting to ${this.#url}`);
         const attempt = ++this.#attempts;
         const token = this.#token;
@@ -238,9 +241,8 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #retryIn(delayMs: number, reason: Reason, message: string): void {
-        if (!this.#status.is('polling')) {
-            this.#status.move('disconnected', reason, message, this.#world.now() + delayMs);
-        }
+        this.#retryAt = this.#world.now() + delayMs;
+        if (!this.#status.is('polling')) this.#status.move('disconnected', reason, message, this.#retryAt);
         this.#cancelRetry = this.#world.later(delayMs, () => this.#attempt('retry'));
         if (this.#backoff.failures() >= FAILURES_BEFORE_POLLING) this.#startPolling();
     }
@@ -459,7 +461,7 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #pollFailed(why: string): void {
-        if (this.#status.is('polling')) this.#status.move('disconnected', 'polling_failed', why);
+        if (this.#status.is('polling')) this.#status.move('disconnected', 'polling_failed', why, this.#retryAt);
     }
 
     /** A browser hides why a handshake failed; the same address over plain HTTP says 503 when sockets are switched off. */

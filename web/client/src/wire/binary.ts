@@ -14,6 +14,8 @@ const DELTA = 0x11;
 const UNITS = 1e8;
 const HASH_BYTES = 8;
 const VARINT_BYTES_MAX = 8;
+/** The last millisecond of the year 9999: RFC 3339 writes no later one. */
+const TIME_MS_MAX = 253_402_300_799_999;
 
 class Malformed extends Error {}
 
@@ -84,8 +86,10 @@ function column(reader: Reader, list: Level[], side: 'long_density' | 'short_den
         const end = at + reader.varint();
         if (end === at || end > list.length) throw new Malformed('a run of the wrong length');
         for (; at < end; at++) {
+            const usd = reader.varint();
+            if (usd === 0) throw new Malformed('a sum of zero among those that are not');
             const level = list[at];
-            if (level !== undefined) level[side] = reader.varint();
+            if (level !== undefined) level[side] = usd;
         }
     }
     if (at > list.length) throw new Malformed('a run of the wrong length');
@@ -93,6 +97,7 @@ function column(reader: Reader, list: Level[], side: 'long_density' | 'short_den
 
 /** The same text as in JSON: a fraction as short as it can be. */
 function timestamp(ms: number): string {
+    if (ms > TIME_MS_MAX) throw new Malformed('a time after the year 9999');
     return new Date(ms).toISOString().replace(/\.?0+Z$/, 'Z');
 }
 
@@ -114,6 +119,9 @@ function read(bytes: Uint8Array): Frame {
         levels: levels(reader),
     };
     if (reader.left() > 0) throw new Malformed('bytes after the end');
+    if (kind === SNAPSHOT && data.levels.some((level) => level.long_density === 0 && level.short_density === 0)) {
+        throw new Malformed('a level without mass in a whole state');
+    }
     const body = { symbol, timestamp: time, epoch, seq, hash, data } satisfies StateFrame;
     return kind === DELTA ? { type: 'delta', ...body, from } : { type: 'snapshot', ...body };
 }

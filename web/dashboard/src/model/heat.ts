@@ -2,10 +2,16 @@
  * The picture's data: a history grid whose right edge keeps growing from live states.
  *
  * Columns sit in planes with room to spare on the right; when the room is used up, the oldest columns are dropped in one
- * move. `changed` says from which column on the planes differ from what was last drawn, so that the drawing side repaints
- * only those.
+ * move. `takeDirtyFrom` says from which column on the planes differ from what was last drawn, so that the drawing side
+ * repaints only those.
+ *
+ * `long` and `short` are what is shown. While leverages are hidden that is a part of the totals, which are kept beside them;
+ * otherwise they are the same arrays.
  */
+import type { LeverageLevels } from '../wire/answers.ts';
 import type { Grid, GridHeader } from '../wire/grid.ts';
+import { LeveragePlanes, type Sides } from './leverage-planes.ts';
+import type { Part } from './leverage-split.ts';
 import { Steps } from './steps.ts';
 
 export interface LiveLevel {
@@ -48,31 +54,61 @@ export class Heat {
     readonly capacity: number;
     long: Uint8Array;
     short: Uint8Array;
+    readonly #totals: Sides;
+    readonly #classes: LeveragePlanes | null;
+    /** The leverages that are shown; null for all. */
+    #shown: ReadonlySet<number> | null = null;
     #start: number;
     #columns: number;
     #dirtyFrom = 0;
     /** Largest step in the planes, so that the colour bar's top is what is really there. */
     #peak = 0;
 
-    constructor({ header, long, short }: Grid) {
+    constructor({ header, long, short, classes }: Grid) {
         this.header = header;
         this.rows = header.rows;
         // A grid without any mass has no scale; any will do.
         const min = header.usd_min > 0 ? header.usd_min : 1;
         this.steps = new Steps(min, Math.max(min, header.usd_max));
         this.capacity = header.columns + Math.max(SPARE_COLUMNS_MIN, header.columns >> 2);
-        this.long = new Uint8Array(this.capacity * this.rows);
-        this.short = new Uint8Array(this.capacity * this.rows);
-        this.long.set(long);
-        this.short.set(short);
+        const cells = this.capacity * this.rows;
+        this.#totals = { long: new Uint8Array(cells), short: new Uint8Array(cells) };
+        this.#totals.long.set(long);
+        this.#totals.short.set(short);
+        this.#classes = classes.length === 0 ? null : new LeveragePlanes(header.leverages, classes, cells, header.rows, this.steps);
+        ({ long: this.long, short: this.short } = this.#totals);
         this.#start = header.start;
         this.#columns = header.columns;
         this.#fillBegunColumn();
-        const sums = this.steps.sums();
-        for (let at = 0; at < long.length; at++) {
-            const sum = sums[((long[at] ?? 0) << 8) | (short[at] ?? 0)] ?? 0;
-            if (sum > this.#peak) this.#peak = sum;
+        this.#measurePeak();
+    }
+
+    /** Whether leverages can be told apart. */
+    isSplit(): boolean {
+        return this.#classes !== null;
+    }
+
+    /** Whether a part of the picture is hidden. */
+    isFiltered(): boolean {
+        return this.#shown !== null;
+    }
+
+    /** Shows these leverages only, all of them for null; answers whether anything changed. */
+    filter(shown: ReadonlySet<number> | null): boolean {
+        const classes = this.#classes;
+        const wanted = classes === null || shown === null || classes.leverages.every((each) => shown.has(each)) ? null : shown;
+        const key = (set: ReadonlySet<number> | null): string => (set === null ? '' : `of ${[...set].sort().join()}`);
+        if (classes === null || key(wanted) === key(this.#shown)) return false;
+        this.#shown = wanted;
+        if (wanted === null) ({ long: this.long, short: this.short } = this.#totals);
+        else {
+            const cells = this.capacity * this.rows;
+            if (this.long === this.#totals.long) [this.long, this.short] = [new Uint8Array(cells), new Uint8Array(cells)];
+            classes.compose(0, this.#columns, wanted, this.#totals, this);
         }
+        this.#measurePeak();
+        this.#dirtyFrom = 0;
+        return true;
     }
 
     /** Start of the first column, milliseconds since 1970. */
@@ -100,8 +136,8 @@ export class Heat {
         return Math.min(from, this.#columns);
     }
 
-    /** Paints a live state into the last column, adding columns as time passes. */
-    paint(asOf: number, price: number | null, levels: readonly LiveLevel[]): LiveOutcome {
+    /** Paints a live state into the last column, adding columns as time passes. `known`: its levels by leverage, as far as known. */
+    paint(asOf: number, price: number | null, levels: readonly LiveLevel[], known: LeverageLevels | null = null): LiveOutcome {
         const column = Math.floor((asOf - this.#start) / this.header.column_ms);
         if (column < this.#columns - 1) return 'old';
         const missing = column + 1 - this.#columns;
@@ -109,7 +145,7 @@ export class Heat {
         if (price !== null && this.#nearEdge(price)) return 'outgrown';
         // Counted beforehand: adding may drop the oldest columns, which renumbers the rest.
         for (let added = 0; added < missing; added++) this.#addColumn();
-        const largest = this.#fillLast(levels);
+        const largest = this.#fillLast(levels, known);
         if (largest > this.steps.usdMax * OVERFLOW_FACTOR) return 'outgrown';
         return missing > 1 ? 'patched' : 'painted';
     }
@@ -127,6 +163,16 @@ export class Heat {
             longUsd: this.steps.usd(this.long[at] ?? 0),
             shortUsd: this.steps.usd(this.short[at] ?? 0),
         };
+    }
+
+    /** The shown dollars of a cell by leverage, highest first; empty where they cannot be told apart. */
+    partsAt(time: number, price: number): Part[] {
+        const { column_ms, price_low, bin } = this.header;
+        const column = Math.floor((time - this.#start) / column_ms);
+        const row = Math.floor((price - price_low) / bin);
+        if (column < 0 || column >= this.#columns || row < 0 || row >= this.rows) return [];
+        const parts = this.#classes?.parts(column * this.rows + row) ?? [];
+        return parts.filter(({ leverage }) => this.#shown === null || this.#shown.has(leverage));
     }
 
     /** Everything between two prices in one column: what would be liquidated on the way from one to the other. */
@@ -151,8 +197,16 @@ export class Heat {
 
     /** What stood at a moment, by the last column that had ended by then; nothing where the picture begins later. */
     levelsAt(moment: number): LiveLevel[] {
+        return this.#levelsOf(this.endedBy(moment) - 1);
+    }
+
+    /** What stands now, of what is shown. */
+    newestLevels(): LiveLevel[] {
+        return this.#levelsOf(this.#columns - 1);
+    }
+
+    #levelsOf(column: number): LiveLevel[] {
         const { price_low, bin } = this.header;
-        const column = this.endedBy(moment) - 1;
         const levels: LiveLevel[] = [];
         for (let row = 0; column >= 0 && row < this.rows; row++) {
             const long = this.long[column * this.rows + row] ?? 0;
@@ -183,6 +237,24 @@ export class Heat {
         const begun = (plane: Uint8Array): boolean => plane.subarray(at, at + this.rows).every((cell) => cell === 0);
         if (!begun(this.long) || !begun(this.short)) return;
         for (const plane of [this.long, this.short]) plane.copyWithin(at, at - this.rows, at);
+        this.#classes?.copyColumn(this.#columns - 1, this.#columns - 2);
+    }
+
+    #measurePeak(): void {
+        const { long, short } = this;
+        const sums = this.steps.sums();
+        let peak = 0;
+        for (let at = 0; at < this.#columns * this.rows; at++) {
+            const sum = sums[((long[at] ?? 0) << 8) | (short[at] ?? 0)] ?? 0;
+            if (sum > peak) peak = sum;
+        }
+        this.#peak = peak;
+    }
+
+    /** The planes that hold something: the totals, and what is shown where that is less. */
+    #planes(): Uint8Array[] {
+        const { long, short } = this.#totals;
+        return this.#shown === null ? [long, short] : [long, short, this.long, this.short];
     }
 
     #nearEdge(price: number): boolean {
@@ -196,20 +268,22 @@ export class Heat {
         this.#dirtyFrom = Math.min(this.#dirtyFrom, Math.max(0, this.#columns - 1));
         // A column that no state was seen for keeps the last known one: positions do not vanish while we look away.
         const at = this.#columns * this.rows;
-        for (const plane of [this.long, this.short]) plane.copyWithin(at, at - this.rows, at);
+        for (const plane of this.#planes()) plane.copyWithin(at, at - this.rows, at);
+        this.#classes?.copyColumn(this.#columns, this.#columns - 1);
         this.#columns += 1;
     }
 
     #dropOldest(): void {
         const dropped = Math.max(1, this.capacity - this.header.columns);
-        for (const plane of [this.long, this.short]) plane.copyWithin(0, dropped * this.rows);
+        for (const plane of this.#planes()) plane.copyWithin(0, dropped * this.rows);
+        this.#classes?.dropOldest(dropped);
         this.#columns -= dropped;
         this.#start += dropped * this.header.column_ms;
         this.#dirtyFrom = 0;
     }
 
     /** Answers the largest amount of one side in a cell. */
-    #fillLast(levels: readonly LiveLevel[]): number {
+    #fillLast(levels: readonly LiveLevel[], known: LeverageLevels | null): number {
         const { price_low, bin } = this.header;
         const long = new Float64Array(this.rows);
         const short = new Float64Array(this.rows);
@@ -225,10 +299,16 @@ export class Heat {
         for (let row = 0; row < this.rows; row++) {
             const longUsd = long[row] ?? 0;
             const shortUsd = short[row] ?? 0;
-            this.long[at + row] = this.steps.step(longUsd);
-            this.short[at + row] = this.steps.step(shortUsd);
-            this.#peak = Math.max(this.#peak, this.steps.step(longUsd + shortUsd));
+            this.#totals.long[at + row] = this.steps.step(longUsd);
+            this.#totals.short[at + row] = this.steps.step(shortUsd);
             largest = Math.max(largest, longUsd, shortUsd);
+        }
+        const column = this.#columns - 1;
+        this.#classes?.fillColumn(column, this.#totals, known, this.header);
+        if (this.#shown !== null) this.#classes?.compose(column, this.#columns, this.#shown, this.#totals, this);
+        const sums = this.steps.sums();
+        for (let row = 0; row < this.rows; row++) {
+            this.#peak = Math.max(this.#peak, sums[((this.long[at + row] ?? 0) << 8) | (this.short[at + row] ?? 0)] ?? 0);
         }
         this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#columns - 1);
         return largest;

@@ -35,7 +35,7 @@ export interface LeverageMap {
 /** The map looks this far to either side of the price. */
 const REACH_SHARE = 0.15;
 
-export function leverageMap(levels: LeverageLevels, baseBin: number, barsMax: number, shown: ReadonlySet<number> | null): LeverageMap {
+export function leverageMap(levels: LeverageLevels, baseBin: number, barsMax: number, hidden: readonly number[]): LeverageMap {
     const price = levels.currentPrice;
     const reach = price * REACH_SHARE;
     const bin = baseBin * Math.max(1, Math.ceil((2 * reach) / baseBin / Math.max(1, barsMax)));
@@ -46,7 +46,7 @@ export function leverageMap(levels: LeverageLevels, baseBin: number, barsMax: nu
     const prices = [price, ...[...long, ...short].map((level) => level.price)];
     const low = prices.reduce((least, each) => Math.min(least, each)) - bin;
     const high = prices.reduce((most, each) => Math.max(most, each)) + 2 * bin;
-    const wanted = (level: LeverageLevel): boolean => shown === null || shown.has(level.leverage);
+    const wanted = (level: LeverageLevel): boolean => !hidden.includes(level.leverage);
     const below = stacked('long', long.filter(wanted), bin, leverages).sort((a, b) => b.price - a.price);
     const above = stacked('short', short.filter(wanted), bin, leverages).sort((a, b) => a.price - b.price);
     const longUsd = accumulate(below);

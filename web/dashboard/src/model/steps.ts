@@ -31,6 +31,14 @@ export class Steps {
         return Math.min(STEPS - 1, Math.max(1, q));
     }
 
+    /** The step of a share (0 to 1) of a step's amount. */
+    part(q: number, share: number): number {
+        if (q === 0 || share >= 1) return q;
+        if (!((this.#usd[q] ?? 0) * share >= NONE_BELOW_USD)) return 0;
+        if (this.#perStep === 0) return q;
+        return Math.max(1, Math.round(q + Math.log(share) / this.#perStep));
+    }
+
     /** Step of the sum of two steps' amounts, for index `long << 8 | short`. */
     sums(): Uint8Array {
         if (this.#sums !== null) return this.#sums;

@@ -27,6 +27,8 @@ export interface View {
     events: boolean;
     /** Marks where the price took levels. */
     swept: boolean;
+    /** Leverages that are not shown, ascending. */
+    hidden: readonly number[];
     /** The map shows only positions opened within this range; empty for all. */
     opened: string;
 }
@@ -44,8 +46,17 @@ export const DEFAULT_VIEW: Readonly<View> = {
     theme: 'dark',
     events: true,
     swept: true,
+    hidden: [],
     opened: '',
 };
+
+const HIDDEN_MAX = 16;
+
+function leveragesOf(text: string | null, otherwise: readonly number[]): readonly number[] {
+    if (text === null) return otherwise;
+    const numbers = text.split(',').map(Number).filter((each) => each > 0 && Number.isFinite(each));
+    return [...new Set(numbers)].sort((a, b) => a - b).slice(0, HIDDEN_MAX);
+}
 
 function oneOf<T extends string>(allowed: readonly T[], value: string | null, otherwise: T): T {
     return allowed.find((each) => each === value) ?? otherwise;
@@ -66,6 +77,7 @@ export function viewFromQuery(query: string, base: Readonly<View> = DEFAULT_VIEW
         threshold: threshold >= 0 ? Math.min(THRESHOLD_MAX, threshold) : base.threshold,
         theme: oneOf(THEMES, params.get('theme'), base.theme),
         opened: oneOf(['', ...ranges], params.get('opened'), base.opened),
+        hidden: leveragesOf(params.get('hide'), base.hidden),
         events: params.has('events') ? params.get('events') !== '0' : base.events,
         swept: params.has('swept') ? params.get('swept') !== '0' : base.swept,
     };
@@ -84,6 +96,7 @@ export function queryOf(view: Readonly<View>, base: Readonly<View> = DEFAULT_VIE
     if (view.theme !== base.theme) params.set('theme', view.theme);
     if (view.events !== base.events) params.set('events', view.events ? '1' : '0');
     if (view.swept !== base.swept) params.set('swept', view.swept ? '1' : '0');
+    if (view.hidden.join() !== base.hidden.join()) params.set('hide', view.hidden.join());
     if (view.opened !== base.opened) params.set('opened', view.opened);
     return `?${params.toString()}`;
 }

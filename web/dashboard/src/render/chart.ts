@@ -72,7 +72,7 @@ export class HeatChart {
             layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(container).fontFamily },
             crosshair: { mode: CrosshairMode.Normal },
             timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.05, rightOffset: 0 },
-            rightPriceScale: { scaleMargins: { top: 0.02, bottom: 0.02 }, minimumWidth: 64 },
+            rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: 64 },
             localization: { locale: 'en-GB' },
             handleScale: { axisPressedMouseMove: { time: true, price: true } },
         });

@@ -13,6 +13,7 @@ import { DIRTY, Frames } from './frames.ts';
 import { Header } from './header.ts';
 import { fillHelp, listen, type Command } from './keyboard.ts';
 import { Legend } from './legend.ts';
+import { LeverageChips } from './leverage-chips.ts';
 import { Leverages } from './leverages.ts';
 import { MapPane } from './map-pane.ts';
 import { Market } from './market.ts';
@@ -69,10 +70,11 @@ export class App {
         (pane) => this.#change({ pane: PANES.find((each) => each === pane) ?? 'heatmap' }),
     );
     readonly #map = new MapPane(
-        this.#api, byId('map', HTMLElement), byId('leverages', HTMLElement), this.#tooltip,
+        this.#api, byId('map', HTMLElement), this.#tooltip,
         () => this.#frames.mark(DIRTY.map),
         (why) => this.#mapFailed(why),
     );
+    readonly #chips = new LeverageChips(byId('leverages', HTMLElement), (hidden) => this.#change({ hidden }));
     readonly #sides = new Segments(
         byId('sides', HTMLElement),
         SIDES.map((side) => [side, SIDE_LABELS[side], '']),
@@ -327,6 +329,7 @@ export class App {
         const range = this.#shownRange;
         if (load.kind === 'shown' && heat !== null && candles !== null) {
             this.#notices.show(null);
+            this.#filter();
             this.#chart.show(heat, candles, keepView);
             this.#eventsShown = null;
             this.#foot();
@@ -346,21 +349,40 @@ export class App {
 
     #draw(dirty: number): void {
         if (dirty & DIRTY.look) {
+            this.#filter();
             this.#chart.restyle(this.#view);
             this.#legend.show(this.#view, this.#chart.scale());
         }
         if (dirty & DIRTY.live) this.#drawLive();
         if (dirty & (DIRTY.map | DIRTY.live)) {
-            this.#map.draw(this.#view.theme, this.#market.edge()?.snapshot.data.current_price ?? null);
+            this.#map.draw(this.#view.theme, this.#market.edge()?.snapshot.data.current_price ?? null, this.#view.hidden);
         }
+        if (dirty & (DIRTY.map | DIRTY.look)) this.#drawChips();
         if (dirty & (DIRTY.badge | DIRTY.live)) this.#drawBadge();
         if (dirty & (DIRTY.tooltip | DIRTY.live) && this.#view.pane === 'heatmap') this.#drawTooltip();
+    }
+
+    /** Takes the hidden leverages out of the picture. */
+    #filter(): void {
+        const { hidden } = this.#view;
+        const { heat } = this.#market;
+        heat?.filter(hidden.length === 0 ? null : new Set(heat.header.leverages.filter((each) => !hidden.includes(each))));
+    }
+
+    #drawChips(): void {
+        const { pane, hidden, theme } = this.#view;
+        const { heat } = this.#market;
+        const inMap = pane === 'map';
+        const leverages = inMap ? this.#map.leverages() : (this.#info()?.leverages ?? []);
+        const whyNot = inMap || heat === null || heat.isSplit() ? null : 'This picture is too large to be split by leverage';
+        this.#chips.show({ leverages, hidden, theme, whyNot });
     }
 
     #drawLive(): void {
         const { heat, candles } = this.#market;
         const peak = this.#chart.scale()?.peak;
-        this.#chart.refresh(this.#market.advance());
+        const known = heat?.isFiltered() === true ? this.#leverages.newest(this.#view.symbol) : null;
+        this.#chart.refresh(this.#market.advance(known));
         if (this.#chart.scale()?.peak !== peak) this.#legend.show(this.#view, this.#chart.scale());
         const edge = this.#market.edge();
         const span = heat === null || candles === null ? null : spanOf(heat, candles);
@@ -384,15 +406,16 @@ export class App {
         const { heat, candles } = this.#market;
         const live = this.#market.edge()?.snapshot.data;
         if (heat === null || candles === null) return this.#chart.profile([], 1);
+        const whole = !heat.isFiltered();
         const { price, levels } = this.#moment === null
-            ? { price: live?.current_price ?? candles.lastPrice() ?? null, levels: live?.levels ?? [] }
+            ? { price: live?.current_price ?? candles.lastPrice() ?? null, levels: whole ? (live?.levels ?? []) : heat.newestLevels() }
             : stateAt(heat, candles, this.#moment);
-        this.#chart.profile(levels, this.#moment === null ? (this.#info()?.baseBin ?? 1) : heat.header.bin);
+        this.#chart.profile(levels, whole && this.#moment === null ? (this.#info()?.baseBin ?? 1) : heat.header.bin);
         if (price === null) return;
         this.#chart.price(price);
         const before = candles.at(heat.start())?.open ?? candles.firstOpen() ?? price;
         this.#header.price(this.#view.symbol, price, before, this.#shownRange);
-        if (levels.length > 0) this.#header.clusters(clusters(levels, price, heat.header.bin), price);
+        if (levels.length > 0 || !whole) this.#header.clusters(clusters(levels, price, heat.header.bin), price);
     }
 
     #drawBadge(): void {
@@ -406,12 +429,13 @@ export class App {
         const seen = this.#market.heat?.header.seen_share ?? null;
         const { status } = connection;
         if (shown && (status === 'disconnected' || status === 'failed')) {
-            this.#notices.banner('Connection lost. The picture stands still until the server is back.', 'bad');
+            this.#notices.banner('Connection lost. The picture stands still until the server is back.');
         } else if (shown && status === 'stale') {
-            this.#notices.banner('No new market data. The picture may be out of date.', 'bad');
+            this.#notices.banner('No new market data. The picture may be out of date.');
         } else if (shown && seen !== null && seen < SEEN_SHARE_LOW) {
             const share = Math.floor(seen * 100);
-            this.#notices.banner(`Warming up: only ${share} % of the open positions were seen being opened; the rest is an estimate.`, 'plain');
+            const words = `Warming up: the model saw ${share} % of today's positions open and assumes the rest.`;
+            this.#notices.banner(words, 'plain', `warming up ${this.#view.symbol}`);
         } else this.#notices.banner(null);
     }
 
@@ -421,7 +445,10 @@ export class App {
         const said = heat === null || candles === null || pointed === null ? null : explain(heat, candles, pointed, this.#moment);
         if (said === null || pointed === null) return this.#tooltip.hide();
         const any = said.longUsd + said.shortUsd > 0;
-        const parts = said.now && any ? this.#leverages.between(this.#view.symbol, said.low, said.high) : [];
+        const now = said.now && any ? this.#leverages.between(this.#view.symbol, said.low, said.high) : [];
+        const { hidden } = this.#view;
+        // What the picture knows of the past is rounded; of now the server is asked.
+        const parts = now.length > 0 ? now.filter(({ leverage }) => !hidden.includes(leverage)) : said.parts;
         const caption = `${formatTime(said.time)} UTC${said.now ? ' · now' : ''}`;
         this.#tooltip.show(pointed, this.#chart.paneSize(), caption, rowsOf(said, parts));
     }

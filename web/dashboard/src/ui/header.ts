@@ -40,9 +40,10 @@ export class Header {
 function clusterWords(side: 'long' | 'short', says: string, cluster: Cluster | null, decimals: number): Node[] {
     if (cluster === null) return [];
     return [element('span', { className: side },
-        `${says} `,
+        element('span', { className: 'words', textContent: `${says} ` }),
         element('b', { textContent: `$${compactUsd(cluster.usd)}` }),
-        ' at ',
+        element('span', { className: 'words', textContent: ' at' }),
+        ' ',
         element('b', { textContent: formatPrice(cluster.price, decimals) }),
         ` ${signedPercent(cluster.distance)}`)];
 }

@@ -1,4 +1,4 @@
-/** Today's levels by leverage for the tooltip: asked for only while someone points at them, and seldom. */
+/** Today's levels by leverage: asked for only while someone points at them or hides some of them, and seldom. */
 import { splitBetween, type Part } from '../model/leverage-split.ts';
 import type { Api } from '../transport/api.ts';
 import type { LeverageLevels } from '../wire/answers.ts';
@@ -23,6 +23,12 @@ export class Leverages {
 
     /** What is known of a stretch of prices; asks for newer when that is old. */
     between(symbol: string, low: number, high: number): Part[] {
+        const levels = this.newest(symbol);
+        return levels === null ? [] : splitBetween(levels, low, high);
+    }
+
+    /** The newest answer, null where there is none or an old one; asks for newer. */
+    newest(symbol: string): LeverageLevels | null {
         const now = Date.now();
         if (symbol !== this.#symbol) {
             this.#abort.abort();
@@ -32,7 +38,7 @@ export class Leverages {
             this.#askedAt = 0;
         }
         if (now - this.#askedAt > ASK_EVERY_MS) void this.#ask(now);
-        return this.#levels === null || now - this.#heardAt > OLD_MS ? [] : splitBetween(this.#levels, low, high);
+        return now - this.#heardAt > OLD_MS ? null : this.#levels;
     }
 
     async #ask(now: number): Promise<void> {

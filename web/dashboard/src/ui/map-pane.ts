@@ -2,10 +2,9 @@
 import { compactUsd, formatPrice, priceDecimals, signedPercent } from '../model/format.ts';
 import { leverageMap, type LeverageMap, type MapBin } from '../model/liquidation-map.ts';
 import type { Theme } from '../model/view.ts';
-import { leverageColour, MapView } from '../render/map-view.ts';
+import { MapView } from '../render/map-view.ts';
 import type { Api } from '../transport/api.ts';
 import type { LeverageLevels, SymbolInfo } from '../wire/answers.ts';
-import { element } from './dom.ts';
 import type { Row, Tooltip } from './tooltip.ts';
 
 const REFRESH_MS = 2_000;
@@ -17,7 +16,6 @@ const BARS_MIN = 24;
 export class MapPane {
     readonly #api: Api;
     readonly #host: HTMLElement;
-    readonly #chips: HTMLElement;
     readonly #tooltip: Tooltip;
     readonly #view: MapView;
     readonly #request: () => void;
@@ -26,18 +24,13 @@ export class MapPane {
     #opened = '';
     #levels: LeverageLevels | null = null;
     #map: LeverageMap | null = null;
-    /** Leverages switched off; kept over symbols. */
-    #hidden = new Set<number>();
-    #theme: Theme = 'dark';
     #abort = new AbortController();
     #timer: ReturnType<typeof setTimeout> | undefined;
-    #chipsShown = '';
 
     /** `request` asks for a frame in which `draw` is called; `failed` is told why there is nothing, or null when there is. */
-    constructor(api: Api, host: HTMLElement, chips: HTMLElement, tooltip: Tooltip, request: () => void, failed: (why: string | null) => void) {
+    constructor(api: Api, host: HTMLElement, tooltip: Tooltip, request: () => void, failed: (why: string | null) => void) {
         this.#api = api;
         this.#host = host;
-        this.#chips = chips;
         this.#tooltip = tooltip;
         this.#request = request;
         this.#failed = failed;
@@ -50,7 +43,6 @@ export class MapPane {
         this.#info = info;
         this.#opened = opened;
         this.#host.hidden = false;
-        this.#chips.hidden = false;
         clearTimeout(this.#timer);
         void this.#fetch();
     }
@@ -59,22 +51,22 @@ export class MapPane {
         this.#abort.abort();
         clearTimeout(this.#timer);
         this.#host.hidden = true;
-        this.#chips.hidden = true;
         this.#tooltip.hide();
     }
 
-    /** `price`: the newest known, which is younger than the fetched levels'. */
-    draw(theme: Theme, price: number | null): void {
+    /** `price`: the newest known, which is younger than the fetched levels'; `hidden`: leverages that are not shown. */
+    draw(theme: Theme, price: number | null, hidden: readonly number[]): void {
         if (this.#host.hidden) return;
-        this.#theme = theme;
         const barsMax = Math.max(BARS_MIN, this.#view.size().width / BAR_PX_MIN);
         const fetched = this.#levels;
         const all = fetched === null || price === null ? fetched : { ...fetched, currentPrice: price };
-        const leverages = all === null ? [] : [...new Set([...all.long, ...all.short].map(({ leverage }) => leverage))];
-        const shown = new Set(leverages.filter((leverage) => !this.#hidden.has(leverage)));
-        this.#map = all === null ? null : leverageMap(all, this.#info?.baseBin ?? 1, barsMax, shown);
+        this.#map = all === null ? null : leverageMap(all, this.#info?.baseBin ?? 1, barsMax, hidden);
         this.#view.show(this.#map, theme);
-        this.#drawChips();
+    }
+
+    /** The leverages there are; none before the first answer. */
+    leverages(): readonly number[] {
+        return this.#map?.leverages ?? [];
     }
 
     canvas(): HTMLCanvasElement {
@@ -99,28 +91,6 @@ export class MapPane {
             if (this.#levels === null) this.#failed(error instanceof Error ? error.message : String(error));
         }
         this.#timer = setTimeout(() => void this.#fetch(), this.#opened === '' ? REFRESH_MS : REFRESH_OPENED_MS);
-    }
-
-    /** One button a leverage: the legend and the filter in one. */
-    #drawChips(): void {
-        const leverages = this.#map?.leverages ?? [];
-        const key = `${leverages.join()} ${[...this.#hidden].join()} ${this.#theme}`;
-        if (key === this.#chipsShown) return;
-        this.#chipsShown = key;
-        const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.leverage : undefined;
-        this.#chips.replaceChildren(...leverages.map((leverage, index) => {
-            const swatch = element('i', { className: 'swatch' });
-            swatch.style.background = leverageColour(this.#theme, index, leverages.length);
-            const button = element('button', { type: 'button', title: 'Show or hide this leverage' }, swatch, `${leverage}x`);
-            button.dataset.leverage = String(leverage);
-            button.setAttribute('aria-pressed', String(!this.#hidden.has(leverage)));
-            button.addEventListener('click', () => {
-                if (!this.#hidden.delete(leverage)) this.#hidden.add(leverage);
-                this.#request();
-            });
-            return button;
-        }));
-        if (focused !== undefined) this.#chips.querySelector<HTMLElement>(`[data-leverage="${focused}"]`)?.focus();
     }
 
     #point(bin: MapBin | null, at: { x: number; y: number }): void {

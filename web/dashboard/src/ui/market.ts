@@ -8,8 +8,9 @@ import { HeatmapWebSocket, type FeedState, type SnapshotFrame, type StatusChange
 import { Candles } from '../model/candles.ts';
 import { Heat } from '../model/heat.ts';
 import { candleInterval, intervalMs, rangeById, RANGES, type Range } from '../model/ranges.ts';
-import { ApiError, type Api } from '../transport/api.ts';
-import type { Candle, Liquidation, SymbolInfo } from '../wire/answers.ts';
+import { ApiError, type Api, type Query } from '../transport/api.ts';
+import type { Grid } from '../wire/grid.ts';
+import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
 
 export type LoadState =
     | { kind: 'idle' }
@@ -33,6 +34,8 @@ export interface LiveEdge {
 
 const FEED_STATES: readonly FeedState[] = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'];
 const COLUMNS_MAX = 1000;
+/** How the server answers to more cells than it will make. */
+const TOO_LARGE = 400;
 const UPDATE_INTERVAL_S = 1;
 const CORRECT_EVERY_MS = 5_000;
 const CORRECT_GAP_MS = 900;
@@ -135,8 +138,8 @@ export class Market {
         return this.#edge;
     }
 
-    /** Moves the picture to the newest live state; answers the bars that changed. Called once a frame. */
-    advance(): number[] {
+    /** Moves the picture to the newest live state; answers the bars that changed. Called once a frame. `known`: levels by leverage. */
+    advance(known: LeverageLevels | null): number[] {
         const { heat, candles } = this;
         if (heat === null || candles === null) return [];
         const changed = candles.correct(this.#corrections);
@@ -144,7 +147,7 @@ export class Market {
         const edge = this.#edge;
         if (edge === null) return changed;
         const { levels, current_price: price } = edge.snapshot.data;
-        const outcome = heat.paint(edge.asOf, price, levels);
+        const outcome = heat.paint(edge.asOf, price, levels, known);
         if (outcome === 'outgrown') {
             this.reload();
             return changed;
@@ -187,7 +190,7 @@ export class Market {
         try {
             const limit = Math.ceil(range.ms / stepMs) + 2;
             const [grid, all] = await Promise.all([
-                this.#api.history({ symbol, range: range.id, columns: COLUMNS_MAX }, signal),
+                this.#history({ symbol, range: range.id, columns: COLUMNS_MAX }, signal),
                 this.#api.candles({ symbol, interval, limit }, signal),
             ]);
             if (signal.aborted) return;
@@ -217,6 +220,16 @@ export class Market {
             };
             this.#again(signal);
             this.#tell.loaded(keepView);
+        }
+    }
+
+    /** Split by leverage where the picture is not too large for that. */
+    async #history(query: Query, signal: AbortSignal): Promise<Grid> {
+        try {
+            return await this.#api.history({ ...query, by: 'leverage' }, signal);
+        } catch (error) {
+            if (error instanceof ApiError && error.status === TOO_LARGE) return this.#api.history(query, signal);
+            throw error;
         }
     }
 

@@ -43,6 +43,9 @@ export class Notices {
     readonly #banner: HTMLElement;
     readonly #retry: () => void;
     #shown = '';
+    #bannerShown = '';
+    /** What the note was about that was closed last. */
+    #closed: string | null = null;
 
     constructor(host: HTMLElement, banner: HTMLElement, retry: () => void) {
         this.#host = host;
@@ -71,11 +74,25 @@ export class Notices {
         );
     }
 
-    /** A strip over the picture; null takes it away. */
-    banner(text: string | null, tone: 'plain' | 'warn' | 'bad' = 'warn'): void {
-        this.#banner.hidden = text === null;
-        if (text === null || this.#banner.textContent === text) return;
+    /**
+     * A strip over the picture; null takes it away. What is only worth knowing can be closed, and stays closed as long as
+     * `about` is the same; what is wrong cannot.
+     */
+    banner(text: string | null, tone: 'plain' | 'bad' = 'bad', about = ''): void {
+        const closed = tone === 'plain' && about === this.#closed;
+        this.#banner.hidden = text === null || closed;
+        const key = `${tone} ${text}`;
+        if (text === null || closed || key === this.#bannerShown) return;
+        this.#bannerShown = key;
         this.#banner.dataset.tone = tone;
-        this.#banner.textContent = text;
+        this.#banner.replaceChildren(element('span', { textContent: text }));
+        if (tone !== 'plain') return;
+        const close = element('button', { type: 'button', title: 'Close', textContent: '×' });
+        close.setAttribute('aria-label', 'Close this note');
+        close.addEventListener('click', () => {
+            this.#closed = about;
+            this.#banner.hidden = true;
+        });
+        this.#banner.append(close);
     }
 }

@@ -21,6 +21,8 @@ export interface Explained {
     onTheWayUsd: number | null;
     /** How long the band has been there, milliseconds; null where the cell is empty. */
     ageMs: number | null;
+    /** The cell's shown dollars by leverage, highest first; empty where the picture is not split. */
+    parts: readonly Part[];
     /** The band is older than the picture: `ageMs` is only what can be seen of it. */
     older: boolean;
 }
@@ -49,6 +51,7 @@ export function explain(heat: Heat, candles: Candles, pointed: Pointed, moment: 
         distance: close === undefined ? null : middle / close - 1,
         onTheWayUsd: way === null ? null : way.longUsd + way.shortUsd,
         ageMs,
+        parts: heat.partsAt(cell.time, cell.price),
         older: ageMs !== null && cell.time - ageMs <= heat.start(),
     };
 }
@@ -99,6 +102,9 @@ export function rowsOf(said: Explained, parts: readonly Part[]): Row[] {
     const rows: Row[] = [
         ['Price', `${formatPrice(said.low, decimals)} – ${formatPrice(said.high, decimals)}`],
     ];
+    if (said.distance === null && said.longUsd + said.shortUsd === 0) {
+        return [...rows, ['Data', 'none of this time']];
+    }
     if (said.distance !== null) rows.push(['Distance', signedPercent(said.distance)]);
     rows.push(['Long', said.longUsd > 0 ? `$${compactUsd(said.longUsd)}` : '–', 'long']);
     rows.push(['Short', said.shortUsd > 0 ? `$${compactUsd(said.shortUsd)}` : '–', 'short']);

@@ -10,6 +10,8 @@ export interface SymbolInfo {
     baseBin: number;
     state: string;
     simulated: boolean;
+    /** The model's leverage classes, ascending; empty where the server does not say. */
+    leverages: number[];
 }
 
 export interface Symbols {
@@ -81,6 +83,10 @@ function optionalNumber(value: unknown): number | null {
     return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
+function numbersOf(value: unknown): number[] {
+    return Array.isArray(value) ? (value as unknown[]).filter((each) => typeof each === 'number' && each > 0) as number[] : [];
+}
+
 export function parseSymbols(body: unknown): Symbols {
     const fields = fieldsOf(body, 'symbols');
     const simulated = fields.simulated === true;
@@ -96,6 +102,7 @@ export function parseSymbols(body: unknown): Symbols {
             baseBin: optionalNumber(each.base_bin) ?? 1,
             state: String(each.state ?? ''),
             simulated: simulated || each.simulated === true,
+            leverages: numbersOf(each.leverages),
         })),
     };
 }

@@ -1,8 +1,9 @@
 /**
- * The binary form of a history grid, "LQG1": a JSON header and two planes of one byte a cell.
+ * The binary form of a history grid, "LQG1": a JSON header and planes of one byte a cell: longs, shorts, and where they were
+ * asked for, one for each leverage class that the header names, both sides together.
  *
  * Cells are column-major with row 0 the lowest price. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
- * `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`, one scale for both planes.
+ * `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`, one scale for all planes.
  */
 
 export interface GridHeader {
@@ -22,18 +23,23 @@ export interface GridHeader {
     state: string;
     /** How much of today's open interest was seen being opened, 0..1; null when the server does not say. */
     seen_share: number | null;
+    /** Leverages of the classes that have planes of their own, ascending. */
+    leverages: readonly number[];
 }
 
 export interface Grid {
     header: GridHeader;
     long: Uint8Array;
     short: Uint8Array;
+    /** One plane for each of the header's leverages. */
+    classes: readonly Uint8Array[];
 }
 
 const MAGIC = 'LQG1';
 const PREFIX_BYTES = 8;
 /** More cells than any chart can show; a header claiming more is broken. */
 const CELLS_MAX = 16_000_000;
+const LEVERAGES_MAX = 16;
 
 export class GridError extends Error {
     override name = 'GridError';
@@ -50,14 +56,12 @@ export function decodeGrid(bytes: Uint8Array): Grid {
     if (planesAt > bytes.length) throw new GridError('grid header is cut off');
     const header = parseHeader(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, planesAt)));
     const cells = header.columns * header.rows;
-    if (bytes.length !== planesAt + 2 * cells) {
+    const planes = 2 + header.leverages.length;
+    if (bytes.length !== planesAt + planes * cells) {
         throw new GridError(`grid of ${header.columns} x ${header.rows} has ${bytes.length - planesAt} plane bytes`);
     }
-    return {
-        header,
-        long: bytes.slice(planesAt, planesAt + cells),
-        short: bytes.slice(planesAt + cells),
-    };
+    const plane = (place: number): Uint8Array => bytes.slice(planesAt + place * cells, planesAt + (place + 1) * cells);
+    return { header, long: plane(0), short: plane(1), classes: header.leverages.map((_, place) => plane(2 + place)) };
 }
 
 function parseHeader(text: string): GridHeader {
@@ -89,6 +93,7 @@ function parseHeader(text: string): GridHeader {
         usd_max: number('usd_max', 0),
         state: String(fields.state ?? ''),
         seen_share: typeof fields.seen_share === 'number' ? fields.seen_share : null,
+        leverages: leveragesOf(fields.leverages),
     };
     if (header.columns * header.rows > CELLS_MAX) {
         throw new GridError(`grid of ${header.columns} x ${header.rows} cells is too large`);
@@ -96,14 +101,27 @@ function parseHeader(text: string): GridHeader {
     return header;
 }
 
+function leveragesOf(value: unknown): number[] {
+    if (value === undefined) return [];
+    const list = Array.isArray(value) ? (value as unknown[]).filter((each) => typeof each === 'number' && each > 0) : [];
+    if (!Array.isArray(value) || list.length !== value.length || list.length > LEVERAGES_MAX) {
+        throw new GridError(`grid header has leverages = ${JSON.stringify(value)}`);
+    }
+    return list as number[];
+}
+
 /** Encodes a grid; the test server and the tests are its users. */
-export function encodeGrid(header: object, long: Uint8Array, short: Uint8Array): Uint8Array {
+export function encodeGrid(header: object, long: Uint8Array, short: Uint8Array, classes: readonly Uint8Array[] = []): Uint8Array {
     const headerBytes = new TextEncoder().encode(JSON.stringify(header));
-    const bytes = new Uint8Array(PREFIX_BYTES + headerBytes.length + long.length + short.length);
+    const size = classes.reduce((sum, plane) => sum + plane.length, long.length + short.length);
+    const bytes = new Uint8Array(PREFIX_BYTES + headerBytes.length + size);
     bytes.set(new TextEncoder().encode(MAGIC));
     new DataView(bytes.buffer).setUint32(4, headerBytes.length, true);
     bytes.set(headerBytes, PREFIX_BYTES);
-    bytes.set(long, PREFIX_BYTES + headerBytes.length);
-    bytes.set(short, PREFIX_BYTES + headerBytes.length + long.length);
+    let at = PREFIX_BYTES + headerBytes.length;
+    for (const plane of [long, short, ...classes]) {
+        bytes.set(plane, at);
+        at += plane.length;
+    }
     return bytes;
 }

@@ -28,9 +28,10 @@ struct Node {
 }
 
 impl Node {
-    fn start(arguments: &FanoutArgs, port: u16) -> anyhow::Result<Self> {
+    /// `seed` says which course of events: no two servers are at the same positions.
+    fn start(arguments: &FanoutArgs, seed: u32, port: u16) -> anyhow::Result<Self> {
         let words = format!(
-            "bench-server --hz {} --levels {} --changes {} --connections {} --drain {} --port {port} --log error",
+            "bench-server --hz {} --levels {} --changes {} --connections {} --drain {} --seed {seed} --port {port} --log error",
             arguments.hz,
             arguments.levels,
             arguments.changes,
@@ -87,7 +88,7 @@ fn watch(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<boo
 }
 
 fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
-    let mut nodes = [Node::start(arguments, 0)?, Node::start(arguments, 0)?];
+    let mut nodes = [Node::start(arguments, 1, 0)?, Node::start(arguments, 2, 0)?];
     let addresses = nodes.iter().map(|node| node.address).collect();
     // Nobody asks when states arrived, only whether they did.
     let stamps = Stamps::default();
@@ -110,7 +111,7 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
             ensure!(!stop.is_cancelled(), "interrupted");
         }
         let stopped = began.elapsed();
-        *node = Node::start(arguments, node.address.port())?;
+        *node = Node::start(arguments, 3 + number as u32, node.address.port())?;
         while load.away() > 0 {
             load.turn(Duration::from_millis(20))?;
             ensure!(Instant::now() < deadline, "{} clients did not come back in time", load.away());

@@ -12,6 +12,8 @@ const BIN: i64 = 10;
 pub(super) struct Market {
     cells: Vec<Cell>,
     changes: usize,
+    vanishing: usize,
+    epoch: String,
     /// State of a linear congruential generator.
     dice: u64,
     price: Price,
@@ -21,10 +23,19 @@ pub(super) struct Market {
 impl Market {
     /// A market of so many levels, of which so many change at a time.
     pub(super) fn new(number: usize, levels: usize, changes: usize) -> Self {
+        Self::seeded(number, 0, levels, changes, 0)
+    }
+
+    /// The same with another course of events for each seed, in an epoch of its own, and with so many levels that
+    /// lose their mass at a time.
+    pub(super) fn seeded(number: usize, seed: u64, levels: usize, changes: usize, vanishing: usize) -> Self {
+        const SYMBOLS_MAX: u64 = 1_000;
         let mut market = Self {
             cells: Vec::with_capacity(levels),
             changes: changes.min(levels),
-            dice: number as u64 + 1,
+            vanishing,
+            epoch: if seed == 0 { "bench".to_owned() } else { format!("bench-{seed}") },
+            dice: seed * SYMBOLS_MAX + number as u64 + 1,
             price: whole(LOWEST),
             counters: Counters::default(),
         };
@@ -46,15 +57,19 @@ impl Market {
             let (at, long_usd) = (self.roll() as usize % self.cells.len(), self.usd());
             self.cells[at].long_usd = long_usd;
         }
+        for _ in 0..self.vanishing {
+            let at = self.roll() as usize % self.cells.len();
+            (self.cells[at].long_usd, self.cells[at].short_usd) = (0, 0);
+        }
         self.price = whole(LOWEST + (self.roll() % 1_000) as i64);
         self.counters.created += self.changes as u64;
     }
 
     /// What the updater would hand to the board.
-    pub(super) fn update(&self, epoch: &str, as_of: UnixMs) -> BoardUpdate {
+    pub(super) fn update(&self, as_of: UnixMs) -> BoardUpdate {
         BoardUpdate {
-            epoch: epoch.to_owned(),
-            cells: self.cells.clone(),
+            epoch: self.epoch.clone(),
+            cells: self.cells.iter().filter(|cell| !cell.is_empty()).copied().collect(),
             price: self.price,
             base_bin: whole(BIN),
             as_of,
@@ -114,12 +129,26 @@ mod tests {
     }
 
     #[test]
+    fn levels_vanish_and_come_back() {
+        let mut market = Market::seeded(0, 7, 40, 2, 2);
+        let mut sizes = std::collections::BTreeSet::new();
+        for _ in 0..200 {
+            market.step();
+            let update = market.update(UnixMs(0));
+            assert!(update.cells.iter().all(|cell| !cell.is_empty()));
+            assert_eq!(update.epoch, "bench-7");
+            sizes.insert(update.cells.len());
+        }
+        assert!(sizes.len() > 5 && sizes.first() < Some(&30), "{sizes:?}");
+    }
+
+    #[test]
     fn every_step_changes_something() {
         let mut market = Market::new(0, 30, 3);
-        let mut before = market.update("bench", UnixMs(0)).cells;
+        let mut before = market.update(UnixMs(0)).cells;
         for _ in 0..100 {
             market.step();
-            let after = market.update("bench", UnixMs(0)).cells;
+            let after = market.update(UnixMs(0)).cells;
             let changed = before.iter().zip(&after).filter(|(a, b)| a != b).count();
             assert!((1..=3).contains(&changed), "{changed}");
             before = after;

@@ -64,14 +64,13 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     };
     let server = Server::over_boards(store, names, settings)?;
     let app = Arc::clone(server.app());
-    let market = |number| Market::new(number, arguments.levels, arguments.changes);
+    let BenchServer { seed, levels, changes, vanishing, .. } = arguments;
+    let market = |number| Market::seeded(number, u64::from(seed), levels, changes, vanishing);
     let mut markets: Vec<Market> = (0..arguments.symbols).map(market).collect();
-    // Two servers with such a market are not at the same positions.
-    let epoch = format!("{:x}", now_micros());
     let now = || UnixMs((now_micros() / 1_000) as i64);
     for (number, market) in markets.iter().enumerate() {
         if let Some(slot) = app.hub.slot(&Market::symbol(number)) {
-            slot.publish(market.update(&epoch, now()));
+            slot.publish(market.update(now()));
         }
     }
     let gone = parent.gone.clone();
@@ -85,7 +84,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
             let market = &mut markets[number];
             market.step();
             let Some(slot) = app.hub.slot(&Market::symbol(number)) else { break };
-            let (update, stamp) = (market.update(&epoch, now()), now_micros());
+            let (update, stamp) = (market.update(now()), now_micros());
             if slot.publish(update) {
                 print_stamp(number, slot.with_board(liqheat_stream::Board::seq).unwrap_or(0), stamp);
             }

@@ -1,0 +1,174 @@
+//! Messages and grids as files that the TypeScript tests read, too. After a deliberate change of the protocol
+//! print new ones with `LIQHEAT_BLESS=1 cargo test -p liqheat-wire golden` and review them.
+
+use std::collections::BTreeMap;
+
+use liqheat_market::Price;
+use liqheat_wire::{
+    Ack, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridScale, LevelMessage, Mode, Position,
+    ServerMessage, StateData, Subscribe, WarningCode, encode_grid, parse_command,
+};
+use serde_json::{Value, json};
+
+fn is_golden(name: &str, value: &Value) {
+    let text = serde_json::to_string_pretty(value).unwrap() + "\n";
+    let path = format!("{}/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("LIQHEAT_BLESS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "{name} is part of the public protocol");
+}
+
+fn price(dollars: f64) -> Price {
+    Price::from_f64(dollars).unwrap()
+}
+
+fn data() -> StateData {
+    let level = |dollars, long_density, short_density| LevelMessage {
+        price: price(dollars).into(),
+        long_density,
+        short_density,
+    };
+    StateData {
+        levels: vec![level(98_000.0, 1_500_000, 200_000), level(98_100.5, 0, 7)],
+        current_price: price(98_450.0).into(),
+        positions_created: 450,
+        positions_consumed: 120,
+    }
+}
+
+/// Every kind of message, and every word a field can have.
+fn server_messages() -> Vec<ServerMessage<'static>> {
+    let (symbol, timestamp, epoch) = ("BTCUSDT", "2025-12-28T14:30:00Z", "19b657f1c40-1");
+    let hash = "2b227eb42990abf1";
+    let mut messages = vec![
+        ServerMessage::Snapshot { symbol, timestamp, epoch, seq: 124, hash, data: data() },
+        ServerMessage::Delta { symbol, timestamp, epoch, from: 124, seq: 126, hash, data: data() },
+        ServerMessage::Status { symbol, state: FeedState::WarmingUp, as_of: None, seq: 0 },
+        ServerMessage::Pong { timestamp },
+        ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms: 3_127 },
+    ];
+    let states = [
+        FeedState::Live,
+        FeedState::Lagging,
+        FeedState::Stale,
+        FeedState::Replay,
+        FeedState::Degraded,
+        FeedState::WarmingUp,
+    ];
+    messages.extend(states.map(|state| ServerMessage::Status {
+        symbol,
+        state,
+        as_of: Some(timestamp),
+        seq: 124,
+    }));
+    messages
+        .extend(ErrorCode::ALL.map(|code| ServerMessage::Error { code, message: "why, and what to try" }));
+    messages.extend(
+        [WarningCode::SlowConsumer, WarningCode::ConnectionUnstable].map(|code| ServerMessage::Warning {
+            code,
+            message: "m",
+            dropped_messages: 3,
+        }),
+    );
+    messages
+}
+
+fn subscribe(symbols: &[&str]) -> Subscribe {
+    Subscribe {
+        symbols: symbols.iter().map(ToString::to_string).collect(),
+        update_interval_s: None,
+        mode: Mode::Snapshot,
+        resume: BTreeMap::new(),
+        price_range: None,
+        bin: None,
+        mismatch: BTreeMap::new(),
+    }
+}
+
+fn at(symbol: &str, seq: u64) -> BTreeMap<String, Position> {
+    BTreeMap::from([(symbol.to_owned(), Position { epoch: "19b657f1c40-1".to_owned(), seq })])
+}
+
+/// What the JavaScript client says, to the letter, and what it means.
+fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
+    let everything = Subscribe {
+        update_interval_s: Some(0.5),
+        mode: Mode::Delta,
+        price_range: Some((price(90_000.0), price(99_999.5))),
+        bin: Some(price(200.0)),
+        resume: at("BTCUSDT", 123),
+        mismatch: at("BTCUSDT", 124),
+        ..subscribe(&["BTCUSDT"])
+    };
+    vec![
+        (
+            "subscribe",
+            r#"{"action":"subscribe","symbols":["BTCUSDT","ETHUSDT"]}"#,
+            ClientCommand::Subscribe(subscribe(&["BTCUSDT", "ETHUSDT"])),
+        ),
+        (
+            "subscribe with everything",
+            r#"{"action":"subscribe","symbols":["BTCUSDT"],"update_interval":0.5,"mode":"delta","price_range":[90000,99999.5],"bin":200,"resume":{"BTCUSDT":{"epoch":"19b657f1c40-1","seq":123}},"mismatch":{"BTCUSDT":{"epoch":"19b657f1c40-1","seq":124,"hash":"2b227eb42990abf1"}}}"#,
+            ClientCommand::Subscribe(everything),
+        ),
+        (
+            "unsubscribe",
+            r#"{"action":"unsubscribe","symbols":["ETHUSDT"]}"#,
+            ClientCommand::Unsubscribe(vec!["ETHUSDT".to_owned()]),
+        ),
+        ("ping", r#"{"action":"ping"}"#, ClientCommand::Ping),
+        (
+            "ack",
+            r#"{"action":"ack","symbol":"BTCUSDT","seq":124}"#,
+            ClientCommand::Ack(Ack { symbol: "BTCUSDT".to_owned(), seq: 124 }),
+        ),
+    ]
+}
+
+#[test]
+fn golden_text_messages() {
+    let server: Vec<Value> = server_messages()
+        .iter()
+        .map(|message| Value::String(String::from_utf8(message.to_json()).unwrap()))
+        .collect();
+    let mut client = serde_json::Map::new();
+    for (name, text, means) in client_messages() {
+        assert_eq!(parse_command(text), Ok(means), "{name}");
+        client.insert(name.to_owned(), json!(text));
+    }
+    is_golden("messages.json", &json!({"server": server, "client": client}));
+}
+
+#[test]
+fn golden_grids() {
+    // Two columns of three rows: longs below, shorts above, and both in the cell where they meet.
+    let long = [1e6, 40_000.0, 0.0, 0.7, 0.0, 0.0];
+    let short = [0.0, 10_000.0, 2e6, 0.0, 0.0, 0.3];
+    let classes = [vec![0.0, 25_000.0, 2e6, 0.7, 0.0, 0.0], vec![1e6, 25_000.0, 0.0, 0.0, 0.0, 0.3]];
+    let header = |leverages: Vec<Decimal>| GridHeader {
+        symbol: "BTCUSDT".to_owned(),
+        venue: "sim".to_owned(),
+        epoch: "19b657f1c40-1".to_owned(),
+        as_of: 1_766_932_200_000,
+        start: 1_766_931_600_000,
+        column_ms: 300_000,
+        columns: 2,
+        rows: 3,
+        price_low: price(97_900.5).into(),
+        bin: price(100.0).into(),
+        scale: GridScale::for_max(2e6),
+        state: FeedState::Replay,
+        seen_share: 0.71,
+        leverages,
+    };
+    let case = |name: &str, header: GridHeader, classes: &[Vec<f32>]| {
+        let bytes = encode_grid(&header, &long, &short, classes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        json!({"name": name, "hex": hex, "header": header, "long": long, "short": short, "classes": classes})
+    };
+    let leverages = [25.0, 100.0].map(|leverage| price(leverage).into()).to_vec();
+    let cases =
+        [case("both sides", header(Vec::new()), &[]), case("by leverage", header(leverages), &classes)];
+    is_golden("grid.json", &json!({"cases": cases}));
+}

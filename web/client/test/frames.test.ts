@@ -1,0 +1,47 @@
+/** The text messages of the protocol, from files that the server's tests read and write, too. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { ackMessage, parseFrame, pingMessage, subscribeMessage, unsubscribeMessage } from '../src/wire/frames.ts';
+
+const golden = JSON.parse(
+    readFileSync(new URL('../../../../crates/wire/golden/messages.json', import.meta.url), 'utf8'),
+) as { server: string[]; client: Record<string, string> };
+
+test('every message the server writes is read, field by field', () => {
+    const kinds = new Set<string>();
+    for (const text of golden.server) {
+        const frame = parseFrame(text);
+        const fields = JSON.parse(text) as Record<string, unknown>;
+        // Before the first state a status has no time.
+        assert.deepEqual(frame, frame.type === 'status' ? { as_of: null, ...fields } : fields, text);
+        kinds.add(frame.type);
+    }
+    assert.deepEqual([...kinds].sort(), ['delta', 'error', 'goaway', 'pong', 'snapshot', 'status', 'warning']);
+});
+
+test('every message of this client is written as the server reads it', () => {
+    const epoch = '19b657f1c40-1';
+    const written: Record<string, string> = {
+        subscribe: subscribeMessage(['BTCUSDT', 'ETHUSDT'], {}, new Map(), new Map()),
+        'subscribe with everything': subscribeMessage(
+            ['BTCUSDT'],
+            { updateInterval: 0.5, mode: 'delta', priceRange: [90_000, 99_999.5], bin: 200, ack: true },
+            new Map([['BTCUSDT', { epoch, seq: 123 }]]),
+            new Map([['BTCUSDT', { epoch, seq: 124, hash: '2b227eb42990abf1' }]]),
+        ),
+        unsubscribe: unsubscribeMessage(['ETHUSDT']),
+        ping: pingMessage(),
+        ack: ackMessage('BTCUSDT', 124),
+    };
+    assert.deepEqual(written, golden.client);
+});
+
+test('fields of a newer server are ignored, and its messages are unknown', () => {
+    const [first] = golden.server;
+    assert.ok(first !== undefined);
+    const frame = parseFrame(first);
+    const more = parseFrame(JSON.stringify({ ...(JSON.parse(first) as object), later: [1], data2: {} }));
+    assert.deepEqual(more, frame);
+    assert.equal(parseFrame('{"type":"dance"}').type, 'unknown');
+});

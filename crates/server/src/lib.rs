@@ -3,6 +3,7 @@
 //! Only this crate knows HTTP, and only here do the parts meet: store, model, stream.
 
 mod addresses;
+mod aggregate;
 mod app;
 mod bars;
 mod clock;
@@ -15,7 +16,9 @@ mod metrics;
 mod process;
 mod run;
 mod schedule;
+mod served;
 mod settings;
+mod standing;
 mod symbol;
 mod tokens;
 mod updater;
@@ -27,5 +30,5 @@ pub use feed::SimFeed;
 pub use metrics::{FrontMetrics, Rejected, UpdateMetrics};
 pub use run::{ServeError, Server, Source, Stopped};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};
-pub use symbol::{LedgerView, ServedSymbol};
+pub use symbol::{LedgerView, Market, Part, ServedSymbol, SymbolView};
 pub use tokens::{Secret, TokenSettings, TokenSettingsError};

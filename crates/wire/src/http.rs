@@ -141,14 +141,16 @@ pub struct SymbolsBody {
 pub struct SymbolRow {
     /// Its name.
     pub symbol: String,
-    /// Where it trades.
+    /// Where it trades; `all` where it is the sum of several venues.
     pub venue: String,
-    /// Length of its bars.
+    /// The venues in it; `SYMBOL@venue` is each of them alone.
+    pub venues: Vec<&'static str>,
+    /// Length of its bars; the longest, where venues differ.
     pub interval: String,
-    /// Opening time of the first bar, ms.
-    pub first: i64,
-    /// Closing time of the last bar shown, ms.
-    pub last: i64,
+    /// Opening time of the first bar, ms; `null` before there is one.
+    pub first: Option<i64>,
+    /// Time of the newest market event shown, ms; `null` before there is one.
+    pub last: Option<i64>,
     /// Height of a bin; `null` before the first state.
     pub base_bin: Option<Decimal>,
     /// How its data stands.
@@ -173,6 +175,8 @@ pub struct LiquidationsBody {
 pub struct LiquidationRow {
     /// RFC 3339.
     pub timestamp: String,
+    /// Where it happened.
+    pub venue: &'static str,
     /// `long` when a long was liquidated.
     pub side: &'static str,
     /// Reported price.

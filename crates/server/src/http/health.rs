@@ -54,7 +54,7 @@ fn reasons(app: &App) -> Vec<String> {
         reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
     }
     if app.settings.ws_enabled {
-        let waiting = app.symbols.values().filter(|symbol| symbol.view().is_none());
+        let waiting = app.listed().filter(|symbol| symbol.view().is_none());
         reasons.extend(waiting.map(|symbol| format!("{} has no state yet", symbol.name)));
     }
     reasons

@@ -16,9 +16,9 @@ use crate::metrics::Rejected;
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
     let metrics = &app.hub.metrics;
     let second = MarketClock::wall_now().0.unsigned_abs() / 1_000;
-    let subscriptions = app.hub.slots().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
+    let subscriptions = app.hub.listed().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
     let slow_ever = app.hub.slots().map(|slot| metrics.slow_consumers_total(slot.symbol()));
-    let boards = app.hub.slots().filter_map(|slot| {
+    let boards = app.hub.listed().filter_map(|slot| {
         let standing = slot.standing();
         let stats = slot.with_board(|board| BoardStats {
             epoch: board.epoch().to_string(),

@@ -1,0 +1,241 @@
+//! Live markets: from sockets and requests to events in order, without holes and without repeats where that can
+//! be had, and with a word about it where it cannot.
+//!
+//! One loop for all venues. What a venue says and wants is in [`crate::venues`]; what becomes of the events is
+//! the business of whoever holds the other end of the channel.
+
+pub mod clock;
+mod status;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::venues::{Habits, StreamKind};
+
+pub use clock::Clock;
+pub use status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+
+/// Batches waiting between the live boundary and whoever stores them; when it is full, sockets are read no
+/// further until there is room.
+pub const DELIVERIES_WAITING: usize = 256;
+
+/// What comes out of the live boundary, in this order for each instrument: what is missing from before is
+/// filled ([`Delivery::Filled`]) or named ([`Delivery::Gap`]) while new events come in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Delivery {
+    /// Things that happened. A kline is closed, a trade comes once; both may come late (after a hole was
+    /// filled), so order of arrival is not order of time.
+    Events {
+        /// To which instrument.
+        instrument: Instrument,
+        /// What happened; never empty.
+        events: Vec<Event>,
+    },
+    /// Data that cannot be had any more.
+    Gap(Gap),
+    /// A stretch of the past was fetched completely; its events came before this.
+    Filled {
+        /// Of which instrument.
+        instrument: Instrument,
+        /// Which data.
+        stream: StreamKind,
+        /// From this moment..
+        from: UnixMs,
+        /// ..up to this.
+        to: UnixMs,
+        /// How many events it had.
+        events: u64,
+    },
+}
+
+/// Data that is missing for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Of which instrument.
+    pub instrument: Instrument,
+    /// Which data.
+    pub stream: StreamKind,
+    /// From this moment..
+    pub from: UnixMs,
+    /// ..up to this.
+    pub to: UnixMs,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What the database has of an instrument already; the start asks for what came after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Open time of the newest kline of a minute.
+    pub kline: Option<UnixMs>,
+    /// Open time of the newest mark kline of a minute.
+    pub mark_kline: Option<UnixMs>,
+    /// Time of the newest sample of open interest.
+    pub open_interest: Option<UnixMs>,
+    /// Id and time of the newest trade.
+    pub trade: Option<(i64, UnixMs)>,
+    /// Time of the newest funding payment.
+    pub funding: Option<UnixMs>,
+}
+
+/// One venue and what is followed there.
+#[derive(Debug, Clone)]
+pub struct VenueSettings {
+    /// Which venue.
+    pub venue: Venue,
+    /// Address of its socket without path; the venue's own when `None`.
+    pub socket_base: Option<String>,
+    /// Address of its REST interface without path; the venue's own when `None`.
+    pub rest_base: Option<String>,
+    /// What is followed, in the one spelling.
+    pub symbols: Vec<Symbol>,
+    /// Other rules than the venue's own.
+    pub habits: Option<Habits>,
+}
+
+/// How the live boundary behaves. Times are market time.
+#[derive(Debug, Clone)]
+pub struct LiveSettings {
+    /// Venues to follow.
+    pub venues: Vec<VenueSettings>,
+    /// Where time comes from.
+    pub clock: Clock,
+    /// Klines are fetched so far back when the database has none or older ones.
+    pub fill_klines: Duration,
+    /// Open interest is fetched so far back; Binance keeps a month.
+    pub fill_open_interest: Duration,
+    /// Most trades fetched to close one hole; a longer one becomes a gap.
+    pub fill_trades_max: u64,
+    /// First pause before connecting again; doubles up to the longest, and a random part of it is taken.
+    pub reconnect_min: Duration,
+    /// Longest pause before connecting again.
+    pub reconnect_max: Duration,
+    /// Time for connecting, and for one request.
+    pub timeout: Duration,
+    /// Share of a venue's request budget that may be used, 0 to 1.
+    pub budget_share: f64,
+    /// Sees every frame and answer as it came, before it is looked at.
+    pub recorder: Option<Arc<dyn Recorder>>,
+}
+
+impl LiveSettings {
+    /// As served: the wall clock, a month of the past.
+    #[must_use]
+    pub fn new(venues: Vec<VenueSettings>) -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Self {
+            venues,
+            clock: Clock::wall(),
+            fill_klines: 30 * DAY,
+            fill_open_interest: 30 * DAY,
+            fill_trades_max: 100_000,
+            reconnect_min: Duration::from_millis(500),
+            reconnect_max: Duration::from_secs(60),
+            timeout: Duration::from_secs(10),
+            budget_share: 0.7,
+            recorder: None,
+        }
+    }
+}
+
+/// What a raw record is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RawKind {
+    /// A connection was opened for these symbols; its frames follow.
+    Opened {
+        /// Number of the connection, unique for a venue while the process runs.
+        connection: u64,
+        /// What it is for, in the order of its roster.
+        symbols: Vec<Symbol>,
+    },
+    /// A text frame.
+    Frame {
+        /// Of which connection.
+        connection: u64,
+    },
+    /// An answer of the REST interface.
+    Answer {
+        /// About which contract.
+        symbol: Symbol,
+        /// To which question, see [`crate::venues::Want`].
+        want: crate::venues::Want,
+    },
+}
+
+/// Keeps raw frames. Called on the tasks that read sockets: it must be quick and never wait; what it cannot
+/// take it drops and counts.
+pub trait Recorder: Send + Sync + std::fmt::Debug {
+    /// Takes a frame or an answer as it came.
+    fn record(&self, venue: Venue, received: UnixMs, kind: &RawKind, bytes: &[u8]);
+}
+
+/// Why live data cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// A venue that has no connector.
+    #[error("{0} has no live data (there is: binance)")]
+    NoConnector(Venue),
+    /// A symbol that the venue cannot have.
+    #[error("{symbol} cannot be a contract of {venue}")]
+    Symbol {
+        /// Which symbol.
+        symbol: Symbol,
+        /// At which venue.
+        venue: Venue,
+    },
+    /// An address that is none.
+    #[error("'{address}' is not an address for {venue}: {why}")]
+    Address {
+        /// For which venue.
+        venue: Venue,
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Live data of some venues, running.
+#[derive(Debug)]
+pub struct LiveFeed {
+    status: watch::Receiver<Arc<LiveStatus>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl LiveFeed {
+    /// Starts on the present runtime: connects, fills, follows, until `stop`. `known` says where the database
+    /// ends, per instrument; one that is absent has nothing. When `deliveries` closes, it stops as well.
+    ///
+    /// # Errors
+    /// When settings cannot work. That no venue can be reached is no error: it keeps trying.
+    pub fn start(
+        settings: LiveSettings,
+        known: BTreeMap<Instrument, Known>,
+        deliveries: mpsc::Sender<Delivery>,
+        stop: CancellationToken,
+    ) -> Result<Self, LiveError> {
+        let _ = (settings, known, deliveries);
+        let (_, status) = watch::channel(Arc::new(LiveStatus::default()));
+        let task = tokio::spawn(async move { stop.cancelled().await });
+        Ok(Self { status, task })
+    }
+
+    /// The newest state of every source; cheap, and it can be waited for.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Arc<LiveStatus>> {
+        self.status.clone()
+    }
+
+    /// Waits until everything has stopped: after `stop`, or because a task failed.
+    ///
+    /// # Errors
+    /// When a task panicked, in words.
+    pub async fn ended(self) -> Result<(), String> {
+        self.task.await.map_err(|error| error.to_string())
+    }
+}

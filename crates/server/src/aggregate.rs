@@ -17,9 +17,10 @@ use crate::symbol::{LedgerView, Part, SymbolView};
 /// The narrowest height of bins that is a whole multiple of all: heights are 1, 2 or 5 times a power of ten, so it
 /// is one of them again, and every bin of a venue falls into exactly one.
 pub(crate) fn common_bin(bins: impl IntoIterator<Item = Price>) -> Price {
-    let units = bins.into_iter().map(|bin| bin.units().max(1)).fold(1, |all, one| {
-        (all / greatest_common_divisor(all, one)).saturating_mul(one)
-    });
+    let units = bins
+        .into_iter()
+        .map(|bin| bin.units().max(1))
+        .fold(1, |all, one| (all / greatest_common_divisor(all, one)).saturating_mul(one));
     Price::from_units(units)
 }
 

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::addresses::Addresses;
 use crate::clock::MarketClock;
+use crate::live::Live;
 use crate::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::settings::ServerSettings;
 use crate::symbol::{Market, ServedSymbol};
@@ -34,6 +35,8 @@ pub struct App {
     pub symbols: BTreeMap<String, Arc<ServedSymbol>>,
     /// The same by what the updater moves together.
     pub markets: Vec<Arc<Market>>,
+    /// What is followed live; `None` where nothing is.
+    pub live: Option<Arc<Live>>,
     /// Market seconds a second.
     pub speed: f64,
     /// Since when.
@@ -58,12 +61,14 @@ pub struct App {
 
 impl App {
     /// Puts the parts together.
+    #[expect(clippy::too_many_arguments, reason = "every part of the server once")]
     pub(crate) fn new(
         settings: ServerSettings,
         store: Store,
         sessions: Arc<Sessions>,
         clock: Arc<MarketClock>,
         markets: Vec<Arc<Market>>,
+        live: Option<Arc<Live>>,
         speed: f64,
         tokens: Option<Tokens>,
     ) -> Self {
@@ -72,6 +77,9 @@ impl App {
         let mut registry = Registry::default();
         sessions.hub().metrics.register(&mut registry);
         metrics::register(&mut registry, &updates, &front, sessions.hub(), &store, started);
+        if let Some(live) = &live {
+            metrics::register_live(&mut registry, live, &clock);
+        }
         let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(&markets));
         let symbols = markets.iter().flat_map(|market| &market.symbols);
         let symbols = symbols.map(|symbol| (symbol.name.clone(), Arc::clone(symbol))).collect();
@@ -84,6 +92,7 @@ impl App {
             clock,
             symbols,
             markets,
+            live,
             speed,
             started,
             updates,

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use liqheat_feeds::live::LiveSettings;
 use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
 use liqheat_market::UnixMs;
@@ -24,9 +25,10 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::clock::{MarketClock, PlayedClock};
 use crate::feed::SimFeed;
+use crate::live::{self, Live};
 use crate::process::{Fit, raise_descriptors};
-use crate::settings::ServerSettings;
 use crate::served::{self, Unknown, Wanted};
+use crate::settings::ServerSettings;
 use crate::symbol::Market;
 use crate::tokens::{TokenSettingsError, Tokens};
 use crate::{front, updater};
@@ -36,6 +38,8 @@ use crate::{front, updater};
 pub enum Source {
     /// What is in the store, as of now.
     Stored,
+    /// Live venues, stored as they come; over what is in the store already.
+    Live(Box<LiveSettings>),
     /// What is in the store, played as if it happened now.
     Played {
         /// The first moment; everything before it is in the chart already.
@@ -106,8 +110,27 @@ pub enum Stopped {
 /// A server, built and ready to run.
 pub struct Server {
     app: Arc<App>,
-    feed: Option<SimFeed>,
+    feed: Option<Feed>,
     closing: CancellationToken,
+}
+
+/// Who writes into the store while the server runs.
+enum Feed {
+    Simulated(SimFeed),
+    Live(Box<LiveSettings>),
+}
+
+impl Feed {
+    async fn run(self, app: Arc<App>, stop: CancellationToken) {
+        match self {
+            Self::Simulated(feed) => feed.run(app, stop).await,
+            Self::Live(settings) => {
+                if let Err(error) = live::follow(app, *settings, stop).await {
+                    error!(%error, "live markets are no longer followed");
+                }
+            }
+        }
+    }
 }
 
 impl Server {
@@ -123,8 +146,13 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
+        let mut followed = None;
         let (clock, speed, feed) = match source {
             Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
+            Source::Live(live) => {
+                followed = Some(live::instruments(&live, &store).await?);
+                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live)))
+            }
             Source::Played { from, to, speed } => {
                 let spans = store.instruments().await?;
                 if !spans.iter().any(|span| span.first < to && span.last > from) {
@@ -153,11 +181,13 @@ impl Server {
                     took_ms = began.elapsed().as_millis() as u64,
                     "simulated history"
                 );
-                (clock, speed, Some(feed))
+                (clock, speed, Some(Feed::Simulated(feed)))
             }
         };
         let spans = store.instruments().await?;
-        let markets = served::markets(spans.iter().map(Wanted::from).collect(), &settings.symbols, tiers)
+        let live = followed.is_some().then(|| Arc::new(Live::default()));
+        let instruments = followed.unwrap_or_else(|| spans.iter().map(Wanted::from).collect());
+        let markets = served::markets(instruments, &settings.symbols, tiers)
             .map_err(|Unknown(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
         if markets.is_empty() {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
@@ -165,7 +195,7 @@ impl Server {
         let closing = CancellationToken::new();
         let hub = boards_of(&markets, settings.update_interval);
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let app = Arc::new(App::new(settings, store, sessions, clock, markets, speed, tokens));
+        let app = Arc::new(App::new(settings, store, sessions, clock, markets, live, speed, tokens));
         Ok(Self { app, feed, closing })
     }
 
@@ -185,7 +215,7 @@ impl Server {
         let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let clock = Arc::new(MarketClock::Wall);
-        let app = Arc::new(App::new(settings, store, sessions, clock, Vec::new(), 1.0, tokens));
+        let app = Arc::new(App::new(settings, store, sessions, clock, Vec::new(), None, 1.0, tokens));
         Ok(Self { app, feed: None, closing })
     }
 

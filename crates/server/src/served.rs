@@ -16,11 +16,18 @@ pub(crate) struct Wanted {
     pub(crate) instrument: Instrument,
     pub(crate) interval: Interval,
     pub(crate) first_bar: Option<UnixMs>,
+    /// How much later than they happened events arrive.
+    pub(crate) late_ms: i64,
 }
 
 impl From<&InstrumentSpan> for Wanted {
     fn from(span: &InstrumentSpan) -> Self {
-        Self { instrument: span.instrument.clone(), interval: span.interval, first_bar: Some(span.first) }
+        Self {
+            instrument: span.instrument.clone(),
+            interval: span.interval,
+            first_bar: Some(span.first),
+            late_ms: 0,
+        }
     }
 }
 
@@ -53,9 +60,8 @@ pub(crate) fn markets(
             markets.push(Arc::new(market));
         }
     }
-    let known = |name: &String| {
-        markets.iter().any(|market| market.symbols.iter().any(|symbol| symbol.name == *name))
-    };
+    let known =
+        |name: &String| markets.iter().any(|market| market.symbols.iter().any(|symbol| symbol.name == *name));
     match names.iter().find(|name| !known(name)) {
         Some(unknown) => Err(Unknown(unknown.clone())),
         None => Ok(markets),
@@ -77,7 +83,8 @@ fn market(
     instruments.sort_by(|a, b| a.instrument.cmp(&b.instrument));
     let part = |one: Wanted| {
         let table = tiers.table(&one.instrument);
-        Arc::new(Part::new(one.instrument, one.interval, one.first_bar, table, Params::default()))
+        let part = Part::new(one.instrument, one.interval, one.first_bar, table, Params::default());
+        Arc::new(part.arriving_late_by(one.late_ms))
     };
     let parts: Vec<Arc<Part>> = instruments.into_iter().map(part).collect();
     if parts.is_empty() {
@@ -104,7 +111,7 @@ mod tests {
         let one = |name: &&str| {
             let (symbol, venue) = name.split_once('@').unwrap();
             let instrument = Instrument::new(Venue::from_name(venue).unwrap(), Symbol::new(symbol).unwrap());
-            Wanted { instrument, interval: Interval::M1, first_bar: None }
+            Wanted { instrument, interval: Interval::M1, first_bar: None, late_ms: 0 }
         };
         names.iter().map(one).collect()
     }

@@ -1,13 +1,22 @@
-//! How the data of a symbol stands, in a word.
+//! How the data of a symbol stands, in a word, with the venues behind it.
 
 use liqheat_market::UnixMs;
+use liqheat_stream::SourceStanding;
 use liqheat_wire::FeedState;
 
 use crate::app::App;
+use crate::live;
 use crate::symbol::ServedSymbol;
 
 /// At a moment of market time, when the last update went well.
-pub(crate) fn of(app: &App, symbol: &ServedSymbol, now: UnixMs) -> FeedState {
+pub(crate) fn of(app: &App, symbol: &ServedSymbol, now: UnixMs) -> (FeedState, Vec<SourceStanding>) {
+    match &app.live {
+        Some(followed) => live::standing(followed, symbol, now),
+        None => (word(app, symbol, now), Vec::new()),
+    }
+}
+
+fn word(app: &App, symbol: &ServedSymbol, now: UnixMs) -> FeedState {
     if app.updates.feed_failing.get() > 0 {
         return FeedState::Degraded;
     }

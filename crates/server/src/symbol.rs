@@ -27,6 +27,8 @@ pub struct Part {
     pub tiers: TierTable,
     /// The model's parameters.
     pub params: Params,
+    /// How long after its close a bar is taken.
+    settle_ms: i64,
     /// Locked for the length of a copy.
     state: Mutex<PartState>,
 }
@@ -118,7 +120,16 @@ impl Part {
         params: Params,
     ) -> Self {
         let state = Mutex::new(PartState { first_bar, ..PartState::default() });
-        Self { instrument, interval, tiers, params, state }
+        let settle_ms = interval.ms() / 10;
+        Self { instrument, interval, tiers, params, settle_ms, state }
+    }
+
+    /// The same, of events that arrive a little after they happened: what still counts for a bar when it is taken
+    /// should be stored by then. What comes later yet is not lost, but costs the ledger a way back.
+    #[must_use]
+    pub fn arriving_late_by(mut self, ms: i64) -> Self {
+        self.settle_ms += ms;
+        self
     }
 
     /// Opening time of the first bar stored; `None` while there is none.
@@ -156,7 +167,7 @@ impl Part {
     /// a tenth of a bar later.
     #[must_use]
     pub const fn settle_ms(&self) -> i64 {
-        self.interval.ms() / 10
+        self.settle_ms
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, PartState> {

@@ -119,7 +119,8 @@ async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Res
             slot.publish(board_update(&view));
             symbol.set_view(view);
         }
-        slot.set_standing(standing::of(app, symbol, now), as_of);
+        let (state, sources) = standing::of(app, symbol, now);
+        slot.set_standing_of(state, as_of, sources);
     }
     result
 }

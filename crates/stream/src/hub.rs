@@ -62,9 +62,8 @@ impl Hub {
 
     /// The slots that lists show.
     pub fn listed(&self) -> impl Iterator<Item = &Arc<BoardSlot>> {
-        let shown = |slot: &&Arc<BoardSlot>| {
-            !self.second_names.contains(slot.symbol()) || slot.subscriptions() > 0
-        };
+        let shown =
+            |slot: &&Arc<BoardSlot>| !self.second_names.contains(slot.symbol()) || slot.subscriptions() > 0;
         self.slots().filter(shown)
     }
 

@@ -8,7 +8,9 @@ use axum::Json;
 use axum::extract::State;
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::{Ledger, LeverageWeights, Params, Tip};
-use liqheat_wire::{Cell, LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time};
+use liqheat_wire::{
+    Cell, LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time,
+};
 
 use super::query::Query;
 use super::refusal::Refusal;
@@ -215,9 +217,8 @@ impl Rows {
         let rows: Vec<TimeseriesRow> = self.by_end.into_iter().map(|(at, row)| row.told(at)).collect();
         let prices = || rows.iter().flat_map(|row| row.levels.iter().map(|level| level.price));
         let price_range = PriceRange { min: prices().min(), max: prices().max() };
-        let sum = |side: fn(&LevelMessage) -> u64| {
-            rows.last().map_or(0, |row| row.levels.iter().map(side).sum())
-        };
+        let sum =
+            |side: fn(&LevelMessage) -> u64| rows.last().map_or(0, |row| row.levels.iter().map(side).sum());
         let meta = TimeseriesMeta {
             symbol: symbol.name.clone(),
             start_time: format_time(start),

@@ -36,9 +36,11 @@ pub(super) async fn klines(State(app): State<Arc<App>>, query: Query) -> Result<
     let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
     for part in by_stock(symbol) {
         for candle in app.store.candles(&part.instrument, interval, app.clock.now(), limit).await? {
-            let of_all = candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
+            let of_all =
+                candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
             // A volume with an unknown part is unknown.
-            let sum = of_all.volume.zip(candle.volume).map(|(all, one)| all.units().saturating_add(one.units()));
+            let sum =
+                of_all.volume.zip(candle.volume).map(|(all, one)| all.units().saturating_add(one.units()));
             of_all.volume = sum.map(Qty::from_units);
         }
     }
@@ -66,10 +68,8 @@ pub(super) async fn klines(State(app): State<Arc<App>>, query: Query) -> Result<
 /// The symbol's ledgers, the one with the most open interest first.
 fn by_stock(symbol: &ServedSymbol) -> Vec<Arc<Part>> {
     let leading = symbol.view();
-    let mut parts: Vec<Arc<Part>> = leading
-        .iter()
-        .flat_map(|view| view.ledgers.iter().map(|(part, _)| Arc::clone(part)))
-        .collect();
+    let mut parts: Vec<Arc<Part>> =
+        leading.iter().flat_map(|view| view.ledgers.iter().map(|(part, _)| Arc::clone(part))).collect();
     let without_state = |part: &&Arc<Part>| !parts.iter().any(|other| Arc::ptr_eq(other, part));
     let rest: Vec<Arc<Part>> = symbol.parts.iter().filter(without_state).cloned().collect();
     parts.extend(rest);

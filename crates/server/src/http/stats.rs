@@ -11,6 +11,7 @@ use liqheat_wire::{BoardStats, StatsBody, format_time};
 
 use crate::app::App;
 use crate::clock::MarketClock;
+use crate::live;
 use crate::metrics::Rejected;
 
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
@@ -51,6 +52,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
         updates_failed: app.updates.failed.get(),
         invariants_broken: app.updates.invariants_broken.get(),
         boards: boards.collect(),
+        live: app.live.as_deref().map(live::stats),
     })
 }
 

@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod live;
+pub mod raw;
 pub mod sim;
 pub mod tiers;
 pub mod venues;

@@ -47,12 +47,17 @@ impl Exchange for Binance {
             trade_ids: TradeIds::Consecutive,
             poll_open_interest: Some(Duration::from_secs(5)),
             poll_open_interest_max: Duration::from_secs(60),
+            poll_klines: None,
             weight_per_minute: 2_400,
         }
     }
 
     fn name_of(&self, symbol: &Symbol) -> Option<String> {
         Some(symbol.as_str().to_owned())
+    }
+
+    fn symbol_of(&self, name: &str) -> Option<Symbol> {
+        Symbol::new(name).ok()
     }
 
     fn opening(&self, roster: &Roster) -> Opening {

@@ -30,14 +30,18 @@ impl<'a> Decimal<'a> {
 
     /// More than zero.
     pub(super) fn size(self, field: &'static str) -> Result<Qty, FrameError> {
-        let qty = self.amount(field)?;
+        let qty = self.qty(field)?;
         if qty.is_positive() { Ok(qty) } else { Err(value(field, self.text(), "an amount above zero")) }
     }
 
     /// Zero or more.
     pub(super) fn amount(self, field: &'static str) -> Result<Qty, FrameError> {
-        let qty = Qty::parse(self.text()).map_err(|error| FrameError::Number { field, error })?;
+        let qty = self.qty(field)?;
         if qty.units() >= 0 { Ok(qty) } else { Err(value(field, self.text(), "an amount of zero or more")) }
+    }
+
+    fn qty(self, field: &'static str) -> Result<Qty, FrameError> {
+        Qty::parse(self.text()).map_err(|error| FrameError::Number { field, error })
     }
 
     /// Between -1 and 1.

@@ -57,11 +57,6 @@ pub(super) struct MarkFrame<'a> {
     pub(super) name: std::borrow::Cow<'a, str>,
     #[serde(borrow, rename = "p")]
     pub(super) price: Decimal<'a>,
-    /// Rate that will be charged at `next`.
-    #[serde(borrow, rename = "r")]
-    pub(super) rate: Option<Decimal<'a>>,
-    #[serde(rename = "T")]
-    pub(super) next: Option<i64>,
     #[serde(rename = "st")]
     pub(super) market: Option<i64>,
 }

@@ -74,12 +74,12 @@ impl Exchange for Binance {
 
     fn answer(
         &self,
-        contract: &Contract,
+        _contract: &Contract,
         want: &Want,
         body: &[u8],
         received: UnixMs,
     ) -> Result<Page, FrameError> {
-        rest::answer(contract, want, body, received)
+        rest::answer(want, body, received)
     }
 
     fn limits(&self, header: &dyn Fn(&str) -> Option<String>) -> Limits {

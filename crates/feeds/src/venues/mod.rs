@@ -245,8 +245,6 @@ pub struct Habits {
     pub poll_open_interest: Option<Duration>,
     /// The longest pause between two polls, reached when nothing changes or the budget is short.
     pub poll_open_interest_max: Duration,
-    /// Klines are asked for so long after each minute has ended, where no stream brings them; `None` where one does.
-    pub poll_klines: Option<Duration>,
     /// Weight of requests allowed a minute; the live boundary stays below a share of it.
     pub weight_per_minute: u32,
 }

@@ -47,7 +47,6 @@ impl Exchange for Binance {
             trade_ids: TradeIds::Consecutive,
             poll_open_interest: Some(Duration::from_secs(5)),
             poll_open_interest_max: Duration::from_secs(60),
-            poll_klines: None,
             weight_per_minute: 2_400,
         }
     }

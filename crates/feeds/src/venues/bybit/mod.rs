@@ -47,7 +47,6 @@ impl Exchange for Bybit {
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,
             poll_open_interest_max: Duration::from_secs(60),
-            poll_klines: None,
             // 600 requests in five seconds are allowed.
             weight_per_minute: 6_000,
         }

@@ -50,7 +50,6 @@ impl Exchange for Hyperliquid {
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,
             poll_open_interest_max: Duration::from_secs(60),
-            poll_klines: None,
             weight_per_minute: 1_200,
         }
     }

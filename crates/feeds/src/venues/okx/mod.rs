@@ -1,8 +1,8 @@
 //! OKX swaps in USDT and USDC.
 //!
 //! Sizes are in contracts; what a contract is has to be asked for first. Liquidations come for all swaps at once, the
-//! first message after subscribing being an old one. Candles are streamed at another address, so closed ones are asked
-//! for instead.
+//! first message after subscribing being an old one. Candles are streamed at another address and are not subscribed to:
+//! a minute that has ended without one is missing, and what is missing is asked for.
 
 mod contracts;
 mod frame;
@@ -51,7 +51,6 @@ impl Exchange for Okx {
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,
             poll_open_interest_max: Duration::from_secs(60),
-            poll_klines: Some(Duration::from_millis(1_500)),
             // 20 requests in two seconds for most of what is asked.
             weight_per_minute: 600,
         }
@@ -88,12 +87,12 @@ impl Exchange for Okx {
     }
 }
 
+/// Klines have no stream here: each is missing when its minute has ended, and is asked for like any that is missing.
 fn silence(stream: StreamKind) -> Option<Duration> {
     match stream {
         StreamKind::Mark => Some(Duration::from_secs(25)),
-        StreamKind::Klines => Some(Duration::from_secs(150)),
         StreamKind::Trades => Some(Duration::from_secs(120)),
         StreamKind::OpenInterest => Some(Duration::from_secs(180)),
-        StreamKind::Liquidations | StreamKind::Funding => None,
+        StreamKind::Klines | StreamKind::Liquidations | StreamKind::Funding => None,
     }
 }

@@ -1,5 +1,5 @@
 //! What is sent on a new connection: three streams a contract, and the liquidations of all swaps at once. Streams of
-//! candles are on another address and are not used; closed ones are asked for.
+//! candles are at another address and are not used.
 
 use crate::venues::{Opening, Roster};
 

@@ -6,39 +6,36 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use liqheat_market::UnixMs;
 use tokio::time::Instant;
 
-/// A clock and its speed.
+/// A clock and its speed. The wall clock is read anew each time, for it may be set right while we run; waiting
+/// is measured by a clock that never jumps.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    start: UnixMs,
+    start: Option<UnixMs>,
     began: Instant,
     speed: f64,
 }
 
 impl Clock {
-    /// The wall clock as it was when this was made, moved on by a clock that never jumps.
+    /// The wall clock.
     #[must_use]
     pub fn wall() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self::compressed(UnixMs(since.as_millis() as i64), 1.0)
+        Self { start: None, began: Instant::now(), speed: 1.0 }
     }
 
     /// A clock that shows `start` now and runs `speed` market seconds a second.
     #[must_use]
     pub fn compressed(start: UnixMs, speed: f64) -> Self {
-        Self { start, began: Instant::now(), speed: speed.max(1e-3) }
+        Self { start: Some(start), began: Instant::now(), speed: speed.max(1e-3) }
     }
 
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> UnixMs {
-        self.at(Instant::now())
-    }
-
-    /// The market time of an instant.
-    #[must_use]
-    pub fn at(&self, instant: Instant) -> UnixMs {
-        let elapsed = instant.saturating_duration_since(self.began).as_secs_f64();
-        self.start.plus((elapsed * 1_000.0 * self.speed) as i64)
+        let Some(start) = self.start else {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            return UnixMs(since.as_millis() as i64);
+        };
+        start.plus((self.began.elapsed().as_secs_f64() * 1_000.0 * self.speed) as i64)
     }
 
     /// How long a stretch of market time takes here.

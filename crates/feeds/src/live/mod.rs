@@ -4,8 +4,20 @@
 //! One loop for all venues. What a venue says and wants is in [`crate::venues`]; what becomes of the events is
 //! the business of whoever holds the other end of the channel.
 
+mod budget;
 pub mod clock;
+mod follow;
+mod health;
+mod intake;
+mod line;
+mod marks;
+mod plausible;
+mod rest;
+mod sequence;
+mod skew;
+mod socket;
 mod status;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,11 +25,14 @@ use std::time::Duration;
 
 use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::venues::{Habits, StreamKind};
+use crate::venues::{self, Contract, Habits, StreamKind, Want};
+use follow::{Start, follow};
 
 pub use clock::Clock;
+pub use intake::{Intake, Origin, Verdict};
 pub use status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
 
 /// Batches waiting between the live boundary and whoever stores them; when it is full, sockets are read no
@@ -162,8 +177,8 @@ pub enum RawKind {
     Answer {
         /// About which contract.
         symbol: Symbol,
-        /// To which question, see [`crate::venues::Want`].
-        want: crate::venues::Want,
+        /// To which question, see [`Want`].
+        want: Want,
     },
 }
 
@@ -204,7 +219,7 @@ pub enum LiveError {
 #[derive(Debug)]
 pub struct LiveFeed {
     status: watch::Receiver<Arc<LiveStatus>>,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<Result<(), JoinError>>,
 }
 
 impl LiveFeed {
@@ -219,10 +234,16 @@ impl LiveFeed {
         deliveries: mpsc::Sender<Delivery>,
         stop: CancellationToken,
     ) -> Result<Self, LiveError> {
-        let _ = (settings, known, deliveries);
-        let (_, status) = watch::channel(Arc::new(LiveStatus::default()));
-        let task = tokio::spawn(async move { stop.cancelled().await });
-        Ok(Self { status, task })
+        let settings = Arc::new(settings);
+        let (sender, status) = watch::channel(Arc::new(LiveStatus::default()));
+        let sender = Arc::new(sender);
+        let mut starts = Vec::with_capacity(settings.venues.len());
+        for (place, venue) in settings.venues.iter().enumerate() {
+            let start = Start::new(place, venue, &settings, &known, &deliveries, &sender)?;
+            sender.send_modify(|all| Arc::make_mut(all).venues.push(VenueStatus::new(venue.venue)));
+            starts.push(start);
+        }
+        Ok(Self { status, task: tokio::spawn(supervise(starts, stop)) })
     }
 
     /// The newest state of every source; cheap, and it can be waited for.
@@ -236,6 +257,76 @@ impl LiveFeed {
     /// # Errors
     /// When a task panicked, in words.
     pub async fn ended(self) -> Result<(), String> {
-        self.task.await.map_err(|error| error.to_string())
+        let ended = self.task.await.and_then(|ended| ended);
+        ended.map_err(|error| format!("a task of the live boundary failed: {error}"))
     }
+}
+
+/// Runs every venue; when one ends by itself, all end.
+async fn supervise(starts: Vec<Start>, stop: CancellationToken) -> Result<(), JoinError> {
+    let mut venues = JoinSet::new();
+    let all = stop.child_token();
+    for start in starts {
+        venues.spawn(follow(start, all.clone()));
+    }
+    let mut outcome = Ok(());
+    while let Some(ended) = venues.join_next().await {
+        all.cancel();
+        outcome = outcome.and(ended.and_then(|ended| ended));
+    }
+    outcome
+}
+
+impl Start {
+    fn new(
+        place: usize,
+        venue: &VenueSettings,
+        settings: &Arc<LiveSettings>,
+        known: &BTreeMap<Instrument, Known>,
+        deliveries: &mpsc::Sender<Delivery>,
+        status: &Arc<watch::Sender<Arc<LiveStatus>>>,
+    ) -> Result<Self, LiveError> {
+        let exchange = venues::exchange(venue.venue).ok_or(LiveError::NoConnector(venue.venue))?;
+        let mut contracts: Vec<Contract> = Vec::with_capacity(venue.symbols.len());
+        for symbol in &venue.symbols {
+            let contract = venues::contract(exchange, symbol)
+                .ok_or_else(|| LiveError::Symbol { symbol: symbol.clone(), venue: venue.venue })?;
+            // Named twice it is followed once.
+            if contracts.iter().all(|known| known.symbol != contract.symbol) {
+                contracts.push(contract);
+            }
+        }
+        let address = |given: &Option<String>, own: &str, schemes: [&str; 2]| {
+            let address = given.as_deref().unwrap_or(own).trim_end_matches('/').to_owned();
+            check_address(&address, schemes).map_err(|why| LiveError::Address {
+                venue: venue.venue,
+                address: address.clone(),
+                why,
+            })?;
+            Ok(address)
+        };
+        Ok(Self {
+            exchange,
+            habits: venue.habits.clone().unwrap_or_else(|| exchange.habits()),
+            contracts,
+            socket_base: address(&venue.socket_base, exchange.socket_base(), ["ws", "wss"])?,
+            rest_base: address(&venue.rest_base, exchange.rest_base(), ["http", "https"])?,
+            settings: Arc::clone(settings),
+            known: known.clone(),
+            deliveries: deliveries.clone(),
+            status: Arc::clone(status),
+            place,
+        })
+    }
+}
+
+fn check_address(address: &str, schemes: [&str; 2]) -> Result<(), String> {
+    let uri: http::Uri = address.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
+    if !uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme)) {
+        return Err(format!("it must begin with {}:// or {}://", schemes[0], schemes[1]));
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err("it names no host".to_owned());
+    }
+    Ok(())
 }

@@ -62,7 +62,7 @@ pub struct VenueStatus {
     pub streams: Vec<StreamStatus>,
     /// Connections that bring data now.
     pub connections: u32,
-    /// Connections opened again after one was lost.
+    /// Connections that were lost or could not be opened, and were tried again.
     pub reconnects: u64,
     /// Connections replaced because of their age.
     pub rollovers: u64,
@@ -88,6 +88,32 @@ pub struct VenueStatus {
     pub filling: bool,
     /// The last thing that went wrong, in words.
     pub trouble: Option<String>,
+}
+
+impl VenueStatus {
+    /// Nothing happened yet.
+    #[must_use]
+    pub const fn new(venue: Venue) -> Self {
+        Self {
+            venue,
+            state: SourceState::Connecting,
+            streams: Vec::new(),
+            connections: 0,
+            reconnects: 0,
+            rollovers: 0,
+            frames: 0,
+            refused: 0,
+            repeated: 0,
+            holes_filled: 0,
+            gaps: 0,
+            skew_ms: None,
+            weight_used: 0,
+            weight_limit: 0,
+            banned_until: None,
+            filling: false,
+            trouble: None,
+        }
+    }
 }
 
 /// Every venue.

@@ -12,7 +12,16 @@
 //! [`Signal`]s), `subscribe.rs` (what to send), `rest.rs` (requests and answers), and fixtures beside them.
 
 pub mod binance;
+pub mod bybit;
 mod fields;
+#[cfg(test)]
+mod fixtures;
+pub mod hyperliquid;
+mod names;
+pub mod okx;
+mod pace;
+mod pages;
+mod tiers;
 mod want;
 
 use std::collections::HashMap;
@@ -20,6 +29,7 @@ use std::time::Duration;
 
 use liqheat_market::{DecimalError, Event, Instrument, Interval, Qty, Symbol, UNIT_SCALE, UnixMs, Venue};
 
+pub use tiers::{TierRow, TierRows, TierUnit};
 pub use want::{Want, WantError};
 
 /// The kinds of data that a venue sends, each watched by itself.
@@ -275,6 +285,8 @@ pub struct Page {
     pub time: Option<UnixMs>,
     /// Sizes of contracts by the venue's name, for [`Want::Contracts`].
     pub sizes: Vec<(String, Qty)>,
+    /// Margin tiers, for [`Want::Tiers`].
+    pub tiers: Option<TierRows>,
 }
 
 /// What headers of an answer say about limits.
@@ -301,6 +313,9 @@ pub trait Exchange: Send + Sync {
     /// What the venue calls a contract; `None` when it can have none of that name. `BTCUSDT` is
     /// `BTC-USDT-SWAP` at OKX and `BTC` at Hyperliquid.
     fn name_of(&self, symbol: &Symbol) -> Option<String>;
+
+    /// The way back: the one spelling of what the venue calls so; `None` when it is nothing that is followed.
+    fn symbol_of(&self, name: &str) -> Option<Symbol>;
 
     /// What to send on a new connection.
     fn opening(&self, roster: &Roster) -> Opening;
@@ -330,12 +345,15 @@ pub trait Exchange: Send + Sync {
     }
 }
 
-/// The exchange behind a venue's name; `None` for the simulated market, and for what is not there yet.
+/// The exchange behind a venue's name; `None` for the simulated market.
 #[must_use]
 pub fn exchange(venue: Venue) -> Option<&'static dyn Exchange> {
     match venue {
         Venue::Binance => Some(&binance::Binance),
-        Venue::Bybit | Venue::Okx | Venue::Hyperliquid | Venue::Sim => None,
+        Venue::Bybit => Some(&bybit::Bybit),
+        Venue::Okx => Some(&okx::Okx),
+        Venue::Hyperliquid => Some(&hyperliquid::Hyperliquid),
+        Venue::Sim => None,
     }
 }
 

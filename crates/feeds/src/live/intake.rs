@@ -120,7 +120,7 @@ impl Intake {
             trades,
             klines: begin(known.kline),
             mark_klines: begin(known.mark_kline),
-            marks: MarkMinutes::new(LIVE_INTERVAL, habits.mark_silence),
+            marks: MarkMinutes::new(LIVE_INTERVAL, habits.mark_pause),
             recent_marks: VecDeque::with_capacity(Self::MARKS_REMEMBERED),
             liquidations: Recent::default(),
             newest_trade: known.trade.map(|(_, time)| time),

@@ -355,6 +355,16 @@ impl Intake {
         Row::ALL.into_iter().all(|row| self.row_mut(row).is_none_or(|row| row.holes().next().is_none()))
     }
 
+    /// Time of the newest trade.
+    pub(super) const fn newest_trade(&self) -> Option<UnixMs> {
+        self.newest_trade
+    }
+
+    /// Time of the newest sample of open interest.
+    pub(super) const fn newest_stock(&self) -> Option<UnixMs> {
+        self.newest_stock
+    }
+
     /// Time of the newest funding payment.
     pub(super) const fn newest_funding(&self) -> Option<UnixMs> {
         self.newest_funding

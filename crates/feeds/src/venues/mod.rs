@@ -12,7 +12,16 @@
 //! [`Signal`]s), `subscribe.rs` (what to send), `rest.rs` (requests and answers), and fixtures beside them.
 
 pub mod binance;
+pub mod bybit;
 mod fields;
+#[cfg(test)]
+mod fixtures;
+pub mod hyperliquid;
+mod names;
+pub mod okx;
+mod pace;
+mod pages;
+mod tiers;
 mod want;
 
 use std::collections::HashMap;
@@ -20,6 +29,7 @@ use std::time::Duration;
 
 use liqheat_market::{DecimalError, Event, Instrument, Interval, Qty, Symbol, UNIT_SCALE, UnixMs, Venue};
 
+pub use tiers::{TierRow, TierRows, TierUnit};
 pub use want::{Want, WantError};
 
 /// The kinds of data that a venue sends, each watched by itself.
@@ -278,6 +288,8 @@ pub struct Page {
     pub time: Option<UnixMs>,
     /// Sizes of contracts by the venue's name, for [`Want::Contracts`].
     pub sizes: Vec<(String, Qty)>,
+    /// Margin tiers, for [`Want::Tiers`].
+    pub tiers: Option<TierRows>,
 }
 
 /// What headers of an answer say about limits.
@@ -305,6 +317,9 @@ pub trait Exchange: Send + Sync {
     /// `BTC-USDT-SWAP` at OKX and `BTC` at Hyperliquid.
     fn name_of(&self, symbol: &Symbol) -> Option<String>;
 
+    /// The way back: the one spelling of what the venue calls so; `None` when it is nothing that is followed.
+    fn symbol_of(&self, name: &str) -> Option<Symbol>;
+
     /// What to send on a new connection.
     fn opening(&self, roster: &Roster) -> Opening;
 
@@ -326,6 +341,12 @@ pub trait Exchange: Send + Sync {
         received: UnixMs,
     ) -> Result<Page, FrameError>;
 
+    /// Seconds to wait after a refusal with this status, when it does not say how long: 429, and 418 for those who go on.
+    /// `None` when it is no question of how often something is asked.
+    fn pause_s(&self, status: u16) -> Option<i64> {
+        matches!(status, 429 | 418).then_some(60)
+    }
+
     /// What the headers of an answer say about limits; `header` finds one by its name in small letters.
     fn limits(&self, header: &dyn Fn(&str) -> Option<String>) -> Limits {
         let _ = header;
@@ -333,20 +354,28 @@ pub trait Exchange: Send + Sync {
     }
 }
 
-/// The exchange behind a venue's name; `None` for the simulated market, and for what is not there yet.
+/// The exchange behind a venue's name; `None` for the simulated market.
 #[must_use]
 pub fn exchange(venue: Venue) -> Option<&'static dyn Exchange> {
     match venue {
         Venue::Binance => Some(&binance::Binance),
-        Venue::Bybit | Venue::Okx | Venue::Hyperliquid | Venue::Sim => None,
+        Venue::Bybit => Some(&bybit::Bybit),
+        Venue::Okx => Some(&okx::Okx),
+        Venue::Hyperliquid => Some(&hyperliquid::Hyperliquid),
+        Venue::Sim => None,
     }
 }
 
 /// A contract whose size is one coin, named as the venue names it.
 #[must_use]
 pub fn contract(exchange: &dyn Exchange, symbol: &Symbol) -> Option<Contract> {
-    let name = exchange.name_of(symbol)?;
-    Some(Contract { symbol: symbol.clone(), name, size: Qty::from_units(UNIT_SCALE) })
+    Some(contract_named(symbol, &exchange.name_of(symbol)?))
+}
+
+/// The same under a name that does not follow from the symbol.
+#[must_use]
+pub fn contract_named(symbol: &Symbol, name: &str) -> Contract {
+    Contract { symbol: symbol.clone(), name: name.to_owned(), size: Qty::from_units(UNIT_SCALE) }
 }
 
 /// The instrument of a contract.

@@ -47,6 +47,8 @@ pub enum Want {
         /// End.
         to: UnixMs,
     },
+    /// The margin tiers of the contract.
+    Tiers,
 }
 
 /// Why a text is not a [`Want`].
@@ -72,6 +74,7 @@ impl fmt::Display for Want {
             }
             Self::Trades { first, last } => write!(f, "trades:{first}:{last}"),
             Self::Funding { from, to } => write!(f, "funding:{}:{}", from.0, to.0),
+            Self::Tiers => f.write_str("tiers"),
         }
     }
 }
@@ -97,6 +100,7 @@ impl FromStr for Want {
             ("open-interest-history", 3) => Ok(Self::OpenInterestHistory { from: time(1)?, to: time(2)? }),
             ("trades", 3) => Ok(Self::Trades { first: number(1)?, last: number(2)? }),
             ("funding", 3) => Ok(Self::Funding { from: time(1)?, to: time(2)? }),
+            ("tiers", 1) => Ok(Self::Tiers),
             _ => Err(error()),
         }
     }
@@ -118,6 +122,7 @@ mod tests {
             Want::OpenInterestHistory { from, to },
             Want::Trades { first: 7, last: 9 },
             Want::Funding { from, to },
+            Want::Tiers,
         ] {
             assert_eq!(want.to_string().parse(), Ok(want));
         }

@@ -5,8 +5,11 @@
 //! that it can be used from any test, and ends when it is dropped.
 
 mod binance;
+mod bybit;
 mod faults;
+mod hyperliquid;
 mod market;
+mod okx;
 mod rest;
 mod socket;
 
@@ -18,8 +21,11 @@ use liqheat_market::{Event, UnixMs};
 use tokio::net::TcpListener;
 
 pub use binance::BinanceVoice;
+pub use bybit::BybitVoice;
 pub use faults::Faults;
+pub use hyperliquid::HyperliquidVoice;
 pub use market::{Made, Market};
+pub use okx::OkxVoice;
 
 /// A venue's words.
 pub trait Voice: Send + Sync + 'static {

@@ -57,6 +57,10 @@ impl Exchange for Binance {
         Some(symbol.as_str().to_owned())
     }
 
+    fn symbol_of(&self, name: &str) -> Option<Symbol> {
+        Symbol::new(name).ok()
+    }
+
     fn opening(&self, roster: &Roster) -> Opening {
         subscribe::opening(roster)
     }

@@ -27,8 +27,8 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
     let counted = |path: String, pool| Request { path, body: None, weight: 0, pool: Some(pool) };
     Some(match *want {
         Want::Time => plain("/fapi/v1/time".to_owned(), 1),
-        // Everything is counted in coins.
-        Want::Contracts => return None,
+        // Everything is counted in coins; tiers are told to accounts only.
+        Want::Contracts | Want::Tiers => return None,
         Want::Klines { kind, interval, from, to } => {
             let rows = rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
             let weight = match rows {
@@ -89,7 +89,7 @@ pub(super) fn answer(want: &Want, body: &[u8], received: UnixMs) -> Result<Page,
             let answer: TimeAnswer = json(body)?;
             Ok(Page { time: Some(time("serverTime", answer.server_time)?), ..Page::default() })
         }
-        Want::Contracts => Ok(Page::default()),
+        Want::Contracts | Want::Tiers => Ok(Page::default()),
         Want::Klines { kind, interval, from, to } => klines(body, kind, interval, (from, to), received),
         Want::OpenInterest => {
             let row: StockAnswer<'_> = json(body)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use liqheat_market::{Event, Instrument, UnixMs};
+use liqheat_market::{Event, Instrument, Qty, UnixMs};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use super::line::Line;
 use super::rest::{FetchError, Fetched, Rest};
 use super::socket::Word;
 use super::{Delivery, Gap, Known, LiveSettings, LiveStatus};
-use crate::venues::{Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, Want};
+use crate::venues::{Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, TradeIds, Want};
 
 /// Words from the lines that wait; when it is full, sockets are not read.
 const WORDS_WAITING: usize = 64;
@@ -95,6 +95,8 @@ struct Followed {
     stock_from: Option<UnixMs>,
     /// Funding is known up to here.
     funding_from: UnixMs,
+    /// The line was cut after the trade of this moment, and ids do not tell what is missing since.
+    trades_lost: Option<UnixMs>,
     last_poll: Option<Event>,
 }
 
@@ -112,6 +114,8 @@ pub(super) struct Follow {
     fills: usize,
     polls: usize,
     held: usize,
+    /// What is to be said beside events.
+    stated: Vec<Delivery>,
     health: Health,
     logged: Option<Instant>,
     /// Where the search for the next job goes on, so that no contract is passed over.
@@ -156,8 +160,17 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
         sizes = sizes(&rest, &start, &mut health) => sizes,
     };
     for contract in &mut start.contracts {
-        if let Some(size) = sizes.get(&contract.name) {
-            contract.size = *size;
+        // A venue that tells sizes and not this one does not have it. Nothing it says of it would be right: of size
+        // zero, nothing is taken.
+        match sizes.get(&contract.name) {
+            Some(size) => contract.size = *size,
+            None if sizes.is_empty() => {}
+            None => {
+                let name = &contract.name;
+                warn!(venue = %start.exchange.venue(), symbol = %contract.symbol, "there is no contract {name}");
+                health.trouble(format!("there is no contract {name}"));
+                contract.size = Qty::from_units(0);
+            }
         }
     }
     let (words, mut heard) = mpsc::channel(WORDS_WAITING);
@@ -197,7 +210,7 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
 }
 
 /// Sizes of contracts, where the venue has such; asked for until it answers.
-async fn sizes(rest: &Rest, start: &Start, health: &mut Health) -> BTreeMap<String, liqheat_market::Qty> {
+async fn sizes(rest: &Rest, start: &Start, health: &mut Health) -> BTreeMap<String, Qty> {
     let Some(any) = start.contracts.first() else { return BTreeMap::new() };
     let mut pause = RETRY_MIN_MS;
     loop {
@@ -226,6 +239,10 @@ impl Follow {
             let known = start.known.get(&instrument).copied().unwrap_or_default();
             let trades_max = start.settings.fill_trades_max;
             let after = |time: Option<UnixMs>, oldest: UnixMs| time.map_or(oldest, |t| t.plus(1).max(oldest));
+            let history = Want::OpenInterestHistory { from: back(fill_stock), to: now };
+            // Where there is no history, what was never known is no loss.
+            let asks_history =
+                known.open_interest.is_some() || start.exchange.request(&contract, &history).is_some();
             contracts.push(Followed {
                 intake: Intake::new(&start.habits, &known, fill_klines, trades_max, now),
                 instrument,
@@ -233,7 +250,8 @@ impl Follow {
                 turns: BTreeMap::new(),
                 held: Vec::new(),
                 poll_ms: 0,
-                stock_from: Some(after(known.open_interest, back(fill_stock))),
+                stock_from: asks_history.then(|| after(known.open_interest, back(fill_stock))),
+                trades_lost: None,
                 funding_from: after(known.funding, back(fill_klines)),
                 last_poll: None,
             });
@@ -250,6 +268,7 @@ impl Follow {
             fills: 0,
             polls: 0,
             held: 0,
+            stated: Vec::new(),
             health,
             logged: None,
             cursor: 0,
@@ -300,6 +319,11 @@ impl Follow {
             if self.held >= EVENTS_HELD_MAX && !self.hand_on().await {
                 return Ok(());
             }
+            for delivery in std::mem::take(&mut self.stated) {
+                if !self.deliver(delivery).await {
+                    return Ok(());
+                }
+            }
             if !std::mem::take(&mut self.has_room) {
                 continue;
             }
@@ -336,6 +360,7 @@ impl Follow {
             Word::Lost { line, why, last } => {
                 if last {
                     self.log(&format!("connection lost: {why}"));
+                    self.trades_cut(line);
                 }
                 self.health.lost(line, why, last);
             }
@@ -360,7 +385,13 @@ impl Follow {
                 {
                     self.health.skew.heard(sent, received);
                 }
+                let stock_before = self.contracts.get(at).and_then(|followed| followed.intake.newest_stock());
                 let verdict = self.take(at, event, Origin::Socket(connection), received);
+                match event {
+                    Event::Trade(trade) => self.trades_resumed(at, trade.time, verdict),
+                    Event::OpenInterest(stock) => self.stock_resumed(at, stock_before, stock.time),
+                    _ => {}
+                }
                 match verdict {
                     Verdict::Absurd(why) => self.refused(why, &format!("{event:?}")),
                     Verdict::New | Verdict::Repeated => {
@@ -375,6 +406,44 @@ impl Follow {
             }
             Signal::Refused(why) => self.refused(&why, ""),
             Signal::Acknowledged | Signal::Pong | Signal::Leaving(_) => {}
+        }
+    }
+
+    /// No connection brings the trades of this line.
+    fn trades_cut(&mut self, line: usize) {
+        if self.habits.trade_ids == TradeIds::Consecutive {
+            return;
+        }
+        let first = self.line_offsets.get(line).copied().unwrap_or(0);
+        let count = self.habits.contracts_per_connection.max(1);
+        for followed in self.contracts.iter_mut().skip(first).take(count) {
+            followed.trades_lost = followed.trades_lost.or(followed.intake.newest_trade());
+        }
+    }
+
+    /// The first trade after a cut: one that was there before closes the hole, as venues repeat some. With another
+    /// nobody can say what happened in between.
+    fn trades_resumed(&mut self, at: usize, time: UnixMs, verdict: Verdict) {
+        let Some(followed) = self.contracts.get_mut(at) else { return };
+        if matches!(verdict, Verdict::Absurd(_)) {
+            return;
+        }
+        let Some(from) = followed.trades_lost.take() else { return };
+        if verdict == Verdict::New && time > from {
+            let why = "the connection was lost, and ids of trades do not tell what is missing";
+            let gap = self.gap(at, StreamKind::Trades, from, time, why);
+            self.stated.extend(gap);
+        }
+    }
+
+    /// After a pause of the stream the history of open interest is asked for.
+    fn stock_resumed(&mut self, at: usize, before: Option<UnixMs>, time: UnixMs) {
+        let Some(followed) = self.contracts.get_mut(at) else { return };
+        if let Some(before) = before
+            && time.since(before) > STOCK_HOLE_MS
+            && followed.stock_from.is_none()
+        {
+            followed.stock_from = Some(before.plus(1));
         }
     }
 
@@ -434,7 +503,7 @@ impl Follow {
                 let want = self.wanted(at, job, now, &mut lost);
                 deliveries.extend(self.gaps(at, &lost, "it was too long to be fetched"));
                 if let Some(want) = want {
-                    self.fetch(at, job, want, local);
+                    deliveries.extend(self.fetch(at, job, want, local));
                 }
             }
         }
@@ -472,17 +541,16 @@ impl Follow {
         }
     }
 
-    fn fetch(&mut self, at: usize, job: Job, want: Want, local: UnixMs) {
+    /// Starts a request; returns what had to be given up because there is none.
+    fn fetch(&mut self, at: usize, job: Job, want: Want, local: UnixMs) -> Vec<Delivery> {
         let followed = &mut self.contracts[at];
         let turn = followed.turns.entry(job).or_default();
         if self.exchange.request(&followed.contract, &want).is_none() {
-            // Never again; what is missing for that reason is given up when it is noticed.
-            turn.not_before = local.plus(CLOCK_EVERY_MS);
-            if let Job::Row(_) = job {
-                let mut lost = Vec::new();
-                followed.intake.refused(&want, &mut lost);
+            // Polls are not asked for again soon; what is missing is given up whenever it is noticed.
+            if !job.is_fill() {
+                turn.not_before = local.plus(CLOCK_EVERY_MS);
             }
-            return;
+            return self.give_up(at, job, &want, "the venue does not keep it", local);
         }
         turn.under_way = true;
         if turn.rest.is_none() {
@@ -495,6 +563,7 @@ impl Follow {
             let result = rest.fetch(&contract, &want).await;
             (at, job, want, result)
         });
+        Vec::new()
     }
 
     fn fetched(
@@ -704,6 +773,6 @@ fn span(want: &Want) -> Option<(UnixMs, UnixMs)> {
         Want::Klines { from, to, .. }
         | Want::OpenInterestHistory { from, to }
         | Want::Funding { from, to } => Some((from, to)),
-        Want::Trades { .. } | Want::Time | Want::Contracts | Want::OpenInterest => None,
+        Want::Trades { .. } | Want::Time | Want::Contracts | Want::OpenInterest | Want::Tiers => None,
     }
 }

@@ -17,6 +17,7 @@ mod sequence;
 mod skew;
 mod socket;
 mod status;
+mod tiers;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -28,12 +29,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::venues::{self, Contract, Habits, StreamKind, Want};
+use crate::venues::{self, Contract, Exchange, Habits, StreamKind, Want};
 use follow::{Start, follow};
 
 pub use clock::Clock;
 pub use intake::{Intake, Origin, Verdict};
 pub use status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+pub use tiers::{TierFetchError, fetch_tiers};
 
 /// Batches waiting between the live boundary and whoever stores them; when it is full, sockets are read no
 /// further until there is room.
@@ -109,6 +111,8 @@ pub struct VenueSettings {
     pub rest_base: Option<String>,
     /// What is followed, in the one spelling.
     pub symbols: Vec<Symbol>,
+    /// What the venue calls those whose name does not follow from the symbol.
+    pub names: BTreeMap<Symbol, String>,
     /// Other rules than the venue's own.
     pub habits: Option<Habits>,
 }
@@ -193,7 +197,7 @@ pub trait Recorder: Send + Sync + std::fmt::Debug {
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// A venue that has no connector.
-    #[error("{0} has no live data (there is: binance)")]
+    #[error("{0} has no live data (there is: binance, bybit, okx, hyperliquid)")]
     NoConnector(Venue),
     /// A symbol that the venue cannot have.
     #[error("{symbol} cannot be a contract of {venue}")]
@@ -278,6 +282,28 @@ async fn supervise(starts: Vec<Start>, stop: CancellationToken) -> Result<(), Jo
 }
 
 impl Start {
+    /// The venue, its rules, and what is followed there.
+    fn contracts(venue: &VenueSettings) -> Result<(&'static dyn Exchange, Habits, Vec<Contract>), LiveError> {
+        let exchange = venues::exchange(venue.venue).ok_or(LiveError::NoConnector(venue.venue))?;
+        let mut contracts: Vec<Contract> = Vec::with_capacity(venue.symbols.len());
+        for symbol in &venue.symbols {
+            let named = venue.names.get(symbol).map(|name| venues::contract_named(symbol, name));
+            let contract = named
+                .or_else(|| venues::contract(exchange, symbol))
+                .ok_or_else(|| LiveError::Symbol { symbol: symbol.clone(), venue: venue.venue })?;
+            // Named twice it is followed once.
+            if contracts.iter().all(|known| known.symbol != contract.symbol) {
+                contracts.push(contract);
+            }
+        }
+        let habits = venue.habits.clone().unwrap_or_else(|| exchange.habits());
+        Ok((exchange, habits, contracts))
+    }
+
+    fn rest_base(venue: &VenueSettings, exchange: &dyn Exchange) -> Result<String, LiveError> {
+        address(venue, venue.rest_base.as_ref(), exchange.rest_base(), ["http", "https"])
+    }
+
     fn new(
         place: usize,
         venue: &VenueSettings,
@@ -286,37 +312,33 @@ impl Start {
         deliveries: &mpsc::Sender<Delivery>,
         status: &Arc<watch::Sender<Arc<LiveStatus>>>,
     ) -> Result<Self, LiveError> {
-        let exchange = venues::exchange(venue.venue).ok_or(LiveError::NoConnector(venue.venue))?;
-        let mut contracts: Vec<Contract> = Vec::with_capacity(venue.symbols.len());
-        for symbol in &venue.symbols {
-            let contract = venues::contract(exchange, symbol)
-                .ok_or_else(|| LiveError::Symbol { symbol: symbol.clone(), venue: venue.venue })?;
-            // Named twice it is followed once.
-            if contracts.iter().all(|known| known.symbol != contract.symbol) {
-                contracts.push(contract);
-            }
-        }
-        let address = |given: &Option<String>, own: &str, schemes: [&str; 2]| {
-            let address = given.as_deref().unwrap_or(own).trim_end_matches('/').to_owned();
-            check_address(&address, schemes).map_err(|why| LiveError::Address {
-                venue: venue.venue,
-                address: address.clone(),
-                why,
-            })?;
-            Ok(address)
-        };
+        let (exchange, habits, contracts) = Self::contracts(venue)?;
         Ok(Self {
             exchange,
-            habits: venue.habits.clone().unwrap_or_else(|| exchange.habits()),
+            habits,
             contracts,
-            socket_base: address(&venue.socket_base, exchange.socket_base(), ["ws", "wss"])?,
-            rest_base: address(&venue.rest_base, exchange.rest_base(), ["http", "https"])?,
+            socket_base: address(venue, venue.socket_base.as_ref(), exchange.socket_base(), ["ws", "wss"])?,
+            rest_base: Self::rest_base(venue, exchange)?,
             settings: Arc::clone(settings),
             known: known.clone(),
             deliveries: deliveries.clone(),
             status: Arc::clone(status),
             place,
         })
+    }
+}
+
+/// The address given, or the venue's own.
+fn address(
+    venue: &VenueSettings,
+    given: Option<&String>,
+    own: &str,
+    schemes: [&str; 2],
+) -> Result<String, LiveError> {
+    let address = given.map_or(own, String::as_str).trim_end_matches('/').to_owned();
+    match check_address(&address, schemes) {
+        Ok(()) => Ok(address),
+        Err(why) => Err(LiveError::Address { venue: venue.venue, address, why }),
     }
 }
 

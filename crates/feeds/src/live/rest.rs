@@ -79,7 +79,6 @@ pub(super) struct Rest {
 impl Rest {
     /// Largest answer: a thousand klines are 150 KiB, all contracts of a venue a few MiB.
     const BODY_BYTES_MAX: usize = 16 << 20;
-    const PAUSE_DEFAULT_S: i64 = 60;
     const PAUSE_MAX_S: i64 = 3 * 86_400;
 
     pub(super) fn new(
@@ -132,15 +131,14 @@ impl Rest {
         if let Some(used) = self.exchange.limits(&find).used_weight {
             self.budget().told(used, received);
         }
+        if let Some(pause_s) = self.exchange.pause_s(status.as_u16()) {
+            let told = find(header::RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
+            let seconds = told.unwrap_or(pause_s).clamp(1, Self::PAUSE_MAX_S);
+            self.budget().pause(received.plus(seconds * 1_000));
+            return Err(FetchError::Paused { status: status.as_u16(), seconds });
+        }
         match status.as_u16() {
             200 => {}
-            // 418 follows for those who go on after 429.
-            status @ (429 | 418) => {
-                let told = find(header::RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
-                let seconds = told.unwrap_or(Self::PAUSE_DEFAULT_S).clamp(1, Self::PAUSE_MAX_S);
-                self.budget().pause(received.plus(seconds * 1_000));
-                return Err(FetchError::Paused { status, seconds });
-            }
             status @ 400..=499 if status != 408 => {
                 let body = String::from_utf8_lossy(&body).chars().take(200).collect();
                 return Err(FetchError::Refused { status, body });

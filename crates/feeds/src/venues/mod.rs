@@ -236,6 +236,9 @@ pub struct Habits {
     pub connection_life: Duration,
     /// A connection on which no contract's mark price has spoken for so long is dead, whatever was acknowledged.
     pub mark_silence: Duration,
+    /// Between two ticks of the mark price there is no longer pause unless some were lost. Then klines of the mark
+    /// price are not made of them but fetched.
+    pub mark_pause: Duration,
     /// The same for one stream of one contract: it is called stale, and its subscription renewed.
     pub silence: fn(StreamKind) -> Option<Duration>,
     /// How ids of trades are given out.
@@ -338,6 +341,12 @@ pub trait Exchange: Send + Sync {
         received: UnixMs,
     ) -> Result<Page, FrameError>;
 
+    /// Seconds to wait after a refusal with this status, when it does not say how long: 429, and 418 for those who go on.
+    /// `None` when it is no question of how often something is asked.
+    fn pause_s(&self, status: u16) -> Option<i64> {
+        matches!(status, 429 | 418).then_some(60)
+    }
+
     /// What the headers of an answer say about limits; `header` finds one by its name in small letters.
     fn limits(&self, header: &dyn Fn(&str) -> Option<String>) -> Limits {
         let _ = header;
@@ -360,8 +369,13 @@ pub fn exchange(venue: Venue) -> Option<&'static dyn Exchange> {
 /// A contract whose size is one coin, named as the venue names it.
 #[must_use]
 pub fn contract(exchange: &dyn Exchange, symbol: &Symbol) -> Option<Contract> {
-    let name = exchange.name_of(symbol)?;
-    Some(Contract { symbol: symbol.clone(), name, size: Qty::from_units(UNIT_SCALE) })
+    Some(contract_named(symbol, &exchange.name_of(symbol)?))
+}
+
+/// The same under a name that does not follow from the symbol.
+#[must_use]
+pub fn contract_named(symbol: &Symbol, name: &str) -> Contract {
+    Contract { symbol: symbol.clone(), name: name.to_owned(), size: Qty::from_units(UNIT_SCALE) }
 }
 
 /// The instrument of a contract.

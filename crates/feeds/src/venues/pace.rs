@@ -11,6 +11,7 @@ pub(super) struct MarkPace {
     second: UnixMs,
     low: Price,
     high: Price,
+    kept: UnixMs,
 }
 
 impl MarkPace {
@@ -28,7 +29,15 @@ impl MarkPace {
         self.second = second;
         self.low = self.low.min(price);
         self.high = self.high.max(price);
+        self.kept = time;
         true
+    }
+
+    /// Whether a price that has not changed is said again: only after a pause, so that it never takes the place of one
+    /// that is about to be told.
+    pub(super) fn repeats(&mut self, time: UnixMs, price: Price) -> bool {
+        const PAUSE_MS: i64 = 2_000;
+        time.since(self.kept) >= PAUSE_MS && self.keeps(time, price)
     }
 }
 
@@ -63,6 +72,17 @@ mod tests {
                 .map(|(ms, price)| pace.keeps(start.plus(ms), Price::from_units(price)))
                 .to_vec();
         assert_eq!(kept, [true, false, true, false, true, true, false]);
+    }
+
+    #[test]
+    fn a_price_that_stands_is_said_again_after_a_pause() {
+        let start = UnixMs(1_700_000_040_000);
+        let mut pace = MarkPace::default();
+        let price = Price::from_units(100);
+        assert!(pace.keeps(start, price));
+        let said: Vec<bool> =
+            [1_000, 1_999, 2_000, 3_000, 4_000].map(|ms| pace.repeats(start.plus(ms), price)).to_vec();
+        assert_eq!(said, [false, false, true, false, true]);
     }
 
     #[test]

@@ -5,8 +5,11 @@
 //! that it can be used from any test, and ends when it is dropped.
 
 mod binance;
+mod bybit;
 mod faults;
+mod hyperliquid;
 mod market;
+mod okx;
 mod rest;
 mod socket;
 
@@ -18,8 +21,11 @@ use liqheat_market::{Event, UnixMs};
 use tokio::net::TcpListener;
 
 pub use binance::BinanceVoice;
+pub use bybit::BybitVoice;
 pub use faults::Faults;
+pub use hyperliquid::HyperliquidVoice;
 pub use market::{Made, Market};
+pub use okx::OkxVoice;
 
 /// A venue's words.
 pub trait Voice: Send + Sync + 'static {
@@ -193,7 +199,12 @@ impl Exchange {
             seen: Mutex::default(),
             cut,
         });
-        let bind = || runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
+        let bind = || {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener).unwrap()
+        };
         let (for_sockets, for_requests) = (bind(), bind());
         let (sockets, requests) = (for_sockets.local_addr().unwrap(), for_requests.local_addr().unwrap());
         runtime.spawn(socket::serve(Arc::clone(&shared), for_sockets));

@@ -81,6 +81,15 @@ impl Exchange for Bybit {
     ) -> Result<Page, FrameError> {
         rest::answer(want, body)
     }
+
+    fn pause_s(&self, status: u16) -> Option<i64> {
+        match status {
+            429 => Some(60),
+            // An address that asks too often gets nothing for ten minutes.
+            403 => Some(600),
+            _ => None,
+        }
+    }
 }
 
 /// Tickers come several times a second while anything in the book moves.

@@ -121,11 +121,14 @@ impl Reader {
         known.open_interest = open_interest.or(known.open_interest);
         let event = |event| Signal::Event { contract, event, sent: Some(at) };
         let alive = |stream| Signal::Alive { contract, stream, sent: Some(at) };
-        let mark = match known.mark {
-            Some(price) if known.mark_pace.keeps(at, price) => {
-                event(Event::MarkPrice(MarkPrice { time: at, price }))
-            }
-            _ => alive(StreamKind::Mark),
+        let kept = match (mark, known.mark) {
+            (Some(price), _) => known.mark_pace.keeps(at, price).then_some(price),
+            (None, Some(price)) => known.mark_pace.repeats(at, price).then_some(price),
+            (None, None) => None,
+        };
+        let mark = match kept {
+            Some(price) => event(Event::MarkPrice(MarkPrice { time: at, price })),
+            None => alive(StreamKind::Mark),
         };
         let stock = match known.open_interest {
             Some(qty) if known.stock_pace.keeps(at) => {

@@ -49,9 +49,9 @@ fn a_session_is_understood() {
     assert_eq!(trades[0], trade(first.id, "87216", "0.001", Taker::Buy));
     assert!(first.id > 0);
     assert_eq!(trades[1], trade(2_100_000_000_188_691_524, "87215.9", "1.25", Taker::Sell));
-    // The same second, nothing new; then the next, in which the price is what it was.
+    // Nothing new; two seconds later the price is still what it was.
     assert_eq!(events(&said[3]), []);
-    assert_eq!(events(&said[4]), [mark(1_100, "87217.33")]);
+    assert_eq!(events(&said[4]), [mark(2_100, "87217.33")]);
     assert_eq!(events(&said[5]), [mark(5_200, "87214.1"), stock(5_200, "54370.0005")]);
     assert_eq!(said[6], [Signal::Alive { contract: 0, stream: StreamKind::Klines, sent: None }]);
     // Buy is the side of the position: a long.

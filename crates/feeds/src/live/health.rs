@@ -84,7 +84,8 @@ impl Health {
 
     pub(super) fn opened(&mut self, line: usize) {
         if let Some(stand) = self.lines.get_mut(line)
-            && *stand != Stand::Proved
+            // One that was lost is lost until data comes.
+            && *stand == Stand::New
         {
             *stand = Stand::Opened;
         }

@@ -120,7 +120,7 @@ impl Intake {
             trades,
             klines: begin(known.kline),
             mark_klines: begin(known.mark_kline),
-            marks: MarkMinutes::new(LIVE_INTERVAL, habits.mark_silence),
+            marks: MarkMinutes::new(LIVE_INTERVAL, habits.mark_pause),
             recent_marks: VecDeque::with_capacity(Self::MARKS_REMEMBERED),
             liquidations: Recent::default(),
             newest_trade: known.trade.map(|(_, time)| time),
@@ -302,12 +302,14 @@ impl Intake {
     /// Everything the venue has of what was wanted came. What is still missing is given up, unless it is so
     /// new that the venue may not have it yet.
     pub(super) fn answered(&mut self, want: &Want, now: UnixMs, lost: &mut Vec<Lost>) {
-        const TOO_NEW_MS: i64 = 60_000;
+        const TRADES_TOO_NEW_MS: i64 = 60_000;
+        const KLINES_TOO_NEW_MS: i64 = 300_000;
         let Some((row, first, last)) = range(want) else { return };
+        let too_new = if row == Row::Trades { TRADES_TOO_NEW_MS } else { KLINES_TOO_NEW_MS };
         let Some(sequence) = self.row_mut(row) else { return };
         let old: Vec<Hole> = sequence
             .holes()
-            .filter(|hole| hole.first <= last && hole.last >= first && now.0 - hole.noticed >= TOO_NEW_MS)
+            .filter(|hole| hole.first <= last && hole.last >= first && now.0 - hole.noticed >= too_new)
             .collect();
         for hole in old {
             self.give_up(row, hole.first.max(first), hole.last.min(last), lost);

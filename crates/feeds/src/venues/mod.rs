@@ -236,6 +236,9 @@ pub struct Habits {
     pub connection_life: Duration,
     /// A connection on which no contract's mark price has spoken for so long is dead, whatever was acknowledged.
     pub mark_silence: Duration,
+    /// Between two ticks of the mark price there is no longer pause unless some were lost. Then klines of the mark
+    /// price are not made of them but fetched.
+    pub mark_pause: Duration,
     /// The same for one stream of one contract: it is called stale, and its subscription renewed.
     pub silence: fn(StreamKind) -> Option<Duration>,
     /// How ids of trades are given out.

@@ -199,7 +199,12 @@ impl Exchange {
             seen: Mutex::default(),
             cut,
         });
-        let bind = || runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
+        let bind = || {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener).unwrap()
+        };
         let (for_sockets, for_requests) = (bind(), bind());
         let (sockets, requests) = (for_sockets.local_addr().unwrap(), for_requests.local_addr().unwrap());
         runtime.spawn(socket::serve(Arc::clone(&shared), for_sockets));

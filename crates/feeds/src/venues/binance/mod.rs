@@ -43,6 +43,8 @@ impl Exchange for Binance {
             ping: None,
             connection_life: Duration::from_secs(23 * 3600),
             mark_silence: Duration::from_secs(5),
+            // They come every second.
+            mark_pause: Duration::from_millis(1_800),
             silence,
             trade_ids: TradeIds::Consecutive,
             poll_open_interest: Some(Duration::from_secs(5)),

@@ -15,9 +15,11 @@ use crate::archive::start_of_date;
 /// Maintenance rate of instruments without a table: the first tier of most small contracts.
 pub const FALLBACK_RATE: f64 = 0.01;
 
-const SHIPPED: [&str; 2] = [
+const SHIPPED: [&str; 4] = [
     include_str!("../data/tiers/binance-um-2026-09.json"),
     include_str!("../data/tiers/bybit-linear-2026-09.json"),
+    include_str!("../data/tiers/okx-swap-2026-09.json"),
+    include_str!("../data/tiers/hyperliquid-2026-09.json"),
 ];
 
 /// Why a file of tiers is refused.
@@ -148,6 +150,13 @@ impl TierBook {
     pub fn replaced_by(mut self, newer: Self) -> Self {
         self.tables.extend(newer.tables);
         self.left_out.extend(newer.left_out);
+        self
+    }
+
+    /// This book with one table more, as a venue tells it in public ([`crate::venues::TierRows::table`]).
+    #[must_use]
+    pub fn with_table(mut self, instrument: Instrument, table: TierTable) -> Self {
+        self.tables.insert(instrument, table);
         self
     }
 
@@ -319,7 +328,10 @@ mod tests {
         let btc = book.table(&instrument(Venue::Binance, "BTCUSDT"));
         assert_eq!((btc.tiers()[0].rate, btc.tiers()[0].leverage_max), (0.004, 150.0));
         assert_eq!(book.table(&instrument(Venue::Bybit, "BTCUSDT")).tiers()[0].rate, 0.005);
-        assert_eq!(book.instruments().count(), 7);
+        assert_eq!(book.table(&instrument(Venue::Okx, "ETHUSDT")).tiers()[0].rate, 0.004);
+        let hyperliquid = book.table(&instrument(Venue::Hyperliquid, "BTCUSDT"));
+        assert_eq!((hyperliquid.tiers()[0].rate, hyperliquid.tiers()[1].rate), (0.0125, 0.025));
+        assert_eq!(book.instruments().count(), 11);
     }
 
     #[test]
@@ -356,6 +368,15 @@ mod tests {
         let btc = book.table(&instrument(Venue::Binance, "BTCUSDT"));
         assert_eq!((btc.tiers().len(), btc.as_of()), (1, UnixMs(1_738_281_600_000)));
         assert!(book.own_table(&instrument(Venue::Binance, "ETHUSDT")).is_some());
+    }
+
+    #[test]
+    fn a_table_can_be_put_in() {
+        let bybit = instrument(Venue::Bybit, "BTCUSDT");
+        let table = TierTable::flat(UnixMs(7), 0.02).unwrap();
+        let book = TierBook::embedded().with_table(bybit.clone(), table.clone());
+        assert_eq!(book.table(&bybit), table);
+        assert_eq!(book.instruments().count(), TierBook::embedded().instruments().count());
     }
 
     #[test]

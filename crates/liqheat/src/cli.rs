@@ -2,6 +2,7 @@
 
 mod bench;
 mod front;
+mod live;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use liqheat_store::Retention;
 
 pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
 pub(crate) use front::Front;
+pub(crate) use live::{LiveArgs, RawArgs};
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
 
@@ -29,6 +31,8 @@ Examples:
   liqheat demo --open                             a simulated market in the browser
   liqheat ingest ~/archive --db btc.duckdb        load files of the Binance archive
   liqheat serve --db btc.duckdb                   serve what is in the file
+  liqheat serve --symbols BTCUSDT,ETHUSDT         follow the market by itself
+  liqheat doctor                                  what is wrong, and what to do
   liqheat replay --db btc.duckdb --from 2025-11-20 --to 2025-11-24 --speed 600"
 )]
 pub(crate) struct Cli {
@@ -48,17 +52,24 @@ pub(crate) fn command() -> clap::Command {
     let faster = |command: clap::Command| {
         command.mut_arg("ws_update_interval", |interval| interval.default_value("1"))
     };
-    Cli::command().mut_subcommand("demo", faster).mut_subcommand("replay", faster)
+    // The past is in the archive; what is recorded begins now.
+    let from_now_on = |command: clap::Command| command.mut_arg("fill_days", |days| days.default_value("0"));
+    let command = Cli::command().mut_subcommand("demo", faster).mut_subcommand("replay", faster);
+    command.mut_subcommand("record", from_now_on).mut_subcommand("doctor", from_now_on)
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Show a moving heatmap: of a simulated market, or of recorded data with --data.
     Demo(Demo),
-    /// Serve what is in a database.
+    /// Follow live markets and serve them, or serve what is in a database.
     Serve(Serve),
-    /// Play a stretch of a database as if it happened now.
+    /// Play a stretch of a database, or recorded raw frames, as if it happened now.
     Replay(Replay),
+    /// Keep the raw frames of live markets in files.
+    Record(Record),
+    /// Check venues, clocks, limits and the database, and say what to do.
+    Doctor(Doctor),
     /// Load files of the Binance public archive into a database.
     Ingest(Ingest),
     /// Print the figures of the README, measured on this machine.
@@ -108,14 +119,38 @@ impl Keep {
     }
 }
 
+impl Serve {
+    /// Whether venues are connected to.
+    pub(crate) const fn is_live(&self) -> bool {
+        !self.offline && !self.front.symbols.is_empty()
+    }
+}
+
 impl Command {
+    /// What is wrong with settings that each are right by themselves.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let front = self.front().map(Front::faults).unwrap_or_default();
+        let live = match self {
+            Self::Serve(serve) if serve.is_live() => serve.live.settings(&serve.front.symbols).err(),
+            Self::Record(record) => record.live.settings(&record.symbols).err(),
+            Self::Doctor(doctor) => doctor.live.settings(&doctor.symbols).err(),
+            _ => None,
+        };
+        front.into_iter().chain(live.into_iter().flatten()).collect()
+    }
+
     /// What all servers share, if this is one.
     pub(crate) const fn front(&self) -> Option<&Front> {
         match self {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Ingest(_) | Self::Bench(_) | Self::BenchServer(_) | Self::BenchFloor(_) => None,
+            Self::Record(_)
+            | Self::Doctor(_)
+            | Self::Ingest(_)
+            | Self::Bench(_)
+            | Self::BenchServer(_)
+            | Self::BenchFloor(_) => None,
         }
     }
 }
@@ -156,9 +191,13 @@ pub(crate) struct Demo {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  liqheat serve
-  liqheat serve --db btc.duckdb --listen 127.0.0.1:9000
-  WS_UPDATE_INTERVAL=2 liqheat serve --db btc.duckdb --symbols BTCUSDT")]
+  liqheat serve --symbols BTCUSDT,ETHUSDT                     follow the market at all venues
+  liqheat serve --symbols BTCUSDT --venues binance,bybit      at these
+  liqheat serve --symbols BTCUSDT@okx,ETHUSDT                 one symbol at one venue, the other at all
+  liqheat serve --db btc.duckdb                               what is in the file, as it stands
+  liqheat serve --db btc.duckdb --symbols BTCUSDT --offline   this symbol of it
+
+With --symbols the market is followed live, unless --offline is given.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) front: Front,
@@ -166,14 +205,72 @@ pub(crate) struct Serve {
     pub(crate) db: Database,
     #[command(flatten)]
     pub(crate) keep: Keep,
+    /// Serve what is in the database as it stands, and connect to no venue.
+    #[arg(long, env = "LIQHEAT_OFFLINE")]
+    pub(crate) offline: bool,
+    /// Keep the raw frames in files of this folder, too.
+    #[arg(long, env = "LIQHEAT_RECORD", value_name = "FOLDER")]
+    pub(crate) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  liqheat record raw --symbols BTCUSDT,ETHUSDT
+  liqheat record raw --symbols BTCUSDT --venues binance --record-keep 30
+  liqheat replay raw --db again.duckdb                        through the parsers, into a database
+
+Files are gzip; zcat shows one record a line. A process that is killed loses a second at most.")]
+pub(crate) struct Record {
+    /// The folder to keep files in.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    /// Symbols to record, separated by commas: BTCUSDT at all venues, or BTCUSDT@okx at one.
+    #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', required = true, value_name = "SYMBOLS")]
+    pub(crate) symbols: Vec<String>,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  liqheat doctor
+  liqheat doctor --db btc.duckdb --symbols BTCUSDT,ETHUSDT --venues binance,okx
+
+Each line begins with ok, warn or FAIL. Exit code 1 when anything failed.")]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    pub(crate) db: Database,
+    /// Symbols to ask venues for, separated by commas.
+    #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', default_values = ["BTCUSDT"], value_name = "SYMBOLS")]
+    pub(crate) symbols: Vec<String>,
+    /// Most seconds to wait for data of a venue.
+    #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) doctor_wait: Duration,
+    #[command(flatten)]
+    pub(crate) live: LiveArgs,
 }
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   liqheat replay --db btc.duckdb --from 2025-11-20 --to 2025-11-24 --speed 600
-  liqheat replay --db btc.duckdb --from 2025-08-29T06:00:00Z")]
+  liqheat replay --db btc.duckdb --from 2025-08-29T06:00:00Z
+  liqheat replay raw --speed 60                   raw frames that `record` kept
+  liqheat replay raw/raw-1763251200123-000.gz --db again.duckdb
+
+Raw frames go through the parsers into a database (in memory, unless --db names one) and are played from there.")]
 pub(crate) struct Replay {
+    /// Files of raw frames, or folders with such; without, what is in the database is played.
+    #[arg(value_name = "RAW")]
+    pub(crate) raw_files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) front: Front,
     #[command(flatten)]

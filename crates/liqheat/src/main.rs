@@ -8,9 +8,11 @@ mod cli;
 mod config;
 #[cfg(test)]
 mod docs_test;
+mod doctor;
 mod effective;
 mod ingest;
 mod logging;
+mod record;
 mod serve;
 mod stop;
 
@@ -38,7 +40,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
-    let quiet = matches!(cli.command, Command::Bench(_)) && cli.logging.log == logging::DEFAULT_LEVELS;
+    let quiet = matches!(cli.command, Command::Bench(_) | Command::Doctor(_))
+        && cli.logging.log == logging::DEFAULT_LEVELS;
     logging::start(cli.logging.log_format, if quiet { "warn" } else { &cli.logging.log });
     if cli.command.front().is_some() {
         tracing::info!(settings = effective.line(), "configuration");
@@ -47,6 +50,8 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
         Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
         Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),
         Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
+        Command::Record(record) => runtime()?.block_on(record::record(record)),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor)),
         Command::Ingest(ingest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?

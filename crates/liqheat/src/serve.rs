@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use liqheat_feeds::live::{LiveSettings, Recorder};
 use liqheat_feeds::sim::SimConfig;
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
@@ -17,6 +19,7 @@ use tracing::info;
 
 use crate::cli::{Demo, Front, Replay, Serve};
 use crate::ingest;
+use crate::record;
 use crate::stop::on_signal;
 
 const DAY_MS: i64 = 86_400_000;
@@ -25,18 +28,47 @@ const SPEED_RECORDED: f64 = 600.0;
 
 pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
+    let recorder = match &serve.record {
+        Some(folder) if serve.is_live() => Some(record::recorder(&serve.raw, folder)?),
+        _ => None,
+    };
+    let source = if serve.is_live() {
+        let settings = serve.live.settings(&serve.front.symbols).map_err(record::told)?;
+        let recorder = recorder.clone().map(|recorder| recorder as Arc<dyn Recorder>);
+        Source::Live(Box::new(LiveSettings { recorder, ..settings }))
+    } else {
+        Source::Stored
+    };
     let store = open(Location::File(serve.db.path()?)).await?;
     let mut settings = serve.front.settings();
     settings.retention = serve.keep.retention();
-    run(serve.front, settings, store, Source::Stored, stop).await
+    let ended = run(serve.front, settings, store, source, stop).await;
+    if let Some(recorder) = recorder {
+        record::close(recorder).await?;
+    }
+    ended
 }
 
 pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
-    let path = replay.db.path()?;
-    let store = open(Location::File(path.clone())).await?;
+    let store = if replay.raw_files.is_empty() {
+        open(Location::File(replay.db.path()?)).await?
+    } else {
+        // Not into the platform's own file by accident.
+        let store = open(replay.db.db.clone().map_or(Location::Memory, Location::File)).await?;
+        record::load(&store, &replay.raw_files, &stop).await?;
+        if stop.is_cancelled() {
+            store.close().await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        store
+    };
     let source = played(&store, replay.from, replay.to, replay.speed).await?;
-    let source = source.with_context(|| empty(&path))?;
+    let source = match (source, store.location().path()) {
+        (Some(source), _) => source,
+        (None, Some(path)) => anyhow::bail!(empty(path)),
+        (None, None) => anyhow::bail!("the raw frames hold no klines of a minute; nothing can be played"),
+    };
     let settings = replay.front.settings();
     run(replay.front, settings, store, source, stop).await
 }
@@ -71,7 +103,7 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
     run(demo.front, settings, store, source, stop).await
 }
 
-async fn open(location: Location) -> anyhow::Result<Store> {
+pub(crate) async fn open(location: Location) -> anyhow::Result<Store> {
     Ok(tokio::task::spawn_blocking(move || Store::open(location, Settings::default())).await??)
 }
 

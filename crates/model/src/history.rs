@@ -110,6 +110,24 @@ impl HistoryGrid {
         (&self.long[cells.clone()], &self.short[cells])
     }
 
+    /// Adds another picture of the same columns and rows, of another ledger.
+    ///
+    /// # Panics
+    /// When the other is of other columns, rows or leverage classes.
+    pub fn add(&mut self, other: &Self) {
+        assert_eq!(self.spec, other.spec, "pictures of different columns or rows");
+        assert_eq!(self.classes.len(), other.classes.len(), "pictures of different leverage classes");
+        let sides = [(&mut self.long, &other.long), (&mut self.short, &other.short)];
+        for (sum, plane) in sides.into_iter().chain(self.classes.iter_mut().zip(&other.classes)) {
+            sum.iter_mut().zip(plane).for_each(|(sum, usd)| *sum += usd);
+        }
+        let counts = [(&mut self.created, &other.created), (&mut self.consumed, &other.consumed)];
+        for (sum, counts) in counts {
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        }
+        self.consumed_usd.iter_mut().zip(&other.consumed_usd).for_each(|(sum, usd)| *sum += usd);
+    }
+
     fn count(&mut self, column: usize, step: &Step) {
         self.created[column] += step.created;
         self.consumed[column] += step.consumed;

@@ -12,9 +12,10 @@ use tokio::sync::Semaphore;
 
 use crate::addresses::Addresses;
 use crate::clock::MarketClock;
+use crate::live::Live;
 use crate::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::settings::ServerSettings;
-use crate::symbol::ServedSymbol;
+use crate::symbol::{Market, ServedSymbol};
 use crate::tokens::Tokens;
 use crate::updater::OnDemand;
 
@@ -30,8 +31,12 @@ pub struct App {
     pub sessions: Arc<Sessions>,
     /// Market time.
     pub clock: Arc<MarketClock>,
-    /// What is served, by the name clients use.
+    /// What is served, by the name clients use, second names included.
     pub symbols: BTreeMap<String, Arc<ServedSymbol>>,
+    /// The same by what the updater moves together.
+    pub markets: Vec<Arc<Market>>,
+    /// What is followed live; `None` where nothing is.
+    pub live: Option<Arc<Live>>,
     /// Market seconds a second.
     pub speed: f64,
     /// Since when.
@@ -56,12 +61,14 @@ pub struct App {
 
 impl App {
     /// Puts the parts together.
+    #[expect(clippy::too_many_arguments, reason = "every part of the server once")]
     pub(crate) fn new(
         settings: ServerSettings,
         store: Store,
         sessions: Arc<Sessions>,
         clock: Arc<MarketClock>,
-        symbols: BTreeMap<String, Arc<ServedSymbol>>,
+        markets: Vec<Arc<Market>>,
+        live: Option<Arc<Live>>,
         speed: f64,
         tokens: Option<Tokens>,
     ) -> Self {
@@ -70,7 +77,12 @@ impl App {
         let mut registry = Registry::default();
         sessions.hub().metrics.register(&mut registry);
         metrics::register(&mut registry, &updates, &front, sessions.hub(), &store, started);
-        let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(symbols.values()));
+        if let Some(live) = &live {
+            metrics::register_live(&mut registry, live, &clock);
+        }
+        let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(&markets));
+        let symbols = markets.iter().flat_map(|market| &market.symbols);
+        let symbols = symbols.map(|symbol| (symbol.name.clone(), Arc::clone(symbol))).collect();
         let addresses = Addresses::new(settings.addresses, started);
         Self {
             settings,
@@ -79,6 +91,8 @@ impl App {
             sessions,
             clock,
             symbols,
+            markets,
+            live,
             speed,
             started,
             updates,
@@ -106,6 +120,11 @@ impl App {
     /// Whether any market served is made up.
     #[must_use]
     pub fn is_simulated(&self) -> bool {
-        self.symbols.values().any(|symbol| symbol.instrument.venue == liqheat_market::Venue::Sim)
+        self.symbols.values().any(|symbol| symbol.is_simulated())
+    }
+
+    /// What lists of symbols show.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<ServedSymbol>> {
+        self.symbols.values().filter(|symbol| symbol.listed)
     }
 }

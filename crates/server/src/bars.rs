@@ -7,7 +7,7 @@ use liqheat_market::{Bar, Instrument, Interval, KlineKind, Price, Qty, UnixMs};
 use liqheat_model::{Ledger, Step, assemble};
 use liqheat_store::{Store, StoreError};
 
-use crate::symbol::ServedSymbol;
+use crate::symbol::Part;
 
 /// Bars read at once: a week of minutes.
 pub(crate) const CHUNK_BARS: i64 = 10_080;
@@ -41,10 +41,10 @@ pub(crate) struct BarReader {
 }
 
 impl BarReader {
-    /// Of a symbol that is served.
-    pub(crate) fn of(symbol: &ServedSymbol, store: &Store) -> Self {
-        let (store, instrument) = (store.clone(), symbol.instrument.clone());
-        Self { store, instrument, interval: symbol.interval }
+    /// Of a ledger.
+    pub(crate) fn of(part: &Part, store: &Store) -> Self {
+        let (store, instrument) = (store.clone(), part.instrument.clone());
+        Self { store, instrument, interval: part.interval }
     }
 
     /// Bars that opened at or after `from` and closed at or before `to`, with volume at price in cells of

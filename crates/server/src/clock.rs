@@ -11,8 +11,10 @@ use liqheat_market::UnixMs;
 /// Where market time comes from.
 #[derive(Debug)]
 pub enum MarketClock {
-    /// The wall clock: live data, or a file served as it stands.
+    /// The wall clock: a file served as it stands.
     Wall,
+    /// The clock of live sources: the wall clock, unless time is compressed for a trial.
+    Live(liqheat_feeds::live::Clock),
     /// A stretch of stored market time played at a speed.
     Played(PlayedClock),
     /// As far as a feed has appended everything: the simulated market.
@@ -38,6 +40,7 @@ impl MarketClock {
     pub fn now(&self) -> UnixMs {
         match self {
             Self::Wall => Self::wall_now(),
+            Self::Live(clock) => clock.now(),
             Self::Played(played) => played.at(Instant::now()),
             Self::Fed(until) => UnixMs(until.load(Ordering::Acquire)),
         }
@@ -53,7 +56,7 @@ impl MarketClock {
     /// Whether this is not the present market.
     #[must_use]
     pub const fn is_replay(&self) -> bool {
-        !matches!(self, Self::Wall)
+        !matches!(self, Self::Wall | Self::Live(_))
     }
 }
 

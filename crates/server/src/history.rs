@@ -16,7 +16,7 @@ use liqheat_store::StoreError;
 use crate::app::App;
 use crate::bars::BarReader;
 use crate::engine::ledger_before;
-use crate::symbol::{LedgerView, ServedSymbol};
+use crate::symbol::{LedgerView, Part, ServedSymbol, SymbolView};
 
 /// A named stretch of time, as charts offer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -75,17 +75,16 @@ const COLUMNS_MAX: i64 = 900;
 impl GridRequest {
     /// The columns: the last one is the bar that grows now, and none begins before the data.
     fn columns(&self, symbol: &ServedSymbol, as_of: UnixMs) -> (UnixMs, i64, usize) {
-        let bar_ms = symbol.interval.ms();
         let column_ms = match self.columns {
-            Some(columns) => round_up(self.range.ms / columns.max(1) as i64, bar_ms),
+            Some(columns) => round_up(self.range.ms / columns.max(1) as i64, symbol.whole_bars_ms()),
             None => Interval::names()
                 .filter_map(|name| Interval::from_name(name).map(Interval::ms))
-                .find(|ms| ms % bar_ms == 0 && self.range.ms / ms <= COLUMNS_MAX)
+                .find(|ms| symbol.bars_fit(*ms) && self.range.ms / ms <= COLUMNS_MAX)
                 .unwrap_or(DAY_MS),
         };
         // A bar that closes on the edge of a column belongs to the column that ends there.
         let end = as_of.plus(-1).floor_to(column_ms).plus(column_ms);
-        let first = symbol.first_bar.floor_to(column_ms);
+        let first = symbol.first_bar().unwrap_or(as_of).floor_to(column_ms);
         let start = end.plus(-round_up(self.range.ms, column_ms)).max(first);
         (start, column_ms, (end.since(start) / column_ms).max(1) as usize)
     }
@@ -112,27 +111,51 @@ pub(crate) enum HistoryError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Grid(#[from] GridError),
+    #[error("no state yet")]
+    NoLedger,
 }
 
-/// Computes a grid as of a view of the ledger.
+/// Computes a grid as of a view: the sum of the pictures of all its ledgers.
 pub(crate) async fn paint(
     app: &App,
     symbol: &ServedSymbol,
-    view: &LedgerView,
+    view: &SymbolView,
     request: GridRequest,
 ) -> Result<HistoryGrid, HistoryError> {
     let (start, column_ms, columns) = request.columns(symbol, view.as_of);
-    let reader = BarReader::of(symbol, &app.store);
-    let (low, high) = price_range(&reader, request.range, view).await?;
-    let (price_low, bin, rows) = request.rows(low, high, view.base_bin);
+    let mut range = (view.price, view.price);
+    for (part, ledger) in &view.ledgers {
+        let reader = BarReader::of(part, &app.store);
+        let (low, high) = price_range(&reader, request.range, ledger).await?;
+        range = (range.0.min(low), range.1.max(high));
+    }
+    let (price_low, bin, rows) = request.rows(range.0, range.1, view.base_bin);
     let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
-    let mut painter = if request.by_leverage {
-        GridPainter::split(spec, symbol.params.values().weights.classes().len())?
+    let mut sum: Option<HistoryGrid> = None;
+    for (part, ledger) in &view.ledgers {
+        let picture = paint_one(app, part, ledger, spec, request.by_leverage).await?;
+        match &mut sum {
+            None => sum = Some(picture),
+            Some(sum) => sum.add(&picture),
+        }
+    }
+    sum.ok_or(HistoryError::NoLedger)
+}
+
+async fn paint_one(
+    app: &App,
+    part: &Part,
+    view: &LedgerView,
+    spec: GridSpec,
+    by_leverage: bool,
+) -> Result<HistoryGrid, HistoryError> {
+    let mut painter = if by_leverage {
+        GridPainter::split(spec, part.params.values().weights.classes().len())?
     } else {
         GridPainter::new(spec)?
     };
-    let (mut ledger, from) = ledger_before(symbol, &app.store, start).await?;
-    reader
+    let (mut ledger, from) = ledger_before(part, &app.store, spec.start).await?;
+    BarReader::of(part, &app.store)
         .run(&mut ledger, from, view.cursor, |ledger, bar, step| match step {
             None => painter.before(ledger, bar),
             Some(step) => painter.after(bar, step),
@@ -165,7 +188,7 @@ pub(crate) struct GridCache {
 #[derive(Debug, Clone)]
 struct Entry {
     request: GridRequest,
-    cursor: UnixMs,
+    past: Vec<(UnixMs, u64)>,
     epoch: String,
     body: Bytes,
 }
@@ -176,24 +199,25 @@ impl GridCache {
     /// Those who accept no compression get bodies of megabytes; not many of them are worth keeping.
     const BYTES_MAX: usize = 32 << 20;
 
-    pub(crate) fn get(&self, request: GridRequest, view: &LedgerView) -> Option<Bytes> {
+    pub(crate) fn get(&self, request: GridRequest, view: &SymbolView) -> Option<Bytes> {
+        let past = view.past();
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |entry: &&Entry| {
-            entry.request == request && entry.cursor == view.cursor && entry.epoch == view.epoch
-        };
+        let same =
+            |entry: &&Entry| entry.request == request && entry.past == past && entry.epoch == view.epoch;
         entries.iter().find(same).map(|entry| entry.body.clone())
     }
 
-    pub(crate) fn put(&self, request: GridRequest, view: &Arc<LedgerView>, body: Bytes) {
+    pub(crate) fn put(&self, request: GridRequest, view: &Arc<SymbolView>, body: Bytes) {
+        let past = view.past();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.retain(|entry| entry.request != request && entry.cursor == view.cursor);
+        entries.retain(|entry| entry.request != request && entry.past == past);
         let bytes = |entries: &[Entry]| entries.iter().map(|entry| entry.body.len()).sum::<usize>();
         while !entries.is_empty()
             && (entries.len() >= Self::ENTRIES_MAX || bytes(&entries) + body.len() > Self::BYTES_MAX)
         {
             entries.remove(0);
         }
-        entries.push(Entry { request, cursor: view.cursor, epoch: view.epoch.clone(), body });
+        entries.push(Entry { request, past, epoch: view.epoch.clone(), body });
     }
 }
 
@@ -206,7 +230,8 @@ mod tests {
     fn symbol(interval: Interval, first_bar: i64) -> ServedSymbol {
         let instrument = Instrument::new(Venue::Sim, Symbol::new("BTCUSDT").unwrap());
         let tiers = TierTable::flat(UnixMs(0), 0.005).unwrap();
-        ServedSymbol::new("BTCUSDT".into(), instrument, interval, UnixMs(first_bar), tiers, Params::default())
+        let part = Part::new(instrument, interval, Some(UnixMs(first_bar)), tiers, Params::default());
+        ServedSymbol::new("BTCUSDT".into(), true, vec![Arc::new(part)], 0)
     }
 
     fn request(range: &str, columns: Option<usize>) -> GridRequest {

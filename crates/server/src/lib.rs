@@ -3,6 +3,7 @@
 //! Only this crate knows HTTP, and only here do the parts meet: store, model, stream.
 
 mod addresses;
+mod aggregate;
 mod app;
 mod bars;
 mod clock;
@@ -11,12 +12,15 @@ mod feed;
 mod front;
 mod history;
 mod http;
+mod live;
 mod metrics;
 mod packed;
 mod process;
 mod run;
 mod schedule;
+mod served;
 mod settings;
+mod standing;
 mod symbol;
 mod tokens;
 mod updater;
@@ -25,9 +29,10 @@ pub use addresses::AddressLimits;
 pub use app::App;
 pub use clock::{MarketClock, PlayedClock};
 pub use feed::SimFeed;
+pub use live::Live;
 pub use metrics::{FrontMetrics, Rejected, UpdateMetrics};
 pub use packed::pack;
 pub use run::{ServeError, Server, Source, Stopped};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};
-pub use symbol::{LedgerView, ServedSymbol};
+pub use symbol::{LedgerView, Market, Part, ServedSymbol, SymbolView};
 pub use tokens::{Secret, TokenSettings, TokenSettingsError};

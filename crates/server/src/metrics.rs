@@ -15,6 +15,11 @@
 //! | `liqheat_board_seq` | `symbol` | last change of the board |
 //! | `liqheat_board_levels` | `symbol` | levels with mass |
 //! | `liqheat_market_time_seconds` | `symbol` | time of the newest market event shown, since 1970 |
+//! | `liqheat_source_up` | `venue`, `symbol`, `stream` | live only: 1 while the stream brings data, else 0 |
+//! | `liqheat_source_silent_seconds` | `venue`, `symbol`, `stream` | live only: since the stream last spoke |
+//! | `liqheat_source_connections`, `liqheat_source_clock_skew_seconds`, `liqheat_source_weight_used` | `venue` | live only |
+//! | `liqheat_source_frames_total`, `liqheat_source_refused_total`, `liqheat_source_repeated_total`, `liqheat_source_reconnects_total`, `liqheat_source_rollovers_total`, `liqheat_source_holes_filled_total`, `liqheat_source_gaps_total` | `venue` | live only |
+//! | `liqheat_live_events_stored_total`, `liqheat_live_events_waiting`, `liqheat_live_store_failing` | | live only: on the way into the database |
 //! | `liqheat_store_commands_total`, `liqheat_store_failures_total` | | commands the database answered; those with an error |
 //! | `liqheat_store_busy_seconds_total` | | time spent in commands; its growth divided by that of the commands is what one takes |
 //! | `liqheat_store_longest_command_seconds` | | since the start |
@@ -27,6 +32,7 @@
 //! Label values are bounded: symbols are those served, all others are words of this file.
 
 mod collect;
+mod sources;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +49,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use collect::{Boards, Database, Process};
+use sources::Sources;
+
+use crate::clock::MarketClock;
+use crate::live::Live;
 
 /// The content type of the text that [`encode`](prometheus_client::encoding::text::encode) makes.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -189,6 +199,11 @@ impl FrontMetrics {
         };
         self.requests.get_or_create(&RequestLabels { route: route.to_owned(), status }).inc();
     }
+}
+
+/// What `GET /metrics` shows of live sources.
+pub(crate) fn register_live(registry: &mut Registry, live: &Arc<Live>, clock: &Arc<MarketClock>) {
+    registry.register_collector(Box::new(Sources { live: Arc::clone(live), clock: Arc::clone(clock) }));
 }
 
 /// Everything that `GET /metrics` shows of the server itself.

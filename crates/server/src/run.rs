@@ -6,14 +6,13 @@
 //! whether this server is ready hears that it is not. A part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
 //! tested, half a server is not.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use liqheat_feeds::live::LiveSettings;
 use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
 use liqheat_market::UnixMs;
-use liqheat_model::Params;
 use liqheat_store::{InstrumentSpan, Store, StoreError};
 use liqheat_stream::{Hub, HubSettings, Sessions};
 use liqheat_wire::format_time;
@@ -26,9 +25,11 @@ use tracing::{error, info, warn};
 use crate::app::App;
 use crate::clock::{MarketClock, PlayedClock};
 use crate::feed::SimFeed;
+use crate::live::{self, Live};
 use crate::process::{Fit, raise_descriptors};
+use crate::served::{self, Unknown, Wanted};
 use crate::settings::ServerSettings;
-use crate::symbol::ServedSymbol;
+use crate::symbol::Market;
 use crate::tokens::{TokenSettingsError, Tokens};
 use crate::{front, updater};
 
@@ -37,6 +38,8 @@ use crate::{front, updater};
 pub enum Source {
     /// What is in the store, as of now.
     Stored,
+    /// Live venues, stored as they come; over what is in the store already.
+    Live(Box<LiveSettings>),
     /// What is in the store, played as if it happened now.
     Played {
         /// The first moment; everything before it is in the chart already.
@@ -107,8 +110,27 @@ pub enum Stopped {
 /// A server, built and ready to run.
 pub struct Server {
     app: Arc<App>,
-    feed: Option<SimFeed>,
+    feed: Option<Feed>,
     closing: CancellationToken,
+}
+
+/// Who writes into the store while the server runs.
+enum Feed {
+    Simulated(SimFeed),
+    Live(Box<LiveSettings>),
+}
+
+impl Feed {
+    async fn run(self, app: Arc<App>, stop: CancellationToken) {
+        match self {
+            Self::Simulated(feed) => feed.run(app, stop).await,
+            Self::Live(settings) => {
+                if let Err(error) = live::follow(app, *settings, stop).await {
+                    error!(%error, "live markets are no longer followed");
+                }
+            }
+        }
+    }
 }
 
 impl Server {
@@ -124,8 +146,13 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
+        let mut followed = None;
         let (clock, speed, feed) = match source {
             Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
+            Source::Live(live) => {
+                followed = Some(live::instruments(&live, &store).await?);
+                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live)))
+            }
             Source::Played { from, to, speed } => {
                 let spans = store.instruments().await?;
                 if !spans.iter().any(|span| span.first < to && span.last > from) {
@@ -154,18 +181,21 @@ impl Server {
                     took_ms = began.elapsed().as_millis() as u64,
                     "simulated history"
                 );
-                (clock, speed, Some(feed))
+                (clock, speed, Some(Feed::Simulated(feed)))
             }
         };
-        let symbols = served(&store.instruments().await?, &settings.symbols, tiers)?;
-        if symbols.is_empty() {
+        let spans = store.instruments().await?;
+        let live = followed.is_some().then(|| Arc::new(Live::default()));
+        let instruments = followed.unwrap_or_else(|| spans.iter().map(Wanted::from).collect());
+        let markets = served::markets(instruments, &settings.symbols, tiers)
+            .map_err(|Unknown(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
+        if markets.is_empty() {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
         }
         let closing = CancellationToken::new();
-        let hub =
-            Hub::new(symbols.keys().cloned(), HubSettings { update_interval: settings.update_interval });
+        let hub = boards_of(&markets, settings.update_interval);
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let app = Arc::new(App::new(settings, store, sessions, clock, symbols, speed, tokens));
+        let app = Arc::new(App::new(settings, store, sessions, clock, markets, live, speed, tokens));
         Ok(Self { app, feed, closing })
     }
 
@@ -185,7 +215,7 @@ impl Server {
         let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let clock = Arc::new(MarketClock::Wall);
-        let app = Arc::new(App::new(settings, store, sessions, clock, BTreeMap::new(), 1.0, tokens));
+        let app = Arc::new(App::new(settings, store, sessions, clock, Vec::new(), None, 1.0, tokens));
         Ok(Self { app, feed: None, closing })
     }
 
@@ -205,7 +235,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<Stopped, ServeError> {
         let Self { app, feed, closing } = self;
-        info!(address = %listener.local_addr()?, symbols = app.symbols.len(), "listening");
+        info!(address = %listener.local_addr()?, symbols = app.listed().count(), "listening");
         // Apart from the signal to sessions, because the order matters: they see the newest state to the end.
         let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
         let mut parts: JoinSet<&'static str> = JoinSet::new();
@@ -271,6 +301,15 @@ impl Server {
     }
 }
 
+/// A board for every name.
+fn boards_of(markets: &[Arc<Market>], update_interval: Duration) -> Hub {
+    let names = |listed: bool| {
+        let symbols = markets.iter().flat_map(|market| &market.symbols);
+        symbols.filter(move |symbol| symbol.listed == listed).map(|symbol| symbol.name.clone())
+    };
+    Hub::new(names(true), HubSettings { update_interval }).with_second_names(names(false))
+}
+
 /// Every connection takes a descriptor, so there can be no more than the system allows this process.
 fn fit_into_descriptors(settings: &mut ServerSettings) {
     let limit = raise_descriptors();
@@ -287,33 +326,6 @@ fn describe_end(ended: Option<Result<&'static str, tokio::task::JoinError>>) -> 
         Some(Err(error)) => error.to_string(),
         None => "nothing".to_owned(),
     }
-}
-
-/// What of the store is served, under which name.
-fn served(
-    spans: &[InstrumentSpan],
-    wanted: &[String],
-    tiers: &TierBook,
-) -> Result<BTreeMap<String, Arc<ServedSymbol>>, ServeError> {
-    let mut taken = BTreeSet::new();
-    let mut all = BTreeMap::new();
-    for span in spans {
-        let plain = span.instrument.symbol.to_string();
-        let name = if taken.insert(plain.clone()) { plain } else { span.instrument.to_string() };
-        all.insert(name, span);
-    }
-    let unknown = wanted.iter().find(|name| !all.contains_key(*name));
-    if let Some(unknown) = unknown {
-        return Err(ServeError::UnknownSymbol { wanted: unknown.clone(), stored: describe(spans) });
-    }
-    all.retain(|name, _| wanted.is_empty() || wanted.contains(name));
-    let symbol = |(name, span): (String, &InstrumentSpan)| {
-        let table = tiers.table(&span.instrument);
-        let (instrument, params) = (span.instrument.clone(), Params::default());
-        let symbol = ServedSymbol::new(name.clone(), instrument, span.interval, span.first, table, params);
-        (name, Arc::new(symbol))
-    };
-    Ok(all.into_iter().map(symbol).collect())
 }
 
 fn describe(spans: &[InstrumentSpan]) -> String {

@@ -1,15 +1,16 @@
 //! The background task that keeps the boards up to date.
 //!
-//! In its turn a symbol's ledger is moved by what came into the store since the last one, and the difference is
-//! put on its board. A turn that fails is logged, counted and tried again from the same place; nothing
-//! of it is lost, because the cursor moves only with what was applied.
+//! In its turn the ledgers of a market (one symbol at all its venues) are moved by what came into the store since
+//! the last one, each once, and the difference is put on the boards of all names that show them. A turn that fails
+//! is logged, counted and tried again from the same place; nothing of it is lost, because the cursor moves only
+//! with what was applied.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_market::UnixMs;
 use liqheat_store::{Retention, StoreError};
+use liqheat_stream::BoardUpdate;
 use liqheat_wire::FeedState;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -20,22 +21,29 @@ use crate::app::App;
 use crate::clock::MarketClock;
 use crate::engine::Engine;
 use crate::schedule::Schedule;
-use crate::symbol::ServedSymbol;
+use crate::symbol::{Market, Part, ServedSymbol, SymbolView};
+use crate::{aggregate, standing};
 
 /// How often rows that are too old are deleted.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(3_600);
 
-/// One symbol's place in the updater: its engine, once the store let it start.
+/// One market's place in the updater: its engines, once the store let them start.
 struct Desk {
-    symbol: Arc<ServedSymbol>,
-    engine: Option<Engine>,
+    market: Arc<Market>,
+    engines: Vec<Option<Engine>>,
     /// Failed turns in a row.
     failing: i64,
 }
 
 impl Desk {
-    fn new(symbol: &Arc<ServedSymbol>) -> Self {
-        Self { symbol: Arc::clone(symbol), engine: None, failing: 0 }
+    fn new(market: &Arc<Market>) -> Self {
+        let engines = market.parts.iter().map(|_| None).collect();
+        Self { market: Arc::clone(market), engines, failing: 0 }
+    }
+
+    /// Its name in the log.
+    fn name(&self) -> &str {
+        self.market.symbols.first().map_or("", |symbol| &symbol.name)
     }
 }
 
@@ -47,10 +55,10 @@ fn new_epoch_run() -> String {
 /// Runs until asked to stop.
 pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
     let epoch_run = new_epoch_run();
-    let mut desks: Vec<Desk> = app.symbols.values().map(Desk::new).collect();
+    let mut desks: Vec<Desk> = app.markets.iter().map(Desk::new).collect();
     let mut schedule = Schedule::new(desks.len(), app.settings.update_interval, Instant::now());
     let mut housekeeping = Instant::now();
-    info!(symbols = desks.len(), every_ms = app.settings.update_interval.as_millis() as u64, "updater runs");
+    info!(markets = desks.len(), every_ms = app.settings.update_interval.as_millis() as u64, "updater runs");
     // Between turns is a good place to stop: a ledger is never left in the middle of a bar.
     loop {
         let Some((next, due)) = schedule.next() else {
@@ -72,7 +80,7 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         app.updates.count(failed, began.elapsed());
         app.updates.failing.set(desks.iter().map(|desk| desk.failing).max().unwrap_or(0));
         let took_ms = began.elapsed().as_millis() as u64;
-        debug!(symbol = desks[next].symbol.name, took_ms, failed, "turn of the updater");
+        debug!(symbol = desks[next].name(), took_ms, failed, "turn of the updater");
         schedule.done(next, Instant::now());
     }
     info!("updater stopped");
@@ -83,49 +91,75 @@ async fn keep_house(app: &App) {
     if app.clock.is_replay() || app.settings.retention == Retention::default() {
         return;
     }
-    for symbol in app.symbols.values() {
-        let Some(view) = symbol.view() else { continue };
-        match app.store.retain(&symbol.instrument, view.as_of, app.settings.retention).await {
-            Ok(deleted) => info!(symbol = symbol.name, ?deleted, "old rows deleted"),
-            Err(error) => {
-                warn!(symbol = symbol.name, %error, "old rows not deleted; it is tried again in an hour");
-            }
+    for part in app.markets.iter().flat_map(|market| &market.parts) {
+        let (Some(view), instrument) = (part.view(), &part.instrument) else { continue };
+        match app.store.retain(instrument, view.as_of, app.settings.retention).await {
+            Ok(deleted) => info!(%instrument, ?deleted, "old rows deleted"),
+            Err(error) => warn!(%instrument, %error, "old rows not deleted; it is tried again in an hour"),
         }
     }
 }
 
-/// Brings one board up to date; where that fails, whoever watches it is told.
+/// Brings the boards of a market up to date; where that fails, whoever watches one is told.
 async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Result<(), StoreError> {
-    let result = advance(app, desk, now, epoch_run).await;
+    let result = advance(app, desk, now).await;
     desk.failing = if result.is_ok() { 0 } else { desk.failing + 1 };
     if let Err(error) = &result {
-        warn!(symbol = desk.symbol.name, %error, "update failed; it is tried again");
-        if let Some(slot) = app.hub.slot(&desk.symbol.name) {
+        warn!(symbol = desk.name(), %error, "update failed; it is tried again");
+    }
+    for symbol in &desk.market.symbols {
+        let Some(slot) = app.hub.slot(&symbol.name) else { continue };
+        if result.is_err() {
             slot.set_standing(FeedState::Degraded, None);
+            continue;
         }
+        let view = aggregate::sum(&symbol.parts, epoch_run);
+        let as_of = view.as_ref().map(|view| view.as_of);
+        if let Some(view) = view {
+            slot.publish(board_update(&view));
+            symbol.set_view(view);
+        }
+        let (state, sources) = standing::of(app, symbol, now);
+        slot.set_standing_of(state, as_of, sources);
     }
     result
 }
 
-async fn advance(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Result<(), StoreError> {
-    let engine = match &mut desk.engine {
-        Some(engine) => engine,
-        none => {
-            let (symbol, store) = (Arc::clone(&desk.symbol), app.store.clone());
-            let kept = app.settings.checkpoints_kept;
-            none.insert(Engine::start(symbol, store, now, epoch_run.to_owned(), kept).await?)
-        }
-    };
-    let Some(slot) = app.hub.slot(&engine.symbol().name) else {
-        return Ok(());
-    };
-    let state = engine.advance(now, &app.updates).await?;
-    let as_of = state.as_ref().map(|state| state.as_of);
-    if let Some(state) = state {
-        slot.publish(state);
+/// Moves every ledger of a market. One that cannot be moved does not keep the others.
+async fn advance(app: &App, desk: &mut Desk, now: UnixMs) -> Result<(), StoreError> {
+    let mut outcome = Ok(());
+    for (part, engine) in desk.market.parts.iter().zip(&mut desk.engines) {
+        let moved = advance_one(app, part, engine, now).await;
+        outcome = outcome.and(moved);
     }
-    slot.set_standing(engine.standing(app, now), as_of);
-    Ok(())
+    outcome
+}
+
+async fn advance_one(
+    app: &App,
+    part: &Arc<Part>,
+    engine: &mut Option<Engine>,
+    now: UnixMs,
+) -> Result<(), StoreError> {
+    if engine.is_none() {
+        let kept = app.settings.checkpoints_kept;
+        *engine = Engine::start(Arc::clone(part), app.store.clone(), now, kept).await?;
+    }
+    match engine {
+        Some(engine) => engine.advance(now, &app.updates).await,
+        None => Ok(()),
+    }
+}
+
+fn board_update(view: &SymbolView) -> BoardUpdate {
+    BoardUpdate {
+        epoch: view.epoch.clone(),
+        cells: view.cells.as_ref().clone(),
+        price: view.price,
+        base_bin: view.base_bin,
+        as_of: view.as_of,
+        counters: view.counters,
+    }
 }
 
 /// Does the updater's work where it does not run (`WS_ENABLED=false`): a request that wants the newest view
@@ -133,12 +167,12 @@ async fn advance(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Re
 pub(crate) struct OnDemand {
     epoch_run: String,
     /// Held for the length of an update: whoever comes meanwhile waits for it and uses its outcome.
-    desks: Mutex<BTreeMap<String, (Desk, Option<Instant>)>>,
+    desks: Mutex<Vec<(Desk, Option<Instant>)>>,
 }
 
 impl OnDemand {
-    pub(crate) fn new<'a>(symbols: impl IntoIterator<Item = &'a Arc<ServedSymbol>>) -> Self {
-        let desks = symbols.into_iter().map(|symbol| (symbol.name.clone(), (Desk::new(symbol), None)));
+    pub(crate) fn new(markets: &[Arc<Market>]) -> Self {
+        let desks = markets.iter().map(|market| (Desk::new(market), None));
         Self { epoch_run: new_epoch_run(), desks: Mutex::new(desks.collect()) }
     }
 
@@ -146,9 +180,9 @@ impl OnDemand {
     ///
     /// # Errors
     /// When the store fails; the next request tries again.
-    pub(crate) async fn refresh(&self, app: &App, symbol: &str) -> Result<(), StoreError> {
+    pub(crate) async fn refresh(&self, app: &App, symbol: &ServedSymbol) -> Result<(), StoreError> {
         let mut desks = self.desks.lock().await;
-        let Some((desk, updated)) = desks.get_mut(symbol) else {
+        let Some((desk, updated)) = desks.get_mut(symbol.market) else {
             return Ok(());
         };
         if updated.is_some_and(|updated| updated.elapsed() < app.settings.update_interval) {
@@ -160,7 +194,7 @@ impl OnDemand {
         if result.is_ok() {
             *updated = Some(Instant::now());
         }
-        app.updates.failing.set(desks.values().map(|(desk, _)| desk.failing).max().unwrap_or(0));
+        app.updates.failing.set(desks.iter().map(|(desk, _)| desk.failing).max().unwrap_or(0));
         result
     }
 }

@@ -25,6 +25,7 @@ use crate::columns::{Columns, Shared};
 use crate::error::Fault;
 use crate::owner::{Command, Database};
 use crate::rows::{kind_name, of, price_kind_name};
+use crate::touched::Touched;
 use crate::{BATCH_ROWS_MAX, StoreError};
 
 /// What became of a batch.
@@ -36,6 +37,8 @@ pub struct Appended {
     pub already_there: u64,
     /// Checkpoints deleted because new rows belong to a time they cover.
     pub checkpoints_dropped: u64,
+    /// The earliest of the new rows that a ledger is made of.
+    pub touched: Touched,
 }
 
 /// Stores a batch.
@@ -62,6 +65,9 @@ impl Command for Append {
             let stale = std::mem::replace(&mut piece.stale, Stale::None);
             let new = insert_new(&transaction, piece)?;
             appended.inserted += new.rows;
+            if let Some(earliest) = new.earliest {
+                appended.touched = appended.touched.and(stale.touched(earliest));
+            }
             if let Some(stale) = new.earliest.and_then(|time| stale.checkpoints(time)) {
                 let sql = format!("DELETE FROM checkpoints WHERE {} AND {stale}", of(&self.instrument));
                 appended.checkpoints_dropped += transaction.execute(&sql, [])? as u64;
@@ -114,6 +120,17 @@ impl Stale {
             Self::Trades => Some(format!("time > {earliest}")),
             Self::Samples => Some(format!("time >= {earliest} - interval_ms // 10")),
             Self::None => None,
+        }
+    }
+
+    /// The same for a ledger that is at work.
+    fn touched(&self, earliest: i64) -> Touched {
+        let earliest = Some(UnixMs(earliest));
+        match self {
+            Self::Bars { .. } => Touched { klines: earliest, ..Touched::default() },
+            Self::Trades => Touched { trades: earliest, ..Touched::default() },
+            Self::Samples => Touched { open_interest: earliest, ..Touched::default() },
+            Self::None => Touched::default(),
         }
     }
 }

@@ -50,6 +50,80 @@ impl Command for Instruments {
     }
 }
 
+/// When an instrument's first bar of a length opened.
+pub(crate) struct FirstBar {
+    pub(crate) instrument: Instrument,
+    pub(crate) interval: Interval,
+}
+
+impl Command for FirstBar {
+    type Answer = Option<UnixMs>;
+    const NAME: &'static str = "first bar";
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        let sql = format!(
+            "SELECT min(open_time) FROM klines WHERE {} AND kind = 'last' AND interval_ms = {}",
+            of(&self.instrument),
+            self.interval.ms(),
+        );
+        Ok(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
+    }
+}
+
+/// How far each kind of an instrument's data goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Opening time of the newest kline of trades.
+    pub kline: Option<UnixMs>,
+    /// Opening time of the newest kline of the mark price.
+    pub mark_kline: Option<UnixMs>,
+    /// The newest trade: its id and time.
+    pub trade: Option<(i64, UnixMs)>,
+    /// Time of the newest tick of the mark price.
+    pub mark_price: Option<UnixMs>,
+    /// Time of the newest sample of open interest.
+    pub open_interest: Option<UnixMs>,
+    /// Time of the newest funding payment.
+    pub funding: Option<UnixMs>,
+    /// Time of the newest realised liquidation.
+    pub liquidation: Option<UnixMs>,
+}
+
+/// How far an instrument's data goes, kind by kind.
+pub(crate) struct ReachOf {
+    pub(crate) instrument: Instrument,
+    pub(crate) interval: Interval,
+}
+
+impl Command for ReachOf {
+    type Answer = Reach;
+    const NAME: &'static str = "reach";
+
+    fn run(self, database: &Database) -> Result<Reach, Fault> {
+        let key = of(&self.instrument);
+        let newest = |sql: String| -> Result<Option<UnixMs>, Fault> {
+            Ok(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
+        };
+        let kline = |kind: &str| {
+            newest(format!(
+                "SELECT max(open_time) FROM klines WHERE {key} AND kind = '{kind}' AND interval_ms = {}",
+                self.interval.ms(),
+            ))
+        };
+        let point = |table: &str| newest(format!("SELECT max(time) FROM {table} WHERE {key}"));
+        let trade = format!("SELECT id, time FROM trades WHERE {key} ORDER BY id DESC");
+        Ok(Reach {
+            kline: kline("last")?,
+            mark_kline: kline("mark")?,
+            trade: read_first(&database.connection, &trade, |row| Ok((row.whole(0)?, row.time(1)?)))?,
+            mark_price: point("mark_prices")?,
+            open_interest: point("open_interest")?,
+            funding: point("funding")?,
+            liquidation: point("liquidations")?,
+        })
+    }
+}
+
 /// How far an instrument's data goes.
 pub(crate) struct Newest {
     pub(crate) instrument: Instrument,

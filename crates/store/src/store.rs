@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::append::{Append, Appended};
 use crate::bars::{Candles, Klines};
 use crate::batch::Batch;
-use crate::catalogue::{InstrumentSpan, Instruments, Newest};
+use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, Newest, Reach, ReachOf};
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{Counters, Tally};
 use crate::owner::{Command, Job, Message, Owner, Posted};
@@ -92,6 +92,16 @@ impl Store {
     /// Every instrument that has klines of trades, by name, with its finest interval.
     pub fn instruments(&self) -> Ask<Vec<InstrumentSpan>> {
         self.ask(Instruments)
+    }
+
+    /// When the first kline of trades of a length opened; `None` without any.
+    pub fn first_bar(&self, instrument: &Instrument, interval: Interval) -> Ask<Option<UnixMs>> {
+        self.ask(FirstBar { instrument: instrument.clone(), interval })
+    }
+
+    /// How far each kind of data of an instrument goes; klines are those of a length.
+    pub fn reach(&self, instrument: &Instrument, interval: Interval) -> Ask<Reach> {
+        self.ask(ReachOf { instrument: instrument.clone(), interval })
     }
 
     /// Klines that opened at or after `from` and closed at or before `to`, oldest first.

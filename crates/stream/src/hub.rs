@@ -1,6 +1,6 @@
 //! All boards that are served, each in a slot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ pub struct HubSettings {
 #[derive(Debug)]
 pub struct Hub {
     slots: BTreeMap<String, Arc<BoardSlot>>,
+    /// Names that are served, but that nobody has to be told of while nobody uses them.
+    second_names: BTreeSet<String>,
     settings: HubSettings,
     bells: Arc<Bells>,
     /// What all sessions count.
@@ -34,7 +36,19 @@ impl Hub {
             .into_iter()
             .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells))))
             .collect();
-        Self { slots, settings, bells, metrics }
+        Self { slots, second_names: BTreeSet::new(), settings, bells, metrics }
+    }
+
+    /// With empty boards for further names, of symbols that have another name already: they are left out of lists
+    /// until somebody follows them.
+    #[must_use]
+    pub fn with_second_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        for name in names {
+            let slot = Arc::new(BoardSlot::new(name.clone(), &self.metrics, &self.bells));
+            self.slots.insert(name.clone(), slot);
+            self.second_names.insert(name);
+        }
+        self
     }
 
     /// The slot of a symbol; `None` when it is not served.
@@ -52,10 +66,17 @@ impl Hub {
         &self.bells
     }
 
+    /// The slots that lists show.
+    pub fn listed(&self) -> impl Iterator<Item = &Arc<BoardSlot>> {
+        let shown =
+            |slot: &&Arc<BoardSlot>| !self.second_names.contains(slot.symbol()) || slot.subscriptions() > 0;
+        self.slots().filter(shown)
+    }
+
     /// The text for a symbol that is not served.
     #[must_use]
     pub fn unknown_symbol(&self, symbol: &str) -> String {
-        let valid: Vec<&str> = self.slots.keys().map(String::as_str).collect();
+        let valid: Vec<&str> = self.listed().map(|slot| slot.symbol()).collect();
         let named: String = symbol.chars().take(40).collect();
         format!("Symbol '{named}' not supported. Valid: {}", valid.join(", "))
     }

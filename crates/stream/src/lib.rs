@@ -36,5 +36,5 @@ pub use reader::{ClientMessage, FrameReader, ReadError};
 pub use session::{Connection, serve_socket};
 pub use sessions::{Place, Sessions};
 pub use settings::SessionSettings;
-pub use slot::{BoardSlot, Standing, StateMessage};
+pub use slot::{BoardSlot, SourceStanding, Standing, StateMessage};
 pub use view::{View, ViewError};

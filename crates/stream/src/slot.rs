@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Price, UnixMs};
-use liqheat_wire::{FeedState, Mode, Position, ServerMessage, StateHash, format_time};
+use liqheat_wire::{FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time};
 use tokio::time::Instant;
 
 use crate::board::{Board, BoardUpdate};
@@ -23,6 +23,17 @@ pub struct Standing {
     /// In a word.
     pub state: FeedState,
     /// Time of the newest market event, if there was one.
+    pub as_of: Option<UnixMs>,
+}
+
+/// How one venue behind a symbol stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceStanding {
+    /// Which venue.
+    pub venue: &'static str,
+    /// In a word.
+    pub state: &'static str,
+    /// Time of its newest market event, if there was one.
     pub as_of: Option<UnixMs>,
 }
 
@@ -73,6 +84,10 @@ struct Inner {
     board: Option<Board>,
     changed: Instant,
     standing: Standing,
+    /// The venues behind it, where it is followed live.
+    sources: Vec<SourceStanding>,
+    /// Rises when a word in either changes.
+    standing_change: u64,
     frames: Frames,
     /// The status message of now.
     status: Option<Bytes>,
@@ -87,6 +102,8 @@ impl BoardSlot {
             board: None,
             changed: Instant::now(),
             standing: Standing { state: FeedState::WarmingUp, as_of: None },
+            sources: Vec::new(),
+            standing_change: 0,
             frames: Frames::default(),
             status: None,
         };
@@ -133,16 +150,36 @@ impl BoardSlot {
 
     /// Says how the data stands; followers are told when the word changed.
     pub fn set_standing(&self, state: FeedState, as_of: Option<UnixMs>) {
+        self.stand(state, as_of, None);
+    }
+
+    /// As [`BoardSlot::set_standing`], with every venue behind it.
+    pub fn set_standing_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStanding>) {
+        self.stand(state, as_of, Some(sources));
+    }
+
+    fn stand(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStanding>>) {
+        let words = |sources: &[SourceStanding]| -> Vec<_> {
+            sources.iter().map(|source| (source.venue, source.state)).collect()
+        };
         let changed = {
             let mut inner = self.lock();
-            let changed = inner.standing.state != state;
+            let sources = sources.unwrap_or_else(|| inner.sources.clone());
+            let changed = inner.standing.state != state || words(&inner.sources) != words(&sources);
             inner.standing = Standing { state, as_of: inner.standing.as_of.max(as_of) };
+            inner.sources = sources;
+            inner.standing_change += u64::from(changed);
             inner.status = None;
             changed
         };
         if changed {
             self.followers.tell();
         }
+    }
+
+    /// Rises when a word of the standing changes.
+    pub(crate) fn standing_change(&self) -> u64 {
+        self.lock().standing_change
     }
 
     /// How the data stands.
@@ -289,14 +326,21 @@ impl BoardSlot {
     pub(crate) fn status_frame(&self) -> Bytes {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let (standing, board) = (inner.standing, &inner.board);
+        let (standing, board, sources) = (inner.standing, &inner.board, &inner.sources);
         let made = inner.status.get_or_insert_with(|| {
             let as_of = standing.as_of.map(format_time);
+            let source = |source: &SourceStanding| SourceMessage {
+                venue: source.venue,
+                state: source.state,
+                as_of: source.as_of.map(format_time),
+            };
+            let sources: Vec<SourceMessage<'_>> = sources.iter().map(source).collect();
             let message = ServerMessage::Status {
                 symbol: &self.symbol,
                 state: standing.state,
                 as_of: as_of.as_deref(),
                 seq: board.as_ref().map_or(0, Board::seq),
+                sources: &sources,
             };
             frame::text(&message.to_json())
         });

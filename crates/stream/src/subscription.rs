@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_wire::{FeedState, Mode, Position};
+use liqheat_wire::{Mode, Position};
 use tokio::time::Instant;
 
 use crate::credit::{Credit, InFlight};
@@ -28,7 +28,7 @@ pub(crate) struct Subscription {
     status_due: bool,
     last_sent: Option<Instant>,
     last_status: Instant,
-    told: FeedState,
+    told: u64,
     credit: Credit,
 }
 
@@ -58,7 +58,7 @@ impl Subscription {
     pub(crate) fn new(slot: Arc<BoardSlot>, wish: Wish, tick: Duration, now: Instant) -> Self {
         let shortest = if wish.form.mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
         let clamped = |seconds: f64| Duration::from_secs_f64(seconds.clamp(shortest, INTERVAL_S.1));
-        let told = slot.standing().state;
+        let told = slot.standing_change();
         Self {
             slot,
             form: wish.form,
@@ -159,12 +159,12 @@ impl Subscription {
 
     /// Whether a status is due: the word changed, or nothing was said for long.
     pub(crate) fn take_status(&mut self, now: Instant, heartbeat: Duration) -> bool {
-        let state = self.slot.standing().state;
+        let change = self.slot.standing_change();
         let is_due = std::mem::take(&mut self.status_due) || now >= self.last_status + heartbeat;
-        if state == self.told && !is_due {
+        if change == self.told && !is_due {
             return false;
         }
-        self.told = state;
+        self.told = change;
         self.last_status = now;
         true
     }

@@ -1,4 +1,5 @@
-//! For tests only: the built program as a child process, files for it to load, simple HTTP, a WebSocket viewer, recorded data.
+//! For tests only: the built program as a child process, files for it to load, simple HTTP, a WebSocket viewer, a
+//! stand-in exchange, recorded data.
 //!
 //! Nothing here sleeps for a fixed time: everything waits for an event (a line of the log, a frame, the end of a
 //! process) and panics with what it saw when [`PATIENCE`] is over. Steps that fail panic: that is what a test is.
@@ -7,6 +8,7 @@
 
 mod archive;
 mod data;
+pub mod exchange;
 mod http;
 mod program;
 pub mod token;

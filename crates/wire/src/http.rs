@@ -141,14 +141,16 @@ pub struct SymbolsBody {
 pub struct SymbolRow {
     /// Its name.
     pub symbol: String,
-    /// Where it trades.
+    /// Where it trades; `all` where it is the sum of several venues.
     pub venue: String,
-    /// Length of its bars.
+    /// The venues in it; `SYMBOL@venue` is each of them alone.
+    pub venues: Vec<&'static str>,
+    /// Length of its bars; the longest, where venues differ.
     pub interval: String,
-    /// Opening time of the first bar, ms.
-    pub first: i64,
-    /// Closing time of the last bar shown, ms.
-    pub last: i64,
+    /// Opening time of the first bar, ms; `null` before there is one.
+    pub first: Option<i64>,
+    /// Time of the newest market event shown, ms; `null` before there is one.
+    pub last: Option<i64>,
     /// Height of a bin; `null` before the first state.
     pub base_bin: Option<Decimal>,
     /// How its data stands.
@@ -175,6 +177,8 @@ pub struct LiquidationsBody {
 pub struct LiquidationRow {
     /// RFC 3339.
     pub timestamp: String,
+    /// Where it happened.
+    pub venue: &'static str,
     /// `long` when a long was liquidated.
     pub side: &'static str,
     /// Reported price.
@@ -238,6 +242,87 @@ pub struct StatsBody {
     pub invariants_broken: u64,
     /// Position of each board.
     pub boards: BTreeMap<String, BoardStats>,
+    /// Live venues; absent where nothing is followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveStats>,
+}
+
+/// What is followed live, and how it gets into the database.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LiveStats {
+    /// One a venue.
+    pub sources: Vec<SourceStats>,
+    /// On the way into the database.
+    pub writer: WriterStats,
+    /// The newest stretches of data that could not be had, oldest first.
+    pub gaps: Vec<String>,
+}
+
+/// A venue.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceStats {
+    /// Which one.
+    pub venue: &'static str,
+    /// `connecting`, `live`, `lagging`, `stale` or `down`: the worst of its streams that must not be silent.
+    pub state: &'static str,
+    /// Data of the past is still being fetched.
+    pub filling: bool,
+    /// Connections that bring data now.
+    pub connections: u32,
+    /// Connections opened again after one was lost.
+    pub reconnects: u64,
+    /// Connections replaced because of their age.
+    pub rollovers: u64,
+    /// Frames that came.
+    pub frames: u64,
+    /// Frames that were not understood or could not be true.
+    pub refused: u64,
+    /// Events that came more than once.
+    pub repeated: u64,
+    /// Holes that were filled.
+    pub holes_filled: u64,
+    /// Stretches that could not be filled.
+    pub gaps: u64,
+    /// The venue's clock minus ours, ms.
+    pub skew_ms: Option<i64>,
+    /// Weight of requests used in the running minute.
+    pub weight_used: u32,
+    /// Weight allowed a minute.
+    pub weight_limit: u32,
+    /// The venue wants no request before this moment, RFC 3339.
+    pub paused_until: Option<String>,
+    /// The last thing that went wrong, in words.
+    pub trouble: Option<String>,
+    /// Every stream of every symbol.
+    pub streams: Vec<StreamStats>,
+}
+
+/// One stream of one symbol.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StreamStats {
+    /// Which symbol.
+    pub symbol: String,
+    /// Which stream.
+    pub stream: &'static str,
+    /// `connecting`, `live`, `lagging`, `stale` or `down`.
+    pub state: &'static str,
+    /// The newest moment it told of, RFC 3339.
+    pub as_of: Option<String>,
+    /// Events that came.
+    pub events: u64,
+}
+
+/// On the way into the database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WriterStats {
+    /// Events that wait to be stored.
+    pub waiting: u64,
+    /// Events stored since the start.
+    pub stored: u64,
+    /// Attempts in a row that failed.
+    pub failing: u64,
+    /// Why the last one failed.
+    pub trouble: Option<String>,
 }
 
 /// Where a board stands.

@@ -23,9 +23,9 @@ pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};
 pub use hash::{Cell, StateHash};
 pub use http::{
     BoardStats, CandleRow, ErrorBody, GridJson, HealthBody, KlinesBody, LevelRow, LevelsBody, LiquidationRow,
-    LiquidationsBody, PriceRange, StatsBody, SymbolRow, SymbolsBody, TimeseriesBody, TimeseriesMeta,
-    TimeseriesRow,
+    LiquidationsBody, LiveStats, PriceRange, SourceStats, StatsBody, StreamStats, SymbolRow, SymbolsBody,
+    TimeseriesBody, TimeseriesMeta, TimeseriesRow, WriterStats,
 };
 pub use number::Decimal;
-pub use server::{LevelMessage, ServerMessage, StateData};
+pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData};
 pub use time::{TimeError, format_time, parse_time};

@@ -28,6 +28,18 @@ pub struct StateData {
     pub positions_consumed: u64,
 }
 
+/// How one venue behind a symbol stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceMessage<'a> {
+    /// Which venue.
+    pub venue: &'a str,
+    /// `connecting`, `live`, `lagging`, `stale` or `down`.
+    pub state: &'a str,
+    /// Time of its newest market event, RFC 3339; absent before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+}
+
 /// A message of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -75,6 +87,9 @@ pub enum ServerMessage<'a> {
         as_of: Option<&'a str>,
         /// The current change number.
         seq: u64,
+        /// How each venue behind it stands; absent where nothing is followed live.
+        #[serde(skip_serializing_if = "<[SourceMessage<'_>]>::is_empty")]
+        sources: &'a [SourceMessage<'a>],
     },
     /// Something the client should know.
     Warning {
@@ -151,8 +166,22 @@ mod tests {
                     state: FeedState::WarmingUp,
                     as_of: Some("t"),
                     seq: 1,
+                    sources: &[],
                 },
                 r#"{"type":"status","symbol":"BTCUSDT","state":"warming_up","as_of":"t","seq":1}"#,
+            ),
+            (
+                ServerMessage::Status {
+                    symbol: "BTCUSDT",
+                    state: FeedState::Degraded,
+                    as_of: None,
+                    seq: 1,
+                    sources: &[
+                        SourceMessage { venue: "binance", state: "live", as_of: Some("t".into()) },
+                        SourceMessage { venue: "okx", state: "down", as_of: None },
+                    ],
+                },
+                r#"{"type":"status","symbol":"BTCUSDT","state":"degraded","seq":1,"sources":[{"venue":"binance","state":"live","as_of":"t"},{"venue":"okx","state":"down"}]}"#,
             ),
             (
                 ServerMessage::Warning { code: WarningCode::SlowConsumer, message: "m", dropped_messages: 3 },

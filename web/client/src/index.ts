@@ -13,6 +13,7 @@ export type {
     HeatmapData,
     Level,
     SnapshotFrame,
+    SourceStanding,
     StatusFrame,
     SubscribeOptions,
     WarningFrame,

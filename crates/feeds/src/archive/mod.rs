@@ -32,4 +32,5 @@ pub use family::Family;
 pub(crate) use fields::start_of_date;
 pub use read::{ReadOptions, read, read_source};
 pub use report::{FileError, FileReport, Note, Refusal, Refused};
+pub(crate) use rows::whole_hour;
 pub use rows::{Batch, Rows};

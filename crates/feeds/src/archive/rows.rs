@@ -281,7 +281,7 @@ impl Row for Funding {
 
 /// Funding is due at whole hours. `calc_time` is some milliseconds late, other sources print the hour itself:
 /// both must give one payment, not two.
-fn whole_hour(time: UnixMs) -> UnixMs {
+pub(crate) fn whole_hour(time: UnixMs) -> UnixMs {
     const HOUR_MS: i64 = 3_600_000;
     const JITTER_MS_MAX: i64 = 60_000;
     let nearest = time.plus(HOUR_MS / 2).floor_to(HOUR_MS);

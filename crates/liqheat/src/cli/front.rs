@@ -17,7 +17,7 @@ pub(crate) struct Front {
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Symbols to serve, separated by commas; all by default.
+    /// Symbols to serve, separated by commas: BTCUSDT is all venues together, BTCUSDT@okx one; all by default.
     #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', value_name = "SYMBOLS")]
     pub(crate) symbols: Vec<String>,
     /// Open a browser when the server is up.

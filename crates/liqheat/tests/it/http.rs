@@ -38,7 +38,7 @@ fn symbols_candles_and_health() {
     assert!((0.0..=1.0).contains(&seen_share.as_f64().unwrap()), "{symbols}");
     let expected = json!({
         "symbols": [{
-            "symbol": "BTCUSDT", "venue": "binance", "interval": "5m", "first": START, "last": END,
+            "symbol": "BTCUSDT", "venue": "binance", "venues": ["binance"], "interval": "5m", "first": START, "last": END,
             "base_bin": 100, "state": "stale", "simulated": false, "seen_share": seen_share,
         }],
         "simulated": false, "speed": 1.0,
@@ -384,9 +384,8 @@ fn liquidations_that_really_happened() {
     crate::support::load(&db, &[file]);
     let server = server("serve").arg("--db").arg(db).serve();
     let ask = |more: &str| server.get(&format!("/v1/liquidations?symbol=BTCUSDT{more}")).json();
-    let first =
-        json!({"timestamp": at(ms), "side": "long", "price": 100_020.9, "quantity": 1.5, "usd": 150_031});
-    let second = json!({"timestamp": at(ms + 60_000), "side": "short", "price": 100_425, "quantity": 7, "usd": 702_975});
+    let first = json!({"timestamp": at(ms), "venue": "binance", "side": "long", "price": 100_020.9, "quantity": 1.5, "usd": 150_031});
+    let second = json!({"timestamp": at(ms + 60_000), "venue": "binance", "side": "short", "price": 100_425, "quantity": 7, "usd": 702_975});
     let day = "&start_time=2025-08-25&end_time=2025-08-26";
     assert_eq!(ask(day), json!({"symbol": "BTCUSDT", "data": [first, second]}));
     assert_eq!(ask(&format!("{day}&limit=1"))["data"], json!([second]), "the newest");

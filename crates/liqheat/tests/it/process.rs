@@ -146,7 +146,7 @@ fn databases_that_cannot_be_used_are_named() {
 fn a_configuration_file_gives_defaults() {
     let (folder, db) = loaded(1);
     let text = format!(
-        "listen = '127.0.0.1:0'\ndb = '{}'\nws_update_interval = 0.5\nsymbols = ['BTCUSDT']\nlog_format = 'json'\n",
+        "listen = '127.0.0.1:0'\ndb = '{}'\nws_update_interval = 0.5\nsymbols = ['BTCUSDT']\noffline = true\nlog_format = 'json'\n",
         db.display()
     );
     let config = folder.put("liqheat.toml", text);
@@ -190,7 +190,7 @@ fn a_configuration_that_is_wrong_is_refused_whole() {
 
 #[test]
 fn every_command_helps_with_examples() {
-    for command in ["", "demo", "serve", "replay", "ingest", "bench"] {
+    for command in ["", "demo", "serve", "replay", "record", "doctor", "ingest", "bench"] {
         let help = liqheat(command).args("--help").run();
         assert_eq!(help.code, Some(0), "{command}");
         assert!(
@@ -215,6 +215,7 @@ fn every_setting_is_also_a_variable() {
         .env("LIQHEAT_LISTEN", "127.0.0.1:0")
         .env("LIQHEAT_DB", &db)
         .env("LIQHEAT_SYMBOLS", "BTCUSDT")
+        .env("LIQHEAT_OFFLINE", "true")
         .env("LIQHEAT_LOG_FORMAT", "json")
         .env("WS_UPDATE_INTERVAL", "0.5")
         .serve();

@@ -220,7 +220,7 @@ fn what_cannot_be_played_is_said() {
     assert!(backwards.contains("must be earlier than"), "{backwards}");
     let empty = refused("replay", &folder.path("empty.duckdb"));
     assert!(empty.contains("empty.duckdb") && empty.contains("liqheat ingest"), "{empty}");
-    let symbol = refused("serve --symbols ETHUSDT", &db);
+    let symbol = refused("serve --offline --symbols ETHUSDT", &db);
     assert!(symbol.contains("'ETHUSDT'") && symbol.contains("BTCUSDT"), "{symbol}");
     let nonsense = server("replay --from soon").args("--db").arg(&db).run();
     assert_eq!(nonsense.code, Some(2), "{}", nonsense.err);

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use liqheat_wire::HealthBody;
 
 use crate::app::App;
+use crate::live::{self, Blame};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -20,22 +21,28 @@ pub(super) async fn live() -> Json<HealthBody> {
 
 /// Always 200, with the reasons when something is not well.
 pub(super) async fn health(State(app): State<Arc<App>>) -> Json<HealthBody> {
-    Json(body(&app))
+    Json(body(&reasons(&app)))
 }
 
-/// 200 when all is well, else 503 with the reasons.
+/// 503 with the reasons when the server should get no traffic, else 200; what is less than well is told then, too.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<HealthBody>) {
-    let body = body(&app);
-    let status = if body.reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(body))
+    let reasons = reasons(&app);
+    let blocked = reasons.iter().any(|blame| blame.blocks);
+    let status = if blocked { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(body(&reasons)))
 }
 
-fn body(app: &App) -> HealthBody {
-    let reasons = reasons(app);
+fn body(reasons: &[Blame]) -> HealthBody {
+    let reasons: Vec<String> = reasons.iter().map(|blame| blame.reason.clone()).collect();
     HealthBody { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons, version: VERSION }
 }
 
-fn reasons(app: &App) -> Vec<String> {
+fn reasons(app: &App) -> Vec<Blame> {
+    let own = faults(app).into_iter().map(|reason| Blame { reason, blocks: true });
+    own.chain(app.live.iter().flat_map(|live| live::trouble(app, live))).collect()
+}
+
+fn faults(app: &App) -> Vec<String> {
     let mut reasons = Vec::new();
     if app.is_stopping() {
         reasons.push("the server is stopping".to_owned());
@@ -54,7 +61,7 @@ fn reasons(app: &App) -> Vec<String> {
         reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
     }
     if app.settings.ws_enabled {
-        let waiting = app.symbols.values().filter(|symbol| symbol.view().is_none());
+        let waiting = app.listed().filter(|symbol| symbol.view().is_none());
         reasons.extend(waiting.map(|symbol| format!("{} has no state yet", symbol.name)));
     }
     reasons

@@ -1,21 +1,25 @@
 //! `GET /liquidations/heatmap-timeseries`: the levels at the end of every interval, optionally under other
 //! leverage weights, computed by running the ledger over the stored bars.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::{Ledger, LeverageWeights, Params, Tip};
-use liqheat_wire::{LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time};
+use liqheat_wire::{
+    Cell, LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time,
+};
 
 use super::query::Query;
 use super::refusal::Refusal;
 use super::symbol_of;
+use crate::aggregate::{common_bin, sum_cells};
 use crate::app::App;
 use crate::bars::BarReader;
 use crate::engine::{ledger_before, whole_usd};
-use crate::symbol::ServedSymbol;
+use crate::symbol::{Part, ServedSymbol};
 
 const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
 /// Rows in one answer.
@@ -47,17 +51,20 @@ pub(super) async fn timeseries(
     let turn = app.history_turns.acquire().await;
     let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
 
-    let complete = app.clock.now().plus(-symbol.settle_ms());
-    let (mut ledger, from) = starting_ledger(&app, symbol, weights, start).await?;
-    let mut rows = Rows::new(start, interval.ms(), bin);
-    let reader = BarReader::of(symbol, &app.store);
-    reader
-        .run(&mut ledger, from, end.min(complete), |ledger, bar, step| match step {
-            None => rows.before(ledger, bar.close_time),
-            Some(step) => rows.count(bar.close_time, step.created, step.consumed),
-        })
-        .await?;
-    rows.finish(&ledger, end.min(complete));
+    let mut rows = Rows::default();
+    for part in &symbol.parts {
+        let complete = app.clock.now().plus(-part.settle_ms());
+        let (mut ledger, from) = starting_ledger(&app, part, weights.clone(), start).await?;
+        let mut of_part = PartRows::new(start, interval.ms(), bin, &mut rows);
+        let reader = BarReader::of(part, &app.store);
+        reader
+            .run(&mut ledger, from, end.min(complete), |ledger, bar, step| match step {
+                None => of_part.before(ledger, bar.close_time),
+                Some(step) => of_part.count(bar.close_time, step.created, step.consumed),
+            })
+            .await?;
+        of_part.finish(&ledger, end.min(complete));
+    }
     if rows.levels > LEVELS_MAX {
         let detail =
             format!("more than {LEVELS_MAX} levels; ask for a shorter time or a larger price_bin_size");
@@ -86,38 +93,55 @@ fn parse_weights(text: &str) -> Result<LeverageWeights, Refusal> {
 
 async fn starting_ledger(
     app: &App,
-    symbol: &ServedSymbol,
+    part: &Part,
     weights: Option<LeverageWeights>,
     start: UnixMs,
 ) -> Result<(Ledger, UnixMs), Refusal> {
     match weights {
-        None => Ok(ledger_before(symbol, &app.store, start).await?),
+        None => Ok(ledger_before(part, &app.store, start).await?),
         Some(weights) => {
-            let params: Params = symbol.params.with_weights(weights);
-            let from = start.plus(-WARM_UP_MS).max(symbol.first_bar).floor_to(symbol.interval.ms());
-            Ok((Ledger::new(params, symbol.tiers.clone()), from))
+            let params: Params = part.params.with_weights(weights);
+            let warm_up = start.plus(-WARM_UP_MS);
+            let from = warm_up.max(part.first_bar().unwrap_or(warm_up)).floor_to(part.interval.ms());
+            Ok((Ledger::new(params, part.tiers.clone()), from))
         }
     }
 }
 
-/// The rows of an answer: the ledger as it stood at the end of each interval.
+/// The rows of an answer, by the end of their interval.
+#[derive(Default)]
 struct Rows {
+    by_end: BTreeMap<UnixMs, Row>,
+    /// Levels in all rows; beyond the limit no more are taken, for the answer is refused anyway.
+    levels: usize,
+}
+
+/// One row: the sum of the ledgers as they stood.
+#[derive(Default)]
+struct Row {
+    /// Levels of each ledger, in bins of its own height.
+    cells: Vec<Cell>,
+    bins: Vec<Price>,
+    created: u64,
+    consumed: u64,
+}
+
+/// What one ledger adds to the rows.
+struct PartRows<'a> {
+    rows: &'a mut Rows,
     start: UnixMs,
     interval_ms: i64,
     bin: Option<Price>,
-    rows: Vec<TimeseriesRow>,
-    /// Levels in all rows; beyond the limit no more are taken, for the answer is refused anyway.
-    levels: usize,
     /// End of the interval whose row comes next.
     next: UnixMs,
     created: u64,
     consumed: u64,
 }
 
-impl Rows {
-    fn new(start: UnixMs, interval_ms: i64, bin: Option<Price>) -> Self {
+impl<'a> PartRows<'a> {
+    fn new(start: UnixMs, interval_ms: i64, bin: Option<Price>, rows: &'a mut Rows) -> Self {
         let next = start.floor_to(interval_ms).plus(interval_ms);
-        Self { start, interval_ms, bin, rows: Vec::new(), levels: 0, next, created: 0, consumed: 0 }
+        Self { rows, start, interval_ms, bin, next, created: 0, consumed: 0 }
     }
 
     /// A bar is about to be applied: intervals that ended before its close show what stood until now.
@@ -147,44 +171,66 @@ impl Rows {
         // Before the first bar, and long after the last one, nothing is known.
         let known =
             ledger.as_of().is_some_and(|as_of| at.since(as_of) <= ledger.params().values().gap_ms_max);
-        let wanted = known && self.levels <= LEVELS_MAX;
+        let wanted = known && self.rows.levels <= LEVELS_MAX;
         let Some(bin) = self.bin.or_else(|| ledger.base_bin()).filter(|_| wanted) else {
             return;
         };
         const WHOLE: Tip = None;
-        let levels = ledger.levels(bin, WHOLE).into_iter().map(|level| LevelMessage {
-            price: level.price.into(),
-            long_density: whole_usd(level.long_usd),
-            short_density: whole_usd(level.short_usd),
+        let cells = ledger.levels(bin, WHOLE).into_iter().map(|level| Cell {
+            price: level.price,
+            long_usd: whole_usd(level.long_usd),
+            short_usd: whole_usd(level.short_usd),
         });
-        let levels: Vec<_> = levels.filter(|level| level.long_density + level.short_density > 0).collect();
-        self.levels += levels.len();
-        self.rows.push(TimeseriesRow {
-            timestamp: format_time(at),
-            levels,
-            positions_created: std::mem::take(&mut self.created),
-            positions_consumed: std::mem::take(&mut self.consumed),
-        });
+        let row = self.rows.by_end.entry(at).or_default();
+        let before = row.cells.len();
+        row.cells.extend(cells.filter(|cell| !cell.is_empty()));
+        self.rows.levels += row.cells.len() - before;
+        row.bins.push(bin);
+        row.created += std::mem::take(&mut self.created);
+        row.consumed += std::mem::take(&mut self.consumed);
     }
+}
 
-    fn into_body(self, symbol: &ServedSymbol, start: UnixMs, end: UnixMs, interval: &str) -> TimeseriesBody {
-        let prices = || self.rows.iter().flat_map(|row| row.levels.iter().map(|level| level.price));
-        let price_range = PriceRange { min: prices().min(), max: prices().max() };
-        let sum = |side: fn(&LevelMessage) -> u64| {
-            self.rows.last().map_or(0, |row| row.levels.iter().map(side).sum())
+impl Row {
+    fn told(self, at: UnixMs) -> TimeseriesRow {
+        // A single ledger's levels are in order already; those of several are added up in bins that hold all.
+        let cells = match self.bins.len() {
+            1 => self.cells,
+            _ => sum_cells(&self.cells, common_bin(self.bins)),
         };
+        let level = |cell: &Cell| LevelMessage {
+            price: cell.price.into(),
+            long_density: cell.long_usd,
+            short_density: cell.short_usd,
+        };
+        TimeseriesRow {
+            timestamp: format_time(at),
+            levels: cells.iter().map(level).collect(),
+            positions_created: self.created,
+            positions_consumed: self.consumed,
+        }
+    }
+}
+
+impl Rows {
+    fn into_body(self, symbol: &ServedSymbol, start: UnixMs, end: UnixMs, interval: &str) -> TimeseriesBody {
+        let rows: Vec<TimeseriesRow> = self.by_end.into_iter().map(|(at, row)| row.told(at)).collect();
+        let prices = || rows.iter().flat_map(|row| row.levels.iter().map(|level| level.price));
+        let price_range = PriceRange { min: prices().min(), max: prices().max() };
+        let sum =
+            |side: fn(&LevelMessage) -> u64| rows.last().map_or(0, |row| row.levels.iter().map(side).sum());
         let meta = TimeseriesMeta {
             symbol: symbol.name.clone(),
             start_time: format_time(start),
             end_time: format_time(end),
             interval: interval.to_owned(),
-            total_snapshots: self.rows.len(),
+            total_snapshots: rows.len(),
             price_range,
             total_long_volume: sum(|level| level.long_density),
             total_short_volume: sum(|level| level.short_density),
-            total_consumed: self.rows.iter().map(|row| row.positions_consumed).sum(),
+            total_consumed: rows.iter().map(|row| row.positions_consumed).sum(),
         };
-        TimeseriesBody { data: self.rows, meta }
+        TimeseriesBody { data: rows, meta }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::whole_usd;
 use crate::history::{ChartRange, GridRequest, HistoryError, paint};
 use crate::http::symbols::leverage_of;
 use crate::packed;
-use crate::symbol::{LedgerView, ServedSymbol};
+use crate::symbol::{ServedSymbol, SymbolView};
 
 const COLUMNS_MAX: usize = 4_000;
 
@@ -76,6 +76,7 @@ async fn body(app: &App, symbol: &ServedSymbol, request: GridRequest) -> Result<
     }
     let grid = paint(app, symbol, &view, request).await.map_err(|error| match error {
         HistoryError::Store(error) => error.into(),
+        HistoryError::NoLedger => Refusal::unavailable(error.to_string()),
         HistoryError::Grid(error) => {
             Refusal::bad(format!("{error}; ask for a larger 'bin' or fewer 'columns'"))
         }
@@ -97,15 +98,15 @@ fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid) -> Bytes 
     Bytes::from(if request.packed { packed::pack(&body) } else { body })
 }
 
-fn header_of(app: &App, symbol: &ServedSymbol, view: &LedgerView, grid: &HistoryGrid) -> GridHeader {
+fn header_of(app: &App, symbol: &ServedSymbol, view: &SymbolView, grid: &HistoryGrid) -> GridHeader {
     let spec = &grid.spec;
-    let classes = symbol.params.values().weights.classes();
+    let classes = symbol.classes();
     let leverages =
         classes.iter().take(grid.classes.len()).map(|(leverage, _)| leverage_of(*leverage)).collect();
     let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
     GridHeader {
         symbol: symbol.name.clone(),
-        venue: symbol.instrument.venue.to_string(),
+        venue: symbol.venue().to_owned(),
         epoch: view.epoch.clone(),
         as_of: view.as_of.0,
         start: spec.start.0,

@@ -11,11 +11,12 @@ use liqheat_wire::{LevelRow, LevelsBody};
 use super::query::Query;
 use super::refusal::Refusal;
 use super::{symbol_of, view_of};
+use crate::aggregate::sum_by_leverage;
 use crate::app::App;
 use crate::bars::BarReader;
 use crate::engine::whole_usd;
 use crate::history::ChartRange;
-use crate::symbol::{LedgerView, ServedSymbol};
+use crate::symbol::SymbolView;
 
 /// Name and version of the model, told with every answer.
 const MODEL: &str = "two-sided ledger";
@@ -32,7 +33,7 @@ pub(super) async fn levels(State(app): State<Arc<App>>, query: Query) -> Result<
                     ChartRange::names()
                 ))
             })?;
-            opened_within(&app, symbol, &view, range).await?
+            opened_within(&app, &view, range).await?
         }
     };
     Ok(Json(LevelsBody {
@@ -47,20 +48,23 @@ pub(super) async fn levels(State(app): State<Arc<App>>, query: Query) -> Result<
 /// Only positions that were opened within the last stretch of time: a ledger that has seen nothing else.
 async fn opened_within(
     app: &App,
-    symbol: &ServedSymbol,
-    view: &LedgerView,
+    view: &SymbolView,
     range: ChartRange,
 ) -> Result<Vec<LeverageLevel>, Refusal> {
     let turn = app.history_turns.acquire().await;
     let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
-    let reader = BarReader::of(symbol, &app.store);
-    let mut ledger = Ledger::new(symbol.params.clone(), symbol.tiers.clone());
-    let from = view.cursor.plus(-range.ms()).max(symbol.first_bar);
-    reader.run(&mut ledger, from, view.cursor, |_, _, _| {}).await?;
-    Ok(ledger.seen_levels_by_leverage(view.base_bin, view.tip))
+    let mut levels = Vec::new();
+    for (part, of_part) in &view.ledgers {
+        let mut ledger = Ledger::new(part.params.clone(), part.tiers.clone());
+        let back = of_part.cursor.plus(-range.ms());
+        let from = back.max(part.first_bar().unwrap_or(back));
+        BarReader::of(part, &app.store).run(&mut ledger, from, of_part.cursor, |_, _, _| {}).await?;
+        levels.extend(ledger.seen_levels_by_leverage(of_part.base_bin, of_part.tip));
+    }
+    Ok(sum_by_leverage(&levels, view.base_bin))
 }
 
-fn rows(levels: &[LeverageLevel], side: Side, view: &LedgerView) -> Vec<LevelRow> {
+fn rows(levels: &[LeverageLevel], side: Side, view: &SymbolView) -> Vec<LevelRow> {
     let middle = Price::from_units(view.base_bin.units() / 2);
     let mut rows: Vec<LevelRow> = levels
         .iter()

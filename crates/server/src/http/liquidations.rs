@@ -1,4 +1,4 @@
-//! `GET /v1/liquidations`: what really happened, one by one or summed by interval.
+//! `GET /v1/liquidations`: what really happened, one by one or summed by interval and venue.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -26,19 +26,30 @@ pub(super) async fn liquidations(
     let end = query.time_or("end_time", now)?.min(now);
     let start = query.time_or("start_time", end.plus(-DAY_MS))?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
-    let (store, instrument) = (&app.store, &symbol.instrument);
-    let rows = match query.get("interval") {
-        None => store.liquidations(instrument, start, end, limit).await?,
+    let interval = match query.get("interval") {
+        None => None,
         Some(_) => {
             let names: Vec<&str> = Interval::names().collect();
-            let interval = query.interval_or(&names, "")?;
-            store.liquidation_sums(instrument, interval, start, end, limit).await?
+            Some(query.interval_or(&names, "")?)
         }
     };
-    let data = rows
+    let mut rows = Vec::new();
+    for part in &symbol.parts {
+        let (store, instrument) = (&app.store, &part.instrument);
+        let of_part = match interval {
+            None => store.liquidations(instrument, start, end, limit).await?,
+            Some(interval) => store.liquidation_sums(instrument, interval, start, end, limit).await?,
+        };
+        rows.extend(of_part.into_iter().map(|row| (instrument.venue, row)));
+    }
+    // Of each venue the newest are here, so the newest of all are, too.
+    rows.sort_by_key(|(_, row)| row.time);
+    let newest = rows.len().saturating_sub(limit.get());
+    let data = rows[newest..]
         .iter()
-        .map(|row| LiquidationRow {
+        .map(|(venue, row)| LiquidationRow {
             timestamp: format_time(row.time),
+            venue: venue.name(),
             side: row.side.name(),
             price: row.price.into(),
             quantity: row.qty.into(),

@@ -30,7 +30,7 @@ use liqheat_wire::format_time;
 use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
-use crate::symbol::{LedgerView, ServedSymbol};
+use crate::symbol::{ServedSymbol, SymbolView};
 pub(crate) use client::is_trusted;
 use query::Query;
 use refusal::Refusal;
@@ -77,15 +77,18 @@ fn symbol_of<'a>(app: &'a App, query: &Query) -> Result<&'a Arc<ServedSymbol>, R
 }
 
 /// The newest view of a symbol, or why there is none yet.
-async fn view_of(app: &App, symbol: &ServedSymbol) -> Result<Arc<LedgerView>, Refusal> {
+async fn view_of(app: &App, symbol: &ServedSymbol) -> Result<Arc<SymbolView>, Refusal> {
     if let Some(on_demand) = &app.on_demand {
-        on_demand.refresh(app, &symbol.name).await?;
+        on_demand.refresh(app, symbol).await?;
     }
     symbol.view().ok_or_else(|| {
-        let first = format_time(symbol.first_bar);
-        Refusal::unavailable(format!(
-            "no state of {} yet: its klines begin at {first}, and the model needs open interest (metrics files) with them",
-            symbol.name
-        ))
+        let name = &symbol.name;
+        Refusal::unavailable(match symbol.first_bar() {
+            Some(first) => format!(
+                "no state of {name} yet: its klines begin at {}, and the model needs open interest (metrics files) with them",
+                format_time(first)
+            ),
+            None => format!("no state of {name} yet: nothing of it has been received so far; see /ready"),
+        })
     })
 }

@@ -1,17 +1,22 @@
 //! `GET /prices/klines`: candles, aggregated from the stored bars.
+//!
+//! Candles of several venues show the prices of one, the venue whose price is shown now (where it has none, the
+//! next one's by open interest), and the volume of all.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use liqheat_market::Interval;
+use liqheat_market::{Interval, Kline, Qty, UnixMs};
 use liqheat_wire::{CandleRow, KlinesBody, format_time};
 
 use super::query::Query;
 use super::refusal::Refusal;
 use super::symbol_of;
 use crate::app::App;
+use crate::symbol::{Part, ServedSymbol};
 
 const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(500).unwrap();
 const LIMIT_MAX: usize = 5_000;
@@ -21,16 +26,28 @@ pub(super) async fn klines(State(app): State<Arc<App>>, query: Query) -> Result<
     let names: Vec<&str> = Interval::names().collect();
     let interval = query.interval_or(&names, "5m")?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
-    if interval < symbol.interval {
-        let stored = symbol.interval;
+    if interval < symbol.interval() {
+        let stored = symbol.interval();
         return Err(Refusal::bad(format!(
             "{} is stored in bars of {stored}; ask for {stored} or longer",
             symbol.name
         )));
     }
-    let candles = app.store.candles(&symbol.instrument, interval, app.clock.now(), limit).await?;
+    let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
+    for part in by_stock(symbol) {
+        for candle in app.store.candles(&part.instrument, interval, app.clock.now(), limit).await? {
+            let of_all =
+                candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
+            // A volume with an unknown part is unknown.
+            let sum =
+                of_all.volume.zip(candle.volume).map(|(all, one)| all.units().saturating_add(one.units()));
+            of_all.volume = sum.map(Qty::from_units);
+        }
+    }
+    let newest = candles.len().saturating_sub(limit.get());
     let data: Vec<CandleRow> = candles
-        .iter()
+        .values()
+        .skip(newest)
         .map(|candle| CandleRow {
             timestamp: format_time(candle.open_time),
             open: candle.open.into(),
@@ -46,4 +63,15 @@ pub(super) async fn klines(State(app): State<Arc<App>>, query: Query) -> Result<
         count: data.len(),
         data,
     }))
+}
+
+/// The symbol's ledgers, the one with the most open interest first.
+fn by_stock(symbol: &ServedSymbol) -> Vec<Arc<Part>> {
+    let leading = symbol.view();
+    let mut parts: Vec<Arc<Part>> =
+        leading.iter().flat_map(|view| view.ledgers.iter().map(|(part, _)| Arc::clone(part))).collect();
+    let without_state = |part: &&Arc<Part>| !parts.iter().any(|other| Arc::ptr_eq(other, part));
+    let rest: Vec<Arc<Part>> = symbol.parts.iter().filter(without_state).cloned().collect();
+    parts.extend(rest);
+    parts
 }

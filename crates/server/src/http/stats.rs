@@ -11,14 +11,15 @@ use liqheat_wire::{BoardStats, StatsBody, format_time};
 
 use crate::app::App;
 use crate::clock::MarketClock;
+use crate::live;
 use crate::metrics::Rejected;
 
 pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
     let metrics = &app.hub.metrics;
     let second = MarketClock::wall_now().0.unsigned_abs() / 1_000;
-    let subscriptions = app.hub.slots().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
+    let subscriptions = app.hub.listed().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
     let slow_ever = app.hub.slots().map(|slot| metrics.slow_consumers_total(slot.symbol()));
-    let boards = app.hub.slots().filter_map(|slot| {
+    let boards = app.hub.listed().filter_map(|slot| {
         let standing = slot.standing();
         let stats = slot.with_board(|board| BoardStats {
             epoch: board.epoch().to_string(),
@@ -51,6 +52,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Json<StatsBody> {
         updates_failed: app.updates.failed.get(),
         invariants_broken: app.updates.invariants_broken.get(),
         boards: boards.collect(),
+        live: app.live.as_deref().map(live::stats),
     })
 }
 

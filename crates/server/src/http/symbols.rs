@@ -10,31 +10,26 @@ use liqheat_wire::{Decimal, FeedState, SymbolRow, SymbolsBody};
 use crate::app::App;
 
 pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
-    for symbol in app.symbols.values() {
+    for symbol in app.listed() {
         // Without a view the row says so; a failure is counted and in the log.
         let _ = super::view_of(&app, symbol).await;
     }
-    let rows = app.symbols.values().map(|symbol| {
+    let rows = app.listed().map(|symbol| {
+        let first = symbol.first_bar();
         let view = symbol.view();
         let view = view.as_deref();
         SymbolRow {
             symbol: symbol.name.clone(),
-            venue: symbol.instrument.venue.to_string(),
-            interval: symbol.interval.to_string(),
-            first: symbol.first_bar.0,
-            last: view.map_or(symbol.first_bar, |view| view.as_of).0,
+            venue: symbol.venue().to_owned(),
+            venues: symbol.venues().into_iter().map(Venue::name).collect(),
+            interval: symbol.interval().to_string(),
+            first: first.map(|first| first.0),
+            last: view.map(|view| view.as_of).or(first).map(|last| last.0),
             base_bin: view.map(|view| view.base_bin.into()),
             state: app.hub.slot(&symbol.name).map_or(FeedState::WarmingUp, |slot| slot.standing().state),
-            simulated: symbol.instrument.venue == Venue::Sim,
+            simulated: symbol.is_simulated(),
             seen_share: view.map_or(0.0, |view| view.seen_share),
-            leverages: symbol
-                .params
-                .values()
-                .weights
-                .classes()
-                .iter()
-                .map(|(leverage, _)| leverage_of(*leverage))
-                .collect(),
+            leverages: symbol.classes().iter().map(|(leverage, _)| leverage_of(*leverage)).collect(),
         }
     });
     Json(SymbolsBody { symbols: rows.collect(), simulated: app.is_simulated(), speed: app.speed })

@@ -36,7 +36,7 @@ impl Collector for Boards {
             None,
             MetricType::Gauge,
         )?;
-        for slot in self.0.slots() {
+        for slot in self.0.listed() {
             let now = slot.standing().state;
             for state in STATES {
                 let labels = [("symbol", slot.symbol()), ("state", state.name())];
@@ -45,7 +45,7 @@ impl Collector for Boards {
         }
         let mut gauge = |name, help, of: &dyn Fn(&liqheat_stream::BoardSlot) -> Option<f64>| {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for slot in self.0.slots() {
+            for slot in self.0.listed() {
                 if let Some(value) = of(slot) {
                     family.encode_family(&[("symbol", slot.symbol())])?.encode_gauge(&value)?;
                 }

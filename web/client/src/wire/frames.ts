@@ -53,6 +53,27 @@ export interface StatusFrame {
     state: FeedState;
     as_of: string | null;
     seq: number | null;
+    /** The venues behind the symbol, where markets are followed live. */
+    sources?: SourceStanding[];
+}
+
+/** How one venue behind a symbol stands. */
+export interface SourceStanding {
+    venue: string;
+    /** `connecting`, `live`, `lagging`, `stale` or `down`. */
+    state: string;
+    /** Time of its newest event; null before the first. */
+    as_of: string | null;
+}
+
+function sourcesOf(value: unknown): SourceStanding[] {
+    if (!Array.isArray(value)) return [];
+    return value.flatMap((source: unknown) => {
+        if (typeof source !== 'object' || source === null) return [];
+        const { venue, state, as_of } = source as Record<string, unknown>;
+        if (typeof venue !== 'string' || typeof state !== 'string') return [];
+        return [{ venue, state, as_of: typeof as_of === 'string' ? as_of : null }];
+    });
 }
 
 export interface WarningFrame {
@@ -179,12 +200,14 @@ export function parseFrame(message: string): Frame {
             return stateFrame(fields);
         case 'status': {
             const state = FEED_STATES.includes(text(fields.state)) ? (fields.state as FeedState) : 'degraded';
+            const sources = sourcesOf(fields.sources);
             return {
                 type: 'status',
                 symbol: text(fields.symbol),
                 state,
                 as_of: typeof fields.as_of === 'string' ? fields.as_of : null,
                 seq: typeof fields.seq === 'number' ? fields.seq : null,
+                ...(sources.length === 0 ? {} : { sources }),
             };
         }
         case 'warning':

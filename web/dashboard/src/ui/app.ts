@@ -1,5 +1,6 @@
 /** Puts the page together: what is chosen, what is loaded, and what is drawn when. */
 import { badgeOf } from '../model/freshness.ts';
+import { withSources } from '../model/sources.ts';
 import { formatAge, formatPrice, formatTime, priceDecimals } from '../model/format.ts';
 import { clusters } from '../model/quote.ts';
 import { available, fitting, RANGES } from '../model/ranges.ts';
@@ -421,10 +422,11 @@ export class App {
     #drawBadge(): void {
         const feed = this.#market.feed();
         const connection = this.#market.connection();
-        this.#header.badge(badgeOf({
+        const badge = badgeOf({
             connection, feed: feed.state, asOf: feed.asOf, heardAt: feed.heardAt,
             now: Date.now(), speed: this.#symbols?.speed ?? 1,
-        }));
+        });
+        this.#header.badge(withSources(badge, this.#market.sources(), Date.now()));
         const shown = this.#market.heat !== null;
         const seen = this.#market.heat?.header.seen_share ?? null;
         const { status } = connection;

@@ -4,7 +4,9 @@
  * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
-import { HeatmapWebSocket, type FeedState, type SnapshotFrame, type StatusChange } from 'liqheat-client';
+import {
+    HeatmapWebSocket, type FeedState, type SnapshotFrame, type SourceStanding, type StatusChange,
+} from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
 import { Heat } from '../model/heat.ts';
 import { candleInterval, intervalMs, rangeById, RANGES, type Range } from '../model/ranges.ts';
@@ -61,6 +63,7 @@ export class Market {
     #abort = new AbortController();
     #edge: LiveEdge | null = null;
     #corrections: Candle[] = [];
+    readonly #sources = new Map<string, readonly SourceStanding[]>();
     #epoch: string | undefined;
     #loadedAt = 0;
     #patched = false;
@@ -77,7 +80,10 @@ export class Market {
         this.#socket = new HeatmapWebSocket(api.socketUrl(), {
             onSnapshot: (frame) => this.#live(frame),
             onStatusChange: () => tell.statusChanged(),
-            onFeed: () => tell.statusChanged(),
+            onFeed: (frame) => {
+                this.#sources.set(frame.symbol, frame.sources ?? []);
+                tell.statusChanged();
+            },
         });
     }
 
@@ -132,6 +138,11 @@ export class Market {
         // Until the first heartbeat, what the list of symbols said.
         const listed = FEED_STATES.find((state) => state === this.#info?.state) ?? null;
         return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf };
+    }
+
+    /** The venues behind the symbol, as they were told last; none where nothing is followed live. */
+    sources(): readonly SourceStanding[] {
+        return this.#info === null ? [] : this.#sources.get(this.#info.symbol) ?? [];
     }
 
     edge(): LiveEdge | null {

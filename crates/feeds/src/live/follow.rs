@@ -1,0 +1,778 @@
+//! One venue: its lines, its requests, and the intake of every contract, on one task.
+//!
+//! Sockets and requests work on tasks of their own and send what they have here, where alone it is decided what
+//! counts. What is missing is asked for, a few requests at a time; polls do not wait behind fills.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use liqheat_market::{Event, Instrument, Qty, UnixMs};
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::budget::Budget;
+use super::health::Health;
+use super::intake::{Intake, Lost, Origin, Row, Verdict};
+use super::line::Line;
+use super::rest::{FetchError, Fetched, Rest};
+use super::socket::Word;
+use super::{Delivery, Gap, Known, LiveSettings, LiveStatus};
+use crate::venues::{Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, TradeIds, Want};
+
+/// Words from the lines that wait; when it is full, sockets are not read.
+const WORDS_WAITING: usize = 64;
+/// Events are handed on together, so often, or when there are so many.
+const HAND_ON: Duration = Duration::from_millis(100);
+const HAND_ON_MIN: Duration = Duration::from_millis(5);
+const EVENTS_HELD_MAX: usize = 4_096;
+/// Requests under way: for the past, and for the present.
+const FILLS_MAX: usize = 2;
+const POLLS_MAX: usize = 4;
+/// Other than its contracts' open interest a venue is asked for its clock and for funding, in market time.
+const CLOCK_EVERY_MS: i64 = 600_000;
+const FUNDING_EVERY_MS: i64 = 600_000;
+/// Without a sample for so long the history of open interest is asked for.
+const STOCK_HOLE_MS: i64 = 600_000;
+const RETRY_MIN_MS: i64 = 5_000;
+const RETRY_MAX_MS: i64 = 60_000;
+/// One line of the log for what goes wrong again and again.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// What a request is for; of each at most one is under way for a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Job {
+    Clock,
+    Poll,
+    Row(Row),
+    StockHistory,
+    Funding,
+}
+
+impl Job {
+    const fn is_fill(self) -> bool {
+        matches!(self, Self::Row(_) | Self::StockHistory | Self::Funding)
+    }
+
+    const fn stream(self) -> Option<StreamKind> {
+        match self {
+            Self::Clock => None,
+            Self::Poll | Self::StockHistory => Some(StreamKind::OpenInterest),
+            Self::Row(row) => Some(row.stream()),
+            Self::Funding => Some(StreamKind::Funding),
+        }
+    }
+}
+
+/// When a job of a contract is due next, and how it went.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    under_way: bool,
+    not_before: UnixMs,
+    failures: u32,
+    /// What is left of a job of several pages.
+    rest: Option<Want>,
+    /// What was asked for as a whole, and what came of it so far.
+    whole: Option<Want>,
+    events: u64,
+    times: Option<(UnixMs, UnixMs)>,
+}
+
+/// One contract followed.
+struct Followed {
+    contract: Contract,
+    instrument: Instrument,
+    intake: Intake,
+    turns: BTreeMap<Job, Turn>,
+    held: Vec<Event>,
+    /// Time between polls now.
+    poll_ms: i64,
+    /// The history of open interest is asked for from here on.
+    stock_from: Option<UnixMs>,
+    /// Funding is known up to here.
+    funding_from: UnixMs,
+    /// The line was cut after the trade of this moment, and ids do not tell what is missing since.
+    trades_lost: Option<UnixMs>,
+    last_poll: Option<Event>,
+}
+
+/// The venue's task.
+pub(super) struct Follow {
+    exchange: &'static dyn Exchange,
+    habits: Habits,
+    settings: Arc<LiveSettings>,
+    rest: Rest,
+    contracts: Vec<Followed>,
+    /// Place of each line's first contract.
+    line_offsets: Vec<usize>,
+    deliveries: mpsc::Sender<Delivery>,
+    fetches: JoinSet<(usize, Job, Want, Result<Fetched, FetchError>)>,
+    fills: usize,
+    polls: usize,
+    held: usize,
+    /// What is to be said beside events.
+    stated: Vec<Delivery>,
+    health: Health,
+    logged: Option<Instant>,
+    /// Where the search for the next job goes on, so that no contract is passed over.
+    cursor: usize,
+    /// Something may be started: time passed, or a request came back.
+    has_room: bool,
+}
+
+/// What a venue is followed with.
+pub(super) struct Start {
+    pub(super) exchange: &'static dyn Exchange,
+    pub(super) habits: Habits,
+    pub(super) contracts: Vec<Contract>,
+    pub(super) socket_base: String,
+    pub(super) rest_base: String,
+    pub(super) settings: Arc<LiveSettings>,
+    pub(super) known: BTreeMap<Instrument, Known>,
+    pub(super) deliveries: mpsc::Sender<Delivery>,
+    pub(super) status: Arc<watch::Sender<Arc<LiveStatus>>>,
+    /// Its place in the status.
+    pub(super) place: usize,
+}
+
+/// Follows a venue until told to stop, or until nobody takes deliveries any more.
+///
+/// # Errors
+/// When one of its tasks panicked.
+pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<(), JoinError> {
+    let settings = Arc::clone(&start.settings);
+    let budget = Budget::new(start.habits.weight_per_minute, settings.budget_share);
+    let rest = Rest::new(
+        start.exchange,
+        &start.rest_base,
+        budget,
+        settings.clock,
+        settings.timeout,
+        settings.recorder.clone(),
+    );
+    let mut health = Health::new(&start);
+    let sizes = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        sizes = sizes(&rest, &start, &mut health) => sizes,
+    };
+    for contract in &mut start.contracts {
+        // A venue that tells sizes and not this one does not have it. Nothing it says of it would be right: of size
+        // zero, nothing is taken.
+        match sizes.get(&contract.name) {
+            Some(size) => contract.size = *size,
+            None if sizes.is_empty() => {}
+            None => {
+                let name = &contract.name;
+                warn!(venue = %start.exchange.venue(), symbol = %contract.symbol, "there is no contract {name}");
+                health.trouble(format!("there is no contract {name}"));
+                contract.size = Qty::from_units(0);
+            }
+        }
+    }
+    let (words, mut heard) = mpsc::channel(WORDS_WAITING);
+    let connections = Arc::new(AtomicU64::new(1));
+    let (mut lines, mut line_offsets) = (JoinSet::new(), Vec::new());
+    let lines_stop = stop.child_token();
+    let per_line = start.habits.contracts_per_connection.max(1);
+    for (number, chunk) in start.contracts.chunks(per_line).enumerate() {
+        line_offsets.push(number * per_line);
+        let line = Line {
+            number,
+            exchange: start.exchange,
+            roster: Roster::new(chunk.to_vec()),
+            habits: start.habits.clone(),
+            socket_base: start.socket_base.clone(),
+            clock: settings.clock,
+            timeout: settings.timeout,
+            reconnect: (settings.reconnect_min, settings.reconnect_max),
+            recorder: settings.recorder.clone(),
+            words: words.clone(),
+            connections: Arc::clone(&connections),
+        };
+        lines.spawn(line.run(lines_stop.clone()));
+    }
+    drop(words);
+    let mut follow = Follow::new(start, rest, line_offsets, health);
+    let outcome = follow.run(&mut heard, &mut lines, &stop).await;
+    // Lines may be waiting for room: nobody will make it.
+    heard.close();
+    drop(heard);
+    lines_stop.cancel();
+    follow.fetches.shutdown().await;
+    while let Some(ended) = lines.join_next().await {
+        ended??;
+    }
+    outcome
+}
+
+/// Sizes of contracts, where the venue has such; asked for until it answers.
+async fn sizes(rest: &Rest, start: &Start, health: &mut Health) -> BTreeMap<String, Qty> {
+    let Some(any) = start.contracts.first() else { return BTreeMap::new() };
+    let mut pause = RETRY_MIN_MS;
+    loop {
+        match rest.fetch(any, &Want::Contracts).await {
+            Ok(fetched) => return fetched.page.sizes.into_iter().collect(),
+            Err(FetchError::NotOffered) => return BTreeMap::new(),
+            Err(error) => {
+                health.trouble(format!("contracts: {error}"));
+                health.publish(start.settings.clock.now(), &mut rest.budget(), true);
+                let wait = Duration::from_millis(pause.unsigned_abs());
+                tokio::time::sleep(start.settings.clock.real(wait)).await;
+                pause = (pause * 2).min(RETRY_MAX_MS);
+            }
+        }
+    }
+}
+
+impl Follow {
+    fn new(start: Start, rest: Rest, line_offsets: Vec<usize>, health: Health) -> Self {
+        let now = start.settings.clock.now();
+        let back = |time: Duration| now.plus(-(time.as_millis() as i64));
+        let (fill_klines, fill_stock) = (start.settings.fill_klines, start.settings.fill_open_interest);
+        let mut contracts = Vec::with_capacity(start.contracts.len());
+        for contract in start.contracts {
+            let instrument = Instrument::new(start.exchange.venue(), contract.symbol.clone());
+            let known = start.known.get(&instrument).copied().unwrap_or_default();
+            let trades_max = start.settings.fill_trades_max;
+            let after = |time: Option<UnixMs>, oldest: UnixMs| time.map_or(oldest, |t| t.plus(1).max(oldest));
+            let history = Want::OpenInterestHistory { from: back(fill_stock), to: now };
+            // Where there is no history, what was never known is no loss.
+            let asks_history =
+                known.open_interest.is_some() || start.exchange.request(&contract, &history).is_some();
+            contracts.push(Followed {
+                intake: Intake::new(&start.habits, &known, fill_klines, trades_max, now),
+                instrument,
+                contract,
+                turns: BTreeMap::new(),
+                held: Vec::new(),
+                poll_ms: 0,
+                stock_from: asks_history.then(|| after(known.open_interest, back(fill_stock))),
+                trades_lost: None,
+                funding_from: after(known.funding, back(fill_klines)),
+                last_poll: None,
+            });
+        }
+        Self {
+            exchange: start.exchange,
+            habits: start.habits,
+            settings: start.settings,
+            rest,
+            contracts,
+            line_offsets,
+            deliveries: start.deliveries,
+            fetches: JoinSet::new(),
+            fills: 0,
+            polls: 0,
+            held: 0,
+            stated: Vec::new(),
+            health,
+            logged: None,
+            cursor: 0,
+            has_room: true,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        heard: &mut mpsc::Receiver<Word>,
+        lines: &mut JoinSet<Result<(), JoinError>>,
+        stop: &CancellationToken,
+    ) -> Result<(), JoinError> {
+        let every = self.settings.clock.real(HAND_ON).max(HAND_ON_MIN);
+        let mut hand_on = tokio::time::interval(every.min(HAND_ON));
+        hand_on.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => {
+                    // What came is handed on, if somebody takes it soon.
+                    let _ = tokio::time::timeout(Duration::from_secs(1), self.hand_on()).await;
+                    return Ok(());
+                }
+                () = self.deliveries.closed() => return Ok(()),
+                Some(ended) = lines.join_next() => {
+                    ended??;
+                }
+                Some(word) = heard.recv() => self.word(word),
+                Some(fetched) = self.fetches.join_next() => {
+                    let (at, job, want, result) = fetched?;
+                    self.has_room = true;
+                    for delivery in self.fetched(at, job, want, result) {
+                        if !self.deliver(delivery).await {
+                            return Ok(());
+                        }
+                    }
+                }
+                _ = hand_on.tick() => {
+                    self.has_room = true;
+                    if !self.hand_on().await {
+                        return Ok(());
+                    }
+                    let now = self.settings.clock.now();
+                    let filling = self.is_filling();
+                    self.health.publish(now, &mut self.rest.budget(), filling);
+                }
+            }
+            if self.held >= EVENTS_HELD_MAX && !self.hand_on().await {
+                return Ok(());
+            }
+            for delivery in std::mem::take(&mut self.stated) {
+                if !self.deliver(delivery).await {
+                    return Ok(());
+                }
+            }
+            if !std::mem::take(&mut self.has_room) {
+                continue;
+            }
+            for delivery in self.work() {
+                if !self.deliver(delivery).await {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Hands on what is held; false when nobody takes it any more.
+    async fn hand_on(&mut self) -> bool {
+        for followed in self.contracts.iter_mut().filter(|followed| !followed.held.is_empty()) {
+            let events = std::mem::take(&mut followed.held);
+            let instrument = followed.instrument.clone();
+            if self.deliveries.send(Delivery::Events { instrument, events }).await.is_err() {
+                return false;
+            }
+        }
+        self.held = 0;
+        true
+    }
+
+    async fn deliver(&mut self, delivery: Delivery) -> bool {
+        self.hand_on().await && self.deliveries.send(delivery).await.is_ok()
+    }
+
+    fn word(&mut self, word: Word) {
+        match word {
+            Word::Opened { line } => self.health.opened(line),
+            Word::Proved { line } => self.health.proved(line),
+            Word::RolledOver => self.health.status.rollovers += 1,
+            Word::Lost { line, why, last } => {
+                if last {
+                    self.log(&format!("connection lost: {why}"));
+                    self.trades_cut(line);
+                }
+                self.health.lost(line, why, last);
+            }
+            Word::Refused { why, frame } => self.refused(&why, &frame),
+            Word::Signals { line, connection, received, frames, signals } => {
+                self.health.status.frames += frames;
+                let offset = self.line_offsets.get(line).copied().unwrap_or(0);
+                for signal in signals {
+                    self.signal(offset, connection, received, signal);
+                }
+            }
+        }
+    }
+
+    fn signal(&mut self, offset: usize, connection: u64, received: UnixMs, signal: Signal) {
+        match signal {
+            Signal::Event { contract, event, sent } => {
+                let at = offset + contract;
+                let stream = StreamKind::of(&event);
+                if let Some(sent) =
+                    sent.filter(|_| stream == StreamKind::Mark || self.health.skew.ms().is_none())
+                {
+                    self.health.skew.heard(sent, received);
+                }
+                let stock_before = self.contracts.get(at).and_then(|followed| followed.intake.newest_stock());
+                let verdict = self.take(at, event, Origin::Socket(connection), received);
+                match event {
+                    Event::Trade(trade) => self.trades_resumed(at, trade.time, verdict),
+                    Event::OpenInterest(stock) => self.stock_resumed(at, stock_before, stock.time),
+                    _ => {}
+                }
+                match verdict {
+                    Verdict::Absurd(why) => self.refused(why, &format!("{event:?}")),
+                    Verdict::New | Verdict::Repeated => {
+                        let as_of = Some(event.known_at());
+                        let is_new = verdict == Verdict::New;
+                        self.health.heard(at, stream, received, sent.or(as_of), as_of, is_new);
+                    }
+                }
+            }
+            Signal::Alive { contract, stream, sent } => {
+                self.health.heard(offset + contract, stream, received, sent, sent, false);
+            }
+            Signal::Refused(why) => self.refused(&why, ""),
+            Signal::Acknowledged | Signal::Pong | Signal::Leaving(_) => {}
+        }
+    }
+
+    /// No connection brings the trades of this line.
+    fn trades_cut(&mut self, line: usize) {
+        if self.habits.trade_ids == TradeIds::Consecutive {
+            return;
+        }
+        let first = self.line_offsets.get(line).copied().unwrap_or(0);
+        let count = self.habits.contracts_per_connection.max(1);
+        for followed in self.contracts.iter_mut().skip(first).take(count) {
+            followed.trades_lost = followed.trades_lost.or(followed.intake.newest_trade());
+        }
+    }
+
+    /// The first trade after a cut: one that was there before closes the hole, as venues repeat some. With another
+    /// nobody can say what happened in between.
+    fn trades_resumed(&mut self, at: usize, time: UnixMs, verdict: Verdict) {
+        let Some(followed) = self.contracts.get_mut(at) else { return };
+        if matches!(verdict, Verdict::Absurd(_)) {
+            return;
+        }
+        let Some(from) = followed.trades_lost.take() else { return };
+        if verdict == Verdict::New && time > from {
+            let why = "the connection was lost, and ids of trades do not tell what is missing";
+            let gap = self.gap(at, StreamKind::Trades, from, time, why);
+            self.stated.extend(gap);
+        }
+    }
+
+    /// After a pause of the stream the history of open interest is asked for.
+    fn stock_resumed(&mut self, at: usize, before: Option<UnixMs>, time: UnixMs) {
+        let Some(followed) = self.contracts.get_mut(at) else { return };
+        if let Some(before) = before
+            && time.since(before) > STOCK_HOLE_MS
+            && followed.stock_from.is_none()
+        {
+            followed.stock_from = Some(before.plus(1));
+        }
+    }
+
+    /// The venue's time, given ours.
+    fn venue_time(&self, now: UnixMs) -> UnixMs {
+        now.plus(self.health.skew.ms().unwrap_or(0))
+    }
+
+    fn take(&mut self, at: usize, event: Event, origin: Origin, received: UnixMs) -> Verdict {
+        let now = self.venue_time(received);
+        let Some(followed) = self.contracts.get_mut(at) else { return Verdict::Repeated };
+        let before = followed.held.len();
+        let verdict = followed.intake.take(event, origin, now, &mut followed.held);
+        self.held += followed.held.len() - before;
+        if verdict == Verdict::Repeated && matches!(origin, Origin::Socket(_)) {
+            self.health.status.repeated += 1;
+        }
+        verdict
+    }
+
+    fn refused(&mut self, why: &str, frame: &str) {
+        self.health.status.refused += 1;
+        let so_far = self.health.status.refused;
+        self.log(&format!("refused, {so_far} so far: {why}: {frame}"));
+        self.health.trouble(format!("refused: {why}"));
+    }
+
+    /// The first time, and then once in a while.
+    fn log(&mut self, text: &str) {
+        let venue = self.exchange.venue();
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+            self.logged = Some(Instant::now());
+            warn!(%venue, "{text}");
+        } else {
+            debug!(%venue, "{text}");
+        }
+    }
+
+    /// Starts what is due; returns what had to be given up.
+    fn work(&mut self) -> Vec<Delivery> {
+        let local = self.settings.clock.now();
+        let now = self.venue_time(local);
+        let mut deliveries = Vec::new();
+        let count = self.contracts.len();
+        for step in 0..count {
+            let at = (self.cursor + step) % count;
+            self.contracts[at].intake.pass_time(now);
+            for job in Self::jobs(at) {
+                let has_room = if job.is_fill() { self.fills < FILLS_MAX } else { self.polls < POLLS_MAX };
+                let turn = self.contracts[at].turns.get(&job).copied().unwrap_or_default();
+                // Which minutes have ended is a question of the venue's clock.
+                let waits_for_clock = job.is_fill() && self.health.skew.ms().is_none();
+                if turn.under_way || turn.not_before > local || !has_room || waits_for_clock {
+                    continue;
+                }
+                let mut lost = Vec::new();
+                let want = self.wanted(at, job, now, &mut lost);
+                deliveries.extend(self.gaps(at, &lost, "it was too long to be fetched"));
+                if let Some(want) = want {
+                    deliveries.extend(self.fetch(at, job, want, local));
+                }
+            }
+        }
+        self.cursor = (self.cursor + 1) % count.max(1);
+        deliveries
+    }
+
+    /// The clock is asked for once for all contracts.
+    fn jobs(at: usize) -> impl Iterator<Item = Job> {
+        let clock = (at == 0).then_some(Job::Clock);
+        clock.into_iter().chain([
+            Job::Poll,
+            Job::Row(Row::Klines),
+            Job::Row(Row::MarkKlines),
+            Job::Row(Row::Trades),
+            Job::StockHistory,
+            Job::Funding,
+        ])
+    }
+
+    fn wanted(&mut self, at: usize, job: Job, now: UnixMs, lost: &mut Vec<Lost>) -> Option<Want> {
+        let followed = &mut self.contracts[at];
+        if let Some(rest) = followed.turns.get(&job).and_then(|turn| turn.rest) {
+            return Some(rest);
+        }
+        match job {
+            Job::Clock => Some(Want::Time),
+            Job::Poll => self.habits.poll_open_interest.map(|_| Want::OpenInterest),
+            Job::Row(row) => followed.intake.missing(row, now, lost),
+            Job::StockHistory => {
+                let from = followed.stock_from?;
+                (now.since(from) > STOCK_HOLE_MS).then_some(Want::OpenInterestHistory { from, to: now })
+            }
+            Job::Funding => Some(Want::Funding { from: followed.funding_from, to: now }),
+        }
+    }
+
+    /// Starts a request; returns what had to be given up because there is none.
+    fn fetch(&mut self, at: usize, job: Job, want: Want, local: UnixMs) -> Vec<Delivery> {
+        let followed = &mut self.contracts[at];
+        let turn = followed.turns.entry(job).or_default();
+        if self.exchange.request(&followed.contract, &want).is_none() {
+            // Polls are not asked for again soon; what is missing is given up whenever it is noticed.
+            if !job.is_fill() {
+                turn.not_before = local.plus(CLOCK_EVERY_MS);
+            }
+            return self.give_up(at, job, &want, "the venue does not keep it", local);
+        }
+        turn.under_way = true;
+        if turn.rest.is_none() {
+            turn.whole = Some(want);
+            (turn.events, turn.times) = (0, None);
+        }
+        *(if job.is_fill() { &mut self.fills } else { &mut self.polls }) += 1;
+        let (rest, contract) = (self.rest.clone(), followed.contract.clone());
+        self.fetches.spawn(async move {
+            let result = rest.fetch(&contract, &want).await;
+            (at, job, want, result)
+        });
+        Vec::new()
+    }
+
+    fn fetched(
+        &mut self,
+        at: usize,
+        job: Job,
+        want: Want,
+        result: Result<Fetched, FetchError>,
+    ) -> Vec<Delivery> {
+        *(if job.is_fill() { &mut self.fills } else { &mut self.polls }) -= 1;
+        let local = self.settings.clock.now();
+        let mut deliveries = Vec::new();
+        match result {
+            Ok(fetched) => {
+                self.health.answered();
+                let next = fetched.page.next;
+                let times = fetched.page.events.first().zip(fetched.page.events.last());
+                let times = times.map(|(first, last)| (first.known_at(), last.known_at()));
+                let brought = self.page(at, job, fetched);
+                let turn = self.contracts[at].turns.entry(job).or_default();
+                turn.under_way = false;
+                turn.failures = 0;
+                turn.events += brought;
+                turn.times = match (turn.times, times) {
+                    (Some((first, _)), Some((_, last))) => Some((first, last)),
+                    (before, now) => before.or(now),
+                };
+                turn.rest = next;
+                if next.is_none() {
+                    deliveries.extend(self.done(at, job, local));
+                }
+            }
+            Err(error) => {
+                let venue = self.exchange.venue();
+                let symbol = self.contracts[at].contract.symbol.clone();
+                self.log(&format!("{symbol}: {want}: {error}"));
+                debug!(%venue, %symbol, %want, %error, "request failed");
+                self.health.request_failed(format!("{want}: {error}"));
+                let turn = self.contracts[at].turns.entry(job).or_default();
+                turn.under_way = false;
+                turn.failures = turn.failures.saturating_add(1);
+                let pause = (RETRY_MIN_MS << turn.failures.min(5).saturating_sub(1)).min(RETRY_MAX_MS);
+                turn.not_before = local.plus(pause);
+                if !error.is_passing() {
+                    turn.rest = None;
+                    let whole = turn.whole.take().unwrap_or(want);
+                    if !matches!(job, Job::Row(_)) {
+                        turn.not_before = local.plus(CLOCK_EVERY_MS);
+                    }
+                    deliveries.extend(self.give_up(at, job, &whole, &error.to_string(), local));
+                }
+            }
+        }
+        deliveries
+    }
+
+    /// Takes the events of a page; returns how many were new.
+    fn page(&mut self, at: usize, job: Job, fetched: Fetched) -> u64 {
+        let Fetched { page, sent, received } = fetched;
+        if let Some(time) = page.time {
+            self.health.skew.measured(time, sent, received);
+            self.rest.set_skew(self.health.skew.ms().unwrap_or(0));
+        }
+        let mut brought = 0;
+        for event in page.events {
+            match self.take(at, event, Origin::Answer, received) {
+                Verdict::New => brought += 1,
+                Verdict::Repeated => {}
+                Verdict::Absurd(why) => self.refused(why, &format!("{event:?}")),
+            }
+            if job == Job::Poll {
+                self.polled(at, event, received);
+            }
+            // What is fetched of trades and klines says nothing about the life of their streams.
+            if job == Job::Funding {
+                let as_of = Some(event.known_at());
+                self.health.fetched(at, StreamKind::Funding, received, as_of);
+            }
+        }
+        brought
+    }
+
+    /// What does not change is asked for less often.
+    fn polled(&mut self, at: usize, event: Event, received: UnixMs) {
+        let (least, most) = self.poll_range();
+        let followed = &mut self.contracts[at];
+        let is_same = followed.last_poll == Some(event);
+        followed.poll_ms = if is_same { (followed.poll_ms * 3 / 2).clamp(least, most) } else { least };
+        let before = followed.last_poll.replace(event).map(|event| event.known_at());
+        // A pause in the polls is filled from the history.
+        let stock = event.known_at();
+        if let Some(before) = before
+            && stock.since(before) > STOCK_HOLE_MS
+            && followed.stock_from.is_none()
+        {
+            followed.stock_from = Some(before.plus(1));
+        }
+        let as_of = Some(stock);
+        self.health.heard(at, StreamKind::OpenInterest, received, as_of, as_of, !is_same);
+    }
+
+    /// Shortest and longest time between polls of a contract, so that all of them together take no more than
+    /// half of what may be used.
+    fn poll_range(&self) -> (i64, i64) {
+        let wanted = self.habits.poll_open_interest.unwrap_or_default().as_millis() as i64;
+        let most = (self.habits.poll_open_interest_max.as_millis() as i64).max(wanted);
+        let weight = f64::from(self.habits.weight_per_minute) * self.settings.budget_share / 2.0;
+        let affordable = (self.contracts.len() as f64 / weight.max(1.0) * 60_000.0) as i64;
+        (wanted.max(affordable), most.max(affordable))
+    }
+
+    /// Everything that was asked for came.
+    fn done(&mut self, at: usize, job: Job, local: UnixMs) -> Vec<Delivery> {
+        let (least, _) = self.poll_range();
+        let now = self.venue_time(local);
+        let followed = &mut self.contracts[at];
+        let poll_ms = followed.poll_ms.max(least);
+        let turn = followed.turns.entry(job).or_default();
+        let (whole, events, times) = (turn.whole.take(), turn.events, turn.times.take());
+        match job {
+            Job::Clock => turn.not_before = local.plus(CLOCK_EVERY_MS),
+            Job::Poll => turn.not_before = local.plus(poll_ms),
+            Job::Funding => {
+                turn.not_before = local.plus(FUNDING_EVERY_MS);
+                if let Some(newest) = followed.intake.newest_funding() {
+                    followed.funding_from = followed.funding_from.max(newest.plus(1));
+                }
+            }
+            Job::StockHistory => followed.stock_from = None,
+            // Not at once again: what the venue has not yet it has in a while.
+            Job::Row(_) => turn.not_before = local.plus(RETRY_MIN_MS),
+        }
+        let mut deliveries = Vec::new();
+        if let (Job::Row(_), Some(whole)) = (job, whole) {
+            let mut lost = Vec::new();
+            followed.intake.answered(&whole, now, &mut lost);
+            deliveries.extend(self.gaps(at, &lost, "the venue has it no more"));
+        }
+        let span = whole.as_ref().and_then(span).or(times);
+        if job.is_fill()
+            && events > 0
+            && let (Some(stream), Some((from, to))) = (job.stream(), span)
+        {
+            self.health.status.holes_filled += 1;
+            let instrument = self.contracts[at].instrument.clone();
+            info!(%instrument, stream = stream.name(), events, "filled");
+            deliveries.push(Delivery::Filled { instrument, stream, from, to, events });
+        }
+        deliveries
+    }
+
+    fn give_up(&mut self, at: usize, job: Job, want: &Want, why: &str, local: UnixMs) -> Vec<Delivery> {
+        let followed = &mut self.contracts[at];
+        match job {
+            Job::Row(_) => {
+                let mut lost = Vec::new();
+                followed.intake.refused(want, &mut lost);
+                self.gaps(at, &lost, why)
+            }
+            Job::StockHistory => {
+                followed.stock_from = None;
+                let (from, to) = span(want).unwrap_or((local, local));
+                self.gap(at, StreamKind::OpenInterest, from, to, why)
+            }
+            Job::Clock | Job::Poll | Job::Funding => Vec::new(),
+        }
+    }
+
+    fn gaps(&mut self, at: usize, lost: &[Lost], why: &str) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        for lost in lost {
+            let why = match lost.row {
+                Row::Trades => {
+                    let (first, last) = lost.numbers;
+                    format!("trades {first} to {last}: {why}")
+                }
+                Row::MarkKlines => format!("klines of the mark price: {why}"),
+                Row::Klines => why.to_owned(),
+            };
+            deliveries.extend(self.gap(at, lost.row.stream(), lost.from, lost.to, &why));
+        }
+        deliveries
+    }
+
+    fn gap(&mut self, at: usize, stream: StreamKind, from: UnixMs, to: UnixMs, why: &str) -> Vec<Delivery> {
+        self.health.status.gaps += 1;
+        let instrument = self.contracts[at].instrument.clone();
+        warn!(%instrument, stream = stream.name(), from = from.0, to = to.0, %why, "data is missing for good");
+        vec![Delivery::Gap(Gap { instrument, stream, from, to, why: why.to_owned() })]
+    }
+
+    /// Something of the past is still being fetched.
+    fn is_filling(&mut self) -> bool {
+        let recent = self.settings.clock.now().plus(-3 * LIVE_INTERVAL.ms());
+        self.contracts.iter_mut().any(|followed| {
+            let stock = followed.stock_from.is_some_and(|from| from < recent);
+            let row =
+                followed.turns.iter().any(|(job, turn)| matches!(job, Job::Row(_)) && turn.whole.is_some());
+            stock || (row && !followed.intake.is_whole())
+        })
+    }
+}
+
+/// From when to when a want reaches; for trades, whose times are not known, nothing is told but their ids.
+fn span(want: &Want) -> Option<(UnixMs, UnixMs)> {
+    match *want {
+        Want::Klines { from, to, .. }
+        | Want::OpenInterestHistory { from, to }
+        | Want::Funding { from, to } => Some((from, to)),
+        Want::Trades { .. } | Want::Time | Want::Contracts | Want::OpenInterest | Want::Tiers => None,
+    }
+}

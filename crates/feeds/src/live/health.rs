@@ -1,0 +1,226 @@
+//! What is known of each source, gathered for [`VenueStatus`] and published when it changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use liqheat_market::UnixMs;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::budget::Budget;
+use super::follow::Start;
+use super::skew::Skew;
+use super::status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+use crate::venues::{Habits, StreamKind};
+
+/// Data that was under way for longer is late.
+const LAG_MS: i64 = 5_000;
+/// Between two publications of numbers; a change of state is published at once.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+const KINDS: usize = StreamKind::ALL.len();
+
+/// A line's connection as it looks from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// Never worked yet, never failed.
+    New,
+    /// Open, no data yet.
+    Opened,
+    /// Brings data.
+    Proved,
+    /// Lost, or cannot be opened.
+    Lost,
+}
+
+/// The state of a venue while it is followed.
+pub(super) struct Health {
+    pub(super) status: VenueStatus,
+    pub(super) skew: Skew,
+    habits: Habits,
+    lines: Vec<Stand>,
+    per_line: usize,
+    /// Time on the way of the newest frame of each stream.
+    lags: Vec<i64>,
+    /// Whether the last request for each stream of the REST interface worked.
+    rest_works: Option<bool>,
+    sender: Arc<watch::Sender<Arc<LiveStatus>>>,
+    place: usize,
+    published: Option<Instant>,
+}
+
+impl Health {
+    pub(super) fn new(start: &Start) -> Self {
+        let mut streams = Vec::with_capacity(start.contracts.len() * KINDS);
+        for contract in &start.contracts {
+            for stream in StreamKind::ALL {
+                streams.push(StreamStatus {
+                    symbol: contract.symbol.clone(),
+                    stream,
+                    state: SourceState::Connecting,
+                    as_of: None,
+                    heard: None,
+                    events: 0,
+                });
+            }
+        }
+        let per_line = start.habits.contracts_per_connection.max(1);
+        Self {
+            lags: vec![0; streams.len()],
+            status: VenueStatus {
+                weight_limit: start.habits.weight_per_minute,
+                streams,
+                ..VenueStatus::new(start.exchange.venue())
+            },
+            skew: Skew::default(),
+            habits: start.habits.clone(),
+            lines: vec![Stand::New; start.contracts.len().div_ceil(per_line)],
+            per_line,
+            rest_works: None,
+            sender: Arc::clone(&start.status),
+            place: start.place,
+            published: None,
+        }
+    }
+
+    pub(super) fn opened(&mut self, line: usize) {
+        if let Some(stand) = self.lines.get_mut(line)
+            // One that was lost is lost until data comes.
+            && *stand == Stand::New
+        {
+            *stand = Stand::Opened;
+        }
+    }
+
+    pub(super) fn proved(&mut self, line: usize) {
+        if let Some(stand) = self.lines.get_mut(line) {
+            *stand = Stand::Proved;
+        }
+    }
+
+    pub(super) fn lost(&mut self, line: usize, why: String, last: bool) {
+        self.trouble(why);
+        self.status.reconnects += 1;
+        if last && let Some(stand) = self.lines.get_mut(line) {
+            *stand = Stand::Lost;
+        }
+    }
+
+    pub(super) fn trouble(&mut self, text: String) {
+        self.status.trouble = Some(text);
+    }
+
+    /// A stream spoke.
+    pub(super) fn heard(
+        &mut self,
+        contract: usize,
+        stream: StreamKind,
+        received: UnixMs,
+        sent: Option<UnixMs>,
+        as_of: Option<UnixMs>,
+        is_new: bool,
+    ) {
+        let at = contract * KINDS + stream as usize;
+        if let (Some(lag), Some(sent)) = (self.lags.get_mut(at), sent) {
+            *lag = received.plus(self.skew.ms().unwrap_or(0)).since(sent);
+        }
+        self.fetched(contract, stream, received, as_of);
+        if let Some(status) = self.status.streams.get_mut(at).filter(|_| is_new) {
+            status.events += 1;
+        }
+    }
+
+    /// An answer told something of a stream.
+    pub(super) fn fetched(
+        &mut self,
+        contract: usize,
+        stream: StreamKind,
+        received: UnixMs,
+        as_of: Option<UnixMs>,
+    ) {
+        if let Some(status) = self.status.streams.get_mut(contract * KINDS + stream as usize) {
+            status.as_of = status.as_of.max(as_of);
+            status.heard = status.heard.max(Some(received));
+        }
+    }
+
+    pub(super) fn answered(&mut self) {
+        self.rest_works = Some(true);
+    }
+
+    pub(super) fn request_failed(&mut self, why: String) {
+        self.rest_works = Some(false);
+        self.trouble(why);
+    }
+
+    /// Publishes what changed.
+    pub(super) fn publish(&mut self, now: UnixMs, budget: &mut Budget, filling: bool) {
+        let before = (self.status.state, self.status.filling, self.status.banned_until);
+        let mut changed = false;
+        for at in 0..self.status.streams.len() {
+            let state = self.state_of(at, now);
+            changed |= std::mem::replace(&mut self.status.streams[at].state, state) != state;
+        }
+        self.status.connections = self.lines.iter().filter(|stand| **stand == Stand::Proved).count() as u32;
+        self.status.skew_ms = self.skew.ms();
+        self.status.weight_used = budget.used(now);
+        self.status.banned_until = budget.banned_until(now);
+        self.status.filling = filling;
+        let matters = |status: &&StreamStatus| {
+            matches!(status.stream, StreamKind::Mark | StreamKind::Klines | StreamKind::Trades)
+        };
+        let worst = self.status.streams.iter().filter(matters).map(|status| status.state).max();
+        self.status.state = worst.unwrap_or_default();
+        if self.status.state == SourceState::Live {
+            self.status.trouble = self.status.trouble.take().filter(|_| self.rest_works == Some(false));
+        }
+        changed |= before != (self.status.state, self.status.filling, self.status.banned_until);
+        let is_due = self.published.is_none_or(|published| published.elapsed() >= PUBLISH_EVERY);
+        if changed || is_due {
+            self.published = Some(Instant::now());
+            let status = self.status.clone();
+            let place = self.place;
+            self.sender.send_modify(|all| {
+                if let Some(own) = Arc::make_mut(all).venues.get_mut(place) {
+                    *own = status;
+                }
+            });
+        }
+    }
+
+    fn state_of(&self, at: usize, now: UnixMs) -> SourceState {
+        let status = &self.status.streams[at];
+        let stand = self.lines.get(at / KINDS / self.per_line).copied().unwrap_or(Stand::New);
+        let is_polled = self.habits.poll_open_interest.is_some();
+        let by_request =
+            status.stream == StreamKind::Funding || (status.stream == StreamKind::OpenInterest && is_polled);
+        let without = if by_request {
+            match self.rest_works {
+                None => SourceState::Connecting,
+                Some(true) => SourceState::Stale,
+                Some(false) => SourceState::Down,
+            }
+        } else {
+            match stand {
+                Stand::New => SourceState::Connecting,
+                Stand::Opened if status.heard.is_none() => SourceState::Connecting,
+                Stand::Opened | Stand::Proved => SourceState::Stale,
+                Stand::Lost => SourceState::Down,
+            }
+        };
+        let Some(silence) = (self.habits.silence)(status.stream) else {
+            // Its silence means nothing: it is as its line is.
+            let works = if by_request { self.rest_works == Some(true) } else { stand == Stand::Proved };
+            return if works { SourceState::Live } else { without };
+        };
+        let Some(heard) = status.heard else {
+            return if without == SourceState::Down { SourceState::Down } else { SourceState::Connecting };
+        };
+        let is_silent = now.since(heard) > silence.as_millis() as i64;
+        match (stand, is_silent) {
+            (Stand::Lost, _) if !by_request => SourceState::Down,
+            (_, true) => without,
+            (_, false) if self.lags[at] > LAG_MS => SourceState::Lagging,
+            (_, false) => SourceState::Live,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Klines of the mark price from its ticks. Venues stream ticks but no such klines; a minute whose ticks came
+//! without a pause is one. A minute with a pause is not made up: its kline is fetched.
+
+use std::time::Duration;
+
+use liqheat_market::{Interval, Kline, KlineKind, MarkPrice, Price, UnixMs};
+
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    kline: Kline,
+    last_tick: UnixMs,
+    /// No pause so far.
+    whole: bool,
+}
+
+/// The minute that is running.
+#[derive(Debug)]
+pub(super) struct MarkMinutes {
+    interval: Interval,
+    /// The longest pause between two ticks that is none.
+    pause_ms: i64,
+    running: Option<Running>,
+}
+
+impl MarkMinutes {
+    pub(super) fn new(interval: Interval, pause: Duration) -> Self {
+        Self { interval, pause_ms: pause.as_millis() as i64, running: None }
+    }
+
+    /// Takes a tick, in order of time; gives the kline that it ended, if that was whole.
+    pub(super) fn take(&mut self, tick: MarkPrice) -> Option<Kline> {
+        let open_time = tick.time.floor_to(self.interval.ms());
+        match &mut self.running {
+            Some(running) if open_time == running.kline.open_time => {
+                if tick.time < running.last_tick {
+                    return None;
+                }
+                running.whole &= tick.time.since(running.last_tick) <= self.pause_ms;
+                running.last_tick = tick.time;
+                let kline = &mut running.kline;
+                kline.high = kline.high.max(tick.price);
+                kline.low = kline.low.min(tick.price);
+                kline.close = tick.price;
+                None
+            }
+            Some(running) if open_time < running.kline.open_time => None,
+            _ => {
+                // Without the tick before it nobody knows whether this is the first of its minute.
+                let follows = |before: Running| tick.time.since(before.last_tick) <= self.pause_ms;
+                let whole = self.running.is_some_and(follows);
+                let kline = self.kline(open_time, tick.price);
+                let ended = self.running.replace(Running { kline, last_tick: tick.time, whole })?;
+                (ended.whole && whole).then_some(ended.kline)
+            }
+        }
+    }
+
+    fn kline(&self, open_time: UnixMs, price: Price) -> Kline {
+        Kline {
+            kind: KlineKind::Mark,
+            interval: self.interval,
+            open_time,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume: None,
+            taker_buy_volume: None,
+            trades: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(second: i64, price: i64) -> MarkPrice {
+        MarkPrice { time: UnixMs(second * 1_000), price: Price::from_units(price) }
+    }
+
+    fn minutes() -> MarkMinutes {
+        MarkMinutes::new(Interval::M1, Duration::from_secs(5))
+    }
+
+    #[test]
+    fn a_minute_of_ticks_is_a_kline() {
+        let mut minutes = minutes();
+        for second in -1..60 {
+            let price = if second == 30 { 5 } else { 100 + second };
+            assert_eq!(minutes.take(tick(second, price)), None);
+        }
+        let kline = minutes.take(tick(60, 7)).unwrap();
+        let prices = [kline.open, kline.high, kline.low, kline.close].map(Price::units);
+        assert_eq!(prices, [100, 159, 5, 159]);
+        assert_eq!((kline.open_time, kline.kind, kline.volume), (UnixMs(0), KlineKind::Mark, None));
+    }
+
+    #[test]
+    fn a_pause_anywhere_spoils_it() {
+        for (from, to) in [(0, 10), (20, 30), (54, 60)] {
+            let mut minutes = minutes();
+            let mut ended = Vec::new();
+            for second in (-1..182).filter(|second| !(from..to).contains(second)) {
+                ended.extend(minutes.take(tick(second, 1)));
+            }
+            let open_times: Vec<i64> = ended.iter().map(|kline| kline.open_time.0).collect();
+            // A pause at the end of a minute leaves the beginning of the next in doubt.
+            let expected: &[i64] = if to == 60 { &[120_000] } else { &[60_000, 120_000] };
+            assert_eq!(open_times, expected, "{from}..{to}");
+        }
+    }
+
+    #[test]
+    fn the_minute_in_which_one_comes_is_not_whole() {
+        let mut minutes = minutes();
+        let ended: Vec<Kline> = (2..121).filter_map(|second| minutes.take(tick(second, 1))).collect();
+        assert_eq!(ended.len(), 1);
+        assert_eq!(ended[0].open_time, UnixMs(60_000));
+    }
+
+    #[test]
+    fn late_ticks_change_nothing() {
+        let mut minutes = minutes();
+        for second in -1..60 {
+            minutes.take(tick(second, 100));
+            minutes.take(tick(second - 1, 7));
+        }
+        assert_eq!(minutes.take(tick(60, 100)).unwrap().low, Price::from_units(100));
+    }
+}

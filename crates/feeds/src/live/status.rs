@@ -1,0 +1,124 @@
+//! The state of every source, as readers of `/ready`, the statistics and the metrics see it.
+
+use liqheat_market::{Symbol, UnixMs, Venue};
+
+use crate::venues::StreamKind;
+
+/// How a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum SourceState {
+    /// Nothing came yet.
+    #[default]
+    Connecting,
+    /// Data comes as it should.
+    Live,
+    /// Data comes, but late: it was sent a while before it arrived.
+    Lagging,
+    /// It was live and is silent for longer than it should be.
+    Stale,
+    /// The venue cannot be reached, or refuses.
+    Down,
+}
+
+impl SourceState {
+    /// As it is written in reports and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Live => "live",
+            Self::Lagging => "lagging",
+            Self::Stale => "stale",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// One stream of one contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamStatus {
+    /// Of which contract.
+    pub symbol: Symbol,
+    /// Which stream.
+    pub stream: StreamKind,
+    /// How it is.
+    pub state: SourceState,
+    /// The newest moment it told of, by the venue's clock.
+    pub as_of: Option<UnixMs>,
+    /// When it last spoke, by ours.
+    pub heard: Option<UnixMs>,
+    /// Events that came.
+    pub events: u64,
+}
+
+/// A venue with everything that is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VenueStatus {
+    /// Which one.
+    pub venue: Venue,
+    /// The worst of its streams that must not be silent.
+    pub state: SourceState,
+    /// Every stream of every contract, in order of contracts.
+    pub streams: Vec<StreamStatus>,
+    /// Connections that bring data now.
+    pub connections: u32,
+    /// Connections that were lost or could not be opened, and were tried again.
+    pub reconnects: u64,
+    /// Connections replaced because of their age.
+    pub rollovers: u64,
+    /// Frames that came.
+    pub frames: u64,
+    /// Frames that were not understood or could not be true.
+    pub refused: u64,
+    /// Events that came more than once and were dropped.
+    pub repeated: u64,
+    /// Holes that were noticed and filled.
+    pub holes_filled: u64,
+    /// Stretches that could not be filled.
+    pub gaps: u64,
+    /// The venue's clock minus ours, when it was measured.
+    pub skew_ms: Option<i64>,
+    /// Weight of requests used in the running minute, as the venue counts it.
+    pub weight_used: u32,
+    /// Weight allowed a minute.
+    pub weight_limit: u32,
+    /// No request before this moment: the venue asked for a pause.
+    pub banned_until: Option<UnixMs>,
+    /// Data of the past is still being fetched.
+    pub filling: bool,
+    /// The last thing that went wrong, in words.
+    pub trouble: Option<String>,
+}
+
+impl VenueStatus {
+    /// Nothing happened yet.
+    #[must_use]
+    pub const fn new(venue: Venue) -> Self {
+        Self {
+            venue,
+            state: SourceState::Connecting,
+            streams: Vec::new(),
+            connections: 0,
+            reconnects: 0,
+            rollovers: 0,
+            frames: 0,
+            refused: 0,
+            repeated: 0,
+            holes_filled: 0,
+            gaps: 0,
+            skew_ms: None,
+            weight_used: 0,
+            weight_limit: 0,
+            banned_until: None,
+            filling: false,
+            trouble: None,
+        }
+    }
+}
+
+/// Every venue.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LiveStatus {
+    /// In the order of the settings.
+    pub venues: Vec<VenueStatus>,
+}

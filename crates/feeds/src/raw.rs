@@ -1,0 +1,26 @@
+//! Raw frames of venues in files: what was received, when and from where, one record a line, compressed.
+//!
+//! What stood where cannot be bought later, and a parser that turns out wrong can be run again over what came. A
+//! file is a gzip stream of lines; a line is tab-separated:
+//!
+//! ```text
+//! # liqheat raw 1
+//! 1763251200123  binance  open    7  BTCUSDT,ETHUSDT
+//! 1763251200456  binance  frame   7  {"stream":"btcusdt@aggTrade","data":{..}}
+//! 1763251200789  binance  answer  BTCUSDT  klines:1m:1763164800000:1763251200000  [[..],..]
+//! ```
+//!
+//! The time of receipt in milliseconds; the venue; what it is; then the number of the connection and the frame as
+//! it came, or the contract, the question and the answer. Line breaks, tabs and backslashes inside are written
+//! `\n`, `\r`, `\t`, `\\`; bytes that are no text are replaced. A file begins with the connections that were open
+//! when it was begun, so that it can be read by itself.
+
+mod line;
+mod play;
+mod read;
+mod write;
+
+pub use line::{LineError, RawRecord};
+pub use play::{Played, Player};
+pub use read::{Damage, RawFile, read, sorted};
+pub use write::{RawCounts, RawSettings, RawWriter};

@@ -1,0 +1,182 @@
+//! One record as a line, both ways.
+
+use std::borrow::Cow;
+
+use liqheat_market::{Symbol, UnixMs, Venue};
+
+use crate::live::RawKind;
+
+/// The first line of every file.
+pub(super) const MAGIC: &str = "# liqheat raw 1";
+
+/// A record: what came, when, from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawRecord {
+    /// When it was received, by the clock of the one who recorded it.
+    pub received: UnixMs,
+    /// From where.
+    pub venue: Venue,
+    /// What it is.
+    pub kind: RawKind,
+    /// The frame or answer as it came; empty for an opening.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a line is not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LineError {
+    /// Too few columns, or a kind of record that is not known.
+    #[error("'{0}' is not a record")]
+    Form(String),
+    /// A column that does not say what it should.
+    #[error("{column}: '{found}' is wrong")]
+    Column {
+        /// Which one.
+        column: &'static str,
+        /// What was found.
+        found: String,
+    },
+}
+
+impl RawRecord {
+    /// Appends the record as a line.
+    pub(super) fn write(received: UnixMs, venue: Venue, kind: &RawKind, bytes: &[u8], out: &mut Vec<u8>) {
+        let head = match kind {
+            RawKind::Opened { connection, symbols } => {
+                let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
+                format!("open\t{connection}\t{}", symbols.join(","))
+            }
+            RawKind::Frame { connection } => format!("frame\t{connection}\t"),
+            RawKind::Answer { symbol, want } => format!("answer\t{symbol}\t{want}\t"),
+        };
+        out.extend_from_slice(format!("{}\t{}\t{head}", received.0, venue.name()).as_bytes());
+        if !matches!(kind, RawKind::Opened { .. }) {
+            escape(&String::from_utf8_lossy(bytes), out);
+        }
+        out.push(b'\n');
+    }
+
+    /// Reads a line, without its line break.
+    ///
+    /// # Errors
+    /// When it is not one that was written here.
+    pub fn parse(line: &str) -> Result<Self, LineError> {
+        let cut = |text: &str| text.chars().take(60).collect::<String>();
+        let form = || LineError::Form(cut(line));
+        let mut columns = line.splitn(4, '\t');
+        let mut next = || columns.next().ok_or_else(form);
+        let (received, venue, kind, rest) = (next()?, next()?, next()?, next()?);
+        let wrong = |column, found: &str| LineError::Column { column, found: cut(found) };
+        let received = UnixMs(received.parse().map_err(|_| wrong("time", received))?);
+        let venue = Venue::from_name(venue).map_err(|_| wrong("venue", venue))?;
+        let symbol = |text: &str| Symbol::new(text).map_err(|_| wrong("symbol", text));
+        let (head, payload) = rest.split_once('\t').ok_or_else(form)?;
+        let number = || head.parse().map_err(|_| wrong("connection", head));
+        let (kind, bytes) = match kind {
+            "open" => {
+                let symbols = payload.split(',').filter(|one| !one.is_empty()).map(symbol);
+                let symbols = symbols.collect::<Result<_, _>>()?;
+                (RawKind::Opened { connection: number()?, symbols }, Vec::new())
+            }
+            "frame" => (RawKind::Frame { connection: number()? }, unescape(payload)),
+            "answer" => {
+                let (want, payload) = payload.split_once('\t').ok_or_else(form)?;
+                let want = want.parse().map_err(|_| wrong("question", want))?;
+                (RawKind::Answer { symbol: symbol(head)?, want }, unescape(payload))
+            }
+            _ => return Err(form()),
+        };
+        Ok(Self { received, venue, kind, bytes })
+    }
+}
+
+fn escape(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            other => out.push(other),
+        }
+    }
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let text: Cow<'_, str> = if text.contains('\\') {
+        let mut plain = String::with_capacity(text.len());
+        let mut rest = text.chars();
+        while let Some(char) = rest.next() {
+            match (char, char == '\\') {
+                (_, true) => match rest.next() {
+                    Some('n') => plain.push('\n'),
+                    Some('r') => plain.push('\r'),
+                    Some('t') => plain.push('\t'),
+                    Some(other) => plain.push(other),
+                    None => {}
+                },
+                (other, false) => plain.push(other),
+            }
+        }
+        plain.into()
+    } else {
+        text.into()
+    };
+    text.into_owned().into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venues::Want;
+    use proptest::prelude::*;
+
+    fn kinds() -> impl Strategy<Value = RawKind> {
+        let symbols = || prop::collection::vec("[A-Z0-9]{2,12}", 0..4);
+        let symbol = |text: String| Symbol::new(&text).unwrap();
+        prop_oneof![
+            (any::<u64>(), symbols()).prop_map(move |(connection, symbols)| RawKind::Opened {
+                connection,
+                symbols: symbols.into_iter().map(symbol).collect(),
+            }),
+            any::<u64>().prop_map(|connection| RawKind::Frame { connection }),
+            ("[A-Z0-9]{2,12}", any::<i64>(), any::<i64>()).prop_map(move |(name, first, last)| {
+                RawKind::Answer { symbol: symbol(name), want: Want::Trades { first, last } }
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(received: i64, kind in kinds(), text in any::<String>()) {
+            let bytes = if matches!(kind, RawKind::Opened { .. }) { Vec::new() } else { text.into_bytes() };
+            let mut line = Vec::new();
+            RawRecord::write(UnixMs(received), Venue::Okx, &kind, &bytes, &mut line);
+            let text = String::from_utf8(line).unwrap();
+            prop_assert_eq!(text.matches('\n').count(), 1, "one line a record");
+            let record = RawRecord::parse(text.strip_suffix('\n').unwrap()).unwrap();
+            prop_assert_eq!(record, RawRecord { received: UnixMs(received), venue: Venue::Okx, kind, bytes });
+        }
+
+        #[test]
+        fn no_line_is_too_odd_to_be_read(line in "\\PC*") {
+            let _ = RawRecord::parse(&line);
+        }
+    }
+
+    #[test]
+    fn mistakes_name_what_is_wrong() {
+        for (line, part) in [
+            ("", "not a record"),
+            ("1\tbinance\tframe", "not a record"),
+            ("1\tbinance\tnews\t1\t{}", "not a record"),
+            ("x\tbinance\tframe\t1\t{}", "time"),
+            ("1\tmtgox\tframe\t1\t{}", "venue"),
+            ("1\tokx\tframe\tone\t{}", "connection"),
+            ("1\tokx\tanswer\tBTCUSDT\tnews\t{}", "question"),
+        ] {
+            let error = RawRecord::parse(line).unwrap_err().to_string();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}

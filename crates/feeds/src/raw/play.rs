@@ -1,0 +1,203 @@
+//! Raw records through the same parsers and the same checks as when they came.
+//!
+//! What a socket brought goes through the contract's intake, as live: repeats of overlapping connections and what
+//! cannot be true are dropped. Of an answer everything that can be true is passed on, since what it was asked for
+//! depends on a database that is not here; whoever stores it keeps each row once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
+
+use super::line::RawRecord;
+use crate::live::{Intake, Known, Origin, RawKind, Verdict};
+use crate::venues::{Contract, Exchange, FrameReader, Roster, Signal, Want, contract, exchange};
+
+/// What became of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Played {
+    /// Records that were taken.
+    pub records: u64,
+    /// Events that came of them.
+    pub events: u64,
+    /// Events dropped because they had come before.
+    pub repeated: u64,
+    /// Frames not understood, and events that cannot be true.
+    pub refused: u64,
+    /// Frames of connections whose opening is not in the files, and records of venues without a connector.
+    pub orphaned: u64,
+}
+
+/// Turns records into events.
+#[derive(Default)]
+pub struct Player {
+    venues: BTreeMap<Venue, Playing>,
+    played: Played,
+}
+
+/// One venue.
+struct Playing {
+    exchange: &'static dyn Exchange,
+    contracts: BTreeMap<Symbol, Contract>,
+    connections: BTreeMap<u64, Connection>,
+    intakes: BTreeMap<Symbol, Intake>,
+    skew_ms: i64,
+}
+
+struct Connection {
+    symbols: Vec<Symbol>,
+    reader: Box<dyn FrameReader>,
+}
+
+impl Player {
+    /// Nothing played yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What became of records so far.
+    #[must_use]
+    pub const fn played(&self) -> Played {
+        self.played
+    }
+
+    /// Takes the next record, in the order in which they were recorded, and appends the events that come of it.
+    pub fn take(&mut self, record: &RawRecord, out: &mut Vec<(Instrument, Event)>) {
+        self.played.records += 1;
+        let before = out.len();
+        let Some(exchange) = exchange(record.venue) else {
+            self.played.orphaned += 1;
+            return;
+        };
+        let venue = self.venues.entry(record.venue).or_insert_with(|| Playing::new(exchange));
+        match &record.kind {
+            RawKind::Opened { connection, symbols } => venue.open(*connection, symbols),
+            RawKind::Frame { connection } => venue.frame(*connection, record, &mut self.played, out),
+            RawKind::Answer { symbol, want } => venue.answer(symbol, want, record, &mut self.played, out),
+        }
+        self.played.events += (out.len() - before) as u64;
+    }
+}
+
+impl Playing {
+    /// Connections of which frames may still come: overlapping ones, and a few before.
+    const CONNECTIONS_MAX: usize = 256;
+    /// Whatever was fetched is older than this.
+    const FILLED_AT_MOST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+    fn new(exchange: &'static dyn Exchange) -> Self {
+        Self {
+            exchange,
+            contracts: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            intakes: BTreeMap::new(),
+            skew_ms: 0,
+        }
+    }
+
+    fn contract(&mut self, symbol: &Symbol) -> Option<Contract> {
+        if !self.contracts.contains_key(symbol) {
+            self.contracts.insert(symbol.clone(), contract(self.exchange, symbol)?);
+        }
+        self.contracts.get(symbol).cloned()
+    }
+
+    /// The same opening stands at the beginning of every file; the reader keeps what it knows.
+    fn open(&mut self, connection: u64, symbols: &[Symbol]) {
+        if self.connections.get(&connection).is_some_and(|known| known.symbols == symbols) {
+            return;
+        }
+        let contracts: Vec<Contract> = symbols.iter().filter_map(|symbol| self.contract(symbol)).collect();
+        let reader = self.exchange.reader(&Roster::new(contracts));
+        if self.connections.len() >= Self::CONNECTIONS_MAX {
+            self.connections.pop_first();
+        }
+        self.connections.insert(connection, Connection { symbols: symbols.to_vec(), reader });
+    }
+
+    fn frame(
+        &mut self,
+        number: u64,
+        record: &RawRecord,
+        played: &mut Played,
+        out: &mut Vec<(Instrument, Event)>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            played.orphaned += 1;
+            return;
+        };
+        let mut signals = Vec::new();
+        if connection.reader.read(&record.bytes, record.received, &mut signals).is_err() {
+            played.refused += 1;
+            return;
+        }
+        let symbols = connection.symbols.clone();
+        for signal in signals {
+            let Signal::Event { contract, event, .. } = signal else { continue };
+            let Some(symbol) = symbols.get(contract) else { continue };
+            match self.pass(symbol, event, Origin::Socket(number), record.received, out) {
+                Verdict::New => {}
+                Verdict::Repeated => played.repeated += 1,
+                Verdict::Absurd(_) => played.refused += 1,
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        symbol: &Symbol,
+        want: &Want,
+        record: &RawRecord,
+        played: &mut Played,
+        out: &mut Vec<(Instrument, Event)>,
+    ) {
+        let Some(contract) = self.contract(symbol) else {
+            played.orphaned += 1;
+            return;
+        };
+        let Ok(page) = self.exchange.answer(&contract, want, &record.bytes, record.received) else {
+            played.refused += 1;
+            return;
+        };
+        if let Some(time) = page.time {
+            self.skew_ms = time.since(record.received);
+        }
+        for (name, size) in page.sizes {
+            for contract in self.contracts.values_mut().filter(|contract| contract.name == name) {
+                contract.size = size;
+            }
+        }
+        for event in page.events {
+            let before = out.len();
+            match self.pass(symbol, event, Origin::Answer, record.received, out) {
+                Verdict::New => {}
+                Verdict::Repeated if out.len() == before => {
+                    out.push((Instrument::new(record.venue, symbol.clone()), event));
+                }
+                Verdict::Repeated => {}
+                Verdict::Absurd(_) => played.refused += 1,
+            }
+        }
+    }
+
+    fn pass(
+        &mut self,
+        symbol: &Symbol,
+        event: Event,
+        origin: Origin,
+        received: UnixMs,
+        out: &mut Vec<(Instrument, Event)>,
+    ) -> Verdict {
+        let now = received.plus(self.skew_ms);
+        let exchange = self.exchange;
+        let intake = self.intakes.entry(symbol.clone()).or_insert_with(|| {
+            Intake::new(&exchange.habits(), &Known::default(), Self::FILLED_AT_MOST, u64::MAX, now)
+        });
+        let mut events = Vec::new();
+        let verdict = intake.take(event, origin, now, &mut events);
+        let instrument = Instrument::new(exchange.venue(), symbol.clone());
+        out.extend(events.into_iter().map(|event| (instrument.clone(), event)));
+        verdict
+    }
+}

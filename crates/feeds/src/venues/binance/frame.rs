@@ -1,0 +1,129 @@
+//! Frames as Binance sends them. Only the keys that are used; all others are passed over.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::venues::fields::Decimal;
+
+/// A wrapped event, or an answer to a request of ours.
+#[derive(Deserialize)]
+pub(super) struct Envelope<'a> {
+    #[serde(borrow)]
+    pub(super) data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) error: Option<&'a RawValue>,
+    /// Answers carry the id of the request.
+    #[serde(borrow)]
+    pub(super) id: Option<&'a RawValue>,
+}
+
+/// What every event begins with.
+#[derive(Deserialize)]
+pub(super) struct Kind<'a> {
+    #[serde(borrow, rename = "e")]
+    pub(super) event: std::borrow::Cow<'a, str>,
+}
+
+/// `aggTrade`, and `trade`, whose id has another key.
+#[derive(Deserialize)]
+pub(super) struct TradeFrame<'a> {
+    #[serde(rename = "E")]
+    pub(super) sent: i64,
+    #[serde(borrow, rename = "s")]
+    pub(super) name: std::borrow::Cow<'a, str>,
+    #[serde(alias = "t", rename = "a")]
+    pub(super) id: i64,
+    #[serde(borrow, rename = "p")]
+    pub(super) price: Decimal<'a>,
+    #[serde(borrow, rename = "q")]
+    pub(super) qty: Decimal<'a>,
+    #[serde(rename = "T")]
+    pub(super) time: i64,
+    #[serde(rename = "m")]
+    pub(super) buyer_is_maker: bool,
+    #[serde(rename = "st")]
+    pub(super) market: Option<i64>,
+    /// `MARKET` for trades of the order book; insurance fund and ADL say otherwise.
+    #[serde(borrow, rename = "X")]
+    pub(super) origin: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// `markPriceUpdate`.
+#[derive(Deserialize)]
+pub(super) struct MarkFrame<'a> {
+    #[serde(rename = "E")]
+    pub(super) sent: i64,
+    #[serde(borrow, rename = "s")]
+    pub(super) name: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "p")]
+    pub(super) price: Decimal<'a>,
+    #[serde(rename = "st")]
+    pub(super) market: Option<i64>,
+}
+
+/// `kline`.
+#[derive(Deserialize)]
+pub(super) struct KlineFrame<'a> {
+    #[serde(rename = "E")]
+    pub(super) sent: i64,
+    #[serde(borrow, rename = "s")]
+    pub(super) name: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "k")]
+    pub(super) kline: KlineBody<'a>,
+    #[serde(rename = "st")]
+    pub(super) market: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct KlineBody<'a> {
+    #[serde(rename = "t")]
+    pub(super) open_time: i64,
+    #[serde(borrow, rename = "i")]
+    pub(super) interval: std::borrow::Cow<'a, str>,
+    #[serde(borrow, rename = "o")]
+    pub(super) open: Decimal<'a>,
+    #[serde(borrow, rename = "h")]
+    pub(super) high: Decimal<'a>,
+    #[serde(borrow, rename = "l")]
+    pub(super) low: Decimal<'a>,
+    #[serde(borrow, rename = "c")]
+    pub(super) close: Decimal<'a>,
+    #[serde(borrow, rename = "v")]
+    pub(super) volume: Decimal<'a>,
+    #[serde(borrow, rename = "V")]
+    pub(super) taker_buy: Decimal<'a>,
+    #[serde(rename = "n")]
+    pub(super) trades: i64,
+    #[serde(rename = "x")]
+    pub(super) closed: bool,
+}
+
+/// `forceOrder`.
+#[derive(Deserialize)]
+pub(super) struct ForceFrame<'a> {
+    #[serde(rename = "E")]
+    pub(super) sent: i64,
+    #[serde(borrow, rename = "o")]
+    pub(super) order: ForceOrder<'a>,
+    #[serde(rename = "st")]
+    pub(super) market: Option<i64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ForceOrder<'a> {
+    #[serde(borrow, rename = "s")]
+    pub(super) name: std::borrow::Cow<'a, str>,
+    /// Side of the order, not of the position.
+    #[serde(borrow, rename = "S")]
+    pub(super) side: std::borrow::Cow<'a, str>,
+    /// Average price of the fills.
+    #[serde(borrow, rename = "ap")]
+    pub(super) average: Decimal<'a>,
+    /// Filled so far.
+    #[serde(borrow, rename = "z")]
+    pub(super) filled: Decimal<'a>,
+    #[serde(rename = "T")]
+    pub(super) time: i64,
+    #[serde(rename = "st")]
+    pub(super) market: Option<i64>,
+}

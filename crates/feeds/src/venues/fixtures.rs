@@ -1,0 +1,96 @@
+//! For tests of venues: sessions and answers that stand in files, one a line.
+
+use liqheat_market::{Event, Qty, Symbol, UnixMs};
+use proptest::prelude::*;
+
+use super::{Contract, Exchange, FrameError, FrameReader, Page, Roster, Signal, Want, contract};
+
+/// Contracts of a venue, one coin each unless a size is given.
+pub(super) fn roster(exchange: &dyn Exchange, symbols: &[(&str, &str)]) -> Roster {
+    let contracts = symbols.iter().map(|(symbol, size)| sized(exchange, symbol, size));
+    Roster::new(contracts.collect())
+}
+
+/// One contract.
+pub(super) fn sized(exchange: &dyn Exchange, symbol: &str, size: &str) -> Contract {
+    let plain = contract(exchange, &Symbol::new(symbol).unwrap()).unwrap();
+    Contract { size: Qty::parse(size).unwrap(), ..plain }
+}
+
+/// What every line of a session says; each must be understood.
+pub(super) fn session(reader: &mut dyn FrameReader, lines: &str, received: UnixMs) -> Vec<Vec<Signal>> {
+    lines
+        .lines()
+        .map(|line| {
+            let mut signals = Vec::new();
+            reader
+                .read(line.as_bytes(), received, &mut signals)
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
+            signals
+        })
+        .collect()
+}
+
+/// The events among signals.
+pub(super) fn events(signals: &[Signal]) -> Vec<Event> {
+    signals
+        .iter()
+        .filter_map(|signal| match signal {
+            Signal::Event { event, .. } => Some(*event),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The answer to a question, from a file of `question answer` lines.
+pub(super) fn answer(
+    exchange: &dyn Exchange,
+    contract: &Contract,
+    answers: &str,
+    kind: &str,
+    received: UnixMs,
+) -> (Want, Page) {
+    let line = answers.lines().find(|line| line.split([':', ' ']).next() == Some(kind)).unwrap();
+    let (question, body) = line.split_once(' ').unwrap();
+    let want: Want = question.parse().unwrap();
+    assert!(exchange.request(contract, &want).is_some(), "{question}");
+    (want, exchange.answer(contract, &want, body.as_bytes(), received).unwrap())
+}
+
+/// No bytes bring a reader or the taker of answers down, and a refused frame says nothing. Frames are lines of the files
+/// with one byte changed, cut or doubled, so that they get past the first look.
+pub(super) fn nothing_panics(exchange: &dyn Exchange, roster: &Roster, session: &str, answers: &str) {
+    let contract = &roster.contracts()[0];
+    let lines: Vec<String> = session.lines().chain(answers.lines()).map(str::to_owned).collect();
+    let damage = (proptest::sample::select(lines), any::<proptest::sample::Index>(), any::<u8>(), 0_usize..4);
+    let mut runner = proptest::test_runner::TestRunner::default();
+    let outcome = runner.run(&damage, |(line, at, byte, kind)| {
+        let (question, body) =
+            match line.split_once(' ').and_then(|(left, right)| Some((left.parse().ok()?, right))) {
+                Some((want, body)) => (Some::<Want>(want), body.to_owned()),
+                None => (None, line),
+            };
+        let mut bytes = body.into_bytes();
+        let at = at.index(bytes.len());
+        match kind {
+            0 => bytes[at] = byte,
+            1 => bytes.truncate(at),
+            2 => bytes.insert(at, byte),
+            _ => {
+                let tail = bytes.split_off(at);
+                bytes.extend(tail.iter().copied().cycle().take(tail.len() * 2));
+            }
+        }
+        let received = UnixMs(1_763_942_400_000);
+        if let Some(want) = question {
+            let _ = exchange.answer(contract, &want, &bytes, received);
+        }
+        let mut signals = Vec::new();
+        let result: Result<(), FrameError> = exchange.reader(roster).read(&bytes, received, &mut signals);
+        prop_assert!(result.is_ok() || signals.is_empty());
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}

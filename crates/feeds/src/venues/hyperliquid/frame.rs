@@ -1,0 +1,93 @@
+//! What Hyperliquid's stream sends, as it is written there. Unknown keys are ignored.
+//!
+//! Every message is `{"channel":..,"data":..}`. [`Head`] names the channel; it says which of the other types the same
+//! text is.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::venues::fields::Decimal;
+
+/// Which kind of message it is: `{"channel":"pong"}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Head<'a> {
+    #[serde(borrow)]
+    pub(super) channel: Cow<'a, str>,
+}
+
+/// The contents of a message.
+#[derive(Debug, Deserialize)]
+pub(super) struct Body<T> {
+    pub(super) data: T,
+}
+
+/// `{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"trades","coin":"BTC"}}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct Acknowledged {
+    pub(super) method: String,
+}
+
+/// `{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"65000.0","sz":"0.01","hash":"0xabc","time":1710000000000,"tid":118906512037719,"users":["0x1","0x2"]}]}`
+///
+/// `side` is the taker's: `B` bought, `A` sold. `tid` is made from the two orders: unique, not consecutive. Whether a
+/// trade closed a liquidated position is not said. Some recent trades are sent again after subscribing.
+#[derive(Debug, Deserialize)]
+pub(super) struct TradeRow<'a> {
+    #[serde(borrow)]
+    pub(super) coin: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) side: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) px: Decimal<'a>,
+    #[serde(borrow)]
+    pub(super) sz: Decimal<'a>,
+    pub(super) time: i64,
+    pub(super) tid: i64,
+}
+
+/// `{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"-0.0000015186","openInterest":"27353.17682","prevDayPx":"76317.0","dayNtlVlm":"1516669192.1953897476","premium":"-0.0005927453","oraclePx":"77605.0","markPx":"77562.0","midPx":"77558.5","impactPxs":["77558.0","77559.0"],"dayBaseVlm":"19707.77457"}}}`
+#[derive(Debug, Deserialize)]
+pub(super) struct ActiveContext<'a> {
+    #[serde(borrow)]
+    pub(super) coin: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) ctx: AssetContext<'a>,
+}
+
+/// The state of one contract. It carries no time: it holds when it arrives. `openInterest` is in coins and counts BOTH
+/// sides; `funding` is the rate an hour as it stands, not a payment.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AssetContext<'a> {
+    #[serde(borrow)]
+    pub(super) open_interest: Decimal<'a>,
+    #[serde(borrow, default)]
+    pub(super) mark_px: Option<Decimal<'a>>,
+}
+
+/// `{"channel":"candle","data":{"t":1785053340000,"T":1785053399999,"s":"BTC","i":"1m","o":"64340.0","c":"64352.0","h":"64354.0","l":"64340.0","v":"1.07768","n":79}}`
+///
+/// The running candle, sent when it changes. Nothing marks the last one: the last comes before the close, and the next
+/// candle says that this one is over.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Candle<'a> {
+    #[serde(rename = "t")]
+    pub(super) open_time: i64,
+    #[serde(borrow, rename = "s")]
+    pub(super) coin: Cow<'a, str>,
+    #[serde(borrow, rename = "i")]
+    pub(super) interval: Cow<'a, str>,
+    #[serde(borrow, rename = "o")]
+    pub(super) open: Decimal<'a>,
+    #[serde(borrow, rename = "c")]
+    pub(super) close: Decimal<'a>,
+    #[serde(borrow, rename = "h")]
+    pub(super) high: Decimal<'a>,
+    #[serde(borrow, rename = "l")]
+    pub(super) low: Decimal<'a>,
+    #[serde(borrow, rename = "v")]
+    pub(super) volume: Decimal<'a>,
+    #[serde(rename = "n")]
+    pub(super) trades: i64,
+}

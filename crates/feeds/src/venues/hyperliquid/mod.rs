@@ -1,0 +1,96 @@
+//! Hyperliquid perpetuals of the first exchange on it (not those of builders).
+//!
+//! Trades do not say which of them closed a liquidated position, so there are no realised liquidations. The mark price
+//! and the open interest come without a time of the venue and hold when they arrive. Nothing marks the last state of a
+//! candle: the reader keeps the running one until time has gone on.
+
+mod frame;
+mod parse;
+mod rest;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use liqheat_market::{Symbol, UnixMs, Venue};
+
+use crate::venues::{
+    Contract, Exchange, FrameError, FrameReader, Habits, Opening, Page, Ping, Request, Roster, StreamKind,
+    TradeIds, Want, names,
+};
+
+/// The venue.
+#[derive(Debug, Clone, Copy)]
+pub struct Hyperliquid;
+
+impl Exchange for Hyperliquid {
+    fn venue(&self) -> Venue {
+        Venue::Hyperliquid
+    }
+
+    fn socket_base(&self) -> &'static str {
+        "wss://api.hyperliquid.xyz"
+    }
+
+    fn rest_base(&self) -> &'static str {
+        "https://api.hyperliquid.xyz"
+    }
+
+    fn habits(&self) -> Habits {
+        Habits {
+            // 2000 messages a minute are allowed.
+            message_spacing: Duration::from_millis(50),
+            // 1000 subscriptions an address, three a contract.
+            contracts_per_connection: 50,
+            ping: Some(Ping { every: Duration::from_secs(30), text: r#"{"method":"ping"}"# }),
+            connection_life: Duration::from_secs(23 * 3600),
+            mark_silence: Duration::from_secs(30),
+            silence,
+            trade_ids: TradeIds::Unique,
+            poll_open_interest: None,
+            poll_open_interest_max: Duration::from_secs(60),
+            weight_per_minute: 1_200,
+        }
+    }
+
+    fn name_of(&self, symbol: &Symbol) -> Option<String> {
+        names::to_hyperliquid(symbol)
+    }
+
+    fn symbol_of(&self, name: &str) -> Option<Symbol> {
+        names::from_hyperliquid(name)
+    }
+
+    fn opening(&self, roster: &Roster) -> Opening {
+        subscribe::opening(roster)
+    }
+
+    fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
+        Box::new(parse::Reader::new(roster.clone()))
+    }
+
+    fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {
+        rest::request(contract, want)
+    }
+
+    fn answer(
+        &self,
+        contract: &Contract,
+        want: &Want,
+        body: &[u8],
+        received: UnixMs,
+    ) -> Result<Page, FrameError> {
+        rest::answer(contract, want, body, received)
+    }
+}
+
+fn silence(stream: StreamKind) -> Option<Duration> {
+    match stream {
+        StreamKind::Mark => Some(Duration::from_secs(30)),
+        StreamKind::Klines => Some(Duration::from_secs(180)),
+        StreamKind::Trades => Some(Duration::from_secs(300)),
+        StreamKind::OpenInterest => Some(Duration::from_secs(180)),
+        StreamKind::Liquidations | StreamKind::Funding => None,
+    }
+}

@@ -1,0 +1,212 @@
+//! On recorded contexts of 2026 and on frames made up in the documented format.
+
+use std::io::Read;
+
+use liqheat_market::{
+    Event, Funding, Kline, KlineKind, MarkPrice, OpenInterest, Price, Qty, Rate, Taker, Trade, UnixMs,
+};
+
+use super::Hyperliquid;
+use crate::venues::fixtures::{answer, events, nothing_panics, roster, session, sized};
+use crate::venues::{Exchange, FrameReader, LIVE_INTERVAL, Roster, Signal, StreamKind, Want};
+
+const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
+const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
+
+/// 2025-11-24 00:00 UTC.
+const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
+
+fn bitcoin() -> Roster {
+    roster(&Hyperliquid, &[("BTCUSDT", "1")])
+}
+
+fn reader() -> Box<dyn FrameReader> {
+    Hyperliquid.reader(&bitcoin())
+}
+
+fn price(text: &str) -> Price {
+    Price::parse(text).unwrap()
+}
+
+fn qty(text: &str) -> Qty {
+    Qty::parse(text).unwrap()
+}
+
+fn candle(ms: i64, prices: [&str; 4], volume: &str, trades: i64) -> Event {
+    let [open, high, low, close] = prices.map(price);
+    Event::Kline(Kline {
+        kind: KlineKind::Last,
+        interval: LIVE_INTERVAL,
+        open_time: MIDNIGHT.plus(ms),
+        open,
+        high,
+        low,
+        close,
+        volume: Some(qty(volume)),
+        taker_buy_volume: None,
+        trades: Some(trades),
+    })
+}
+
+#[test]
+fn a_session_is_understood() {
+    let said = session(&mut *reader(), SESSION, MIDNIGHT);
+    assert_eq!(said[0], [Signal::Acknowledged]);
+    // The venue counts both sides, and says no time: it is as it arrives.
+    let mark = Event::MarkPrice(MarkPrice { time: MIDNIGHT, price: price("87217") });
+    let stock = Event::OpenInterest(OpenInterest { time: MIDNIGHT, qty: qty("13676.58841") });
+    assert_eq!(events(&said[1]), [mark, stock]);
+    assert_eq!(events(&said[2]), []);
+    let trade = |id, text, size, taker| {
+        Event::Trade(Trade { id, time: MIDNIGHT.plus(203), price: price(text), qty: qty(size), taker })
+    };
+    assert_eq!(
+        events(&said[3]),
+        [trade(118_906_512_037_719, "87216", "0.01", Taker::Buy), trade(20_111, "87215", "1.5", Taker::Sell)]
+    );
+    let alive = Signal::Alive { contract: 0, stream: StreamKind::Klines, sent: None };
+    assert_eq!((&said[4][..], &said[5][..]), (&[alive.clone()][..], &[alive][..]));
+    assert_eq!(said[6], [Signal::Pong]);
+    // The next candle says that the last state of the one before was its end.
+    let first = candle(0, ["87216", "87230", "87188", "87205"], "31.204", 79);
+    assert_eq!(events(&said[7]), [first]);
+    assert_eq!(events(&said[8]), []);
+    // Without a next one, it is over when trades are three seconds past it.
+    assert_eq!(events(&said[9]).len(), 1, "the trade alone");
+    let second = candle(60_000, ["87205", "87220", "87198", "87201"], "20.5", 60);
+    assert_eq!(events(&said[10])[1..], [second]);
+    // What comes for it after that is not a second candle.
+    assert_eq!(events(&said[11]), []);
+    assert_eq!(said[12], []);
+    assert!(matches!(&said[13][..], [Signal::Refused(words)] if words.starts_with("Invalid subscription")));
+    assert_eq!(said[14], []);
+}
+
+#[test]
+fn an_older_candle_changes_nothing() {
+    let mut reader = reader();
+    let lines: Vec<&str> = SESSION.lines().collect();
+    let said = session(&mut *reader, &[lines[7], lines[5], lines[8]].join("\n"), MIDNIGHT);
+    assert!(said.iter().all(|signals| events(signals).is_empty()), "{said:?}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (line, from, to, words) in [
+        (3, "\"side\":\"B\"", "\"side\":\"Buy\"", "field side: 'Buy' is not A or B"),
+        (3, "\"sz\":\"0.01\"", "\"sz\":\"-0.01\"", "field sz: '-0.01' is not an amount above zero"),
+        (1, "\"27353.17682\"", "\"-1\"", "field openInterest: '-1' is not an amount of zero or more"),
+        (1, "\"87217.0\"", "\"0.0\"", "field markPx: '0.0' is not a price above zero"),
+        (5, "\"v\":\"31.204\",", "", "missing field `v`"),
+        (5, "1763942400000", "7", "field t: '7' is not a time in milliseconds"),
+    ] {
+        let line = SESSION.lines().nth(line).unwrap().replacen(from, to, 1);
+        let error = reader().read(line.as_bytes(), MIDNIGHT, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// A message with the contexts of all contracts: each is what `activeAssetCtx` has for one.
+#[test]
+fn recorded_contexts_are_understood() {
+    let Some(path) = liqheat_testkit::recorded("captures/hyperliquid-allDexsAssetCtxs.json.gz") else {
+        return;
+    };
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+    let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let contexts = message["data"]["ctxs"][0][1].as_array().unwrap();
+    let (mut marks, mut stocks) = (0, 0);
+    for (at, context) in contexts.iter().enumerate() {
+        let frame =
+            serde_json::json!({ "channel": "activeAssetCtx", "data": { "coin": "BTC", "ctx": context } });
+        let mut signals = Vec::new();
+        reader()
+            .read(frame.to_string().as_bytes(), MIDNIGHT, &mut signals)
+            .unwrap_or_else(|error| panic!("{at} {context}: {error}"));
+        for event in events(&signals) {
+            match event {
+                Event::MarkPrice(mark) => {
+                    marks += 1;
+                    let expected = price(context["markPx"].as_str().unwrap());
+                    assert_eq!(mark.price, expected);
+                }
+                Event::OpenInterest(stock) => {
+                    stocks += 1;
+                    let both = qty(context["openInterest"].as_str().unwrap());
+                    assert_eq!(stock.qty.units(), both.units() / 2);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let traded = contexts.iter().filter(|context| context["openInterest"] != "0.0").count();
+    assert_eq!((contexts.len(), marks, stocks), (230, 230, traded));
+    assert!(traded > 150, "{traded}");
+}
+
+#[test]
+fn answers_are_understood() {
+    let contract = sized(&Hyperliquid, "BTCUSDT", "1");
+    let received = MIDNIGHT.plus(121_000);
+    let ask = |kind| answer(&Hyperliquid, &contract, ANSWERS, kind, received).1;
+    assert_eq!(ask("time").time, Some(MIDNIGHT.plus(120_123)));
+    // The second candle has ended a second ago, which the clocks may disagree about.
+    let first = candle(0, ["87216", "87230", "87188", "87205"], "31.204", 79);
+    assert_eq!(ask("klines").events, [first]);
+    let stock = Event::OpenInterest(OpenInterest { time: received, qty: qty("13676.58841") });
+    assert_eq!(ask("open-interest").events, [stock]);
+    let payment = |ms, rate| {
+        Event::Funding(Funding {
+            time: MIDNIGHT.plus(ms),
+            rate: Rate::from_units(rate),
+            interval_hours: Some(1),
+        })
+    };
+    assert_eq!(ask("funding").events, [payment(-3_600_000, 1_250), payment(0, -410)]);
+}
+
+#[test]
+fn tiers_follow_from_the_largest_leverage() {
+    let tiers = |symbol| {
+        let contract = sized(&Hyperliquid, symbol, "1");
+        let (_, page) = answer(&Hyperliquid, &contract, ANSWERS, "tiers", MIDNIGHT);
+        let table = page.tiers.unwrap().table(MIDNIGHT, price("87000")).unwrap();
+        table.tiers().iter().map(|tier| (tier.floor_usd, tier.rate, tier.leverage_max)).collect::<Vec<_>>()
+    };
+    assert_eq!(tiers("BTCUSDT"), [(0.0, 0.0125, 40.0), (150_000_000.0, 0.025, 20.0)]);
+    // No table of its own: one tier.
+    assert_eq!(tiers("BLURUSDT"), [(0.0, 0.5 / 3.0, 3.0)]);
+    let unknown = sized(&Hyperliquid, "NOPEUSDT", "1");
+    let body = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ");
+    let error = Hyperliquid.answer(&unknown, &Want::Tiers, body.as_bytes(), MIDNIGHT).unwrap_err();
+    assert_eq!(error.to_string(), "the venue says: there is no NOPE among the contracts");
+}
+
+#[test]
+fn requests_are_bodies_and_weigh_what_they_bring() {
+    let contract = sized(&Hyperliquid, "BTCUSDT", "1");
+    let (from, to) = (MIDNIGHT, MIDNIGHT.plus(1_200 * 60_000));
+    let want = Want::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from, to };
+    let request = Hyperliquid.request(&contract, &want).unwrap();
+    assert_eq!((request.path.as_str(), request.weight), ("/info", 36));
+    assert_eq!(
+        request.body.as_deref(),
+        Some(
+            r#"{"req":{"coin":"BTC","endTime":1764002399999,"interval":"1m","startTime":1763942400000},"type":"candleSnapshot"}"#
+        )
+    );
+    let page = Hyperliquid.answer(&contract, &want, b"[]", to).unwrap();
+    let rest =
+        Want::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from: from.plus(60_000_000), to };
+    assert_eq!(page.next, Some(rest));
+    // Neither is kept by the venue.
+    let mark = Want::Klines { kind: KlineKind::Mark, interval: LIVE_INTERVAL, from, to };
+    assert_eq!(Hyperliquid.request(&contract, &mark), None);
+    assert_eq!(Hyperliquid.request(&contract, &Want::OpenInterestHistory { from, to }), None);
+}
+
+#[test]
+fn no_bytes_panic() {
+    nothing_panics(&Hyperliquid, &bitcoin(), SESSION, ANSWERS);
+}

@@ -1,0 +1,98 @@
+//! OKX swaps in USDT and USDC.
+//!
+//! Sizes are in contracts; what a contract is has to be asked for first. Liquidations come for all swaps at once, the
+//! first message after subscribing being an old one. Candles are streamed at another address and are not subscribed to:
+//! a minute that has ended without one is missing, and what is missing is asked for.
+
+mod contracts;
+mod frame;
+mod parse;
+mod rest;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use liqheat_market::{Symbol, UnixMs, Venue};
+
+use crate::venues::{
+    Contract, Exchange, FrameError, FrameReader, Habits, Opening, Page, Ping, Request, Roster, StreamKind,
+    TradeIds, Want, names,
+};
+
+/// The venue.
+#[derive(Debug, Clone, Copy)]
+pub struct Okx;
+
+impl Exchange for Okx {
+    fn venue(&self) -> Venue {
+        Venue::Okx
+    }
+
+    fn socket_base(&self) -> &'static str {
+        "wss://ws.okx.com:8443"
+    }
+
+    fn rest_base(&self) -> &'static str {
+        "https://www.okx.com"
+    }
+
+    fn habits(&self) -> Habits {
+        Habits {
+            // 480 messages an hour are allowed, pings not counted.
+            message_spacing: Duration::from_millis(350),
+            contracts_per_connection: 50,
+            ping: Some(Ping { every: Duration::from_secs(20), text: "ping" }),
+            connection_life: Duration::from_secs(23 * 3600),
+            // An unchanged mark price is repeated every ten seconds.
+            mark_silence: Duration::from_secs(25),
+            silence,
+            trade_ids: TradeIds::Unique,
+            poll_open_interest: None,
+            poll_open_interest_max: Duration::from_secs(60),
+            // 20 requests in two seconds for most of what is asked.
+            weight_per_minute: 600,
+        }
+    }
+
+    fn name_of(&self, symbol: &Symbol) -> Option<String> {
+        names::to_okx(symbol)
+    }
+
+    fn symbol_of(&self, name: &str) -> Option<Symbol> {
+        names::from_okx(name)
+    }
+
+    fn opening(&self, roster: &Roster) -> Opening {
+        subscribe::opening(roster)
+    }
+
+    fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
+        Box::new(parse::Reader::new(roster.clone()))
+    }
+
+    fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {
+        rest::request(contract, want)
+    }
+
+    fn answer(
+        &self,
+        contract: &Contract,
+        want: &Want,
+        body: &[u8],
+        received: UnixMs,
+    ) -> Result<Page, FrameError> {
+        rest::answer(contract, want, body, received)
+    }
+}
+
+/// Klines have no stream here: each is missing when its minute has ended, and is asked for like any that is missing.
+fn silence(stream: StreamKind) -> Option<Duration> {
+    match stream {
+        StreamKind::Mark => Some(Duration::from_secs(25)),
+        StreamKind::Trades => Some(Duration::from_secs(120)),
+        StreamKind::OpenInterest => Some(Duration::from_secs(180)),
+        StreamKind::Klines | StreamKind::Liquidations | StreamKind::Funding => None,
+    }
+}

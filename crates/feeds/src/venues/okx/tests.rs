@@ -1,0 +1,292 @@
+//! On a recorded session of 2022 (spot and coin-margined contracts, which the stream writes the same way) and on frames
+//! made up in the documented format.
+
+use std::io::Read;
+
+use liqheat_market::{
+    Event, Funding, Interval, KlineKind, Liquidation, MarkPrice, OpenInterest, Price, PriceKind, Qty, Rate,
+    Side, Symbol, Taker, Trade, UnixMs,
+};
+
+use super::Okx;
+use crate::venues::fixtures::{answer, events, nothing_panics, roster, session, sized};
+use crate::venues::{Contract, Exchange, FrameReader, Page, Roster, Signal, StreamKind, Want};
+
+const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
+const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
+
+/// 2025-11-24 00:00 UTC.
+const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
+
+fn bitcoin() -> Roster {
+    roster(&Okx, &[("BTCUSDT", "0.01")])
+}
+
+fn reader() -> Box<dyn FrameReader> {
+    Okx.reader(&bitcoin())
+}
+
+fn price(text: &str) -> Price {
+    Price::parse(text).unwrap()
+}
+
+fn qty(text: &str) -> Qty {
+    Qty::parse(text).unwrap()
+}
+
+fn liquidation(ms: i64, side: Side, text: &str, size: &str) -> Event {
+    let (time, price_kind) = (MIDNIGHT.plus(ms), PriceKind::Bankruptcy);
+    Event::Liquidation(Liquidation { time, side, qty: qty(size), price: price(text), price_kind })
+}
+
+#[test]
+fn a_session_is_understood() {
+    let said = session(&mut *reader(), SESSION, MIDNIGHT);
+    assert_eq!(said[0], [Signal::Acknowledged]);
+    // The first message of liquidations is an old one.
+    assert_eq!(said[2], []);
+    let mark = MarkPrice { time: MIDNIGHT.plus(100), price: price("87217.3") };
+    assert_eq!(events(&said[3]), [Event::MarkPrice(mark)]);
+    let sent = Some(MIDNIGHT.plus(300));
+    assert_eq!(said[4], [Signal::Alive { contract: 0, stream: StreamKind::Mark, sent }]);
+    // 13.5 contracts of 0.01 coins.
+    let trade = |ms, id, text, size, taker| {
+        Event::Trade(Trade { id, time: MIDNIGHT.plus(ms), price: price(text), qty: qty(size), taker })
+    };
+    assert_eq!(events(&said[5]), [trade(203, 1_300_001, "87216.1", "0.135", Taker::Buy)]);
+    assert_eq!(events(&said[6]), [trade(267, 1_300_007, "87216", "0.0001", Taker::Sell)]);
+    let stock = OpenInterest { time: MIDNIGHT.plus(500), qty: qty("28743.125") };
+    assert_eq!(events(&said[7]), [Event::OpenInterest(stock)]);
+    // What is wrong with a contract that is not followed costs nothing.
+    assert_eq!(events(&said[8]), [liquidation(1_434, Side::Short, "87601.5", "0.13")]);
+    assert_eq!(events(&said[9]), [liquidation(2_434, Side::Long, "86600", "0.005")]);
+    assert_eq!(said[10], [Signal::Pong]);
+    assert!(matches!(&said[11][..], [Signal::Refused(words)] if words.starts_with("60018: Wrong URL")));
+    assert!(matches!(&said[12][..], [Signal::Leaving(words)] if words.starts_with("64008")));
+    assert_eq!(said[13], []);
+}
+
+#[test]
+fn subscribing_again_repeats_the_old_event_again() {
+    let mut reader = reader();
+    session(&mut *reader, SESSION, MIDNIGHT);
+    let lines: Vec<&str> = SESSION.lines().collect();
+    let again = [lines[9], lines[0], lines[2], lines[9]].join("\n");
+    let said = session(&mut *reader, &again, MIDNIGHT);
+    let counts: Vec<usize> = said.iter().map(|signals| events(signals).len()).collect();
+    assert_eq!(counts, [1, 0, 0, 1]);
+}
+
+#[test]
+fn a_refused_first_message_does_not_use_up_the_repeat() {
+    let mut reader = reader();
+    let old = SESSION.lines().nth(2).unwrap();
+    let broken = old.replace("\"999\"", "\"-999\"");
+    assert!(reader.read(broken.as_bytes(), MIDNIGHT, &mut Vec::new()).is_err());
+    let mut signals = Vec::new();
+    reader.read(old.as_bytes(), MIDNIGHT, &mut signals).unwrap();
+    assert_eq!(signals, []);
+}
+
+#[test]
+fn open_interest_is_counted_from_contracts_where_coins_are_not_told() {
+    let frame = r#"{"arg":{"channel":"open-interest","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","oi":"2874312.5","oiCcy":"","ts":"1763942400500"}]}"#;
+    let mut signals = Vec::new();
+    reader().read(frame.as_bytes(), MIDNIGHT, &mut signals).unwrap();
+    let stock = OpenInterest { time: MIDNIGHT.plus(500), qty: qty("28743.125") };
+    assert_eq!(events(&signals), [Event::OpenInterest(stock)]);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (line, from, to, words) in [
+        (5, "\"buy\"", "\"bid\"", "field side: 'bid' is not buy or sell"),
+        (5, "\"13.5\"", "\"0\"", "field sz: '0' is not an amount above zero"),
+        (5, "\"1300001\"", "\"x\"", "field tradeId: 'x' is not a whole number"),
+        (8, "\"short\"", "\"both\"", "field posSide: 'both' is not long or short"),
+        (3, "\"87217.3\"", "\"\"", "field markPx: empty where a number was expected"),
+        (3, "\"ts\"", "\"t\"", "missing field `ts`"),
+    ] {
+        let line = SESSION.lines().nth(line).unwrap().replacen(from, to, 1);
+        let error = reader().read(line.as_bytes(), MIDNIGHT, &mut Vec::new()).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// 2022-05-13: `<url> <- <time>: <what was sent>` and `<time>: <frame>` lines.
+#[test]
+fn a_recorded_session_is_understood() {
+    let Some(text) = recorded("captures/okx-v5-2022-05-13.txt.gz") else { return };
+    let contract = |symbol: &str, name: &str, size: &str| Contract {
+        symbol: Symbol::new(symbol).unwrap(),
+        name: name.to_owned(),
+        size: qty(size),
+    };
+    // Spot is counted in coins; a contract of UNI-USD-SWAP was 10 USD, here it stands for a size in coins.
+    let contracts =
+        vec![contract("BTC-USDT", "BTC-USDT", "1"), contract("UNI-USD-SWAP", "UNI-USD-SWAP", "0.1")];
+    let mut reader = Okx.reader(&Roster::new(contracts));
+    let (mut frames, mut acknowledged, mut trades) = (0, 0, [Vec::new(), Vec::new()]);
+    for line in text.lines() {
+        let Some((stamp, frame)) = line.split_once(": ") else { continue };
+        let Ok(received) = stamp.parse::<f64>() else { continue };
+        let mut signals = Vec::new();
+        let received = UnixMs((received * 1_000.0) as i64);
+        reader
+            .read(frame.as_bytes(), received, &mut signals)
+            .unwrap_or_else(|error| panic!("{frame}: {error}"));
+        frames += 1;
+        for signal in signals {
+            match signal {
+                Signal::Acknowledged => acknowledged += 1,
+                Signal::Event { contract, event: Event::Trade(trade), .. } => {
+                    assert!(received.since(trade.time) > 0, "{frame}");
+                    trades[contract].push(trade);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!((frames, acknowledged), (FRAMES, ACKNOWLEDGED));
+    assert_eq!((trades[0].len(), trades[1].len()), TRADES);
+    let first = Trade {
+        id: 338_476_307,
+        time: UnixMs(1_652_459_224_818),
+        price: price("30236"),
+        qty: qty("0.0002"),
+        taker: Taker::Buy,
+    };
+    assert_eq!(trades[0][0], first);
+    let first = Trade {
+        id: 12_883_020,
+        time: UnixMs(1_652_459_215_150),
+        price: price("5.123"),
+        qty: qty("10"),
+        taker: Taker::Sell,
+    };
+    assert_eq!(trades[1][0], first);
+}
+
+const FRAMES: usize = 410;
+const ACKNOWLEDGED: usize = 18;
+const TRADES: (usize, usize) = (69, 1);
+
+fn recorded(path: &str) -> Option<String> {
+    let file = std::fs::File::open(liqheat_testkit::recorded(path)?).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    Some(text)
+}
+
+#[test]
+fn answers_are_understood() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let received = MIDNIGHT.plus(120_200);
+    let ask = |kind| answer(&Okx, &contract, ANSWERS, kind, received).1;
+    assert_eq!(ask("time").time, Some(MIDNIGHT.plus(120_123)));
+    // Contracts that are settled in coins are left out.
+    let sizes = [("BTC-USDT-SWAP".to_owned(), qty("0.01")), ("PEPE-USDT-SWAP".to_owned(), qty("10000000"))];
+    assert_eq!(ask("contracts").sizes, sizes);
+    let klines = |page: &Page| -> Vec<(i64, Option<Qty>)> {
+        let part = |event: &Event| match event {
+            Event::Kline(kline) => (kline.open_time.since(MIDNIGHT), kline.volume),
+            _ => panic!("{event:?}"),
+        };
+        page.events.iter().map(part).collect()
+    };
+    // Volumes are told in contracts; oldest first, and without the running one.
+    assert_eq!(klines(&ask("klines")), [(0, Some(qty("31.204"))), (60_000, Some(qty("20.5")))]);
+    assert_eq!(klines(&ask("mark-klines")), [(60_000, None)]);
+    let stock = |time, text| Event::OpenInterest(OpenInterest { time, qty: qty(text) });
+    assert_eq!(ask("open-interest").events, [stock(MIDNIGHT.plus(120_100), "28743.125")]);
+    // Told by the start of five minutes; those that still run are not over.
+    let history = [stock(MIDNIGHT.plus(-300_000), "28720"), stock(MIDNIGHT, "28730")];
+    assert_eq!(ask("open-interest-history").events, history);
+    let payment = |ms, rate| {
+        Event::Funding(Funding {
+            time: MIDNIGHT.plus(ms),
+            rate: Rate::from_units(rate),
+            interval_hours: None,
+        })
+    };
+    assert_eq!(ask("funding").events, [payment(-28_800_000, 10_000), payment(0, 7_465)]);
+}
+
+#[test]
+fn tiers_are_in_contracts() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let (want, page) = answer(&Okx, &contract, ANSWERS, "tiers", MIDNIGHT);
+    let path = Okx.request(&contract, &want).unwrap().path;
+    assert_eq!(path, "/api/v5/public/position-tiers?instType=SWAP&tdMode=isolated&instFamily=BTC-USDT");
+    let table = page.tiers.unwrap().table(MIDNIGHT, price("80000")).unwrap();
+    // 1000 contracts of 0.01 coins at 80,000.
+    assert_eq!((table.tiers()[1].floor_usd, table.tiers()[1].rate), (800_000.0, 0.005));
+    assert_eq!((table.tiers()[0].rate, table.tiers()[0].leverage_max), (0.004, 100.0));
+}
+
+#[test]
+fn the_newest_candles_come_from_another_address_than_old_ones() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let klines = |kind, minutes: i64| Want::Klines {
+        kind,
+        interval: Interval::M1,
+        from: MIDNIGHT,
+        to: MIDNIGHT.plus(minutes * 60_000),
+    };
+    for (kind, minutes, path) in [
+        (
+            KlineKind::Last,
+            300,
+            "candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763960400000&limit=300",
+        ),
+        (
+            KlineKind::Last,
+            301,
+            "history-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763948400000&limit=100",
+        ),
+        (
+            KlineKind::Mark,
+            5,
+            "mark-price-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763942700000&limit=100",
+        ),
+        (
+            KlineKind::Mark,
+            500,
+            "history-mark-price-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763948400000&limit=100",
+        ),
+    ] {
+        let request = Okx.request(&contract, &klines(kind, minutes)).unwrap();
+        assert_eq!(request.path, format!("/api/v5/market/{path}"));
+    }
+    let empty = br#"{"code":"0","msg":"","data":[]}"#;
+    let far = MIDNIGHT.plus(86_400_000);
+    let page = Okx.answer(&contract, &klines(KlineKind::Last, 301), empty, far).unwrap();
+    let rest = Want::Klines {
+        kind: KlineKind::Last,
+        interval: Interval::M1,
+        from: MIDNIGHT.plus(6_000_000),
+        to: MIDNIGHT.plus(301 * 60_000),
+    };
+    assert_eq!(page.next, Some(rest));
+}
+
+#[test]
+fn statistics_have_a_limit_of_their_own() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let want = Want::OpenInterestHistory { from: MIDNIGHT, to: MIDNIGHT.plus(86_400_000) };
+    let request = Okx.request(&contract, &want).unwrap();
+    assert_eq!(request.pool.map(|pool| pool.requests), Some(5));
+}
+
+#[test]
+fn an_error_of_the_venue_is_passed_on() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let body = br#"{"code":"51001","msg":"Instrument ID doesn't exist","data":[]}"#;
+    let error = Okx.answer(&contract, &Want::OpenInterest, body, MIDNIGHT).unwrap_err();
+    assert_eq!(error.to_string(), "the venue says: 51001: Instrument ID doesn't exist");
+}
+
+#[test]
+fn no_bytes_panic() {
+    nothing_panics(&Okx, &bitcoin(), SESSION, ANSWERS);
+}

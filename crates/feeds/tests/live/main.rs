@@ -1,0 +1,11 @@
+//! Live venues against the stand-in exchange: whatever goes wrong there, what comes out is the script, each
+//! event once, or a gap that says what is missing.
+
+#![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
+
+mod faults;
+mod flow;
+mod outage;
+mod recorded;
+mod support;
+mod week;

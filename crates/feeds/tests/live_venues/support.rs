@@ -1,0 +1,259 @@
+//! A venue that stands in, the feed that follows it, and what has to come out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use liqheat_feeds::live::{Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings};
+use liqheat_feeds::venues::{Habits, StreamKind, exchange};
+use liqheat_market::{Event, Instrument, Kline, KlineKind, Liquidation, Symbol, Trade, UnixMs, Venue};
+use liqheat_testkit::PATIENCE;
+use liqheat_testkit::exchange::{BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const VENUES: [Venue; 3] = [Venue::Bybit, Venue::Okx, Venue::Hyperliquid];
+
+/// 2025-11-24 00:00 UTC.
+pub(crate) const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
+
+const MINUTE_MS: i64 = 60_000;
+/// Of the past that the script has before the test begins.
+const PAST_MINUTES: i64 = 30;
+/// Of it that the feed asks for.
+const FILLED_MINUTES: i64 = 20;
+/// Market seconds a second.
+const SPEED: f64 = 120.0;
+
+/// A venue and the feed on it.
+pub(crate) struct World {
+    pub(crate) venue: Venue,
+    pub(crate) exchange: Exchange,
+    pub(crate) clock: Clock,
+    habits: Habits,
+    deliveries: Option<mpsc::Receiver<Delivery>>,
+    feed: Option<LiveFeed>,
+    stop: CancellationToken,
+    pub(crate) got: Got,
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+pub(crate) struct Got {
+    pub(crate) events: BTreeMap<String, Vec<Event>>,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) filled: Vec<(StreamKind, u64)>,
+}
+
+impl World {
+    /// Two symbols that begin half an hour before midnight, and a feed that has not been started.
+    pub(crate) fn new(venue: Venue, minutes: i64) -> Self {
+        let made = |seed, price| Made {
+            seed,
+            price,
+            ..Made::new(MIDNIGHT.plus(-PAST_MINUTES * MINUTE_MS), PAST_MINUTES + minutes)
+        };
+        let market =
+            Market::default().with_made("BTCUSDT", &made(7, 60_000)).with_made("ETHUSDT", &made(8, 3_000));
+        let time = Time { start: MIDNIGHT.plus(-MINUTE_MS / 2), speed: SPEED };
+        // It has a runtime of its own, which cannot be started on a thread of another.
+        let start = || match venue {
+            Venue::Bybit => Exchange::start(BybitVoice::default(), market, time),
+            Venue::Okx => Exchange::start(OkxVoice::default(), market, time),
+            Venue::Hyperliquid => Exchange::start(HyperliquidVoice::default(), market, time),
+            other => panic!("no voice of {other}"),
+        };
+        let stand_in = std::thread::scope(|scope| scope.spawn(start).join()).unwrap();
+        let clock = Clock::compressed(stand_in.now(), SPEED);
+        let habits = exchange(venue).unwrap().habits();
+        let (stop, got) = (CancellationToken::new(), Got::default());
+        Self { venue, exchange: stand_in, clock, habits, deliveries: None, feed: None, stop, got }
+    }
+
+    /// Other rules.
+    pub(crate) fn habits(mut self, change: impl FnOnce(&mut Habits)) -> Self {
+        change(&mut self.habits);
+        self
+    }
+
+    /// Begins to follow.
+    pub(crate) fn start(&mut self) {
+        let settings = VenueSettings {
+            venue: self.venue,
+            socket_base: Some(self.exchange.socket_base()),
+            rest_base: Some(self.exchange.rest_base()),
+            symbols: ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::new(symbol).unwrap()).to_vec(),
+            names: BTreeMap::new(),
+            habits: Some(self.habits.clone()),
+        };
+        let minutes = |minutes: i64| Duration::from_millis((minutes * MINUTE_MS).unsigned_abs());
+        let settings = LiveSettings {
+            clock: self.clock,
+            fill_klines: minutes(FILLED_MINUTES),
+            fill_open_interest: minutes(FILLED_MINUTES),
+            reconnect_min: Duration::from_secs(2),
+            reconnect_max: Duration::from_secs(20),
+            timeout: Duration::from_secs(2),
+            ..LiveSettings::new(vec![settings])
+        };
+        let (sender, receiver) = mpsc::channel(liqheat_feeds::live::DELIVERIES_WAITING);
+        let known: BTreeMap<Instrument, Known> = BTreeMap::new();
+        self.feed = Some(LiveFeed::start(settings, known, sender, self.stop.clone()).unwrap());
+        self.deliveries = Some(receiver);
+    }
+
+    /// Takes what comes until it is enough.
+    pub(crate) async fn until(&mut self, what: &str, mut enough: impl FnMut(&Got, &LiveStatus) -> bool) {
+        let status = self.feed.as_ref().unwrap().status();
+        let deliveries = self.deliveries.as_mut().unwrap();
+        let took_too_long = tokio::time::sleep(PATIENCE);
+        tokio::pin!(took_too_long);
+        while !enough(&self.got, &status.borrow()) {
+            tokio::select! {
+                delivery = deliveries.recv() => self.got.take(delivery.expect("the feed ended")),
+                () = &mut took_too_long => panic!("{} {what}: not within {PATIENCE:?}: {:?}", self.venue, status.borrow()),
+            }
+        }
+    }
+
+    /// Takes what comes until klines of both kinds and both symbols reach so many minutes past midnight.
+    pub(crate) async fn until_minute(&mut self, minutes: i64) {
+        let end = MIDNIGHT.plus(minutes * MINUTE_MS);
+        self.until(&format!("minute {minutes}"), |got, _| {
+            ["BTCUSDT", "ETHUSDT"]
+                .iter()
+                .all(|symbol| got.klines(symbol, KlineKind::Last).any(|kline| kline.close_time() >= end))
+        })
+        .await;
+    }
+
+    /// Ends the feed, in order.
+    pub(crate) async fn stop(&mut self) -> LiveStatus {
+        let feed = self.feed.take().unwrap();
+        let status = (**feed.status().borrow()).clone();
+        self.stop.cancel();
+        let mut deliveries = self.deliveries.take().unwrap();
+        let got = &mut self.got;
+        let rest = async {
+            while let Some(delivery) = deliveries.recv().await {
+                got.take(delivery);
+            }
+        };
+        let ended = async { feed.ended().await.unwrap() };
+        tokio::time::timeout(PATIENCE, async { tokio::join!(rest, ended) }).await.expect("it stops");
+        status
+    }
+
+    /// Nothing is missing. Of the minute in which it was started Hyperliquid cannot tell the mark price.
+    pub(crate) fn check_no_gaps(&self) {
+        let is_start = |gap: &&Gap| gap.stream == StreamKind::Mark && gap.from < MIDNIGHT;
+        let gaps: Vec<&Gap> =
+            self.got.gaps.iter().filter(|gap| self.venue != Venue::Hyperliquid || !is_start(gap)).collect();
+        assert!(gaps.is_empty(), "{} {gaps:?}", self.venue);
+    }
+
+    /// What the script says of a symbol.
+    pub(crate) fn script(&self, symbol: &str) -> &[Event] {
+        self.exchange.market().events(symbol)
+    }
+
+    /// Trades are those of the script from the first to the last that came, once each; what is missing lies in gaps.
+    pub(crate) fn check_trades(&self, symbol: &str) {
+        let key =
+            |trade: &Trade| (trade.time, trade.price, trade.qty, trade.taker == liqheat_market::Taker::Buy);
+        let trade = |event: &Event| if let Event::Trade(trade) = event { Some(key(trade)) } else { None };
+        let mut got: Vec<_> = self.got.events[symbol].iter().filter_map(trade).collect();
+        got.sort_unstable();
+        let (first, last) = (got.first().unwrap().0, got.last().unwrap().0);
+        let is_missed = |time: UnixMs| {
+            let gaps = self.got.gaps.iter().filter(|gap| gap.stream == StreamKind::Trades);
+            gaps.filter(|gap| gap.instrument.symbol.as_str() == symbol)
+                .any(|gap| (gap.from..=gap.to).contains(&time))
+        };
+        let mut expected: Vec<_> = self.script(symbol).iter().filter_map(trade).collect();
+        expected.retain(|trade| trade.0 >= first && trade.0 <= last);
+        expected.sort_unstable();
+        let seen: BTreeSet<_> = got.iter().copied().collect();
+        assert_eq!(seen.len(), got.len(), "{symbol}: a trade came twice");
+        let missing: Vec<_> =
+            expected.iter().filter(|trade| !seen.contains(trade) && !is_missed(trade.0)).collect();
+        assert!(missing.is_empty(), "{} {symbol}: missing without a word: {missing:?}", self.venue);
+        let known: BTreeSet<_> = expected.into_iter().collect();
+        assert!(got.iter().all(|trade| known.contains(trade)), "{symbol}: a trade that never happened");
+    }
+
+    /// Klines of trades are those of the script without a hole, from as far back as was asked for.
+    pub(crate) fn check_klines(&self, symbol: &str) {
+        let got: BTreeMap<UnixMs, Kline> =
+            self.got.klines(symbol, KlineKind::Last).map(|kline| (kline.open_time, kline)).collect();
+        let last = *got.keys().next_back().unwrap();
+        let first = MIDNIGHT.plus(-(FILLED_MINUTES - 1) * MINUTE_MS);
+        let part = |kline: &Kline| (kline.open, kline.high, kline.low, kline.close, kline.volume);
+        let mut count = 0;
+        for event in self.script(symbol) {
+            let Event::Kline(expected) = event else { continue };
+            if expected.kind != KlineKind::Last || expected.open_time < first || expected.open_time > last {
+                continue;
+            }
+            let found = got.get(&expected.open_time);
+            assert_eq!(
+                found.map(part),
+                Some(part(expected)),
+                "{} {symbol} {:?}",
+                self.venue,
+                expected.open_time
+            );
+            count += 1;
+        }
+        assert!(count >= FILLED_MINUTES, "{count}");
+    }
+
+    /// Liquidations of the script while it was followed, once each, at bankruptcy price.
+    pub(crate) fn liquidations(
+        &self,
+        symbol: &str,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> (Vec<Liquidation>, Vec<Liquidation>) {
+        let pick = |events: &[Event]| -> Vec<Liquidation> {
+            let mut picked: Vec<Liquidation> = events
+                .iter()
+                .filter_map(|event| match event {
+                    Event::Liquidation(one) if one.time >= from && one.time < to => Some(*one),
+                    _ => None,
+                })
+                .collect();
+            picked.sort_by_key(|one| (one.time, one.qty));
+            picked
+        };
+        let expected = pick(self.script(symbol))
+            .into_iter()
+            .map(|one| Liquidation { price_kind: liqheat_market::PriceKind::Bankruptcy, ..one });
+        (pick(&self.got.events[symbol]), expected.collect())
+    }
+}
+
+impl Got {
+    fn take(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Events { instrument, events } => {
+                self.events.entry(instrument.symbol.to_string()).or_default().extend(events);
+            }
+            Delivery::Gap(gap) => self.gaps.push(gap),
+            Delivery::Filled { stream, events, .. } => self.filled.push((stream, events)),
+        }
+    }
+
+    pub(crate) fn klines<'a>(&'a self, symbol: &str, kind: KlineKind) -> impl Iterator<Item = Kline> + 'a {
+        let events = self.events.get(symbol).map(Vec::as_slice).unwrap_or_default();
+        events.iter().filter_map(move |event| match event {
+            Event::Kline(kline) if kline.kind == kind => Some(*kline),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn count(&self, symbol: &str, kind: StreamKind) -> usize {
+        self.events
+            .get(symbol)
+            .map_or(0, |events| events.iter().filter(|event| StreamKind::of(event) == kind).count())
+    }
+}

@@ -1,0 +1,226 @@
+//! Flags of live markets: which venues, where they are, and how hard they are asked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use liqheat_feeds::live::{Clock, LiveSettings, VenueSettings};
+use liqheat_feeds::raw::RawSettings;
+use liqheat_feeds::venues::exchange;
+use liqheat_market::{Symbol, UnixMs, Venue};
+
+use super::{moment, seconds, speed};
+
+/// What `serve`, `record` and `doctor` share.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Live markets")]
+pub(crate) struct LiveArgs {
+    /// Venues to follow, separated by commas.
+    #[arg(long, env = "LIQHEAT_VENUES", value_delimiter = ',', default_values = ["binance", "bybit", "okx", "hyperliquid"], value_parser = venue, value_name = "VENUES")]
+    pub(crate) venues: Vec<Venue>,
+    /// Days of the past that are fetched where the database has none; venues keep open interest for a month.
+    #[arg(long, env = "LIQHEAT_FILL_DAYS", default_value = "30", value_parser = fill_days, value_name = "DAYS")]
+    pub(crate) fill_days: Duration,
+    /// Most trades that are fetched to close one hole; a larger one stays, and is named.
+    #[arg(long, env = "LIQHEAT_FILL_TRADES_MAX", default_value = "100000", value_name = "N")]
+    pub(crate) fill_trades_max: u64,
+    /// Seconds between two requests for open interest, where a venue has no stream of it.
+    #[arg(long, env = "LIQHEAT_OPEN_INTEREST_INTERVAL", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) open_interest_interval: Duration,
+    /// Share of a venue's request budget that may be used, 0.05 to 1.
+    #[arg(long, env = "LIQHEAT_REQUEST_BUDGET", default_value = "0.7", value_parser = share, value_name = "SHARE")]
+    pub(crate) request_budget: f64,
+    /// Seconds for connecting to a venue, and for one request.
+    #[arg(long, env = "LIQHEAT_VENUE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) venue_timeout: Duration,
+    /// Seconds of silence of a mark price after which its connection is given up.
+    #[arg(long, env = "LIQHEAT_SILENCE_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) silence_timeout: Duration,
+    /// First pause before connecting again, seconds; it doubles with each attempt.
+    #[arg(long, env = "LIQHEAT_RECONNECT_MIN", default_value = "0.5", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) reconnect_min: Duration,
+    /// Longest pause before connecting again, seconds.
+    #[arg(long, env = "LIQHEAT_RECONNECT_MAX", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) reconnect_max: Duration,
+    /// Address of Binance's sockets [default: wss://fstream.binance.com]
+    #[arg(long, env = "LIQHEAT_BINANCE_SOCKET", value_parser = socket_address, value_name = "URL")]
+    pub(crate) binance_socket: Option<String>,
+    /// Address of Binance's REST interface [default: https://fapi.binance.com]
+    #[arg(long, env = "LIQHEAT_BINANCE_REST", value_parser = rest_address, value_name = "URL")]
+    pub(crate) binance_rest: Option<String>,
+    /// Address of Bybit's sockets [default: wss://stream.bybit.com]
+    #[arg(long, env = "LIQHEAT_BYBIT_SOCKET", value_parser = socket_address, value_name = "URL")]
+    pub(crate) bybit_socket: Option<String>,
+    /// Address of Bybit's REST interface [default: https://api.bybit.com]
+    #[arg(long, env = "LIQHEAT_BYBIT_REST", value_parser = rest_address, value_name = "URL")]
+    pub(crate) bybit_rest: Option<String>,
+    /// Address of OKX's sockets [default: wss://ws.okx.com:8443]
+    #[arg(long, env = "LIQHEAT_OKX_SOCKET", value_parser = socket_address, value_name = "URL")]
+    pub(crate) okx_socket: Option<String>,
+    /// Address of OKX's REST interface [default: https://www.okx.com]
+    #[arg(long, env = "LIQHEAT_OKX_REST", value_parser = rest_address, value_name = "URL")]
+    pub(crate) okx_rest: Option<String>,
+    /// Address of Hyperliquid's sockets [default: wss://api.hyperliquid.xyz]
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_SOCKET", value_parser = socket_address, value_name = "URL")]
+    pub(crate) hyperliquid_socket: Option<String>,
+    /// Address of Hyperliquid's REST interface [default: https://api.hyperliquid.xyz]
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_REST", value_parser = rest_address, value_name = "URL")]
+    pub(crate) hyperliquid_rest: Option<String>,
+    /// For trials against a stand-in exchange: the moment at which the live clock begins.
+    #[arg(long, env = "LIQHEAT_LIVE_CLOCK", value_parser = moment, hide = true, value_name = "TIME")]
+    pub(crate) live_clock: Option<UnixMs>,
+    /// For the same: market seconds a second.
+    #[arg(long, env = "LIQHEAT_LIVE_SPEED", default_value = "1", value_parser = speed, hide = true, value_name = "N")]
+    pub(crate) live_speed: f64,
+}
+
+/// Where raw frames go.
+#[derive(Debug, Args)]
+pub(crate) struct RawArgs {
+    /// Megabytes after which a new file is begun.
+    #[arg(long, env = "LIQHEAT_RECORD_FILE_MB", default_value = "256", value_parser = clap::value_parser!(u64).range(1..=65_536), value_name = "MB")]
+    pub(crate) record_file_mb: u64,
+    /// Hours after which a new file is begun.
+    #[arg(long, env = "LIQHEAT_RECORD_FILE_HOURS", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=168), value_name = "HOURS")]
+    pub(crate) record_file_hours: u64,
+    /// Days that files of raw frames are kept; for ever by default.
+    #[arg(long, env = "LIQHEAT_RECORD_KEEP", value_parser = super::days, value_name = "DAYS")]
+    pub(crate) record_keep: Option<Duration>,
+}
+
+impl RawArgs {
+    pub(crate) fn settings(&self, folder: PathBuf) -> RawSettings {
+        RawSettings {
+            file_bytes_max: self.record_file_mb << 20,
+            file_age_max: Duration::from_secs(self.record_file_hours * 3_600),
+            keep: self.record_keep,
+            ..RawSettings::new(folder)
+        }
+    }
+}
+
+impl LiveArgs {
+    /// As the connectors want them. `names` are symbols, each at all venues or, with `@venue`, at one.
+    ///
+    /// # Errors
+    /// Names every mistake.
+    pub(crate) fn settings(&self, names: &[String]) -> Result<LiveSettings, Vec<String>> {
+        let mut faults = Vec::new();
+        let mut venues: Vec<VenueSettings> = Vec::new();
+        for venue in &self.venues {
+            if exchange(*venue).is_none() {
+                faults.push(format!("'{venue}' has no live data"));
+            } else if !venues.iter().any(|known| known.venue == *venue) {
+                venues.push(self.venue(*venue));
+            }
+        }
+        for name in names {
+            match parse_name(name) {
+                Err(fault) => faults.push(fault),
+                Ok((symbol, None)) => {
+                    for venue in &mut venues {
+                        let listed = exchange(venue.venue).is_some_and(|one| one.name_of(&symbol).is_some());
+                        if listed && !venue.symbols.contains(&symbol) {
+                            venue.symbols.push(symbol.clone());
+                        }
+                    }
+                }
+                Ok((symbol, Some(wanted))) => match venues.iter_mut().find(|venue| venue.venue == wanted) {
+                    Some(venue) if !venue.symbols.contains(&symbol) => venue.symbols.push(symbol),
+                    Some(_) => {}
+                    None => faults
+                        .push(format!("'{name}' is to be followed, but --venues does not name {wanted}")),
+                },
+            }
+        }
+        venues.retain(|venue| !venue.symbols.is_empty());
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let clock = match self.live_clock {
+            Some(start) => Clock::compressed(start, self.live_speed),
+            None => Clock::wall(),
+        };
+        Ok(LiveSettings {
+            clock,
+            fill_klines: self.fill_days,
+            fill_open_interest: self.fill_days,
+            fill_trades_max: self.fill_trades_max,
+            reconnect_min: self.reconnect_min,
+            reconnect_max: self.reconnect_max.max(self.reconnect_min),
+            timeout: self.venue_timeout,
+            budget_share: self.request_budget,
+            ..LiveSettings::new(venues)
+        })
+    }
+
+    /// Every venue that is asked for, without symbols.
+    pub(crate) fn venue(&self, venue: Venue) -> VenueSettings {
+        let (socket, rest) = match venue {
+            Venue::Binance => (&self.binance_socket, &self.binance_rest),
+            Venue::Bybit => (&self.bybit_socket, &self.bybit_rest),
+            Venue::Okx => (&self.okx_socket, &self.okx_rest),
+            Venue::Hyperliquid => (&self.hyperliquid_socket, &self.hyperliquid_rest),
+            Venue::Sim => (&None, &None),
+        };
+        let habits = exchange(venue).map(|exchange| {
+            let mut habits = exchange.habits();
+            habits.mark_silence = self.silence_timeout;
+            if habits.poll_open_interest.is_some() {
+                habits.poll_open_interest = Some(self.open_interest_interval);
+                habits.poll_open_interest_max =
+                    habits.poll_open_interest_max.max(self.open_interest_interval);
+            }
+            habits
+        });
+        VenueSettings {
+            venue,
+            socket_base: socket.clone(),
+            rest_base: rest.clone(),
+            symbols: Vec::new(),
+            habits,
+        }
+    }
+}
+
+/// `BTCUSDT`, or `BTCUSDT@okx`.
+fn parse_name(name: &str) -> Result<(Symbol, Option<Venue>), String> {
+    let (symbol, venue) = match name.split_once('@') {
+        Some((symbol, venue)) => (symbol, Some(Venue::from_name(venue).map_err(|error| error.to_string())?)),
+        None => (name, None),
+    };
+    Ok((Symbol::new(symbol).map_err(|error| error.to_string())?, venue))
+}
+
+fn venue(text: &str) -> Result<Venue, String> {
+    Venue::from_name(text.trim()).map_err(|error| error.to_string())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.trim().parse().map_err(|_| "must be a number, such as 0.7".to_owned())?;
+    if (0.05..=1.0).contains(&share) { Ok(share) } else { Err("must be 0.05 to 1".to_owned()) }
+}
+
+fn fill_days(text: &str) -> Result<Duration, String> {
+    let days: f64 = text.trim().parse().map_err(|_| "must be a number of days, such as 30".to_owned())?;
+    if !(0.0..=365.0).contains(&days) {
+        return Err("must be 0 to 365 days".to_owned());
+    }
+    Ok(Duration::from_secs_f64(days * 86_400.0))
+}
+
+fn socket_address(text: &str) -> Result<String, String> {
+    address(text, &["wss://", "ws://"])
+}
+
+fn rest_address(text: &str) -> Result<String, String> {
+    address(text, &["https://", "http://"])
+}
+
+/// Without a slash at its end; paths of the venue come after it.
+fn address(text: &str, schemes: &[&str]) -> Result<String, String> {
+    let text = text.trim().trim_end_matches('/');
+    let has_host =
+        schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+    if has_host { Ok(text.to_owned()) } else { Err(format!("must begin with {}", schemes.join(" or "))) }
+}

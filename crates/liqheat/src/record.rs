@@ -1,0 +1,164 @@
+//! `record`, and what `serve --record` and `replay RAW` share with it: raw frames into files, and out of them again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::HumanCount;
+use liqheat_feeds::live::{DELIVERIES_WAITING, LiveFeed, LiveSettings, LiveStatus};
+use liqheat_feeds::raw::{self, Player, RawFile, RawWriter};
+use liqheat_market::{Event, Instrument};
+use liqheat_store::{Batch, Store};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::cli::{RawArgs, Record};
+use crate::stop::on_signal;
+
+/// Runs until it is asked to stop.
+pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
+    /// Between two lines that say how it goes.
+    const TOLD_EVERY: Duration = Duration::from_secs(30);
+    let stop = on_signal()?;
+    let settings = record.live.settings(&record.symbols).map_err(told)?;
+    let recorder = recorder(&record.raw, &record.folder)?;
+    let settings = LiveSettings { recorder: Some(Arc::clone(&recorder) as _), ..settings };
+    println!("liqheat: recording into {}", record.folder.display());
+    let (deliveries, mut delivered) = mpsc::channel(DELIVERIES_WAITING);
+    let feed = LiveFeed::start(settings, BTreeMap::new(), deliveries, stop.clone())?;
+    let status = feed.status();
+    let mut tell = tokio::time::interval(TOLD_EVERY);
+    tell.tick().await;
+    let mut events = 0;
+    loop {
+        tokio::select! {
+            delivery = delivered.recv() => match delivery {
+                // They are in the frames; what they are made of here only shows that parsers understand them.
+                Some(liqheat_feeds::live::Delivery::Events { events: some, .. }) => events += some.len() as u64,
+                Some(_) => {}
+                None => break,
+            },
+            _ = tell.tick() => {
+                let counts = recorder.counts();
+                info!(records = counts.written, dropped = counts.dropped, files = counts.files, events, sources = sources(&status.borrow()), "recording");
+            }
+        }
+    }
+    let ended = feed.ended().await;
+    close(recorder).await?;
+    ended.map_err(|error| anyhow::anyhow!("the live sources: {error}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn sources(status: &LiveStatus) -> String {
+    let venue = |venue: &liqheat_feeds::live::VenueStatus| format!("{} {}", venue.venue, venue.state.name());
+    status.venues.iter().map(venue).collect::<Vec<_>>().join(", ")
+}
+
+/// Several mistakes as one error.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]
+pub(crate) fn told(faults: Vec<String>) -> anyhow::Error {
+    anyhow::anyhow!(faults.join("; "))
+}
+
+/// A recorder that has begun its first file.
+pub(crate) fn recorder(raw: &RawArgs, folder: &Path) -> anyhow::Result<Arc<RawWriter>> {
+    let writer = RawWriter::start(raw.settings(folder.to_path_buf()));
+    let writer = writer.with_context(|| {
+        format!("cannot record into {}; check its permissions, or choose another folder", folder.display())
+    })?;
+    Ok(Arc::new(writer))
+}
+
+/// Ends the last file.
+pub(crate) async fn close(recorder: Arc<RawWriter>) -> anyhow::Result<()> {
+    let counts = tokio::task::spawn_blocking(move || recorder.close()).await?;
+    info!(records = counts.written, dropped = counts.dropped, files = counts.files, "recorded");
+    Ok(())
+}
+
+/// Loads raw frames into a database, and says on standard error what became of them.
+pub(crate) async fn load(store: &Store, paths: &[PathBuf], stop: &CancellationToken) -> anyhow::Result<()> {
+    let files = raw::sorted(paths).context("cannot read the raw frames")?;
+    anyhow::ensure!(!files.is_empty(), "no file of raw frames (raw-*.gz) was found under the given paths");
+    let (store, stop) = (store.clone(), stop.clone());
+    let lines = tokio::task::spawn_blocking(move || load_files(&store, &files, &stop)).await??;
+    for line in lines {
+        eprintln!("{line}");
+    }
+    Ok(())
+}
+
+fn load_files(store: &Store, files: &[PathBuf], stop: &CancellationToken) -> anyhow::Result<Vec<String>> {
+    let (mut loader, mut lines) = (Loader::new(store), Vec::new());
+    for file in files {
+        let mut trouble = None;
+        let done = raw::read(file, |record| {
+            let outcome = loader.take(&record);
+            let go_on = outcome.is_ok() && !stop.is_cancelled();
+            trouble = outcome.err();
+            go_on
+        });
+        if let Some(error) = trouble {
+            return Err(error).with_context(|| format!("loading {}", file.display()));
+        }
+        lines.push(told_of(&done));
+        if stop.is_cancelled() {
+            return Ok(lines);
+        }
+    }
+    loader.store_all()?;
+    let played = loader.player.played();
+    lines.push(format!(
+        "{} records: {} events, {} repeated, {} refused, {} of connections that were not recorded from their beginning",
+        HumanCount(played.records),
+        HumanCount(played.events),
+        HumanCount(played.repeated),
+        HumanCount(played.refused),
+        HumanCount(played.orphaned),
+    ));
+    Ok(lines)
+}
+
+fn told_of(file: &RawFile) -> String {
+    let records = HumanCount(file.records);
+    match &file.damage {
+        None => format!("{}: {records} records", file.path.display()),
+        Some(damage) => format!("{}: {records} records; the rest is not read: {damage}", file.path.display()),
+    }
+}
+
+/// Events on their way into the database.
+struct Loader<'a> {
+    store: &'a Store,
+    player: Player,
+    events: Vec<(Instrument, Event)>,
+}
+
+impl<'a> Loader<'a> {
+    const BATCH_ROWS: usize = 100_000;
+
+    fn new(store: &'a Store) -> Self {
+        Self { store, player: Player::new(), events: Vec::new() }
+    }
+
+    fn take(&mut self, record: &raw::RawRecord) -> anyhow::Result<()> {
+        self.player.take(record, &mut self.events);
+        if self.events.len() >= Self::BATCH_ROWS { self.store_all() } else { Ok(()) }
+    }
+
+    fn store_all(&mut self) -> anyhow::Result<()> {
+        let mut batches: BTreeMap<Instrument, Batch> = BTreeMap::new();
+        for (instrument, event) in self.events.drain(..) {
+            batches.entry(instrument).or_default().push(event);
+        }
+        for (instrument, batch) in batches {
+            self.store.append(&instrument, batch).blocking()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! What the writer does, for those who ask: counts, trouble, and the stretches of data that are missing for good.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use liqheat_wire::WriterStats;
+
+/// Shared between the writer and requests.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    waiting: AtomicU64,
+    stored: AtomicU64,
+    failing: AtomicU64,
+    /// Locked for the length of a copy.
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    trouble: Option<String>,
+    gaps: VecDeque<String>,
+}
+
+impl Journal {
+    /// Gaps remembered; all of them are in the log.
+    const GAPS_KEPT: usize = 100;
+
+    pub(crate) fn waits(&self, rows: usize) {
+        self.waiting.store(rows as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn stored(&self, rows: u64) {
+        self.stored.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// An attempt failed.
+    pub(crate) fn failed(&self, why: &str) {
+        self.failing.fetch_add(1, Ordering::Relaxed);
+        self.told().trouble = Some(why.to_owned());
+    }
+
+    /// All is well again.
+    pub(crate) fn well(&self) {
+        self.failing.store(0, Ordering::Relaxed);
+        self.told().trouble = None;
+    }
+
+    /// Attempts in a row that failed.
+    pub(crate) fn failing(&self) -> u64 {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn gap(&self, text: String) {
+        let mut told = self.told();
+        if told.gaps.len() >= Self::GAPS_KEPT {
+            told.gaps.pop_front();
+        }
+        told.gaps.push_back(text);
+    }
+
+    pub(crate) fn gaps(&self) -> Vec<String> {
+        self.told().gaps.iter().cloned().collect()
+    }
+
+    pub(crate) fn stats(&self) -> WriterStats {
+        WriterStats {
+            waiting: self.waiting.load(Ordering::Relaxed),
+            stored: self.stored.load(Ordering::Relaxed),
+            failing: self.failing(),
+            trouble: self.told().trouble.clone(),
+        }
+    }
+
+    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,262 @@
+//! A stand-in exchange on this machine: a script of events, told over sockets and answered over HTTP in a
+//! venue's own words, on a clock that tests compress. It misbehaves on request, as exchanges do.
+//!
+//! What a venue's words are is a [`Voice`]; the rest is the same for all. It runs on threads of its own, so
+//! that it can be used from any test, and ends when it is dropped.
+
+mod binance;
+mod bybit;
+mod faults;
+mod hyperliquid;
+mod market;
+mod okx;
+mod rest;
+mod socket;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use liqheat_market::{Event, UnixMs};
+use tokio::net::TcpListener;
+
+pub use binance::BinanceVoice;
+pub use bybit::BybitVoice;
+pub use faults::Faults;
+pub use hyperliquid::HyperliquidVoice;
+pub use market::{Made, Market};
+pub use okx::OkxVoice;
+
+/// A venue's words.
+pub trait Voice: Send + Sync + 'static {
+    /// What happens on a socket opened at a path.
+    fn path(&self, path: &str) -> Path;
+
+    /// A text from a client: what is answered, and which topics it subscribes to.
+    fn hear(&self, text: &str) -> Heard;
+
+    /// An event of a symbol as a frame of a topic; `None` when the topic does not carry it.
+    fn say(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String>;
+
+    /// The symbol of a topic, as the [`Market`] calls it.
+    fn symbol_of(&self, topic: &str) -> Option<String>;
+
+    /// An answer to a request.
+    fn answer(&self, request: &Asked, market: &Market, now: UnixMs) -> Told;
+}
+
+/// What a path is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// Data comes.
+    Alive,
+    /// Subscriptions are acknowledged and nothing comes, as on paths of the past.
+    Dead,
+    /// There is no such path.
+    Unknown,
+}
+
+/// What was understood of a client's text.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    /// Sent back.
+    pub replies: Vec<String>,
+    /// Subscribed to from now on.
+    pub topics: Vec<String>,
+}
+
+/// A request to the REST interface.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Without the query.
+    pub path: String,
+    /// Names and values of the query.
+    pub query: Vec<(String, String)>,
+    /// The body, where there is one.
+    pub body: String,
+}
+
+impl Asked {
+    /// A value of the query.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A whole number of the query.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.value(name)?.parse().ok()
+    }
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// Its status.
+    pub status: u16,
+    /// Its body, JSON.
+    pub body: String,
+    /// What it counts as.
+    pub weight: u32,
+    /// Header in which the venue tells the weight used in this minute, where it does.
+    pub weight_header: Option<&'static str>,
+}
+
+/// What clients did.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// Sockets that were opened, and the path each asked for.
+    pub sockets: Vec<String>,
+    /// Sockets open now.
+    pub open: usize,
+    /// Most sockets open at once.
+    pub open_most: usize,
+    /// When each client text came on its socket, by number of the socket.
+    pub texts: Vec<(usize, Instant, String)>,
+    /// Answers to our pings.
+    pub pongs: u64,
+    /// Paths and queries that were asked for, with the market time.
+    pub requests: Vec<(UnixMs, String)>,
+    /// Requests that came though a pause had been asked for.
+    pub requests_in_pause: u64,
+    /// Weight of the requests of each minute.
+    pub weights: std::collections::BTreeMap<i64, u32>,
+}
+
+/// How the exchange's time runs.
+#[derive(Debug, Clone, Copy)]
+pub struct Time {
+    /// Market time when it is started.
+    pub start: UnixMs,
+    /// Market seconds a second.
+    pub speed: f64,
+}
+
+pub(crate) struct Shared {
+    voice: Box<dyn Voice>,
+    market: Market,
+    began: Instant,
+    time: Time,
+    faults: Mutex<Faults>,
+    seen: Mutex<Seen>,
+    /// Grows when all sockets are to be cut.
+    cut: tokio::sync::watch::Sender<u64>,
+}
+
+impl Shared {
+    /// The true market time.
+    fn now(&self) -> UnixMs {
+        self.time.start.plus((self.began.elapsed().as_secs_f64() * 1_000.0 * self.time.speed) as i64)
+    }
+
+    /// What the exchange believes.
+    fn clock(&self) -> UnixMs {
+        self.now().plus(self.faults().clock_off_ms)
+    }
+
+    fn real(&self, market_ms: i64) -> Duration {
+        Duration::from_secs_f64(market_ms.max(0) as f64 / 1_000.0 / self.time.speed)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An exchange that runs.
+pub struct Exchange {
+    shared: Arc<Shared>,
+    sockets: SocketAddr,
+    requests: SocketAddr,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Exchange {
+    /// Starts one that speaks with a voice about a market.
+    ///
+    /// # Panics
+    /// When there are no ports.
+    #[must_use]
+    pub fn start(voice: impl Voice, market: Market, time: Time) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("exchange")
+            .enable_all()
+            .build()
+            .unwrap();
+        let (cut, _) = tokio::sync::watch::channel(0);
+        let shared = Arc::new(Shared {
+            voice: Box::new(voice),
+            market,
+            began: Instant::now(),
+            time,
+            faults: Mutex::default(),
+            seen: Mutex::default(),
+            cut,
+        });
+        let bind = || {
+            let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let _entered = runtime.enter();
+            TcpListener::from_std(listener).unwrap()
+        };
+        let (for_sockets, for_requests) = (bind(), bind());
+        let (sockets, requests) = (for_sockets.local_addr().unwrap(), for_requests.local_addr().unwrap());
+        runtime.spawn(socket::serve(Arc::clone(&shared), for_sockets));
+        runtime.spawn(rest::serve(Arc::clone(&shared), for_requests));
+        Self { shared, sockets, requests, runtime: Some(runtime) }
+    }
+
+    /// Base address of the socket.
+    #[must_use]
+    pub fn socket_base(&self) -> String {
+        format!("ws://{}", self.sockets)
+    }
+
+    /// Base address of the REST interface.
+    #[must_use]
+    pub fn rest_base(&self) -> String {
+        format!("http://{}", self.requests)
+    }
+
+    /// The market it tells of.
+    #[must_use]
+    pub fn market(&self) -> &Market {
+        &self.shared.market
+    }
+
+    /// Market time now.
+    #[must_use]
+    pub fn now(&self) -> UnixMs {
+        self.shared.now()
+    }
+
+    /// Changes how it misbehaves from now on.
+    pub fn misbehave(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.shared.faults());
+    }
+
+    /// Cuts every socket that is open.
+    pub fn cut_all(&self) {
+        self.shared.cut.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// What clients did so far.
+    #[must_use]
+    pub fn seen(&self) -> Seen {
+        self.shared.seen().clone()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! OKX swaps as the stand-in speaks them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use liqheat_market::{Event, Kline, KlineKind, Qty, Side, Taker, UNIT_SCALE, UnixMs};
+use serde_json::{Value, json};
+
+use super::{Asked, Heard, Market, Path, Told, Voice};
+
+/// The words of OKX. A contract is a hundredth of a coin; symbols `BTCUSDT` are `BTC-USDT-SWAP` here.
+#[derive(Debug, Default)]
+pub struct OkxVoice {
+    /// Liquidations of all swaps were subscribed to.
+    liquidations: AtomicBool,
+    /// The message of liquidations that was sent last: the next subscriber gets it first.
+    last_liquidation: Mutex<Option<String>>,
+}
+
+const SIZE: Qty = Qty::from_units(UNIT_SCALE / 100);
+
+impl OkxVoice {
+    /// The old event that comes after subscribing.
+    fn repeated(&self) -> String {
+        let last = self.last_liquidation.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        last.unwrap_or_else(|| {
+            liquidation("BTC-USDT-SWAP", Side::Long, "1", "999", UnixMs(1_692_266_434_010))
+        })
+    }
+}
+
+impl Voice for OkxVoice {
+    fn path(&self, path: &str) -> Path {
+        match path {
+            "/ws/v5/public" => Path::Alive,
+            // Candles and private things live there: what is asked of the public is acknowledged by nobody.
+            "/ws/v5/business" => Path::Dead,
+            _ => Path::Unknown,
+        }
+    }
+
+    fn hear(&self, text: &str) -> Heard {
+        if text == "ping" {
+            return Heard { replies: vec!["pong".to_owned()], topics: Vec::new() };
+        }
+        let Ok(request) = serde_json::from_str::<Value>(text) else { return Heard::default() };
+        let (mut replies, mut topics) = (Vec::new(), Vec::new());
+        for argument in request["args"].as_array().into_iter().flatten() {
+            let channel = argument["channel"].as_str().unwrap_or_default();
+            let name = argument["instId"].as_str().unwrap_or_default();
+            if name.contains("NOPE") {
+                let words = format!("Wrong URL or channel:{channel},instId:{name} doesn't exist.");
+                replies.push(
+                    json!({ "event": "error", "code": "60018", "msg": words, "connId": "a4d3ae55" })
+                        .to_string(),
+                );
+                continue;
+            }
+            replies.push(json!({ "event": "subscribe", "arg": argument, "connId": "a4d3ae55" }).to_string());
+            if channel == "liquidation-orders" {
+                self.liquidations.store(true, Ordering::Relaxed);
+                replies.push(self.repeated());
+                continue;
+            }
+            topics.push(format!("{channel}:{name}"));
+            // All swaps means those that the script has, which become known one by one.
+            if channel == "trades" && self.liquidations.load(Ordering::Relaxed) {
+                topics.push(format!("liquidation-orders:{name}"));
+            }
+        }
+        Heard { replies, topics }
+    }
+
+    fn symbol_of(&self, topic: &str) -> Option<String> {
+        let name = topic.split_once(':')?.1;
+        Some(name.strip_suffix("-SWAP")?.replace('-', ""))
+    }
+
+    fn say(&self, topic: &str, _symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
+        let (channel, name) = topic.split_once(':')?;
+        let data = match (channel, event) {
+            ("trades", Event::Trade(trade)) => json!({
+                "instId": name, "tradeId": trade.id.to_string(), "px": trade.price.to_string(),
+                "sz": contracts(trade.qty), "side": if trade.taker == Taker::Buy { "buy" } else { "sell" },
+                "ts": trade.time.0.to_string(), "count": "1"
+            }),
+            ("mark-price", Event::MarkPrice(mark)) => json!({
+                "instType": "SWAP", "instId": name, "markPx": mark.price.to_string(), "ts": mark.time.0.to_string()
+            }),
+            ("open-interest", Event::OpenInterest(stock)) => json!({
+                "instType": "SWAP", "instId": name, "oi": contracts(stock.qty), "oiCcy": stock.qty.to_string(),
+                "ts": stock.time.0.to_string()
+            }),
+            ("liquidation-orders", Event::Liquidation(event)) => {
+                let (price, size) = (event.price.to_string(), contracts(event.qty));
+                let frame = liquidation(name, event.side, &price, &size, event.time);
+                let mut last = self.last_liquidation.lock().unwrap_or_else(PoisonError::into_inner);
+                *last = Some(frame.clone());
+                return Some(frame);
+            }
+            _ => return None,
+        };
+        let _ = sent;
+        Some(json!({ "arg": { "channel": channel, "instId": name }, "data": [data] }).to_string())
+    }
+
+    fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
+        match asked.path.as_str() {
+            "/api/v5/public/time" => return told(json!([{ "ts": now.0.to_string() }])),
+            "/api/v5/public/instruments" => {
+                let rows = market.symbols().filter_map(|symbol| {
+                    let coin = symbol.strip_suffix("USDT")?;
+                    Some(json!({
+                        "instId": format!("{coin}-USDT-SWAP"), "instType": "SWAP", "ctVal": SIZE.to_string(),
+                        "ctValCcy": coin, "ctMult": "1", "ctType": "linear", "state": "live"
+                    }))
+                });
+                return told(rows.collect());
+            }
+            "/api/v5/public/position-tiers" => {
+                return told(json!([
+                    { "imr": "0.01", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "100",
+                      "maxSz": "1000", "minSz": "0", "mmr": "0.004", "tier": "1" },
+                    { "imr": "0.0125", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "80",
+                      "maxSz": "2000", "minSz": "1000.01", "mmr": "0.005", "tier": "2" }
+                ]));
+            }
+            _ => {}
+        }
+        let name = asked.value("instId").unwrap_or_default();
+        let symbol = self.symbol_of(&format!(":{name}")).unwrap_or_default();
+        let known = market.until(&symbol, now);
+        if known.is_empty() {
+            let body = json!({ "code": "51001", "msg": "Instrument ID doesn't exist", "data": [] });
+            return Told { status: 200, body: body.to_string(), weight: 1, weight_header: None };
+        }
+        let limit = usize::try_from(asked.number("limit").unwrap_or(100)).unwrap_or(0);
+        // Both bounds of these are exclusive..
+        let between = |time: UnixMs| {
+            asked.number("before").is_none_or(|before| time.0 > before)
+                && asked.number("after").is_none_or(|after| time.0 < after)
+        };
+        // ..and of these inclusive.
+        let within = |time: UnixMs| {
+            asked.number("begin").is_none_or(|begin| time.0 >= begin)
+                && asked.number("end").is_none_or(|end| time.0 <= end)
+        };
+        let newest = |mut rows: Vec<Value>| {
+            rows.reverse();
+            rows.truncate(limit);
+            told(Value::Array(rows))
+        };
+        let klines = |wanted: KlineKind| {
+            let rows = known.iter().filter_map(|event| match event {
+                Event::Kline(kline) if kline.kind == wanted && between(kline.open_time) => Some(row(kline)),
+                _ => None,
+            });
+            newest(rows.collect())
+        };
+        match asked.path.as_str() {
+            "/api/v5/market/candles" | "/api/v5/market/history-candles" => klines(KlineKind::Last),
+            "/api/v5/market/mark-price-candles" | "/api/v5/market/history-mark-price-candles" => {
+                klines(KlineKind::Mark)
+            }
+            "/api/v5/rubik/stat/contracts/open-interest-history" => {
+                // Told by the start of the five minutes at whose end it was counted.
+                let rows = known.iter().filter_map(|event| match event {
+                    Event::OpenInterest(stock)
+                        if stock.time.floor_to(300_000) == stock.time
+                            && within(stock.time.plus(-300_000)) =>
+                    {
+                        let start = stock.time.0 - 300_000;
+                        Some(json!([start.to_string(), contracts(stock.qty), stock.qty.to_string(), "0"]))
+                    }
+                    _ => None,
+                });
+                newest(rows.collect())
+            }
+            "/api/v5/public/funding-rate-history" => {
+                let rows = known.iter().filter_map(|event| match event {
+                    Event::Funding(payment) if between(payment.time) => Some(json!({
+                        "instId": name, "fundingRate": "0", "realizedRate": payment.rate.to_string(),
+                        "fundingTime": payment.time.0.to_string()
+                    })),
+                    _ => None,
+                });
+                newest(rows.collect())
+            }
+            _ => Told { status: 404, body: "{}".to_owned(), weight: 1, weight_header: None },
+        }
+    }
+}
+
+fn liquidation(name: &str, side: Side, price: &str, size: &str, time: UnixMs) -> String {
+    let (position, order) = if side == Side::Long { ("long", "sell") } else { ("short", "buy") };
+    json!({
+        "arg": { "channel": "liquidation-orders", "instType": "SWAP" },
+        "data": [{
+            "details": [{
+                "bkLoss": "0", "bkPx": price, "ccy": "", "posSide": position, "side": order, "sz": size,
+                "ts": time.0.to_string()
+            }],
+            "instFamily": name.trim_end_matches("-SWAP"), "instId": name, "instType": "SWAP",
+            "uly": name.trim_end_matches("-SWAP")
+        }]
+    })
+    .to_string()
+}
+
+fn contracts(coins: Qty) -> String {
+    Qty::from_units(coins.units() * (UNIT_SCALE / SIZE.units())).to_string()
+}
+
+fn told(data: Value) -> Told {
+    let body = json!({ "code": "0", "msg": "", "data": data });
+    Told { status: 200, body: body.to_string(), weight: 1, weight_header: None }
+}
+
+fn row(kline: &Kline) -> Value {
+    let mut row: Vec<String> = vec![kline.open_time.0.to_string()];
+    row.extend([kline.open, kline.high, kline.low, kline.close].map(|price| price.to_string()));
+    if kline.kind == KlineKind::Last {
+        let coins = kline.volume.unwrap_or_default();
+        row.extend([contracts(coins), coins.to_string(), "0".to_owned()]);
+    }
+    row.push("1".to_owned());
+    json!(row)
+}

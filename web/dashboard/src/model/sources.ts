@@ -1,0 +1,18 @@
+/** The venues behind a symbol, as a line a venue for the badge's tooltip. */
+import type { SourceStanding } from 'liqheat-client';
+import type { Badge } from './freshness.ts';
+import { formatAge } from './format.ts';
+
+export function sourceLines(sources: readonly SourceStanding[], now: number): string[] {
+    return sources.map(({ venue, state, as_of }) => {
+        const asOf = as_of === null ? Number.NaN : Date.parse(as_of);
+        const age = Number.isNaN(asOf) ? '' : `, ${formatAge(now - asOf)} ago`;
+        return `${venue}: ${state}${age}`;
+    });
+}
+
+/** The badge with its venues below the sentence. */
+export function withSources(badge: Badge, sources: readonly SourceStanding[], now: number): Badge {
+    if (sources.length === 0) return badge;
+    return { ...badge, title: [badge.title, ...sourceLines(sources, now)].join('\n') };
+}

@@ -3,7 +3,7 @@
 
 use liqheat_market::{Event, Kline, UnixMs};
 
-use super::Want;
+use super::{Page, Want};
 
 /// Where the first part of `from..to` ends, when an answer holds `rows` of them, `every_ms` apart.
 pub(super) fn part_end(from: UnixMs, to: UnixMs, rows: i64, every_ms: i64) -> UnixMs {
@@ -11,7 +11,7 @@ pub(super) fn part_end(from: UnixMs, to: UnixMs, rows: i64, every_ms: i64) -> Un
 }
 
 /// What is left of `want` after the part that ended at `end`; nothing when `end` has not been reached yet.
-pub(super) fn rest_of(want: &Want, end: UnixMs, now: UnixMs) -> Option<Want> {
+fn rest_of(want: &Want, end: UnixMs, now: UnixMs) -> Option<Want> {
     if end >= now {
         return None;
     }
@@ -25,8 +25,13 @@ pub(super) fn rest_of(want: &Want, end: UnixMs, now: UnixMs) -> Option<Want> {
     }
 }
 
+/// The part of `want` that reaches to `end`, and what is left to ask for.
+pub(super) fn page(want: &Want, events: Vec<Event>, from: UnixMs, end: UnixMs, now: UnixMs) -> Page {
+    Page { events: in_order(events, from, end), next: rest_of(want, end, now), ..Page::default() }
+}
+
 /// In order of time, those in `from..end` only: venues answer newest first, and some with a row too many.
-pub(super) fn in_order(mut events: Vec<Event>, from: UnixMs, end: UnixMs) -> Vec<Event> {
+fn in_order(mut events: Vec<Event>, from: UnixMs, end: UnixMs) -> Vec<Event> {
     let time = |event: &Event| match event {
         Event::Kline(kline) => kline.open_time,
         other => other.known_at(),

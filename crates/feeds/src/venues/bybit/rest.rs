@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::frame::TickerFields;
 use super::parse;
 use crate::venues::fields::{Decimal, json, time, value};
-use crate::venues::pages::{in_order, is_closed, part_end, rest_of};
+use crate::venues::pages::{is_closed, page, part_end};
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{Contract, FrameError, Page, Request, Want};
 
@@ -77,24 +77,16 @@ pub(super) fn answer(want: &Want, body: &[u8]) -> Result<Page, FrameError> {
         Want::Klines { kind, interval, from, to } => {
             let end = klines_end(interval, from, to);
             let events = klines(body, kind, interval, now)?;
-            Ok(Page { events: in_order(events, from, end), next: rest_of(want, end, now), ..Page::default() })
+            Ok(page(want, events, from, end, now))
         }
         Want::OpenInterest => stock(body, now),
         Want::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
-            Ok(Page {
-                events: in_order(stocks(body)?, from, end),
-                next: rest_of(want, end, now),
-                ..Page::default()
-            })
+            Ok(page(want, stocks(body)?, from, end, now))
         }
         Want::Funding { from, to } => {
             let end = payments_end(from, to);
-            Ok(Page {
-                events: in_order(payments(body)?, from, end),
-                next: rest_of(want, end, now),
-                ..Page::default()
-            })
+            Ok(page(want, payments(body)?, from, end, now))
         }
         Want::Tiers => Ok(Page { tiers: Some(tiers(body)?), ..Page::default() }),
         Want::Contracts | Want::Trades { .. } => Ok(Page::default()),

@@ -9,7 +9,7 @@ use super::frame::{AssetContext, Candle};
 use super::parse;
 use crate::archive::whole_hour;
 use crate::venues::fields::{Decimal, json, time, value};
-use crate::venues::pages::{in_order, is_closed, part_end, rest_of};
+use crate::venues::pages::{is_closed, page, part_end};
 use crate::venues::tiers::{TierRow, TierRows, TierUnit};
 use crate::venues::{Contract, FrameError, Page, Request, Want};
 
@@ -79,21 +79,13 @@ pub(super) fn answer(
         Want::Klines { interval, from, to, .. } => {
             let end = candles_end(interval, from, to);
             let events = candles(body, received)?;
-            Ok(Page {
-                events: in_order(events, from, end),
-                next: rest_of(want, end, received),
-                ..Page::default()
-            })
+            Ok(page(want, events, from, end, received))
         }
         Want::OpenInterest => stock(contract, body, received),
         Want::Funding { from, to } => {
             let end = payments_end(from, to);
             let events = payments(body)?;
-            Ok(Page {
-                events: in_order(events, from, end),
-                next: rest_of(want, end, received),
-                ..Page::default()
-            })
+            Ok(page(want, events, from, end, received))
         }
         Want::Tiers => Ok(Page { tiers: Some(tiers(contract, body)?), ..Page::default() }),
         Want::Contracts | Want::OpenInterestHistory { .. } | Want::Trades { .. } => Ok(Page::default()),

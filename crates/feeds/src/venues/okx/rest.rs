@@ -10,7 +10,7 @@ use super::contracts::Scale;
 use super::frame::OpenInterestRow;
 use super::parse;
 use crate::venues::fields::{Decimal, json, value};
-use crate::venues::pages::{in_order, part_end, rest_of};
+use crate::venues::pages::{page, part_end};
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{Contract, FrameError, Page, Pool, Request, Want};
 
@@ -120,30 +120,18 @@ pub(super) fn answer(
             let (rows, _) = klines_page(kind, interval, from, to);
             let end = part_end(from, to, rows, interval.ms());
             let events = klines(body, kind, interval, scale)?;
-            Ok(Page {
-                events: in_order(events, from, end),
-                next: rest_of(want, end, received),
-                ..Page::default()
-            })
+            Ok(page(want, events, from, end, received))
         }
         Want::OpenInterest => stock(body, scale),
         Want::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
             let events = stocks(body, scale, received)?;
-            Ok(Page {
-                events: in_order(events, from, end),
-                next: rest_of(want, end, received),
-                ..Page::default()
-            })
+            Ok(page(want, events, from, end, received))
         }
         Want::Funding { from, to } => {
             let end = payments_end(from, to);
             let events = payments(body)?;
-            Ok(Page {
-                events: in_order(events, from, end),
-                next: rest_of(want, end, received),
-                ..Page::default()
-            })
+            Ok(page(want, events, from, end, received))
         }
         Want::Tiers => Ok(Page { tiers: Some(tiers(body, scale)?), ..Page::default() }),
         Want::Trades { .. } => Ok(Page::default()),

@@ -494,8 +494,8 @@ impl Follow {
             for job in Self::jobs(at) {
                 let has_room = if job.is_fill() { self.fills < FILLS_MAX } else { self.polls < POLLS_MAX };
                 let turn = self.contracts[at].turns.get(&job).copied().unwrap_or_default();
-                // Which minutes have ended is a question of the venue's clock.
-                let waits_for_clock = job.is_fill() && self.health.skew.ms().is_none();
+                // Which minutes have ended, and what is in the future, are questions of the venue's clock.
+                let waits_for_clock = job != Job::Clock && self.health.skew.ms().is_none();
                 if turn.under_way || turn.not_before > local || !has_room || waits_for_clock {
                     continue;
                 }

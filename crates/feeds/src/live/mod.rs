@@ -234,6 +234,10 @@ impl LiveFeed {
     ///
     /// # Errors
     /// When settings cannot work. That no venue can be reached is no error: it keeps trying.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a sender that its maker kept would keep the channel open"
+    )]
     pub fn start(
         settings: LiveSettings,
         known: BTreeMap<Instrument, Known>,

@@ -6,7 +6,7 @@
 //! one computation.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Interval, Price, UnixMs};
@@ -184,7 +184,7 @@ impl GridCache {
         entries.iter().find(same).map(|entry| entry.body.clone())
     }
 
-    pub(crate) fn put(&self, request: GridRequest, view: &Arc<LedgerView>, body: Bytes) {
+    pub(crate) fn put(&self, request: GridRequest, view: &LedgerView, body: Bytes) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|entry| entry.request != request && entry.cursor == view.cursor);
         let bytes = |entries: &[Entry]| entries.iter().map(|entry| entry.body.len()).sum::<usize>();
@@ -224,7 +224,7 @@ mod tests {
             seen_share: 1.0,
             warming_up: false,
             tip: None,
-            by_leverage: Arc::default(),
+            by_leverage: std::sync::Arc::default(),
             epoch: "e".into(),
         };
         let cache = GridCache::default();

@@ -354,15 +354,9 @@ pub(crate) enum BenchPart {
 }
 
 impl BenchPart {
-<<<<<<< HEAD
-    /// Needs no market data, but both cores and minutes.
-    pub(crate) const fn is_of_the_stream(self) -> bool {
-        matches!(self, Self::Fanout | Self::Bandwidth | Self::Deploy)
-=======
     /// Needs a year of market data.
     pub(crate) const fn is_over_a_year(self) -> bool {
-        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth)
->>>>>>> live
+        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth | Self::Deploy)
     }
 }
 

@@ -126,33 +126,33 @@ impl Ledger {
         classes: impl Iterator<Item = &'a mut [f32]>,
     ) {
         let Some(bins) = Bins::new(self, low.units(), bin) else { return };
-        let mut classes: Vec<&mut [f32]> = classes.take(self.long.classes()).collect();
-        let rows = classes.iter().map(|rows| rows.len()).max().unwrap_or(0);
-        for book in [&self.long, &self.short] {
-            let cells = bins.clip(self.visible(book, tip), rows);
-            let to_usd = bins.usd_per_coin_cell(book.scale());
-            let whole = bins.each_whole(cells.clone(), |index, cells| {
-                // Most bins of a picture are empty, and the total tells for all classes at once.
-                if book.totals()[cells.clone()].iter().all(|mass| *mass == 0.0) {
-                    return;
-                }
-                let Ok(index) = usize::try_from(index) else { return };
-                for (class, rows) in classes.iter_mut().enumerate() {
-                    let Some(row) = rows.get_mut(index) else { continue };
-                    let of = |origin| coin_cells(&book.row(class, origin)[cells.clone()], cells.start);
-                    *row += (Origin::BOTH.map(of).iter().sum::<f64>() * to_usd) as f32;
-                }
-            });
-            if whole {
-                continue;
-            }
-            for (class, rows) in classes.iter_mut().enumerate() {
-                for origin in Origin::BOTH {
-                    bins.each(book.row(class, origin), cells.clone(), book.scale(), |index, usd| {
-                        if let Some(row) = usize::try_from(index).ok().and_then(|index| rows.get_mut(index)) {
-                            *row += usd as f32;
-                        }
-                    });
+        for (class, rows) in classes.enumerate().take(self.long.classes()) {
+            for book in [&self.long, &self.short] {
+                let [seen, prior] = Origin::BOTH.map(|origin| book.row(class, origin));
+                let cells = bins.clip(self.visible(book, tip), rows.len());
+                // A class lies in a band of prices; outside it there is nothing to sum.
+                let holds = |index: &usize| seen[*index] != 0.0 || prior[*index] != 0.0;
+                let Some(first) = cells.clone().find(holds) else { continue };
+                let last = cells.clone().rev().find(holds).unwrap_or(first);
+                let cells = first..last + 1;
+                let mut add = |index: i64, usd: f64| {
+                    if let Some(row) = usize::try_from(index).ok().and_then(|index| rows.get_mut(index)) {
+                        *row += usd as f32;
+                    }
+                };
+                let to_usd = bins.usd_per_coin_cell(book.scale());
+                let whole = bins.each_whole(cells.clone(), |index, cells| {
+                    let masses = seen[cells.clone()].iter().zip(&prior[cells.clone()]);
+                    let sum: f64 = masses
+                        .zip(cells)
+                        .map(|((seen, prior), cell)| (seen + prior) * (cell as f64 + 0.5))
+                        .sum();
+                    add(index, sum * to_usd);
+                });
+                if !whole {
+                    for masses in [seen, prior] {
+                        bins.each(masses, cells.clone(), book.scale(), &mut add);
+                    }
                 }
             }
         }
@@ -212,12 +212,13 @@ impl Bins {
         }
         let (per_bin, low_cell) = (self.bin / self.cell, self.low / self.cell);
         let mut start = cells.start;
+        let mut bin = (start as i64 - low_cell).div_euclid(per_bin);
         while start < cells.end {
-            let bin = (start as i64 - low_cell).div_euclid(per_bin);
             let next = low_cell + (bin + 1).saturating_mul(per_bin);
             let end = usize::try_from(next).map_or(cells.end, |next| next.min(cells.end));
             sink(bin, start..end);
             start = end;
+            bin += 1;
         }
         true
     }

@@ -6,7 +6,7 @@
 //! one computation.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Interval, Price, UnixMs};
@@ -207,7 +207,7 @@ impl GridCache {
         entries.iter().find(same).map(|entry| entry.body.clone())
     }
 
-    pub(crate) fn put(&self, request: GridRequest, view: &Arc<SymbolView>, body: Bytes) {
+    pub(crate) fn put(&self, request: GridRequest, view: &SymbolView, body: Bytes) {
         let past = view.past();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         entries.retain(|entry| entry.request != request && entry.past == past);
@@ -226,6 +226,7 @@ mod tests {
     use super::*;
     use liqheat_market::{Instrument, Symbol, TierTable, Venue};
     use liqheat_model::Params;
+    use liqheat_stream::Counters;
 
     fn symbol(interval: Interval, first_bar: i64) -> ServedSymbol {
         let instrument = Instrument::new(Venue::Sim, Symbol::new("BTCUSDT").unwrap());
@@ -239,19 +240,41 @@ mod tests {
         GridRequest { range, bin: None, columns, compact: true, by_leverage: false, packed: false }
     }
 
-    #[test]
-    fn the_cache_is_bounded_in_number_and_bytes() {
-        let view = LedgerView {
-            cursor: UnixMs(1),
-            as_of: UnixMs(1),
-            price: Price::from_units(1),
-            base_bin: Price::from_units(1),
+    /// After the bar that closed then.
+    fn view_at(cursor: UnixMs) -> SymbolView {
+        let one = Price::from_units(1);
+        let part = Arc::clone(&symbol(Interval::M1, 0).parts[0]);
+        let ledger = LedgerView {
+            cursor,
+            as_of: cursor,
+            price: one,
+            base_bin: one,
+            seen_share: 1.0,
+            open_interest: 1.0,
+            tip: None,
+            cells: Arc::default(),
+            by_leverage: Arc::default(),
+            counters: Counters::default(),
+            version: 0,
+            revision: 0,
+        };
+        SymbolView {
+            as_of: cursor,
+            price: one,
+            base_bin: one,
             seen_share: 1.0,
             warming_up: false,
-            tip: None,
+            cells: Arc::default(),
             by_leverage: Arc::default(),
+            counters: Counters::default(),
             epoch: "e".into(),
-        };
+            ledgers: vec![(part, Arc::new(ledger))],
+        }
+    }
+
+    #[test]
+    fn the_cache_is_bounded_in_number_and_bytes() {
+        let view = view_at(UnixMs(1));
         let cache = GridCache::default();
         let kept = |columns: usize| cache.get(request("24h", Some(columns)), &view).is_some();
         for columns in 0..20 {
@@ -264,7 +287,7 @@ mod tests {
             cache.put(request("24h", Some(columns)), &view, half.clone());
         }
         assert!(!kept(19) && !kept(20) && kept(21) && kept(22), "two halves fit, a third one does not");
-        let newer = LedgerView { cursor: UnixMs(2), ..view.clone() };
+        let newer = view_at(UnixMs(2));
         assert!(cache.get(request("24h", Some(22)), &newer).is_none(), "a bar closed");
     }
 

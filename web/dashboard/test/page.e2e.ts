@@ -133,6 +133,9 @@ test('everything works from the keyboard', async () => {
     assert.match(page.url(), /scale=log/);
     await page.keyboard.press('c');
     assert.match(page.url(), /colours=magma/);
+    const again = page.waitForRequest(/v1\/heatmap\/history/);
+    await page.keyboard.press('r');
+    await again;
     await page.keyboard.press('w');
     assert.match(page.url(), /swept=0/);
     await page.keyboard.press('t');

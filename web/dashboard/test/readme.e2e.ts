@@ -24,6 +24,8 @@ before(async () => {
     symlinkSync(join(WEB, 'node_modules'), join(folder, 'node_modules'));
     copyFileSync(join(WEB, 'client/dist/liqheat-client.script.js'), join(folder, 'liqheat-client.script.js'));
     writeFileSync(join(folder, 'index.html'), '<!doctype html><title>An example</title><div id="root"></div>');
+    // Browsers ask for one.
+    writeFileSync(join(folder, 'favicon.ico'), '');
     server = new StandInServer({ dist: folder, everyMs: 100 });
     url = await server.start();
     browser = await launch();

@@ -40,6 +40,7 @@ fn symbols_candles_and_health() {
         "symbols": [{
             "symbol": "BTCUSDT", "venue": "binance", "venues": ["binance"], "interval": "5m", "first": START, "last": END,
             "base_bin": 100, "state": "stale", "simulated": false, "seen_share": seen_share,
+            "leverages": [3, 5, 10, 25, 50, 100],
         }],
         "simulated": false, "speed": 1.0,
     });

@@ -176,6 +176,9 @@ export class App {
                 return this.#change({ pane: next(PANES, this.#view.pane) });
             case 'screenshot':
                 return this.#screenshot();
+            case 'refresh':
+                // What is live needs none; this is for those who want to be sure.
+                return this.#market.reload(0);
             case 'symbol':
                 return this.#symbolSelect.focus();
             case 'help':

@@ -45,5 +45,5 @@ function clusterWords(side: 'long' | 'short', says: string, cluster: Cluster | n
         element('span', { className: 'words', textContent: ' at' }),
         ' ',
         element('b', { textContent: formatPrice(cluster.price, decimals) }),
-        ` ${signedPercent(cluster.distance)}`)];
+        element('span', { className: 'far', textContent: ` ${signedPercent(cluster.distance)}` }))];
 }

@@ -4,7 +4,7 @@ import { element } from './dom.ts';
 
 export type Command =
     | 'left' | 'right' | 'zoom_in' | 'zoom_out' | 'fit'
-    | 'back' | 'forward' | 'now' | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'swept' | 'pane' | 'screenshot' | 'symbol' | 'help';
+    | 'back' | 'forward' | 'now' | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'swept' | 'pane' | 'screenshot' | 'refresh' | 'symbol' | 'help';
 
 interface Binding {
     keys: readonly string[];
@@ -30,6 +30,7 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
     { keys: ['s', 'S'], shown: 'S', command: 'screenshot', says: 'save a screenshot' },
+    { keys: ['r', 'R'], shown: 'R', command: 'refresh', says: 'fetch the picture again' },
     { keys: ['/'], shown: '/', command: 'symbol', says: 'choose the symbol' },
     { keys: ['?'], shown: '?', command: 'help', says: 'this help' },
 ];

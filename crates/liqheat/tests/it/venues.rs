@@ -173,7 +173,8 @@ fn a_symbol_is_the_sum_of_its_venues_on_every_route() {
     }
 
     let real = |name: &str| {
-        let path = format!("/v1/liquidations?symbol={name}&start_time={start}&limit=10000");
+        let path =
+            format!("/v1/liquidations?symbol={name}&start_time={}&limit=10000", start + 28 * 3_600_000);
         ask(&server, &path)["data"].as_array().unwrap().clone()
     };
     let (whole, of_venues) = (real("BTCUSDT"), VENUES.map(real));

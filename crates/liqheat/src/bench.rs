@@ -6,6 +6,7 @@
 mod bar;
 mod data;
 mod fanout;
+mod feed;
 mod grid;
 mod ledger;
 mod load;
@@ -29,9 +30,12 @@ pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<Exi
         println!("this is a debug build; figures mean something with `cargo build --release` only");
     }
     let wanted = |part: BenchPart| bench.what.contains(&part);
-    let over_a_year = BenchPart::value_variants().iter().filter(|part| !part.is_of_the_stream());
+    let over_a_year = BenchPart::value_variants().iter().filter(|part| part.is_over_a_year());
     if bench.what.is_empty() || over_a_year.copied().any(wanted) {
         run_over_a_year(bench, stop)?;
+    }
+    if (bench.what.is_empty() || wanted(BenchPart::Feed)) && !stop.is_cancelled() {
+        feed::run()?;
     }
     let mut ok = true;
     if wanted(BenchPart::Fanout) && !stop.is_cancelled() {

@@ -342,6 +342,8 @@ pub(crate) enum BenchPart {
     Load,
     /// `serve` over an existing file to the first frame.
     Start,
+    /// Live events of an exchange, from frames to the ledger, on one core.
+    Feed,
     /// One update to many clients, beside a plain write loop and nchan.
     Fanout,
     /// Bytes that a client of the demo receives, in each form.
@@ -349,9 +351,9 @@ pub(crate) enum BenchPart {
 }
 
 impl BenchPart {
-    /// Needs no market data, but both cores and minutes.
-    pub(crate) const fn is_of_the_stream(self) -> bool {
-        matches!(self, Self::Fanout | Self::Bandwidth)
+    /// Needs a year of market data.
+    pub(crate) const fn is_over_a_year(self) -> bool {
+        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth)
     }
 }
 

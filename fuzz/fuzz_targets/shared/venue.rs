@@ -22,6 +22,7 @@ pub fn read(exchange: &dyn Exchange, bytes: &[u8]) {
         Want::OpenInterestHistory { from, to },
         Want::Funding { from, to },
         Want::Tiers,
+        Want::Trades { first: 1, last: 5_000 },
     ];
     if let Some(want) = wants.get(usize::from(*first)) {
         for contract in &contracts {

@@ -9,6 +9,15 @@ use crate::venues::{Pool, Request};
 
 const MINUTE_MS: i64 = 60_000;
 
+/// What a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// What is now.
+    Present,
+    /// What was missed.
+    Past,
+}
+
 /// What was used lately.
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -29,8 +38,9 @@ impl Budget {
         Self { allowed, minute: 0, used: 0, pools: BTreeMap::new(), share, banned_until: None }
     }
 
-    /// Takes what a request needs; or says when to ask again.
-    pub(super) fn take(&mut self, request: &Request, now: UnixMs) -> Result<(), UnixMs> {
+    /// Takes what a request needs; or says when to ask again. The past may use no more than its part of a minute, so
+    /// that the present never waits for it.
+    pub(super) fn take(&mut self, request: &Request, of: Of, now: UnixMs) -> Result<(), UnixMs> {
         if let Some(until) = self.banned_until {
             if now < until {
                 return Err(until);
@@ -39,7 +49,11 @@ impl Budget {
         }
         self.turn(now);
         // A request that is larger than everything allowed must not wait for ever.
-        if self.used > 0 && self.used.saturating_add(request.weight) > self.allowed {
+        let allowed = match of {
+            Of::Present => self.allowed,
+            Of::Past => self.allowed / 2,
+        };
+        if self.used > 0 && self.used.saturating_add(request.weight) > allowed {
             return Err(UnixMs((self.minute + 1) * MINUTE_MS));
         }
         if let Some(pool) = request.pool {
@@ -108,31 +122,43 @@ mod tests {
     fn a_minute_has_so_much_weight() {
         let mut budget = Budget::new(100, 0.5);
         for _ in 0..5 {
-            assert_eq!(budget.take(&of(10, None), UnixMs(1_000)), Ok(()));
+            assert_eq!(budget.take(&of(10, None), Of::Present, UnixMs(1_000)), Ok(()));
         }
-        assert_eq!(budget.take(&of(1, None), UnixMs(59_000)), Err(UnixMs(60_000)));
-        assert_eq!(budget.take(&of(400, None), UnixMs(60_000)), Ok(()), "too large for any minute");
+        assert_eq!(budget.take(&of(1, None), Of::Present, UnixMs(59_000)), Err(UnixMs(60_000)));
+        assert_eq!(
+            budget.take(&of(400, None), Of::Present, UnixMs(60_000)),
+            Ok(()),
+            "too large for any minute"
+        );
         assert_eq!(budget.used(UnixMs(61_000)), 400);
         assert_eq!(budget.used(UnixMs(120_000)), 0);
+    }
+
+    #[test]
+    fn the_past_leaves_half_to_the_present() {
+        let mut budget = Budget::new(100, 1.0);
+        assert_eq!(budget.take(&of(45, None), Of::Past, UnixMs(0)), Ok(()));
+        assert_eq!(budget.take(&of(10, None), Of::Past, UnixMs(1)), Err(UnixMs(60_000)));
+        assert_eq!(budget.take(&of(50, None), Of::Present, UnixMs(2)), Ok(()));
     }
 
     #[test]
     fn what_the_venue_counts_counts() {
         let mut budget = Budget::new(100, 1.0);
         budget.told(95, UnixMs(0));
-        assert_eq!(budget.take(&of(10, None), UnixMs(1)), Err(UnixMs(60_000)));
-        assert_eq!(budget.take(&of(5, None), UnixMs(1)), Ok(()));
+        assert_eq!(budget.take(&of(10, None), Of::Present, UnixMs(1)), Err(UnixMs(60_000)));
+        assert_eq!(budget.take(&of(5, None), Of::Present, UnixMs(1)), Ok(()));
     }
 
     #[test]
     fn pools_slide() {
         let pool = Pool { name: "statistics", requests: 4, per: Duration::from_secs(300) };
         let mut budget = Budget::new(100, 0.5);
-        assert_eq!(budget.take(&of(0, Some(pool)), UnixMs(0)), Ok(()));
-        assert_eq!(budget.take(&of(0, Some(pool)), UnixMs(10_000)), Ok(()));
-        assert_eq!(budget.take(&of(0, Some(pool)), UnixMs(20_000)), Err(UnixMs(300_000)));
-        assert_eq!(budget.take(&of(0, Some(pool)), UnixMs(300_000)), Ok(()));
-        assert_eq!(budget.take(&of(0, Some(pool)), UnixMs(300_001)), Err(UnixMs(310_000)));
+        assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(0)), Ok(()));
+        assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(10_000)), Ok(()));
+        assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(20_000)), Err(UnixMs(300_000)));
+        assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(300_000)), Ok(()));
+        assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(300_001)), Err(UnixMs(310_000)));
     }
 
     #[test]
@@ -140,9 +166,9 @@ mod tests {
         let mut budget = Budget::new(100, 1.0);
         budget.pause(UnixMs(5_000));
         budget.pause(UnixMs(3_000));
-        assert_eq!(budget.take(&of(1, None), UnixMs(4_999)), Err(UnixMs(5_000)));
+        assert_eq!(budget.take(&of(1, None), Of::Present, UnixMs(4_999)), Err(UnixMs(5_000)));
         assert_eq!(budget.banned_until(UnixMs(4_999)), Some(UnixMs(5_000)));
-        assert_eq!(budget.take(&of(1, None), UnixMs(5_000)), Ok(()));
+        assert_eq!(budget.take(&of(1, None), Of::Present, UnixMs(5_000)), Ok(()));
         assert_eq!(budget.banned_until(UnixMs(5_000)), None);
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::budget::Budget;
+use super::budget::{Budget, Of};
 use super::health::Health;
 use super::intake::{Intake, Lost, Origin, Row, Verdict};
 use super::line::Line;
@@ -214,7 +214,7 @@ async fn sizes(rest: &Rest, start: &Start, health: &mut Health) -> BTreeMap<Stri
     let Some(any) = start.contracts.first() else { return BTreeMap::new() };
     let mut pause = RETRY_MIN_MS;
     loop {
-        match rest.fetch(any, &Want::Contracts).await {
+        match rest.fetch(any, &Want::Contracts, Of::Present).await {
             Ok(fetched) => return fetched.page.sizes.into_iter().collect(),
             Err(FetchError::NotOffered) => return BTreeMap::new(),
             Err(error) => {
@@ -494,8 +494,8 @@ impl Follow {
             for job in Self::jobs(at) {
                 let has_room = if job.is_fill() { self.fills < FILLS_MAX } else { self.polls < POLLS_MAX };
                 let turn = self.contracts[at].turns.get(&job).copied().unwrap_or_default();
-                // Which minutes have ended is a question of the venue's clock.
-                let waits_for_clock = job.is_fill() && self.health.skew.ms().is_none();
+                // Which minutes have ended, and what is in the future, are questions of the venue's clock.
+                let waits_for_clock = job != Job::Clock && self.health.skew.ms().is_none();
                 if turn.under_way || turn.not_before > local || !has_room || waits_for_clock {
                     continue;
                 }
@@ -560,7 +560,8 @@ impl Follow {
         *(if job.is_fill() { &mut self.fills } else { &mut self.polls }) += 1;
         let (rest, contract) = (self.rest.clone(), followed.contract.clone());
         self.fetches.spawn(async move {
-            let result = rest.fetch(&contract, &want).await;
+            let of = if job.is_fill() { Of::Past } else { Of::Present };
+            let result = rest.fetch(&contract, &want, of).await;
             (at, job, want, result)
         });
         Vec::new()
@@ -662,7 +663,8 @@ impl Follow {
             followed.stock_from = Some(before.plus(1));
         }
         let as_of = Some(stock);
-        self.health.heard(at, StreamKind::OpenInterest, received, as_of, as_of, !is_same);
+        // When the venue counted says nothing about the way here: such an answer is never late.
+        self.health.heard(at, StreamKind::OpenInterest, received, None, as_of, !is_same);
     }
 
     /// Shortest and longest time between polls of a contract, so that all of them together take no more than

@@ -71,6 +71,8 @@ pub struct Intake {
     recent_marks: VecDeque<UnixMs>,
     liquidations: Recent,
     newest_trade: Option<UnixMs>,
+    /// Trades in a row whose ids are old and whose times are not.
+    behind: u32,
     newest_stock: Option<UnixMs>,
     newest_funding: Option<UnixMs>,
     price: Plausible,
@@ -95,9 +97,11 @@ impl Intake {
     const TRADE_GRACE_MS: i64 = 1_000;
     /// A closed kline comes within this, on the socket or by request.
     const KLINE_GRACE_MS: i64 = 3_000;
-    /// Ids do not run faster than this a second, with a million at once.
+    /// Ids do not run faster than this a second, with this many at once.
     const IDS_PER_SECOND: i64 = 5_000;
-    const IDS_AT_ONCE: i64 = 1_000_000;
+    const IDS_AT_ONCE: i64 = 50_000;
+    /// So many trades that are newer than any before and have old ids: the venue counts anew, or an id was wrong.
+    const BEHIND_MAX: u32 = 100;
     const MARKS_REMEMBERED: usize = 64;
 
     /// A contract of which the database has something or nothing.
@@ -124,6 +128,7 @@ impl Intake {
             recent_marks: VecDeque::with_capacity(Self::MARKS_REMEMBERED),
             liquidations: Recent::default(),
             newest_trade: known.trade.map(|(_, time)| time),
+            behind: 0,
             newest_stock: known.open_interest,
             newest_funding: known.funding,
             price: Plausible::default(),
@@ -236,10 +241,30 @@ impl Intake {
             }
             TradeRow::Consecutive(ids) => ids.take(trade.id, now.0),
         };
-        if seen == Seen::New {
-            self.newest_trade = self.newest_trade.max(Some(trade.time));
+        match seen {
+            Seen::New => {
+                self.newest_trade = self.newest_trade.max(Some(trade.time));
+                self.behind = 0;
+            }
+            Seen::Repeated => return self.repeated(trade, origin, now),
         }
         seen
+    }
+
+    /// Ids that never rise again would make everything a repeat for ever.
+    fn repeated(&mut self, trade: &Trade, origin: Origin, now: UnixMs) -> Seen {
+        const NEWER_MS: i64 = 30_000;
+        let is_newer = self.newest_trade.is_some_and(|newest| trade.time.since(newest) > NEWER_MS);
+        if !is_newer || origin == Origin::Answer {
+            return Seen::Repeated;
+        }
+        self.behind += 1;
+        let TradeRow::Consecutive(ids) = &mut self.trades else { return Seen::Repeated };
+        if self.behind < Self::BEHIND_MAX {
+            return Seen::Repeated;
+        }
+        *ids = Sequence::default();
+        self.trade(trade, origin, now)
     }
 
     fn kline(&mut self, kline: &Kline, now: UnixMs) -> Seen {
@@ -484,5 +509,139 @@ impl Recent {
         }
         count.delivered += 1;
         Seen::New
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venues::exchange;
+    use liqheat_market::{OpenInterest, Price, PriceKind, Qty, Taker, Venue};
+
+    const NOW: UnixMs = UnixMs(1_748_131_200_000);
+    const FIRST: Origin = Origin::Socket(1);
+    const SECOND: Origin = Origin::Socket(2);
+
+    fn intake(known: &Known) -> Intake {
+        let habits = exchange(Venue::Binance).unwrap().habits();
+        Intake::new(&habits, known, Duration::from_secs(600), 100, NOW)
+    }
+
+    fn trade(id: i64, seconds: i64) -> Event {
+        let (price, qty) = (Price::from_units(6_000_000), Qty::from_units(1));
+        Event::Trade(Trade { id, time: NOW.plus(seconds * 1_000), price, qty, taker: Taker::Buy })
+    }
+
+    fn liquidation(price: i64) -> Event {
+        Event::Liquidation(Liquidation {
+            time: NOW,
+            side: Side::Long,
+            qty: Qty::from_units(5),
+            price: Price::from_units(price),
+            price_kind: PriceKind::Fill,
+        })
+    }
+
+    fn verdicts(intake: &mut Intake, events: &[(Event, Origin, i64)]) -> Vec<Verdict> {
+        let mut out = Vec::new();
+        let take = |(event, origin, seconds): &(Event, Origin, i64)| {
+            intake.take(*event, *origin, NOW.plus(seconds * 1_000), &mut out)
+        };
+        events.iter().map(take).collect()
+    }
+
+    #[test]
+    fn equal_liquidations_are_two_on_one_connection_and_one_on_two() {
+        use Verdict::{New, Repeated};
+        let mut intake = intake(&Known::default());
+        let (a, b) = (liquidation(100), liquidation(101));
+        let came =
+            [(a, FIRST, 0), (a, SECOND, 0), (a, FIRST, 0), (b, SECOND, 0), (a, SECOND, 0), (b, FIRST, 0)];
+        assert_eq!(verdicts(&mut intake, &came), [New, Repeated, New, New, Repeated, Repeated]);
+    }
+
+    #[test]
+    fn a_hole_is_asked_for_after_a_moment_and_given_up_after_an_answer_without_it() {
+        let mut intake = intake(&Known::default());
+        verdicts(&mut intake, &[(trade(10, 0), FIRST, 0), (trade(14, 1), FIRST, 1)]);
+        let mut lost = Vec::new();
+        assert_eq!(
+            intake.missing(Row::Trades, NOW.plus(1_500), &mut lost),
+            None,
+            "disorder sorts itself out"
+        );
+        let want = Want::Trades { first: 11, last: 13 };
+        assert_eq!(intake.missing(Row::Trades, NOW.plus(2_000), &mut lost), Some(want));
+        verdicts(&mut intake, &[(trade(12, 1), Origin::Answer, 2)]);
+        intake.answered(&want, NOW.plus(3_000), &mut lost);
+        assert!(lost.is_empty(), "the venue may not have them yet");
+        intake.answered(&want, NOW.plus(90_000), &mut lost);
+        let numbers: Vec<_> = lost.iter().map(|lost| lost.numbers).collect();
+        assert_eq!(numbers, [(11, 11), (13, 13)]);
+        assert_eq!((lost[0].from, lost[0].to), (NOW, NOW.plus(1_000)));
+    }
+
+    #[test]
+    fn an_answer_never_opens_a_hole() {
+        let mut intake = intake(&Known { trade: Some((10, NOW)), ..Known::default() });
+        assert_eq!(verdicts(&mut intake, &[(trade(90, 0), Origin::Answer, 0)]), [Verdict::Repeated]);
+        assert_eq!(intake.missing(Row::Trades, NOW.plus(60_000), &mut Vec::new()), None);
+    }
+
+    #[test]
+    fn ids_that_begin_anew_are_followed() {
+        let mut intake = intake(&Known { trade: Some((1_000_000, NOW)), ..Known::default() });
+        let mut out = Vec::new();
+        let mut taken = 0;
+        for at in 0..400 {
+            let now = NOW.plus(at * 1_000);
+            taken += usize::from(intake.take(trade(at, at), FIRST, now, &mut out) == Verdict::New);
+        }
+        assert_eq!(taken, 400 - 31 - 99, "after half a minute and a hundred of them");
+    }
+
+    #[test]
+    fn an_id_far_ahead_is_not_believed() {
+        let mut intake = intake(&Known::default());
+        let came =
+            [(trade(10, 0), FIRST, 0), (trade(60_011, 0), FIRST, 0), (trade(60_011, 3_600), FIRST, 3_600)];
+        let said = verdicts(&mut intake, &came);
+        assert_eq!(said[0], Verdict::New);
+        assert_eq!(said[1], Verdict::Absurd("its id is far from the one before"));
+        assert_eq!(said[2], Verdict::New, "after an hour it may be");
+    }
+
+    #[test]
+    fn counts_of_open_interest_come_once_and_in_order_but_for_history() {
+        let sample = |seconds: i64| {
+            Event::OpenInterest(OpenInterest { time: NOW.plus(seconds * 1_000), qty: Qty::from_units(7) })
+        };
+        let mut intake = intake(&Known::default());
+        let came = [
+            (sample(5), FIRST, 5),
+            (sample(5), SECOND, 5),
+            (sample(1), FIRST, 5),
+            (sample(-300), Origin::Answer, 5),
+        ];
+        use Verdict::{New, Repeated};
+        assert_eq!(verdicts(&mut intake, &came), [New, Repeated, Repeated, New]);
+    }
+
+    #[test]
+    fn minutes_that_ended_are_missed() {
+        let mut intake = intake(&Known { kline: Some(NOW.plus(-180_000)), ..Known::default() });
+        intake.pass_time(NOW.plus(2_999));
+        let mut lost = Vec::new();
+        let want = |from, to| {
+            let (from, to) = (NOW.plus(from), NOW.plus(to));
+            Some(Want::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from, to })
+        };
+        assert_eq!(intake.missing(Row::Klines, NOW.plus(2_999), &mut lost), want(-120_000, -60_000));
+        intake.pass_time(NOW.plus(3_000));
+        assert_eq!(intake.missing(Row::Klines, NOW.plus(3_000), &mut lost), want(-120_000, 0));
+        assert!(matches!(
+            intake.missing(Row::MarkKlines, NOW.plus(3_000), &mut lost),
+            Some(Want::Klines { kind: KlineKind::Mark, from, .. }) if from == NOW.plus(-600_000)
+        ));
     }
 }

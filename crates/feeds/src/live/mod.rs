@@ -85,7 +85,9 @@ pub struct Gap {
     pub why: String,
 }
 
-/// What the database has of an instrument already; the start asks for what came after.
+/// What the database has of an instrument already; the start asks for what came after. Newest means: up to which nothing
+/// is missing. A process that was killed while the past was being fetched leaves new rows behind a hole; whoever names
+/// the newest row of all will never have it filled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Known {
     /// Open time of the newest kline of a minute.
@@ -232,6 +234,10 @@ impl LiveFeed {
     ///
     /// # Errors
     /// When settings cannot work. That no venue can be reached is no error: it keeps trying.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a sender that its maker kept would keep the channel open"
+    )]
     pub fn start(
         settings: LiveSettings,
         known: BTreeMap<Instrument, Known>,

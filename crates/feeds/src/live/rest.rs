@@ -12,7 +12,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use liqheat_market::UnixMs;
 
-use super::budget::Budget;
+use super::budget::{Budget, Of};
 use super::clock::Clock;
 use super::{RawKind, Recorder};
 use crate::venues::{Contract, Exchange, FrameError, Page, Request, Want};
@@ -119,9 +119,14 @@ impl Rest {
     }
 
     /// Waits for the budget, asks, and reads the answer.
-    pub(super) async fn fetch(&self, contract: &Contract, want: &Want) -> Result<Fetched, FetchError> {
+    pub(super) async fn fetch(
+        &self,
+        contract: &Contract,
+        want: &Want,
+        of: Of,
+    ) -> Result<Fetched, FetchError> {
         let request = self.exchange.request(contract, want).ok_or(FetchError::NotOffered)?;
-        self.wait_for_budget(&request).await;
+        self.wait_for_budget(&request, of).await;
         let sent = self.clock.now();
         let (status, headers, body) = tokio::time::timeout(self.timeout, self.ask(request))
             .await
@@ -154,10 +159,10 @@ impl Rest {
         Ok(Fetched { page, sent, received })
     }
 
-    async fn wait_for_budget(&self, request: &Request) {
+    async fn wait_for_budget(&self, request: &Request, of: Of) {
         loop {
             let now = self.clock.now();
-            let Err(until) = self.budget().take(request, now) else { return };
+            let Err(until) = self.budget().take(request, of, now) else { return };
             let wait = Duration::from_millis(until.since(now).max(1).unsigned_abs());
             tokio::time::sleep(self.clock.real(wait)).await;
         }

@@ -4,7 +4,7 @@
 
 use liqheat_market::{Event, Instrument, Interval, KlineKind, Price, TierError};
 
-use super::budget::Budget;
+use super::budget::{Budget, Of};
 use super::rest::{FetchError, Rest};
 use super::{Clock, LiveError, Start, VenueSettings};
 use crate::tiers::TierBook;
@@ -57,7 +57,7 @@ pub async fn fetch_tiers(
         }
         let instrument = Instrument::new(venue.venue, contract.symbol.clone());
         let failed = |why: String| TierFetchError::Failed { instrument: instrument.clone(), why };
-        match rest.fetch(&contract, &Want::Contracts).await {
+        match rest.fetch(&contract, &Want::Contracts, Of::Present).await {
             Ok(fetched) => {
                 let size = fetched.page.sizes.into_iter().find(|(name, _)| *name == contract.name);
                 contract.size =
@@ -66,7 +66,10 @@ pub async fn fetch_tiers(
             Err(FetchError::NotOffered) => {}
             Err(error) => return Err(failed(error.to_string())),
         }
-        let told = rest.fetch(&contract, &Want::Tiers).await.map_err(|error| failed(error.to_string()))?;
+        let told = rest
+            .fetch(&contract, &Want::Tiers, Of::Present)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
         let rows = told.page.tiers.ok_or_else(|| failed("it told no tiers".to_owned()))?;
         let price = match rows.unit {
             TierUnit::Usd => Price::from_units(liqheat_market::UNIT_SCALE),
@@ -86,7 +89,7 @@ async fn price(rest: &Rest, contract: &Contract, clock: Clock) -> Result<Price, 
     const BACK_MS: i64 = 600_000;
     let (from, to) = (clock.now().plus(-BACK_MS), clock.now());
     let want = Want::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to };
-    let fetched = rest.fetch(contract, &want).await.map_err(|error| error.to_string())?;
+    let fetched = rest.fetch(contract, &want, Of::Present).await.map_err(|error| error.to_string())?;
     let newest = fetched.page.events.iter().rev().find_map(|event| match event {
         Event::Kline(kline) => Some(kline.close),
         _ => None,

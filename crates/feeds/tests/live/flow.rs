@@ -133,3 +133,35 @@ async fn a_young_contract_has_lost_nothing() {
     assert!(run.gaps.is_empty(), "{:?}", run.gaps);
     run.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn contracts_are_spread_over_connections() {
+    let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
+    let habits = Habits { contracts_per_connection: 1, ..habits() };
+    let mut run = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], habits, ..Plan::default() }.start();
+    run.until("two connections", |run| (run.status().connections == 2).then_some(())).await;
+    for symbol in ["BTCUSDT", "ETHUSDT"] {
+        run.whole(symbol, BEGIN.plus(-60 * MINUTE), BEGIN.plus(5 * MINUTE)).await;
+    }
+    assert_eq!(run.exchange.seen().texts.len(), 2);
+    run.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_keep_their_distance() {
+    let symbols: Vec<&'static str> = vec![
+        "AUSDT", "BUSDT", "CUSDT", "DUSDT", "EUSDT", "FUSDT", "GUSDT", "HUSDT", "IUSDT", "JUSDT", "KUSDT",
+        "LUSDT", "MUSDT", "NUSDT", "OUSDT", "PUSDT", "QUSDT", "RUSDT", "SUSDT", "TUSDT", "UUSDT", "VUSDT",
+        "WUSDT", "XUSDT", "YUSDT", "ZUSDT", "AAUSDT", "BBUSDT", "CCUSDT", "DDUSDT", "EEUSDT", "FFUSDT",
+        "GGUSDT", "HHUSDT", "IIUSDT", "JJUSDT", "KKUSDT", "LLUSDT", "MMUSDT", "NNUSDT", "OOUSDT", "PPUSDT",
+        "QQUSDT", "RRUSDT", "SSUSDT", "TTUSDT", "UUUSDT", "VVUSDT", "WWUSDT", "XXUSDT", "YYUSDT",
+    ];
+    let mut run = Plan { symbols, speed: 1.0, ..Plan::default() }.start();
+    run.until("three messages", |run| (run.exchange.seen().texts.len() == 3).then_some(())).await;
+    let texts = run.exchange.seen().texts;
+    for pair in texts.windows(2) {
+        // A tenth of a second is what the venue asks for.
+        assert!(pair[1].1.duration_since(pair[0].1) >= Duration::from_millis(100));
+    }
+    run.end().await;
+}

@@ -106,6 +106,8 @@ async fn a_path_that_acknowledges_and_is_dead_is_not_hammered() {
         "{status:?}"
     );
     assert_eq!(status.connections, 0);
+    // Half an hour of market has passed: a pause that did not grow would have let in thousands.
+    assert!(run.exchange.seen().sockets.len() <= 4, "{:?}", run.exchange.seen().sockets);
     assert!(status.state > SourceState::Live, "{status:?}");
     let klines = run.events("BTCUSDT").iter().filter(|event| matches!(event, Event::Kline(_))).count();
     assert!(klines > 200, "what can be had by request is had: {klines}");

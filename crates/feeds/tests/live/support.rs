@@ -96,6 +96,7 @@ impl Plan {
             socket_base: Some(exchange.socket_base()),
             rest_base: Some(exchange.rest_base()),
             symbols: self.symbols.iter().map(|symbol| Symbol::new(symbol).unwrap()).collect(),
+            names: BTreeMap::new(),
             habits: Some(self.habits),
         };
         let settings = LiveSettings {

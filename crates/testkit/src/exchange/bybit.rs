@@ -120,7 +120,7 @@ impl Voice for BybitVoice {
         let symbol = asked.value("symbol").unwrap_or_default();
         let known = market.until(symbol, now);
         if known.is_empty() && asked.path != "/v5/market/time" {
-            return told(10_001, "params error: Symbol Invalid", json!({}), now);
+            return told(10_001, "params error: Symbol Invalid", &json!({}), now);
         }
         let limit = usize::try_from(asked.number("limit").unwrap_or(50)).unwrap_or(0);
         let within = |time: UnixMs| {
@@ -134,7 +134,7 @@ impl Voice for BybitVoice {
         let newest = |mut rows: Vec<Value>| {
             rows.reverse();
             rows.truncate(limit);
-            told(0, "OK", json!({ "category": "linear", "symbol": symbol, "list": rows }), now)
+            told(0, "OK", &json!({ "category": "linear", "symbol": symbol, "list": rows }), now)
         };
         let klines = |wanted: KlineKind| {
             let rows = known.iter().filter_map(|event| match event {
@@ -144,7 +144,7 @@ impl Voice for BybitVoice {
             newest(rows.collect())
         };
         match asked.path.as_str() {
-            "/v5/market/time" => told(0, "OK", json!({ "timeSecond": (now.0 / 1_000).to_string() }), now),
+            "/v5/market/time" => told(0, "OK", &json!({ "timeSecond": (now.0 / 1_000).to_string() }), now),
             "/v5/market/kline" => klines(KlineKind::Last),
             "/v5/market/mark-price-kline" => klines(KlineKind::Mark),
             "/v5/market/open-interest" => {
@@ -172,7 +172,7 @@ impl Voice for BybitVoice {
             "/v5/market/risk-limit" => told(
                 0,
                 "OK",
-                json!({ "category": "linear", "list": [
+                &json!({ "category": "linear", "list": [
                     { "id": 1, "symbol": symbol, "riskLimitValue": "2000000", "maintenanceMargin": "0.005",
                       "initialMargin": "0.01", "isLowestRisk": 1, "maxLeverage": "100.00", "mmDeduction": "" },
                     { "id": 2, "symbol": symbol, "riskLimitValue": "4000000", "maintenanceMargin": "0.01",
@@ -185,7 +185,7 @@ impl Voice for BybitVoice {
     }
 }
 
-fn told(code: i64, words: &str, result: Value, now: UnixMs) -> Told {
+fn told(code: i64, words: &str, result: &Value, now: UnixMs) -> Told {
     let body = json!({ "retCode": code, "retMsg": words, "result": result, "retExtInfo": {}, "time": now.0 });
     Told { status: 200, body: body.to_string(), weight: 1, weight_header: None }
 }

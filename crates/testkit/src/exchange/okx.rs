@@ -106,7 +106,7 @@ impl Voice for OkxVoice {
 
     fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
         match asked.path.as_str() {
-            "/api/v5/public/time" => return told(json!([{ "ts": now.0.to_string() }])),
+            "/api/v5/public/time" => return told(&json!([{ "ts": now.0.to_string() }])),
             "/api/v5/public/instruments" => {
                 let rows = market.symbols().filter_map(|symbol| {
                     let coin = symbol.strip_suffix("USDT")?;
@@ -115,10 +115,10 @@ impl Voice for OkxVoice {
                         "ctValCcy": coin, "ctMult": "1", "ctType": "linear", "state": "live"
                     }))
                 });
-                return told(rows.collect());
+                return told(&rows.collect());
             }
             "/api/v5/public/position-tiers" => {
-                return told(json!([
+                return told(&json!([
                     { "imr": "0.01", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "100",
                       "maxSz": "1000", "minSz": "0", "mmr": "0.004", "tier": "1" },
                     { "imr": "0.0125", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "80",
@@ -148,7 +148,7 @@ impl Voice for OkxVoice {
         let newest = |mut rows: Vec<Value>| {
             rows.reverse();
             rows.truncate(limit);
-            told(Value::Array(rows))
+            told(&Value::Array(rows))
         };
         let klines = |wanted: KlineKind| {
             let rows = known.iter().filter_map(|event| match event {
@@ -211,7 +211,7 @@ fn contracts(coins: Qty) -> String {
     Qty::from_units(coins.units() * (UNIT_SCALE / SIZE.units())).to_string()
 }
 
-fn told(data: Value) -> Told {
+fn told(data: &Value) -> Told {
     let body = json!({ "code": "0", "msg": "", "data": data });
     Told { status: 200, body: body.to_string(), weight: 1, weight_header: None }
 }

@@ -35,7 +35,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|whole| whole.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let (now, clock) = (shared.now(), shared.clock());
     let query = head.uri.query().unwrap_or_default();
     shared.seen().requests.push((now, head.uri.to_string()));

@@ -1,7 +1,5 @@
 //! Frames to signals.
 
-use std::borrow::Cow;
-
 use liqheat_market::{
     Event, Interval, Kline, KlineKind, Liquidation, MarkPrice, PriceKind, Side, Taker, Trade, UnixMs,
 };
@@ -23,7 +21,7 @@ impl Reader {
         Self { roster }
     }
 
-    fn find(&self, name: &Cow<'_, str>, market: Option<i64>) -> Option<usize> {
+    fn find(&self, name: &str, market: Option<i64>) -> Option<usize> {
         if market.is_some_and(|market| market != USD_MARGINED) {
             return None;
         }

@@ -43,6 +43,8 @@ impl Exchange for Bybit {
             ping: Some(Ping { every: Duration::from_secs(20), text: r#"{"op":"ping"}"# }),
             connection_life: Duration::from_secs(23 * 3600),
             mark_silence: Duration::from_secs(10),
+            // An unchanged price is kept again after two.
+            mark_pause: Duration::from_secs(5),
             silence,
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,

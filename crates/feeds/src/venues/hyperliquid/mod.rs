@@ -46,6 +46,7 @@ impl Exchange for Hyperliquid {
             ping: Some(Ping { every: Duration::from_secs(30), text: r#"{"method":"ping"}"# }),
             connection_life: Duration::from_secs(23 * 3600),
             mark_silence: Duration::from_secs(30),
+            mark_pause: Duration::from_secs(10),
             silence,
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,

@@ -99,7 +99,7 @@ impl Reader {
         match running.candle {
             Some(before) if before.open_time > candle.open_time => return Ok(signals),
             Some(before) if before.open_time < candle.open_time => {
-                signals.push(running.close(contract, before))
+                signals.push(running.close(contract, before));
             }
             _ => {}
         }

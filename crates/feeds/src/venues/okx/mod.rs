@@ -47,6 +47,7 @@ impl Exchange for Okx {
             connection_life: Duration::from_secs(23 * 3600),
             // An unchanged mark price is repeated every ten seconds.
             mark_silence: Duration::from_secs(25),
+            mark_pause: Duration::from_secs(12),
             silence,
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,

@@ -1,0 +1,11 @@
+//! Any bytes as frames and answers of Binance.
+
+#![no_main]
+
+#[path = "shared/venue.rs"]
+mod venue;
+
+use libfuzzer_sys::fuzz_target;
+use liqheat_feeds::venues::binance::Binance;
+
+fuzz_target!(|bytes: &[u8]| venue::read(&Binance, bytes));

@@ -376,7 +376,8 @@ fn a_killed_recording_is_read_up_to_its_end() {
 #[test]
 fn the_doctor_finds_what_is_wrong() {
     let folder = Folder::new();
-    let exchange = exchange(30, 1.0);
+    let time = Time { start: START.plus(2 * MINUTE), speed: 1.0 };
+    let exchange = Exchange::start(BinanceVoice, market(30), time);
     let db = loaded_from_files(&folder, &market(5));
     let healthy = at(&exchange, 1.0, liqheat("doctor")).args("--db").arg(&db).run();
     // Clock and streams of the stand-in, database, room, descriptors.

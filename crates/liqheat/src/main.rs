@@ -40,9 +40,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
-    let quiet = matches!(cli.command, Command::Bench(_) | Command::Doctor(_))
-        && cli.logging.log == logging::DEFAULT_LEVELS;
-    logging::start(cli.logging.log_format, if quiet { "warn" } else { &cli.logging.log });
+    let levels = match cli.command {
+        Command::Bench(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
+        // What it finds is what it prints.
+        Command::Doctor(_) if cli.logging.log == logging::DEFAULT_LEVELS => "error",
+        _ => &cli.logging.log,
+    };
+    logging::start(cli.logging.log_format, levels);
     if cli.command.front().is_some() {
         tracing::info!(settings = effective.line(), "configuration");
     }

@@ -156,7 +156,9 @@ impl Playing {
             played.orphaned += 1;
             return;
         };
-        let Ok(page) = self.exchange.answer(&contract, want, &record.bytes, record.received) else {
+        // Which klines are closed is a question of the venue's clock.
+        let venue_time = record.received.plus(self.skew_ms);
+        let Ok(page) = self.exchange.answer(&contract, want, &record.bytes, venue_time) else {
             played.refused += 1;
             return;
         };

@@ -66,12 +66,24 @@ pub(crate) struct LiveArgs {
     /// Address of Hyperliquid's REST interface [default: https://api.hyperliquid.xyz]
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_REST", value_parser = rest_address, value_name = "URL")]
     pub(crate) hyperliquid_rest: Option<String>,
+    /// What a venue calls a contract, where that does not follow from the symbol: 1000PEPEUSDT@hyperliquid=kPEPE,
+    /// separated by commas.
+    #[arg(long, env = "LIQHEAT_CONTRACT_NAMES", value_delimiter = ',', value_parser = contract_name, value_name = "NAMES")]
+    pub(crate) contract_names: Vec<ContractName>,
     /// For trials against a stand-in exchange: the moment at which the live clock begins.
     #[arg(long, env = "LIQHEAT_LIVE_CLOCK", value_parser = moment, hide = true, value_name = "TIME")]
     pub(crate) live_clock: Option<UnixMs>,
     /// For the same: market seconds a second.
     #[arg(long, env = "LIQHEAT_LIVE_SPEED", default_value = "1", value_parser = speed, hide = true, value_name = "N")]
     pub(crate) live_speed: f64,
+}
+
+/// What a venue calls a contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContractName {
+    symbol: Symbol,
+    venue: Venue,
+    name: String,
 }
 
 /// Where raw frames go.
@@ -119,7 +131,8 @@ impl LiveArgs {
                 Err(fault) => faults.push(fault),
                 Ok((symbol, None)) => {
                     for venue in &mut venues {
-                        let listed = exchange(venue.venue).is_some_and(|one| one.name_of(&symbol).is_some());
+                        let follows = exchange(venue.venue).is_some_and(|one| one.name_of(&symbol).is_some());
+                        let listed = follows || venue.names.contains_key(&symbol);
                         if listed && !venue.symbols.contains(&symbol) {
                             venue.symbols.push(symbol.clone());
                         }
@@ -178,6 +191,12 @@ impl LiveArgs {
             socket_base: socket.clone(),
             rest_base: rest.clone(),
             symbols: Vec::new(),
+            names: self
+                .contract_names
+                .iter()
+                .filter(|one| one.venue == venue)
+                .map(|one| (one.symbol.clone(), one.name.clone()))
+                .collect(),
             habits,
         }
     }
@@ -194,6 +213,15 @@ fn parse_name(name: &str) -> Result<(Symbol, Option<Venue>), String> {
 
 fn venue(text: &str) -> Result<Venue, String> {
     Venue::from_name(text.trim()).map_err(|error| error.to_string())
+}
+
+fn contract_name(text: &str) -> Result<ContractName, String> {
+    let form = || "must look like 1000PEPEUSDT@hyperliquid=kPEPE".to_owned();
+    let (whose, name) = text.trim().split_once('=').filter(|(_, name)| !name.is_empty()).ok_or_else(form)?;
+    match parse_name(whose)? {
+        (symbol, Some(venue)) => Ok(ContractName { symbol, venue, name: name.to_owned() }),
+        (_, None) => Err(form()),
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -173,12 +173,15 @@ fn a_symbol_is_the_sum_of_its_venues_on_every_route() {
     }
 
     let real = |name: &str| {
-        let path = format!("/v1/liquidations?symbol={name}&start_time={start}&limit=10000");
+        let path =
+            format!("/v1/liquidations?symbol={name}&start_time={}&limit=10000", start + 28 * 3_600_000);
         ask(&server, &path)["data"].as_array().unwrap().clone()
     };
     let (whole, of_venues) = (real("BTCUSDT"), VENUES.map(real));
     assert_eq!(whole.len(), of_venues[0].len() + of_venues[1].len());
-    assert!(whole.is_sorted_by_key(|row| row["timestamp"].as_str().unwrap().to_owned()));
+    assert!(
+        whole.is_sorted_by_key(|row| liqheat_wire::parse_time(row["timestamp"].as_str().unwrap()).unwrap())
+    );
     let binance = whole.iter().filter(|row| row["venue"] == "binance").count();
     assert_eq!(binance, of_venues[0].len());
 

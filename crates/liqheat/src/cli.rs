@@ -1,6 +1,7 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
 mod bench;
+mod cluster;
 mod front;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
 pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
+pub(crate) use cluster::Role;
 pub(crate) use front::Front;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
@@ -109,6 +111,18 @@ impl Keep {
 }
 
 impl Command {
+    /// What is wrong with values that each are right by themselves.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = self.front().map(Front::faults).unwrap_or_default();
+        if let Self::Serve(serve) = self
+            && serve.role == Role::Edge
+            && !serve.front.cluster.redis_enabled
+        {
+            faults.push("LIQHEAT_ROLE=edge serves what others make, which comes through Redis: set REDIS_ENABLED=true and REDIS_URL".to_owned());
+        }
+        faults
+    }
+
     /// What all servers share, if this is one.
     pub(crate) const fn front(&self) -> Option<&Front> {
         match self {
@@ -158,7 +172,8 @@ pub(crate) struct Demo {
 Examples:
   liqheat serve
   liqheat serve --db btc.duckdb --listen 127.0.0.1:9000
-  WS_UPDATE_INTERVAL=2 liqheat serve --db btc.duckdb --symbols BTCUSDT")]
+  WS_UPDATE_INTERVAL=2 liqheat serve --db btc.duckdb --symbols BTCUSDT
+  REDIS_ENABLED=true REDIS_URL=redis://10.0.0.5 liqheat serve --role edge")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) front: Front,
@@ -166,6 +181,9 @@ pub(crate) struct Serve {
     pub(crate) db: Database,
     #[command(flatten)]
     pub(crate) keep: Keep,
+    /// What this server does among several: everything, or only serve what others make.
+    #[arg(long, env = "LIQHEAT_ROLE", value_enum, default_value = "all", value_name = "ROLE")]
+    pub(crate) role: Role,
 }
 
 #[derive(Debug, Args)]

@@ -174,7 +174,7 @@ impl Reader {
 
     fn finish(mut self, matches: &ArgMatches) -> Result<(Cli, Effective), SettingsError> {
         let cli = Cli::from_arg_matches(matches).map_err(SettingsError::CommandLine)?;
-        let together = cli.command.front().map(cli::Front::faults).unwrap_or_default();
+        let together = cli.command.faults();
         self.faults.extend(together.into_iter().map(|text| Fault { place: Place::Together, text }));
         match (self.faults.as_slice(), self.in_its_words.take()) {
             ([], _) => Ok((cli, Effective::of(&Cli::command(), matches))),

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use liqheat_store::Store;
-use liqheat_stream::{Hub, Sessions};
+use liqheat_stream::{Backplane, Hub, Sessions};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::addresses::Addresses;
 use crate::clock::MarketClock;
+use crate::cluster::{Cluster, Listing};
 use crate::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::settings::ServerSettings;
 use crate::symbol::ServedSymbol;
@@ -26,6 +27,10 @@ pub struct App {
     pub store: Store,
     /// The boards.
     pub hub: Arc<Hub>,
+    /// Where new states go.
+    pub backplane: Backplane,
+    /// What the producer serves, on an edge.
+    pub(crate) learned: Option<Arc<Listing>>,
     /// The sockets.
     pub sessions: Arc<Sessions>,
     /// Market time.
@@ -56,6 +61,10 @@ pub struct App {
 
 impl App {
     /// Puts the parts together.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one part, and there is one caller for each kind of server"
+    )]
     pub(crate) fn new(
         settings: ServerSettings,
         store: Store,
@@ -64,18 +73,23 @@ impl App {
         symbols: BTreeMap<String, Arc<ServedSymbol>>,
         speed: f64,
         tokens: Option<Tokens>,
+        cluster: &Cluster,
     ) -> Self {
         let started = Instant::now();
         let (updates, front) = (UpdateMetrics::default(), FrontMetrics::default());
         let mut registry = Registry::default();
         sessions.hub().metrics.register(&mut registry);
         metrics::register(&mut registry, &updates, &front, sessions.hub(), &store, started);
+        let backplane = cluster.backplane.clone();
+        backplane.register(&mut registry);
         let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(symbols.values()));
         let addresses = Addresses::new(settings.addresses, started);
         Self {
             settings,
             store,
             hub: Arc::clone(sessions.hub()),
+            backplane,
+            learned: cluster.learned.clone(),
             sessions,
             clock,
             symbols,
@@ -101,6 +115,12 @@ impl App {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether this server serves only what others make, and has no database.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        self.settings.is_edge()
     }
 
     /// Whether any market served is made up.

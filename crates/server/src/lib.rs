@@ -6,6 +6,7 @@ mod addresses;
 mod app;
 mod bars;
 mod clock;
+mod cluster;
 mod engine;
 mod feed;
 mod front;

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use liqheat_market::UnixMs;
 use liqheat_store::{Retention, StoreError};
-use liqheat_wire::FeedState;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +59,10 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            () = app.backplane.turn_wanted() => {
+                schedule.all_now(Instant::now());
+                continue;
+            }
             () = sleep_until(due) => {}
         }
         if housekeeping.elapsed() >= HOUSEKEEPING_EVERY {
@@ -101,7 +104,7 @@ async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Res
     if let Err(error) = &result {
         warn!(symbol = desk.symbol.name, %error, "update failed; it is tried again");
         if let Some(slot) = app.hub.slot(&desk.symbol.name) {
-            slot.set_standing(FeedState::Degraded, None);
+            app.backplane.failing(&slot);
         }
     }
     result
@@ -120,11 +123,7 @@ async fn advance(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Re
         return Ok(());
     };
     let state = engine.advance(now, &app.updates).await?;
-    let as_of = state.as_ref().map(|state| state.as_of);
-    if let Some(state) = state {
-        slot.publish(state);
-    }
-    slot.set_standing(engine.standing(app, now), as_of);
+    app.backplane.publish(&slot, state, engine.standing(app, now));
     Ok(())
 }
 

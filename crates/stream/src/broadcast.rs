@@ -99,17 +99,14 @@ impl Shard {
     }
 }
 
-/// One task for each shard of each board, until the sessions end.
+/// One task for each shard of a board, until the sessions end.
 pub(crate) fn tasks(
     sessions: &Arc<Sessions>,
+    slot: Arc<BoardSlot>,
 ) -> impl Iterator<Item = impl Future<Output = ()> + Send + use<>> {
-    let slots: Vec<_> = sessions.hub().slots().map(Arc::clone).collect();
     let sessions = Arc::clone(sessions);
-    slots.into_iter().flat_map(move |slot| {
-        let sessions = Arc::clone(&sessions);
-        let shards = 0..slot.followers().shards.len();
-        shards.map(move |shard| run(Arc::clone(&sessions), Arc::clone(&slot), shard))
-    })
+    let shards = 0..slot.followers().shards.len();
+    shards.map(move |shard| run(Arc::clone(&sessions), Arc::clone(&slot), shard))
 }
 
 async fn run(sessions: Arc<Sessions>, slot: Arc<BoardSlot>, shard: usize) {

@@ -1,7 +1,7 @@
 //! All boards that are served, each in a slot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::metrics::StreamMetrics;
@@ -14,10 +14,11 @@ pub struct HubSettings {
     pub update_interval: Duration,
 }
 
-/// All boards; fixed set of symbols for the life of the process.
+/// All boards. Symbols may come while it runs (on a server that learns them from others), but none goes.
 #[derive(Debug)]
 pub struct Hub {
-    slots: BTreeMap<String, Arc<BoardSlot>>,
+    /// Locked for a few instructions; written only when a symbol comes.
+    slots: RwLock<BTreeMap<String, Arc<BoardSlot>>>,
     settings: HubSettings,
     /// What all sessions count.
     pub metrics: Arc<StreamMetrics>,
@@ -32,24 +33,38 @@ impl Hub {
             .into_iter()
             .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics))))
             .collect();
-        Self { slots, settings, metrics }
+        Self { slots: RwLock::new(slots), settings, metrics }
     }
 
     /// The slot of a symbol; `None` when it is not served.
     #[must_use]
-    pub fn slot(&self, symbol: &str) -> Option<&Arc<BoardSlot>> {
-        self.slots.get(symbol)
+    pub fn slot(&self, symbol: &str) -> Option<Arc<BoardSlot>> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).get(symbol).cloned()
     }
 
     /// Every slot, by symbol.
-    pub fn slots(&self) -> impl Iterator<Item = &Arc<BoardSlot>> {
-        self.slots.values()
+    pub fn slots(&self) -> impl Iterator<Item = Arc<BoardSlot>> + use<> {
+        let slots: Vec<_> =
+            self.slots.read().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        slots.into_iter()
+    }
+
+    /// An empty board for one more symbol; `None` when it has one. See [`crate::Sessions::add_board`].
+    pub(crate) fn add(&self, symbol: &str) -> Option<Arc<BoardSlot>> {
+        let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
+        if slots.contains_key(symbol) {
+            return None;
+        }
+        let slot = Arc::new(BoardSlot::new(symbol.to_owned(), &self.metrics));
+        slots.insert(symbol.to_owned(), Arc::clone(&slot));
+        Some(slot)
     }
 
     /// The text for a symbol that is not served.
     #[must_use]
     pub fn unknown_symbol(&self, symbol: &str) -> String {
-        let valid: Vec<&str> = self.slots.keys().map(String::as_str).collect();
+        let slots: Vec<Arc<BoardSlot>> = self.slots().collect();
+        let valid: Vec<&str> = slots.iter().map(|slot| slot.symbol()).collect();
         let named: String = symbol.chars().take(40).collect();
         format!("Symbol '{named}' not supported. Valid: {}", valid.join(", "))
     }

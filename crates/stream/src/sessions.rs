@@ -10,6 +10,7 @@ use crate::broadcast;
 use crate::hub::Hub;
 use crate::metrics::StreamMetrics;
 use crate::settings::SessionSettings;
+use crate::slot::BoardSlot;
 
 /// All sessions of this server.
 #[derive(Debug)]
@@ -28,10 +29,21 @@ impl Sessions {
     pub fn new(hub: Arc<Hub>, settings: SessionSettings, closing: CancellationToken) -> Arc<Self> {
         let (tracker, next_id) = (TaskTracker::new(), AtomicU64::new(1));
         let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id });
-        for task in broadcast::tasks(&sessions) {
-            sessions.tracker.spawn(task);
-        }
+        sessions.hub.slots().for_each(|slot| sessions.follow(slot));
         sessions
+    }
+
+    /// Serves one more symbol from now on, with an empty board; nothing happens when it is served already.
+    pub fn add_board(self: &Arc<Self>, symbol: &str) {
+        if let Some(slot) = self.hub.add(symbol) {
+            self.follow(slot);
+        }
+    }
+
+    fn follow(self: &Arc<Self>, slot: Arc<BoardSlot>) {
+        for task in broadcast::tasks(self, slot) {
+            self.tracker.spawn(task);
+        }
     }
 
     /// The boards that are served.

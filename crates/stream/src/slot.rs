@@ -8,7 +8,7 @@ use liqheat_market::{Price, UnixMs};
 use liqheat_wire::{FeedState, Mode, Position, ServerMessage, StateHash, format_time};
 use tokio::time::Instant;
 
-use crate::board::{Board, BoardUpdate};
+use crate::board::{Board, BoardUpdate, Misfit, RemoteState};
 use crate::broadcast::Followers;
 use crate::encode::encode;
 use crate::frame;
@@ -129,6 +129,37 @@ impl BoardSlot {
             self.followers.tell();
         }
         changed
+    }
+
+    /// Takes a state that another server made, and how the data stands there; followers are told if there is
+    /// something new. Returns whether the state was.
+    ///
+    /// # Errors
+    /// When it does not follow on the board's state; nothing has changed then.
+    pub fn take_remote(&self, state: &RemoteState, standing: FeedState) -> Result<bool, Misfit> {
+        let (changed, told) = {
+            let mut inner = self.lock();
+            let changed = match &mut inner.board {
+                Some(board) => board.take(state)?,
+                none => {
+                    *none = Some(Board::from_remote(state)?);
+                    true
+                }
+            };
+            let told = inner.standing.state != standing;
+            let as_of = inner.standing.as_of.max(Some(state.as_of));
+            inner.standing = Standing { state: standing, as_of };
+            inner.status = None;
+            if changed {
+                inner.frames.clear();
+                inner.changed = Instant::now();
+            }
+            (changed, told)
+        };
+        if changed || told {
+            self.followers.tell();
+        }
+        Ok(changed)
     }
 
     /// Says how the data stands; followers are told when the word changed.

@@ -9,6 +9,7 @@ mod archive;
 mod data;
 mod http;
 mod program;
+mod shadow;
 pub mod token;
 mod viewer;
 
@@ -18,7 +19,8 @@ pub use archive::Folder;
 pub use data::recorded;
 pub use http::{Answer, connect_from, get, get_with, read_answer};
 pub use program::{Finished, Program, Running};
-pub use viewer::{Closed, Viewer};
+pub use shadow::{Position, Shadow, Told};
+pub use viewer::{Closed, Heard, Viewer};
 
 /// Most time anything may take; never waited for when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);

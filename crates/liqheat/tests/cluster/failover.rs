@@ -6,13 +6,13 @@ use liqheat_testkit::{Running, Told, until};
 
 use super::support::{
     Redis, Watcher, agree, board, client, databases, edge, has_state, leads, maker, metric, over, ready,
-    standing,
+    standing, takes_over,
 };
 
 /// From a moment until another server makes the states.
 #[track_caller]
 fn taken_over(since: Instant, by: &Running) -> Duration {
-    leads(by);
+    takes_over(by);
     since.elapsed()
 }
 
@@ -88,17 +88,15 @@ fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
     let edge = edge(&redis.url()).serve();
     agree(&[&first, &second, &edge]);
     let watcher = Watcher::start(&[edge.address()], &told);
-    let asked = Instant::now();
     assert_eq!(first.terminate().code, Some(0));
     let stopped = Instant::now();
-    leads(&second);
+    takes_over(&second);
     assert!(stopped.elapsed() < Duration::from_millis(1_500), "it need not wait for the lease to run out");
     let (epoch, seq, _) = agree(&[&second, &edge]);
     until("it goes on", || {
         let now = board(&edge)?;
         (now.0 == epoch && now.1 > seq).then_some(())
     });
-    assert!(asked.elapsed() < Duration::from_secs(20));
     assert!(watcher.end().shadow.deltas > 0);
 }
 
@@ -113,7 +111,7 @@ fn a_producer_that_slept_through_its_lease_does_no_harm() {
     agree(&[&first, &second, &edge]);
     let watcher = Watcher::start(&[edge.address()], &told);
     first.signal("STOP");
-    leads(&second);
+    takes_over(&second);
     let (epoch, seq, _) = agree(&[&second, &edge]);
     let mut shadow = client(&edge, &told);
     shadow.next_state();

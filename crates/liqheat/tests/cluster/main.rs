@@ -15,6 +15,7 @@ mod market;
 /// All in one module, so that `--skip cluster::` leaves them out.
 #[path = "."]
 mod cluster {
+    mod chaos;
     mod edge;
     mod failover;
     mod nginx;

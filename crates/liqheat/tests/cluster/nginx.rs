@@ -57,10 +57,12 @@ impl Nginx {
     #[track_caller]
     fn wait_for_stage(&self) {
         let stage = self.stage.to_string();
-        until("nginx has the new configuration", || {
+        // For a moment the old worker takes connections, too.
+        let is_new = || {
             std::net::TcpStream::connect(self.address).ok()?;
             (get(self.address, "/nginx-health").header("x-stage") == Some(stage.as_str())).then_some(())
-        });
+        };
+        until("nginx has the new configuration", || (0..50).try_for_each(|_| is_new()));
     }
 
     /// Sockets of clients from so many networks; gives how many each server has then.
@@ -115,7 +117,7 @@ fn write_main(folder: &Folder, stage: u32) {
 daemon off;
 pid {};
 error_log stderr;
-worker_processes 2;
+worker_processes 1;
 events {{ worker_connections 4096; }}
 http {{
     access_log off;

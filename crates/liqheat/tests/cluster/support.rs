@@ -96,10 +96,11 @@ pub(crate) fn node(arguments: &str, url: &str) -> Program {
     let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
     Program::at(env!("CARGO_BIN_EXE_liqheat"))
         .args(command)
-        .args("--listen 127.0.0.1:0 --log-format json --ws-update-interval 0.25")
+        .args("--log-format json --ws-update-interval 0.25")
         .args("--ws-status-interval 1 --ws-drain-window 0.5")
         .args("--ws-max-connections-per-address 1000 --ws-max-new-connections-per-minute 100000")
         .args(rest)
+        .env("LIQHEAT_LISTEN", "127.0.0.1:0")
         .env("REDIS_ENABLED", "true")
         .env("REDIS_URL", url)
         .env("LIQHEAT_LOG", "info,liqheat_stream=debug")
@@ -144,6 +145,13 @@ pub(crate) fn has_state(server: &Running) {
 #[track_caller]
 pub(crate) fn leads(server: &Running) {
     until("the lease", || (metric(server, "liqheat_redis_lease_holder") == 1.0).then_some(()));
+}
+
+/// Waits until a server makes the states, after another one did.
+#[track_caller]
+pub(crate) fn takes_over(server: &Running) {
+    leads(server);
+    server.wait_for_log("a run of states goes on here");
 }
 
 /// Waits until all servers are at the same state, which may move meanwhile.

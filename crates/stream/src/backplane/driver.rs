@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::election::{Ask, Election, Turn};
-use super::line::{Line, Names, Passed};
+use super::line::{Line, Names, Passed, Recent};
 use super::message::{Message, NAME_BYTES_MAX};
 use super::metrics::{Fate, Why};
 use super::redis::{Commands, Fault, Listener, Opened, Outcome, Publication, open};
@@ -64,6 +64,7 @@ struct Track {
     slot: Arc<BoardSlot>,
     /// The newest the updater has.
     latest: Option<Fed>,
+    recent: Recent,
     /// The newest token that was heard.
     token: u64,
     heard: Instant,
@@ -264,6 +265,7 @@ impl Driver {
             debug!(redis = %self.settings.address, %fault, attempt, "Redis is still away");
         }
         health.away = Some((since, fault.to_string()));
+        health.alone = self.election.token().is_some() || !self.lines.is_empty();
         self.failed = true;
         drop(health);
         for track in self.tracks.values_mut() {
@@ -376,6 +378,9 @@ impl Driver {
         self.follow_boards(now);
         for (symbol, fed) in std::mem::take(&mut *lock(&self.shared.fed)) {
             let Some(track) = self.tracks.get_mut(&symbol) else { continue };
+            if let Some(update) = &fed.update {
+                track.recent.add(update);
+            }
             track.latest = Some(fed);
             self.fed_at = Some(now);
             self.due.insert(symbol);
@@ -499,7 +504,7 @@ impl Driver {
             });
             let own = self.lines.remove(&symbol);
             let seen = track.slot.with_board(Board::clone);
-            let (line, passed) = Line::pass(own, stored, seen, update, &mut self.names);
+            let (line, passed) = Line::pass(own, (stored, seen), update, &track.recent, &mut self.names);
             let (epoch, seq) = (line.board().epoch().to_string(), line.board().seq());
             info!(symbol, epoch, seq, how = ?passed, "a run of states goes on here");
             self.lines.insert(symbol.clone(), line);
@@ -770,8 +775,17 @@ impl Driver {
 }
 
 impl Track {
-    const fn new(slot: Arc<BoardSlot>, now: Instant) -> Self {
-        Self { slot, latest: None, token: 0, heard: now, fetched: None, published: now, told: None }
+    fn new(slot: Arc<BoardSlot>, now: Instant) -> Self {
+        Self {
+            slot,
+            latest: None,
+            recent: Recent::default(),
+            token: 0,
+            heard: now,
+            fetched: None,
+            published: now,
+            told: None,
+        }
     }
 
     fn update(&self) -> Option<&BoardUpdate> {

@@ -4,6 +4,10 @@
 //! consent of Redis; where that cannot be had, or is in doubt, it goes on under another epoch. So two servers
 //! that lost sight of each other never give the same name to different states, and a client that changes between them is told.
 
+use std::collections::VecDeque;
+
+use liqheat_wire::StateHash;
+
 use crate::board::{Board, BoardUpdate, RemoteState};
 
 /// Names for epochs that nobody else has, nor this server had before.
@@ -35,6 +39,29 @@ pub(crate) struct Line {
     source: String,
     /// Whether Redis has not agreed to its newest state.
     apart: bool,
+}
+
+/// Hashes of the levels that this server had lately, whoever made the states. A few hundred bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(VecDeque<StateHash>);
+
+impl Recent {
+    /// More than there are between the last word of a producer and the next one.
+    const KEPT: usize = 64;
+
+    pub(crate) fn add(&mut self, update: &BoardUpdate) {
+        let hash = StateHash::of(&update.cells);
+        if self.0.back() != Some(&hash) {
+            self.0.push_back(hash);
+        }
+        if self.0.len() > Self::KEPT {
+            self.0.pop_front();
+        }
+    }
+
+    fn contains(&self, hash: StateHash) -> bool {
+        self.0.contains(&hash)
+    }
 }
 
 /// How a server that begins to make states goes on.
@@ -111,15 +138,16 @@ impl Line {
     }
 
     /// The run that a server goes on with when it gets the right to make states. `own` is the run it had, made by
-    /// itself; `stored` what Redis has; `seen` its board.
+    /// itself; `stored` what Redis has; `seen` its board; `recent` the levels that it had lately itself, the newest
+    /// included. Where the last state is one of those, both servers see the same market, and the run goes on.
     pub(crate) fn pass(
         own: Option<Self>,
-        stored: Option<Board>,
-        seen: Option<Board>,
+        (stored, seen): (Option<Board>, Option<Board>),
         update: &BoardUpdate,
+        recent: &Recent,
         names: &mut Names,
     ) -> (Self, Passed) {
-        let fits = |board: &Board| board.has(&update.cells, update.base_bin);
+        let fits = |board: &Board| board.base_bin() == update.base_bin && recent.contains(board.hash());
         let goes_on = |board: Board| Self::seen(board, update.epoch.clone());
         match own {
             // Nobody made states meanwhile: Redis has the last of ours, or lost some of them, or all.
@@ -169,6 +197,23 @@ mod tests {
         }
     }
 
+    fn recent(usd: u64) -> Recent {
+        let mut recent = Recent::default();
+        recent.add(&update(usd));
+        recent
+    }
+
+    /// Goes on with levels of so many dollars, the only ones it had.
+    fn pass(
+        own: Option<Line>,
+        stored: Option<Board>,
+        seen: Option<Board>,
+        usd: u64,
+        names: &mut Names,
+    ) -> (Line, Passed) {
+        Line::pass(own, (stored, seen), &update(usd), &recent(usd), names)
+    }
+
     fn names(tag: &str) -> Names {
         Names::new(tag.into())
     }
@@ -208,14 +253,34 @@ mod tests {
         theirs.advance(update(2), &mut names("a"));
         let stored = || Some(theirs.board().clone());
         let names = &mut names("b");
-        let (line, passed) = Line::pass(None, stored(), None, &update(2), names);
+        let (line, passed) = pass(None, stored(), None, 2, names);
         assert_eq!((at(&line), passed), (at(&theirs), Passed::Continued));
-        let (line, passed) = Line::pass(None, stored(), stored(), &update(3), names);
+        let (line, passed) = pass(None, stored(), stored(), 3, names);
         assert_eq!((at(&line), passed), (("run-1.b.0".into(), 1), Passed::Begun));
-        let (line, passed) = Line::pass(None, None, stored(), &update(2), names);
+        let (line, passed) = pass(None, None, stored(), 2, names);
         assert_eq!((at(&line), passed), (at(&theirs), Passed::Continued), "an empty Redis, but it was seen");
-        let (_, passed) = Line::pass(None, None, None, &update(2), names);
+        let (_, passed) = pass(None, None, None, 2, names);
         assert_eq!(passed, Passed::Begun);
+    }
+
+    #[test]
+    fn a_run_passes_on_while_it_moves_if_the_next_one_was_there_too() {
+        let mut theirs = Line::begin(update(1), &mut names("a"));
+        theirs.advance(update(2), &mut names("a"));
+        let mut had = recent(1);
+        [2, 3].into_iter().for_each(|usd| had.add(&update(usd)));
+        let names = &mut names("b");
+        let stored = || (Some(theirs.board().clone()), None);
+        let (mut line, passed) = Line::pass(None, stored(), &update(3), &had, names);
+        assert_eq!((at(&line), passed), (at(&theirs), Passed::Continued));
+        let change = line.advance(update(3), names).unwrap();
+        assert!(
+            matches!(change.step, Step::Change { from: 2, .. }) && change.epoch == *theirs.board().epoch()
+        );
+        let taller = BoardUpdate { base_bin: Price::from_units(20), ..update(3) };
+        assert_eq!(Line::pass(None, stored(), &taller, &had, names).1, Passed::Begun);
+        (10..10 + Recent::KEPT as u64).for_each(|usd| had.add(&update(usd)));
+        assert_eq!(Line::pass(None, stored(), &update(3), &had, names).1, Passed::Begun, "too long ago");
     }
 
     #[test]
@@ -225,12 +290,12 @@ mod tests {
         theirs.advance(update(2), &mut names("a"));
         let names = &mut names("b");
         let seen = theirs.board().clone();
-        let (_, passed) = Line::pass(None, Some(old.clone()), Some(seen.clone()), &update(1), names);
+        let (_, passed) = pass(None, Some(old.clone()), Some(seen.clone()), 1, names);
         assert_eq!(passed, Passed::Begun, "seq 2 was made already");
-        let (line, passed) = Line::pass(None, Some(old.clone()), Some(seen), &update(2), names);
+        let (line, passed) = pass(None, Some(old.clone()), Some(seen), 2, names);
         assert_eq!((at(&line), passed), (at(&theirs), Passed::Continued));
         let own = Line { board: theirs.board().clone(), source: "run-1".into(), apart: false };
-        let (line, passed) = Line::pass(Some(own), Some(old), None, &update(3), names);
+        let (line, passed) = pass(Some(own), Some(old), None, 3, names);
         assert_eq!((at(&line), passed), (at(&theirs), Passed::Kept));
     }
 
@@ -241,15 +306,15 @@ mod tests {
         own.advance_alone(update(2), &mut names("x"));
         let apart = at(&own);
         let names = &mut names("y");
-        let (line, passed) = Line::pass(Some(own), Some(stored.clone()), None, &update(3), names);
+        let (line, passed) = pass(Some(own), Some(stored.clone()), None, 3, names);
         assert_eq!((at(&line), passed), (apart, Passed::Kept));
-        let (line, passed) = Line::pass(Some(line), Some(stored.clone()), None, &update(1), names);
+        let (line, passed) = pass(Some(line), Some(stored.clone()), None, 1, names);
         assert_eq!((line.board().epoch(), passed), (stored.epoch(), Passed::Continued));
         // Somebody else went on meanwhile.
         let mut other = Line::seen(stored, "run-1".into());
         other.advance(update(7), names);
         let ours = Line::seen(line.board().clone(), "run-1".into());
-        let (line, passed) = Line::pass(Some(ours), Some(other.board().clone()), None, &update(8), names);
+        let (line, passed) = pass(Some(ours), Some(other.board().clone()), None, 8, names);
         assert_eq!(passed, Passed::Begun);
         assert_ne!(line.board().epoch(), other.board().epoch());
     }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{Running, Told, until};
+use liqheat_testkit::{Running, Told};
 
 use super::support::{
-    Redis, Watcher, agree, board, client, databases, edge, has_state, leads, maker, metric, over, ready,
-    standing, takes_over,
+    Redis, Watcher, agree, client, databases, edge, goes_on, has_state, leads, metric, over, ready, standing,
+    takes_over, three,
 };
 
 /// From a moment until another server makes the states.
@@ -20,14 +20,8 @@ fn taken_over(since: Instant, by: &Running) -> Duration {
 fn a_killed_producer_is_followed_within_three_seconds() {
     let redis = Redis::start();
     let told = Told::default();
-    let first = maker(&redis.url()).serve();
-    leads(&first);
-    // Another market, so that its states differ.
-    let second = maker(&redis.url()).args("--seed 99").serve();
-    let edge = edge(&redis.url()).serve();
-    [&second, &edge].into_iter().for_each(has_state);
+    let [first, second, edge] = three(&redis);
     assert_eq!(metric(&second, "liqheat_redis_lease_holder"), 0.0);
-    agree(&[&first, &second, &edge]);
     let watchers = [
         Watcher::start(&[first.address(), second.address()], &told),
         Watcher::start(&[second.address()], &told),
@@ -82,21 +76,13 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
 fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
     let redis = Redis::start();
     let told = Told::default();
-    let first = maker(&redis.url()).serve();
-    leads(&first);
-    let second = maker(&redis.url()).serve();
-    let edge = edge(&redis.url()).serve();
-    agree(&[&first, &second, &edge]);
+    let [first, second, edge] = three(&redis);
     let watcher = Watcher::start(&[edge.address()], &told);
     assert_eq!(first.terminate().code, Some(0));
     let stopped = Instant::now();
     takes_over(&second);
     assert!(stopped.elapsed() < Duration::from_millis(1_500), "it need not wait for the lease to run out");
-    let (epoch, seq, _) = agree(&[&second, &edge]);
-    until("it goes on", || {
-        let now = board(&edge)?;
-        (now.0 == epoch && now.1 > seq).then_some(())
-    });
+    goes_on(&edge, &agree(&[&second, &edge]));
     assert!(watcher.end().shadow.deltas > 0);
 }
 
@@ -104,23 +90,16 @@ fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
 fn a_producer_that_slept_through_its_lease_does_no_harm() {
     let redis = Redis::start();
     let told = Told::default();
-    let first = maker(&redis.url()).serve();
-    leads(&first);
-    let second = maker(&redis.url()).args("--seed 99").serve();
-    let edge = edge(&redis.url()).serve();
-    agree(&[&first, &second, &edge]);
+    let [first, second, edge] = three(&redis);
     let watcher = Watcher::start(&[edge.address()], &told);
     first.signal("STOP");
     takes_over(&second);
-    let (epoch, seq, _) = agree(&[&second, &edge]);
+    let next = agree(&[&second, &edge]);
     let mut shadow = client(&edge, &told);
     shadow.next_state();
     first.signal("CONT");
     // It learns that its time is over, and shows what the other one makes.
-    until("the sleeper follows", || {
-        let now = board(&first)?;
-        (now.0 == epoch && now.1 > seq).then_some(())
-    });
+    goes_on(&first, &next);
     agree(&[&first, &second, &edge]);
     assert_eq!(metric(&first, "liqheat_redis_lease_holder"), 0.0);
     let snapshots = shadow.snapshots;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use liqheat_testkit::{PATIENCE, Running, Told, until};
 
 use super::support::{
-    Redis, SYMBOL, Watcher, agree, board, edge, free_port, has_state, leads, local, maker, metric, ready,
-    standing,
+    Redis, SYMBOL, Watcher, agree, board, edge, free_port, goes_on, has_state, leads, local, maker, metric,
+    ready, standing, three,
 };
 
 #[track_caller]
@@ -52,19 +52,12 @@ fn redis_is_killed_and_comes_back_empty() {
     // The producer goes on for its own clients; the edge keeps what it has.
     let kept = board(&edge).unwrap();
     let alone = until("a run of its own", || board(&producer).filter(|board| board.0 != kept.0));
-    until("the producer goes on", || {
-        let now = board(&producer)?;
-        (now.0 == alone.0 && now.1 > alone.1 + 3).then_some(())
-    });
+    goes_on(&producer, &alone);
     assert_eq!(board(&edge).unwrap(), kept);
 
     redis.again();
     [&producer, &edge].into_iter().for_each(well);
-    let (epoch, seq, _) = agree(&[&producer, &edge]);
-    until("and on", || {
-        let now = board(&edge)?;
-        (now.0 == epoch && now.1 > seq + 3).then_some(())
-    });
+    goes_on(&edge, &agree(&[&producer, &edge]));
     agree(&[&producer, &edge]);
     let [of_producer, of_edge] = watchers.map(Watcher::end);
     for watched in [&of_producer, &of_edge] {
@@ -83,13 +76,10 @@ fn redis_forgets_everything_while_it_runs() {
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
-    let (epoch, seq, _) = agree(&[&producer, &edge]);
+    let before = agree(&[&producer, &edge]);
     let watcher = Watcher::start(&[edge.address()], &told);
     assert_eq!(redis.command(&["flushall"]), "OK");
-    until("the producer goes on in the same run", || {
-        let now = board(&edge)?;
-        (now.0 == epoch && now.1 > seq + 5).then_some(())
-    });
+    goes_on(&edge, &before);
     agree(&[&producer, &edge]);
     leads(&producer);
     // The state is kept again for those who come.
@@ -105,11 +95,7 @@ fn redis_stands_still_for_twenty_seconds() {
     const STILL: Duration = Duration::from_secs(20);
     let redis = Redis::start();
     let told = Told::default();
-    let first = maker(&redis.url()).serve();
-    leads(&first);
-    let second = maker(&redis.url()).args("--seed 99").serve();
-    let edge = edge(&redis.url()).serve();
-    agree(&[&first, &second, &edge]);
+    let [first, second, edge] = three(&redis);
     let servers = [&first, &second, &edge];
     let watchers = servers.map(|server| Watcher::start(&[server.address()], &told));
     until("some states", || (board(&edge)?.1 > 5).then_some(()));
@@ -135,11 +121,7 @@ fn redis_stands_still_for_twenty_seconds() {
     }
     redis.signal("CONT");
     servers.into_iter().for_each(well);
-    let (epoch, seq, _) = agree(&servers);
-    until("and on", || {
-        let now = board(&edge)?;
-        (now.0 == epoch && now.1 > seq + 3).then_some(())
-    });
+    goes_on(&edge, &agree(&servers));
     agree(&servers);
     let leaders: f64 =
         [&first, &second].map(|server| metric(server, "liqheat_redis_lease_holder")).iter().sum();
@@ -173,11 +155,7 @@ fn a_reader_that_is_thrown_out_finds_back() {
     until("it fetched the state", || {
         (metric(&edge, "liqheat_redis_resyncs_total{reason=\"broken\"}") >= 1.0).then_some(())
     });
-    let (epoch, seq, _) = agree(&[&producer, &edge]);
-    until("and follows", || {
-        let now = board(&edge)?;
-        (now.0 == epoch && now.1 > seq + 3).then_some(())
-    });
+    goes_on(&edge, &agree(&[&producer, &edge]));
     assert!(metric(&edge, "liqheat_redis_messages_total{fate=\"unreadable\"}") >= 1.0, "nonsense is counted");
     well(&edge);
     watcher.end();
@@ -249,11 +227,7 @@ fn a_subscription_that_is_dead_while_all_else_is_well_is_noticed() {
     });
     let took = deaf_since.elapsed();
     assert!(took > Duration::from_secs(10) && took < Duration::from_secs(20), "{took:?}");
-    let (epoch, seq, _) = agree(&[&producer, &edge]);
-    until("and it follows again", || {
-        let now = board(&edge)?;
-        (now.0 == epoch && now.1 > seq + 3).then_some(())
-    });
+    goes_on(&edge, &agree(&[&producer, &edge]));
     well(&edge);
     let watched = watcher.end();
     assert!(watched.standings.iter().any(|standing| standing == "degraded"), "{:?}", watched.standings);

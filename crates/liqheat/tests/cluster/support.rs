@@ -164,6 +164,26 @@ pub(crate) fn agree(servers: &[&Running]) -> (String, u64, String) {
     })
 }
 
+/// Waits until a server has newer states of the run it was in.
+#[track_caller]
+pub(crate) fn goes_on(server: &Running, from: &(String, u64, String)) {
+    until("the run goes on", || {
+        let now = board(server)?;
+        (now.0 == from.0 && now.1 > from.1 + 3).then_some(())
+    });
+}
+
+/// A producer, one that follows it with another market, and an edge; all at one state.
+#[track_caller]
+pub(crate) fn three(redis: &Redis) -> [Running; 3] {
+    let first = maker(&redis.url()).serve();
+    leads(&first);
+    let second = maker(&redis.url()).args("--seed 99").serve();
+    let edge = edge(&redis.url()).serve();
+    agree(&[&first, &second, &edge]);
+    [first, second, edge]
+}
+
 #[track_caller]
 pub(crate) fn ready(server: &Running) -> (u16, String) {
     let answer = server.get("/ready");

@@ -381,8 +381,13 @@ impl Driver {
             if let Some(update) = &fed.update {
                 track.recent.add(update);
             }
-            track.latest = Some(fed);
-            self.fed_at = Some(now);
+            if !fed.failed {
+                self.fed_at = Some(now);
+            }
+            track.latest = Some(match track.latest.take() {
+                Some(latest) => latest.and(fed),
+                None => fed,
+            });
             self.due.insert(symbol);
         }
     }
@@ -413,7 +418,7 @@ impl Driver {
             let (Some(track), Some(line)) = (self.tracks.get(&symbol), self.lines.get_mut(&symbol)) else {
                 continue;
             };
-            let Some(Fed { update: Some(update), standing }) = &track.latest else { continue };
+            let Some(Fed { update: Some(update), standing, .. }) = &track.latest else { continue };
             let fresh = decided.get(&symbol);
             let unheard_of = line.is_apart() || fresh == Some(&Passed::Begun);
             let change = line.advance(update.clone(), &mut self.names);

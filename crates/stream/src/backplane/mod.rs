@@ -62,9 +62,18 @@ struct Shared {
 /// What the updater says of a symbol.
 #[derive(Debug, Clone)]
 struct Fed {
-    /// `None` before the first state.
+    /// `None` before the first state, or when there was none this time.
     update: Option<BoardUpdate>,
     standing: FeedState,
+    /// It had a turn, and the turn failed.
+    failed: bool,
+}
+
+impl Fed {
+    /// What is known after one more word: without a state the last one stays.
+    fn and(self, newer: Self) -> Self {
+        Self { update: newer.update.or(self.update), ..newer }
+    }
 }
 
 /// How the backplane is doing, for those who ask.
@@ -111,17 +120,18 @@ impl Backplane {
                 slot.set_standing(standing, as_of);
             }
             Some(shared) => {
-                lock(&shared.fed).insert(slot.symbol().to_owned(), Fed { update, standing });
-                shared.told.notify_one();
+                shared.feed(slot.symbol(), Fed { update, standing, failed: false });
             }
         }
     }
 
     /// There should have been a new state of a symbol, but it could not be made.
     pub fn failing(&self, slot: &BoardSlot) {
-        // With others, another one makes it, or the silence is noticed.
-        if self.shared.is_none() {
-            slot.set_standing(FeedState::Degraded, None);
+        match &self.shared {
+            None => slot.set_standing(FeedState::Degraded, None),
+            Some(shared) => {
+                shared.feed(slot.symbol(), Fed { update: None, standing: FeedState::Degraded, failed: true });
+            }
         }
     }
 
@@ -165,6 +175,19 @@ impl Backplane {
     }
 }
 
+impl Shared {
+    fn feed(&self, symbol: &str, newer: Fed) {
+        let mut fed = lock(&self.fed);
+        let known = match fed.remove(symbol) {
+            Some(waiting) => waiting.and(newer),
+            None => newer,
+        };
+        fed.insert(symbol.to_owned(), known);
+        drop(fed);
+        self.told.notify_one();
+    }
+}
+
 /// Pauses before attempts: each as long as the one before or twice as long, up to a limit, less up to a half, so
 /// that servers do not come back all at once. `dice` is 0 to 1.
 fn pause(attempt: u32, (least, most): (Duration, Duration), dice: f64) -> Duration {
@@ -179,6 +202,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_turn_that_failed_leaves_the_last_state() {
+        let (backplane, shared) = Backplane::redis(Role::All);
+        let slot = BoardSlot::new("BTCUSDT".into(), &crate::StreamMetrics::default());
+        let update = BoardUpdate {
+            epoch: "e".into(),
+            cells: Vec::new(),
+            price: liqheat_market::Price::from_units(1),
+            base_bin: liqheat_market::Price::from_units(1),
+            as_of: liqheat_market::UnixMs(1),
+            counters: crate::Counters::default(),
+        };
+        backplane.publish(&slot, Some(update.clone()), FeedState::Live);
+        backplane.failing(&slot);
+        let fed = lock(&shared.fed)["BTCUSDT"].clone();
+        assert_eq!((fed.update, fed.standing, fed.failed), (Some(update), FeedState::Degraded, true));
+        assert!(slot.with_board(|_| ()).is_none(), "only the driver moves the board");
+    }
 
     #[test]
     fn pauses_grow_up_to_a_limit() {

@@ -16,7 +16,16 @@ struct Nginx {
     address: SocketAddr,
     folder: Folder,
     stage: u32,
-    running: Running,
+    running: Option<Running>,
+}
+
+/// Its workers outlive a master that is killed, so it is asked to end.
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.terminate();
+        }
+    }
 }
 
 impl Nginx {
@@ -39,7 +48,7 @@ impl Nginx {
         let checked = Command::new(service("nginx")).arg("-t").arg("-c").arg(&config).output().unwrap();
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
         let running = Program::at(service("nginx")).args("-c").arg(&config).start();
-        let nginx = Self { address, folder, stage: 0, running };
+        let nginx = Self { address, folder, stage: 0, running: Some(running) };
         nginx.wait_for_stage();
         nginx
     }
@@ -50,7 +59,7 @@ impl Nginx {
         self.stage += 1;
         write_upstreams(&self.folder, live, weights, live[0]);
         write_main(&self.folder, self.stage);
-        self.running.signal("HUP");
+        self.running.as_ref().unwrap().signal("HUP");
         self.wait_for_stage();
     }
 

@@ -1,6 +1,7 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
 mod bench;
+mod cluster;
 mod front;
 mod live;
 
@@ -14,6 +15,7 @@ use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
 pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
+pub(crate) use cluster::Role;
 pub(crate) use front::Front;
 pub(crate) use live::{LiveArgs, RawArgs};
 
@@ -121,22 +123,29 @@ impl Keep {
 
 impl Serve {
     /// Whether venues are connected to.
-    pub(crate) const fn is_live(&self) -> bool {
-        !self.offline && !self.front.symbols.is_empty()
+    pub(crate) fn is_live(&self) -> bool {
+        !self.offline && self.role == Role::All && !self.front.symbols.is_empty()
     }
 }
 
 impl Command {
     /// What is wrong with settings that each are right by themselves.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let front = self.front().map(Front::faults).unwrap_or_default();
+        let mut faults = self.front().map(Front::faults).unwrap_or_default();
         let live = match self {
             Self::Serve(serve) if serve.is_live() => serve.live.settings(&serve.front.symbols).err(),
             Self::Record(record) => record.live.settings(&record.symbols).err(),
             Self::Doctor(doctor) => doctor.live.settings(&doctor.symbols).err(),
             _ => None,
         };
-        front.into_iter().chain(live.into_iter().flatten()).collect()
+        faults.extend(live.into_iter().flatten());
+        if let Self::Serve(serve) = self
+            && serve.role == Role::Edge
+            && !serve.front.cluster.redis_enabled
+        {
+            faults.push("LIQHEAT_ROLE=edge serves what others make, which comes through Redis: set REDIS_ENABLED=true and REDIS_URL".to_owned());
+        }
+        faults
     }
 
     /// What all servers share, if this is one.
@@ -196,6 +205,7 @@ Examples:
   liqheat serve --symbols BTCUSDT@okx,ETHUSDT                 one symbol at one venue, the other at all
   liqheat serve --db btc.duckdb                               what is in the file, as it stands
   liqheat serve --db btc.duckdb --symbols BTCUSDT --offline   this symbol of it
+  REDIS_ENABLED=true REDIS_URL=redis://10.0.0.5 liqheat serve --role edge
 
 With --symbols the market is followed live, unless --offline is given.")]
 pub(crate) struct Serve {
@@ -205,6 +215,9 @@ pub(crate) struct Serve {
     pub(crate) db: Database,
     #[command(flatten)]
     pub(crate) keep: Keep,
+    /// What this server does among several: everything, or only serve what others make.
+    #[arg(long, env = "LIQHEAT_ROLE", value_enum, default_value = "all", value_name = "ROLE")]
+    pub(crate) role: Role,
     /// Serve what is in the database as it stands, and connect to no venue.
     #[arg(long, env = "LIQHEAT_OFFLINE")]
     pub(crate) offline: bool,

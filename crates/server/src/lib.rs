@@ -7,6 +7,7 @@ mod aggregate;
 mod app;
 mod bars;
 mod clock;
+mod cluster;
 mod engine;
 mod feed;
 mod front;

@@ -68,6 +68,15 @@ impl Store {
         Ok(Self { shared: Arc::new(Shared { queue, tally, location, thread: Mutex::new(Some(thread)) }) })
     }
 
+    /// A store that is not there, for a server without a database: every question is answered with
+    /// [`StoreError::Closed`], and no file, thread or memory is taken.
+    #[must_use]
+    pub fn absent() -> Self {
+        let (queue, _) = mpsc::channel(1);
+        let (tally, location, thread) = (Arc::default(), Location::Memory, Mutex::new(None));
+        Self { shared: Arc::new(Shared { queue, tally, location, thread }) }
+    }
+
     /// Where the rows are.
     #[must_use]
     pub fn location(&self) -> &Location {

@@ -223,6 +223,8 @@ impl GridCache {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use std::sync::Arc;
 

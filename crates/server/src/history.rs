@@ -223,7 +223,6 @@ impl GridCache {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
     use std::sync::Arc;

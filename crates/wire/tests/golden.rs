@@ -46,23 +46,16 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
     let mut messages = vec![
         ServerMessage::Snapshot { symbol, timestamp, epoch, seq: 124, hash, data: data() },
         ServerMessage::Delta { symbol, timestamp, epoch, from: 124, seq: 126, hash, data: data() },
-        ServerMessage::Status { symbol, state: FeedState::WarmingUp, as_of: None, seq: 0 },
+        ServerMessage::Status { symbol, state: FeedState::WarmingUp, as_of: None, seq: 0, sources: &[] },
         ServerMessage::Pong { timestamp },
         ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms: 3_127 },
     ];
-    let states = [
-        FeedState::Live,
-        FeedState::Lagging,
-        FeedState::Stale,
-        FeedState::Replay,
-        FeedState::Degraded,
-        FeedState::WarmingUp,
-    ];
-    messages.extend(states.map(|state| ServerMessage::Status {
+    messages.extend(FeedState::ALL.map(|state| ServerMessage::Status {
         symbol,
         state,
         as_of: Some(timestamp),
         seq: 124,
+        sources: &[],
     }));
     messages
         .extend(ErrorCode::ALL.map(|code| ServerMessage::Error { code, message: "why, and what to try" }));

@@ -10,11 +10,12 @@ mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use liqheat_feeds::live::{DELIVERIES_WAITING, Known, LiveError, LiveFeed, LiveSettings, LiveStatus};
-use liqheat_feeds::venues::LIVE_INTERVAL;
+use liqheat_feeds::venues::{LIVE_INTERVAL, TradeIds, exchange};
 use liqheat_market::Instrument;
-use liqheat_store::{Store, StoreError};
+use liqheat_store::{Fetchable, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -63,11 +64,20 @@ fn named(settings: &LiveSettings) -> impl Iterator<Item = Instrument> {
         .flat_map(|venue| venue.symbols.iter().map(|symbol| Instrument::new(venue.venue, symbol.clone())))
 }
 
-/// Where the database ends, for each instrument.
+/// Where the database ends, for each instrument, or where its first hole begins.
 async fn known(settings: &LiveSettings, store: &Store) -> Result<BTreeMap<Instrument, Known>, StoreError> {
     let mut known = BTreeMap::new();
     for instrument in named(settings) {
-        let reach = store.reach(&instrument, LIVE_INTERVAL).await?;
+        let now = settings.clock.now();
+        let back = |stretch: Duration| now.plus(-i64::try_from(stretch.as_millis()).unwrap_or(i64::MAX));
+        let are_consecutive = exchange(instrument.venue)
+            .is_some_and(|exchange| exchange.habits().trade_ids == TradeIds::Consecutive);
+        let fetchable = Fetchable {
+            klines: back(settings.fill_klines),
+            open_interest: back(settings.fill_open_interest),
+            trades: are_consecutive.then_some(settings.fill_trades_max),
+        };
+        let reach = store.whole_reach(&instrument, LIVE_INTERVAL, fetchable).await?;
         let of_it = Known {
             kline: reach.kline,
             mark_kline: reach.mark_kline,

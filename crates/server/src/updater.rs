@@ -113,7 +113,7 @@ async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Res
             slot.set_standing(FeedState::Degraded, None);
             continue;
         }
-        let view = aggregate::sum(&symbol.parts, epoch_run);
+        let view = aggregate::sum(&standing::summed(app, symbol), epoch_run);
         let as_of = view.as_ref().map(|view| view.as_of);
         if let Some(view) = view {
             slot.publish(board_update(&view));

@@ -66,7 +66,7 @@ impl Hub {
         &self.bells
     }
 
-    /// The slots that lists show.
+    /// The slots that reports show: those of first names, and others while somebody follows them.
     pub fn listed(&self) -> impl Iterator<Item = &Arc<BoardSlot>> {
         let shown =
             |slot: &&Arc<BoardSlot>| !self.second_names.contains(slot.symbol()) || slot.subscriptions() > 0;
@@ -76,7 +76,8 @@ impl Hub {
     /// The text for a symbol that is not served.
     #[must_use]
     pub fn unknown_symbol(&self, symbol: &str) -> String {
-        let valid: Vec<&str> = self.listed().map(|slot| slot.symbol()).collect();
+        let names = self.slots.keys().map(|name| &**name);
+        let valid: Vec<&str> = names.filter(|name| !self.second_names.contains(*name)).collect();
         let named: String = symbol.chars().take(40).collect();
         format!("Symbol '{named}' not supported. Valid: {}", valid.join(", "))
     }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::budget::{Budget, Of};
 use super::health::Health;
@@ -729,7 +729,7 @@ impl Follow {
         {
             self.health.status.holes_filled += 1;
             let instrument = self.contracts[at].instrument.clone();
-            info!(%instrument, stream = stream.name(), events, "filled");
+            debug!(%instrument, stream = stream.name(), events, "filled");
             deliveries.push(Delivery::Filled { instrument, stream, from, to, events });
         }
         deliveries
@@ -771,7 +771,7 @@ impl Follow {
     fn gap(&mut self, at: usize, stream: StreamKind, from: UnixMs, to: UnixMs, why: &str) -> Vec<Delivery> {
         self.health.status.gaps += 1;
         let instrument = self.contracts[at].instrument.clone();
-        warn!(%instrument, stream = stream.name(), from = from.0, to = to.0, %why, "data is missing for good");
+        debug!(%instrument, stream = stream.name(), from = from.0, to = to.0, %why, "given up");
         vec![Delivery::Gap(Gap { instrument, stream, from, to, why: why.to_owned() })]
     }
 

@@ -5,6 +5,7 @@ mod cluster;
 mod front;
 mod live;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -65,7 +66,7 @@ pub(crate) enum Command {
     /// Show a moving heatmap: of a simulated market, or of recorded data with --data.
     Demo(Demo),
     /// Follow live markets and serve them, or serve what is in a database.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Play a stretch of a database, or recorded raw frames, as if it happened now.
     Replay(Replay),
     /// Keep the raw frames of live markets in files.
@@ -267,6 +268,9 @@ pub(crate) struct Doctor {
     /// Most seconds to wait for data of a venue.
     #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) doctor_wait: Duration,
+    /// Maintenance margin tiers that the server is to use, as for `serve`.
+    #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
+    pub(crate) tiers: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) live: LiveArgs,
 }
@@ -397,21 +401,35 @@ impl Database {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 =
-        text.trim().parse().map_err(|_| "must be a number of seconds, such as 5 or 0.5".to_owned())?;
-    if !(0.1..=3_600.0).contains(&seconds) {
-        return Err("must be 0.1 to 3600 seconds".to_owned());
+/// A length of time in some unit.
+struct Unit {
+    name: &'static str,
+    seconds: f64,
+    such_as: &'static str,
+}
+
+const SECONDS: Unit = Unit { name: "seconds", seconds: 1.0, such_as: "5 or 0.5" };
+const HOURS: Unit = Unit { name: "hours", seconds: 3_600.0, such_as: "24" };
+const DAYS: Unit = Unit { name: "days", seconds: 86_400.0, such_as: "30" };
+
+impl Unit {
+    fn parse(&self, text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
+        let Self { name, seconds, such_as } = self;
+        let number: f64 =
+            text.trim().parse().map_err(|_| format!("must be a number of {name}, such as {such_as}"))?;
+        if !range.contains(&number) {
+            return Err(format!("must be {} to {} {name}", range.start(), range.end()));
+        }
+        Ok(Duration::from_secs_f64(number * seconds))
     }
-    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    SECONDS.parse(text, 0.1..=3_600.0)
 }
 
 fn days(text: &str) -> Result<Duration, String> {
-    let days: f64 = text.trim().parse().map_err(|_| "must be a number of days, such as 30".to_owned())?;
-    if !(1.0..=36_500.0).contains(&days) {
-        return Err("must be 1 to 36500 days".to_owned());
-    }
-    Ok(Duration::from_secs_f64(days * 86_400.0))
+    DAYS.parse(text, 1.0..=36_500.0)
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context;
 use liqheat_feeds::live::{LiveSettings, Recorder};
 use liqheat_feeds::sim::SimConfig;
-use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
 use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
@@ -21,6 +20,7 @@ use crate::cli::{Demo, Front, Replay, Role, Serve};
 use crate::ingest;
 use crate::record;
 use crate::stop::on_signal;
+use crate::tiers;
 
 const DAY_MS: i64 = 86_400_000;
 const SPEED_SIMULATED: f64 = 120.0;
@@ -167,7 +167,7 @@ async fn run(
     source: Source,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let tiers = tiers(front.tiers.as_deref())?;
+    let tiers = tiers::load(front.tiers.as_deref(), store.location().path())?;
     // Taken before the work of building, so that a busy port is told at once.
     let listener = bind(front.listen)?;
     let building = Server::build(store.clone(), source, settings, &tiers);
@@ -234,13 +234,4 @@ pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(QUEUE)
-}
-
-fn tiers(path: Option<&Path>) -> anyhow::Result<TierBook> {
-    let Some(path) = path else {
-        return Ok(TierBook::embedded());
-    };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let book = TierBook::parse(&text).with_context(|| path.display().to_string())?;
-    Ok(TierBook::embedded().replaced_by(book))
 }

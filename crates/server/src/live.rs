@@ -5,6 +5,7 @@
 //! what was stored. Nothing that is shown comes from a socket directly: boards are made of stored rows only.
 
 mod journal;
+mod margins;
 mod sources;
 mod writer;
 
@@ -13,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use liqheat_feeds::live::{DELIVERIES_WAITING, Known, LiveError, LiveFeed, LiveSettings, LiveStatus};
+use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::{LIVE_INTERVAL, TradeIds, exchange};
 use liqheat_market::Instrument;
 use liqheat_store::{Fetchable, Store, StoreError};
@@ -23,7 +25,8 @@ use crate::app::App;
 use crate::served::Wanted;
 
 pub(crate) use journal::Journal;
-pub(crate) use sources::{Blame, standing, stats, trouble};
+pub use margins::{describe_tiers, told_tiers_path};
+pub(crate) use sources::{Blame, listed, standing, stats, trouble};
 
 /// What is followed live, as requests see it.
 #[derive(Debug, Default)]
@@ -103,6 +106,7 @@ pub(crate) enum FollowError {
 pub(crate) async fn follow(
     app: Arc<App>,
     settings: LiveSettings,
+    tiers: TierBook,
     stop: CancellationToken,
 ) -> Result<(), FollowError> {
     let Some(live) = &app.live else { return Ok(()) };
@@ -121,9 +125,15 @@ pub(crate) async fn follow(
         }
     };
     let (deliveries, delivered) = mpsc::channel(DELIVERIES_WAITING);
-    let feed = LiveFeed::start(settings, known, deliveries, stop.clone())?;
+    let feed = LiveFeed::start(settings.clone(), known, deliveries, stop.clone())?;
     let _ = live.status.set(feed.status());
-    let ((), ended) = tokio::join!(writer::run(&app, live, delivered, &stop), feed.ended());
+    let asks_end = stop.child_token();
+    let followed = async {
+        let both = tokio::join!(writer::run(&app, live, delivered, &stop), feed.ended());
+        asks_end.cancel();
+        both
+    };
+    let (((), ended), ()) = tokio::join!(followed, margins::keep(&app, live, &settings, tiers, &asks_end));
     match ended {
         Ok(()) => Ok(()),
         Err(error) => Err(FollowError::Sources(error)),

@@ -118,16 +118,16 @@ pub struct Server {
 
 /// Who writes into the store while the server runs.
 enum Feed {
-    Simulated(SimFeed),
-    Live(Box<LiveSettings>),
+    Simulated(Box<SimFeed>),
+    Live(Box<LiveSettings>, TierBook),
 }
 
 impl Feed {
     async fn run(self, app: Arc<App>, stop: CancellationToken) {
         match self {
             Self::Simulated(feed) => feed.run(app, stop).await,
-            Self::Live(settings) => {
-                if let Err(error) = live::follow(app, *settings, stop).await {
+            Self::Live(settings, tiers) => {
+                if let Err(error) = live::follow(app, *settings, tiers, stop).await {
                     error!(%error, "live markets are no longer followed");
                 }
             }
@@ -153,7 +153,7 @@ impl Server {
             Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
             Source::Live(live) => {
                 followed = Some(live::instruments(&live, &store).await?);
-                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live)))
+                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live, tiers.clone())))
             }
             Source::Played { from, to, speed } => {
                 let spans = store.instruments().await?;
@@ -183,7 +183,7 @@ impl Server {
                     took_ms = began.elapsed().as_millis() as u64,
                     "simulated history"
                 );
-                (clock, speed, Some(Feed::Simulated(feed)))
+                (clock, speed, Some(Feed::Simulated(Box::new(feed))))
             }
         };
         let spans = store.instruments().await?;
@@ -191,6 +191,9 @@ impl Server {
         let instruments = followed.unwrap_or_else(|| spans.iter().map(Wanted::from).collect());
         let markets = served::markets(instruments, &settings.symbols, tiers)
             .map_err(|Unknown(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
+        for part in markets.iter().flat_map(|market| &market.parts) {
+            info!(instrument = %part.instrument, tiers = live::describe_tiers(tiers, &part.instrument), "margin tiers");
+        }
         if markets.is_empty() {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
         }

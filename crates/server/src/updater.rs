@@ -116,7 +116,7 @@ async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Res
             app.backplane.failing(&slot);
             continue;
         }
-        let view = aggregate::sum(&symbol.parts, epoch_run);
+        let view = aggregate::sum(&standing::summed(app, symbol), epoch_run);
         let state = view.as_ref().map(board_update);
         if let Some(view) = view {
             symbol.set_view(view);

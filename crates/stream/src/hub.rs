@@ -80,7 +80,7 @@ impl Hub {
         &self.bells
     }
 
-    /// The slots that lists show.
+    /// The slots that reports show: those of first names, and others while somebody follows them.
     pub fn listed(&self) -> impl Iterator<Item = Arc<BoardSlot>> {
         let shown =
             |slot: &Arc<BoardSlot>| !self.second_names.contains(slot.symbol()) || slot.subscriptions() > 0;
@@ -90,8 +90,9 @@ impl Hub {
     /// The text for a symbol that is not served.
     #[must_use]
     pub fn unknown_symbol(&self, symbol: &str) -> String {
-        let slots: Vec<Arc<BoardSlot>> = self.listed().collect();
-        let valid: Vec<&str> = slots.iter().map(|slot| slot.symbol()).collect();
+        let slots: Vec<Arc<BoardSlot>> = self.slots().collect();
+        let names = slots.iter().map(|slot| slot.symbol());
+        let valid: Vec<&str> = names.filter(|name| !self.second_names.contains(*name)).collect();
         let named: String = symbol.chars().take(40).collect();
         format!("Symbol '{named}' not supported. Valid: {}", valid.join(", "))
     }

@@ -147,14 +147,14 @@ fn prefixes_keep_groups_apart() {
     assert_ne!(one.0, two.0);
     let mut keys: Vec<String> = redis.command(&["keys", "*"]).lines().map(str::to_owned).collect();
     keys.sort();
-    let expected = ["BTCUSDT:state", "fence", "lease", "symbols"];
+    let expected = ["BTCUSDT:state", "BTCUSDT@sim:state", "fence", "lease", "symbols"];
     let expected: Vec<String> =
         ["one", "two"].iter().flat_map(|prefix| expected.map(|key| format!("{prefix}:{key}"))).collect();
     assert_eq!(keys, expected);
     let mut channels: Vec<String> =
         redis.command(&["pubsub", "channels"]).lines().map(str::to_owned).collect();
     channels.sort();
-    assert_eq!(channels, ["one:BTCUSDT", "two:BTCUSDT"]);
+    assert_eq!(channels, ["one:BTCUSDT", "one:BTCUSDT@sim", "two:BTCUSDT", "two:BTCUSDT@sim"]);
 }
 
 /// A single node of a Redis Cluster, all slots its own: every name must then be in one slot, which braces see to.

@@ -151,7 +151,9 @@ pub(crate) fn leads(server: &Running) {
 #[track_caller]
 pub(crate) fn takes_over(server: &Running) {
     leads(server);
-    server.wait_for_log("a run of states goes on here");
+    let line = server.wait_for_log("a run of states goes on here");
+    // The board follows when Redis has agreed.
+    until("the run is on its board", || line.contains(&board(server)?.0).then_some(()));
 }
 
 /// Waits until all servers are at the same state, which may move meanwhile.

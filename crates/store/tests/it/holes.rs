@@ -23,26 +23,28 @@ fn at(index: i64) -> Option<UnixMs> {
 
 #[test]
 fn klines_reach_to_the_first_hole_that_can_still_be_filled() {
-    let cases: [(&[std::ops::Range<i64>], i64, Option<UnixMs>); 8] = [
+    // Stretches of minutes as (first, end).
+    type Case = (&'static [(i64, i64)], i64, Option<UnixMs>);
+    let cases: [Case; 8] = [
         (&[], 0, None),
-        (&[0..10], 0, at(9)),
+        (&[(0, 10)], 0, at(9)),
         // Killed while the past was fetched: minutes 4 to 99 are missing.
-        (&[0..4, 100..120], 0, at(3)),
+        (&[(0, 4), (100, 120)], 0, at(3)),
         // Nothing of the past came at all.
-        (&[100..120], 0, None),
+        (&[(100, 120)], 0, None),
         // It began before what is asked for, without a hole.
-        (&[0..120], 50, at(119)),
+        (&[(0, 120)], 50, at(119)),
         // The hole is too old to be filled, so it no longer counts.
-        (&[0..4, 10..120], 50, at(119)),
+        (&[(0, 4), (10, 120)], 50, at(119)),
         // Away for long: the newest row is older than anything that is asked for.
-        (&[0..4], 50, at(3)),
+        (&[(0, 4)], 50, at(3)),
         // Away for long, and killed before the past came.
-        (&[0..4, 100..120], 50, at(3)),
+        (&[(0, 4), (100, 120)], 50, at(3)),
     ];
     for (stored, since, expected) in cases {
         let store = in_memory();
-        for range in stored {
-            store.append(&btc(), minutes(range.clone())).blocking().unwrap();
+        for (first, end) in stored {
+            store.append(&btc(), minutes(*first..*end)).blocking().unwrap();
         }
         assert_eq!(reach(&store, since, None).kline, expected, "{stored:?} since {since}");
     }

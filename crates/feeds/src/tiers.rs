@@ -438,7 +438,9 @@ mod tests {
             let tables = of_venue.iter().map(|one| (&one.symbol, book.own_table(one).unwrap())).collect();
             let read = TierBook::parse(&TierBook::text(venue, "2026-09-01", &tables)).unwrap();
             for one in of_venue {
-                assert_eq!(read.own_table(one), book.own_table(one), "{one}");
+                let tiers = |book: &TierBook| book.own_table(one).unwrap().tiers().to_vec();
+                assert_eq!(tiers(&read), tiers(&book), "{one}");
+                assert_eq!(read.table(one).as_of(), UnixMs(1_788_220_800_000), "{one}: the date of the file");
                 assert_eq!(
                     (book.origin(one), read.origin(one)),
                     (Some(TierOrigin::Shipped), Some(TierOrigin::Given))

@@ -214,6 +214,11 @@ impl BoardSlot {
         }
     }
 
+    /// Whether there are venues to tell of.
+    pub(crate) fn has_sources(&self) -> bool {
+        !self.lock().sources.is_empty()
+    }
+
     /// Rises when a word of the standing changes.
     pub(crate) fn standing_change(&self) -> u64 {
         self.lock().standing_change

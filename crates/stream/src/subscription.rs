@@ -59,6 +59,7 @@ impl Subscription {
         let shortest = if wish.form.mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
         let clamped = |seconds: f64| Duration::from_secs_f64(seconds.clamp(shortest, INTERVAL_S.1));
         let told = slot.standing_change();
+        let status_due = slot.has_sources();
         Self {
             slot,
             form: wish.form,
@@ -67,7 +68,8 @@ impl Subscription {
             resuming: wish.resume.is_some(),
             at: wish.resume.map(|position| At { epoch: position.epoch.into(), seq: position.seq }),
             waiting: false,
-            status_due: false,
+            // Who comes to a market of several venues hears how they stand, and not only when that changes.
+            status_due,
             last_sent: None,
             last_status: now,
             told,

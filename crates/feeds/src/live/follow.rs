@@ -38,6 +38,8 @@ const CLOCK_EVERY_MS: i64 = 600_000;
 const FUNDING_EVERY_MS: i64 = 600_000;
 /// Without a sample for so long the history of open interest is asked for.
 const STOCK_HOLE_MS: i64 = 600_000;
+/// Klines of the mark price that cannot be asked for are waited for so long after their end.
+const TICKS_LATE_MS: i64 = 60_000;
 const RETRY_MIN_MS: i64 = 5_000;
 const RETRY_MAX_MS: i64 = 60_000;
 /// One line of the log for what goes wrong again and again.
@@ -567,6 +569,14 @@ impl Follow {
             // Polls are not asked for again soon; what is missing is given up whenever it is noticed.
             if !job.is_fill() {
                 turn.not_before = local.plus(CLOCK_EVERY_MS);
+            }
+            // What is made of ticks may be on its way: there is no other chance to have it.
+            let now = self.venue_time(local);
+            if let Want::Klines { to, .. } = want
+                && now.since(to) < TICKS_LATE_MS
+            {
+                self.contracts[at].turns.entry(job).or_default().not_before = local.plus(RETRY_MIN_MS);
+                return Vec::new();
             }
             return self.give_up(at, job, &want, "the venue does not keep it", local);
         }

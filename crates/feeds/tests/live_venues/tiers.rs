@@ -42,7 +42,7 @@ async fn each_venue_tells_its_own() {
                     .iter()
                     .filter_map(|event| match event {
                         Event::Kline(kline) if kline.kind == KlineKind::Last => {
-                            Some(kline.close.to_f64() * 10.0)
+                            Some((kline.close.to_f64() * 10.0).round())
                         }
                         _ => None,
                     })

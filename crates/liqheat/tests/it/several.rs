@@ -48,6 +48,15 @@ fn source(status: &Value, venue: &str) -> String {
     of_venue.map(|state| state.as_str().unwrap_or_default().to_owned()).collect()
 }
 
+/// Data comes; on a busy machine with a compressed clock some of it comes late.
+fn brings(status: &Value, venue: &str) -> bool {
+    ["live", "lagging"].contains(&source(status, venue).as_str())
+}
+
+fn is_silent(status: &Value, venue: &str) -> bool {
+    ["stale", "down"].contains(&source(status, venue).as_str())
+}
+
 fn hear_status(viewer: &mut Viewer, symbol: &str, mut is_it: impl FnMut(&Value) -> bool) -> Value {
     viewer.hear_until(|message| message["type"] == "status" && message["symbol"] == symbol && is_it(message))
 }
@@ -72,7 +81,7 @@ fn the_sum_of_live_venues_says_who_is_silent_and_who_is_not_there() {
     let server = follower(
         &[("binance", &binance), ("bybit", &bybit)],
         SPEED,
-        "serve --symbols BTCUSDT,ETHUSDT --silence-timeout 20",
+        "serve --symbols BTCUSDT,ETHUSDT --silence-timeout 20 --ws-status-interval 1",
     )
     .args("--db")
     .arg(&db)
@@ -95,7 +104,7 @@ fn the_sum_of_live_venues_says_who_is_silent_and_who_is_not_there() {
     viewer.subscribe("ETHUSDT");
     // What one venue does not have is named, and is no fault of the sum.
     let status = hear_status(&mut viewer, "ETHUSDT", |status| {
-        source(status, "binance") == "live" && status["state"] != "degraded"
+        brings(status, "binance") && status["state"] != "degraded"
     });
     assert_eq!(source(&status, "bybit"), "unlisted", "{status}");
     server.wait_for_log("there is no contract ETHUSDT; it is left out");
@@ -104,16 +113,15 @@ fn the_sum_of_live_venues_says_who_is_silent_and_who_is_not_there() {
     assert_eq!(server.get("/ready").status, 200, "{}", server.get("/ready").text());
 
     bybit.misbehave(|faults| faults.silent = true);
-    let status = hear_status(&mut viewer, "BTCUSDT", |status| status["state"] == "degraded");
-    assert!(["stale", "down"].contains(&source(&status, "bybit").as_str()), "{status}");
-    assert_ne!(source(&status, "binance"), "down", "{status}");
+    hear_status(&mut viewer, "BTCUSDT", |status| {
+        status["state"] == "degraded" && is_silent(status, "bybit") && brings(status, "binance")
+    });
     let ready = server.get("/ready");
     assert_eq!(ready.status, 200, "one of two is a flaw and no more: {}", ready.text());
     bybit.misbehave(|faults| faults.silent = false);
-    let status = hear_status(&mut viewer, "BTCUSDT", |status| {
-        status["state"] != "degraded" && source(status, "bybit") == "live"
+    hear_status(&mut viewer, "BTCUSDT", |status| {
+        status["state"] != "degraded" && brings(status, "bybit") && brings(status, "binance")
     });
-    assert_eq!(source(&status, "binance"), "live", "{status}");
 
     // Nothing is missing of the time in which it was silent.
     let back = bybit.now();
@@ -164,9 +172,8 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
     for name in followed {
         wait_for_bars(&server, name, end_of(MINUTES));
     }
-    for venue in [Venue::Okx, Venue::Hyperliquid] {
-        until(&format!("the margin tiers of {venue}"), || told_tiers_path(&db, venue).exists().then_some(()));
-    }
+    // Hyperliquid's are those shipped.
+    until("the margin tiers of OKX", || told_tiers_path(&db, Venue::Okx).exists().then_some(()));
     until("everything is stored", || {
         let live = server.get("/ws/stats").json()["live"].clone();
         let is_filled = live["sources"].as_array()?.iter().all(|source| source["filling"] == false);
@@ -188,10 +195,9 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         assert!(!rows.stock.is_empty(), "{symbol}@{venue}");
     }
     // Tables that venues told are part of what a board is made of.
-    for venue in [Venue::Okx, Venue::Hyperliquid] {
-        let [from, to] = [&db, &again].map(|db| told_tiers_path(db, venue));
-        std::fs::copy(from, to).unwrap();
-    }
+    let [from, to] = [&db, &again].map(|db| told_tiers_path(db, Venue::Okx));
+    std::fs::copy(from, to).unwrap();
+    assert!(!told_tiers_path(&db, Venue::Hyperliquid).exists());
     replayed(&folder.path("raw"), &again);
     for name in followed {
         let (symbol, venue) = name.split_once('@').unwrap();

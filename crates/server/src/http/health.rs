@@ -67,7 +67,10 @@ fn faults(app: &App) -> Vec<String> {
         reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
     }
     if app.settings.ws_enabled {
-        let waiting = app.listed().filter(|symbol| symbol.view().is_none());
+        // Live, one venue of several may not be there; that no venue brings anything is told with the sources.
+        let first = app.markets.iter().filter_map(|market| market.symbols.first());
+        let shown: Vec<_> = if app.live.is_some() { first.collect() } else { app.listed().collect() };
+        let waiting = shown.into_iter().filter(|symbol| symbol.view().is_none());
         reasons.extend(waiting.map(|symbol| format!("{} has no state yet", symbol.name)));
     }
     reasons

@@ -13,14 +13,17 @@ use liqheat_feeds::live::{LiveSettings, TierFetchError, VenueSettings, VenueStat
 use liqheat_feeds::tiers::{FALLBACK_RATE, TierBook, TierOrigin};
 use liqheat_market::{Instrument, Symbol, TierTable, UnixMs, Venue};
 use liqheat_wire::format_time;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::app::App;
 use crate::live::Live;
 
-/// After a venue that could not be asked.
+/// After a venue that could not be asked..
 const AGAIN: Duration = Duration::from_secs(60);
+/// ..and after an answer that told nothing.
+const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
 /// Where the tables that a venue told are kept: beside the database.
 #[must_use]
@@ -49,88 +52,111 @@ pub(super) async fn keep(
     app: &App,
     live: &Live,
     settings: &LiveSettings,
-    mut book: TierBook,
+    book: TierBook,
     stop: &CancellationToken,
 ) {
     let Some(every) = settings.refresh_tiers else { return };
-    let mut asked: BTreeSet<Instrument> = BTreeSet::new();
-    let mut silent: BTreeSet<Venue> = BTreeSet::new();
+    let mut keeper = Keeper { app, live, settings, book, asked: BTreeSet::new() };
+    // When each venue is asked next; `None` where it tells nothing.
+    let mut due: Vec<Option<Instant>> = vec![Some(Instant::now()); settings.venues.len()];
     loop {
-        for venue in &settings.venues {
-            if silent.contains(&venue.venue) {
-                continue;
-            }
-            let round = tokio::select! {
-                () = stop.cancelled() => return,
-                round = ask(app, live, settings, venue, &mut book, &mut asked) => round,
-            };
-            match round {
-                Ok(false) => {}
-                Ok(true) => keep_file(app, &book, venue.venue).await,
-                Err(error @ TierFetchError::NotPublic(_)) => {
-                    info!(venue = %venue.venue, "{error}");
-                    silent.insert(venue.venue);
-                }
-                Err(error) => {
-                    warn!(venue = %venue.venue, %error, "margin tiers cannot be asked for; the known ones stay");
-                }
-            }
-        }
-        let is_done = settings.venues.iter().all(|venue| {
-            let is_asked = |symbol| asked.contains(&Instrument::new(venue.venue, Symbol::clone(symbol)));
-            silent.contains(&venue.venue) || venue.symbols.iter().all(is_asked)
-        });
-        let pause = if is_done { every } else { AGAIN };
-        if is_done {
-            asked.clear();
-        }
-        tokio::select! {
+        let next = due.iter().enumerate().filter_map(|(at, due)| Some(((*due)?, at))).min();
+        let Some((when, at)) = next else { return };
+        let venue = &settings.venues[at];
+        let round = tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(settings.clock.real(pause)) => {}
-        }
+            round = async { sleep_until(when).await; keeper.ask(venue).await } => round,
+        };
+        let pause = match round {
+            Round::Done => Some(every),
+            Round::Unreachable => Some(AGAIN),
+            Round::Failed => Some(AFTER_FAILURE),
+            Round::NotPublic => None,
+        };
+        due[at] = pause.map(|pause| Instant::now() + settings.clock.real(pause));
     }
 }
 
-/// Asks a venue about what it was not asked about in this round; whether something is new.
-async fn ask(
-    app: &App,
-    live: &Live,
-    settings: &LiveSettings,
-    venue: &VenueSettings,
-    book: &mut TierBook,
-    asked: &mut BTreeSet<Instrument>,
-) -> Result<bool, TierFetchError> {
-    let mut is_new = false;
-    let status = live.status();
-    let Some(status) = status.venues.iter().find(|one| one.venue == venue.venue) else { return Ok(false) };
-    for symbol in &venue.symbols {
-        let instrument = Instrument::new(venue.venue, symbol.clone());
-        let is_given = book.origin(&instrument) == Some(TierOrigin::Given);
-        if is_given || status.unlisted.contains(symbol) {
-            asked.insert(instrument);
-            continue;
-        }
-        if asked.contains(&instrument) || !answers(status) {
-            continue;
-        }
-        let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
-        let told = fetch_tiers(&one, settings.clock, settings.timeout, TierBook::default()).await?;
-        asked.insert(instrument.clone());
-        let Some(table) = told.own_table(&instrument) else { continue };
-        let parts = app.markets.iter().flat_map(|market| &market.parts);
-        for part in parts.filter(|part| part.instrument == instrument) {
-            if is_same(&part.tiers(), table) {
-                debug!(%instrument, "margin tiers are as they were");
+/// How it went to ask a venue.
+enum Round {
+    /// Everything is known.
+    Done,
+    /// It cannot be asked now.
+    Unreachable,
+    /// Something was not told, or not understood.
+    Failed,
+    /// It tells nothing to anybody.
+    NotPublic,
+}
+
+struct Keeper<'a> {
+    app: &'a App,
+    live: &'a Live,
+    settings: &'a LiveSettings,
+    book: TierBook,
+    /// What was told in this round.
+    asked: BTreeSet<Instrument>,
+}
+
+impl Keeper<'_> {
+    /// Asks a venue about everything that it was not asked about in this round.
+    async fn ask(&mut self, venue: &VenueSettings) -> Round {
+        let (mut is_new, mut outcome) = (false, Round::Done);
+        for symbol in &venue.symbols {
+            let status = self.live.status();
+            let Some(status) = status.venues.iter().find(|one| one.venue == venue.venue) else {
+                outcome = Round::Unreachable;
+                break;
+            };
+            let instrument = Instrument::new(venue.venue, symbol.clone());
+            let is_given = self.book.origin(&instrument) == Some(TierOrigin::Given);
+            if is_given || status.unlisted.contains(symbol) || self.asked.contains(&instrument) {
                 continue;
             }
-            let (as_of, tiers) = (format_time(table.as_of()), table.tiers().len());
-            info!(%instrument, as_of, tiers, "new margin tiers told by the venue; the ledger is computed again");
-            part.replace_tiers(table.clone());
-            *book = std::mem::take(book).with_table(instrument.clone(), table.clone());
-            is_new = true;
+            if !answers(status) {
+                outcome = Round::Unreachable;
+                break;
+            }
+            let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
+            let (clock, timeout) = (self.settings.clock, self.settings.timeout);
+            match fetch_tiers(&one, clock, timeout, TierBook::default()).await {
+                Ok(told) => {
+                    is_new |= told.own_table(&instrument).is_some_and(|table| self.told(&instrument, table));
+                    self.asked.insert(instrument);
+                }
+                Err(error @ TierFetchError::NotPublic(_)) => {
+                    info!(venue = %venue.venue, "{error}");
+                    return Round::NotPublic;
+                }
+                Err(error) => {
+                    warn!(%instrument, %error, "margin tiers cannot be asked for; the known ones stay");
+                    outcome = Round::Failed;
+                }
+            }
         }
+        if is_new {
+            keep_file(self.app, &self.book, venue.venue).await;
+        }
+        if matches!(outcome, Round::Done) {
+            self.asked.retain(|instrument| instrument.venue != venue.venue);
+        }
+        outcome
     }
-    Ok(is_new)
+
+    /// Uses a table that differs; whether it does.
+    fn told(&mut self, instrument: &Instrument, table: &TierTable) -> bool {
+        let mut parts = self.app.markets.iter().flat_map(|market| &market.parts);
+        let Some(part) = parts.find(|part| part.instrument == *instrument) else { return false };
+        if is_same(&part.tiers(), table) {
+            debug!(%instrument, "margin tiers are as they were");
+            return false;
+        }
+        let (as_of, tiers) = (format_time(table.as_of()), table.tiers().len());
+        info!(%instrument, as_of, tiers, "new margin tiers told by the venue; the ledger is computed again");
+        part.replace_tiers(table.clone());
+        self.book = std::mem::take(&mut self.book).with_table(instrument.clone(), table.clone());
+        true
+    }
 }
 
 /// It can be reached, and has not asked for a pause.

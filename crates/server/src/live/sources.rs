@@ -181,3 +181,53 @@ fn stream_stats(stream: &StreamStatus) -> StreamStats {
         events: stream.events,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use liqheat_market::{Symbol, Venue};
+
+    fn status(state: SourceState, unlisted: &[&str]) -> LiveStatus {
+        let symbol = |name: &str| Symbol::new(name).unwrap();
+        let stream = |stream| StreamStatus {
+            symbol: symbol("BTCUSDT"),
+            stream,
+            state,
+            as_of: Some(UnixMs(7)),
+            heard: None,
+            events: 0,
+        };
+        let venue = VenueStatus {
+            state,
+            streams: NEEDED.into_iter().map(stream).collect(),
+            unlisted: unlisted.iter().map(|name| symbol(name)).collect(),
+            ..VenueStatus::new(Venue::Okx)
+        };
+        LiveStatus { venues: vec![venue] }
+    }
+
+    fn of(status: &LiveStatus, symbol: &str) -> Option<SourceState> {
+        of_instrument(status, &Instrument::new(Venue::Okx, Symbol::new(symbol).unwrap())).0
+    }
+
+    #[test]
+    fn what_a_venue_does_not_have_has_no_state() {
+        let live = status(SourceState::Live, &["ETHUSDT"]);
+        assert_eq!(of(&live, "BTCUSDT"), Some(SourceState::Live));
+        assert_eq!(of(&live, "ETHUSDT"), None);
+        assert_eq!(
+            of(&LiveStatus::default(), "ETHUSDT"),
+            Some(SourceState::Connecting),
+            "nothing is known yet"
+        );
+    }
+
+    #[test]
+    fn a_contract_is_as_its_worst_needed_stream_and_down_with_its_venue() {
+        let mut mixed = status(SourceState::Live, &[]);
+        mixed.venues[0].streams[2].state = SourceState::Stale;
+        assert_eq!(of(&mixed, "BTCUSDT"), Some(SourceState::Stale));
+        mixed.venues[0].state = SourceState::Down;
+        assert_eq!(of(&mixed, "BTCUSDT"), Some(SourceState::Down));
+    }
+}

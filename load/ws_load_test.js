@@ -21,7 +21,7 @@ import ws from 'k6/ws';
 
 const URL = __ENV.URL || 'ws://127.0.0.1:8000/ws/heatmap';
 const BASE = URL.replace(/^ws/, 'http').replace(/\/ws\/heatmap.*$/, '');
-const UPDATE_INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 1);
+const UPDATE_INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 5);
 const STAY_MS = { least: 15000, most: 25000 };
 const PING_EVERY_MS = 5000;
 // A stamp further away than this is not of this clock.
@@ -37,23 +37,23 @@ const lost = new Counter('ws_connections_lost');
 
 const stage = (duration, target) => ({ duration, target });
 const LONG = [
-  stage('20s', 100),
-  stage('20s', 100),
-  stage('20s', 500),
-  stage('20s', 500),
-  stage('25s', 1000),
+  stage('10s', 100),
+  stage('10s', 100),
+  stage('15s', 500),
+  stage('15s', 500),
+  stage('20s', 1000),
   stage('30s', 1000),
-  stage('25s', 0),
+  stage('15s', 0),
 ];
-// For a look at whether the script itself works: K6_SHORT=1.
-const SHORT = [stage('3s', 20), stage('10s', 20), stage('2s', 0)];
+// Others can be named: STAGES=10s:200,30s:200,5s:0
+const named = (text) => text.split(',').map((one) => stage(one.split(':')[0], Number(one.split(':')[1])));
 
 export const options = {
   scenarios: {
     viewers: {
       executor: 'ramping-vus',
       startVUs: 0,
-      stages: __ENV.K6_SHORT ? SHORT : LONG,
+      stages: __ENV.STAGES ? named(__ENV.STAGES) : LONG,
       gracefulRampDown: '30s',
     },
   },

@@ -46,7 +46,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
     let mut messages = vec![
         ServerMessage::Snapshot { symbol, timestamp, epoch, seq: 124, hash, data: data() },
         ServerMessage::Delta { symbol, timestamp, epoch, from: 124, seq: 126, hash, data: data() },
-        ServerMessage::Status { symbol, state: FeedState::WarmingUp, as_of: None, seq: 0 },
+        ServerMessage::Status { symbol, state: FeedState::WarmingUp, as_of: None, seq: 0, sources: &[] },
         ServerMessage::Pong { timestamp },
         ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms: 3_127 },
     ];
@@ -63,6 +63,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
         state,
         as_of: Some(timestamp),
         seq: 124,
+        sources: &[],
     }));
     messages
         .extend(ErrorCode::ALL.map(|code| ServerMessage::Error { code, message: "why, and what to try" }));

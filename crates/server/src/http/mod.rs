@@ -13,6 +13,7 @@ mod page;
 mod poll;
 mod prices;
 mod query;
+mod reference;
 mod refusal;
 mod stats;
 mod symbols;
@@ -49,6 +50,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let compressed = data
         .route("/ws/stats", get(stats::stats))
         .route("/metrics", get(metrics::metrics))
+        .route("/docs", get(reference::page))
+        .route("/openapi.json", get(reference::openapi))
+        .route("/asyncapi.json", get(reference::asyncapi))
         .route("/health", get(health::health))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))

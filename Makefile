@@ -10,7 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page test-api test-deploy load-demo dist test-dist clean
+.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page test-api test-deploy load-demo dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,10 +30,14 @@ build: page ## the release binary, with the page inside
 demo: build ## a moving heatmap of a simulated market in the browser
 	$(target)/release/liqheat demo --open $(ARGS)
 
-test: test-rust test-web test-page test-interop fuzz-smoke ## all tests
+test: test-rust test-cluster test-web test-page test-interop fuzz-smoke ## all tests
 
 test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
-	$(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked -- --skip cluster::
+
+test-cluster: page ## of several servers: real Redis, real nginx, and what happens when one of them dies
+	@scripts/setup-services.sh
+	$(CARGO) test -p liqheat --test cluster --locked -- --test-threads=2
 
 test-web: page ## of the client library and the page's code
 	cd web && npm test
@@ -48,7 +52,7 @@ fuzz: ## made-up bytes for every reader of outside bytes: a minute each, or ARGS
 	@scripts/fuzz.sh $(ARGS)
 
 fuzz-smoke: ## a few seconds of it for what reads a socket
-	@scripts/fuzz.sh 5 reader inflate command state
+	@scripts/fuzz.sh 5 reader inflate command state backplane
 
 test-page: page ## of the page in a real browser, against a stand-in and the real binary
 	@scripts/test-page.sh

@@ -6,8 +6,9 @@
 //! [`TierBook::replaced_by`]). What no table covers gets a flat [`FALLBACK_RATE`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use liqheat_market::{Instrument, InstrumentError, Symbol, TierError, TierTable, UnixMs, Venue};
+use liqheat_market::{Instrument, InstrumentError, Symbol, Tier, TierError, TierTable, UnixMs, Venue};
 use serde::Deserialize;
 
 use crate::archive::start_of_date;
@@ -99,10 +100,31 @@ pub enum TierBookError {
     },
 }
 
+/// Where a table comes from; of several for an instrument the last of these counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TierOrigin {
+    /// It came with the program.
+    Shipped,
+    /// The venue told it.
+    Told,
+    /// Somebody gave it in a file.
+    Given,
+}
+
+impl fmt::Display for TierOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shipped => "shipped with the program",
+            Self::Told => "told by the venue",
+            Self::Given => "given by --tiers",
+        })
+    }
+}
+
 /// Tables by instrument.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TierBook {
-    tables: BTreeMap<Instrument, TierTable>,
+    tables: BTreeMap<Instrument, (TierTable, TierOrigin)>,
     left_out: Vec<String>,
 }
 
@@ -111,9 +133,8 @@ impl TierBook {
     #[must_use]
     pub fn embedded() -> Self {
         SHIPPED.iter().fold(Self::default(), |book, text| {
-            book.replaced_by(
-                Self::parse(text).expect("invariant: shipped tables are whole, a test reads them"),
-            )
+            let shipped = Self::parse(text).expect("invariant: shipped tables are whole, a test reads them");
+            book.replaced_by(shipped.from_origin(TierOrigin::Shipped))
         })
     }
 
@@ -140,7 +161,7 @@ impl TierBook {
             }
             let symbol = Symbol::new(name).map_err(TierBookError::Symbol)?;
             let table = table_of(&symbol, as_of, &columns, rows)?;
-            book.tables.insert(Instrument::new(venue, symbol), table);
+            book.tables.insert(Instrument::new(venue, symbol), (table, TierOrigin::Given));
         }
         Ok(book)
     }
@@ -156,8 +177,38 @@ impl TierBook {
     /// This book with one table more, as a venue tells it in public ([`crate::venues::TierRows::table`]).
     #[must_use]
     pub fn with_table(mut self, instrument: Instrument, table: TierTable) -> Self {
-        self.tables.insert(instrument, table);
+        self.tables.insert(instrument, (table, TierOrigin::Told));
         self
+    }
+
+    /// All tables of this book as coming from there; those that are read count as given.
+    #[must_use]
+    pub fn from_origin(mut self, origin: TierOrigin) -> Self {
+        self.tables.values_mut().for_each(|(_, from)| *from = origin);
+        self
+    }
+
+    /// Where the table of an instrument comes from; `None` when there is none of its own.
+    #[must_use]
+    pub fn origin(&self, instrument: &Instrument) -> Option<TierOrigin> {
+        Some(self.tables.get(instrument)?.1)
+    }
+
+    /// Tables of a venue as a file that [`TierBook::parse`] reads; `as_of` is `YYYY-MM-DD`.
+    #[must_use]
+    pub fn text(venue: Venue, as_of: &str, tables: &BTreeMap<&Symbol, &TierTable>) -> String {
+        let row = |tier: &Tier| serde_json::json!([tier.floor_usd, tier.rate, tier.leverage_max]);
+        let rows = |table: &TierTable| table.tiers().iter().map(row).collect::<Vec<_>>();
+        let tables: BTreeMap<&str, Vec<serde_json::Value>> =
+            tables.iter().map(|(symbol, table)| (symbol.as_str(), rows(table))).collect();
+        serde_json::json!({
+            "venue": venue.name(),
+            "as_of": as_of,
+            "note": "As the venue told it in public.",
+            "columns": ["min_notional", "maintenance_margin_rate", "max_leverage"],
+            "tiers": tables,
+        })
+        .to_string()
     }
 
     /// The table of an instrument; `None` when there is none of its own. The simulated market follows
@@ -166,9 +217,9 @@ impl TierBook {
     pub fn own_table(&self, instrument: &Instrument) -> Option<&TierTable> {
         if instrument.venue == Venue::Sim {
             let followed = Instrument::new(Venue::Binance, Symbol::new("BTCUSDT").ok()?);
-            return self.tables.get(&followed);
+            return self.tables.get(&followed).map(|(table, _)| table);
         }
-        self.tables.get(instrument)
+        self.tables.get(instrument).map(|(table, _)| table)
     }
 
     /// The table of an instrument, or one flat tier of [`FALLBACK_RATE`], dated 1970, when it has none.
@@ -377,6 +428,23 @@ mod tests {
         let book = TierBook::embedded().with_table(bybit.clone(), table.clone());
         assert_eq!(book.table(&bybit), table);
         assert_eq!(book.instruments().count(), TierBook::embedded().instruments().count());
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let book = TierBook::embedded();
+        for venue in [Venue::Bybit, Venue::Okx, Venue::Hyperliquid] {
+            let of_venue: Vec<&Instrument> = book.instruments().filter(|one| one.venue == venue).collect();
+            let tables = of_venue.iter().map(|one| (&one.symbol, book.own_table(one).unwrap())).collect();
+            let read = TierBook::parse(&TierBook::text(venue, "2026-09-01", &tables)).unwrap();
+            for one in of_venue {
+                assert_eq!(read.own_table(one), book.own_table(one), "{one}");
+                assert_eq!(
+                    (book.origin(one), read.origin(one)),
+                    (Some(TierOrigin::Shipped), Some(TierOrigin::Given))
+                );
+            }
+        }
     }
 
     #[test]

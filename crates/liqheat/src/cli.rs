@@ -1,9 +1,11 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
 mod bench;
+mod cluster;
 mod front;
 mod live;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
 pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
+pub(crate) use cluster::Role;
 pub(crate) use front::Front;
 pub(crate) use live::{LiveArgs, RawArgs};
 
@@ -63,7 +66,7 @@ pub(crate) enum Command {
     /// Show a moving heatmap: of a simulated market, or of recorded data with --data.
     Demo(Demo),
     /// Follow live markets and serve them, or serve what is in a database.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Play a stretch of a database, or recorded raw frames, as if it happened now.
     Replay(Replay),
     /// Keep the raw frames of live markets in files.
@@ -121,22 +124,29 @@ impl Keep {
 
 impl Serve {
     /// Whether venues are connected to.
-    pub(crate) const fn is_live(&self) -> bool {
-        !self.offline && !self.front.symbols.is_empty()
+    pub(crate) fn is_live(&self) -> bool {
+        !self.offline && self.role == Role::All && !self.front.symbols.is_empty()
     }
 }
 
 impl Command {
     /// What is wrong with settings that each are right by themselves.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let front = self.front().map(Front::faults).unwrap_or_default();
+        let mut faults = self.front().map(Front::faults).unwrap_or_default();
         let live = match self {
             Self::Serve(serve) if serve.is_live() => serve.live.settings(&serve.front.symbols).err(),
             Self::Record(record) => record.live.settings(&record.symbols).err(),
             Self::Doctor(doctor) => doctor.live.settings(&doctor.symbols).err(),
             _ => None,
         };
-        front.into_iter().chain(live.into_iter().flatten()).collect()
+        faults.extend(live.into_iter().flatten());
+        if let Self::Serve(serve) = self
+            && serve.role == Role::Edge
+            && !serve.front.cluster.redis_enabled
+        {
+            faults.push("LIQHEAT_ROLE=edge serves what others make, which comes through Redis: set REDIS_ENABLED=true and REDIS_URL".to_owned());
+        }
+        faults
     }
 
     /// What all servers share, if this is one.
@@ -196,6 +206,7 @@ Examples:
   liqheat serve --symbols BTCUSDT@okx,ETHUSDT                 one symbol at one venue, the other at all
   liqheat serve --db btc.duckdb                               what is in the file, as it stands
   liqheat serve --db btc.duckdb --symbols BTCUSDT --offline   this symbol of it
+  REDIS_ENABLED=true REDIS_URL=redis://10.0.0.5 liqheat serve --role edge
 
 With --symbols the market is followed live, unless --offline is given.")]
 pub(crate) struct Serve {
@@ -205,6 +216,9 @@ pub(crate) struct Serve {
     pub(crate) db: Database,
     #[command(flatten)]
     pub(crate) keep: Keep,
+    /// What this server does among several: everything, or only serve what others make.
+    #[arg(long, env = "LIQHEAT_ROLE", value_enum, default_value = "all", value_name = "ROLE")]
+    pub(crate) role: Role,
     /// Serve what is in the database as it stands, and connect to no venue.
     #[arg(long, env = "LIQHEAT_OFFLINE")]
     pub(crate) offline: bool,
@@ -254,6 +268,9 @@ pub(crate) struct Doctor {
     /// Most seconds to wait for data of a venue.
     #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) doctor_wait: Duration,
+    /// Maintenance margin tiers that the server is to use, as for `serve`.
+    #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
+    pub(crate) tiers: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) live: LiveArgs,
 }
@@ -384,21 +401,35 @@ impl Database {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 =
-        text.trim().parse().map_err(|_| "must be a number of seconds, such as 5 or 0.5".to_owned())?;
-    if !(0.1..=3_600.0).contains(&seconds) {
-        return Err("must be 0.1 to 3600 seconds".to_owned());
+/// A length of time in some unit.
+struct Unit {
+    name: &'static str,
+    seconds: f64,
+    such_as: &'static str,
+}
+
+const SECONDS: Unit = Unit { name: "seconds", seconds: 1.0, such_as: "5 or 0.5" };
+const HOURS: Unit = Unit { name: "hours", seconds: 3_600.0, such_as: "24" };
+const DAYS: Unit = Unit { name: "days", seconds: 86_400.0, such_as: "30" };
+
+impl Unit {
+    fn parse(&self, text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
+        let Self { name, seconds, such_as } = self;
+        let number: f64 =
+            text.trim().parse().map_err(|_| format!("must be a number of {name}, such as {such_as}"))?;
+        if !range.contains(&number) {
+            return Err(format!("must be {} to {} {name}", range.start(), range.end()));
+        }
+        Ok(Duration::from_secs_f64(number * seconds))
     }
-    Ok(Duration::from_secs_f64(seconds))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    SECONDS.parse(text, 0.1..=3_600.0)
 }
 
 fn days(text: &str) -> Result<Duration, String> {
-    let days: f64 = text.trim().parse().map_err(|_| "must be a number of days, such as 30".to_owned())?;
-    if !(1.0..=36_500.0).contains(&days) {
-        return Err("must be 1 to 36500 days".to_owned());
-    }
-    Ok(Duration::from_secs_f64(days * 86_400.0))
+    DAYS.parse(text, 1.0..=36_500.0)
 }
 
 fn speed(text: &str) -> Result<f64, String> {

@@ -340,7 +340,7 @@ mod tests {
 
     fn serve(file: &str, arguments: &[&str]) -> cli::Serve {
         match parse_with(file, arguments).unwrap().0.command {
-            Chosen::Serve(serve) => serve,
+            Chosen::Serve(serve) => *serve,
             other => panic!("{other:?}"),
         }
     }

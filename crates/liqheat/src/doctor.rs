@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 use indicatif::{HumanBytes, HumanDuration};
 use liqheat_feeds::live::{DELIVERIES_WAITING, LiveFeed, LiveStatus, SourceState, VenueStatus};
-use liqheat_market::UnixMs;
+use liqheat_market::{Instrument, UnixMs};
+use liqheat_server::describe_tiers;
 use liqheat_store::{InstrumentSpan, Location, SCHEMA_VERSION, Store, StoreError};
 use liqheat_wire::format_time;
 use rustix::process::{Resource, getrlimit};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Doctor;
 use crate::record;
+use crate::tiers;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,7 +56,9 @@ pub(crate) async fn run(doctor: Doctor) -> anyhow::Result<ExitCode> {
     let mut findings = Findings(Grade::Ok);
     findings.tell(Grade::Ok, "settings", "command line, environment and file are understood");
     descriptors(&mut findings);
-    database(&doctor.db.path()?, &mut findings).await;
+    let path = doctor.db.path()?;
+    database(&path, &mut findings).await;
+    margins(&doctor, &path, &mut findings);
     venues(&doctor, &mut findings).await?;
     println!();
     match findings.0 {
@@ -188,6 +192,30 @@ fn disk(path: &Path, findings: &mut Findings) {
     }
 }
 
+/// Which margin tiers each contract's ledger is computed with.
+fn margins(doctor: &Doctor, database: &Path, findings: &mut Findings) {
+    const ABOUT: &str = "tiers";
+    let book = match tiers::load(doctor.tiers.as_deref(), Some(database)) {
+        Ok(book) => book,
+        Err(error) => return findings.tell(Grade::Fail, ABOUT, format_args!("{error:#}")),
+    };
+    // What is wrong with the names is told with the venues.
+    let Ok(settings) = doctor.live.settings(&doctor.symbols) else { return };
+    for venue in &settings.venues {
+        for symbol in &venue.symbols {
+            let instrument = Instrument::new(venue.venue, symbol.clone());
+            let text = describe_tiers(&book, &instrument);
+            match book.origin(&instrument) {
+                Some(_) => findings.tell(Grade::Ok, ABOUT, format_args!("{instrument}: {text}")),
+                None => {
+                    let text = format_args!("{instrument}: {text}; give a table with --tiers");
+                    findings.tell(Grade::Warn, ABOUT, text);
+                }
+            }
+        }
+    }
+}
+
 /// Follows every venue until each has shown what it is.
 async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> {
     let settings = doctor.live.settings(&doctor.symbols).map_err(record::told)?;
@@ -213,7 +241,10 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
         tell_venue(venue, now, findings);
     }
     let nobody = !seen.venues.is_empty()
-        && seen.venues.iter().all(|venue| venue.connections == 0 && venue.frames == 0);
+        && seen
+            .venues
+            .iter()
+            .all(|venue| venue.connections == 0 && venue.frames == 0 && !venue.has_nothing());
     if nobody {
         let text = "no venue can be reached: is this machine offline, or is there a firewall? The server would serve what is stored, marked stale";
         findings.tell(Grade::Fail, "network", text);
@@ -227,6 +258,7 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
 /// Every venue has brought data, or has said why not.
 fn is_settled(status: &LiveStatus) -> bool {
     let settled = |venue: &VenueStatus| match venue.state {
+        _ if venue.has_nothing() => true,
         SourceState::Live | SourceState::Lagging => venue.skew_ms.is_some(),
         SourceState::Down => venue.trouble.is_some(),
         SourceState::Connecting | SourceState::Stale => false,
@@ -238,7 +270,14 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
     const SKEW_WARN_MS: u64 = 1_000;
     let about = venue.venue.name();
     let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+    for symbol in &venue.unlisted {
+        let text = format_args!(
+            "has no {symbol}: it is left out of the sum; if it goes by another name there, give it with --contract-names"
+        );
+        findings.tell(Grade::Warn, about, text);
+    }
     match venue.state {
+        _ if venue.has_nothing() => {}
         SourceState::Live | SourceState::Lagging => {
             let brings: Vec<&str> = venue
                 .streams

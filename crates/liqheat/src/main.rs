@@ -15,6 +15,7 @@ mod logging;
 mod record;
 mod serve;
 mod stop;
+mod tiers;
 
 use std::process::ExitCode;
 
@@ -52,7 +53,7 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
     }
     match cli.command {
         Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
-        Command::Serve(serve) => runtime()?.block_on(serve::serve(serve)),
+        Command::Serve(serve) => runtime()?.block_on(serve::serve(*serve)),
         Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
         Command::Record(record) => runtime()?.block_on(record::record(record)),
         Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor)),

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::HumanCount;
-use liqheat_feeds::live::{DELIVERIES_WAITING, LiveFeed, LiveSettings, LiveStatus};
+use liqheat_feeds::live::{DELIVERIES_WAITING, Delivery, LiveFeed, LiveSettings, LiveStatus};
 use liqheat_feeds::raw::{self, Player, RawFile, RawWriter};
 use liqheat_market::{Event, Instrument};
 use liqheat_store::{Batch, Store};
+use liqheat_wire::format_time;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::cli::{RawArgs, Record};
 use crate::stop::on_signal;
@@ -38,8 +39,12 @@ pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
         tokio::select! {
             delivery = delivered.recv() => match delivery {
                 // They are in the frames; what they are made of here only shows that parsers understand them.
-                Some(liqheat_feeds::live::Delivery::Events { events: some, .. }) => events += some.len() as u64,
-                Some(_) => {}
+                Some(Delivery::Events { events: some, .. }) => events += some.len() as u64,
+                Some(Delivery::Gap(gap)) => {
+                    let (from, to) = (format_time(gap.from), format_time(gap.to));
+                    warn!(instrument = %gap.instrument, stream = gap.stream.name(), from, to, why = gap.why, "data is missing for good");
+                }
+                Some(Delivery::Filled { .. }) => {}
                 None => break,
             },
             _ = tell.tick() => {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Context;
 use liqheat_feeds::live::{LiveSettings, Recorder};
 use liqheat_feeds::sim::SimConfig;
-use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
 use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
@@ -17,10 +16,11 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::cli::{Demo, Front, Replay, Serve};
+use crate::cli::{Demo, Front, Replay, Role, Serve};
 use crate::ingest;
 use crate::record;
 use crate::stop::on_signal;
+use crate::tiers;
 
 const DAY_MS: i64 = 86_400_000;
 const SPEED_SIMULATED: f64 = 120.0;
@@ -28,6 +28,10 @@ const SPEED_RECORDED: f64 = 600.0;
 
 pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
+    let mut settings = serve.front.settings(serve.role)?;
+    if serve.role == Role::Edge {
+        return edge(serve.front, settings, stop).await;
+    }
     let recorder = match &serve.record {
         Some(folder) if serve.is_live() => Some(record::recorder(&serve.raw, folder)?),
         _ => None,
@@ -40,7 +44,6 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
         Source::Stored
     };
     let store = open(Location::File(serve.db.path()?)).await?;
-    let mut settings = serve.front.settings();
     settings.retention = serve.keep.retention();
     let ended = run(serve.front, settings, store, source, stop).await;
     if let Some(recorder) = recorder {
@@ -69,12 +72,13 @@ pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
         (None, Some(path)) => anyhow::bail!(empty(path)),
         (None, None) => anyhow::bail!("the raw frames hold no klines of a minute; nothing can be played"),
     };
-    let settings = replay.front.settings();
+    let settings = replay.front.settings(Role::All)?;
     run(replay.front, settings, store, source, stop).await
 }
 
 pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
+    let settings = demo.front.settings(Role::All)?;
     let location = demo.demo_db.clone().map_or(Location::Memory, Location::File);
     let store = open(location).await?;
     let source = if demo.data.is_empty() {
@@ -99,7 +103,6 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
     };
-    let settings = demo.front.settings();
     run(demo.front, settings, store, source, stop).await
 }
 
@@ -164,15 +167,9 @@ async fn run(
     source: Source,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let tiers = tiers(front.tiers.as_deref())?;
+    let tiers = tiers::load(front.tiers.as_deref(), store.location().path())?;
     // Taken before the work of building, so that a busy port is told at once.
-    let listener = listen(front.listen).with_context(|| {
-        format!(
-            "cannot listen on {}; is another server running there? choose another with --listen",
-            front.listen
-        )
-    })?;
-    let address = listener.local_addr()?;
+    let listener = bind(front.listen)?;
     let building = Server::build(store.clone(), source, settings, &tiers);
     let server = tokio::select! {
         server = building => server,
@@ -188,7 +185,24 @@ async fn run(
             return Err(error.into());
         }
     };
-    let url = format!("http://{address}/");
+    answer(&front, server, listener, stop).await
+}
+
+/// An edge: nothing to open, nothing to build.
+async fn edge(front: Front, settings: ServerSettings, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+    let listener = bind(front.listen)?;
+    let server = Server::edge(settings)?;
+    answer(&front, server, listener, stop).await
+}
+
+/// Serves until asked to stop.
+async fn answer(
+    front: &Front,
+    server: Server,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let url = format!("http://{}/", listener.local_addr()?);
     println!("liqheat: {url}");
     if front.open
         && let Err(error) = open::that_detached(&url)
@@ -204,6 +218,12 @@ async fn run(
     }
 }
 
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen(address).with_context(|| {
+        format!("cannot listen on {address}; is another server running there? choose another with --listen")
+    })
+}
+
 /// Clients that all come back at once wait in the kernel's queue until they are accepted. What does not fit into
 /// it is dropped and tried again only a second later, and the usual 128 are few.
 pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -214,13 +234,4 @@ pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(QUEUE)
-}
-
-fn tiers(path: Option<&Path>) -> anyhow::Result<TierBook> {
-    let Some(path) = path else {
-        return Ok(TierBook::embedded());
-    };
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let book = TierBook::parse(&text).with_context(|| path.display().to_string())?;
-    Ok(TierBook::embedded().replaced_by(book))
 }

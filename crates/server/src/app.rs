@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use liqheat_store::Store;
-use liqheat_stream::{Hub, Sessions};
+use liqheat_stream::{Backplane, Hub, Sessions};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 
 use crate::addresses::Addresses;
 use crate::clock::MarketClock;
+use crate::cluster::{Cluster, Listing};
 use crate::live::Live;
 use crate::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::settings::ServerSettings;
@@ -27,6 +28,10 @@ pub struct App {
     pub store: Store,
     /// The boards.
     pub hub: Arc<Hub>,
+    /// Where new states go.
+    pub backplane: Backplane,
+    /// What the producer serves, on an edge.
+    pub(crate) learned: Option<Arc<Listing>>,
     /// The sockets.
     pub sessions: Arc<Sessions>,
     /// Market time.
@@ -71,6 +76,7 @@ impl App {
         live: Option<Arc<Live>>,
         speed: f64,
         tokens: Option<Tokens>,
+        cluster: &Cluster,
     ) -> Self {
         let started = Instant::now();
         let (updates, front) = (UpdateMetrics::default(), FrontMetrics::default());
@@ -80,6 +86,8 @@ impl App {
         if let Some(live) = &live {
             metrics::register_live(&mut registry, live, &clock);
         }
+        let backplane = cluster.backplane.clone();
+        backplane.register(&mut registry);
         let on_demand = (!settings.ws_enabled).then(|| OnDemand::new(&markets));
         let symbols = markets.iter().flat_map(|market| &market.symbols);
         let symbols = symbols.map(|symbol| (symbol.name.clone(), Arc::clone(symbol))).collect();
@@ -88,6 +96,8 @@ impl App {
             settings,
             store,
             hub: Arc::clone(sessions.hub()),
+            backplane,
+            learned: cluster.learned.clone(),
             sessions,
             clock,
             symbols,
@@ -115,6 +125,12 @@ impl App {
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether this server serves only what others make, and has no database.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        self.settings.is_edge()
     }
 
     /// Whether any market served is made up.

@@ -228,13 +228,13 @@ pub(crate) async fn ledger_before(
     not_after: UnixMs,
 ) -> Result<(Ledger, UnixMs), StoreError> {
     let first_bar = part.first_bar().unwrap_or(not_after);
-    let fresh = || (Ledger::new(part.params.clone(), part.tiers.clone()), first_bar);
+    let fresh = || (Ledger::new(part.params.clone(), part.tiers()), first_bar);
     let fingerprint = part.params.fingerprint();
     let stored = store.latest_checkpoint(&part.instrument, part.interval, fingerprint, not_after).await?;
     let Some(checkpoint) = stored else {
         return Ok(fresh());
     };
-    match Ledger::decode(&checkpoint.state, part.params.clone(), part.tiers.clone()) {
+    match Ledger::decode(&checkpoint.state, part.params.clone(), part.tiers()) {
         Ok(ledger) => Ok((ledger, checkpoint.time)),
         Err(error) => {
             // Whatever it is, the rows are there: only time is lost.

@@ -223,7 +223,10 @@ impl GridCache {
 
 #[cfg(test)]
 mod tests {
+
     use super::*;
+    use std::sync::Arc;
+
     use liqheat_market::{Instrument, Symbol, TierTable, Venue};
     use liqheat_model::Params;
     use liqheat_stream::Counters;

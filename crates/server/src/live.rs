@@ -5,16 +5,19 @@
 //! what was stored. Nothing that is shown comes from a socket directly: boards are made of stored rows only.
 
 mod journal;
+mod margins;
 mod sources;
 mod writer;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use liqheat_feeds::live::{DELIVERIES_WAITING, Known, LiveError, LiveFeed, LiveSettings, LiveStatus};
-use liqheat_feeds::venues::LIVE_INTERVAL;
+use liqheat_feeds::tiers::TierBook;
+use liqheat_feeds::venues::{LIVE_INTERVAL, TradeIds, exchange};
 use liqheat_market::Instrument;
-use liqheat_store::{Store, StoreError};
+use liqheat_store::{Fetchable, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +25,8 @@ use crate::app::App;
 use crate::served::Wanted;
 
 pub(crate) use journal::Journal;
-pub(crate) use sources::{Blame, standing, stats, trouble};
+pub use margins::{describe_tiers, told_tiers_path};
+pub(crate) use sources::{Blame, listed, standing, stats, trouble};
 
 /// What is followed live, as requests see it.
 #[derive(Debug, Default)]
@@ -63,11 +67,20 @@ fn named(settings: &LiveSettings) -> impl Iterator<Item = Instrument> {
         .flat_map(|venue| venue.symbols.iter().map(|symbol| Instrument::new(venue.venue, symbol.clone())))
 }
 
-/// Where the database ends, for each instrument.
+/// Where the database ends, for each instrument, or where its first hole begins.
 async fn known(settings: &LiveSettings, store: &Store) -> Result<BTreeMap<Instrument, Known>, StoreError> {
     let mut known = BTreeMap::new();
     for instrument in named(settings) {
-        let reach = store.reach(&instrument, LIVE_INTERVAL).await?;
+        let now = settings.clock.now();
+        let back = |stretch: Duration| now.plus(-i64::try_from(stretch.as_millis()).unwrap_or(i64::MAX));
+        let are_consecutive = exchange(instrument.venue)
+            .is_some_and(|exchange| exchange.habits().trade_ids == TradeIds::Consecutive);
+        let fetchable = Fetchable {
+            klines: back(settings.fill_klines),
+            open_interest: back(settings.fill_open_interest),
+            trades: are_consecutive.then_some(settings.fill_trades_max),
+        };
+        let reach = store.whole_reach(&instrument, LIVE_INTERVAL, fetchable).await?;
         let of_it = Known {
             kline: reach.kline,
             mark_kline: reach.mark_kline,
@@ -93,6 +106,7 @@ pub(crate) enum FollowError {
 pub(crate) async fn follow(
     app: Arc<App>,
     settings: LiveSettings,
+    tiers: TierBook,
     stop: CancellationToken,
 ) -> Result<(), FollowError> {
     let Some(live) = &app.live else { return Ok(()) };
@@ -111,9 +125,15 @@ pub(crate) async fn follow(
         }
     };
     let (deliveries, delivered) = mpsc::channel(DELIVERIES_WAITING);
-    let feed = LiveFeed::start(settings, known, deliveries, stop.clone())?;
+    let feed = LiveFeed::start(settings.clone(), known, deliveries, stop.clone())?;
     let _ = live.status.set(feed.status());
-    let ((), ended) = tokio::join!(writer::run(&app, live, delivered, &stop), feed.ended());
+    let asks_end = stop.child_token();
+    let followed = async {
+        let both = tokio::join!(writer::run(&app, live, delivered, &stop), feed.ended());
+        asks_end.cancel();
+        both
+    };
+    let (((), ended), ()) = tokio::join!(followed, margins::keep(&app, live, &settings, tiers, &asks_end));
     match ended {
         Ok(()) => Ok(()),
         Err(error) => Err(FollowError::Sources(error)),

@@ -14,7 +14,7 @@ use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
 use liqheat_market::UnixMs;
 use liqheat_store::{InstrumentSpan, Store, StoreError};
-use liqheat_stream::{Hub, HubSettings, Sessions};
+use liqheat_stream::{Driver, Hub, HubSettings, Sessions};
 use liqheat_wire::format_time;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -24,6 +24,7 @@ use tracing::{error, info, warn};
 
 use crate::app::App;
 use crate::clock::{MarketClock, PlayedClock};
+use crate::cluster::Cluster;
 use crate::feed::SimFeed;
 use crate::live::{self, Live};
 use crate::process::{Fit, raise_descriptors};
@@ -111,21 +112,22 @@ pub enum Stopped {
 pub struct Server {
     app: Arc<App>,
     feed: Option<Feed>,
+    driver: Option<Driver>,
     closing: CancellationToken,
 }
 
 /// Who writes into the store while the server runs.
 enum Feed {
-    Simulated(SimFeed),
-    Live(Box<LiveSettings>),
+    Simulated(Box<SimFeed>),
+    Live(Box<LiveSettings>, TierBook),
 }
 
 impl Feed {
     async fn run(self, app: Arc<App>, stop: CancellationToken) {
         match self {
             Self::Simulated(feed) => feed.run(app, stop).await,
-            Self::Live(settings) => {
-                if let Err(error) = live::follow(app, *settings, stop).await {
+            Self::Live(settings, tiers) => {
+                if let Err(error) = live::follow(app, *settings, tiers, stop).await {
                     error!(%error, "live markets are no longer followed");
                 }
             }
@@ -151,7 +153,7 @@ impl Server {
             Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
             Source::Live(live) => {
                 followed = Some(live::instruments(&live, &store).await?);
-                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live)))
+                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live, tiers.clone())))
             }
             Source::Played { from, to, speed } => {
                 let spans = store.instruments().await?;
@@ -181,7 +183,7 @@ impl Server {
                     took_ms = began.elapsed().as_millis() as u64,
                     "simulated history"
                 );
-                (clock, speed, Some(Feed::Simulated(feed)))
+                (clock, speed, Some(Feed::Simulated(Box::new(feed))))
             }
         };
         let spans = store.instruments().await?;
@@ -189,14 +191,36 @@ impl Server {
         let instruments = followed.unwrap_or_else(|| spans.iter().map(Wanted::from).collect());
         let markets = served::markets(instruments, &settings.symbols, tiers)
             .map_err(|Unknown(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
+        for part in markets.iter().flat_map(|market| &market.parts) {
+            info!(instrument = %part.instrument, tiers = live::describe_tiers(tiers, &part.instrument), "margin tiers");
+        }
         if markets.is_empty() {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
         }
         let closing = CancellationToken::new();
         let hub = boards_of(&markets, settings.update_interval);
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let app = Arc::new(App::new(settings, store, sessions, clock, markets, live, speed, tokens));
-        Ok(Self { app, feed, closing })
+        let cluster = Cluster::join(&settings, &sessions, &markets, speed);
+        let app =
+            Arc::new(App::new(settings, store, sessions, clock, markets, live, speed, tokens, &cluster));
+        Ok(Self { app, feed, driver: cluster.driver, closing })
+    }
+
+    /// A server that serves what others make, with no database behind it. `settings.redis` says where from.
+    ///
+    /// # Errors
+    /// When the settings of tokens cannot be used.
+    pub fn edge(mut settings: ServerSettings) -> Result<Self, ServeError> {
+        let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
+        fit_into_descriptors(&mut settings);
+        let closing = CancellationToken::new();
+        let hub = Hub::new([], HubSettings { update_interval: settings.update_interval });
+        let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
+        let (clock, markets) = (Arc::new(MarketClock::Wall), Vec::new());
+        let cluster = Cluster::join(&settings, &sessions, &markets, 1.0);
+        let store = Store::absent();
+        let app = Arc::new(App::new(settings, store, sessions, clock, markets, None, 1.0, tokens, &cluster));
+        Ok(Self { app, feed: None, driver: cluster.driver, closing })
     }
 
     /// A server over empty boards that somebody else moves: the same front and sessions, and nothing behind
@@ -215,8 +239,9 @@ impl Server {
         let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let clock = Arc::new(MarketClock::Wall);
-        let app = Arc::new(App::new(settings, store, sessions, clock, Vec::new(), None, 1.0, tokens));
-        Ok(Self { app, feed: None, closing })
+        let (markets, alone) = (Vec::new(), Cluster::alone());
+        let app = Arc::new(App::new(settings, store, sessions, clock, markets, None, 1.0, tokens, &alone));
+        Ok(Self { app, feed: None, driver: None, closing })
     }
 
     /// What requests and tasks share, for tests that look inside.
@@ -234,7 +259,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Stopped, ServeError> {
-        let Self { app, feed, closing } = self;
+        let Self { app, feed, driver, closing } = self;
         info!(address = %listener.local_addr()?, symbols = app.listed().count(), "listening");
         // Apart from the signal to sessions, because the order matters: they see the newest state to the end.
         let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
@@ -244,7 +269,9 @@ impl Server {
             front::run(front_app, listener, stop).await;
             "front"
         });
-        if app.settings.ws_enabled {
+        if app.is_edge() {
+            info!("edge: no database, no updater; states come from other servers");
+        } else if app.settings.ws_enabled {
             let (app, stop) = (Arc::clone(&app), stop_sources.clone());
             parts.spawn(async move {
                 updater::run(app, stop).await;
@@ -252,6 +279,13 @@ impl Server {
             });
         } else {
             warn!("WS_ENABLED=false: no socket is served and the updater does not run; HTTP still answers");
+        }
+        if let Some(driver) = driver {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                driver.run(stop).await;
+                "backplane"
+            });
         }
         if let Some(feed) = feed {
             let (app, stop) = (Arc::clone(&app), stop_sources.clone());
@@ -295,7 +329,9 @@ impl Server {
                 parts.abort_all();
             }
         }
-        app.store.close().await?;
+        if !app.is_edge() {
+            app.store.close().await?;
+        }
         info!("stopped");
         Ok(outcome)
     }

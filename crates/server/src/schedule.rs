@@ -24,6 +24,11 @@ impl Schedule {
         self.due.iter().copied().enumerate().min_by_key(|(_, due)| *due)
     }
 
+    /// All have their turn now, besides the ones they have anyway.
+    pub(crate) fn all_now(&mut self, now: Instant) {
+        self.due.fill(now);
+    }
+
     /// A symbol had its turn. Turns that were missed meanwhile are left out, and the symbol keeps its place in
     /// the interval.
     pub(crate) fn done(&mut self, symbol: usize, now: Instant) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use liqheat_store::Retention;
-use liqheat_stream::SessionSettings;
+use liqheat_stream::{RedisSettings, Role, SessionSettings};
 
 use crate::addresses::AddressLimits;
 use crate::clock::MarketClock;
@@ -36,6 +36,16 @@ pub struct ServerSettings {
     /// How long rows are kept, counted back from the newest one; for ever by default. Applies to a server over
     /// stored data only: a replay deletes nothing.
     pub retention: Retention,
+    /// Other servers, and this one's part among them; alone without.
+    pub redis: Option<RedisSettings>,
+}
+
+impl ServerSettings {
+    /// Whether this server serves only what others make.
+    #[must_use]
+    pub fn is_edge(&self) -> bool {
+        self.redis.as_ref().is_some_and(|redis| redis.role == Role::Edge)
+    }
 }
 
 impl Default for ServerSettings {
@@ -51,6 +61,7 @@ impl Default for ServerSettings {
             stop_within: Duration::from_secs(10),
             checkpoints_kept: 128,
             retention: Retention::default(),
+            redis: None,
         }
     }
 }

@@ -23,8 +23,6 @@ pub struct Part {
     pub instrument: Instrument,
     /// Length of the bars that move its ledger.
     pub interval: Interval,
-    /// Its maintenance margin tiers.
-    pub tiers: TierTable,
     /// The model's parameters.
     pub params: Params,
     /// How long after its close a bar is taken.
@@ -33,8 +31,10 @@ pub struct Part {
     state: Mutex<PartState>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct PartState {
+    /// Its maintenance margin tiers.
+    tiers: TierTable,
     first_bar: Option<UnixMs>,
     /// What was stored since the updater asked last.
     touched: Touched,
@@ -119,9 +119,9 @@ impl Part {
         tiers: TierTable,
         params: Params,
     ) -> Self {
-        let state = Mutex::new(PartState { first_bar, ..PartState::default() });
+        let state = Mutex::new(PartState { tiers, first_bar, touched: Touched::default(), view: None });
         let settle_ms = interval.ms() / 10;
-        Self { instrument, interval, tiers, params, settle_ms, state }
+        Self { instrument, interval, params, settle_ms, state }
     }
 
     /// The same, of events that arrive a little after they happened: what still counts for a bar when it is taken
@@ -140,6 +140,21 @@ impl Part {
 
     pub(crate) fn set_first_bar(&self, first: UnixMs) {
         self.lock().first_bar = Some(first);
+    }
+
+    /// Its maintenance margin tiers.
+    #[must_use]
+    pub fn tiers(&self) -> TierTable {
+        self.lock().tiers.clone()
+    }
+
+    /// Other tiers from now on: all that was computed under the old ones is computed again.
+    pub(crate) fn replace_tiers(&self, tiers: TierTable) {
+        let state = &mut *self.lock();
+        state.tiers = tiers;
+        // As if the first bar had come just now.
+        let first_bar = Touched { klines: state.first_bar, ..Touched::default() };
+        state.touched = state.touched.and(first_bar);
     }
 
     /// The newest view; `None` before the first bar.

@@ -40,6 +40,12 @@ impl Secret {
     pub const fn new(text: String) -> Self {
         Self(text)
     }
+
+    /// The text, for where it is needed.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Debug for Secret {

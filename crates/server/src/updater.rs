@@ -11,7 +11,6 @@ use std::time::Duration;
 use liqheat_market::UnixMs;
 use liqheat_store::{Retention, StoreError};
 use liqheat_stream::BoardUpdate;
-use liqheat_wire::FeedState;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -68,6 +67,10 @@ pub(crate) async fn run(app: Arc<App>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            () = app.backplane.turn_wanted() => {
+                schedule.all_now(Instant::now());
+                continue;
+            }
             () = sleep_until(due) => {}
         }
         if housekeeping.elapsed() >= HOUSEKEEPING_EVERY {
@@ -110,17 +113,16 @@ async fn update(app: &App, desk: &mut Desk, now: UnixMs, epoch_run: &str) -> Res
     for symbol in &desk.market.symbols {
         let Some(slot) = app.hub.slot(&symbol.name) else { continue };
         if result.is_err() {
-            slot.set_standing(FeedState::Degraded, None);
+            app.backplane.failing(&slot);
             continue;
         }
-        let view = aggregate::sum(&symbol.parts, epoch_run);
-        let as_of = view.as_ref().map(|view| view.as_of);
+        let view = aggregate::sum(&standing::summed(app, symbol), epoch_run);
+        let state = view.as_ref().map(board_update);
         if let Some(view) = view {
-            slot.publish(board_update(&view));
             symbol.set_view(view);
         }
-        let (state, sources) = standing::of(app, symbol, now);
-        slot.set_standing_of(state, as_of, sources);
+        let (standing, sources) = standing::of(app, symbol, now);
+        app.backplane.publish(&slot, state, standing, sources);
     }
     result
 }

@@ -15,6 +15,7 @@ use crate::batch::Batch;
 use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, Newest, Reach, ReachOf};
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{Counters, Tally};
+use crate::holes::{Fetchable, WholeReach};
 use crate::owner::{Command, Job, Message, Owner, Posted};
 use crate::points::{
     LiquidationSums, Liquidations, MarkRange, MarkRangeOf, OpenInterests, PricesAt, PricesAtMoment,
@@ -68,6 +69,15 @@ impl Store {
         Ok(Self { shared: Arc::new(Shared { queue, tally, location, thread: Mutex::new(Some(thread)) }) })
     }
 
+    /// A store that is not there, for a server without a database: every question is answered with
+    /// [`StoreError::Closed`], and no file, thread or memory is taken.
+    #[must_use]
+    pub fn absent() -> Self {
+        let (queue, _) = mpsc::channel(1);
+        let (tally, location, thread) = (Arc::default(), Location::Memory, Mutex::new(None));
+        Self { shared: Arc::new(Shared { queue, tally, location, thread }) }
+    }
+
     /// Where the rows are.
     #[must_use]
     pub fn location(&self) -> &Location {
@@ -102,6 +112,16 @@ impl Store {
     /// How far each kind of data of an instrument goes; klines are those of a length.
     pub fn reach(&self, instrument: &Instrument, interval: Interval) -> Ask<Reach> {
         self.ask(ReachOf { instrument: instrument.clone(), interval })
+    }
+
+    /// The same, but only as far as nothing is missing of what can be fetched: the place to go on fetching from.
+    pub fn whole_reach(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        fetchable: Fetchable,
+    ) -> Ask<Reach> {
+        self.ask(WholeReach { instrument: instrument.clone(), interval, fetchable })
     }
 
     /// Klines that opened at or after `from` and closed at or before `to`, oldest first.

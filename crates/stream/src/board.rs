@@ -11,6 +11,10 @@ use liqheat_wire::{Cell, Mode, StateHash};
 
 use crate::view::{Changed, View, sum_into};
 
+mod remote;
+
+pub use remote::{Misfit, RemoteState, Step};
+
 /// Running totals since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -64,7 +68,7 @@ pub(crate) struct Told {
 }
 
 /// The versioned state of one symbol.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Board {
     epoch: Arc<str>,
     seq: u64,

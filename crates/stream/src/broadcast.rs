@@ -183,7 +183,7 @@ pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
                 let Some(sessions) = sessions.upgrade() else { return };
                 for slot in sessions.hub().slots() {
                     if slot.followers().shards[shard].told.swap(false, Ordering::AcqRel) {
-                        round(&sessions, slot, shard, &mut lines);
+                        round(&sessions, &slot, shard, &mut lines);
                     }
                 }
             }

@@ -255,7 +255,7 @@ impl Core {
                 continue;
             };
             let resume = subscribe.resume.remove(symbol);
-            if let Err((code, message)) = self.follow(join, slot, &subscribe, resume, now) {
+            if let Err((code, message)) = self.follow(join, &slot, &subscribe, resume, now) {
                 self.refuse(code, &message);
             }
         }

@@ -5,6 +5,7 @@
 //! leads from there to the newest state. Nothing is ever queued per client but the frame being written, so a
 //! slow client skips states and never sees old ones. This crate knows nothing of exchanges, models or HTTP.
 
+mod backplane;
 mod board;
 mod broadcast;
 mod budget;
@@ -28,7 +29,11 @@ mod subscription;
 mod view;
 mod window;
 
-pub use board::{Board, BoardUpdate, Counters};
+pub use backplane::{
+    Backplane, BackplaneTimes, Catalogue, Driver, LeaseTimes, MESSAGE_BYTES_MAX, Message, MessageError,
+    RedisAddress, RedisCertificates, RedisSettings, RedisSettingsError, Role, check_prefix,
+};
+pub use board::{Board, BoardUpdate, Counters, Misfit, RemoteState, Step};
 pub use deflate::{InflateError, deflate, inflate};
 pub use hub::{Hub, HubSettings};
 pub use metrics::{Encoding, OfConnection, StreamMetrics};
@@ -37,4 +42,4 @@ pub use session::{Connection, serve_socket};
 pub use sessions::{Place, Sessions};
 pub use settings::SessionSettings;
 pub use slot::{BoardSlot, SourceStanding, Standing, StateMessage};
-pub use view::{View, ViewError};
+pub use view::{Changed, View, ViewError};

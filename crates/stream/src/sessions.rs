@@ -37,6 +37,11 @@ impl Sessions {
         sessions
     }
 
+    /// Serves one more symbol from now on, with an empty board; nothing happens when it is served already.
+    pub fn add_board(self: &Arc<Self>, symbol: &str) {
+        let _ = self.hub.add(symbol);
+    }
+
     /// The boards that are served.
     #[must_use]
     pub const fn hub(&self) -> &Arc<Hub> {

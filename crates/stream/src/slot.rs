@@ -8,7 +8,7 @@ use liqheat_market::{Price, UnixMs};
 use liqheat_wire::{FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time};
 use tokio::time::Instant;
 
-use crate::board::{Board, BoardUpdate};
+use crate::board::{Board, BoardUpdate, Misfit, RemoteState};
 use crate::broadcast::{Bells, Followers};
 use crate::encode::encode;
 use crate::frame;
@@ -148,6 +148,38 @@ impl BoardSlot {
         changed
     }
 
+    /// Takes a state that another server made, and how the data stands there; followers are told if there is
+    /// something new. Returns whether the state was.
+    ///
+    /// # Errors
+    /// When it does not follow on the board's state; nothing has changed then.
+    pub fn take_remote(&self, state: &RemoteState, standing: FeedState) -> Result<bool, Misfit> {
+        let (changed, told) = {
+            let mut inner = self.lock();
+            let changed = match &mut inner.board {
+                Some(board) => board.take(state)?,
+                none => {
+                    *none = Some(Board::from_remote(state)?);
+                    true
+                }
+            };
+            let told = inner.standing.state != standing;
+            let as_of = inner.standing.as_of.max(Some(state.as_of));
+            inner.standing = Standing { state: standing, as_of };
+            inner.standing_change += u64::from(told);
+            inner.status = None;
+            if changed {
+                inner.frames.clear();
+                inner.changed = Instant::now();
+            }
+            (changed, told)
+        };
+        if changed || told {
+            self.followers.tell();
+        }
+        Ok(changed)
+    }
+
     /// Says how the data stands; followers are told when the word changed.
     pub fn set_standing(&self, state: FeedState, as_of: Option<UnixMs>) {
         self.stand(state, as_of, None);
@@ -156,6 +188,11 @@ impl BoardSlot {
     /// As [`BoardSlot::set_standing`], with every venue behind it.
     pub fn set_standing_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStanding>) {
         self.stand(state, as_of, Some(sources));
+    }
+
+    /// The venues behind it, where how it stands is said by another server.
+    pub(crate) fn set_sources(&self, sources: Vec<SourceStanding>) {
+        self.stand(self.standing().state, None, Some(sources));
     }
 
     fn stand(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStanding>>) {

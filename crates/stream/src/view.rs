@@ -71,11 +71,13 @@ fn floor_to(price: Price, height: Price) -> Price {
     Price::from_units(price.units().div_euclid(height) * height)
 }
 
-/// A level of a view, and the last change of anything in it.
+/// A level, of a board or of a view, and the last change of anything in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Changed {
-    pub(crate) cell: Cell,
-    pub(crate) changed: u64,
+pub struct Changed {
+    /// The level; without mass it is gone.
+    pub cell: Cell,
+    /// The `seq` of its last change.
+    pub changed: u64,
 }
 
 /// Sums levels, given in order of price, into ones of this height.

@@ -11,6 +11,7 @@ mod data;
 pub mod exchange;
 mod http;
 mod program;
+mod shadow;
 pub mod token;
 mod viewer;
 
@@ -20,7 +21,8 @@ pub use archive::Folder;
 pub use data::recorded;
 pub use http::{Answer, connect_from, get, get_with, read_answer};
 pub use program::{Finished, Program, Running};
-pub use viewer::{Closed, Viewer};
+pub use shadow::{Position, Shadow, Told};
+pub use viewer::{Closed, Heard, Viewer};
 
 /// Most time anything may take; never waited for when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -164,6 +164,17 @@ impl Running {
         self.err.wait_for(text).unwrap_or_else(|| panic!("no '{text}' in the log:\n{}", self.log()))
     }
 
+    /// Waits for a line on standard output that contains a text.
+    ///
+    /// # Panics
+    /// When it does not come.
+    #[track_caller]
+    pub fn wait_for_output(&self, text: &str) -> String {
+        self.out
+            .wait_for(text)
+            .unwrap_or_else(|| panic!("no '{text}' in what it printed:\n{}{}", self.out.text(), self.log()))
+    }
+
     /// HTTP GET.
     ///
     /// # Panics

@@ -1,6 +1,8 @@
 //! A WebSocket client that reads what it is told.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tungstenite::handshake::HandshakeError;
@@ -16,6 +18,17 @@ pub struct Closed {
     pub code: u16,
     /// The reason given.
     pub reason: String,
+}
+
+/// What came within a time.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Heard {
+    /// A message.
+    Message(Value),
+    /// Nothing.
+    Nothing,
+    /// The connection has ended.
+    Gone,
 }
 
 /// A connection to `/ws/heatmap`.
@@ -55,6 +68,49 @@ impl Viewer {
             }
             Err(error) => panic!("no handshake: {error}"),
         }
+    }
+
+    /// Connects; `None` when the server cannot be reached or refuses.
+    #[must_use]
+    pub fn try_connect(address: SocketAddr, headers: &[(&str, &str)]) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let url = format!("ws://{address}/ws/heatmap").parse().ok()?;
+        let mut request = ClientRequestBuilder::new(url);
+        for (name, value) in headers {
+            request = request.with_header(*name, *value);
+        }
+        tungstenite::client(request, stream).ok().map(|(socket, _)| Self { socket })
+    }
+
+    /// Sends a message; `false` when the connection is gone.
+    pub fn try_say(&mut self, message: &Value) -> bool {
+        self.socket.send(Message::text(message.to_string())).is_ok()
+    }
+
+    /// What comes within a time.
+    ///
+    /// # Panics
+    /// When it is not JSON.
+    #[track_caller]
+    pub fn listen(&mut self, within: Duration) -> Heard {
+        let until = Instant::now() + within;
+        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            if self.socket.get_ref().set_read_timeout(Some(left)).is_err() {
+                return Heard::Gone;
+            }
+            match self.socket.read() {
+                Ok(Message::Text(text)) => {
+                    return Heard::Message(serde_json::from_str(text.as_str()).unwrap());
+                }
+                Ok(Message::Close(_)) => return Heard::Gone,
+                Ok(_) => {}
+                Err(Error::Io(error))
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(_) => return Heard::Gone,
+            }
+        }
+        Heard::Nothing
     }
 
     /// Sends a message.

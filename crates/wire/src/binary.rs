@@ -11,7 +11,8 @@ use liqheat_market::{Price, UnixMs};
 use crate::{Cell, StateHash};
 
 pub use decode::{DecodeError, DecodedState, decode_state};
-use varint::put;
+use varint::put_varint as put;
+pub use varint::{put_varint, take_varint};
 
 /// The subprotocol under which states travel in this form.
 pub const BINARY_PROTOCOL: &str = "liqheat.v1.bin";

@@ -71,6 +71,10 @@ pub enum FeedState {
 }
 
 impl FeedState {
+    /// All of them. The order is that of their numbers between servers: new ones go to the end.
+    pub const ALL: [Self; 6] =
+        [Self::Live, Self::Lagging, Self::Stale, Self::Replay, Self::Degraded, Self::WarmingUp];
+
     /// The word used on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {

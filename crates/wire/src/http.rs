@@ -268,6 +268,9 @@ pub struct SourceStats {
     pub state: &'static str,
     /// Data of the past is still being fetched.
     pub filling: bool,
+    /// Symbols that it does not have, though they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<String>,
     /// Connections that bring data now.
     pub connections: u32,
     /// Connections opened again after one was lost.

@@ -14,7 +14,7 @@ mod time;
 
 pub use binary::{
     BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL, decode_state,
-    encode_state,
+    encode_state, put_varint, take_varint,
 };
 pub use client::{
     Ack, ClientCommand, CommandError, Mode, Position, SYMBOLS_PER_MESSAGE_MAX, Subscribe, parse_command,

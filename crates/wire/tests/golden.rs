@@ -50,15 +50,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
         ServerMessage::Pong { timestamp },
         ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms: 3_127 },
     ];
-    let states = [
-        FeedState::Live,
-        FeedState::Lagging,
-        FeedState::Stale,
-        FeedState::Replay,
-        FeedState::Degraded,
-        FeedState::WarmingUp,
-    ];
-    messages.extend(states.map(|state| ServerMessage::Status {
+    messages.extend(FeedState::ALL.map(|state| ServerMessage::Status {
         symbol,
         state,
         as_of: Some(timestamp),

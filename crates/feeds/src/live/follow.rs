@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::budget::{Budget, Of};
 use super::health::Health;
@@ -21,7 +21,7 @@ use super::intake::{Intake, Lost, Origin, Row, Verdict};
 use super::line::Line;
 use super::rest::{FetchError, Fetched, Rest};
 use super::socket::Word;
-use super::{Delivery, Gap, Known, LiveSettings, LiveStatus};
+use super::{Delivery, Gap, Known, LiveSettings, LiveStatus, RawKind};
 use crate::venues::{Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, TradeIds, Want};
 
 /// Words from the lines that wait; when it is full, sockets are not read.
@@ -155,23 +155,28 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
         settings.recorder.clone(),
     );
     let mut health = Health::new(&start);
-    let sizes = tokio::select! {
+    let listed = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        sizes = sizes(&rest, &start, &mut health) => sizes,
+        listed = listed(&rest, &start, &mut health) => listed,
     };
-    for contract in &mut start.contracts {
-        // A venue that tells sizes and not this one does not have it. Nothing it says of it would be right: of size
-        // zero, nothing is taken.
-        match sizes.get(&contract.name) {
-            Some(size) => contract.size = *size,
-            None if sizes.is_empty() => {}
-            None => {
-                let name = &contract.name;
-                warn!(venue = %start.exchange.venue(), symbol = %contract.symbol, "there is no contract {name}");
-                health.trouble(format!("there is no contract {name}"));
-                contract.size = Qty::from_units(0);
-            }
+    if let Some(sizes) = listed {
+        // What a venue does not have is not subscribed to: some refuse the rest with it.
+        let (had, missing) = std::mem::take(&mut start.contracts)
+            .into_iter()
+            .partition::<Vec<_>, _>(|contract| sizes.contains_key(&contract.name));
+        start.contracts = had;
+        for contract in &mut start.contracts {
+            contract.size = sizes[&contract.name];
         }
+        for contract in &missing {
+            let (venue, name) = (start.exchange.venue(), &contract.name);
+            warn!(%venue, symbol = %contract.symbol, "there is no contract {name}; it is left out");
+        }
+        health.listed(&start, missing.into_iter().map(|contract| contract.symbol).collect());
+    }
+    if let Some(recorder) = &settings.recorder {
+        let kind = RawKind::Opened { connection: RawKind::FOLLOWED, contracts: start.contracts.clone() };
+        recorder.record(start.exchange.venue(), settings.clock.now(), &kind, &[]);
     }
     let (words, mut heard) = mpsc::channel(WORDS_WAITING);
     let connections = Arc::new(AtomicU64::new(1));
@@ -209,16 +214,28 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
     outcome
 }
 
-/// Sizes of contracts, where the venue has such; asked for until it answers.
-async fn sizes(rest: &Rest, start: &Start, health: &mut Health) -> BTreeMap<String, Qty> {
-    let Some(any) = start.contracts.first() else { return BTreeMap::new() };
+/// Which contracts the venue has, and their sizes; asked for until it answers. `None` when it refuses to say and sizes do
+/// not matter: then all are taken to be there.
+async fn listed(rest: &Rest, start: &Start, health: &mut Health) -> Option<BTreeMap<String, Qty>> {
+    let mut sizes = BTreeMap::new();
     let mut pause = RETRY_MIN_MS;
-    loop {
-        match rest.fetch(any, &Want::Contracts, Of::Present).await {
-            Ok(fetched) => return fetched.page.sizes.into_iter().collect(),
-            Err(FetchError::NotOffered) => return BTreeMap::new(),
+    let mut contracts = start.contracts.iter().peekable();
+    while let Some(contract) = contracts.peek() {
+        if sizes.contains_key(&contract.name) {
+            contracts.next();
+            continue;
+        }
+        match rest.fetch(contract, &Want::Contracts, Of::Present).await {
+            Ok(fetched) => {
+                sizes.extend(fetched.page.sizes);
+                contracts.next();
+            }
+            Err(error) if !error.is_passing() && !start.exchange.has_sizes() => {
+                warn!(venue = %start.exchange.venue(), %error, "it does not tell which contracts it has");
+                return None;
+            }
             Err(error) => {
-                health.trouble(format!("contracts: {error}"));
+                health.unreachable(format!("contracts: {error}"));
                 health.publish(start.settings.clock.now(), &mut rest.budget(), true);
                 let wait = Duration::from_millis(pause.unsigned_abs());
                 tokio::time::sleep(start.settings.clock.real(wait)).await;
@@ -226,6 +243,7 @@ async fn sizes(rest: &Rest, start: &Start, health: &mut Health) -> BTreeMap<Stri
             }
         }
     }
+    Some(sizes)
 }
 
 impl Follow {
@@ -711,7 +729,7 @@ impl Follow {
         {
             self.health.status.holes_filled += 1;
             let instrument = self.contracts[at].instrument.clone();
-            info!(%instrument, stream = stream.name(), events, "filled");
+            debug!(%instrument, stream = stream.name(), events, "filled");
             deliveries.push(Delivery::Filled { instrument, stream, from, to, events });
         }
         deliveries
@@ -753,7 +771,7 @@ impl Follow {
     fn gap(&mut self, at: usize, stream: StreamKind, from: UnixMs, to: UnixMs, why: &str) -> Vec<Delivery> {
         self.health.status.gaps += 1;
         let instrument = self.contracts[at].instrument.clone();
-        warn!(%instrument, stream = stream.name(), from = from.0, to = to.0, %why, "data is missing for good");
+        debug!(%instrument, stream = stream.name(), from = from.0, to = to.0, %why, "given up");
         vec![Delivery::Gap(Gap { instrument, stream, from, to, why: why.to_owned() })]
     }
 

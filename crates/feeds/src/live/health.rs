@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::UnixMs;
+use liqheat_market::{Symbol, UnixMs};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -103,6 +103,26 @@ impl Health {
         if last && let Some(stand) = self.lines.get_mut(line) {
             *stand = Stand::Lost;
         }
+    }
+
+    /// Nothing can be heard of the venue, though no connection was tried yet.
+    pub(super) fn unreachable(&mut self, why: String) {
+        self.lines.fill(Stand::Lost);
+        self.status.reconnects += 1;
+        self.request_failed(why);
+    }
+
+    /// The venue told what it has: `start` has only that any more.
+    pub(super) fn listed(&mut self, start: &Start, unlisted: Vec<Symbol>) {
+        let reconnects = self.status.reconnects;
+        *self = Self::new(start);
+        self.status.reconnects = reconnects;
+        if !unlisted.is_empty() {
+            let names: Vec<&str> = unlisted.iter().map(Symbol::as_str).collect();
+            self.trouble(format!("it has no {}", names.join(", ")));
+        }
+        self.status.unlisted = unlisted;
+        self.rest_works = Some(true);
     }
 
     pub(super) fn trouble(&mut self, text: String) {

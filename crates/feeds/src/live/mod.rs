@@ -140,6 +140,9 @@ pub struct LiveSettings {
     pub timeout: Duration,
     /// Share of a venue's request budget that may be used, 0 to 1.
     pub budget_share: f64,
+    /// Margin tiers are asked for again so often, where a venue tells them; `None`: never. Whoever keeps the ledgers does
+    /// it ([`fetch_tiers`]).
+    pub refresh_tiers: Option<Duration>,
     /// Sees every frame and answer as it came, before it is looked at.
     pub recorder: Option<Arc<dyn Recorder>>,
 }
@@ -159,6 +162,7 @@ impl LiveSettings {
             reconnect_max: Duration::from_secs(60),
             timeout: Duration::from_secs(10),
             budget_share: 0.7,
+            refresh_tiers: Some(DAY),
             recorder: None,
         }
     }
@@ -167,12 +171,14 @@ impl LiveSettings {
 /// What a raw record is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RawKind {
-    /// A connection was opened for these symbols; its frames follow.
+    /// A connection was opened for these contracts; its frames follow.
     Opened {
-        /// Number of the connection, unique for a venue while the process runs.
+        /// Number of the connection, unique for a venue while the process runs. [`RawKind::FOLLOWED`] is none, but says
+        /// what is followed there.
         connection: u64,
-        /// What it is for, in the order of its roster.
-        symbols: Vec<Symbol>,
+        /// What it is for, in the order of its roster, with names and sizes: what frames and answers cannot be
+        /// understood without.
+        contracts: Vec<Contract>,
     },
     /// A text frame.
     Frame {
@@ -186,6 +192,11 @@ pub enum RawKind {
         /// To which question, see [`Want`].
         want: Want,
     },
+}
+
+impl RawKind {
+    /// In place of the number of a connection: all contracts that are followed at the venue.
+    pub const FOLLOWED: u64 = 0;
 }
 
 /// Keeps raw frames. Called on the tasks that read sockets: it must be quick and never wait; what it cannot

@@ -111,8 +111,8 @@ impl<'a> Connection<'a> {
         };
         (self.opened, self.last_mark) = (Instant::now(), Instant::now());
         if let Some(recorder) = &self.line.recorder {
-            let symbols = self.line.roster.contracts().iter().map(|contract| contract.symbol.clone());
-            let kind = RawKind::Opened { connection: self.number, symbols: symbols.collect() };
+            let contracts = self.line.roster.contracts().to_vec();
+            let kind = RawKind::Opened { connection: self.number, contracts };
             recorder.record(self.line.exchange.venue(), self.line.clock.now(), &kind, &[]);
         }
         if !self.tell(Word::Opened { line: self.line.number }).await {

@@ -60,6 +60,8 @@ pub struct VenueStatus {
     pub state: SourceState,
     /// Every stream of every contract, in order of contracts.
     pub streams: Vec<StreamStatus>,
+    /// Symbols that were asked for and that the venue does not have: nothing is followed of them.
+    pub unlisted: Vec<Symbol>,
     /// Connections that bring data now.
     pub connections: u32,
     /// Connections that were lost or could not be opened, and were tried again.
@@ -91,6 +93,12 @@ pub struct VenueStatus {
 }
 
 impl VenueStatus {
+    /// The venue has nothing of what was asked for.
+    #[must_use]
+    pub fn has_nothing(&self) -> bool {
+        self.streams.is_empty() && !self.unlisted.is_empty()
+    }
+
     /// Nothing happened yet.
     #[must_use]
     pub const fn new(venue: Venue) -> Self {
@@ -98,6 +106,7 @@ impl VenueStatus {
             venue,
             state: SourceState::Connecting,
             streams: Vec::new(),
+            unlisted: Vec::new(),
             connections: 0,
             reconnects: 0,
             rollovers: 0,

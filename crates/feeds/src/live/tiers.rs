@@ -1,6 +1,5 @@
-//! Margin tiers from a venue's public interface, once. They change without a calendar, and a table that changed in the
-//! middle of a run would make the same rows give another picture: so they are asked for when somebody wants a new table,
-//! never by themselves.
+//! Margin tiers from a venue's public interface, once. They change without a calendar, and with another table the same rows
+//! give another picture: so whoever keeps the ledgers asks, and computes them again.
 
 use liqheat_market::{Event, Instrument, Interval, KlineKind, Price, TierError};
 

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use liqheat_market::{Symbol, UnixMs, Venue};
+use liqheat_market::{Qty, Symbol, UnixMs, Venue};
 
 use crate::live::RawKind;
+use crate::venues::Contract;
 
 /// The first line of every file.
 pub(super) const MAGIC: &str = "# liqheat raw 1";
@@ -42,9 +43,10 @@ impl RawRecord {
     /// Appends the record as a line.
     pub(super) fn write(received: UnixMs, venue: Venue, kind: &RawKind, bytes: &[u8], out: &mut Vec<u8>) {
         let head = match kind {
-            RawKind::Opened { connection, symbols } => {
-                let symbols: Vec<&str> = symbols.iter().map(Symbol::as_str).collect();
-                format!("open\t{connection}\t{}", symbols.join(","))
+            RawKind::Opened { connection, contracts } => {
+                let contract = |one: &Contract| format!("{}={}*{}", one.symbol, one.name, one.size);
+                let contracts: Vec<String> = contracts.iter().map(contract).collect();
+                format!("open\t{connection}\t{}", contracts.join(","))
             }
             RawKind::Frame { connection } => format!("frame\t{connection}\t"),
             RawKind::Answer { symbol, want } => format!("answer\t{symbol}\t{want}\t"),
@@ -74,9 +76,15 @@ impl RawRecord {
         let number = || head.parse().map_err(|_| wrong("connection", head));
         let (kind, bytes) = match kind {
             "open" => {
-                let symbols = payload.split(',').filter(|one| !one.is_empty()).map(symbol);
-                let symbols = symbols.collect::<Result<_, _>>()?;
-                (RawKind::Opened { connection: number()?, symbols }, Vec::new())
+                let contract = |one: &str| {
+                    let (symbol_text, named) = one.split_once('=').ok_or_else(|| wrong("contract", one))?;
+                    let (name, size) = named.rsplit_once('*').ok_or_else(|| wrong("contract", one))?;
+                    let size = Qty::parse(size).map_err(|_| wrong("size", size))?;
+                    Ok(Contract { symbol: symbol(symbol_text)?, name: name.to_owned(), size })
+                };
+                let contracts = payload.split(',').filter(|one| !one.is_empty()).map(contract);
+                let contracts = contracts.collect::<Result<_, _>>()?;
+                (RawKind::Opened { connection: number()?, contracts }, Vec::new())
             }
             "frame" => (RawKind::Frame { connection: number()? }, unescape(payload)),
             "answer" => {
@@ -132,12 +140,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn kinds() -> impl Strategy<Value = RawKind> {
-        let symbols = || prop::collection::vec("[A-Z0-9]{2,12}", 0..4);
+        let contract = ("[A-Z0-9]{2,12}", "[a-zA-Z0-9:*_-]{1,20}", 0..i64::MAX);
+        let contracts = prop::collection::vec(contract, 0..4);
         let symbol = |text: String| Symbol::new(&text).unwrap();
+        let made =
+            move |(text, name, units)| Contract { symbol: symbol(text), name, size: Qty::from_units(units) };
         prop_oneof![
-            (any::<u64>(), symbols()).prop_map(move |(connection, symbols)| RawKind::Opened {
+            (any::<u64>(), contracts).prop_map(move |(connection, contracts)| RawKind::Opened {
                 connection,
-                symbols: symbols.into_iter().map(symbol).collect(),
+                contracts: contracts.into_iter().map(made).collect(),
             }),
             any::<u64>().prop_map(|connection| RawKind::Frame { connection }),
             ("[A-Z0-9]{2,12}", any::<i64>(), any::<i64>()).prop_map(move |(name, first, last)| {
@@ -173,6 +184,9 @@ mod tests {
             ("x\tbinance\tframe\t1\t{}", "time"),
             ("1\tmtgox\tframe\t1\t{}", "venue"),
             ("1\tokx\tframe\tone\t{}", "connection"),
+            ("1\tokx\topen\t1\tBTCUSDT", "contract"),
+            ("1\tokx\topen\t1\tBTCUSDT=BTC-USDT-SWAP", "contract"),
+            ("1\tokx\topen\t1\tBTCUSDT=BTC-USDT-SWAP*much", "size"),
             ("1\tokx\tanswer\tBTCUSDT\tnews\t{}", "question"),
         ] {
             let error = RawRecord::parse(line).unwrap_err().to_string();

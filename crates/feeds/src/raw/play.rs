@@ -5,6 +5,7 @@
 //! depends on a database that is not here; whoever stores it keeps each row once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
@@ -45,7 +46,7 @@ struct Playing {
 }
 
 struct Connection {
-    symbols: Vec<Symbol>,
+    contracts: Arc<[Contract]>,
     reader: Box<dyn FrameReader>,
 }
 
@@ -72,7 +73,7 @@ impl Player {
         };
         let venue = self.venues.entry(record.venue).or_insert_with(|| Playing::new(exchange));
         match &record.kind {
-            RawKind::Opened { connection, symbols } => venue.open(*connection, symbols),
+            RawKind::Opened { connection, contracts } => venue.open(*connection, contracts),
             RawKind::Frame { connection } => venue.frame(*connection, record, &mut self.played, out),
             RawKind::Answer { symbol, want } => venue.answer(symbol, want, record, &mut self.played, out),
         }
@@ -104,16 +105,19 @@ impl Playing {
     }
 
     /// The same opening stands at the beginning of every file; the reader keeps what it knows.
-    fn open(&mut self, connection: u64, symbols: &[Symbol]) {
-        if self.connections.get(&connection).is_some_and(|known| known.symbols == symbols) {
+    fn open(&mut self, connection: u64, contracts: &[Contract]) {
+        for contract in contracts {
+            self.contracts.insert(contract.symbol.clone(), contract.clone());
+        }
+        let is_known = self.connections.get(&connection).is_some_and(|known| *known.contracts == *contracts);
+        if connection == RawKind::FOLLOWED || is_known {
             return;
         }
-        let contracts: Vec<Contract> = symbols.iter().filter_map(|symbol| self.contract(symbol)).collect();
-        let reader = self.exchange.reader(&Roster::new(contracts));
+        let reader = self.exchange.reader(&Roster::new(contracts.to_vec()));
         if self.connections.len() >= Self::CONNECTIONS_MAX {
             self.connections.pop_first();
         }
-        self.connections.insert(connection, Connection { symbols: symbols.to_vec(), reader });
+        self.connections.insert(connection, Connection { contracts: contracts.into(), reader });
     }
 
     fn frame(
@@ -132,11 +136,11 @@ impl Playing {
             played.refused += 1;
             return;
         }
-        let symbols = connection.symbols.clone();
+        let contracts = Arc::clone(&connection.contracts);
         for signal in signals {
             let Signal::Event { contract, event, .. } = signal else { continue };
-            let Some(symbol) = symbols.get(contract) else { continue };
-            match self.pass(symbol, event, Origin::Socket(number), record.received, out) {
+            let Some(contract) = contracts.get(contract) else { continue };
+            match self.pass(&contract.symbol, event, Origin::Socket(number), record.received, out) {
                 Verdict::New => {}
                 Verdict::Repeated => played.repeated += 1,
                 Verdict::Absurd(_) => played.refused += 1,
@@ -164,11 +168,6 @@ impl Playing {
         };
         if let Some(time) = page.time {
             self.skew_ms = time.since(record.received);
-        }
-        for (name, size) in page.sizes {
-            for contract in self.contracts.values_mut().filter(|contract| contract.name == name) {
-                contract.size = size;
-            }
         }
         for event in page.events {
             let before = out.len();

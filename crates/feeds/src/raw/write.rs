@@ -202,7 +202,7 @@ impl Files {
                 }
             }
             let outcome = match line {
-                Ok(line) => self.put(line),
+                Ok(line) => self.put(&line),
                 Err(RecvTimeoutError::Timeout) => self.keep_up(),
                 Err(RecvTimeoutError::Disconnected) => break,
             };
@@ -217,7 +217,7 @@ impl Files {
         }
     }
 
-    fn put(&mut self, line: Line) -> std::io::Result<()> {
+    fn put(&mut self, line: &Line) -> std::io::Result<()> {
         if let Some(key) = line.opens {
             if self.openings.len() >= Self::OPENINGS_MAX {
                 // Numbers of connections rise, so the first is the oldest of its venue.

@@ -286,7 +286,8 @@ pub struct Page {
     pub next: Option<Want>,
     /// The venue's clock, for [`Want::Time`].
     pub time: Option<UnixMs>,
-    /// Sizes of contracts by the venue's name, for [`Want::Contracts`].
+    /// Contracts that the venue has, by its name, with their sizes, for [`Want::Contracts`]: of all of them, or at least of
+    /// the one that was asked about.
     pub sizes: Vec<(String, Qty)>,
     /// Margin tiers, for [`Want::Tiers`].
     pub tiers: Option<TierRows>,
@@ -340,6 +341,11 @@ pub trait Exchange: Send + Sync {
         body: &[u8],
         received: UnixMs,
     ) -> Result<Page, FrameError>;
+
+    /// Whether contracts are of different sizes, so that nothing can be understood before they are known.
+    fn has_sizes(&self) -> bool {
+        false
+    }
 
     /// Seconds to wait after a refusal with this status, when it does not say how long: 429, and 418 for those who go on.
     /// `None` when it is no question of how often something is asked.

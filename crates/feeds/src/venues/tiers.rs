@@ -42,7 +42,7 @@ impl TierRows {
             TierUnit::Coins => price.to_f64(),
         };
         let rows: Vec<(f64, f64, f64)> =
-            self.rows.iter().map(|row| (row.floor * usd, row.rate, row.leverage_max)).collect();
+            self.rows.iter().map(|row| ((row.floor * usd).round(), row.rate, row.leverage_max)).collect();
         TierTable::new(as_of, &rows)
     }
 

@@ -11,7 +11,7 @@ use liqheat_market::{Interval, KlineKind, UnixMs};
 pub enum Want {
     /// The venue's clock.
     Time,
-    /// Sizes of all contracts, where they are not one coin.
+    /// Which contracts there are, and their sizes.
     Contracts,
     /// Klines that opened in `from..to` and are closed.
     Klines {

@@ -156,7 +156,8 @@ async fn messages_keep_their_distance() {
         "GGUSDT", "HHUSDT", "IIUSDT", "JJUSDT", "KKUSDT", "LLUSDT", "MMUSDT", "NNUSDT", "OOUSDT", "PPUSDT",
         "QQUSDT", "RRUSDT", "SSUSDT", "TTUSDT", "UUUSDT", "VVUSDT", "WWUSDT", "XXUSDT", "YYUSDT",
     ];
-    let mut run = Plan { symbols, speed: 1.0, ..Plan::default() }.start();
+    let market = symbols.iter().fold(Market::default(), |market, name| market.with(name, Vec::new()));
+    let mut run = Plan { market, symbols, speed: 1.0, ..Plan::default() }.start();
     run.until("three messages", |run| (run.exchange.seen().texts.len() == 3).then_some(())).await;
     let texts = run.exchange.seen().texts;
     for pair in texts.windows(2) {

@@ -15,7 +15,7 @@ use crate::support::{BEGIN, DAY, MINUTE, Plan, habits, made};
 async fn with_no_network_it_keeps_trying_and_recovers() {
     let mut run = Plan::default().start_with(|exchange| {
         exchange.misbehave(|faults| {
-            (faults.refuse_sockets, faults.refuse_requests, faults.refuse_status) = (true, u32::MAX, 503)
+            (faults.refuse_sockets, faults.refuse_requests, faults.refuse_status) = (true, u32::MAX, 503);
         });
     });
     let status =

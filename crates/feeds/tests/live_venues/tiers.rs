@@ -59,9 +59,9 @@ async fn each_venue_tells_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_venue_does_not_have_is_an_error_with_words() {
     let cases = [
-        (Venue::Bybit, "Symbol Invalid"),
+        (Venue::Bybit, "there is no contract DOGEUSDT"),
         (Venue::Okx, "there is no contract DOGE-USDT-SWAP"),
-        (Venue::Hyperliquid, "DOGE"),
+        (Venue::Hyperliquid, "there is no contract DOGE"),
     ];
     for (venue, words) in cases {
         let world = World::new(venue, 40);

@@ -9,6 +9,7 @@ use clap::Args;
 use ipnet::IpNet;
 use liqheat_server::{AddressLimits, FrontSettings, Secret, ServerSettings, SocketSettings, TokenSettings};
 
+use super::cluster::{Cluster, Role};
 use super::seconds;
 
 /// What all servers share.
@@ -38,6 +39,8 @@ pub(crate) struct Front {
     pub(crate) access: Access,
     #[command(flatten)]
     pub(crate) tokens: Tokens,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
 }
 
 /// Sockets: what they carry and what a client may do.
@@ -143,8 +146,9 @@ pub(crate) struct Tokens {
 pub(crate) struct Network(pub(crate) Option<IpNet>);
 
 impl Front {
-    pub(crate) fn settings(&self) -> ServerSettings {
-        ServerSettings {
+    /// For a server in a role; files of certificates are read here.
+    pub(crate) fn settings(&self, role: Role) -> anyhow::Result<ServerSettings> {
+        Ok(ServerSettings {
             ws_enabled: self.sockets.ws_enabled,
             update_interval: self.sockets.ws_update_interval,
             symbols: self.symbols.clone(),
@@ -163,8 +167,9 @@ impl Front {
             },
             tokens: self.tokens.settings(),
             stop_within: self.shutdown_timeout,
+            redis: self.cluster.settings(role, &self.symbols)?,
             ..ServerSettings::default()
-        }
+        })
     }
 
     /// What is wrong with values that each are right by themselves.
@@ -172,6 +177,7 @@ impl Front {
         let sockets = &self.sockets;
         let mut faults: Vec<String> =
             self.tokens.settings().faults().iter().map(ToString::to_string).collect();
+        faults.extend(self.cluster.faults());
         let mut must = |holds: bool, fault: &str| {
             if !holds {
                 faults.push(fault.to_owned());

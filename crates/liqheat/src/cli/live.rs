@@ -9,7 +9,7 @@ use liqheat_feeds::raw::RawSettings;
 use liqheat_feeds::venues::exchange;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
-use super::{moment, seconds, speed};
+use super::{DAYS, HOURS, moment, seconds, speed};
 
 /// What `serve`, `record` and `doctor` share.
 #[derive(Debug, Args)]
@@ -33,15 +33,22 @@ pub(crate) struct LiveArgs {
     /// Seconds for connecting to a venue, and for one request.
     #[arg(long, env = "LIQHEAT_VENUE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) venue_timeout: Duration,
-    /// Seconds of silence of a mark price after which its connection is given up.
-    #[arg(long, env = "LIQHEAT_SILENCE_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) silence_timeout: Duration,
+    /// Seconds of silence of a mark price after which its connection is given up [default: binance 5, bybit 10, okx 25,
+    /// hyperliquid 30]
+    #[arg(long, env = "LIQHEAT_SILENCE_TIMEOUT", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) silence_timeout: Option<Duration>,
+    /// Hours after which a connection is replaced by a new one; venues end them at 24.
+    #[arg(long, env = "LIQHEAT_CONNECTION_LIFE", default_value = "23", value_parser = life, value_name = "HOURS")]
+    pub(crate) connection_life: Duration,
     /// First pause before connecting again, seconds; it doubles with each attempt.
     #[arg(long, env = "LIQHEAT_RECONNECT_MIN", default_value = "0.5", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) reconnect_min: Duration,
     /// Longest pause before connecting again, seconds.
     #[arg(long, env = "LIQHEAT_RECONNECT_MAX", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) reconnect_max: Duration,
+    /// Hours after which venues are asked for their margin tiers again; 0 asks never.
+    #[arg(long, env = "LIQHEAT_REFRESH_TIERS", default_value = "24", value_parser = refresh, value_name = "HOURS")]
+    pub(crate) refresh_tiers: Duration,
     /// Address of Binance's sockets [default: wss://fstream.binance.com]
     #[arg(long, env = "LIQHEAT_BINANCE_SOCKET", value_parser = socket_address, value_name = "URL")]
     pub(crate) binance_socket: Option<String>,
@@ -163,6 +170,7 @@ impl LiveArgs {
             reconnect_max: self.reconnect_max.max(self.reconnect_min),
             timeout: self.venue_timeout,
             budget_share: self.request_budget,
+            refresh_tiers: (!self.refresh_tiers.is_zero()).then_some(self.refresh_tiers),
             ..LiveSettings::new(venues)
         })
     }
@@ -178,7 +186,8 @@ impl LiveArgs {
         };
         let habits = exchange(venue).map(|exchange| {
             let mut habits = exchange.habits();
-            habits.mark_silence = self.silence_timeout;
+            habits.mark_silence = self.silence_timeout.unwrap_or(habits.mark_silence);
+            habits.connection_life = self.connection_life;
             if habits.poll_open_interest.is_some() {
                 habits.poll_open_interest = Some(self.open_interest_interval);
                 habits.poll_open_interest_max =
@@ -218,6 +227,9 @@ fn venue(text: &str) -> Result<Venue, String> {
 fn contract_name(text: &str) -> Result<ContractName, String> {
     let form = || "must look like 1000PEPEUSDT@hyperliquid=kPEPE".to_owned();
     let (whose, name) = text.trim().split_once('=').filter(|(_, name)| !name.is_empty()).ok_or_else(form)?;
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("'{name}': a venue's name has no spaces and no letters beyond ASCII"));
+    }
     match parse_name(whose)? {
         (symbol, Some(venue)) => Ok(ContractName { symbol, venue, name: name.to_owned() }),
         (_, None) => Err(form()),
@@ -229,12 +241,22 @@ fn share(text: &str) -> Result<f64, String> {
     if (0.05..=1.0).contains(&share) { Ok(share) } else { Err("must be 0.05 to 1".to_owned()) }
 }
 
-fn fill_days(text: &str) -> Result<Duration, String> {
-    let days: f64 = text.trim().parse().map_err(|_| "must be a number of days, such as 30".to_owned())?;
-    if !(0.0..=365.0).contains(&days) {
-        return Err("must be 0 to 365 days".to_owned());
+/// The life of a connection.
+fn life(text: &str) -> Result<Duration, String> {
+    HOURS.parse(text, 0.02..=24.0)
+}
+
+fn refresh(text: &str) -> Result<Duration, String> {
+    let is_never = text.trim() == "0";
+    if is_never {
+        Ok(Duration::ZERO)
+    } else {
+        HOURS.parse(text, 0.1..=8_760.0).map_err(|why| format!("{why}, or 0 for never"))
     }
-    Ok(Duration::from_secs_f64(days * 86_400.0))
+}
+
+fn fill_days(text: &str) -> Result<Duration, String> {
+    DAYS.parse(text, 0.0..=365.0)
 }
 
 fn socket_address(text: &str) -> Result<String, String> {

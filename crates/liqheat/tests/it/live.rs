@@ -17,18 +17,22 @@ use liqheat_testkit::{Folder, Program, Running, until};
 use liqheat_wire::format_time;
 use serde_json::Value;
 
-use crate::support::{liqheat, load, server, state};
+use crate::support::{liqheat, load, server};
 
 /// 2025-08-25 00:00 UTC.
-const START: UnixMs = UnixMs(1_756_080_000_000);
+pub(crate) const START: UnixMs = UnixMs(1_756_080_000_000);
 const MINUTE: i64 = 60_000;
 /// The exchange is there before the market opens, so that the program hears all of it.
-const BEFORE_MS: i64 = 5 * MINUTE;
+pub(crate) const BEFORE_MS: i64 = 5 * MINUTE;
 
 /// A market of some minutes. Open interest is counted once a minute, so that it does not matter which of many
 /// counts a poll happens to see; a count from before keeps the symbol known.
 fn market(minutes: i64) -> Market {
-    let made = Made { stock_step_ms: MINUTE, ..Made::new(START, minutes) };
+    Market::default().with("BTCUSDT", script(minutes, 7))
+}
+
+pub(crate) fn script(minutes: i64, seed: u64) -> Vec<Event> {
+    let made = Made { stock_step_ms: MINUTE, seed, ..Made::new(START, minutes) };
     let mut events = Market::default().with_made("BTCUSDT", &made).events("BTCUSDT").to_vec();
     let stock = events.iter().find_map(|event| match event {
         Event::OpenInterest(sample) => Some(sample.qty),
@@ -44,7 +48,7 @@ fn market(minutes: i64) -> Market {
     events.push(Event::MarkPrice(MarkPrice { time: START.plus(minutes * MINUTE), price: last.unwrap() }));
     events
         .push(Event::OpenInterest(OpenInterest { time: START.plus(minutes * MINUTE), qty: stock.unwrap() }));
-    Market::default().with("BTCUSDT", events)
+    events
 }
 
 fn exchange(minutes: i64, speed: f64) -> Exchange {
@@ -68,14 +72,18 @@ fn at(exchange: &Exchange, speed: f64, program: Program) -> Program {
         .args(&format!("--live-speed {speed} --live-clock {}", exchange.now().0))
 }
 
-fn end_of(minutes: i64) -> UnixMs {
+pub(crate) fn end_of(minutes: i64) -> UnixMs {
     START.plus(minutes * MINUTE)
 }
 
 /// Waits until everything up to a moment is in the bars that are shown.
 fn wait_for(server: &Running, moment: UnixMs) {
-    until(&format!("bars up to {}", format_time(moment)), || {
-        let newest = server.get("/prices/klines?symbol=BTCUSDT&interval=1m&limit=1").json();
+    wait_for_bars(server, "BTCUSDT", moment);
+}
+
+pub(crate) fn wait_for_bars(server: &Running, symbol: &str, moment: UnixMs) {
+    until(&format!("bars of {symbol} up to {}", format_time(moment)), || {
+        let newest = server.get(&format!("/prices/klines?symbol={symbol}&interval=1m&limit=1")).json();
         let opened = newest["data"][0]["timestamp"].as_str()?.to_owned();
         (liqheat_wire::parse_time(&opened).unwrap().plus(MINUTE) >= moment).then_some(())
     });
@@ -87,27 +95,35 @@ fn instrument() -> Instrument {
 
 /// Rows that the model reads.
 #[derive(Debug, PartialEq)]
-struct Rows {
-    klines: Vec<Kline>,
-    marks: Vec<Kline>,
-    stock: Vec<OpenInterest>,
+pub(crate) struct Rows {
+    pub(crate) klines: Vec<Kline>,
+    pub(crate) marks: Vec<Kline>,
+    pub(crate) stock: Vec<OpenInterest>,
 }
 
 fn stored(db: &Path) -> Rows {
+    stored_of(db, &instrument())
+}
+
+pub(crate) fn stored_of(db: &Path, instrument: &Instrument) -> Rows {
     let store = Store::open(Location::File(db.to_path_buf()), Settings::default()).unwrap();
     let (from, to) = (START.plus(-MINUTE), UnixMs(i64::MAX / 4));
-    let klines = |kind| store.klines(&instrument(), kind, Interval::M1, from, to).blocking().unwrap();
+    let klines = |kind| store.klines(instrument, kind, Interval::M1, from, to).blocking().unwrap();
     let rows = Rows {
         klines: klines(KlineKind::Last),
         marks: klines(KlineKind::Mark),
-        stock: store.open_interest(&instrument(), from, to).blocking().unwrap(),
+        stock: store.open_interest(instrument, from, to).blocking().unwrap(),
     };
     store.close_blocking().unwrap();
     rows
 }
 
 fn told(market: &Market) -> Rows {
-    let events = market.events("BTCUSDT");
+    event_rows(market, "BTCUSDT")
+}
+
+pub(crate) fn event_rows(market: &Market, symbol: &str) -> Rows {
+    let events = market.events(symbol);
     let klines = |kind| {
         let of_kind = |event: &Event| match event {
             Event::Kline(kline) if kline.kind == kind => Some(*kline),
@@ -177,9 +193,11 @@ fn loaded_from_files(folder: &Folder, market: &Market) -> std::path::PathBuf {
 }
 
 /// The board of a file as it stands: hash, price, levels.
-fn board(db: &Path) -> (Value, Value, Value) {
+pub(crate) fn board(db: &Path, name: &str) -> (Value, Value, Value) {
     let server = server("serve --offline --ws-update-interval 1 --db").arg(db).serve();
-    let state = state(&server);
+    let mut viewer = server.viewer();
+    viewer.subscribe(name);
+    let state = viewer.hear_until(|message| message["type"] == "snapshot");
     (state["hash"].clone(), state["data"]["current_price"].clone(), state["data"]["levels"].clone())
 }
 
@@ -231,15 +249,15 @@ fn an_hour_of_live_market_is_the_board_of_the_same_files_and_of_its_raw_frames()
 
     assert_eq!(stored(&db), told(exchange.market()), "every row, once");
     assert_eq!(stored_trades(&db), trades(exchange.market()).len() as u64);
-    let expected = board(&loaded_from_files(&folder, exchange.market()));
-    assert_eq!(board(&db), expected, "as the same data from files");
+    let expected = board(&loaded_from_files(&folder, exchange.market()), "BTCUSDT");
+    assert_eq!(board(&db, "BTCUSDT"), expected, "as the same data from files");
 
     let replay =
         self::server("replay --speed 1000000").arg(folder.path("raw")).args("--db").arg(&again).serve();
     assert!(replay.log().contains(" records: "), "{}", replay.log());
     drop(replay);
     assert_eq!(stored(&again), stored(&db), "the same rows out of the raw frames");
-    assert_eq!(board(&again), expected);
+    assert_eq!(board(&again, "BTCUSDT"), expected);
 }
 
 #[test]
@@ -381,7 +399,14 @@ fn the_doctor_finds_what_is_wrong() {
     let db = loaded_from_files(&folder, &market(5));
     let healthy = at(&exchange, 1.0, liqheat("doctor")).args("--db").arg(&db).run();
     // Clock and streams of the stand-in, database, room, descriptors.
-    for line in ["ok    settings", "ok    descriptors", "ok    database", "ok    binance", "ok    clock"] {
+    for line in [
+        "ok    settings",
+        "ok    descriptors",
+        "ok    database",
+        "ok    binance",
+        "ok    clock",
+        "ok    tiers         BTCUSDT@binance: ",
+    ] {
         assert!(
             healthy.out.lines().any(|told| told.starts_with(line)),
             "{line}\n{}{}",

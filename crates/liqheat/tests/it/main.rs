@@ -16,6 +16,7 @@ mod process;
 mod replay;
 mod restart;
 mod settings;
+mod several;
 mod socket;
 mod support;
 mod telemetry;

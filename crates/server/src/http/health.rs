@@ -57,6 +57,12 @@ fn faults(app: &App) -> Vec<String> {
             "the simulated market stands still: its events could not be stored {feed_failing} times in a row; see the log"
         ));
     }
+    reasons.extend(app.backplane.trouble());
+    if app.is_edge() {
+        let waiting = app.hub.slots().filter(|slot| slot.with_board(|_| ()).is_none());
+        reasons.extend(waiting.map(|slot| format!("{} has no state yet", slot.symbol())));
+        return reasons;
+    }
     if app.symbols.is_empty() {
         reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
     }

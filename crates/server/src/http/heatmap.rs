@@ -103,7 +103,7 @@ async fn starting_ledger(
             let params: Params = part.params.with_weights(weights);
             let warm_up = start.plus(-WARM_UP_MS);
             let from = warm_up.max(part.first_bar().unwrap_or(warm_up)).floor_to(part.interval.ms());
-            Ok((Ledger::new(params, part.tiers.clone()), from))
+            Ok((Ledger::new(params, part.tiers()), from))
         }
     }
 }

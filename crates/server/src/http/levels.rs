@@ -55,7 +55,7 @@ async fn opened_within(
     let _turn = turn.map_err(|_| Refusal::unavailable("the server is stopping"))?;
     let mut levels = Vec::new();
     for (part, of_part) in &view.ledgers {
-        let mut ledger = Ledger::new(part.params.clone(), part.tiers.clone());
+        let mut ledger = Ledger::new(part.params.clone(), part.tiers());
         let back = of_part.cursor.plus(-range.ms());
         let from = back.max(part.first_bar().unwrap_or(back));
         BarReader::of(part, &app.store).run(&mut ledger, from, of_part.cursor, |_, _, _| {}).await?;

@@ -2,6 +2,7 @@
 
 mod bearer;
 mod client;
+mod edge;
 mod extensions;
 mod health;
 mod heatmap;
@@ -16,7 +17,7 @@ mod query;
 mod reference;
 mod refusal;
 mod stats;
-mod symbols;
+pub(crate) mod symbols;
 mod upgrade;
 
 use std::collections::HashMap;
@@ -38,14 +39,16 @@ use refusal::Refusal;
 
 /// All routes. Data is for those who may have it; how the server is doing is for everybody who can reach it.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let data = Router::new()
+    let stored = Router::new()
         .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
         .route("/liquidations/levels", get(levels::levels))
         .route("/prices/klines", get(prices::klines))
-        .route("/v1/symbols", get(symbols::symbols))
         .route("/v1/liquidations", get(liquidations::liquidations))
-        .route("/v1/heatmap", get(poll::heatmap))
         .route("/v1/heatmap/history", get(history::history))
+        .route_layer(from_fn_with_state(Arc::clone(&app), edge::require_database));
+    let data = stored
+        .route("/v1/symbols", get(symbols::symbols))
+        .route("/v1/heatmap", get(poll::heatmap))
         .route_layer(from_fn_with_state(Arc::clone(&app), bearer::require));
     let compressed = data
         .route("/ws/stats", get(stats::stats))

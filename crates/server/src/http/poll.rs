@@ -12,7 +12,7 @@ use liqheat_wire::{Position, STATE_CONTENT_TYPE};
 
 use super::query::Query;
 use super::refusal::Refusal;
-use super::{symbol_of, view_of};
+use super::view_of;
 use crate::app::App;
 
 pub(super) async fn heatmap(
@@ -20,13 +20,15 @@ pub(super) async fn heatmap(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = symbol_of(&app, &query)?;
+    let name = query.required("symbol")?;
+    let slot = app.hub.slot(name).ok_or_else(|| Refusal::bad(app.hub.unknown_symbol(name)))?;
     let since = query.get("since").map(position).transpose()?;
     let range = price_range(&query)?;
     let bin = query.price("bin")?;
-    view_of(&app, symbol).await?;
-    let no_state = || Refusal::unavailable(format!("no state of {} yet", symbol.name));
-    let slot = app.hub.slot(&symbol.name).ok_or_else(no_state)?;
+    if let Some(symbol) = app.symbols.get(name) {
+        view_of(&app, symbol).await?;
+    }
+    let no_state = || Refusal::unavailable(format!("no state of {name} yet"));
     let view = slot.view(range, bin).map_err(|error| Refusal::bad(error.to_string()))?;
     let (encoding, kind) = form(&headers);
     let message = slot.message_since(since.as_ref(), &view, encoding).ok_or_else(no_state)?;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use liqheat_market::{Price, Venue};
-use liqheat_wire::{Decimal, FeedState, SymbolRow, SymbolsBody};
+use liqheat_wire::{Decimal, SymbolRow, SymbolsBody};
 
 use crate::app::App;
+use crate::cluster::state_of;
 
 pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
+    if let Some(learned) = &app.learned {
+        return Json(learned.body(&app.hub));
+    }
     for symbol in app.listed() {
         // Without a view the row says so; a failure is counted and in the log.
         let _ = super::view_of(&app, symbol).await;
@@ -26,7 +30,7 @@ pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
             first: first.map(|first| first.0),
             last: view.map(|view| view.as_of).or(first).map(|last| last.0),
             base_bin: view.map(|view| view.base_bin.into()),
-            state: app.hub.slot(&symbol.name).map_or(FeedState::WarmingUp, |slot| slot.standing().state),
+            state: state_of(&app.hub, &symbol.name),
             simulated: symbol.is_simulated(),
             seen_share: view.map_or(0.0, |view| view.seen_share),
             leverages: symbol.classes().iter().map(|(leverage, _)| leverage_of(*leverage)).collect(),
@@ -36,6 +40,6 @@ pub(super) async fn symbols(State(app): State<Arc<App>>) -> Json<SymbolsBody> {
 }
 
 /// A leverage as a number in JSON: 25, not 25.0.
-pub(super) fn leverage_of(leverage: f64) -> Decimal {
+pub(crate) fn leverage_of(leverage: f64) -> Decimal {
     Price::from_f64(leverage).unwrap_or_default().into()
 }

@@ -5,7 +5,10 @@
 //! | live | live (or warming up, while the model has seen too little) |
 //! | some live, some lagging | lagging |
 //! | some live, some not | degraded: the sum lacks a venue |
+//! | a venue that has no such contract | as if it were not there; it is named |
 //! | none live | stale; warming up while nothing was ever received and nothing is down |
+
+use std::sync::Arc;
 
 use liqheat_feeds::live::{LiveStatus, SourceState, StreamStatus, VenueStatus};
 use liqheat_feeds::venues::StreamKind;
@@ -15,24 +18,30 @@ use liqheat_wire::{FeedState, LiveStats, SourceStats, StreamStats, format_time};
 
 use crate::app::App;
 use crate::live::Live;
-use crate::symbol::ServedSymbol;
+use crate::symbol::{Part, ServedSymbol};
 
 /// Streams without which the ledger does not move rightly. Liquidations and funding may be silent for hours.
 const NEEDED: [StreamKind; 4] =
     [StreamKind::Klines, StreamKind::Mark, StreamKind::OpenInterest, StreamKind::Trades];
 
-/// One venue's part of a symbol.
-fn of_instrument(status: &LiveStatus, instrument: &Instrument) -> (SourceState, Option<UnixMs>) {
+/// The word for a venue that has no such contract.
+const UNLISTED: &str = "unlisted";
+
+/// One venue's part of a symbol; without a state when the venue does not have it.
+fn of_instrument(status: &LiveStatus, instrument: &Instrument) -> (Option<SourceState>, Option<UnixMs>) {
     let Some(venue) = status.venues.iter().find(|venue| venue.venue == instrument.venue) else {
-        return (SourceState::Connecting, None);
+        return (Some(SourceState::Connecting), None);
     };
+    if venue.unlisted.contains(&instrument.symbol) {
+        return (None, None);
+    }
     let streams = || venue.streams.iter().filter(|stream| stream.symbol == instrument.symbol);
     let as_of = streams().filter_map(|stream| stream.as_of).max();
     let needed = streams().filter(|stream| NEEDED.contains(&stream.stream));
     let state = needed.map(|stream| stream.state).max_by_key(badness).unwrap_or(venue.state);
     // A venue that cannot be reached says more than a stream that has not begun.
     let down = venue.state == SourceState::Down && state != SourceState::Live;
-    (if down { SourceState::Down } else { state }, as_of)
+    (Some(if down { SourceState::Down } else { state }), as_of)
 }
 
 /// How much of the symbol is not there.
@@ -46,19 +55,26 @@ const fn badness(state: &SourceState) -> u8 {
     }
 }
 
+/// The ledgers of venues that have the symbol.
+pub(crate) fn listed(live: &Live, symbol: &ServedSymbol) -> Vec<Arc<Part>> {
+    let status = live.status();
+    let is_listed = |part: &&Arc<Part>| of_instrument(&status, &part.instrument).0.is_some();
+    symbol.parts.iter().filter(is_listed).cloned().collect()
+}
+
 /// A symbol in a word, and its venues.
 pub(crate) fn standing(live: &Live, symbol: &ServedSymbol, now: UnixMs) -> (FeedState, Vec<SourceStanding>) {
     let status = live.status();
-    let venues: Vec<(SourceState, SourceStanding)> = symbol
+    let venues: Vec<(Option<SourceState>, SourceStanding)> = symbol
         .parts
         .iter()
         .map(|part| {
             let (state, as_of) = of_instrument(&status, &part.instrument);
             let venue = part.instrument.venue.name();
-            (state, SourceStanding { venue, state: state.name(), as_of })
+            (state, SourceStanding { venue, state: state.map_or(UNLISTED, SourceState::name), as_of })
         })
         .collect();
-    let states: Vec<SourceState> = venues.iter().map(|(state, _)| *state).collect();
+    let states: Vec<SourceState> = venues.iter().filter_map(|(state, _)| *state).collect();
     let word = if live.journal.failing() > 0 { FeedState::Degraded } else { word(symbol, &states, now) };
     (word, venues.into_iter().map(|(_, standing)| standing).collect())
 }
@@ -70,7 +86,9 @@ fn word(symbol: &ServedSymbol, states: &[SourceState], now: UnixMs) -> FeedState
     let stale_after = (2 * symbol.interval().ms()).max(60_000);
     let is_old = view.as_ref().is_none_or(|view| now.since(view.as_of) > stale_after);
     match (bring, view) {
-        (0, None) if states.iter().all(|state| *state == SourceState::Connecting) => FeedState::WarmingUp,
+        (0, None) if !states.is_empty() && states.iter().all(|state| *state == SourceState::Connecting) => {
+            FeedState::WarmingUp
+        }
         (0, _) => FeedState::Stale,
         (_, None) => FeedState::WarmingUp,
         (some, _) if some < states.len() => FeedState::Degraded,
@@ -102,7 +120,7 @@ pub(crate) fn trouble(app: &App, live: &Live) -> Vec<Blame> {
         blames.push(Blame { reason, blocks: true });
     }
     for venue in &status.venues {
-        if matches!(venue.state, SourceState::Live | SourceState::Lagging) {
+        if matches!(venue.state, SourceState::Live | SourceState::Lagging) || venue.has_nothing() {
             continue;
         }
         let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -112,8 +130,8 @@ pub(crate) fn trouble(app: &App, live: &Live) -> Vec<Blame> {
     for market in &app.markets {
         let Some(symbol) = market.symbols.first() else { continue };
         let states = symbol.parts.iter().map(|part| of_instrument(&status, &part.instrument).0);
-        if states.clone().all(|state| badness(&state) > 1) {
-            let states: Vec<&str> = states.map(SourceState::name).collect();
+        if states.clone().flatten().all(|state| badness(&state) > 1) {
+            let states: Vec<&str> = states.map(|state| state.map_or(UNLISTED, SourceState::name)).collect();
             let reason = format!("{} has no live source ({})", symbol.name, states.join(", "));
             blames.push(Blame { reason, blocks: true });
         }
@@ -136,6 +154,7 @@ fn source_stats(venue: &VenueStatus) -> SourceStats {
         venue: venue.venue.name(),
         state: venue.state.name(),
         filling: venue.filling,
+        unlisted: venue.unlisted.iter().map(ToString::to_string).collect(),
         connections: venue.connections,
         reconnects: venue.reconnects,
         rollovers: venue.rollovers,

@@ -14,16 +14,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::process;
 
-/// Every word that a symbol can be in.
-const STATES: [FeedState; 6] = [
-    FeedState::Live,
-    FeedState::Lagging,
-    FeedState::Stale,
-    FeedState::Replay,
-    FeedState::Degraded,
-    FeedState::WarmingUp,
-];
-
 /// How each symbol stands, read off the boards when somebody asks.
 #[derive(Debug)]
 pub(super) struct Boards(pub(super) Arc<Hub>);
@@ -38,7 +28,7 @@ impl Collector for Boards {
         )?;
         for slot in self.0.listed() {
             let now = slot.standing().state;
-            for state in STATES {
+            for state in FeedState::ALL {
                 let labels = [("symbol", slot.symbol()), ("state", state.name())];
                 states.encode_family(&labels)?.encode_gauge(&i64::from(state == now))?;
             }
@@ -46,7 +36,7 @@ impl Collector for Boards {
         let mut gauge = |name, help, of: &dyn Fn(&liqheat_stream::BoardSlot) -> Option<f64>| {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for slot in self.0.listed() {
-                if let Some(value) = of(slot) {
+                if let Some(value) = of(&slot) {
                     family.encode_family(&[("symbol", slot.symbol())])?.encode_gauge(&value)?;
                 }
             }

@@ -1,15 +1,18 @@
 //! Each row once, whole batches or nothing, whatever the order.
 
 use liqheat_market::{Event, Interval, Kline, KlineKind, PriceKind, Side, UnixMs};
-use liqheat_store::{Appended, BATCH_ROWS_MAX, Batch, Store, StoreError};
+use liqheat_store::{Appended, BATCH_ROWS_MAX, Batch, Store, StoreError, Touched};
 use proptest::prelude::*;
 
 use crate::world::{
     FOREVER, M5, Place, T0, btc, coins, eth, events, in_memory, kline, klines, liquidation, stock,
 };
 
-fn inserted(inserted: u64, already_there: u64) -> Appended {
-    Appended { inserted, already_there, checkpoints_dropped: 0 }
+/// New rows, and rows that were there.
+fn counts(appended: Result<Appended, StoreError>) -> (u64, u64) {
+    let appended = appended.unwrap();
+    assert_eq!(appended.checkpoints_dropped, 0);
+    (appended.inserted, appended.already_there)
 }
 
 /// Everything stored of an instrument.
@@ -36,7 +39,7 @@ fn contents(store: &Store) -> Batch {
 fn a_batch_comes_back_as_it_went_in() {
     let store = in_memory();
     let rows = klines(0..5_000);
-    assert_eq!(store.append(&btc(), rows.clone()).blocking(), Ok(inserted(5_000, 0)));
+    assert_eq!(counts(store.append(&btc(), rows.clone()).blocking()), (5_000, 0));
     let read = store.klines(&btc(), KlineKind::Last, Interval::M5, UnixMs(T0), FOREVER).blocking().unwrap();
     assert_eq!(read, rows);
 }
@@ -55,12 +58,12 @@ fn storing_twice_changes_nothing() {
     let store = in_memory();
     let all = events(300);
     let count = all.len() as u64;
-    assert_eq!(store.append(&btc(), all.clone()).blocking(), Ok(inserted(count, 0)));
+    assert_eq!(counts(store.append(&btc(), all.clone()).blocking()), (count, 0));
     let before = (store.stats().blocking().unwrap(), contents(&store));
-    assert_eq!(store.append(&btc(), all.clone()).blocking(), Ok(inserted(0, count)));
+    assert_eq!(counts(store.append(&btc(), all.clone()).blocking()), (0, count));
     assert_eq!((store.stats().blocking().unwrap(), contents(&store)), before);
     // Another instrument with the same events has its own rows.
-    assert_eq!(store.append(&eth(), all).blocking(), Ok(inserted(count, 0)));
+    assert_eq!(counts(store.append(&eth(), all).blocking()), (count, 0));
     assert_eq!(contents(&store), before.1);
 }
 
@@ -70,7 +73,7 @@ fn doubles_inside_a_batch_go() {
     let long = liquidation(T0, Side::Long, 99_000.0);
     let short = liquidation(T0, Side::Short, 99_000.0);
     let batch = Batch { liquidations: vec![long, short, long, long], ..Batch::default() };
-    assert_eq!(store.append(&btc(), batch).blocking(), Ok(inserted(2, 2)));
+    assert_eq!(counts(store.append(&btc(), batch).blocking()), (2, 2));
     assert_eq!(contents(&store).liquidations, [long, short]);
 }
 
@@ -81,7 +84,7 @@ fn of_two_rows_under_one_key_the_better_known_wins_in_any_order() {
     let other_kind = liquidation(T0, Side::Long, 1.0);
     for rows in [vec![known, vague], vec![vague, known]] {
         let store = in_memory();
-        assert_eq!(store.append(&btc(), rows).blocking(), Ok(inserted(1, 1)));
+        assert_eq!(counts(store.append(&btc(), rows).blocking()), (1, 1));
         assert_eq!(contents(&store).klines, [known]);
     }
     for kinds in [[PriceKind::Fill, PriceKind::Bankruptcy], [PriceKind::Bankruptcy, PriceKind::Fill]] {
@@ -100,14 +103,42 @@ fn what_was_stored_first_stays() {
     let store = in_memory();
     store.append(&btc(), vec![stock(T0, 5.0)]).blocking().unwrap();
     let later = vec![stock(T0, 6.0), stock(T0 + M5, 7.0)];
-    assert_eq!(store.append(&btc(), later).blocking(), Ok(inserted(1, 1)));
+    assert_eq!(counts(store.append(&btc(), later).blocking()), (1, 1));
     let quantities: Vec<_> = contents(&store).open_interest.iter().map(|sample| sample.qty).collect();
     assert_eq!(quantities, [coins(5.0), coins(7.0)]);
 }
 
 #[test]
 fn an_empty_batch_is_nothing() {
-    assert_eq!(in_memory().append(&btc(), Batch::default()).blocking(), Ok(inserted(0, 0)));
+    assert_eq!(in_memory().append(&btc(), Batch::default()).blocking(), Ok(Appended::default()));
+}
+
+#[test]
+fn the_earliest_new_row_of_each_kind_is_told() {
+    let store = in_memory();
+    let touched = |batch: Batch| store.append(&btc(), batch).blocking().unwrap().touched;
+    let bars = |range| Batch { klines: klines(range), ..Batch::default() };
+    assert_eq!(touched(bars(10..20)).klines, Some(UnixMs(T0 + 10 * M5)));
+    assert_eq!(touched(bars(10..20)), Touched::default(), "what is there changes nothing");
+    assert_eq!(touched(bars(15..25)).klines, Some(UnixMs(T0 + 20 * M5)), "not the earliest of the batch");
+    assert_eq!(touched(bars(8..30)).klines, Some(UnixMs(T0 + 8 * M5)));
+
+    let samples = Batch {
+        open_interest: vec![stock(T0 + 2 * M5, 1.0), stock(T0 + M5, 2.0)],
+        liquidations: vec![liquidation(T0, Side::Long, 1.0)],
+        ..Batch::default()
+    };
+    let of_samples = Touched { open_interest: Some(UnixMs(T0 + M5)), ..Touched::default() };
+    assert_eq!(touched(samples), of_samples, "no ledger is made of liquidations");
+
+    let all = events(300);
+    let trades = all.iter().filter_map(|event| match event {
+        Event::Trade(trade) => Some(trade.time),
+        _ => None,
+    });
+    let first = trades.min().unwrap();
+    let of_all = store.append(&eth(), all).blocking().unwrap().touched;
+    assert_eq!((of_all.klines, of_all.trades), (Some(UnixMs(T0)), Some(first)));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod appending;
+mod holes;
 mod library;
 mod reading;
 mod real;

@@ -80,6 +80,11 @@ impl Voice for BinanceVoice {
         let to = UnixMs(asked.number("endTime").unwrap_or(i64::MAX));
         let limit = usize::try_from(asked.number("limit").unwrap_or(500)).unwrap_or(0);
         let within = |time: UnixMs| time >= from && time <= to;
+        if asked.path == "/fapi/v1/exchangeInfo" {
+            let row = |symbol: &str| json!({ "symbol": symbol, "pair": symbol, "contractType": "PERPETUAL", "status": "TRADING" });
+            let symbols: Vec<Value> = market.symbols().map(row).collect();
+            return told(200, &json!({ "timezone": "UTC", "serverTime": now.0, "symbols": symbols }), 1);
+        }
         if known.is_empty() && asked.path != "/fapi/v1/time" {
             return told(400, &json!({ "code": -1121, "msg": "Invalid symbol." }), 1);
         }

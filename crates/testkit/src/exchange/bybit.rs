@@ -119,6 +119,11 @@ impl Voice for BybitVoice {
     fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
         let symbol = asked.value("symbol").unwrap_or_default();
         let known = market.until(symbol, now);
+        let is_listed = market.symbols().any(|listed| listed == symbol);
+        if asked.path == "/v5/market/instruments-info" && is_listed {
+            let row = json!({ "symbol": symbol, "contractType": "LinearPerpetual", "status": "Trading" });
+            return told(0, "OK", &json!({ "category": "linear", "list": [row], "nextPageCursor": "" }), now);
+        }
         if known.is_empty() && asked.path != "/v5/market/time" {
             return told(10_001, "params error: Symbol Invalid", &json!({}), now);
         }

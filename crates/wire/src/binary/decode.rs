@@ -3,7 +3,7 @@
 
 use liqheat_market::{Price, UnixMs};
 
-use super::varint::take;
+use super::varint::take_varint as take;
 use super::{DELTA, SNAPSHOT};
 use crate::{Cell, StateHash};
 

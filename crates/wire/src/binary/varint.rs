@@ -3,7 +3,7 @@
 use super::DecodeError;
 
 /// Appends a number.
-pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;
@@ -12,7 +12,10 @@ pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
 }
 
 /// Takes a number below 2^53 from the front: larger ones cannot be held by every client.
-pub(super) fn take(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
+///
+/// # Errors
+/// When there is none, or it is not in the form that is written.
+pub fn take_varint(bytes: &mut &[u8]) -> Result<u64, DecodeError> {
     const EXACT_MAX: u64 = 1 << 53;
     let mut n = 0u64;
     for place in 0..8 {

@@ -60,7 +60,7 @@ export interface StatusFrame {
 /** How one venue behind a symbol stands. */
 export interface SourceStanding {
     venue: string;
-    /** `connecting`, `live`, `lagging`, `stale` or `down`. */
+    /** `connecting`, `live`, `lagging`, `stale`, `down`, or `unlisted`: not there, and no part of the sum. */
     state: string;
     /** Time of its newest event; null before the first. */
     as_of: string | null;

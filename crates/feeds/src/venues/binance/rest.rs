@@ -3,9 +3,13 @@
 //! Klines and trades come in pages of a thousand, statistics of open interest in pages of five hundred. What
 //! a page left is what its [`Page::next`] asks for.
 
-use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, Taker, Trade, UnixMs};
-use serde::Deserialize;
+use std::borrow::Cow;
 use std::time::Duration;
+
+use liqheat_market::{
+    Event, Funding, Interval, Kline, KlineKind, OpenInterest, Qty, Taker, Trade, UNIT_SCALE, UnixMs,
+};
+use serde::Deserialize;
 
 use crate::venues::fields::{Decimal, json, time};
 use crate::venues::{Contract, FrameError, Page, Pool, Request, Want};
@@ -27,8 +31,9 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
     let counted = |path: String, pool| Request { path, body: None, weight: 0, pool: Some(pool) };
     Some(match *want {
         Want::Time => plain("/fapi/v1/time".to_owned(), 1),
-        // Everything is counted in coins; tiers are told to accounts only.
-        Want::Contracts | Want::Tiers => return None,
+        Want::Contracts => plain("/fapi/v1/exchangeInfo".to_owned(), 1),
+        // They are told to accounts only.
+        Want::Tiers => return None,
         Want::Klines { kind, interval, from, to } => {
             let rows = rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
             let weight = match rows {
@@ -89,7 +94,16 @@ pub(super) fn answer(want: &Want, body: &[u8], received: UnixMs) -> Result<Page,
             let answer: TimeAnswer = json(body)?;
             Ok(Page { time: Some(time("serverTime", answer.server_time)?), ..Page::default() })
         }
-        Want::Contracts | Want::Tiers => Ok(Page::default()),
+        Want::Contracts => {
+            let info: ExchangeInfo<'_> = json(body)?;
+            let is_there =
+                |row: &&SymbolRow<'_>| !matches!(&*row.status, "PENDING_TRADING" | "DELIVERED" | "CLOSE");
+            let rows = info.symbols.iter().filter(is_there);
+            // Everything is counted in coins.
+            let sizes = rows.map(|row| (row.symbol.to_string(), Qty::from_units(UNIT_SCALE)));
+            Ok(Page { sizes: sizes.collect(), ..Page::default() })
+        }
+        Want::Tiers => Ok(Page::default()),
         Want::Klines { kind, interval, from, to } => klines(body, kind, interval, (from, to), received),
         Want::OpenInterest => {
             let row: StockAnswer<'_> = json(body)?;
@@ -199,6 +213,21 @@ struct TimeAnswer {
     server_time: i64,
 }
 
+/// `{"timezone":"UTC","serverTime":1565613908500,"symbols":[{"symbol":"BTCUSDT","pair":"BTCUSDT","contractType":"PERPETUAL","status":"TRADING"}]}`
+#[derive(Deserialize)]
+struct ExchangeInfo<'a> {
+    #[serde(borrow)]
+    symbols: Vec<SymbolRow<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SymbolRow<'a> {
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+}
+
 #[derive(Deserialize)]
 struct StockAnswer<'a> {
     #[serde(borrow, rename = "openInterest")]
@@ -264,7 +293,7 @@ mod tests {
     use super::*;
     use crate::venues::binance::Binance;
     use crate::venues::contract;
-    use liqheat_market::{Price, Qty, Rate, Symbol};
+    use liqheat_market::{Price, Rate, Symbol};
 
     fn btc() -> Contract {
         contract(&Binance, &Symbol::new("BTCUSDT").unwrap()).unwrap()
@@ -297,7 +326,20 @@ mod tests {
         let ids = Want::Trades { first: 10, last: 5_000 };
         let asked = request(&btc(), &ids).unwrap();
         assert_eq!(asked.path, "/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=10&limit=1000");
-        assert_eq!(request(&btc(), &Want::Contracts), None);
+        assert_eq!(request(&btc(), &Want::Tiers), None);
+    }
+
+    #[test]
+    fn contracts_are_those_that_can_be_traded() {
+        let asked = request(&btc(), &Want::Contracts).unwrap();
+        assert_eq!((asked.path.as_str(), asked.weight), ("/fapi/v1/exchangeInfo", 1));
+        let body = r#"{"timezone":"UTC","serverTime":1565613908500,"symbols":[
+            {"symbol":"BTCUSDT","pair":"BTCUSDT","contractType":"PERPETUAL","status":"TRADING"},
+            {"symbol":"哈基米USDT","pair":"哈基米USDT","contractType":"PERPETUAL","status":"TRADING"},
+            {"symbol":"OLDUSDT","pair":"OLDUSDT","contractType":"PERPETUAL","status":"CLOSE"}]}"#;
+        let page = answer(&Want::Contracts, body.as_bytes(), NOW).unwrap();
+        let coin = Qty::from_units(UNIT_SCALE);
+        assert_eq!(page.sizes, [("BTCUSDT".to_owned(), coin), ("哈基米USDT".to_owned(), coin)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, UnixMs};
+use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, Qty, UNIT_SCALE, UnixMs};
 use serde::Deserialize;
 
 use super::frame::TickerFields;
@@ -53,7 +53,9 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
             )
         }
         Want::Tiers => format!("/v5/market/risk-limit?category=linear&symbol={name}"),
-        Want::Contracts | Want::Trades { .. } => return None,
+        // One at a time: the whole list comes in pages.
+        Want::Contracts => format!("/v5/market/instruments-info?category=linear&symbol={name}"),
+        Want::Trades { .. } => return None,
     };
     Some(Request { path, body: None, weight: 1, pool: None })
 }
@@ -71,6 +73,9 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
 }
 
 pub(super) fn answer(want: &Want, body: &[u8]) -> Result<Page, FrameError> {
+    if *want == Want::Contracts {
+        return contracts(body);
+    }
     let now = status(body)?;
     match *want {
         Want::Time => Ok(Page { time: Some(now), ..Page::default() }),
@@ -121,6 +126,30 @@ fn status(body: &[u8]) -> Result<UnixMs, FrameError> {
         return Err(FrameError::Venue(format!("{}: {words}", status.ret_code)));
     }
     time("time", status.time)
+}
+
+/// `{"symbol":"BTCUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"BTC"}`
+#[derive(Deserialize)]
+struct InstrumentRow<'a> {
+    #[serde(borrow)]
+    symbol: Cow<'a, str>,
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+}
+
+/// Everything is counted in coins. Asked about a contract that it never had, the venue says that the symbol is wrong.
+fn contracts(body: &[u8]) -> Result<Page, FrameError> {
+    const NO_SUCH_SYMBOL: i64 = 10_001;
+    let told: Status<'_> = json(body)?;
+    if told.ret_code == NO_SUCH_SYMBOL {
+        return Ok(Page::default());
+    }
+    status(body)?;
+    let answer: Answer<InstrumentRow<'_>> = json(body)?;
+    let is_there = |row: &&InstrumentRow<'_>| !matches!(&*row.status, "PreLaunch" | "Closed");
+    let rows = answer.result.list.iter().filter(is_there);
+    let sizes = rows.map(|row| (row.symbol.to_string(), Qty::from_units(UNIT_SCALE)));
+    Ok(Page { sizes: sizes.collect(), ..Page::default() })
 }
 
 /// `["1670608800000","17071","17073","17027","17055.5","268.611","4581093.5"]`: open time, open, high, low, close, volume

@@ -32,6 +32,29 @@ fn qty(text: &str) -> Qty {
 }
 
 #[test]
+fn a_contract_that_is_not_there_is_told() {
+    let asked = Bybit.request(&bitcoin().contracts()[0], &Want::Contracts).unwrap();
+    assert_eq!(asked.path, "/v5/market/instruments-info?category=linear&symbol=BTCUSDT");
+    let told = |body: &str| {
+        let page = Bybit.answer(&bitcoin().contracts()[0], &Want::Contracts, body.as_bytes(), MIDNIGHT);
+        page.map(|page| page.sizes)
+    };
+    let listed = |status: &str| {
+        format!(
+            r#"{{"retCode":0,"retMsg":"OK","result":{{"category":"linear","list":[{{"symbol":"BTCUSDT","contractType":"LinearPerpetual",
+            "status":"{status}","baseCoin":"BTC"}}],"nextPageCursor":""}},"retExtInfo":{{}},"time":1763942400000}}"#
+        )
+    };
+    assert_eq!(told(&listed("Trading")).unwrap(), [("BTCUSDT".to_owned(), qty("1"))]);
+    assert_eq!(told(&listed("Closed")).unwrap(), []);
+    let no_such = r#"{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1763942400000}"#;
+    assert_eq!(told(no_such).unwrap(), []);
+    let busy =
+        r#"{"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1763942400000}"#;
+    assert!(told(busy).is_err());
+}
+
+#[test]
 fn a_session_is_understood() {
     let said = session(&mut *reader(), SESSION, MIDNIGHT);
     assert_eq!(said[0], [Signal::Acknowledged]);

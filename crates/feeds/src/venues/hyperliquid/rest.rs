@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use liqheat_market::{Event, Funding, Interval, KlineKind, OpenInterest, UnixMs};
+use liqheat_market::{Event, Funding, Interval, KlineKind, OpenInterest, Qty, UNIT_SCALE, UnixMs};
 use serde::Deserialize;
 
 use super::frame::{AssetContext, Candle};
@@ -46,10 +46,9 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
             });
             (body, end.since(from) / HOUR_MS / PAYMENTS_PER_WEIGHT)
         }
-        Want::Tiers => (serde_json::json!({ "type": "meta" }), 0),
-        // The venue counts in coins, and keeps neither klines of the mark price nor open interest of the past.
-        Want::Contracts
-        | Want::Klines { kind: KlineKind::Mark, .. }
+        Want::Contracts | Want::Tiers => (serde_json::json!({ "type": "meta" }), 0),
+        // The venue keeps neither klines of the mark price nor open interest of the past.
+        Want::Klines { kind: KlineKind::Mark, .. }
         | Want::OpenInterestHistory { .. }
         | Want::Trades { .. } => return None,
     };
@@ -88,7 +87,14 @@ pub(super) fn answer(
             Ok(page(want, events, from, end, received))
         }
         Want::Tiers => Ok(Page { tiers: Some(tiers(contract, body)?), ..Page::default() }),
-        Want::Contracts | Want::OpenInterestHistory { .. } | Want::Trades { .. } => Ok(Page::default()),
+        Want::Contracts => {
+            let meta: Meta<'_> = json(body)?;
+            let assets = meta.universe.iter().filter(|asset| !asset.is_delisted);
+            // Everything is counted in coins.
+            let sizes = assets.map(|asset| (asset.name.to_string(), Qty::from_units(UNIT_SCALE)));
+            Ok(Page { sizes: sizes.collect(), ..Page::default() })
+        }
+        Want::OpenInterestHistory { .. } | Want::Trades { .. } => Ok(Page::default()),
     }
 }
 
@@ -132,6 +138,8 @@ struct Asset<'a> {
     max_leverage: Decimal<'a>,
     #[serde(default)]
     margin_table_id: Option<i64>,
+    #[serde(default)]
+    is_delisted: bool,
 }
 
 #[derive(Deserialize)]

@@ -30,6 +30,10 @@ impl Exchange for Okx {
         Venue::Okx
     }
 
+    fn has_sizes(&self) -> bool {
+        true
+    }
+
     fn socket_base(&self) -> &'static str {
         "wss://ws.okx.com:8443"
     }

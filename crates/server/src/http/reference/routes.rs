@@ -41,6 +41,9 @@ pub(super) struct Answer {
 
 const JSON: &str = "application/json";
 
+/// What an edge answers, too: it needs no stored data.
+const LIVE: [&str; 2] = ["/v1/heatmap", "/v1/symbols"];
+
 fn required(name: &'static str, about: &'static str, schema: Value) -> Parameter {
     Parameter { name, about, required: true, schema }
 }
@@ -106,6 +109,12 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     let data = |path, summary, parameters, about, bodies| {
         let mut answers = vec![answer(200, about, bodies)];
         answers.extend(refusals());
+        if !LIVE.contains(&path) {
+            answers.push(refused(
+                501,
+                "This server is an edge (--role edge) and stores nothing; ask another one",
+            ));
+        }
         Route { path, tag: "Data", summary, parameters, answers, guarded: true }
     };
     let ranges = ChartRange::names();

@@ -1,0 +1,122 @@
+//! The producer dies, stops, or sleeps through the end of its lease.
+
+use std::time::{Duration, Instant};
+
+use liqheat_testkit::{Running, Told};
+
+use super::support::{
+    Redis, Watcher, agree, client, databases, edge, goes_on, has_state, leads, metric, over, ready, standing,
+    takes_over, three,
+};
+
+/// From a moment until another server makes the states.
+#[track_caller]
+fn taken_over(since: Instant, by: &Running) -> Duration {
+    takes_over(by);
+    since.elapsed()
+}
+
+#[test]
+fn a_killed_producer_is_followed_within_three_seconds() {
+    let redis = Redis::start();
+    let told = Told::default();
+    let [first, second, edge] = three(&redis);
+    assert_eq!(metric(&second, "liqheat_redis_lease_holder"), 0.0);
+    let watchers = [
+        Watcher::start(&[first.address(), second.address()], &told),
+        Watcher::start(&[second.address()], &told),
+        Watcher::start(&[edge.address()], &told),
+    ];
+    let mut shadow = client(&edge, &told);
+    shadow.hear_until("a difference", |shadow, _| shadow.deltas > 0);
+    let before = shadow.at().unwrap().clone();
+
+    let killed = Instant::now();
+    first.kill();
+    shadow.hear_until("a state of the next producer", |shadow, _| shadow.at().unwrap().epoch != before.epoch);
+    let took = killed.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    leads(&second);
+    // Its levels are others, so it has an epoch of its own, and goes on in it.
+    shadow.hear_until("differences", |shadow, _| shadow.deltas > 5);
+    agree(&[&second, &edge]);
+    let watched = watchers.map(Watcher::end);
+    assert!(watched.iter().all(|watched| watched.shadow.deltas > 2 && watched.shadow.snapshots >= 2));
+    assert_eq!(metric(&edge, "liqheat_redis_silent_symbols"), 0.0);
+}
+
+#[test]
+fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
+    let redis = Redis::start();
+    let (_folder, paths) = databases(2, 2);
+    let first = over("serve", &paths[0], &redis.url()).serve();
+    leads(&first);
+    has_state(&first);
+    let second = over("serve", &paths[1], &redis.url()).serve();
+    let edge = edge(&redis.url()).serve();
+    let (epoch, seq, hash) = agree(&[&first, &second, &edge]);
+    let told = Told::default();
+    let mut shadow = client(&edge, &told);
+    shadow.next_state();
+
+    let killed = Instant::now();
+    first.kill();
+    let took = taken_over(killed, &second);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let line = second.wait_for_log("a run of states goes on here");
+    assert!(line.contains("Continued") && line.contains(&epoch), "{line}");
+    assert_eq!(agree(&[&second, &edge]), (epoch.clone(), seq, hash));
+    // Whoever comes back needs nothing new.
+    assert!(shadow.connect(second.address(), &[]));
+    shadow.hear_until("a status", |_, message| message["type"] == "status");
+    assert_eq!((shadow.snapshots, shadow.at().unwrap().epoch.clone()), (1, epoch));
+}
+
+#[test]
+fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
+    let redis = Redis::start();
+    let told = Told::default();
+    let [first, second, edge] = three(&redis);
+    let watcher = Watcher::start(&[edge.address()], &told);
+    assert_eq!(first.terminate().code, Some(0));
+    let stopped = Instant::now();
+    takes_over(&second);
+    assert!(stopped.elapsed() < Duration::from_millis(1_500), "it need not wait for the lease to run out");
+    goes_on(&edge, &agree(&[&second, &edge]));
+    assert!(watcher.end().shadow.deltas > 0);
+}
+
+#[test]
+fn a_producer_that_slept_through_its_lease_does_no_harm() {
+    let redis = Redis::start();
+    let told = Told::default();
+    let [first, second, edge] = three(&redis);
+    let watcher = Watcher::start(&[edge.address()], &told);
+    first.signal("STOP");
+    takes_over(&second);
+    let next = agree(&[&second, &edge]);
+    let mut shadow = client(&edge, &told);
+    shadow.next_state();
+    first.signal("CONT");
+    // It learns that its time is over, and shows what the other one makes.
+    goes_on(&first, &next);
+    agree(&[&first, &second, &edge]);
+    assert_eq!(metric(&first, "liqheat_redis_lease_holder"), 0.0);
+    let snapshots = shadow.snapshots;
+    shadow.hear_until("more differences", |shadow, _| shadow.deltas > 3);
+    assert_eq!(shadow.snapshots, snapshots, "nothing of the sleeper got through");
+    watcher.end();
+    assert_eq!(ready(&first).0, 200, "{}", ready(&first).1);
+    assert_eq!(standing(&first), "replay");
+}
+
+#[test]
+fn a_server_without_websockets_takes_no_part() {
+    let redis = Redis::start();
+    let (_folder, paths) = databases(1, 1);
+    let server = over("serve --ws-enabled false", &paths[0], &redis.url()).serve();
+    server.wait_for_log("takes no part in REDIS_ENABLED");
+    assert_eq!(server.get("/v1/heatmap?symbol=BTCUSDT").status, 200);
+    assert_eq!(redis.command(&["dbsize"]), "0");
+    assert_eq!(ready(&server).0, 200);
+}

@@ -1,0 +1,274 @@
+//! A Redis of the test's own, servers around it, and clients that watch all the while.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use liqheat_testkit::{Folder, Heard, Program, Running, Shadow, Told, until};
+
+pub(crate) const SYMBOL: &str = "BTCUSDT";
+
+/// The path of a program that `scripts/setup-services.sh` installs.
+#[track_caller]
+pub(crate) fn service(name: &str) -> PathBuf {
+    let mut folders: Vec<PathBuf> =
+        std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect();
+    folders.extend(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no {name} on this machine: run scripts/setup-services.sh"))
+}
+
+/// A port that is free now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) fn local(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A redis-server that keeps nothing on disk.
+pub(crate) struct Redis {
+    pub(crate) port: u16,
+    folder: Folder,
+    more: String,
+    running: Option<Running>,
+}
+
+impl Redis {
+    #[track_caller]
+    pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    #[track_caller]
+    pub(crate) fn start_with(more: &str) -> Self {
+        let (port, folder) = (free_port(), Folder::new());
+        let mut redis = Self { port, folder, more: more.to_owned(), running: None };
+        redis.again();
+        redis
+    }
+
+    /// Starts it again, at the same place, empty.
+    #[track_caller]
+    pub(crate) fn again(&mut self) {
+        let program = Program::at(service("redis-server"))
+            .args(&format!("--port {} --bind 127.0.0.1 --appendonly no --dir", self.port))
+            .arg(self.folder.path(""))
+            .args("--save")
+            .arg("")
+            .args(&self.more);
+        let running = program.start();
+        running.wait_for_output("Ready to accept connections");
+        self.running = Some(running);
+    }
+
+    /// kill -9.
+    #[track_caller]
+    pub(crate) fn kill(&mut self) {
+        self.running.take().unwrap().kill();
+    }
+
+    #[track_caller]
+    pub(crate) fn signal(&self, name: &str) {
+        self.running.as_ref().unwrap().signal(name);
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// One command, as `redis-cli` has it.
+    #[track_caller]
+    pub(crate) fn command(&self, words: &[&str]) -> String {
+        let mut client = Command::new(service("redis-cli"));
+        client.args(["-p", &self.port.to_string()]).args(words).stdin(Stdio::null());
+        String::from_utf8(client.output().unwrap().stdout).unwrap().trim().to_owned()
+    }
+}
+
+/// A server that shares its states.
+pub(crate) fn node(arguments: &str, url: &str) -> Program {
+    let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+    Program::at(env!("CARGO_BIN_EXE_liqheat"))
+        .args(command)
+        .args("--log-format json --ws-update-interval 0.25")
+        .args("--ws-status-interval 1 --ws-drain-window 0.5")
+        .args("--ws-max-connections-per-address 1000 --ws-max-new-connections-per-minute 100000")
+        .args(rest)
+        .env("LIQHEAT_LISTEN", "127.0.0.1:0")
+        .env("REDIS_ENABLED", "true")
+        .env("REDIS_URL", url)
+        .env("LIQHEAT_LOG", "info,liqheat_stream=debug")
+}
+
+/// A server that makes moving states: the simulated market, fast.
+pub(crate) fn maker(url: &str) -> Program {
+    node("demo --days 1 --speed 600", url)
+}
+
+pub(crate) fn edge(url: &str) -> Program {
+    node("serve --role edge", url)
+}
+
+/// The board of a server: epoch, seq, hash.
+pub(crate) fn board(server: &Running) -> Option<(String, u64, String)> {
+    let stats = server.get("/ws/stats").json();
+    let board = &stats["boards"][SYMBOL];
+    Some((board["epoch"].as_str()?.to_owned(), board["seq"].as_u64()?, board["hash"].as_str()?.to_owned()))
+}
+
+/// How the data of a server stands.
+pub(crate) fn standing(server: &Running) -> String {
+    server.get("/ws/stats").json()["boards"][SYMBOL]["state"].as_str().unwrap_or("none").to_owned()
+}
+
+/// A number of `GET /metrics`, by the beginning of its line.
+#[track_caller]
+pub(crate) fn metric(server: &Running, name: &str) -> f64 {
+    let text = server.get("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+}
+
+/// Waits until the server has a state.
+#[track_caller]
+pub(crate) fn has_state(server: &Running) {
+    until("a state", || board(server));
+}
+
+/// Waits until a server makes the states.
+#[track_caller]
+pub(crate) fn leads(server: &Running) {
+    until("the lease", || (metric(server, "liqheat_redis_lease_holder") == 1.0).then_some(()));
+}
+
+/// Waits until a server makes the states, after another one did.
+#[track_caller]
+pub(crate) fn takes_over(server: &Running) {
+    leads(server);
+    let line = server.wait_for_log("a run of states goes on here");
+    // The board follows when Redis has agreed.
+    until("the run is on its board", || line.contains(&board(server)?.0).then_some(()));
+}
+
+/// Waits until all servers are at the same state, which may move meanwhile.
+#[track_caller]
+pub(crate) fn agree(servers: &[&Running]) -> (String, u64, String) {
+    until("all servers at one state", || {
+        let first = board(servers[0])?;
+        let same = servers[1..].iter().all(|server| board(server).as_ref() == Some(&first));
+        same.then_some(first)
+    })
+}
+
+/// Waits until a server has newer states of the run it was in.
+#[track_caller]
+pub(crate) fn goes_on(server: &Running, from: &(String, u64, String)) {
+    until("the run goes on", || {
+        let now = board(server)?;
+        (now.0 == from.0 && now.1 > from.1 + 3).then_some(())
+    });
+}
+
+/// A producer, one that follows it with another market, and an edge; all at one state.
+#[track_caller]
+pub(crate) fn three(redis: &Redis) -> [Running; 3] {
+    let first = maker(&redis.url()).serve();
+    leads(&first);
+    let second = maker(&redis.url()).args("--seed 99").serve();
+    let edge = edge(&redis.url()).serve();
+    agree(&[&first, &second, &edge]);
+    [first, second, edge]
+}
+
+#[track_caller]
+pub(crate) fn ready(server: &Running) -> (u16, String) {
+    let answer = server.get("/ready");
+    (answer.status, answer.text())
+}
+
+/// A client, connected.
+#[track_caller]
+pub(crate) fn client(server: &Running, told: &Told) -> Shadow {
+    let mut shadow = Shadow::new(SYMBOL, told);
+    assert!(shadow.connect(server.address(), &[]));
+    shadow
+}
+
+/// A client on a thread of its own, which comes back whenever it is thrown out, to the next of its servers.
+pub(crate) struct Watcher {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Watched>,
+}
+
+/// What it saw.
+pub(crate) struct Watched {
+    pub(crate) shadow: Shadow,
+    pub(crate) standings: Vec<String>,
+}
+
+impl Watcher {
+    pub(crate) fn start(servers: &[SocketAddr], told: &Told) -> Self {
+        let (stop, servers, mut shadow) =
+            (Arc::new(AtomicBool::new(false)), servers.to_vec(), Shadow::new(SYMBOL, told));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            let mut standings = Vec::new();
+            let mut next = servers.iter().cycle();
+            shadow.connect(*next.next().unwrap(), &[]);
+            while !stopped.load(Ordering::Relaxed) {
+                match shadow.listen(Duration::from_millis(100)) {
+                    Heard::Gone => {
+                        // A server that is dead refuses at once.
+                        std::thread::park_timeout(Duration::from_millis(50));
+                        shadow.connect(*next.next().unwrap(), &[]);
+                    }
+                    Heard::Message(message) if message["type"] == "status" => {
+                        let standing = message["state"].as_str().unwrap_or("").to_owned();
+                        if standings.last() != Some(&standing) {
+                            standings.push(standing);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            Watched { shadow, standings }
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends it once it has heard what is asked for; panics with what it found wrong.
+    #[track_caller]
+    pub(crate) fn end(self) -> Watched {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Several days of a made-up market in a database, and copies of it.
+#[track_caller]
+pub(crate) fn databases(days: i64, copies: usize) -> (Folder, Vec<PathBuf>) {
+    let folder = crate::market::folder(days);
+    let db = folder.path("market.duckdb");
+    let load =
+        Program::at(env!("CARGO_BIN_EXE_liqheat")).args("ingest --db").arg(&db).arg(folder.path("archive"));
+    let done = load.run();
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    let copy = |number: usize| {
+        let to = folder.path(&format!("copy-{number}.duckdb"));
+        std::fs::copy(&db, &to).unwrap();
+        to
+    };
+    let paths = (0..copies).map(copy).collect();
+    (folder, paths)
+}
+
+/// A server over a file.
+pub(crate) fn over(arguments: &str, db: &Path, url: &str) -> Program {
+    node(arguments, url).args("--db").arg(db)
+}

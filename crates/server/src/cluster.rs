@@ -1,0 +1,189 @@
+//! This server as one of several: what it needs besides the backplane itself.
+//!
+//! The list of symbols goes from the producer to edges through Redis, because an edge has no database to read
+//! it from. Everything else that an edge serves is on the boards.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use liqheat_market::Venue;
+use liqheat_stream::{Backplane, Catalogue, Driver, Hub, Role, Sessions};
+use liqheat_wire::{FeedState, SymbolRow, SymbolsBody};
+use serde::{Deserialize, Serialize};
+use tracing::warn;
+
+use crate::http::symbols::leverage_of;
+use crate::settings::ServerSettings;
+use crate::symbol::{Market, ServedSymbol};
+
+/// The backplane, and what an edge learns besides states.
+pub(crate) struct Cluster {
+    pub(crate) backplane: Backplane,
+    /// What the producer serves; `None` on a server that has symbols of its own.
+    pub(crate) learned: Option<Arc<Listing>>,
+    /// To be run; `None` where this server is alone.
+    pub(crate) driver: Option<Driver>,
+}
+
+impl Cluster {
+    /// A server that is alone.
+    pub(crate) const fn alone() -> Self {
+        Self { backplane: Backplane::memory(), learned: None, driver: None }
+    }
+
+    /// As the settings say.
+    pub(crate) fn join(
+        settings: &ServerSettings,
+        sessions: &Arc<Sessions>,
+        markets: &[Arc<Market>],
+        speed: f64,
+    ) -> Self {
+        let Some(redis) = settings.redis.clone() else { return Self::alone() };
+        if !settings.ws_enabled && redis.role == Role::All {
+            warn!(
+                "WS_ENABLED=false: this server makes no states, so it takes no part in REDIS_ENABLED; polling is answered from its own data"
+            );
+            return Self::alone();
+        }
+        let symbols = markets.iter().flat_map(|market| market.symbols.iter().map(Arc::clone)).collect();
+        let listing = Arc::new(Listing { symbols, speed, learned: Mutex::default() });
+        let learned = (redis.role == Role::Edge).then(|| Arc::clone(&listing));
+        let (driver, backplane) = Driver::new(redis, Arc::clone(sessions), listing);
+        Self { backplane, learned, driver: Some(driver) }
+    }
+}
+
+/// What is served, as it stands in Redis. Unknown fields are left to newer versions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Listed {
+    speed: f64,
+    symbols: Vec<ListedSymbol>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct ListedSymbol {
+    symbol: String,
+    /// `false` for second names.
+    listed: bool,
+    venue: String,
+    venues: Vec<String>,
+    interval: String,
+    first: Option<i64>,
+    simulated: bool,
+    seen_share: f64,
+    leverages: Vec<f64>,
+}
+
+/// The list of symbols: ours for others, or theirs for us.
+pub(crate) struct Listing {
+    symbols: Vec<Arc<ServedSymbol>>,
+    speed: f64,
+    /// Locked for the length of a copy.
+    learned: Mutex<Listed>,
+}
+
+impl Listing {
+    /// The body of `GET /v1/symbols` on an edge: what the producer says of a symbol, and how its board stands.
+    pub(crate) fn body(&self, hub: &Hub) -> SymbolsBody {
+        let listed = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut known: BTreeMap<String, ListedSymbol> =
+            listed.symbols.into_iter().map(|row| (row.symbol.clone(), row)).collect();
+        let rows = hub.slots().filter_map(|slot| {
+            let row = known.remove(slot.symbol());
+            if row.as_ref().is_some_and(|row| !row.listed) {
+                return None;
+            }
+            let row = row.unwrap_or_default();
+            let standing = slot.standing();
+            let venues = row.venues.iter().filter_map(|name| Venue::from_name(name).ok());
+            Some(SymbolRow {
+                symbol: slot.symbol().to_owned(),
+                venue: row.venue,
+                venues: venues.map(Venue::name).collect(),
+                interval: row.interval,
+                first: row.first,
+                last: standing.as_of.map(|as_of| as_of.0).or(row.first),
+                base_bin: slot.with_board(|board| board.base_bin().into()),
+                state: standing.state,
+                simulated: row.simulated,
+                seen_share: row.seen_share,
+                leverages: row.leverages.into_iter().map(leverage_of).collect(),
+            })
+        });
+        let symbols: Vec<SymbolRow> = rows.collect();
+        let simulated = symbols.iter().any(|row| row.simulated);
+        SymbolsBody { symbols, simulated, speed: listed.speed }
+    }
+}
+
+impl Catalogue for Listing {
+    fn ours(&self) -> Vec<u8> {
+        let row = |symbol: &Arc<ServedSymbol>| ListedSymbol {
+            symbol: symbol.name.clone(),
+            listed: symbol.listed,
+            venue: symbol.venue().to_owned(),
+            venues: symbol.venues().iter().map(ToString::to_string).collect(),
+            interval: symbol.interval().to_string(),
+            first: symbol.first_bar().map(|first| first.0),
+            simulated: symbol.is_simulated(),
+            // To a thousandth, so that the list changes seldom.
+            seen_share: symbol.view().map_or(0.0, |view| (view.seen_share * 1_000.0).round() / 1_000.0),
+            leverages: symbol.classes().iter().map(|(leverage, _)| *leverage).collect(),
+        };
+        let listed = Listed { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
+        // Serialising plain numbers and strings into memory cannot fail.
+        serde_json::to_vec(&listed).unwrap_or_default()
+    }
+
+    fn learn(&self, bytes: &[u8]) -> Result<Vec<String>, String> {
+        let listed: Listed = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let names = listed.symbols.iter().map(|row| row.symbol.clone()).collect();
+        *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = listed;
+        Ok(names)
+    }
+}
+
+/// How a symbol stands on this server.
+pub(crate) fn state_of(hub: &Hub, symbol: &str) -> FeedState {
+    hub.slot(symbol).map_or(FeedState::WarmingUp, |slot| slot.standing().state)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use liqheat_market::{Instrument, Interval, Symbol, UnixMs};
+    use liqheat_model::Params;
+    use liqheat_stream::HubSettings;
+
+    use super::*;
+    use crate::symbol::Part;
+
+    fn listing(symbols: Vec<Arc<ServedSymbol>>) -> Listing {
+        Listing { symbols, speed: 120.0, learned: Mutex::default() }
+    }
+
+    #[test]
+    fn an_edge_says_of_symbols_what_the_producer_says() {
+        let instrument = Instrument { venue: Venue::Sim, symbol: Symbol::new("BTCUSDT").unwrap() };
+        let tiers = liqheat_feeds::tiers::TierBook::embedded().table(&instrument);
+        let interval = Interval::from_name("5m").unwrap();
+        let part = Arc::new(Part::new(instrument, interval, Some(UnixMs(7)), tiers, Params::default()));
+        let named = |name: &str, listed| {
+            Arc::new(ServedSymbol::new(name.to_owned(), listed, vec![Arc::clone(&part)], 0))
+        };
+        let producer = listing(vec![named("BTCUSDT", true), named("BTCUSDT@sim", false)]);
+        let edge = listing(Vec::new());
+        assert_eq!(edge.learn(&producer.ours()), Ok(vec!["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()]));
+        let settings = HubSettings { update_interval: Duration::from_secs(1) };
+        let body = edge.body(&Hub::new(["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()], settings));
+        assert_eq!((body.speed, body.simulated, body.symbols.len()), (120.0, true, 1));
+        let row = &body.symbols[0];
+        assert_eq!((row.venue.as_str(), row.interval.as_str(), row.first), ("sim", "5m", Some(7)));
+        assert_eq!((row.venues.as_slice(), row.leverages.len()), (&["sim"][..], 6));
+        assert_eq!((row.state, row.base_bin), (FeedState::WarmingUp, None));
+        assert!(edge.learn(b"nonsense").is_err());
+        assert_eq!(edge.learn(br#"{"speed":1,"symbols":[],"later":[]}"#), Ok(Vec::new()));
+    }
+}

@@ -1,0 +1,109 @@
+//! How far an instrument's data goes without a hole, for whoever fetches what came after.
+//!
+//! A process that was killed while the past was being fetched leaves new rows behind a hole. The newest row of all
+//! is then the wrong place to go on from: the hole would never be filled. What counts is the last row before the
+//! first hole. Only what can still be fetched is looked at, so that holes for good (an exchange that was down) are
+//! asked for again only while they are near.
+
+use liqheat_market::{Instrument, Interval, UnixMs};
+
+use crate::catalogue::Reach;
+use crate::error::Fault;
+use crate::owner::{Command, Database};
+use crate::rows::{of, read_first};
+
+/// What can be fetched, and so should have no hole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetchable {
+    /// Klines since then, of both kinds, and funding.
+    pub klines: UnixMs,
+    /// Samples of open interest since then.
+    pub open_interest: UnixMs,
+    /// So many of the newest trades, where ids are consecutive.
+    pub trades: Option<u64>,
+}
+
+/// How far an instrument's data goes without a hole.
+pub(crate) struct WholeReach {
+    pub(crate) instrument: Instrument,
+    pub(crate) interval: Interval,
+    pub(crate) fetchable: Fetchable,
+}
+
+impl Command for WholeReach {
+    type Answer = Reach;
+    const NAME: &'static str = "reach without holes";
+
+    fn run(self, database: &Database) -> Result<Reach, Fault> {
+        /// The history of open interest comes in steps of five minutes, stamped up to as much later.
+        const STOCK_STEP_MS: i64 = 10 * 60_000;
+        /// Funding is charged every eight hours at the seldomest, and a little late.
+        const FUNDING_STEP_MS: i64 = 8 * 3_600_000 + 30 * 60_000;
+        let Self { instrument, interval, fetchable } = self;
+        let key = of(&instrument);
+        let reach = |table: &str, column: &str, more: &str, since: UnixMs, step: i64| {
+            let rows = format!("{table} WHERE {key}{more}");
+            whole_until(database, &rows, column, since, step)
+        };
+        let kline = |kind: &str| {
+            let more = format!(" AND kind = '{kind}' AND interval_ms = {}", interval.ms());
+            reach("klines", "open_time", &more, fetchable.klines, interval.ms())
+        };
+        let newest = |table: &str| {
+            let sql = format!("SELECT max(time) FROM {table} WHERE {key}");
+            Ok::<_, Fault>(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
+        };
+        Ok(Reach {
+            kline: kline("last")?,
+            mark_kline: kline("mark")?,
+            trade: newest_whole_trade(database, &key, fetchable.trades)?,
+            mark_price: newest("mark_prices")?,
+            open_interest: reach("open_interest", "time", "", fetchable.open_interest, STOCK_STEP_MS)?,
+            funding: reach("funding", "time", "", fetchable.klines, FUNDING_STEP_MS)?,
+            liquidation: newest("liquidations")?,
+        })
+    }
+}
+
+/// The last row before the first two that are further apart than `step`; of rows since a moment, and the newest one
+/// before it.
+fn whole_until(
+    database: &Database,
+    rows: &str,
+    column: &str,
+    since: UnixMs,
+    step: i64,
+) -> Result<Option<UnixMs>, Fault> {
+    let since = since.0;
+    // A row for the moment before which nothing is asked for, or for the newest one older than that: from there to the
+    // first row is a step like any other.
+    let sql = format!(
+        "WITH older AS (SELECT max({column}) AS at FROM {rows} AND {column} < {since}),
+              known AS (
+                  SELECT {column} AS at FROM {rows} AND {column} >= {since}
+                  UNION ALL SELECT greatest(coalesce(at, {since} - {step}), {since} - {step}) FROM older
+              ),
+              steps AS (SELECT at, lead(at) OVER (ORDER BY at) AS next FROM known)
+         SELECT CASE WHEN at >= {since} THEN at ELSE (SELECT at FROM older) END
+         FROM steps WHERE next IS NULL OR next - at > {step} ORDER BY steps.at"
+    );
+    Ok(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
+}
+
+fn newest_whole_trade(
+    database: &Database,
+    key: &str,
+    newest: Option<u64>,
+) -> Result<Option<(i64, UnixMs)>, Fault> {
+    let sql = match newest {
+        None => format!("SELECT id, time FROM trades WHERE {key} ORDER BY id DESC"),
+        Some(newest) => format!(
+            "WITH known AS (
+                 SELECT id, time, lead(id) OVER (ORDER BY id) AS next FROM trades
+                 WHERE {key} AND id > (SELECT max(id) - {newest} FROM trades WHERE {key})
+             )
+             SELECT id, time FROM known WHERE next IS NULL OR next > id + 1 ORDER BY id"
+        ),
+    };
+    read_first(&database.connection, &sql, |row| Ok((row.whole(0)?, row.time(1)?)))
+}

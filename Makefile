@@ -10,7 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page clean
+.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page test-api test-deploy load-demo dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,22 @@ soak-page: page ## what the page holds after ten minutes of live updates (SECOND
 	@scripts/setup-browser.sh
 	$(CARGO) build --locked -q -p liqheat
 	cd web && LIQHEAT_BIN=$(abspath $(target))/debug/liqheat npm run --silent soak
+
+test-api: page ## made-up requests to every route (schemathesis): none may be answered by a 5xx
+	$(CARGO) build --locked -q -p liqheat
+	@scripts/test-api.sh $(abspath $(target))/debug/liqheat
+
+test-deploy: ## alert rules with their tests, the unit, the compositions
+	@scripts/test-deploy.sh
+
+load-demo: build ## k6 with up to 1000 viewers against the demo, three minutes
+	@scripts/load-demo.sh $(abspath $(target))/release/liqheat
+
+dist: build ## one archive that runs on a bare Debian
+	@scripts/dist.sh $(abspath $(target))/release/liqheat $(target)/dist
+
+test-dist: dist ## unpacks it and runs it where there is nothing else
+	@scripts/test-dist.sh "$$(ls -t $(target)/dist/*.tar.gz | head -1)"
 
 clean: ## remove what was built (not what was fetched)
 	$(CARGO) clean

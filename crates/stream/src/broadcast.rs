@@ -215,11 +215,18 @@ fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Ar
     if let Some((seq, changed)) = change
         && let Some(clients) = slot.followers().finished(seq, clients)
     {
-        report(slot, seq, clients, Instant::now().saturating_duration_since(changed));
+        report(sessions, slot, seq, clients, Instant::now().saturating_duration_since(changed));
     }
 }
 
-fn report(slot: &BoardSlot, seq: u64, clients: usize, took: Duration) {
+fn report(sessions: &Sessions, slot: &BoardSlot, seq: u64, clients: usize, took: Duration) {
     slot.metrics.broadcast.observe(took.as_secs_f64());
-    debug!(event = "ws_broadcast", symbol = slot.symbol(), seq, clients, took_us = took.as_micros() as u64);
+    debug!(
+        event = "ws_broadcast",
+        symbol = slot.symbol(),
+        seq,
+        clients,
+        took_us = took.as_micros() as u64,
+        active_connections = sessions.metrics().active_connections.load(std::sync::atomic::Ordering::Relaxed),
+    );
 }

@@ -247,7 +247,7 @@ impl Core {
         let served = |symbol: &&String| sessions.hub().slot(symbol).is_some();
         for symbol in subscribe.mismatch.keys().filter(served) {
             sessions.metrics().hash_mismatches.inc();
-            debug!(event = "ws_error", session = self.id, symbol, "client has another hash");
+            debug!(event = "ws_error", session = self.id, client_ip = %self.connection.client, symbol, "client has another hash");
         }
         for symbol in &subscribe.symbols {
             let Some(slot) = sessions.hub().slot(symbol) else {
@@ -296,13 +296,24 @@ impl Core {
             }
         }
         self.idle_since = None;
-        info!(event = "ws_subscribe", session = self.id, client_ip = %self.connection.client, symbol = slot.symbol());
+        info!(
+            event = "ws_subscribe",
+            session = self.id,
+            client_ip = %self.connection.client,
+            symbol = slot.symbol(),
+            active_connections = self.active_connections(),
+        );
         let before_first_state = slot.with_board(|_| ()).is_none();
         if before_first_state {
             // There is no state to answer with yet; say so instead of saying nothing.
             self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
         }
         Ok(())
+    }
+
+    /// Sockets open now, for the log.
+    fn active_connections(&self) -> u64 {
+        self.sessions.metrics().active_connections.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn position_of(&self, symbol: &str) -> Option<usize> {
@@ -317,7 +328,13 @@ impl Core {
             } else if let Some(index) = self.position_of(symbol) {
                 let subscription = self.subscriptions.remove(index);
                 leave(self.id, &subscription);
-                info!(event = "ws_unsubscribe", session = self.id, client_ip = %self.connection.client, symbol);
+                info!(
+                    event = "ws_unsubscribe",
+                    session = self.id,
+                    client_ip = %self.connection.client,
+                    symbol,
+                    active_connections = self.active_connections(),
+                );
             }
         }
         if self.subscriptions.is_empty() {
@@ -342,7 +359,14 @@ impl Core {
 
     fn refuse(&mut self, code: ErrorCode, message: &str) {
         self.sessions.metrics().refused(code);
-        debug!(event = "ws_error", session = self.id, client_ip = %self.connection.client, ?code, message);
+        debug!(
+            event = "ws_error",
+            session = self.id,
+            client_ip = %self.connection.client,
+            code = code.name(),
+            message,
+            active_connections = self.active_connections(),
+        );
         self.say(&ServerMessage::Error { code, message });
     }
 
@@ -516,11 +540,14 @@ impl Core {
             for subscription in &self.subscriptions {
                 subscription.slot().metrics.slow_consumers.inc();
             }
+            let symbols: Vec<&str> = self.subscriptions.iter().map(|one| one.slot().symbol()).collect();
             warn!(
                 event = "slow_consumer",
                 session = self.id,
                 client_ip = %self.connection.client,
-                blocked_ms = (now - blocked_since).as_millis() as u64
+                symbol = symbols.join(","),
+                blocked_ms = (now - blocked_since).as_millis() as u64,
+                active_connections = self.active_connections(),
             );
         }
         Ok(())

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::Price;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ErrorCode;
@@ -13,7 +14,7 @@ use crate::ErrorCode;
 pub const SYMBOLS_PER_MESSAGE_MAX: usize = 10;
 
 /// A position in the history of a symbol's state.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Position {
     /// One unbroken run of `seq`.
     pub epoch: String,

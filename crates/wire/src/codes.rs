@@ -1,9 +1,10 @@
 //! Codes of the protocol: a public contract, one row each in `docs/protocol.md`.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What went wrong with something the client said, or with the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     /// A symbol that is not served.
@@ -42,7 +43,7 @@ impl ErrorCode {
 }
 
 /// Something the client should know but need not act on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WarningCode {
     /// Updates were skipped because the client did not keep up.
@@ -52,7 +53,7 @@ pub enum WarningCode {
 }
 
 /// How the data behind a symbol stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FeedState {
     /// Following the market.

@@ -8,6 +8,7 @@
 //! A class has one plane for both sides. Longs lie below the price and shorts above, so the first two planes
 //! say whose a cell is; only in the cell where they meet it may be both's.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Decimal, FeedState};
@@ -18,7 +19,7 @@ const MAGIC: &[u8; 4] = b"LQG1";
 const STEPS: f64 = 254.0;
 
 /// What a grid shows; the same fields head the JSON form.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GridHeader {
     /// Of which symbol.
     pub symbol: String,
@@ -53,7 +54,7 @@ pub struct GridHeader {
 }
 
 /// The logarithmic scale shared by both planes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct GridScale {
     /// USD of byte 1.
     pub usd_min: f64,

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Decimal, FeedState, GridHeader, LevelMessage};
 
 /// The body of every refused request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ErrorBody {
     /// What was wrong and what would be right.
     pub detail: String,
 }
 
 /// `GET /prices/klines`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct KlinesBody {
     /// Of which symbol.
     pub symbol: String,
@@ -27,7 +28,7 @@ pub struct KlinesBody {
 }
 
 /// One candle.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CandleRow {
     /// Opening time, RFC 3339.
     pub timestamp: String,
@@ -44,7 +45,7 @@ pub struct CandleRow {
 }
 
 /// `GET /liquidations/heatmap-timeseries`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TimeseriesBody {
     /// One row an interval, oldest first.
     pub data: Vec<TimeseriesRow>,
@@ -53,7 +54,7 @@ pub struct TimeseriesBody {
 }
 
 /// The levels at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TimeseriesRow {
     /// RFC 3339.
     pub timestamp: String,
@@ -66,7 +67,7 @@ pub struct TimeseriesRow {
 }
 
 /// About a time series as a whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TimeseriesMeta {
     /// Of which symbol.
     pub symbol: String,
@@ -89,7 +90,7 @@ pub struct TimeseriesMeta {
 }
 
 /// Lowest and highest price; `null` when there is none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PriceRange {
     /// Lowest.
     pub min: Option<Decimal>,
@@ -98,7 +99,7 @@ pub struct PriceRange {
 }
 
 /// `GET /liquidations/levels`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LevelsBody {
     /// Of which symbol.
     pub symbol: String,
@@ -113,7 +114,7 @@ pub struct LevelsBody {
 }
 
 /// The mass of one leverage class in one bin.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LevelRow {
     /// Lower edge of the bin.
     pub price_level: Decimal,
@@ -126,7 +127,7 @@ pub struct LevelRow {
 }
 
 /// `GET /v1/symbols`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SymbolsBody {
     /// What is served.
     pub symbols: Vec<SymbolRow>,
@@ -137,7 +138,7 @@ pub struct SymbolsBody {
 }
 
 /// One symbol that is served.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SymbolRow {
     /// Its name.
     pub symbol: String,
@@ -164,7 +165,7 @@ pub struct SymbolRow {
 }
 
 /// `GET /v1/liquidations`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LiquidationsBody {
     /// Of which symbol.
     pub symbol: String,
@@ -173,7 +174,7 @@ pub struct LiquidationsBody {
 }
 
 /// One realised liquidation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LiquidationRow {
     /// RFC 3339.
     pub timestamp: String,
@@ -190,7 +191,7 @@ pub struct LiquidationRow {
 }
 
 /// `GET /v1/heatmap/history` as JSON.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct GridJson {
     /// The same header as the compact form.
     #[serde(flatten)]
@@ -202,7 +203,7 @@ pub struct GridJson {
 }
 
 /// `GET /ws/stats`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StatsBody {
     /// Sockets open now.
     pub active_connections: u64,
@@ -248,7 +249,7 @@ pub struct StatsBody {
 }
 
 /// What is followed live, and how it gets into the database.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LiveStats {
     /// One a venue.
     pub sources: Vec<SourceStats>,
@@ -259,7 +260,7 @@ pub struct LiveStats {
 }
 
 /// A venue.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SourceStats {
     /// Which one.
     pub venue: &'static str,
@@ -301,7 +302,7 @@ pub struct SourceStats {
 }
 
 /// One stream of one symbol.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct StreamStats {
     /// Which symbol.
     pub symbol: String,
@@ -316,7 +317,7 @@ pub struct StreamStats {
 }
 
 /// On the way into the database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WriterStats {
     /// Events that wait to be stored.
     pub waiting: u64,
@@ -329,7 +330,7 @@ pub struct WriterStats {
 }
 
 /// Where a board stands.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct BoardStats {
     /// One unbroken run of `seq`.
     pub epoch: String,
@@ -346,7 +347,7 @@ pub struct BoardStats {
 }
 
 /// `GET /health`, `/live`, `/ready`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct HealthBody {
     /// `ok` or `degraded`.
     pub status: &'static str,

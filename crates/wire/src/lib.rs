@@ -8,6 +8,7 @@ mod grid;
 mod hash;
 mod http;
 mod number;
+mod said;
 mod server;
 mod time;
 
@@ -27,5 +28,6 @@ pub use http::{
     TimeseriesBody, TimeseriesMeta, TimeseriesRow, WriterStats,
 };
 pub use number::Decimal;
+pub use said::{ClientMessage, ModeWord};
 pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData};
 pub use time::{TimeError, format_time, parse_time};

@@ -1,6 +1,9 @@
 //! Numbers as people expect to see them in JSON: 98000, not 98000.0, and 0.1, not 0.1000000001.
 
+use std::borrow::Cow;
+
 use liqheat_market::{Price, UNIT_SCALE};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 /// A decimal in fixed units that is written as the shortest exact JSON number.
@@ -34,6 +37,20 @@ impl Serialize for Decimal {
         } else {
             serializer.serialize_f64(self.0 as f64 / UNIT_SCALE as f64)
         }
+    }
+}
+
+impl JsonSchema for Decimal {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Decimal".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number" })
     }
 }
 

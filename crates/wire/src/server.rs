@@ -1,11 +1,12 @@
 //! What the server says over the socket.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{Decimal, ErrorCode, FeedState, WarningCode};
 
 /// One level of a state on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct LevelMessage {
     /// Lower edge of the bin.
     pub price: Decimal,
@@ -16,7 +17,7 @@ pub struct LevelMessage {
 }
 
 /// The body of a snapshot (all levels with mass) or a delta (changed levels; 0/0 = gone).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StateData {
     /// Ascending in price.
     pub levels: Vec<LevelMessage>,
@@ -29,7 +30,7 @@ pub struct StateData {
 }
 
 /// How one venue behind a symbol stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SourceMessage<'a> {
     /// Which venue.
     pub venue: &'a str,
@@ -41,7 +42,7 @@ pub struct SourceMessage<'a> {
 }
 
 /// A message of the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {
     /// A whole state.

@@ -4,10 +4,13 @@
 
 mod access;
 mod agreed;
+mod contract;
+mod deploy;
 mod fanout;
 mod http;
 mod ingest;
 mod live;
+mod logs;
 mod market;
 mod process;
 mod replay;

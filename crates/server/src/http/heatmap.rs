@@ -21,7 +21,7 @@ use crate::bars::BarReader;
 use crate::engine::{ledger_before, whole_usd};
 use crate::symbol::{Part, ServedSymbol};
 
-const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
+pub(super) const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
 /// Rows in one answer.
 const ROWS_MAX: i64 = 2_000;
 /// Levels in one answer: about 60 MB before compression.

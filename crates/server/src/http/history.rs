@@ -20,7 +20,7 @@ use crate::http::symbols::leverage_of;
 use crate::packed;
 use crate::symbol::{ServedSymbol, SymbolView};
 
-const COLUMNS_MAX: usize = 4_000;
+pub(super) const COLUMNS_MAX: usize = 4_000;
 
 pub(super) async fn history(
     State(app): State<Arc<App>>,

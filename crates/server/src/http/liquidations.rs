@@ -14,8 +14,8 @@ use super::symbol_of;
 use crate::app::App;
 
 const DAY_MS: i64 = 86_400_000;
-const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-const LIMIT_MAX: usize = 10_000;
+pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+pub(super) const LIMIT_MAX: usize = 10_000;
 
 pub(super) async fn liquidations(
     State(app): State<Arc<App>>,

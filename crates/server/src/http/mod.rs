@@ -14,6 +14,7 @@ mod page;
 mod poll;
 mod prices;
 mod query;
+mod reference;
 mod refusal;
 mod stats;
 pub(crate) mod symbols;
@@ -52,6 +53,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     let compressed = data
         .route("/ws/stats", get(stats::stats))
         .route("/metrics", get(metrics::metrics))
+        .route("/docs", get(reference::page))
+        .route("/openapi.json", get(reference::openapi))
+        .route("/asyncapi.json", get(reference::asyncapi))
         .route("/health", get(health::health))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))

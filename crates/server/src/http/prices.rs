@@ -18,8 +18,8 @@ use super::symbol_of;
 use crate::app::App;
 use crate::symbol::{Part, ServedSymbol};
 
-const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(500).unwrap();
-const LIMIT_MAX: usize = 5_000;
+pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(500).unwrap();
+pub(super) const LIMIT_MAX: usize = 5_000;
 
 pub(super) async fn klines(State(app): State<Arc<App>>, query: Query) -> Result<Json<KlinesBody>, Refusal> {
     let symbol = symbol_of(&app, &query)?;

@@ -1,0 +1,173 @@
+//! The published descriptions of the interface against the real program: what it says fits them, to the last field.
+
+use std::collections::BTreeSet;
+
+use jsonschema::Validator;
+use liqheat_testkit::{Running, Viewer};
+use serde_json::{Value, json};
+
+use crate::support::{loaded, server};
+
+/// Checks one value by a schema of a document; a field that is not described is a fault, too.
+struct Contract {
+    document: Value,
+}
+
+impl Contract {
+    fn of(server: &Running, path: &str) -> Self {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{path}");
+        let mut document = answer.json();
+        close(&mut document);
+        Self { document }
+    }
+
+    fn validator(&self, pointer: &str) -> Validator {
+        assert!(self.document.pointer(pointer).is_some(), "nothing is described at {pointer}");
+        let mut root = json!({ "$ref": format!("#{pointer}") });
+        for (key, value) in self.document.as_object().unwrap() {
+            root[key] = value.clone();
+        }
+        jsonschema::draft202012::new(&root).unwrap()
+    }
+
+    #[track_caller]
+    fn check(&self, pointer: &str, value: &Value) {
+        let validator = self.validator(pointer);
+        let faults: Vec<String> =
+            validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+        assert!(faults.is_empty(), "{value:#} does not fit {pointer}: {faults:#?}");
+    }
+}
+
+/// Clients must take unknown fields, so the schemas allow them; here they are what was forgotten.
+fn close(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if fields.get("properties").is_some_and(Value::is_object) && fields.contains_key("type") {
+                fields.entry("additionalProperties").or_insert(Value::Bool(false));
+            }
+            fields.values_mut().for_each(close);
+        }
+        Value::Array(items) => items.iter_mut().for_each(close),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_socket_says_is_described() {
+    let (_folder, db) = loaded(2);
+    let server =
+        server("serve --ws-status-interval 0.3 --ws-max-messages-per-second 3 --ws-drain-window 0.1 --db")
+            .arg(db)
+            .serve();
+    let contract = Contract::of(&server, "/asyncapi.json");
+    let mut heard = BTreeSet::new();
+    let mut listen = |viewer: &mut Viewer, wanted: &str| {
+        viewer.hear_until(|message| {
+            let kind = message["type"].as_str().unwrap();
+            contract.check(&format!("/components/messages/{kind}/payload"), message);
+            heard.insert(kind.to_owned());
+            kind == wanted
+        })
+    };
+    let mut viewer = server.viewer();
+    viewer.subscribe("BTCUSDT");
+    let snapshot = listen(&mut viewer, "snapshot");
+    // A position of another run is no use; one that is the newest is answered by a status.
+    let position = json!({ "BTCUSDT": { "epoch": snapshot["epoch"], "seq": snapshot["seq"] } });
+    let subscribe =
+        json!({ "action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta", "resume": position });
+    contract.check("/components/messages/subscribe/payload", &subscribe);
+    viewer.say(&subscribe);
+    listen(&mut viewer, "status");
+    viewer.say(&json!({ "action": "ping" }));
+    listen(&mut viewer, "pong");
+    viewer.say(&json!({ "action": "dance" }));
+    listen(&mut viewer, "error");
+    drop(viewer);
+    let mut last = server.viewer();
+    last.subscribe("BTCUSDT");
+    listen(&mut last, "snapshot");
+    server.signal("TERM");
+    listen(&mut last, "goaway");
+    assert!(
+        ["snapshot", "status", "pong", "error", "goaway"].iter().all(|kind| heard.contains(*kind)),
+        "{heard:?}"
+    );
+    assert_eq!(server.wait().code, Some(0));
+}
+
+#[test]
+fn differences_are_described() {
+    let server = server("demo --seed 7 --days 1 --speed 600 --ws-update-interval 0.2").serve();
+    let contract = Contract::of(&server, "/asyncapi.json");
+    let mut viewer = server.viewer();
+    viewer.say(
+        &json!({ "action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta", "update_interval": 0.25 }),
+    );
+    for _ in 0..5 {
+        let delta = viewer.hear_until(|message| message["type"] == "delta");
+        contract.check("/components/messages/delta/payload", &delta);
+    }
+}
+
+#[test]
+fn what_http_answers_is_described() {
+    let (_folder, db) = loaded(2);
+    let server = server("serve --db").arg(db).serve();
+    let contract = Contract::of(&server, "/openapi.json");
+    let symbols = server.get("/v1/symbols").json();
+    let last = symbols["symbols"][0]["last"].as_i64().unwrap();
+    let span = format!("symbol=BTCUSDT&start_time={}&end_time={last}", last - 4 * 3_600_000);
+    let body = |path: &str, status: u16| {
+        let path = path.replace('~', "~0").replace('/', "~1");
+        format!("/paths/{path}/get/responses/{status}/content/application~1json/schema")
+    };
+    let mut asked = BTreeSet::new();
+    for (path, query) in [
+        ("/v1/symbols", ""),
+        ("/v1/heatmap", "symbol=BTCUSDT"),
+        ("/v1/heatmap/history", "symbol=BTCUSDT&range=12h&columns=20"),
+        ("/v1/liquidations", "symbol=BTCUSDT"),
+        ("/prices/klines", "symbol=BTCUSDT&limit=5"),
+        ("/liquidations/levels", "symbol=BTCUSDT"),
+        ("/liquidations/heatmap-timeseries", span.as_str()),
+        ("/ws/stats", ""),
+        ("/live", ""),
+        ("/ready", ""),
+        ("/health", ""),
+    ] {
+        let answer = server.get(&format!("{path}?{query}"));
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        contract.check(&body(path, 200), &answer.json());
+        asked.insert(path);
+    }
+    for (path, status) in [("/prices/klines", 422), ("/prices/klines?symbol=NONE", 400), ("/ws/heatmap", 400)]
+    {
+        let answer = server.get(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        contract.check(&body(path.split('?').next().unwrap(), status), &answer.json());
+    }
+    // Whatever answers with JSON of ours was asked.
+    let described = contract.document["paths"].as_object().unwrap().iter();
+    let with_json: BTreeSet<&str> = described
+        .filter(|(_, path)| path["get"]["responses"]["200"]["content"]["application/json"].is_object())
+        .map(|(path, _)| path.as_str())
+        .filter(|path| !path.ends_with("api.json"))
+        .collect();
+    assert_eq!(asked, with_json);
+    let page = server.get("/docs");
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+}
+
+#[test]
+fn a_contract_that_is_broken_is_noticed() {
+    let server = server("demo --seed 7 --days 1").serve();
+    let contract = Contract::of(&server, "/asyncapi.json");
+    let fits = |value: Value| contract.validator("/components/messages/pong/payload").is_valid(&value);
+    assert!(fits(json!({ "type": "pong", "timestamp": "2025-12-28T14:30:00Z" })));
+    assert!(!fits(json!({ "type": "pong" })));
+    assert!(!fits(json!({ "type": "pong", "timestamp": "2025-12-28T14:30:00Z", "sent": 1 })));
+    assert!(!fits(json!({ "type": "snapshot", "timestamp": "2025-12-28T14:30:00Z" })));
+}

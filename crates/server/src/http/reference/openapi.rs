@@ -1,0 +1,64 @@
+//! The HTTP side as OpenAPI 3.1, whose schemas are plain JSON Schema.
+
+use serde_json::{Map, Value, json};
+
+use super::routes::{Answer, Parameter, Route, routes};
+use super::{bearer, generator};
+
+pub(super) fn document() -> Value {
+    let mut generator = generator();
+    let paths: Map<String, Value> = routes(&mut generator)
+        .into_iter()
+        .map(|route| (route.path.to_owned(), json!({ "get": operation(&route) })))
+        .collect();
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "liqheat",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "A real-time liquidation heatmap. The socket is described by /asyncapi.json.",
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" }
+        },
+        "paths": paths,
+        "components": { "schemas": generator.take_definitions(true), "securitySchemes": { "bearer": bearer() } }
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let name: Vec<&str> = route.path.split(['/', '-', '.']).filter(|part| !part.is_empty()).collect();
+    let name = if name.is_empty() { "page".to_owned() } else { name.join("_") };
+    let answers: Map<String, Value> =
+        route.answers.iter().map(|answer| (answer.status.to_string(), response(answer))).collect();
+    let mut operation = json!({
+        "operationId": name,
+        "tags": [route.tag],
+        "summary": route.summary,
+        "parameters": route.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "responses": answers,
+    });
+    if route.guarded {
+        // Either will do: most servers ask for no token.
+        operation["security"] = json!([{}, { "bearer": [] }]);
+    }
+    operation
+}
+
+fn parameter(parameter: &Parameter) -> Value {
+    json!({
+        "name": parameter.name, "in": "query", "required": parameter.required,
+        "description": parameter.about, "schema": parameter.schema
+    })
+}
+
+fn response(answer: &Answer) -> Value {
+    let mut response = json!({ "description": answer.about });
+    if !answer.bodies.is_empty() {
+        let content: Map<String, Value> = answer
+            .bodies
+            .iter()
+            .map(|(kind, schema)| ((*kind).to_owned(), json!({ "schema": schema })))
+            .collect();
+        response["content"] = Value::Object(content);
+    }
+    response
+}

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Asks a server of its own everything that /openapi.json allows and much that it does not, with schemathesis: no answer may
+# be a 5xx. About a minute; made-up requests only, to the loopback address, from a fixed seed.
+#
+#   scripts/test-api.sh PROGRAM
+set -eu
+
+program=$1
+root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+work=$(mktemp -d)
+server=
+stop() {
+    if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
+    rm -rf "$work"
+}
+trap stop EXIT
+trap 'exit 1' HUP INT TERM
+
+tool=$(command -v schemathesis || true)
+if [ -z "$tool" ]; then
+    tool=$root/.tools/schemathesis/bin/schemathesis
+    if [ ! -x "$tool" ]; then
+        command -v python3 >/dev/null 2>&1 || {
+            echo "test-api: no schemathesis and no Python on this machine; skipped (pip install schemathesis)" >&2
+            exit 0
+        }
+        echo "test-api: installing schemathesis into .tools" >&2
+        python3 -m venv "$root/.tools/schemathesis"
+        "$root/.tools/schemathesis/bin/pip" -q install 'schemathesis>=4,<5'
+    fi
+fi
+
+"$program" demo --days 1 --listen 127.0.0.1:0 --log error >"$work/out" 2>"$work/log" &
+server=$!
+tries=0
+until address=$(sed -n 's/^liqheat: \(http[^ ]*\)\/$/\1/p' "$work/out") && [ -n "$address" ] &&
+    curl -sf "$address/v1/heatmap?symbol=BTCUSDT" >/dev/null; do
+    kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] || { echo "test-api: the server does not answer" >&2; exit 1; }
+    sleep 0.2
+done
+# Most made-up symbols are unknown; half of the requests are to get further than that.
+cat >"$work/schemathesis.toml" <<'TOML'
+[[operations]]
+include-path-regex = ".*"
+parameters = { "query.symbol" = ["BTCUSDT", "BTCUSDT@sim", "NONE"] }
+TOML
+cd "$work"
+"$tool" --config-file "$work/schemathesis.toml" run "$address/openapi.json" \
+    --checks not_a_server_error,content_type_conformance,response_schema_conformance \
+    --max-examples "${EXAMPLES:-25}" --seed 1 --request-timeout 10 --phases examples,coverage,fuzzing
+curl -sf "$address/ready" >/dev/null || { echo "test-api: the server is not ready any more" >&2; exit 1; }

@@ -78,14 +78,14 @@ fn whole_until(
     // A row for the moment before which nothing is asked for, or for the newest one older than that: from there to the
     // first row is a step like any other.
     let sql = format!(
-        "WITH older AS (SELECT max({column}) AS at FROM {rows} AND {column} < {since}),
+        "WITH older AS (SELECT max({column}) AS moment FROM {rows} AND {column} < {since}),
               known AS (
-                  SELECT {column} AS at FROM {rows} AND {column} >= {since}
-                  UNION ALL SELECT greatest(coalesce(at, {since} - {step}), {since} - {step}) FROM older
+                  SELECT {column} AS moment FROM {rows} AND {column} >= {since}
+                  UNION ALL SELECT greatest(coalesce(moment, {since} - {step}), {since} - {step}) FROM older
               ),
-              steps AS (SELECT at, lead(at) OVER (ORDER BY at) AS next FROM known)
-         SELECT CASE WHEN at >= {since} THEN at ELSE (SELECT at FROM older) END
-         FROM steps WHERE next IS NULL OR next - at > {step} ORDER BY steps.at"
+              steps AS (SELECT moment, lead(moment) OVER (ORDER BY moment) AS next FROM known)
+         SELECT CASE WHEN moment >= {since} THEN moment ELSE (SELECT moment FROM older) END
+         FROM steps WHERE next IS NULL OR next - moment > {step} ORDER BY steps.moment"
     );
     Ok(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
 }

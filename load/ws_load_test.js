@@ -24,6 +24,8 @@ const BASE = URL.replace(/^ws/, 'http').replace(/\/ws\/heatmap.*$/, '');
 const UPDATE_INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 5);
 const STAY_MS = { least: 15000, most: 25000 };
 const PING_EVERY_MS = 5000;
+// Every level of every state would keep k6 busier than the server: after a viewer's first state, of one in so many.
+const LEVELS_OF_ONE_IN = 10;
 // A stamp further away than this is not of this clock.
 const SAME_CLOCK_MS = 60000;
 
@@ -103,10 +105,13 @@ function checkSnapshot(message, symbol, newest) {
     'snapshot: epoch, seq and hash': () =>
       typeof message.epoch === 'string' && isCount(message.seq) && /^[0-9a-f]{16}$/.test(message.hash),
     'snapshot: newer than the one before': () => newest === undefined || message.seq > newest,
-    'snapshot: levels ascend and have mass': () => Array.isArray(data.levels) && levelsAreRight(data.levels),
+    'snapshot: levels are there': () => Array.isArray(data.levels) && data.levels.length > 0,
     'snapshot: price and counters': () =>
       isPrice(data.current_price) && isCount(data.positions_created) && isCount(data.positions_consumed),
   });
+  if (newest === undefined || message.seq % LEVELS_OF_ONE_IN === 0) {
+    check(data.levels, { 'snapshot: levels ascend and have mass': (levels) => levelsAreRight(levels) });
+  }
 }
 
 export default function viewers({ symbols }) {
@@ -183,7 +188,10 @@ export function teardown() {
   const total = buckets.get('+Inf') || 0;
   const within = [...buckets].find(([, count]) => total > 0 && count >= 0.95 * total);
   const of = (name) => (answer.body.match(new RegExp(`^${name} (\\S+)`, 'm')) || [])[1];
-  console.log(`server: 95 % of ${total} states were written within ${within && within[0]} s of the change`);
+  // States for viewers with an interval of their own are written when it ends, not when the market changes.
+  if (total > 0) {
+    console.log(`server: 95 % of ${total} states were written within ${within[0]} s of the change`);
+  }
   console.log(`server: states skipped for clients that could not take them: ${of('ws_updates_skipped_total')}`);
   console.log(`server: resident memory ${of('process_resident_memory_bytes')} bytes`);
 }

@@ -43,12 +43,18 @@ for library in $needed; do
     esac
 done
 
-if unshare --mount true 2>/dev/null && chroot "$work/root" /opt/liqheat/liqheat --version >"$work/log" 2>&1; then
-    how="a root of $(find "$work/root" -type f | wc -l) files"
-    run() { env -i chroot "$work/root" /opt/liqheat/liqheat "$@"; }
+# /proc is mounted for it alone: the loader finds out there where the program lies.
+in_bare_root() {
+    # shellcheck disable=SC2016
+    exec unshare --mount sh -c 'mount --make-rprivate / && mount -t proc proc "$0/proc" && exec env -i "$(command -v chroot)" "$0" /opt/liqheat/liqheat "$@"' \
+        "$work/root" "$@"
+}
+if (in_bare_root --version) >"$work/log" 2>&1; then
+    how="a root of its own with $(find "$work/root/lib"* -type f | wc -l) system libraries"
+    run() { in_bare_root "$@"; }
 else
     how="an empty environment"
-    run() { (cd / && env -i "$home/liqheat" "$@"); }
+    run() { cd / && exec env -i "$home/liqheat" "$@"; }
 fi
 run demo --days 1 --listen 127.0.0.1:0 >"$work/out" 2>"$work/log" &
 server=$!

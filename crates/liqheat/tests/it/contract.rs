@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use liqheat_testkit::{Running, Viewer};
 use serde_json::{Value, json};
 
-use crate::support::{loaded, server};
+use crate::support::{loaded, server, state};
 
 /// Checks one value by a schema of a document; a field that is not described is a fault, too.
 struct Contract {
@@ -117,9 +117,8 @@ fn what_http_answers_is_described() {
     let (_folder, db) = loaded(2);
     let server = server("serve --db").arg(db).serve();
     let contract = Contract::of(&server, "/openapi.json");
-    liqheat_testkit::until("a first state", || {
-        (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(())
-    });
+    // There is something to answer with.
+    state(&server);
     let symbols = server.get("/v1/symbols").json();
     let last = symbols["symbols"][0]["last"].as_i64().unwrap();
     let span = format!("symbol=BTCUSDT&start_time={}&end_time={last}", last - 4 * 3_600_000);

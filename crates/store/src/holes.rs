@@ -75,17 +75,20 @@ fn whole_until(
     step: i64,
 ) -> Result<Option<UnixMs>, Fault> {
     let since = since.0;
-    // A row for the moment before which nothing is asked for, or for the newest one older than that: from there to the
-    // first row is a step like any other.
+    // Something stands for what is older: the newest of it if it is near, else the moment itself, as if something were
+    // there. From it to the first row is a step like any other.
     let sql = format!(
-        "WITH older AS (SELECT max({column}) AS moment FROM {rows} AND {column} < {since}),
+        "WITH older AS (SELECT max({column}) AS newest FROM {rows} AND {column} < {since}),
               known AS (
-                  SELECT {column} AS moment FROM {rows} AND {column} >= {since}
-                  UNION ALL SELECT greatest(coalesce(moment, {since} - {step}), {since} - {step}) FROM older
+                  SELECT {column} AS moment, true AS is_row FROM {rows} AND {column} >= {since}
+                  UNION ALL
+                  SELECT CASE WHEN newest >= {since} - {step} THEN newest ELSE {since} END, false FROM older
               ),
-              steps AS (SELECT moment, lead(moment) OVER (ORDER BY moment) AS next FROM known)
-         SELECT CASE WHEN moment >= {since} THEN moment ELSE (SELECT moment FROM older) END
-         FROM steps WHERE next IS NULL OR next - moment > {step} ORDER BY steps.moment"
+              steps AS (
+                  SELECT moment, is_row, lead(moment) OVER (ORDER BY moment, is_row) AS next FROM known
+              )
+         SELECT CASE WHEN is_row THEN moment ELSE (SELECT newest FROM older) END
+         FROM steps WHERE next IS NULL OR next - moment > {step} ORDER BY moment, is_row"
     );
     Ok(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
 }

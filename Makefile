@@ -37,7 +37,7 @@ test-rust: page ## of the server: units, properties, real database, real sockets
 
 test-cluster: page ## of several servers: real Redis, real nginx, and what happens when one of them dies
 	@scripts/setup-services.sh
-	$(CARGO) test -p liqheat --test cluster --locked -- --test-threads=2
+	$(CARGO) test --workspace --test cluster --locked -- --test-threads=2
 
 test-web: page ## of the client library and the page's code
 	cd web && npm test

@@ -65,15 +65,13 @@ impl Hub {
         slots.into_iter()
     }
 
-    /// An empty board for one more symbol; `None` when it has one. See [`crate::Sessions::add_board`].
-    pub(crate) fn add(&self, symbol: &str) -> Option<Arc<BoardSlot>> {
+    /// An empty board for one more symbol; nothing happens when it has one. See [`crate::Sessions::add_board`].
+    pub(crate) fn add(&self, symbol: &str) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
-        if slots.contains_key(symbol) {
-            return None;
+        if !slots.contains_key(symbol) {
+            let slot = BoardSlot::new(symbol.to_owned(), &self.metrics, &self.bells);
+            slots.insert(symbol.to_owned(), Arc::new(slot));
         }
-        let slot = Arc::new(BoardSlot::new(symbol.to_owned(), &self.metrics, &self.bells));
-        slots.insert(symbol.to_owned(), Arc::clone(&slot));
-        Some(slot)
     }
 
     pub(crate) const fn bells(&self) -> &Arc<Bells> {

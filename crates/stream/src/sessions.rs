@@ -38,8 +38,8 @@ impl Sessions {
     }
 
     /// Serves one more symbol from now on, with an empty board; nothing happens when it is served already.
-    pub fn add_board(self: &Arc<Self>, symbol: &str) {
-        let _ = self.hub.add(symbol);
+    pub fn add_board(&self, symbol: &str) {
+        self.hub.add(symbol);
     }
 
     /// The boards that are served.

@@ -10,7 +10,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page test-api test-deploy load-demo dist test-dist clean
+.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,9 @@ test-deploy: ## alert rules with their tests, the unit, the compositions
 
 load-demo: build ## k6 with up to 1000 viewers against the demo, three minutes
 	@scripts/load-demo.sh $(abspath $(target))/release/liqheat
+
+load-cluster: build ## 4000 clients through nginx on two servers with Redis, which are restarted meanwhile
+	@scripts/load-cluster.sh $(abspath $(target))/release/liqheat
 
 dist: build ## one archive that runs on a bare Debian
 	@scripts/dist.sh $(abspath $(target))/release/liqheat $(target)/dist

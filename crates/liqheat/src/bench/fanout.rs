@@ -140,7 +140,14 @@ impl Peer {
             _ => Expects::States { symbols: (0..arguments.symbols).map(Market::symbol).collect(), mode },
         };
         let addresses = vec![address];
-        Ask { addresses, path, protocol: row.protocol(), deflate: row.is_deflated(), expects }
+        Ask {
+            addresses,
+            path,
+            protocol: row.protocol(),
+            deflate: row.is_deflated(),
+            forwarded: false,
+            expects,
+        }
     }
 }
 

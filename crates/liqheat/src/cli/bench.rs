@@ -51,6 +51,9 @@ pub(crate) struct FanoutArgs {
     /// Of deploy: servers that run already, or a proxy before them, instead of two of its own. Loopback addresses only.
     #[arg(long, env = "LIQHEAT_BENCH_CONNECT", value_delimiter = ',', value_parser = loopback, value_name = "ADDRESSES")]
     pub(crate) connect: Vec<SocketAddr>,
+    /// Of deploy: each client sends an X-Forwarded-For of its own, for a proxy that believes it and places clients by it.
+    #[arg(long, env = "LIQHEAT_BENCH_FORWARDED", requires = "connect")]
+    pub(crate) forwarded: bool,
     /// Of deploy: the symbol to follow there.
     #[arg(long, env = "LIQHEAT_BENCH_SYMBOL", default_value = "BTCUSDT", value_name = "SYMBOL")]
     pub(crate) symbol: String,

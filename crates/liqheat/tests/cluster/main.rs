@@ -21,5 +21,6 @@ mod cluster {
     mod nginx;
     mod outage;
     mod secure;
+    mod sentinel;
     mod support;
 }

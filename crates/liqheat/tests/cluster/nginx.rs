@@ -138,6 +138,7 @@ http {{
     set_real_ip_from 127.0.0.0/8;
     real_ip_header X-Forwarded-For;
     add_header X-Stage {stage} always;
+    add_header X-Served-By $upstream_addr always;
     include {};
 }}
 ",
@@ -240,6 +241,48 @@ fn a_canary_gets_its_share() {
     // And back.
     nginx.reload(addresses, ["weight=1", "down"]);
     assert_eq!(share(&nginx), 0.0);
+}
+
+/// As `scripts/load-cluster.sh` does it with thousands.
+#[test]
+fn both_servers_are_restarted_under_load_and_nobody_loses_anything() {
+    const CLIENTS: usize = 60;
+    let redis = Redis::start();
+    let producer = maker(&redis.url()).serve();
+    leads(&producer);
+    let mut servers = [edge(&redis.url()).serve(), edge(&redis.url()).serve()];
+    servers.iter().for_each(has_state);
+    let addresses = [servers[0].address(), servers[1].address()];
+    let nginx = Nginx::before(addresses, ["weight=1", "weight=1"], producer.address());
+    let load = Program::at(env!("CARGO_BIN_EXE_liqheat"))
+        .args(&format!(
+            "bench deploy --connect {} --forwarded --clients {CLIENTS} --seconds 120",
+            nginx.address
+        ))
+        .start();
+    load.wait_for_output("all clients have a state");
+    for (number, address) in addresses.into_iter().enumerate() {
+        until("all are here", || {
+            (servers.each_ref().map(connections).iter().sum::<usize>() == CLIENTS).then_some(())
+        });
+        let [first, second] = servers;
+        let (stopped, other) = if number == 0 { (first, second) } else { (second, first) };
+        assert_eq!(stopped.terminate().code, Some(0));
+        until("all are at the other one", || (connections(&other) == CLIENTS).then_some(()));
+        let again = format!("serve --role edge --listen {address}");
+        let again = node(&again, &redis.url()).serve();
+        has_state(&again);
+        servers = if number == 0 { [again, other] } else { [other, again] };
+    }
+    load.signal("INT");
+    let done = load.wait();
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    assert!(done.out.contains("connections lost without a goodbye: 0; wrong states: 0"), "{}", done.out);
+    for address in addresses {
+        let line = done.out.lines().rev().find(|line| line.contains(&address.to_string()));
+        let line = line.unwrap_or_else(|| panic!("{address} is not named: {}", done.out));
+        assert!(line.contains("handshakes so far") && !line.contains(" 0 states"), "{line}");
+    }
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Redis dies, stands still, forgets everything, or throws a reader out.
 
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use liqheat_testkit::{PATIENCE, Running, Told, until};
 
 use super::support::{
     Redis, SYMBOL, Watcher, agree, board, edge, free_port, goes_on, has_state, leads, local, maker, metric,
-    ready, standing, three,
+    pass, ready, standing, three,
 };
 
 #[track_caller]
@@ -193,18 +192,6 @@ impl Proxy {
         });
         Self { address, deaf }
     }
-}
-
-fn pass(mut from: TcpStream, mut to: TcpStream, mut passes: impl FnMut(&[u8]) -> bool + Send + 'static) {
-    std::thread::spawn(move || {
-        let mut bytes = [0; 65_536];
-        while let Ok(length) = from.read(&mut bytes) {
-            if length == 0 || passes(&bytes[..length]) && to.write_all(&bytes[..length]).is_err() {
-                break;
-            }
-        }
-        let _ = to.shutdown(Shutdown::Both);
-    });
 }
 
 #[test]

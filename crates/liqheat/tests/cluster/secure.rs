@@ -4,7 +4,9 @@ use std::process::{Command, Stdio};
 
 use liqheat_testkit::{Folder, Program, Running, until};
 
-use super::support::{Redis, agree, edge, free_port, has_state, leads, maker, node, ready, service};
+use super::support::{
+    Redis, agree, edge, free_port, goes_on, has_state, leads, maker, metric, node, ready, service,
+};
 
 const PASSWORD: &str = "s3cret-of-redis";
 
@@ -50,6 +52,29 @@ fn a_password_is_used_and_never_shown() {
         assert!(!text.contains(PASSWORD), "{text}");
     }
     [producer, server].into_iter().for_each(keeps_the_secret);
+}
+
+/// The rights that the guide names are enough, for all that servers do: to make, to follow, to take over.
+#[test]
+fn a_user_with_the_rights_of_the_guide_is_enough() {
+    let guide = include_str!("../../../../docs/multi_server_deployment.md");
+    let (_, rights) = guide.split_once("ACL SETUSER liqheat ").unwrap();
+    let rights = rights.lines().next().unwrap().replace("PASSWORD", PASSWORD);
+    let redis = Redis::start();
+    let mut words = vec!["acl", "setuser", "liqheat"];
+    words.extend(rights.split_whitespace());
+    assert_eq!(redis.command(&words), "OK");
+    assert_eq!(redis.command(&["acl", "setuser", "default", "off"]), "OK");
+    let url = format!("redis://liqheat:{PASSWORD}@127.0.0.1:{}", redis.port);
+    let first = maker(&url).serve();
+    leads(&first);
+    let (second, server) = (maker(&url).serve(), edge(&url).serve());
+    agree(&[&first, &second, &server]);
+    first.terminate();
+    leads(&second);
+    goes_on(&server, &agree(&[&second, &server]));
+    assert_eq!(metric(&second, "liqheat_redis_faults_total"), 0.0);
+    [second, server].into_iter().for_each(keeps_the_secret);
 }
 
 /// An authority of the test's own, and what it signed for Redis and for its clients.
@@ -170,4 +195,35 @@ fn a_cluster_node_serves_when_the_prefix_is_in_braces() {
     leads(&producer);
     let server = group("serve --role edge").serve();
     agree(&[&producer, &server]);
+}
+
+/// Three nodes with a third of the slots each: `REDIS_URL` names the one that has the slot of the prefix, and another one
+/// says which that is.
+#[test]
+fn a_cluster_of_three_serves_at_the_node_of_the_slot() {
+    let nodes = [(); 3].map(|()| Redis::start_with("--cluster-enabled yes --cluster-config-file nodes.conf"));
+    let addresses = nodes.each_ref().map(|node| format!("127.0.0.1:{}", node.port));
+    let mut create = vec!["--cluster", "create"];
+    create.extend(addresses.iter().map(String::as_str));
+    create.push("--cluster-yes");
+    let created = nodes[0].command(&create);
+    assert!(created.contains("All 16384 slots covered"), "{created}");
+    until("the cluster is up", || {
+        let is_up = |node: &Redis| node.command(&["cluster", "info"]).contains("cluster_state:ok");
+        nodes.iter().all(is_up).then_some(())
+    });
+    let owner = nodes.iter().find(|node| node.command(&["get", "{heatmap}:lease"]).is_empty()).unwrap();
+    let stranger = nodes.iter().find(|node| node.port != owner.port).unwrap();
+    let group =
+        |arguments: &str, node_url: &str| node(arguments, node_url).env("REDIS_CHANNEL_PREFIX", "{heatmap}");
+    let producer = group("demo --days 1 --speed 600", &owner.url()).serve();
+    leads(&producer);
+    let server = group("serve --role edge", &owner.url()).serve();
+    agree(&[&producer, &server]);
+
+    let lost = group("serve --role edge", &stranger.url()).serve();
+    until("it says where to go", || {
+        let (status, reason) = ready(&lost);
+        (status == 503 && reason.contains(&owner.port.to_string())).then_some(())
+    });
 }

@@ -1,6 +1,7 @@
 //! A Redis of the test's own, servers around it, and clients that watch all the while.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -85,10 +86,16 @@ impl Redis {
     /// One command, as `redis-cli` has it.
     #[track_caller]
     pub(crate) fn command(&self, words: &[&str]) -> String {
-        let mut client = Command::new(service("redis-cli"));
-        client.args(["-p", &self.port.to_string()]).args(words).stdin(Stdio::null());
-        String::from_utf8(client.output().unwrap().stdout).unwrap().trim().to_owned()
+        redis_command(self.port, words)
     }
+}
+
+/// One command to whoever listens there, as `redis-cli` has it.
+#[track_caller]
+pub(crate) fn redis_command(port: u16, words: &[&str]) -> String {
+    let mut client = Command::new(service("redis-cli"));
+    client.args(["-p", &port.to_string()]).args(words).stdin(Stdio::null());
+    String::from_utf8(client.output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
 /// A server that shares its states.
@@ -271,4 +278,21 @@ pub(crate) fn databases(days: i64, copies: usize) -> (Folder, Vec<PathBuf>) {
 /// A server over a file.
 pub(crate) fn over(arguments: &str, db: &Path, url: &str) -> Program {
     node(arguments, url).args("--db").arg(db)
+}
+
+/// Passes bytes on, on a thread of its own, until one side ends or `passes` says that they are lost.
+pub(crate) fn pass(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    mut passes: impl FnMut(&[u8]) -> bool + Send + 'static,
+) {
+    std::thread::spawn(move || {
+        let mut bytes = [0; 65_536];
+        while let Ok(length) = from.read(&mut bytes) {
+            if length == 0 || passes(&bytes[..length]) && to.write_all(&bytes[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    });
 }

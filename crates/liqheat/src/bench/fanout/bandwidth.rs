@@ -54,6 +54,7 @@ fn measure(speed: u32, time: Duration, stop: &CancellationToken, table: &mut Tab
             path: "/ws/heatmap",
             protocol: form.protocol(),
             deflate: form.is_deflated(),
+            forwarded: false,
             expects: Expects::States { symbols: vec![SYMBOL.to_owned()], mode },
         };
         let mut load = Load::new(ask, stop.clone())?;

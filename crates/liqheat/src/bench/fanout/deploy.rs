@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::arrivals::Stamps;
 use super::child::Server;
 use super::limits;
-use super::load::{Ask, Expects, Load};
+use super::load::{Ask, Expects, Load, Node as Served};
 use super::market::Market;
 use crate::cli::FanoutArgs;
 
@@ -63,14 +63,15 @@ fn load(
     stop: &CancellationToken,
 ) -> anyhow::Result<Load> {
     let expects = Expects::States { symbols: vec![symbol], mode: "delta" };
-    let ask = Ask { addresses, path: "/ws/heatmap", protocol: None, deflate: false, expects };
+    let forwarded = arguments.forwarded;
+    let ask = Ask { addresses, path: "/ws/heatmap", protocol: None, deflate: false, forwarded, expects };
     let mut load = Load::new(ask, stop.clone())?;
     load.connect(arguments.clients)?;
     load.start_counting();
     Ok(load)
 }
 
-/// Clients of servers that were there before, for so many seconds.
+/// Clients of servers that were there before, for so many seconds or until interrupted.
 fn watch(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     const SECONDS: Duration = Duration::from_secs(60);
     let seconds = arguments.seconds.unwrap_or(SECONDS);
@@ -83,6 +84,7 @@ fn watch(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<boo
     );
     let mut load = load(arguments, arguments.connect.clone(), arguments.symbol.clone(), stop)?;
     println!("all clients have a state");
+    by_node(&load);
     load.read_for(seconds, &Stamps::default())?;
     report(&mut load)
 }
@@ -129,6 +131,14 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
     Ok(report(&mut load)? && clients_moved)
 }
 
+/// Prints who serves the clients, where servers say who they are.
+fn by_node(load: &Load) {
+    for (number, node) in load.nodes().iter().enumerate() {
+        let (clients, Served { name, handshakes, deliveries }) = (load.clients_at(number), node);
+        println!("{name}: {clients} clients, {handshakes} handshakes so far, {deliveries} states delivered");
+    }
+}
+
 /// Prints what the clients saw. Returns whether nobody lost anything.
 fn report(load: &mut Load) -> anyhow::Result<bool> {
     let (counts, returns) = (load.counts(), load.returns());
@@ -149,9 +159,7 @@ fn report(load: &mut Load) -> anyhow::Result<bool> {
     if let Some(refusal) = &returns.first_refusal {
         println!("the first of them: {refusal}");
     }
-    for (node, handshakes) in load.nodes() {
-        println!("handshakes answered by {node}: {handshakes}");
-    }
+    by_node(load);
     let ok =
         counts.lost + counts.faults.sum() == 0 && returns.back == returns.sent_away && counts.deliveries > 0;
     if let Some(fault) = load.take_arrivals(&Stamps::default())?.1 {

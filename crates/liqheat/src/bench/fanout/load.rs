@@ -1,7 +1,6 @@
 //! The load client: many WebSocket connections on one thread and one epoll, so that what it costs is the same
 //! for every server it is pointed at.
 
-use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -35,6 +34,9 @@ pub(super) struct Ask {
     pub(super) protocol: Option<&'static str>,
     /// permessage-deflate; has to be agreed on.
     pub(super) deflate: bool,
+    /// Whether each client says that it comes from a network of its own, to a proxy that believes it and places clients
+    /// by their address.
+    pub(super) forwarded: bool,
     pub(super) expects: Expects,
 }
 
@@ -81,8 +83,10 @@ struct Client {
     cutter: FrameCutter,
     /// What could not be written yet.
     unsent: Vec<u8>,
-    /// Which server.
+    /// Which address.
     server: usize,
+    /// Which of the servers that say who they are answered last.
+    node: Option<usize>,
     /// When to come back, once the server said that it is going.
     back_at: Option<Instant>,
     /// When it was sent away; until it has a state again.
@@ -113,10 +117,19 @@ struct Shared {
     arrivals: Arrivals,
     counts: Counts,
     returns: Returns,
-    /// Clients by the name of the server that answered their last handshake, where it has one.
-    nodes: BTreeMap<String, u64>,
+    /// Servers that say who they are.
+    nodes: Vec<Node>,
     /// Whether what comes is counted.
     counting: bool,
+}
+
+/// What one of several servers did.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) name: String,
+    pub(super) handshakes: u64,
+    /// States since counting began.
+    pub(super) deliveries: u64,
 }
 
 /// Why a connection ended.
@@ -132,7 +145,7 @@ impl Load {
             arrivals: Arrivals::new()?,
             counts: Counts::default(),
             returns: Returns::new()?,
-            nodes: BTreeMap::new(),
+            nodes: Vec::new(),
             counting: false,
         };
         Ok(Self {
@@ -186,8 +199,9 @@ impl Load {
             stream,
             stage: Stage::Opening(Vec::new()),
             cutter: FrameCutter::default(),
-            unsent: self.ask.request(server).into_bytes(),
+            unsent: self.ask.request(server, token.0).into_bytes(),
             server,
+            node: None,
             back_at: None,
             sent_away: None,
             symbol: self.clients.len() % symbols,
@@ -254,9 +268,15 @@ impl Load {
         self.clients.iter().filter(|client| client.sent_away.is_some()).count()
     }
 
-    /// How many clients are at each server, where servers name themselves.
-    pub(super) const fn nodes(&self) -> &BTreeMap<String, u64> {
+    /// What each server did, where servers name themselves.
+    pub(super) fn nodes(&self) -> &[Node] {
         &self.shared.nodes
+    }
+
+    /// How many clients are at each of them now.
+    pub(super) fn clients_at(&self, node: usize) -> usize {
+        let there = |client: &&Client| client.node == Some(node) && matches!(client.stage, Stage::Ready);
+        self.clients.iter().filter(there).count()
     }
 
     /// What was heard since counting began.
@@ -316,7 +336,7 @@ impl Load {
             self.poll.registry().register(&mut client.stream, Token(number), interest)?;
             client.stage = Stage::Opening(Vec::new());
             client.cutter = FrameCutter::default();
-            client.unsent = self.ask.request(client.server).into_bytes();
+            client.unsent = self.ask.request(client.server, number).into_bytes();
             self.opening += 1;
             self.shared.returns.opened(now_micros());
         }
@@ -325,8 +345,22 @@ impl Load {
     }
 }
 
+impl Shared {
+    /// The number of the server of this name; of a proxy that names all it tried, the last one answered.
+    fn answered_by(&mut self, names: &str) -> usize {
+        let name = names.rsplit(',').next().unwrap_or(names).trim();
+        let known = self.nodes.iter().position(|node| node.name == name);
+        let number = known.unwrap_or_else(|| {
+            self.nodes.push(Node { name: name.to_owned(), handshakes: 0, deliveries: 0 });
+            self.nodes.len() - 1
+        });
+        self.nodes[number].handshakes += 1;
+        number
+    }
+}
+
 impl Ask {
-    fn request(&self, server: usize) -> String {
+    fn request(&self, server: usize, client: usize) -> String {
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n",
             self.path, self.addresses[server]
@@ -336,6 +370,9 @@ impl Ask {
         }
         if self.deflate {
             request += "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n";
+        }
+        if self.forwarded {
+            request += &format!("X-Forwarded-For: 10.{}.{}.9\r\n", client / 256 % 256, client % 256);
         }
         request + "\r\n"
     }
@@ -447,9 +484,7 @@ impl Client {
         let after = answer.split_off(end + 4);
         let answer = String::from_utf8_lossy(answer);
         ask.check(&answer).map_err(End::Broken)?;
-        if let Some(node) = header(&answer, NODE_HEADER) {
-            *shared.nodes.entry(node.to_owned()).or_default() += 1;
-        }
+        self.node = header(&answer, NODE_HEADER).map(|name| shared.answered_by(name));
         match &ask.expects {
             Expects::Same(_) => self.stage = Stage::Ready,
             Expects::States { symbols, mode } => {
@@ -540,6 +575,9 @@ impl Client {
             && shared.counting
         {
             shared.counts.deliveries += 1;
+            if let Some(node) = self.node {
+                shared.nodes[node].deliveries += 1;
+            }
             shared.arrivals.arrived((self.symbol, seq), arrived);
         }
         Ok(())
@@ -580,7 +618,7 @@ mod tests {
     fn ask(protocol: Option<&'static str>, deflate: bool) -> Ask {
         let expects = Expects::Same(Rc::from(&b"x"[..]));
         let addresses = vec![SocketAddr::from(([127, 0, 0, 1], 80))];
-        Ask { addresses, path: "/", protocol, deflate, expects }
+        Ask { addresses, path: "/", protocol, deflate, forwarded: false, expects }
     }
 
     #[test]

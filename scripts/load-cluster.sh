@@ -106,7 +106,10 @@ until_true 10 "nginx" curl -sf "http://127.0.0.1:$nginx_port/nginx-health" -o /d
 
 "$program" bench deploy --connect "127.0.0.1:$nginx_port" --forwarded --clients "$clients" --seconds 600 >"$work/load.out" 2>"$work/load.log" &
 load=$!
-connected() { grep -q "all clients have a state" "$work/load.out" || ! kill -0 "$load" 2>/dev/null; }
+connected() {
+    kill -0 "$load" 2>/dev/null || fail "the clients ended by themselves"
+    grep -q "all clients have a state" "$work/load.out"
+}
 until_true 120 "the clients" connected
 sleep "$before"
 used() { ps -o cputimes=,etimes=,rss= -p "$1" | awk -v what="$2" '{ printf "%s: %d CPU seconds of %d, %.1f MB resident\n", what, $1, $2, $3 / 1024 }'; }

@@ -2,7 +2,6 @@
 //! as the guide says to do it: `REDIS_URL` is the forwarder.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 
 use liqheat_testkit::{Folder, Program, Running, Told, until};
 
@@ -48,23 +47,23 @@ sentinel failover-timeout {MASTER} 5000
     fn command(&self, words: &[&str]) -> String {
         redis_command(self.port, words)
     }
+}
 
-    fn master(&self) -> Option<SocketAddr> {
-        let told = self.command(&["sentinel", "get-master-addr-by-name", MASTER]);
-        let port = told.lines().nth(1)?.trim().parse().ok()?;
-        Some(local(port))
-    }
+/// Who the master is by a Sentinel at this port.
+fn master(sentinel: u16) -> Option<SocketAddr> {
+    let told = redis_command(sentinel, &["sentinel", "get-master-addr-by-name", MASTER]);
+    let port = told.lines().nth(1)?.trim().parse().ok()?;
+    Some(local(port))
 }
 
 /// Where the master is, whichever that is; who cannot be led there is hung up on.
 #[track_caller]
-fn forwarder(sentinel: &Arc<Sentinel>) -> SocketAddr {
+fn forwarder(sentinel: u16) -> SocketAddr {
     let listener = TcpListener::bind(local(0)).unwrap();
     let address = listener.local_addr().unwrap();
-    let sentinel = Arc::clone(sentinel);
     std::thread::spawn(move || {
         for from in listener.incoming().map_while(Result::ok) {
-            let Some(Ok(to)) = sentinel.master().map(TcpStream::connect) else { continue };
+            let Some(Ok(to)) = master(sentinel).map(TcpStream::connect) else { continue };
             pass(from.try_clone().unwrap(), to.try_clone().unwrap(), |_| true);
             pass(to, from, |_| true);
         }
@@ -74,13 +73,13 @@ fn forwarder(sentinel: &Arc<Sentinel>) -> SocketAddr {
 
 #[test]
 fn a_replica_that_sentinel_makes_the_master_carries_on() {
-    let mut master = Redis::start();
-    let replica = Redis::start_with(&format!("--replicaof 127.0.0.1 {}", master.port));
+    let mut first = Redis::start();
+    let replica = Redis::start_with(&format!("--replicaof 127.0.0.1 {}", first.port));
     until("the replica is in step", || {
         replica.command(&["info", "replication"]).contains("master_link_status:up").then_some(())
     });
-    let sentinel = Arc::new(Sentinel::over(&master));
-    let url = format!("redis://{}", forwarder(&sentinel));
+    let sentinel = Sentinel::over(&first);
+    let url = format!("redis://{}", forwarder(sentinel.port));
     let told = Told::default();
     let producer = maker(&url).serve();
     leads(&producer);
@@ -88,8 +87,8 @@ fn a_replica_that_sentinel_makes_the_master_carries_on() {
     agree(&[&producer, &edge]);
     let watcher = Watcher::start(&[producer.address(), edge.address()], &told);
 
-    master.kill();
-    until("Sentinel has another master", || (sentinel.master()? == local(replica.port)).then_some(()));
+    first.kill();
+    until("Sentinel has another master", || (master(sentinel.port)? == local(replica.port)).then_some(()));
     until("the producer is led there", || {
         (replica.command(&["get", "heatmap:lease"]).len() > 1
             && metric(&producer, "liqheat_redis_connected") == 1.0)

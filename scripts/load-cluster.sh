@@ -45,8 +45,9 @@ port() {
     node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })'
 }
 
-# Two for each client at nginx, and some.
-ulimit -n $((clients * 2 + 1000)) || fail "needs $((clients * 2 + 1000)) open files: raise ulimit -n, or take fewer clients"
+# nginx has two connections a client, and hangs up on new ones when less than a sixteenth of its places is free.
+places=$((clients * 2 * 10 / 9 + 500))
+ulimit -n $((places + 500)) || fail "needs $((places + 500)) open files: raise ulimit -n, or take fewer clients"
 
 redis_port=$(port)
 redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no >"$work/redis.log" &
@@ -84,8 +85,8 @@ daemon off;
 pid $work/nginx.pid;
 error_log $work/nginx.log error;
 worker_processes 1;
-worker_rlimit_nofile $((clients * 2 + 1000));
-events { worker_connections $((clients * 2 + 500)); }
+worker_rlimit_nofile $((places + 500));
+events { worker_connections $places; }
 http {
     access_log off;
     client_body_temp_path $work/body;

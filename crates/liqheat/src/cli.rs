@@ -184,7 +184,7 @@ pub(crate) struct Demo {
     /// The simulated market: the same seed is the same market.
     #[arg(long, env = "LIQHEAT_SEED", conflicts_with = "data", value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Simulated days that are in the chart at the start. The first half of them warms the model up.
+    /// Simulated days that are in the chart at the start, 1 to 60. The first half of them warms the model up.
     #[arg(long, env = "LIQHEAT_DAYS", default_value = "6", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) days: u32,
     /// Market seconds a second [default: 120; 600 with --data]

@@ -1,42 +1,28 @@
-//! The operator's document lists every flag; this holds it to that.
+//! The documents list every setting; this holds them to that.
 
 use std::collections::BTreeSet;
 
 use crate::cli;
 
 const OPERATIONS: &str = include_str!("../../../docs/operations.md");
-
-/// Every flag as `docs/operations.md` should show it: in code quotes, with its environment name and its default.
-fn mentions(command: &clap::Command, wanted: &mut BTreeSet<String>) {
-    for argument in command.get_arguments() {
-        let name = argument.get_id().as_str();
-        if ["help", "version"].contains(&name) || argument.is_hide_set() {
-            continue;
-        }
-        match argument.get_long() {
-            Some(long) => wanted.insert(format!("`--{long}`")),
-            None => wanted.insert(format!("`{}`", name.to_uppercase())),
-        };
-        wanted.extend(argument.get_env().map(|env| format!("`{}`", env.to_string_lossy())));
-        let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy());
-        wanted.extend(
-            defaults.filter(|_| argument.get_action().takes_values()).map(|value| format!("`{value}`")),
-        );
-    }
-    for below in command.get_subcommands().filter(|below| below.get_name() != "help" && !below.is_hide_set())
-    {
-        wanted.insert(format!("`liqheat {}`", below.get_name()));
-        mentions(below, wanted);
-    }
-}
+const SETTINGS: &str = include_str!("../../../docs/settings.md");
 
 #[test]
-fn the_operators_document_names_every_flag() {
-    let mut wanted = BTreeSet::new();
-    mentions(&cli::command(), &mut wanted);
-    assert!(wanted.contains("`--listen`") && wanted.contains("`LIQHEAT_LISTEN`"), "{wanted:?}");
-    let missing: Vec<_> = wanted.iter().filter(|mention| !OPERATIONS.contains(mention.as_str())).collect();
-    assert!(missing.is_empty(), "docs/operations.md does not mention {missing:?}");
+fn the_operators_document_names_every_command_and_only_settings_that_there_are() {
+    for command in cli::command().get_subcommands() {
+        if command.get_name() != "help" && !command.is_hide_set() {
+            let name = format!("`liqheat {}`", command.get_name());
+            assert!(OPERATIONS.contains(&name), "docs/operations.md does not mention {name}");
+        }
+    }
+    let words = OPERATIONS.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+    let is_ours = |word: &&str| {
+        ["LIQHEAT_", "WS_", "REDIS_"].iter().any(|start| word.len() > start.len() && word.starts_with(start))
+    };
+    let named: BTreeSet<&str> = words.filter(is_ours).collect();
+    assert!(named.len() > 10, "{named:?}");
+    let unknown: Vec<_> = named.iter().filter(|name| !SETTINGS.contains(&format!("`{name}`"))).collect();
+    assert!(unknown.is_empty(), "docs/operations.md speaks of {unknown:?}, which are no settings");
 }
 
 /// One row a setting: flag, environment, default, meaning; hidden ones are nobody's business.
@@ -60,6 +46,16 @@ fn rows(command: &clap::Command, known: &BTreeSet<String>) -> Vec<(Option<String
         let default =
             if argument.get_action().takes_values() { defaults.join(", ") } else { "off".to_owned() };
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let choices: Vec<String> = argument
+            .get_possible_values()
+            .iter()
+            .filter(|_| argument.get_action().takes_values())
+            .map(|value| format!("`{}`", value.get_name()))
+            .collect();
+        // What is on or off needs no list.
+        let is_switch = choices == ["`true`", "`false`"];
+        let help =
+            if choices.is_empty() || is_switch { help } else { format!("{help}: {}", choices.join(", ")) };
         let help = help.replace('\n', " ").replace('|', "\\|");
         let heading = argument.get_help_heading().map(str::to_owned);
         (heading, format!("| `{name}` | {variable} | {default} | {help} |\n"))

@@ -18,13 +18,15 @@ pub(crate) struct Front {
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Symbols to serve, separated by commas: BTCUSDT is all venues together, BTCUSDT@okx one; all by default.
+    /// Symbols to serve, separated by commas: BTCUSDT is all venues together, BTCUSDT@okx one; all by default. With
+    /// `serve` they are followed live, unless --offline is given.
     #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', value_name = "SYMBOLS")]
     pub(crate) symbols: Vec<String>,
     /// Open a browser when the server is up.
     #[arg(long, env = "LIQHEAT_OPEN")]
     pub(crate) open: bool,
-    /// Maintenance margin tiers to use instead of the ones shipped with the program (a JSON file of the same form).
+    /// Maintenance margin tiers that replace the ones shipped with the program, symbol by symbol (a JSON file of the
+    /// same form).
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
     /// Most seconds between the signal to stop and the end.
@@ -47,10 +49,11 @@ pub(crate) struct Front {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sockets")]
 pub(crate) struct Sockets {
-    /// Whether /ws/heatmap and the updater run; without, clients poll the HTTP API.
+    /// Whether /ws/heatmap and the updater run; without, clients poll the HTTP API, and requests bring the state up to
+    /// date.
     #[arg(long, env = "WS_ENABLED", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) ws_enabled: bool,
-    /// Seconds between updates.
+    /// Seconds between updates, 0.1 to 3600; symbols take turns, spread over the interval.
     #[arg(long, env = "WS_UPDATE_INTERVAL", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_update_interval: Duration,
     /// Most sockets at once; never more than the limit of open descriptors allows.
@@ -68,7 +71,7 @@ pub(crate) struct Sockets {
     /// Most messages of a client within a second.
     #[arg(long, env = "WS_MAX_MESSAGES_PER_SECOND", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ws_max_messages_per_second: u32,
-    /// Most bytes in a message of a client.
+    /// Most bytes in a message of a client, 256 to 16777216; inflated, where it is compressed.
     #[arg(long, env = "WS_MAX_MESSAGE_BYTES", default_value = "65536", value_name = "BYTES", value_parser = clap::value_parser!(u32).range(256..=16_777_216))]
     pub(crate) ws_max_message_bytes: u32,
     /// Most symbols a client may be subscribed to.
@@ -77,7 +80,7 @@ pub(crate) struct Sockets {
     /// A client that does not subscribe within these seconds is closed.
     #[arg(long, env = "WS_SUBSCRIBE_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_subscribe_timeout: Duration,
-    /// Seconds between pings of the server.
+    /// Seconds between pings of the server; shorter than the idle timeout.
     #[arg(long, env = "WS_PING_INTERVAL", default_value = "20", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_ping_interval: Duration,
     /// A client without any sign of life for these seconds is closed.
@@ -111,7 +114,7 @@ pub(crate) struct Access {
     /// Most new sockets of one address within a minute.
     #[arg(long, env = "WS_MAX_NEW_CONNECTIONS_PER_MINUTE", default_value = "300", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ws_max_new_connections_per_minute: u32,
-    /// A request that is not complete after these seconds ends its connection.
+    /// A request that is not complete after these seconds ends its connection; so does none, on one that is kept.
     #[arg(long, env = "WS_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_handshake_timeout: Duration,
 }
@@ -124,7 +127,7 @@ pub(crate) struct Tokens {
     /// variable or --ws-jwt-secret-file.
     #[arg(long, env = "WS_JWT_SECRET", hide_env_values = true, value_parser = secret, value_name = "SECRET")]
     pub(crate) ws_jwt_secret: Option<Secret>,
-    /// A file that holds the secret of HS256.
+    /// A file that holds the secret of HS256; a line break at its end does not count.
     #[arg(long, env = "WS_JWT_SECRET_FILE", value_name = "FILE")]
     pub(crate) ws_jwt_secret_file: Option<PathBuf>,
     /// A PEM file with the public key of ES256.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use liqheat_testkit::{Folder, Running, Viewer};
+use liqheat_testkit::{Folder, Running, Viewer, until};
 
 use crate::support::server;
 
@@ -65,7 +65,7 @@ fn every_metric() -> Metrics {
     assert_eq!(played.get("/nowhere").status, 404);
     let mut all = metrics(&played);
     let folder = Folder::new();
-    // Port 9 is nobody's. Redis is looked for where the program knows of it.
+    // Port 9 is nobody's.
     let live = server(
         "serve --symbols BTCUSDT --venues binance --fill-days 0 --binance-socket ws://127.0.0.1:9 --binance-rest http://127.0.0.1:9",
     )
@@ -74,6 +74,8 @@ fn every_metric() -> Metrics {
     .env("REDIS_ENABLED", "true")
     .env("REDIS_URL", "redis://127.0.0.1:9")
     .serve();
+    // Sources show up once they were tried.
+    until("the source is known", || live.get("/metrics").text().contains("liqheat_source_up{").then_some(()));
     for (name, metric) in metrics(&live) {
         let known = all.entry(name).or_insert_with(|| metric.clone());
         known.labels.extend(metric.labels);
@@ -117,15 +119,12 @@ fn holds(name: &str, expected: &str) {
 #[test]
 fn rules_and_dashboard_name_only_what_there_is_and_the_document_names_all() {
     let metrics = every_metric();
-    // A build that knows nothing of Redis shows none of its metrics.
-    let with_redis = metrics.contains_key("liqheat_redis_connected");
     for (whose, text) in [("alerts.yml", RULES), ("liqheat.json", DASHBOARD)] {
         let names = named(text);
         assert!(names.len() > 15, "{whose}: {names:?}");
         for name in names {
-            let of_redis = name.starts_with("liqheat_redis_");
             assert!(
-                exists(&metrics, name) || (of_redis && !with_redis),
+                exists(&metrics, name),
                 "{whose} names {name}, which is nowhere in /metrics: {:?}",
                 metrics.keys()
             );

@@ -22,7 +22,9 @@ use super::line::Line;
 use super::rest::{FetchError, Fetched, Rest};
 use super::socket::Word;
 use super::{Delivery, Gap, Known, LiveSettings, LiveStatus, RawKind};
-use crate::venues::{Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, TradeIds, Want};
+use crate::venues::{
+    Account, Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, TradeIds, Want,
+};
 
 /// Words from the lines that wait; when it is full, sockets are not read.
 const WORDS_WAITING: usize = 64;
@@ -131,6 +133,7 @@ pub(super) struct Start {
     pub(super) exchange: &'static dyn Exchange,
     pub(super) habits: Habits,
     pub(super) contracts: Vec<Contract>,
+    pub(super) accounts: Vec<Account>,
     pub(super) socket_base: String,
     pub(super) rest_base: String,
     pub(super) settings: Arc<LiveSettings>,
@@ -190,7 +193,8 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
         let line = Line {
             number,
             exchange: start.exchange,
-            roster: Roster::new(chunk.to_vec()),
+            // A fill counts on the line that has its contract.
+            roster: Roster::new(chunk.to_vec()).with_accounts(start.accounts.clone()),
             habits: start.habits.clone(),
             socket_base: start.socket_base.clone(),
             clock: settings.clock,

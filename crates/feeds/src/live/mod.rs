@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::venues::{self, Contract, Exchange, Habits, StreamKind, Want};
+use crate::venues::{self, Account, Contract, Exchange, Habits, StreamKind, Want};
 use follow::{Start, follow};
 
 pub use clock::Clock;
@@ -115,6 +115,9 @@ pub struct VenueSettings {
     pub symbols: Vec<Symbol>,
     /// What the venue calls those whose name does not follow from the symbol.
     pub names: BTreeMap<Symbol, String>,
+    /// Accounts whose fills are asked for, where the venue shows them: they tell of liquidations that its public trades do
+    /// not. At most [`Exchange::accounts_max`].
+    pub accounts: Vec<Account>,
     /// Other rules than the venue's own.
     pub habits: Option<Habits>,
 }
@@ -219,6 +222,18 @@ pub enum LiveError {
         symbol: Symbol,
         /// At which venue.
         venue: Venue,
+    },
+    /// More accounts than may be asked for.
+    #[error(
+        "{given} accounts are to be followed at {venue}, which shows the fills of at most {most} at once"
+    )]
+    Accounts {
+        /// At which venue.
+        venue: Venue,
+        /// How many were named.
+        given: usize,
+        /// How many may be.
+        most: usize,
     },
     /// An address that is none.
     #[error("'{address}' is not an address for {venue}: {why}")]
@@ -330,10 +345,15 @@ impl Start {
         status: &Arc<watch::Sender<Arc<LiveStatus>>>,
     ) -> Result<Self, LiveError> {
         let (exchange, habits, contracts) = Self::contracts(venue)?;
+        let (given, most) = (venue.accounts.len(), exchange.accounts_max());
+        if given > most {
+            return Err(LiveError::Accounts { venue: venue.venue, given, most });
+        }
         Ok(Self {
             exchange,
             habits,
             contracts,
+            accounts: venue.accounts.clone(),
             socket_base: address(venue, venue.socket_base.as_ref(), exchange.socket_base(), ["ws", "wss"])?,
             rest_base: Self::rest_base(venue, exchange)?,
             settings: Arc::clone(settings),

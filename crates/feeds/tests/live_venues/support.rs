@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use liqheat_feeds::live::{Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings};
-use liqheat_feeds::venues::{Habits, StreamKind, exchange};
-use liqheat_market::{Event, Instrument, Kline, KlineKind, Liquidation, Symbol, Trade, UnixMs, Venue};
+use liqheat_feeds::venues::{Account, Habits, StreamKind, exchange};
+use liqheat_market::{
+    Event, Instrument, Kline, KlineKind, Liquidation, PriceKind, Symbol, Trade, UnixMs, Venue,
+};
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time};
 use tokio::sync::mpsc;
@@ -30,6 +32,7 @@ pub(crate) struct World {
     pub(crate) exchange: Exchange,
     pub(crate) clock: Clock,
     habits: Habits,
+    accounts: Vec<Account>,
     deliveries: Option<mpsc::Receiver<Delivery>>,
     feed: Option<LiveFeed>,
     stop: CancellationToken,
@@ -66,12 +69,28 @@ impl World {
         let clock = Clock::compressed(stand_in.now(), SPEED);
         let habits = exchange(venue).unwrap().habits();
         let (stop, got) = (CancellationToken::new(), Got::default());
-        Self { venue, exchange: stand_in, clock, habits, deliveries: None, feed: None, stop, got }
+        Self {
+            venue,
+            exchange: stand_in,
+            clock,
+            habits,
+            accounts: Vec::new(),
+            deliveries: None,
+            feed: None,
+            stop,
+            got,
+        }
     }
 
     /// Other rules.
     pub(crate) fn habits(mut self, change: impl FnOnce(&mut Habits)) -> Self {
         change(&mut self.habits);
+        self
+    }
+
+    /// Accounts whose fills are asked for.
+    pub(crate) fn accounts(mut self, addresses: &[&str]) -> Self {
+        self.accounts = addresses.iter().map(|address| address.parse().unwrap()).collect();
         self
     }
 
@@ -83,6 +102,7 @@ impl World {
             rest_base: Some(self.exchange.rest_base()),
             symbols: ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::new(symbol).unwrap()).to_vec(),
             names: BTreeMap::new(),
+            accounts: self.accounts.clone(),
             habits: Some(self.habits.clone()),
         };
         let minutes = |minutes: i64| Duration::from_millis((minutes * MINUTE_MS).unsigned_abs());
@@ -207,7 +227,8 @@ impl World {
         assert!(count >= FILLED_MINUTES, "{count}");
     }
 
-    /// Liquidations of the script while it was followed, once each, at bankruptcy price.
+    /// Liquidations of the script while it was followed, once each, at bankruptcy price; at Hyperliquid where a vault took
+    /// the position over.
     pub(crate) fn liquidations(
         &self,
         symbol: &str,
@@ -225,9 +246,12 @@ impl World {
             picked.sort_by_key(|one| (one.time, one.qty));
             picked
         };
-        let expected = pick(self.script(symbol))
-            .into_iter()
-            .map(|one| Liquidation { price_kind: liqheat_market::PriceKind::Bankruptcy, ..one });
+        let is_filled =
+            |one: &Liquidation| self.venue == Venue::Hyperliquid && !HyperliquidVoice::is_backstop(one);
+        let expected = pick(self.script(symbol)).into_iter().map(|one| {
+            let price_kind = if is_filled(&one) { PriceKind::Fill } else { PriceKind::Bankruptcy };
+            Liquidation { price_kind, ..one }
+        });
         (pick(&self.got.events[symbol]), expected.collect())
     }
 }

@@ -1,11 +1,13 @@
 //! Several live venues through the built program: their sum, what becomes of it when one falls silent, and the raw
 //! frames of those that count in contracts or name things their own way.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use liqheat_feeds::raw;
-use liqheat_market::{Instrument, Kline, Symbol, Venue};
+use liqheat_market::{Event, Instrument, Kline, Price, Qty, Side, Symbol, UnixMs, Venue};
 use liqheat_server::told_tiers_path;
+use liqheat_store::{Location, Settings, Store};
 use liqheat_testkit::exchange::{
     BinanceVoice, BybitVoice, Exchange, HyperliquidVoice, Market, OkxVoice, Time, Voice,
 };
@@ -164,6 +166,7 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         "serve --contract-names BTCUSDT@hyperliquid=WBTC",
     )
     .args(&format!("--symbols {}", followed.join(",")))
+    .args(&format!("--hyperliquid-addresses {}", HyperliquidVoice::LIQUIDATED))
     .args("--db")
     .arg(&db)
     .args("--record")
@@ -204,7 +207,27 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         let instrument = instrument(symbol, Venue::from_name(venue).unwrap());
         assert_eq!(stored_of(&again, &instrument), stored_of(&db, &instrument), "{name}");
         assert_eq!(board(&again, name), board(&db, name), "{name}");
+        assert_eq!(liquidations(&again, &instrument), liquidations(&db, &instrument), "{name}");
     }
+    // The fills of the account tell all that the script has.
+    let told = liquidations(&db, &instrument("BTCUSDT", Venue::Hyperliquid));
+    let happened = hyperliquid.market().events("WBTCUSDT").iter().filter_map(|event| match event {
+        Event::Liquidation(one) => Some((one.time, one.side, one.qty, one.price)),
+        _ => None,
+    });
+    let happened: Vec<_> = happened.take_while(|(time, ..)| *time < end_of(MINUTES - 1)).collect();
+    assert!(happened.len() >= 10, "{}", happened.len());
+    assert_eq!(told[..happened.len()], happened);
+}
+
+type Closed = (UnixMs, Side, Qty, Price);
+
+fn liquidations(db: &Path, instrument: &Instrument) -> Vec<Closed> {
+    let store = Store::open(Location::File(db.to_path_buf()), Settings::default()).unwrap();
+    let (from, to) = (UnixMs(0), UnixMs(i64::MAX / 4));
+    let found = store.liquidations(instrument, from, to, NonZeroUsize::MAX).blocking().unwrap();
+    store.close_blocking().unwrap();
+    found.into_iter().map(|one| (one.time, one.side, one.qty, one.price)).collect()
 }
 
 fn replayed(raw_files: &Path, db: &Path) {

@@ -118,8 +118,11 @@ impl Talk {
         }
         for topic in heard.topics {
             let Some(symbol) = shared.voice.symbol_of(&topic) else { continue };
-            let known = shared.market.until(&symbol, shared.now()).len();
-            let (_, topics) = self.cursors.entry(symbol).or_insert((known, Vec::new()));
+            let known = shared.market.until(&symbol, shared.now());
+            if let Some(welcome) = shared.voice.welcome(&topic, known) {
+                socket.send(Message::text(welcome)).await?;
+            }
+            let (_, topics) = self.cursors.entry(symbol).or_insert((known.len(), Vec::new()));
             if !topics.contains(&topic) {
                 topics.push(topic);
             }

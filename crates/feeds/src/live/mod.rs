@@ -24,18 +24,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
+use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use crate::tiers::TierOrigin;
 use crate::venues::{self, Account, Contract, Exchange, Habits, StreamKind, Want};
 use follow::{Start, follow};
 
 pub use clock::Clock;
 pub use intake::{Intake, Origin, Verdict};
 pub use status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
-pub use tiers::{TierFetchError, fetch_tiers};
+pub use tiers::{TierFetchError, TierRounds, fetch_tiers};
 
 /// Batches waiting between the live boundary and whoever stores them; when it is full, sockets are read no
 /// further until there is room.
@@ -144,7 +145,7 @@ pub struct LiveSettings {
     /// Share of a venue's request budget that may be used, 0 to 1.
     pub budget_share: f64,
     /// Margin tiers are asked for again so often, where a venue tells them; `None`: never. Whoever keeps the ledgers does
-    /// it ([`fetch_tiers`]).
+    /// it ([`TierRounds`]).
     pub refresh_tiers: Option<Duration>,
     /// Sees every frame and answer as it came, before it is looked at.
     pub recorder: Option<Arc<dyn Recorder>>,
@@ -172,7 +173,7 @@ impl LiveSettings {
 }
 
 /// What a raw record is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RawKind {
     /// A connection was opened for these contracts; its frames follow.
     Opened {
@@ -194,6 +195,16 @@ pub enum RawKind {
         symbol: Symbol,
         /// To which question, see [`Want`].
         want: Want,
+    },
+    /// The margin tiers of a contract from here on, and before: a ledger with another table is computed again from its
+    /// first bar, so the last one counts for all.
+    Tiers {
+        /// Of which contract.
+        symbol: Symbol,
+        /// Where they came from.
+        origin: TierOrigin,
+        /// The table.
+        table: TierTable,
     },
 }
 

@@ -10,6 +10,7 @@ mod follow;
 mod health;
 mod intake;
 mod line;
+mod lines;
 mod marks;
 mod plausible;
 mod rest;
@@ -147,6 +148,8 @@ pub struct LiveSettings {
     /// Margin tiers are asked for again so often, where a venue tells them; `None`: never. Whoever keeps the ledgers does
     /// it ([`TierRounds`]).
     pub refresh_tiers: Option<Duration>,
+    /// A venue is asked again so often which contracts it has: for those that it did not have, and for those that have gone.
+    pub look_again: Duration,
     /// Sees every frame and answer as it came, before it is looked at.
     pub recorder: Option<Arc<dyn Recorder>>,
 }
@@ -167,6 +170,7 @@ impl LiveSettings {
             timeout: Duration::from_secs(10),
             budget_share: 0.7,
             refresh_tiers: Some(DAY),
+            look_again: Duration::from_secs(3_600),
             recorder: None,
         }
     }

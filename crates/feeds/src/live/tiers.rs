@@ -1,7 +1,7 @@
 //! Margin tiers from a venue's public interface, once or from time to time. They change without a calendar, and with
 //! another table the same rows give another picture: so whoever keeps the ledgers asks, and computes them again.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,8 +101,8 @@ pub struct TierRounds<'a> {
     every: Duration,
     /// When each venue is asked next; `None` where it tells nothing.
     due: Vec<Option<Instant>>,
-    /// What was told in this round.
-    asked: BTreeSet<Instrument>,
+    /// When each contract was asked about last.
+    asked: BTreeMap<Instrument, Instant>,
 }
 
 /// How it went to ask a venue.
@@ -123,7 +123,7 @@ impl<'a> TierRounds<'a> {
     pub fn new(settings: &'a LiveSettings) -> Option<Self> {
         let every = settings.refresh_tiers?;
         let due = vec![Some(Instant::now()); settings.venues.len()];
-        Some(Self { settings, every, due, asked: BTreeSet::new() })
+        Some(Self { settings, every, due, asked: BTreeMap::new() })
     }
 
     /// Waits until a venue is due and asks it about those of its contracts that are wanted: what it told, or nothing.
@@ -138,7 +138,8 @@ impl<'a> TierRounds<'a> {
         sleep_until(when).await;
         let mut told = Vec::new();
         let pause = match self.ask(&self.settings.venues[at], &status, &is_wanted, &mut told).await {
-            Round::Done => Some(self.every),
+            // A contract that is listed meanwhile does not wait for its tiers until all are asked about again.
+            Round::Done => Some(self.every.min(self.settings.look_again)),
             Round::Unreachable => Some(AGAIN),
             Round::Failed => Some(AFTER_FAILURE),
             Round::NotPublic => None,
@@ -147,7 +148,7 @@ impl<'a> TierRounds<'a> {
         Some(told)
     }
 
-    /// Asks a venue about everything that it was not asked about in this round.
+    /// Asks a venue about everything that it was not asked about for a while.
     async fn ask(
         &mut self,
         venue: &VenueSettings,
@@ -163,18 +164,21 @@ impl<'a> TierRounds<'a> {
             };
             let instrument = Instrument::new(venue.venue, symbol.clone());
             let is_there = !status.unlisted.contains(symbol);
-            if !is_there || !is_wanted(&instrument) || self.asked.contains(&instrument) {
+            let every = self.settings.clock.real(self.every);
+            let is_known = self.asked.get(&instrument).is_some_and(|asked| asked.elapsed() < every);
+            if !is_there || !is_wanted(&instrument) || is_known {
                 continue;
             }
             if !answers(status) {
                 return Round::Unreachable;
             }
+            let began = Instant::now();
             let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
             let (clock, timeout) = (self.settings.clock, self.settings.timeout);
             match fetch_tiers(&one, clock, timeout, TierBook::default()).await {
                 Ok(book) => {
                     told.extend(book.own_table(&instrument).map(|table| (instrument.clone(), table.clone())));
-                    self.asked.insert(instrument);
+                    self.asked.insert(instrument, began);
                 }
                 Err(error @ TierFetchError::NotPublic(_)) => {
                     info!(venue = %venue.venue, "{error}");
@@ -185,9 +189,6 @@ impl<'a> TierRounds<'a> {
                     outcome = Round::Failed;
                 }
             }
-        }
-        if matches!(outcome, Round::Done) {
-            self.asked.retain(|instrument| instrument.venue != venue.venue);
         }
         outcome
     }

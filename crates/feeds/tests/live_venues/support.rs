@@ -113,6 +113,7 @@ impl World {
             reconnect_min: Duration::from_secs(2),
             reconnect_max: Duration::from_secs(20),
             timeout: Duration::from_secs(2),
+            look_again: Duration::from_secs(60),
             ..LiveSettings::new(vec![settings])
         };
         let (sender, receiver) = mpsc::channel(liqheat_feeds::live::DELIVERIES_WAITING);
@@ -123,13 +124,14 @@ impl World {
 
     /// Takes what comes until it is enough.
     pub(crate) async fn until(&mut self, what: &str, mut enough: impl FnMut(&Got, &LiveStatus) -> bool) {
-        let status = self.feed.as_ref().unwrap().status();
+        let mut status = self.feed.as_ref().unwrap().status();
         let deliveries = self.deliveries.as_mut().unwrap();
         let took_too_long = tokio::time::sleep(PATIENCE);
         tokio::pin!(took_too_long);
-        while !enough(&self.got, &status.borrow()) {
+        while !enough(&self.got, &status.borrow_and_update()) {
             tokio::select! {
                 delivery = deliveries.recv() => self.got.take(delivery.expect("the feed ended")),
+                changed = status.changed() => changed.expect("the feed ended"),
                 () = &mut took_too_long => panic!("{} {what}: not within {PATIENCE:?}: {:?}", self.venue, status.borrow()),
             }
         }
@@ -203,10 +205,15 @@ impl World {
 
     /// Klines of trades are those of the script without a hole, from as far back as was asked for.
     pub(crate) fn check_klines(&self, symbol: &str) {
+        let count = self.check_klines_from(symbol, MIDNIGHT.plus(-(FILLED_MINUTES - 1) * MINUTE_MS));
+        assert!(count >= FILLED_MINUTES, "{count}");
+    }
+
+    /// The same from a moment on; how many there were.
+    pub(crate) fn check_klines_from(&self, symbol: &str, first: UnixMs) -> i64 {
         let got: BTreeMap<UnixMs, Kline> =
             self.got.klines(symbol, KlineKind::Last).map(|kline| (kline.open_time, kline)).collect();
         let last = *got.keys().next_back().unwrap();
-        let first = MIDNIGHT.plus(-(FILLED_MINUTES - 1) * MINUTE_MS);
         let part = |kline: &Kline| (kline.open, kline.high, kline.low, kline.close, kline.volume);
         let mut count = 0;
         for event in self.script(symbol) {
@@ -224,7 +231,7 @@ impl World {
             );
             count += 1;
         }
-        assert!(count >= FILLED_MINUTES, "{count}");
+        count
     }
 
     /// Liquidations of the script while it was followed, once each, at bankruptcy price; at Hyperliquid where a vault took

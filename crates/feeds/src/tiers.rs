@@ -107,6 +107,8 @@ pub enum TierOrigin {
     Shipped,
     /// The venue told it.
     Told,
+    /// It was used when what is played was recorded.
+    Recorded,
     /// Somebody gave it in a file.
     Given,
 }
@@ -116,8 +118,25 @@ impl fmt::Display for TierOrigin {
         f.write_str(match self {
             Self::Shipped => "shipped with the program",
             Self::Told => "told by the venue",
+            Self::Recorded => "as used when it was recorded",
             Self::Given => "given by --tiers",
         })
+    }
+}
+
+impl TierOrigin {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Shipped, Self::Told, Self::Recorded, Self::Given];
+
+    /// In a word, as recordings have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shipped => "shipped",
+            Self::Told => "told",
+            Self::Recorded => "recorded",
+            Self::Given => "given",
+        }
     }
 }
 
@@ -366,6 +385,20 @@ mod tests {
             "columns":["min_notional","max_notional","maintenance_margin_rate","cum_amount","max_leverage"],
             "tiers":{{"BTCUSDT":{rows}}}}}"#
         )
+    }
+
+    #[test]
+    fn what_is_written_is_read_to_the_last_bit() {
+        let symbol = Symbol::new("BTCUSDT").unwrap();
+        for leverage in 2..500 {
+            // As a venue's largest leverage gives them: few have an end in decimal.
+            let rate = 0.5 / f64::from(leverage);
+            let rows = [(0.0, rate, f64::from(leverage) / 7.0), (1e9 / 3.0, rate * 1.1, 2.0)];
+            let table = TierTable::new(UnixMs(86_400_000), &rows).unwrap();
+            let text = TierBook::text(Venue::Okx, "1970-01-02", &BTreeMap::from([(&symbol, &table)]));
+            let book = TierBook::parse(&text).unwrap();
+            assert_eq!(book.own_table(&Instrument::new(Venue::Okx, symbol.clone())), Some(&table), "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use indicatif::{HumanBytes, HumanDuration};
 use liqheat_feeds::live::{DELIVERIES_WAITING, LiveFeed, LiveStatus, SourceState, VenueStatus};
+use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{Instrument, UnixMs};
 use liqheat_server::describe_tiers;
 use liqheat_store::{InstrumentSpan, Location, SCHEMA_VERSION, Store, StoreError};
@@ -195,7 +196,7 @@ fn disk(path: &Path, findings: &mut Findings) {
 /// Which margin tiers each contract's ledger is computed with.
 fn margins(doctor: &Doctor, database: &Path, findings: &mut Findings) {
     const ABOUT: &str = "tiers";
-    let book = match tiers::load(doctor.tiers.as_deref(), Some(database)) {
+    let book = match tiers::load(doctor.tiers.as_deref(), Some(database), TierBook::default()) {
         Ok(book) => book,
         Err(error) => return findings.tell(Grade::Fail, ABOUT, format_args!("{error:#}")),
     };

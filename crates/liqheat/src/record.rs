@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::HumanCount;
-use liqheat_feeds::live::{DELIVERIES_WAITING, Delivery, LiveFeed, LiveSettings, LiveStatus};
+use liqheat_feeds::live::{
+    DELIVERIES_WAITING, Delivery, LiveFeed, LiveSettings, LiveStatus, RawKind, TierRounds,
+};
 use liqheat_feeds::raw::{self, Player, RawFile, RawWriter};
+use liqheat_feeds::tiers::TierOrigin;
 use liqheat_market::{Event, Instrument};
 use liqheat_store::{Batch, Store};
 use liqheat_wire::format_time;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::{RawArgs, Record};
 use crate::stop::on_signal;
+use crate::tiers::Recorded;
 
 /// Runs until it is asked to stop.
 pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
@@ -30,33 +34,56 @@ pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
     let settings = LiveSettings { recorder: Some(Arc::clone(&recorder) as _), ..settings };
     println!("liqheat: recording into {}", record.folder.display());
     let (deliveries, mut delivered) = mpsc::channel(DELIVERIES_WAITING);
-    let feed = LiveFeed::start(settings, BTreeMap::new(), deliveries, stop.clone())?;
+    let feed = LiveFeed::start(settings.clone(), BTreeMap::new(), deliveries, stop.clone())?;
     let status = feed.status();
+    let asks_end = CancellationToken::new();
+    let asking = tiers(&settings, feed.status(), &asks_end);
     let mut tell = tokio::time::interval(TOLD_EVERY);
     tell.tick().await;
     let mut events = 0;
-    loop {
-        tokio::select! {
-            delivery = delivered.recv() => match delivery {
-                // They are in the frames; what they are made of here only shows that parsers understand them.
-                Some(Delivery::Events { events: some, .. }) => events += some.len() as u64,
-                Some(Delivery::Gap(gap)) => {
-                    let (from, to) = (format_time(gap.from), format_time(gap.to));
-                    warn!(instrument = %gap.instrument, stream = gap.stream.name(), from, to, why = gap.why, "data is missing for good");
+    let counting = async {
+        loop {
+            tokio::select! {
+                delivery = delivered.recv() => match delivery {
+                    // They are in the frames; what they are made of here only shows that parsers understand them.
+                    Some(Delivery::Events { events: some, .. }) => events += some.len() as u64,
+                    Some(Delivery::Gap(gap)) => {
+                        let (from, to) = (format_time(gap.from), format_time(gap.to));
+                        warn!(instrument = %gap.instrument, stream = gap.stream.name(), from, to, why = gap.why, "data is missing for good");
+                    }
+                    Some(Delivery::Filled { .. }) => {}
+                    None => break,
+                },
+                _ = tell.tick() => {
+                    let counts = recorder.counts();
+                    info!(records = counts.written, dropped = counts.dropped, files = counts.files, events, sources = sources(&status.borrow()), "recording");
                 }
-                Some(Delivery::Filled { .. }) => {}
-                None => break,
-            },
-            _ = tell.tick() => {
-                let counts = recorder.counts();
-                info!(records = counts.written, dropped = counts.dropped, files = counts.files, events, sources = sources(&status.borrow()), "recording");
             }
         }
-    }
+        asks_end.cancel();
+    };
+    tokio::join!(counting, asking);
     let ended = feed.ended().await;
     close(recorder).await?;
     ended.map_err(|error| anyhow::anyhow!("the live sources: {error}"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Has venues tell their margin tiers and records them, until it is asked to end: without them frames give the same rows, but
+/// not the same picture.
+async fn tiers(settings: &LiveSettings, status: watch::Receiver<Arc<LiveStatus>>, end: &CancellationToken) {
+    let (Some(mut rounds), Some(recorder)) = (TierRounds::new(settings), &settings.recorder) else { return };
+    loop {
+        let told = tokio::select! {
+            () = end.cancelled() => return,
+            told = rounds.next(|| Arc::clone(&status.borrow()), |_| true) => told,
+        };
+        let Some(told) = told else { return };
+        for (instrument, table) in told {
+            let kind = RawKind::Tiers { symbol: instrument.symbol, origin: TierOrigin::Told, table };
+            recorder.record(instrument.venue, settings.clock.now(), &kind, &[]);
+        }
+    }
 }
 
 fn sources(status: &LiveStatus) -> String {
@@ -86,19 +113,28 @@ pub(crate) async fn close(recorder: Arc<RawWriter>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Loads raw frames into a database, and says on standard error what became of them.
-pub(crate) async fn load(store: &Store, paths: &[PathBuf], stop: &CancellationToken) -> anyhow::Result<()> {
+/// Loads raw frames into a database, and says on standard error what became of them. Returns the margin tiers that were
+/// in use.
+pub(crate) async fn load(
+    store: &Store,
+    paths: &[PathBuf],
+    stop: &CancellationToken,
+) -> anyhow::Result<Recorded> {
     let files = raw::sorted(paths).context("cannot read the raw frames")?;
     anyhow::ensure!(!files.is_empty(), "no file of raw frames (raw-*.gz) was found under the given paths");
     let (store, stop) = (store.clone(), stop.clone());
-    let lines = tokio::task::spawn_blocking(move || load_files(&store, &files, &stop)).await??;
+    let (lines, tiers) = tokio::task::spawn_blocking(move || load_files(&store, &files, &stop)).await??;
     for line in lines {
         eprintln!("{line}");
     }
-    Ok(())
+    Ok(tiers)
 }
 
-fn load_files(store: &Store, files: &[PathBuf], stop: &CancellationToken) -> anyhow::Result<Vec<String>> {
+fn load_files(
+    store: &Store,
+    files: &[PathBuf],
+    stop: &CancellationToken,
+) -> anyhow::Result<(Vec<String>, Recorded)> {
     let (mut loader, mut lines) = (Loader::new(store), Vec::new());
     for file in files {
         let mut trouble = None;
@@ -113,7 +149,7 @@ fn load_files(store: &Store, files: &[PathBuf], stop: &CancellationToken) -> any
         }
         lines.push(told_of(&done));
         if stop.is_cancelled() {
-            return Ok(lines);
+            return Ok((lines, Recorded::new()));
         }
     }
     loader.store_all()?;
@@ -126,7 +162,7 @@ fn load_files(store: &Store, files: &[PathBuf], stop: &CancellationToken) -> any
         HumanCount(played.refused),
         HumanCount(played.orphaned),
     ));
-    Ok(lines)
+    Ok((lines, loader.player.tiers().clone()))
 }
 
 fn told_of(file: &RawFile) -> String {

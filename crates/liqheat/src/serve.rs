@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use liqheat_feeds::live::{LiveSettings, Recorder};
 use liqheat_feeds::sim::SimConfig;
+use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
 use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
@@ -45,7 +46,7 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     };
     let store = open(Location::File(serve.db.path()?)).await?;
     settings.retention = serve.keep.retention();
-    let ended = run(serve.front, settings, store, source, stop).await;
+    let ended = run(serve.front, settings, store, source, TierBook::default(), stop).await;
     if let Some(recorder) = recorder {
         record::close(recorder).await?;
     }
@@ -54,17 +55,20 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
 
 pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
-    let store = if replay.raw_files.is_empty() {
-        open(Location::File(replay.db.path()?)).await?
+    let (store, tiers) = if replay.raw_files.is_empty() {
+        (open(Location::File(replay.db.path()?)).await?, TierBook::default())
     } else {
         // Not into the platform's own file by accident.
         let store = open(replay.db.db.clone().map_or(Location::Memory, Location::File)).await?;
-        record::load(&store, &replay.raw_files, &stop).await?;
+        let recorded = record::load(&store, &replay.raw_files, &stop).await?;
         if stop.is_cancelled() {
             store.close().await?;
             return Ok(ExitCode::SUCCESS);
         }
-        store
+        if let Some(database) = store.location().path() {
+            tiers::keep_recorded(database, &recorded)?;
+        }
+        (store, tiers::recorded(&recorded))
     };
     let source = played(&store, replay.from, replay.to, replay.speed).await?;
     let source = match (source, store.location().path()) {
@@ -73,7 +77,7 @@ pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
         (None, None) => anyhow::bail!("the raw frames hold no klines of a minute; nothing can be played"),
     };
     let settings = replay.front.settings(Role::All)?;
-    run(replay.front, settings, store, source, stop).await
+    run(replay.front, settings, store, source, tiers, stop).await
 }
 
 pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
@@ -103,7 +107,7 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
     };
-    run(demo.front, settings, store, source, stop).await
+    run(demo.front, settings, store, source, TierBook::default(), stop).await
 }
 
 pub(crate) async fn open(location: Location) -> anyhow::Result<Store> {
@@ -165,9 +169,10 @@ async fn run(
     settings: ServerSettings,
     store: Store,
     source: Source,
+    recorded: TierBook,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let tiers = tiers::load(front.tiers.as_deref(), store.location().path())?;
+    let tiers = tiers::load(front.tiers.as_deref(), store.location().path(), recorded)?;
     // Taken before the work of building, so that a busy port is told at once.
     let listener = bind(front.listen)?;
     let building = Server::build(store.clone(), source, settings, &tiers);

@@ -30,7 +30,7 @@ pub use addresses::AddressLimits;
 pub use app::App;
 pub use clock::{MarketClock, PlayedClock};
 pub use feed::SimFeed;
-pub use live::{Live, describe_tiers, told_tiers_path};
+pub use live::{Live, describe_tiers, keep_told_tiers, told_tiers_path};
 pub use metrics::{FrontMetrics, Rejected, UpdateMetrics};
 pub use packed::pack;
 pub use run::{ServeError, Server, Source, Stopped};

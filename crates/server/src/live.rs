@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::served::Wanted;
 
 pub(crate) use journal::Journal;
-pub use margins::{describe_tiers, told_tiers_path};
+pub use margins::{describe_tiers, keep_told_tiers, told_tiers_path};
 pub(crate) use sources::{Blame, listed, standing, stats, trouble};
 
 /// What is followed live, as requests see it.

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use liqheat_market::{Event, Instrument, Qty, UnixMs};
@@ -13,16 +12,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::budget::{Budget, Of};
 use super::health::Health;
 use super::intake::{Intake, Lost, Origin, Row, Verdict};
-use super::line::Line;
+use super::lines::Lines;
 use super::rest::{FetchError, Fetched, Rest};
 use super::socket::Word;
 use super::{Delivery, Gap, Known, LiveSettings, LiveStatus, RawKind};
-use crate::venues::{Contract, Exchange, Habits, LIVE_INTERVAL, Roster, Signal, StreamKind, TradeIds, Want};
+use crate::venues::{Account, Contract, Exchange, Habits, LIVE_INTERVAL, Signal, StreamKind, TradeIds, Want};
 
 /// Words from the lines that wait; when it is full, sockets are not read.
 const WORDS_WAITING: usize = 64;
@@ -42,6 +41,9 @@ const STOCK_HOLE_MS: i64 = 600_000;
 const TICKS_LATE_MS: i64 = 60_000;
 const RETRY_MIN_MS: i64 = 5_000;
 const RETRY_MAX_MS: i64 = 60_000;
+/// After a lost connection or a refused subscription the venue is asked sooner what it has, for a contract that has gone
+/// may take others with it; but not oftener than this.
+const LOOK_SOON_MS: i64 = 300_000;
 /// One line of the log for what goes wrong again and again.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
@@ -100,7 +102,14 @@ struct Followed {
     /// The line was cut after the trade of this moment, and ids do not tell what is missing since.
     trades_lost: Option<UnixMs>,
     last_poll: Option<Event>,
+    /// Its line.
+    line: usize,
+    /// The venue has it no more.
+    is_gone: bool,
 }
+
+/// Which contracts a venue has, by its names, and their sizes; `None` when it does not say.
+type Listed = Option<BTreeMap<String, Qty>>;
 
 /// The venue's task.
 pub(super) struct Follow {
@@ -108,9 +117,16 @@ pub(super) struct Follow {
     habits: Habits,
     settings: Arc<LiveSettings>,
     rest: Rest,
+    /// What is to be followed, whether the venue has it or not.
+    wanted: Vec<Contract>,
+    known: BTreeMap<Instrument, Known>,
+    /// What is followed, and what was.
     contracts: Vec<Followed>,
-    /// Place of each line's first contract.
-    line_offsets: Vec<usize>,
+    lines: Lines,
+    /// The question what the venue has, while it is under way.
+    looks: JoinSet<Result<Listed, FetchError>>,
+    looked: UnixMs,
+    look_at: UnixMs,
     deliveries: mpsc::Sender<Delivery>,
     fetches: JoinSet<(usize, Job, Want, Result<Fetched, FetchError>)>,
     fills: usize,
@@ -131,6 +147,7 @@ pub(super) struct Start {
     pub(super) exchange: &'static dyn Exchange,
     pub(super) habits: Habits,
     pub(super) contracts: Vec<Contract>,
+    pub(super) accounts: Vec<Account>,
     pub(super) socket_base: String,
     pub(super) rest_base: String,
     pub(super) settings: Arc<LiveSettings>,
@@ -157,6 +174,7 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
         settings.recorder.clone(),
     );
     let mut health = Health::new(&start);
+    let wanted = start.contracts.clone();
     let listed = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         listed = listed(&rest, &start, &mut health) => listed,
@@ -172,47 +190,21 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
         }
         for contract in &missing {
             let (venue, name) = (start.exchange.venue(), &contract.name);
-            warn!(%venue, symbol = %contract.symbol, "there is no contract {name}; it is left out");
+            warn!(%venue, symbol = %contract.symbol, "there is no contract {name}; it is left out until there is");
         }
         health.listed(&start, missing.into_iter().map(|contract| contract.symbol).collect());
     }
-    if let Some(recorder) = &settings.recorder {
-        let kind = RawKind::Opened { connection: RawKind::FOLLOWED, contracts: start.contracts.clone() };
-        recorder.record(start.exchange.venue(), settings.clock.now(), &kind, &[]);
-    }
     let (words, mut heard) = mpsc::channel(WORDS_WAITING);
-    let connections = Arc::new(AtomicU64::new(1));
-    let (mut lines, mut line_offsets) = (JoinSet::new(), Vec::new());
-    let lines_stop = stop.child_token();
-    let per_line = start.habits.contracts_per_connection.max(1);
-    for (number, chunk) in start.contracts.chunks(per_line).enumerate() {
-        line_offsets.push(number * per_line);
-        let line = Line {
-            number,
-            exchange: start.exchange,
-            roster: Roster::new(chunk.to_vec()),
-            habits: start.habits.clone(),
-            socket_base: start.socket_base.clone(),
-            clock: settings.clock,
-            timeout: settings.timeout,
-            reconnect: (settings.reconnect_min, settings.reconnect_max),
-            recorder: settings.recorder.clone(),
-            words: words.clone(),
-            connections: Arc::clone(&connections),
-        };
-        lines.spawn(line.run(lines_stop.clone()));
-    }
-    drop(words);
-    let mut follow = Follow::new(start, rest, line_offsets, health);
-    let outcome = follow.run(&mut heard, &mut lines, &stop).await;
+    let lines = Lines::new(&start, words, stop.child_token());
+    let mut follow = Follow::new(start, wanted, rest, lines, health);
+    follow.open((0..follow.contracts.len()).collect());
+    let outcome = follow.run(&mut heard, &stop).await;
     // Lines may be waiting for room: nobody will make it.
     heard.close();
     drop(heard);
-    lines_stop.cancel();
     follow.fetches.shutdown().await;
-    while let Some(ended) = lines.join_next().await {
-        ended??;
-    }
+    follow.looks.shutdown().await;
+    follow.lines.end().await?;
     outcome
 }
 
@@ -221,21 +213,9 @@ pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<
 async fn listed(rest: &Rest, start: &Start, health: &mut Health) -> Option<BTreeMap<String, Qty>> {
     let mut sizes = BTreeMap::new();
     let mut pause = RETRY_MIN_MS;
-    let mut contracts = start.contracts.iter().peekable();
-    while let Some(contract) = contracts.peek() {
-        if sizes.contains_key(&contract.name) {
-            contracts.next();
-            continue;
-        }
-        match rest.fetch(contract, &Want::Contracts, Of::Present).await {
-            Ok(fetched) => {
-                sizes.extend(fetched.page.sizes);
-                contracts.next();
-            }
-            Err(error) if !error.is_passing() && !start.exchange.has_sizes() => {
-                warn!(venue = %start.exchange.venue(), %error, "it does not tell which contracts it has");
-                return None;
-            }
+    loop {
+        match look(rest, start.exchange, &start.contracts, &mut sizes).await {
+            Ok(is_told) => return is_told.then_some(sizes),
             Err(error) => {
                 health.unreachable(format!("contracts: {error}"));
                 health.publish(start.settings.clock.now(), &mut rest.budget(), true);
@@ -245,44 +225,47 @@ async fn listed(rest: &Rest, start: &Start, health: &mut Health) -> Option<BTree
             }
         }
     }
-    Some(sizes)
+}
+
+/// Asks which contracts the venue has, and adds what it told; whether it tells such things.
+async fn look(
+    rest: &Rest,
+    exchange: &'static dyn Exchange,
+    contracts: &[Contract],
+    sizes: &mut BTreeMap<String, Qty>,
+) -> Result<bool, FetchError> {
+    for contract in contracts {
+        // Some tell of all at once.
+        if sizes.contains_key(&contract.name) {
+            continue;
+        }
+        match rest.fetch(contract, &Want::Contracts, Of::Present).await {
+            Ok(fetched) => sizes.extend(fetched.page.sizes),
+            Err(error) if !error.is_passing() && !exchange.has_sizes() => {
+                warn!(venue = %exchange.venue(), %error, "it does not tell which contracts it has");
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 impl Follow {
-    fn new(start: Start, rest: Rest, line_offsets: Vec<usize>, health: Health) -> Self {
+    fn new(start: Start, wanted: Vec<Contract>, rest: Rest, lines: Lines, health: Health) -> Self {
         let now = start.settings.clock.now();
-        let back = |time: Duration| now.plus(-(time.as_millis() as i64));
-        let (fill_klines, fill_stock) = (start.settings.fill_klines, start.settings.fill_open_interest);
-        let mut contracts = Vec::with_capacity(start.contracts.len());
-        for contract in start.contracts {
-            let instrument = Instrument::new(start.exchange.venue(), contract.symbol.clone());
-            let known = start.known.get(&instrument).copied().unwrap_or_default();
-            let trades_max = start.settings.fill_trades_max;
-            let after = |time: Option<UnixMs>, oldest: UnixMs| time.map_or(oldest, |t| t.plus(1).max(oldest));
-            let history = Want::OpenInterestHistory { from: back(fill_stock), to: now };
-            // Where there is no history, what was never known is no loss.
-            let asks_history =
-                known.open_interest.is_some() || start.exchange.request(&contract, &history).is_some();
-            contracts.push(Followed {
-                intake: Intake::new(&start.habits, &known, fill_klines, trades_max, now),
-                instrument,
-                contract,
-                turns: BTreeMap::new(),
-                held: Vec::new(),
-                poll_ms: 0,
-                stock_from: asks_history.then(|| after(known.open_interest, back(fill_stock))),
-                trades_lost: None,
-                funding_from: after(known.funding, back(fill_klines)),
-                last_poll: None,
-            });
-        }
-        Self {
+        let mut follow = Self {
             exchange: start.exchange,
             habits: start.habits,
             settings: start.settings,
             rest,
-            contracts,
-            line_offsets,
+            wanted,
+            known: start.known,
+            contracts: Vec::with_capacity(start.contracts.len()),
+            lines,
+            looks: JoinSet::new(),
+            looked: now,
+            look_at: now,
             deliveries: start.deliveries,
             fetches: JoinSet::new(),
             fills: 0,
@@ -293,13 +276,155 @@ impl Follow {
             logged: None,
             cursor: 0,
             has_room: true,
+        };
+        follow.look_at = now.plus(follow.settings.look_again.as_millis() as i64);
+        for contract in start.contracts {
+            let followed = follow.followed(contract, now);
+            follow.contracts.push(followed);
         }
+        follow
+    }
+
+    /// A contract of which the database has something or nothing.
+    fn followed(&self, contract: Contract, now: UnixMs) -> Followed {
+        let back = |time: Duration| now.plus(-(time.as_millis() as i64));
+        let (fill_klines, fill_stock) = (self.settings.fill_klines, self.settings.fill_open_interest);
+        let instrument = Instrument::new(self.exchange.venue(), contract.symbol.clone());
+        let known = self.known.get(&instrument).copied().unwrap_or_default();
+        let trades_max = self.settings.fill_trades_max;
+        let after = |time: Option<UnixMs>, oldest: UnixMs| time.map_or(oldest, |t| t.plus(1).max(oldest));
+        let history = Want::OpenInterestHistory { from: back(fill_stock), to: now };
+        // Where there is no history, what was never known is no loss.
+        let asks_history =
+            known.open_interest.is_some() || self.exchange.request(&contract, &history).is_some();
+        Followed {
+            intake: Intake::new(&self.habits, &known, fill_klines, trades_max, now),
+            instrument,
+            contract,
+            turns: BTreeMap::new(),
+            held: Vec::new(),
+            poll_ms: 0,
+            stock_from: asks_history.then(|| after(known.open_interest, back(fill_stock))),
+            trades_lost: None,
+            funding_from: after(known.funding, back(fill_klines)),
+            last_poll: None,
+            line: 0,
+            is_gone: false,
+        }
+    }
+
+    /// Follows contracts, given by their places, on lines that are opened for them. Whoever records learns what is followed.
+    fn open(&mut self, places: Vec<usize>) -> Vec<usize> {
+        if let Some(recorder) = &self.settings.recorder {
+            let there = self.contracts.iter().filter(|followed| !followed.is_gone);
+            let contracts = there.map(|followed| followed.contract.clone()).collect();
+            let kind = RawKind::Opened { connection: RawKind::FOLLOWED, contracts };
+            recorder.record(self.exchange.venue(), self.settings.clock.now(), &kind, &[]);
+        }
+        let contracts: Vec<(usize, Contract)> =
+            places.into_iter().map(|at| (at, self.contracts[at].contract.clone())).collect();
+        let opened = self.lines.open(&contracts);
+        for line in &opened {
+            for at in self.lines.places(*line) {
+                self.contracts[*at].line = *line;
+            }
+            self.health.on_line(*line, self.lines.places(*line));
+        }
+        opened
+    }
+
+    /// Asks the venue what it has, when it is time.
+    fn look_again(&mut self) {
+        let local = self.settings.clock.now();
+        if local < self.look_at || !self.looks.is_empty() {
+            return;
+        }
+        self.looked = local;
+        self.look_at = local.plus(self.settings.look_again.as_millis() as i64);
+        let (rest, exchange, contracts) = (self.rest.clone(), self.exchange, self.wanted.clone());
+        self.looks.spawn(async move {
+            let mut sizes = BTreeMap::new();
+            let is_told = look(&rest, exchange, &contracts, &mut sizes).await?;
+            Ok(is_told.then_some(sizes))
+        });
+    }
+
+    /// Something went wrong that a contract which has gone may be the reason of.
+    fn look_soon(&mut self) {
+        self.look_at = self.look_at.min(self.looked.plus(LOOK_SOON_MS));
+    }
+
+    /// The venue told what it has: contracts that came are followed, those that have gone are left.
+    fn seen(&mut self, outcome: Result<Listed, FetchError>) {
+        let local = self.settings.clock.now();
+        let venue = self.exchange.venue();
+        let sizes = match outcome {
+            Ok(Some(sizes)) => sizes,
+            Ok(None) => return,
+            Err(error) => {
+                debug!(%venue, %error, "it cannot be asked which contracts it has");
+                self.look_at = self.look_at.min(local.plus(RETRY_MAX_MS));
+                return;
+            }
+        };
+        let (mut came, mut left) = (Vec::new(), Vec::new());
+        for contract in self.wanted.clone() {
+            let (symbol, name) = (&contract.symbol, &contract.name);
+            let place = self.contracts.iter().position(|followed| followed.contract.symbol == *symbol);
+            match (place, sizes.get(name)) {
+                (None, Some(size)) => {
+                    info!(%venue, %symbol, "there is a contract {name} now; it is followed");
+                    self.health.add(symbol);
+                    let followed = self.followed(Contract { size: *size, ..contract }, local);
+                    came.push(self.contracts.len());
+                    self.contracts.push(followed);
+                }
+                (Some(at), Some(_)) if self.contracts[at].is_gone => {
+                    info!(%venue, %symbol, "there is a contract {name} again; it is followed");
+                    self.contracts[at].is_gone = false;
+                    came.push(at);
+                }
+                // One that speaks is there, whatever a list says.
+                (Some(at), None) if !self.contracts[at].is_gone && self.health.is_silent(at, local) => {
+                    warn!(%venue, %symbol, "there is no contract {name} any more; it is left out until there is");
+                    self.contracts[at].is_gone = true;
+                    self.cut(at);
+                    left.push(at);
+                }
+                _ => {}
+            }
+        }
+        for at in came.iter().chain(&left) {
+            self.health.set_gone(*at, self.contracts[*at].is_gone);
+        }
+        if came.is_empty() && left.is_empty() {
+            return;
+        }
+        let mut lines: Vec<usize> = left.iter().map(|at| self.contracts[*at].line).collect();
+        lines.sort_unstable();
+        lines.dedup();
+        for line in lines {
+            let is_there = |at: &usize| !self.contracts[*at].is_gone && self.contracts[*at].line == line;
+            let rest: Vec<usize> = self.lines.places(line).iter().copied().filter(is_there).collect();
+            let successor = self.open(rest).first().copied();
+            self.lines.leave(line, successor);
+            if successor.is_none() {
+                self.health.left(line);
+            }
+        }
+        self.open(came);
+        let is_missing = |contract: &&Contract| {
+            let mut there = self.contracts.iter().filter(|followed| !followed.is_gone);
+            there.all(|followed| followed.contract.symbol != contract.symbol)
+        };
+        let unlisted = self.wanted.iter().filter(is_missing).map(|contract| contract.symbol.clone());
+        let unlisted = unlisted.collect();
+        self.health.set_unlisted(unlisted);
     }
 
     async fn run(
         &mut self,
         heard: &mut mpsc::Receiver<Word>,
-        lines: &mut JoinSet<Result<(), JoinError>>,
         stop: &CancellationToken,
     ) -> Result<(), JoinError> {
         let every = self.settings.clock.real(HAND_ON).max(HAND_ON_MIN);
@@ -313,9 +438,8 @@ impl Follow {
                     return Ok(());
                 }
                 () = self.deliveries.closed() => return Ok(()),
-                Some(ended) = lines.join_next() => {
-                    ended??;
-                }
+                Some(ended) = self.lines.ended() => ended?,
+                Some(seen) = self.looks.join_next() => self.seen(seen?),
                 Some(word) = heard.recv() => self.word(word),
                 Some(fetched) = self.fetches.join_next() => {
                     let (at, job, want, result) = fetched?;
@@ -331,6 +455,7 @@ impl Follow {
                     if !self.hand_on().await {
                         return Ok(());
                     }
+                    self.look_again();
                     let now = self.settings.clock.now();
                     let filling = self.is_filling();
                     self.health.publish(now, &mut self.rest.budget(), filling);
@@ -374,31 +499,37 @@ impl Follow {
 
     fn word(&mut self, word: Word) {
         match word {
+            Word::Opened { line } | Word::Proved { line } if self.lines.is_left(line) => {}
             Word::Opened { line } => self.health.opened(line),
-            Word::Proved { line } => self.health.proved(line),
+            Word::Proved { line } => {
+                self.health.proved(line);
+                for before in self.lines.take_over(line) {
+                    self.health.left(before);
+                }
+            }
             Word::RolledOver => self.health.status.rollovers += 1,
             Word::Lost { line, why, last } => {
                 if last {
                     self.log(&format!("connection lost: {why}"));
                     self.trades_cut(line);
+                    self.look_soon();
                 }
                 self.health.lost(line, why, last);
             }
             Word::Refused { why, frame } => self.refused(&why, &frame),
             Word::Signals { line, connection, received, frames, signals } => {
                 self.health.status.frames += frames;
-                let offset = self.line_offsets.get(line).copied().unwrap_or(0);
                 for signal in signals {
-                    self.signal(offset, connection, received, signal);
+                    self.signal(line, connection, received, signal);
                 }
             }
         }
     }
 
-    fn signal(&mut self, offset: usize, connection: u64, received: UnixMs, signal: Signal) {
+    fn signal(&mut self, line: usize, connection: u64, received: UnixMs, signal: Signal) {
         match signal {
             Signal::Event { contract, event, sent } => {
-                let at = offset + contract;
+                let Some(at) = self.lines.place(line, contract) else { return };
                 let stream = StreamKind::of(&event);
                 if let Some(sent) =
                     sent.filter(|_| stream == StreamKind::Mark || self.health.skew.ms().is_none())
@@ -422,21 +553,31 @@ impl Follow {
                 }
             }
             Signal::Alive { contract, stream, sent } => {
-                self.health.heard(offset + contract, stream, received, sent, sent, false);
+                let Some(at) = self.lines.place(line, contract) else { return };
+                self.health.heard(at, stream, received, sent, sent, false);
             }
-            Signal::Refused(why) => self.refused(&why, ""),
+            Signal::Refused(why) => {
+                self.refused(&why, "");
+                self.look_soon();
+            }
             Signal::Acknowledged | Signal::Pong | Signal::Leaving(_) => {}
         }
     }
 
     /// No connection brings the trades of this line.
     fn trades_cut(&mut self, line: usize) {
-        if self.habits.trade_ids == TradeIds::Consecutive {
-            return;
+        for at in 0..self.contracts.len() {
+            // Those that another line has meanwhile lose nothing.
+            if self.contracts[at].line == line {
+                self.cut(at);
+            }
         }
-        let first = self.line_offsets.get(line).copied().unwrap_or(0);
-        let count = self.habits.contracts_per_connection.max(1);
-        for followed in self.contracts.iter_mut().skip(first).take(count) {
+    }
+
+    /// What is traded from now on is not heard of, and ids may not tell.
+    fn cut(&mut self, at: usize) {
+        if self.habits.trade_ids == TradeIds::Unique {
+            let followed = &mut self.contracts[at];
             followed.trades_lost = followed.trades_lost.or(followed.intake.newest_trade());
         }
     }
@@ -508,10 +649,14 @@ impl Follow {
         let now = self.venue_time(local);
         let mut deliveries = Vec::new();
         let count = self.contracts.len();
+        let first = self.contracts.iter().position(|followed| !followed.is_gone);
         for step in 0..count {
             let at = (self.cursor + step) % count;
+            if self.contracts[at].is_gone {
+                continue;
+            }
             self.contracts[at].intake.pass_time(now);
-            for job in Self::jobs(at) {
+            for job in Self::jobs(first == Some(at)) {
                 let has_room = if job.is_fill() { self.fills < FILLS_MAX } else { self.polls < POLLS_MAX };
                 let turn = self.contracts[at].turns.get(&job).copied().unwrap_or_default();
                 // Which minutes have ended, and what is in the future, are questions of the venue's clock.
@@ -532,8 +677,8 @@ impl Follow {
     }
 
     /// The clock is asked for once for all contracts.
-    fn jobs(at: usize) -> impl Iterator<Item = Job> {
-        let clock = (at == 0).then_some(Job::Clock);
+    fn jobs(is_first: bool) -> impl Iterator<Item = Job> {
+        let clock = is_first.then_some(Job::Clock);
         clock.into_iter().chain([
             Job::Poll,
             Job::Row(Row::Klines),
@@ -788,7 +933,7 @@ impl Follow {
     /// Something of the past is still being fetched.
     fn is_filling(&mut self) -> bool {
         let recent = self.settings.clock.now().plus(-3 * LIVE_INTERVAL.ms());
-        self.contracts.iter_mut().any(|followed| {
+        self.contracts.iter_mut().filter(|followed| !followed.is_gone).any(|followed| {
             let stock = followed.stock_from.is_some_and(|from| from < recent);
             let row =
                 followed.turns.iter().any(|(job, turn)| matches!(job, Job::Row(_)) && turn.whole.is_some());

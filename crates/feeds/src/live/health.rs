@@ -38,7 +38,10 @@ pub(super) struct Health {
     pub(super) skew: Skew,
     habits: Habits,
     lines: Vec<Stand>,
-    per_line: usize,
+    /// The line of each contract.
+    line_of: Vec<usize>,
+    /// Contracts that the venue has no more.
+    gone: Vec<bool>,
     /// Time on the way of the newest frame of each stream.
     lags: Vec<i64>,
     /// Whether the last request for each stream of the REST interface worked.
@@ -52,18 +55,9 @@ impl Health {
     pub(super) fn new(start: &Start) -> Self {
         let mut streams = Vec::with_capacity(start.contracts.len() * KINDS);
         for contract in &start.contracts {
-            for stream in StreamKind::ALL {
-                streams.push(StreamStatus {
-                    symbol: contract.symbol.clone(),
-                    stream,
-                    state: SourceState::Connecting,
-                    as_of: None,
-                    heard: None,
-                    events: 0,
-                });
-            }
+            streams.extend(fresh(&contract.symbol));
         }
-        let per_line = start.habits.contracts_per_connection.max(1);
+        let count = start.contracts.len();
         Self {
             lags: vec![0; streams.len()],
             status: VenueStatus {
@@ -73,13 +67,65 @@ impl Health {
             },
             skew: Skew::default(),
             habits: start.habits.clone(),
-            lines: vec![Stand::New; start.contracts.len().div_ceil(per_line)],
-            per_line,
+            lines: vec![Stand::New],
+            line_of: vec![0; count],
+            gone: vec![false; count],
             rest_works: None,
             sender: Arc::clone(&start.status),
             place: start.place,
             published: None,
         }
+    }
+
+    /// A contract is followed from now on, behind those that are known.
+    pub(super) fn add(&mut self, symbol: &Symbol) {
+        self.status.streams.extend(fresh(symbol));
+        self.lags.resize(self.status.streams.len(), 0);
+        self.line_of.push(0);
+        self.gone.push(false);
+    }
+
+    /// A contract is not followed any more, or again.
+    pub(super) fn set_gone(&mut self, contract: usize, is_gone: bool) {
+        if let Some(gone) = self.gone.get_mut(contract) {
+            *gone = is_gone;
+        }
+    }
+
+    /// What the venue does not have.
+    pub(super) fn set_unlisted(&mut self, unlisted: Vec<Symbol>) {
+        if !unlisted.is_empty() {
+            let names: Vec<&str> = unlisted.iter().map(Symbol::as_str).collect();
+            self.trouble(format!("it has no {}", names.join(", ")));
+        }
+        self.status.unlisted = unlisted;
+        // Told at once.
+        self.published = None;
+    }
+
+    /// Contracts are followed on a line that was opened for them.
+    pub(super) fn on_line(&mut self, line: usize, contracts: &[usize]) {
+        let count = self.lines.len().max(line + 1);
+        self.lines.resize(count, Stand::New);
+        for contract in contracts {
+            if let Some(own) = self.line_of.get_mut(*contract) {
+                *own = line;
+            }
+        }
+    }
+
+    /// A line was left for another.
+    pub(super) fn left(&mut self, line: usize) {
+        if let Some(stand) = self.lines.get_mut(line) {
+            *stand = Stand::New;
+        }
+    }
+
+    /// The mark price of a contract says nothing, which it never does while there is one.
+    pub(super) fn is_silent(&self, contract: usize, now: UnixMs) -> bool {
+        let status = self.status.streams.get(contract * KINDS + StreamKind::Mark as usize);
+        let silence = self.habits.mark_silence.as_millis() as i64;
+        status.and_then(|status| status.heard).is_none_or(|heard| now.since(heard) > silence)
     }
 
     pub(super) fn opened(&mut self, line: usize) {
@@ -117,11 +163,7 @@ impl Health {
         let reconnects = self.status.reconnects;
         *self = Self::new(start);
         self.status.reconnects = reconnects;
-        if !unlisted.is_empty() {
-            let names: Vec<&str> = unlisted.iter().map(Symbol::as_str).collect();
-            self.trouble(format!("it has no {}", names.join(", ")));
-        }
-        self.status.unlisted = unlisted;
+        self.set_unlisted(unlisted);
         self.rest_works = Some(true);
     }
 
@@ -188,7 +230,8 @@ impl Health {
         let matters = |status: &&StreamStatus| {
             matches!(status.stream, StreamKind::Mark | StreamKind::Klines | StreamKind::Trades)
         };
-        let worst = self.status.streams.iter().filter(matters).map(|status| status.state).max();
+        let followed = self.status.streams.iter().enumerate().filter(|(at, _)| !self.gone[at / KINDS]);
+        let worst = followed.map(|(_, status)| status).filter(matters).map(|status| status.state).max();
         self.status.state = worst.unwrap_or_default();
         if self.status.state == SourceState::Live {
             self.status.trouble = self.status.trouble.take().filter(|_| self.rest_works == Some(false));
@@ -197,7 +240,9 @@ impl Health {
         let is_due = self.published.is_none_or(|published| published.elapsed() >= PUBLISH_EVERY);
         if changed || is_due {
             self.published = Some(Instant::now());
-            let status = self.status.clone();
+            let mut status = self.status.clone();
+            let mut at = 0..;
+            status.streams.retain(|_| at.next().is_some_and(|at: usize| !self.gone[at / KINDS]));
             let place = self.place;
             self.sender.send_modify(|all| {
                 if let Some(own) = Arc::make_mut(all).venues.get_mut(place) {
@@ -209,7 +254,8 @@ impl Health {
 
     fn state_of(&self, at: usize, now: UnixMs) -> SourceState {
         let status = &self.status.streams[at];
-        let stand = self.lines.get(at / KINDS / self.per_line).copied().unwrap_or(Stand::New);
+        let line = self.line_of.get(at / KINDS);
+        let stand = line.and_then(|line| self.lines.get(*line)).copied().unwrap_or(Stand::New);
         let is_polled = self.habits.poll_open_interest.is_some();
         let by_request =
             status.stream == StreamKind::Funding || (status.stream == StreamKind::OpenInterest && is_polled);
@@ -243,4 +289,16 @@ impl Health {
             (_, false) => SourceState::Live,
         }
     }
+}
+
+/// The streams of a contract of which nothing is known yet.
+fn fresh(symbol: &Symbol) -> impl Iterator<Item = StreamStatus> {
+    StreamKind::ALL.into_iter().map(|stream| StreamStatus {
+        symbol: symbol.clone(),
+        stream,
+        state: SourceState::Connecting,
+        as_of: None,
+        heard: None,
+        events: 0,
+    })
 }

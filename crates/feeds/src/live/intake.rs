@@ -1,7 +1,7 @@
 //! Everything one contract's events go through before they count: what cannot be true is refused, what came
 //! before is dropped, what is missing is remembered and asked for. Pure: a recording runs through the same.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use liqheat_market::{Event, Interval, Kline, KlineKind, Liquidation, MarkPrice, Side, Trade, UnixMs};
@@ -10,6 +10,7 @@ use super::Known;
 use super::marks::MarkMinutes;
 use super::plausible::Plausible;
 use super::sequence::{Hole, Seen, Sequence};
+use crate::venues::recent::RecentIds;
 use crate::venues::{Habits, LIVE_INTERVAL, StreamKind, TradeIds, Want};
 
 /// Where an event comes from.
@@ -232,7 +233,13 @@ impl Intake {
 
     fn trade(&mut self, trade: &Trade, origin: Origin, now: UnixMs) -> Seen {
         let seen = match &mut self.trades {
-            TradeRow::Unique(ids) => ids.take(trade.id),
+            TradeRow::Unique(ids) => {
+                if ids.is_new(trade.id) {
+                    Seen::New
+                } else {
+                    Seen::Repeated
+                }
+            }
             // An answer may be asked for only where something is missing; it never opens a hole.
             TradeRow::Consecutive(ids)
                 if origin == Origin::Answer && ids.newest().is_none_or(|n| trade.id > n) =>
@@ -434,31 +441,6 @@ fn kline_off(kline: &Kline) -> Option<&'static str> {
     let is_too_much = matches!((kline.volume, kline.taker_buy_volume), (Some(all), Some(part)) if part > all);
     (is_negative || is_too_much || kline.trades.is_some_and(i64::is_negative))
         .then_some("its amounts contradict each other")
-}
-
-/// Ids of trades where they are in no order.
-#[derive(Debug, Default)]
-struct RecentIds {
-    order: VecDeque<i64>,
-    ids: HashSet<i64>,
-}
-
-impl RecentIds {
-    /// More than two connections can bring twice between them.
-    const REMEMBERED: usize = 65_536;
-
-    fn take(&mut self, id: i64) -> Seen {
-        if !self.ids.insert(id) {
-            return Seen::Repeated;
-        }
-        if self.order.len() == Self::REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-        self.order.push_back(id);
-        Seen::New
-    }
 }
 
 type LiquidationKey = (UnixMs, Side, i64, i64);

@@ -10,6 +10,7 @@ mod follow;
 mod health;
 mod intake;
 mod line;
+mod lines;
 mod marks;
 mod plausible;
 mod rest;
@@ -24,18 +25,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
+use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::venues::{self, Contract, Exchange, Habits, StreamKind, Want};
+use crate::tiers::TierOrigin;
+use crate::venues::{self, Account, Contract, Exchange, Habits, StreamKind, Want};
 use follow::{Start, follow};
 
 pub use clock::Clock;
 pub use intake::{Intake, Origin, Verdict};
 pub use status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
-pub use tiers::{TierFetchError, fetch_tiers};
+pub use tiers::{TierFetchError, TierRounds, fetch_tiers};
 
 /// Batches waiting between the live boundary and whoever stores them; when it is full, sockets are read no
 /// further until there is room.
@@ -115,6 +117,9 @@ pub struct VenueSettings {
     pub symbols: Vec<Symbol>,
     /// What the venue calls those whose name does not follow from the symbol.
     pub names: BTreeMap<Symbol, String>,
+    /// Accounts whose fills are asked for, where the venue shows them: they tell of liquidations that its public trades do
+    /// not. At most [`Exchange::accounts_max`].
+    pub accounts: Vec<Account>,
     /// Other rules than the venue's own.
     pub habits: Option<Habits>,
 }
@@ -141,8 +146,10 @@ pub struct LiveSettings {
     /// Share of a venue's request budget that may be used, 0 to 1.
     pub budget_share: f64,
     /// Margin tiers are asked for again so often, where a venue tells them; `None`: never. Whoever keeps the ledgers does
-    /// it ([`fetch_tiers`]).
+    /// it ([`TierRounds`]).
     pub refresh_tiers: Option<Duration>,
+    /// A venue is asked again so often which contracts it has: for those that it did not have, and for those that have gone.
+    pub look_again: Duration,
     /// Sees every frame and answer as it came, before it is looked at.
     pub recorder: Option<Arc<dyn Recorder>>,
 }
@@ -163,13 +170,14 @@ impl LiveSettings {
             timeout: Duration::from_secs(10),
             budget_share: 0.7,
             refresh_tiers: Some(DAY),
+            look_again: Duration::from_secs(3_600),
             recorder: None,
         }
     }
 }
 
 /// What a raw record is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RawKind {
     /// A connection was opened for these contracts; its frames follow.
     Opened {
@@ -191,6 +199,16 @@ pub enum RawKind {
         symbol: Symbol,
         /// To which question, see [`Want`].
         want: Want,
+    },
+    /// The margin tiers of a contract from here on, and before: a ledger with another table is computed again from its
+    /// first bar, so the last one counts for all.
+    Tiers {
+        /// Of which contract.
+        symbol: Symbol,
+        /// Where they came from.
+        origin: TierOrigin,
+        /// The table.
+        table: TierTable,
     },
 }
 
@@ -219,6 +237,18 @@ pub enum LiveError {
         symbol: Symbol,
         /// At which venue.
         venue: Venue,
+    },
+    /// More accounts than may be asked for.
+    #[error(
+        "{given} accounts are to be followed at {venue}, which shows the fills of at most {most} at once"
+    )]
+    Accounts {
+        /// At which venue.
+        venue: Venue,
+        /// How many were named.
+        given: usize,
+        /// How many may be.
+        most: usize,
     },
     /// An address that is none.
     #[error("'{address}' is not an address for {venue}: {why}")]
@@ -330,10 +360,15 @@ impl Start {
         status: &Arc<watch::Sender<Arc<LiveStatus>>>,
     ) -> Result<Self, LiveError> {
         let (exchange, habits, contracts) = Self::contracts(venue)?;
+        let (given, most) = (venue.accounts.len(), exchange.accounts_max());
+        if given > most {
+            return Err(LiveError::Accounts { venue: venue.venue, given, most });
+        }
         Ok(Self {
             exchange,
             habits,
             contracts,
+            accounts: venue.accounts.clone(),
             socket_base: address(venue, venue.socket_base.as_ref(), exchange.socket_base(), ["ws", "wss"])?,
             rest_base: Self::rest_base(venue, exchange)?,
             settings: Arc::clone(settings),

@@ -60,7 +60,7 @@ pub struct VenueStatus {
     pub state: SourceState,
     /// Every stream of every contract, in order of contracts.
     pub streams: Vec<StreamStatus>,
-    /// Symbols that were asked for and that the venue does not have: nothing is followed of them.
+    /// Symbols that were asked for and that the venue does not have, or no more: nothing is followed of them until it has.
     pub unlisted: Vec<Symbol>,
     /// Connections that bring data now.
     pub connections: u32,

@@ -1,11 +1,17 @@
-//! Margin tiers from a venue's public interface, once. They change without a calendar, and with another table the same rows
-//! give another picture: so whoever keeps the ledgers asks, and computes them again.
+//! Margin tiers from a venue's public interface, once or from time to time. They change without a calendar, and with
+//! another table the same rows give another picture: so whoever keeps the ledgers asks, and computes them again.
 
-use liqheat_market::{Event, Instrument, Interval, KlineKind, Price, TierError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use liqheat_market::{Event, Instrument, Interval, KlineKind, Price, TierError, TierTable, Venue};
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
 
 use super::budget::{Budget, Of};
 use super::rest::{FetchError, Rest};
-use super::{Clock, LiveError, Start, VenueSettings};
+use super::{Clock, LiveError, LiveSettings, LiveStatus, Start, VenueSettings, VenueStatus};
 use crate::tiers::TierBook;
 use crate::venues::{Contract, TierUnit, Want};
 
@@ -17,7 +23,7 @@ pub enum TierFetchError {
     Settings(#[from] LiveError),
     /// The venue does not tell its tiers to everybody.
     #[error("{0} tells its margin tiers to accounts only; give a file instead (--tiers)")]
-    NotPublic(liqheat_market::Venue),
+    NotPublic(Venue),
     /// It did not answer, or not so that it could be understood.
     #[error("{instrument}: {why}")]
     Failed {
@@ -43,7 +49,7 @@ pub enum TierFetchError {
 pub async fn fetch_tiers(
     venue: &VenueSettings,
     clock: Clock,
-    timeout: std::time::Duration,
+    timeout: Duration,
     mut book: TierBook,
 ) -> Result<TierBook, TierFetchError> {
     let (exchange, habits, contracts) = Start::contracts(venue)?;
@@ -81,6 +87,116 @@ pub async fn fetch_tiers(
         book = book.with_table(instrument, table);
     }
     Ok(book)
+}
+
+/// After a venue that could not be asked..
+const AGAIN: Duration = Duration::from_secs(60);
+/// ..and after an answer that told nothing.
+const AFTER_FAILURE: Duration = Duration::from_secs(600);
+
+/// Asks venues for the tables of what is followed there, at the start and then as often as the settings say.
+#[derive(Debug)]
+pub struct TierRounds<'a> {
+    settings: &'a LiveSettings,
+    every: Duration,
+    /// When each venue is asked next; `None` where it tells nothing.
+    due: Vec<Option<Instant>>,
+    /// When each contract was asked about last.
+    asked: BTreeMap<Instrument, Instant>,
+}
+
+/// How it went to ask a venue.
+enum Round {
+    /// Everything is known.
+    Done,
+    /// It cannot be asked now.
+    Unreachable,
+    /// Something was not told, or not understood.
+    Failed,
+    /// It tells nothing to anybody.
+    NotPublic,
+}
+
+impl<'a> TierRounds<'a> {
+    /// `None` when nobody is to be asked.
+    #[must_use]
+    pub fn new(settings: &'a LiveSettings) -> Option<Self> {
+        let every = settings.refresh_tiers?;
+        let due = vec![Some(Instant::now()); settings.venues.len()];
+        Some(Self { settings, every, due, asked: BTreeMap::new() })
+    }
+
+    /// Waits until a venue is due and asks it about those of its contracts that are wanted: what it told, or nothing.
+    /// `None` when no venue tells anything any more.
+    pub async fn next(
+        &mut self,
+        status: impl Fn() -> Arc<LiveStatus>,
+        is_wanted: impl Fn(&Instrument) -> bool,
+    ) -> Option<Vec<(Instrument, TierTable)>> {
+        let next = self.due.iter().enumerate().filter_map(|(at, due)| Some(((*due)?, at))).min();
+        let (when, at) = next?;
+        sleep_until(when).await;
+        let mut told = Vec::new();
+        let pause = match self.ask(&self.settings.venues[at], &status, &is_wanted, &mut told).await {
+            // A contract that is listed meanwhile does not wait for its tiers until all are asked about again.
+            Round::Done => Some(self.every.min(self.settings.look_again)),
+            Round::Unreachable => Some(AGAIN),
+            Round::Failed => Some(AFTER_FAILURE),
+            Round::NotPublic => None,
+        };
+        self.due[at] = pause.map(|pause| Instant::now() + self.settings.clock.real(pause));
+        Some(told)
+    }
+
+    /// Asks a venue about everything that it was not asked about for a while.
+    async fn ask(
+        &mut self,
+        venue: &VenueSettings,
+        status: &impl Fn() -> Arc<LiveStatus>,
+        is_wanted: &impl Fn(&Instrument) -> bool,
+        told: &mut Vec<(Instrument, TierTable)>,
+    ) -> Round {
+        let mut outcome = Round::Done;
+        for symbol in &venue.symbols {
+            let status = status();
+            let Some(status) = status.venues.iter().find(|one| one.venue == venue.venue) else {
+                return Round::Unreachable;
+            };
+            let instrument = Instrument::new(venue.venue, symbol.clone());
+            let is_there = !status.unlisted.contains(symbol);
+            let every = self.settings.clock.real(self.every);
+            let is_known = self.asked.get(&instrument).is_some_and(|asked| asked.elapsed() < every);
+            if !is_there || !is_wanted(&instrument) || is_known {
+                continue;
+            }
+            if !answers(status) {
+                return Round::Unreachable;
+            }
+            let began = Instant::now();
+            let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
+            let (clock, timeout) = (self.settings.clock, self.settings.timeout);
+            match fetch_tiers(&one, clock, timeout, TierBook::default()).await {
+                Ok(book) => {
+                    told.extend(book.own_table(&instrument).map(|table| (instrument.clone(), table.clone())));
+                    self.asked.insert(instrument, began);
+                }
+                Err(error @ TierFetchError::NotPublic(_)) => {
+                    info!(venue = %venue.venue, "{error}");
+                    return Round::NotPublic;
+                }
+                Err(error) => {
+                    warn!(%instrument, %error, "margin tiers cannot be asked for; the known ones stay");
+                    outcome = Round::Failed;
+                }
+            }
+        }
+        outcome
+    }
+}
+
+/// It can be reached, and has not asked for a pause.
+fn answers(status: &VenueStatus) -> bool {
+    status.frames > 0 && status.banned_until.is_none()
 }
 
 /// The price of the newest minute.

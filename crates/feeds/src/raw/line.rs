@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 
-use liqheat_market::{Qty, Symbol, UnixMs, Venue};
+use liqheat_market::{Qty, Symbol, Tier, TierTable, UnixMs, Venue};
 
 use crate::live::RawKind;
+use crate::tiers::TierOrigin;
 use crate::venues::Contract;
 
 /// The first line of every file.
 pub(super) const MAGIC: &str = "# liqheat raw 1";
 
 /// A record: what came, when, from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RawRecord {
     /// When it was received, by the clock of the one who recorded it.
     pub received: UnixMs,
@@ -19,7 +20,7 @@ pub struct RawRecord {
     pub venue: Venue,
     /// What it is.
     pub kind: RawKind,
-    /// The frame or answer as it came; empty for an opening.
+    /// The frame or answer as it came; empty for what is no such thing.
     pub bytes: Vec<u8>,
 }
 
@@ -50,9 +51,15 @@ impl RawRecord {
             }
             RawKind::Frame { connection } => format!("frame\t{connection}\t"),
             RawKind::Answer { symbol, want } => format!("answer\t{symbol}\t{want}\t"),
+            RawKind::Tiers { symbol, origin, table } => {
+                // The shortest digits that give the same bits again.
+                let tier = |tier: &Tier| format!("{}:{}:{}", tier.floor_usd, tier.rate, tier.leverage_max);
+                let tiers: Vec<String> = table.tiers().iter().map(tier).collect();
+                format!("tiers\t{symbol}\t{}\t{}\t{}", origin.name(), table.as_of().0, tiers.join(","))
+            }
         };
         out.extend_from_slice(format!("{}\t{}\t{head}", received.0, venue.name()).as_bytes());
-        if !matches!(kind, RawKind::Opened { .. }) {
+        if matches!(kind, RawKind::Frame { .. } | RawKind::Answer { .. }) {
             escape(&String::from_utf8_lossy(bytes), out);
         }
         out.push(b'\n');
@@ -92,10 +99,31 @@ impl RawRecord {
                 let want = want.parse().map_err(|_| wrong("question", want))?;
                 (RawKind::Answer { symbol: symbol(head)?, want }, unescape(payload))
             }
+            "tiers" => {
+                let (origin, rest) = payload.split_once('\t').ok_or_else(form)?;
+                let (as_of, tiers) = rest.split_once('\t').ok_or_else(form)?;
+                let named = TierOrigin::ALL.into_iter().find(|known| known.name() == origin);
+                let origin = named.ok_or_else(|| wrong("origin", origin))?;
+                let as_of = UnixMs(as_of.parse().map_err(|_| wrong("day", as_of))?);
+                let table = table(as_of, tiers).ok_or_else(|| wrong("tiers", tiers))?;
+                (RawKind::Tiers { symbol: symbol(head)?, origin, table }, Vec::new())
+            }
             _ => return Err(form()),
         };
         Ok(Self { received, venue, kind, bytes })
     }
+}
+
+/// Tiers as they are written in a line.
+fn table(as_of: UnixMs, text: &str) -> Option<TierTable> {
+    let number = |text: Option<&str>| text?.parse().ok().filter(|number: &f64| number.is_finite());
+    let row = |tier: &str| {
+        let mut numbers = tier.split(':');
+        let row = (number(numbers.next())?, number(numbers.next())?, number(numbers.next())?);
+        numbers.next().is_none().then_some(row)
+    };
+    let rows: Vec<(f64, f64, f64)> = text.split(',').map(row).collect::<Option<_>>()?;
+    TierTable::new(as_of, &rows).ok()
 }
 
 fn escape(text: &str, out: &mut Vec<u8>) {
@@ -154,13 +182,36 @@ mod tests {
             ("[A-Z0-9]{2,12}", any::<i64>(), any::<i64>()).prop_map(move |(name, first, last)| {
                 RawKind::Answer { symbol: symbol(name), want: Want::Trades { first, last } }
             }),
+            ("[A-Z0-9]{2,12}", any::<i64>(), tables(), 0_usize..TierOrigin::ALL.len()).prop_map(
+                move |(name, as_of, rows, origin)| RawKind::Tiers {
+                    symbol: symbol(name),
+                    origin: TierOrigin::ALL[origin],
+                    table: TierTable::new(UnixMs(as_of), &rows).unwrap(),
+                }
+            ),
         ]
+    }
+
+    /// Rates such as a half of a third, which have no end in decimal.
+    fn tables() -> impl Strategy<Value = Vec<(f64, f64, f64)>> {
+        prop::collection::vec((1_u32..1_000_000, 2_u32..400), 1..6).prop_map(|steps| {
+            let mut leverages: Vec<f64> = steps.iter().map(|step| f64::from(step.1)).collect();
+            leverages.sort_by(|a, b| b.total_cmp(a));
+            let mut floor = 0.0;
+            let mut rows = Vec::new();
+            for ((width, _), leverage) in steps.iter().zip(leverages) {
+                rows.push((floor, 0.5 / leverage, leverage / 3.0));
+                floor += f64::from(*width) * 1_000.1;
+            }
+            rows
+        })
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read_back(received: i64, kind in kinds(), text in any::<String>()) {
-            let bytes = if matches!(kind, RawKind::Opened { .. }) { Vec::new() } else { text.into_bytes() };
+            let has_text = matches!(kind, RawKind::Frame { .. } | RawKind::Answer { .. });
+            let bytes = if has_text { text.into_bytes() } else { Vec::new() };
             let mut line = Vec::new();
             RawRecord::write(UnixMs(received), Venue::Okx, &kind, &bytes, &mut line);
             let text = String::from_utf8(line).unwrap();
@@ -188,6 +239,12 @@ mod tests {
             ("1\tokx\topen\t1\tBTCUSDT=BTC-USDT-SWAP", "contract"),
             ("1\tokx\topen\t1\tBTCUSDT=BTC-USDT-SWAP*much", "size"),
             ("1\tokx\tanswer\tBTCUSDT\tnews\t{}", "question"),
+            ("1\tokx\ttiers\tBTCUSDT\ttold\t0", "not a record"),
+            ("1\tokx\ttiers\tBTCUSDT\tguessed\t0\t0:0.01:100", "origin"),
+            ("1\tokx\ttiers\tBTCUSDT\ttold\ttoday\t0:0.01:100", "day"),
+            ("1\tokx\ttiers\tBTCUSDT\ttold\t0\t0:0.01", "tiers"),
+            ("1\tokx\ttiers\tBTCUSDT\ttold\t0\t0:NaN:100", "tiers"),
+            ("1\tokx\ttiers\tBTCUSDT\ttold\t0\t5:0.01:100", "tiers"),
         ] {
             let error = RawRecord::parse(line).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");

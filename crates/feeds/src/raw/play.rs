@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::{Event, Instrument, Symbol, UnixMs, Venue};
+use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 
 use super::line::RawRecord;
 use crate::live::{Intake, Known, Origin, RawKind, Verdict};
+use crate::tiers::TierOrigin;
 use crate::venues::{Contract, Exchange, FrameReader, Roster, Signal, Want, contract, exchange};
 
 /// What became of records.
@@ -33,6 +34,7 @@ pub struct Played {
 #[derive(Default)]
 pub struct Player {
     venues: BTreeMap<Venue, Playing>,
+    tiers: BTreeMap<Instrument, (TierTable, TierOrigin)>,
     played: Played,
 }
 
@@ -63,6 +65,12 @@ impl Player {
         self.played
     }
 
+    /// The margin tiers that were in use at the end of what was played, and where they came from.
+    #[must_use]
+    pub const fn tiers(&self) -> &BTreeMap<Instrument, (TierTable, TierOrigin)> {
+        &self.tiers
+    }
+
     /// Takes the next record, in the order in which they were recorded, and appends the events that come of it.
     pub fn take(&mut self, record: &RawRecord, out: &mut Vec<(Instrument, Event)>) {
         self.played.records += 1;
@@ -76,6 +84,10 @@ impl Player {
             RawKind::Opened { connection, contracts } => venue.open(*connection, contracts),
             RawKind::Frame { connection } => venue.frame(*connection, record, &mut self.played, out),
             RawKind::Answer { symbol, want } => venue.answer(symbol, want, record, &mut self.played, out),
+            RawKind::Tiers { symbol, origin, table } => {
+                let instrument = Instrument::new(record.venue, symbol.clone());
+                self.tiers.insert(instrument, (table.clone(), *origin));
+            }
         }
         self.played.events += (out.len() - before) as u64;
     }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use liqheat_market::{UnixMs, Venue};
+use liqheat_market::{Symbol, UnixMs, Venue};
 use tracing::{info, warn};
 
 use super::line::{MAGIC, RawRecord};
@@ -80,8 +80,16 @@ pub struct RawWriter {
 
 struct Line {
     bytes: Vec<u8>,
-    /// An opening: written again at the beginning of every later file.
-    opens: Option<(Venue, u64)>,
+    /// Written again at the beginning of every later file.
+    stays: Option<Stays>,
+}
+
+/// What later records are not understood without: the newest one of each counts.
+enum Stays {
+    /// An opening, by venue and number.
+    Opening(Venue, u64),
+    /// The tiers of a contract.
+    Tiers(Venue, Symbol),
 }
 
 impl RawWriter {
@@ -96,8 +104,13 @@ impl RawWriter {
         std::fs::create_dir_all(&settings.folder)?;
         let tally = Arc::new(Tally::default());
         let (lines, waiting) = sync_channel(Self::WAITING_MAX);
-        let mut files =
-            Files { settings, tally: Arc::clone(&tally), openings: BTreeMap::new(), current: None };
+        let mut files = Files {
+            settings,
+            tally: Arc::clone(&tally),
+            openings: BTreeMap::new(),
+            tiers: BTreeMap::new(),
+            current: None,
+        };
         files.begin()?;
         let thread =
             std::thread::Builder::new().name("recorder".to_owned()).spawn(move || files.run(&waiting))?;
@@ -135,12 +148,13 @@ impl Recorder for RawWriter {
     fn record(&self, venue: Venue, received: UnixMs, kind: &RawKind, bytes: &[u8]) {
         let mut line = Vec::with_capacity(bytes.len() + 64);
         RawRecord::write(received, venue, kind, bytes, &mut line);
-        let opens = match kind {
-            RawKind::Opened { connection, .. } => Some((venue, *connection)),
-            _ => None,
+        let stays = match kind {
+            RawKind::Opened { connection, .. } => Some(Stays::Opening(venue, *connection)),
+            RawKind::Tiers { symbol, .. } => Some(Stays::Tiers(venue, symbol.clone())),
+            RawKind::Frame { .. } | RawKind::Answer { .. } => None,
         };
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = lines.as_ref().is_some_and(|lines| lines.try_send(Line { bytes: line, opens }).is_ok());
+        let taken = lines.as_ref().is_some_and(|lines| lines.try_send(Line { bytes: line, stays }).is_ok());
         if !taken {
             self.tally.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -153,6 +167,8 @@ struct Files {
     tally: Arc<Tally>,
     /// Connections that were opened last, by venue.
     openings: BTreeMap<(Venue, u64), Vec<u8>>,
+    /// The newest tiers of each contract.
+    tiers: BTreeMap<(Venue, Symbol), Vec<u8>>,
     /// `None` after a failure, until one can be begun again.
     current: Option<Current>,
 }
@@ -218,12 +234,18 @@ impl Files {
     }
 
     fn put(&mut self, line: &Line) -> std::io::Result<()> {
-        if let Some(key) = line.opens {
-            if self.openings.len() >= Self::OPENINGS_MAX {
-                // Numbers of connections rise, so the first is the oldest of its venue.
-                self.openings.pop_first();
+        match &line.stays {
+            Some(Stays::Opening(venue, connection)) => {
+                if self.openings.len() >= Self::OPENINGS_MAX {
+                    // Numbers of connections rise, so the first is the oldest of its venue.
+                    self.openings.pop_first();
+                }
+                self.openings.insert((*venue, *connection), line.bytes.clone());
             }
-            self.openings.insert(key, line.bytes.clone());
+            Some(Stays::Tiers(venue, symbol)) => {
+                self.tiers.insert((*venue, symbol.clone()), line.bytes.clone());
+            }
+            None => {}
         }
         let Some(current) = &mut self.current else {
             self.tally.dropped.fetch_add(1, Ordering::Relaxed);
@@ -275,8 +297,8 @@ impl Files {
             };
             let mut encoder = GzEncoder::new(Counted { file, bytes: 0 }, Compression::default());
             encoder.write_all(format!("{MAGIC}\n").as_bytes())?;
-            for opening in self.openings.values() {
-                encoder.write_all(opening)?;
+            for line in self.openings.values().chain(self.tiers.values()) {
+                encoder.write_all(line)?;
             }
             encoder.flush()?;
             let now = Instant::now();
@@ -303,4 +325,55 @@ impl Files {
 
 fn age(file: &Path) -> Option<Duration> {
     file.metadata().ok()?.modified().ok()?.elapsed().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raw::{Player, read, sorted};
+    use crate::tiers::TierOrigin;
+    use crate::venues::{contract, exchange};
+    use liqheat_market::TierTable;
+
+    #[test]
+    fn every_file_begins_with_what_it_is_not_understood_without() {
+        let folder = tempfile::tempdir().unwrap();
+        // A new file after each record.
+        let settings =
+            RawSettings { file_age_max: Duration::ZERO, ..RawSettings::new(folder.path().to_path_buf()) };
+        let writer = RawWriter::start(settings).unwrap();
+        let (venue, symbol) = (Venue::Okx, Symbol::new("BTCUSDT").unwrap());
+        let contracts = vec![contract(exchange(venue).unwrap(), &symbol).unwrap()];
+        let table = |rate| TierTable::flat(UnixMs(0), rate).unwrap();
+        let tiers = |rate, origin| RawKind::Tiers { symbol: symbol.clone(), origin, table: table(rate) };
+        let kinds = [
+            RawKind::Opened { connection: 1, contracts },
+            tiers(0.01, TierOrigin::Shipped),
+            tiers(0.02, TierOrigin::Told),
+            RawKind::Frame { connection: 1 },
+        ];
+        for (at, kind) in (0..).zip(&kinds) {
+            writer.record(venue, UnixMs(at), kind, b"{}");
+        }
+        let counts = writer.close();
+        assert!(counts.written == 4 && counts.files >= 5, "{counts:?}");
+        // The frame by itself, in the file that it came into.
+        let mut files = sorted(&[folder.path().to_path_buf()]).unwrap().into_iter().map(|file| {
+            let mut records = Vec::new();
+            let read = read(&file, |record| {
+                records.push(record);
+                true
+            });
+            assert_eq!(read.damage, None);
+            records
+        });
+        let last = files.find(|records| records.iter().any(|record| record.kind == kinds[3])).unwrap();
+        let found: Vec<&RawKind> = last.iter().map(|record| &record.kind).collect();
+        assert_eq!(found, [&kinds[0], &kinds[2], &kinds[3]], "the newest tiers only");
+        let mut player = Player::new();
+        last.iter().for_each(|record| player.take(record, &mut Vec::new()));
+        assert_eq!(player.played().orphaned, 0);
+        let known: Vec<_> = player.tiers().values().cloned().collect();
+        assert_eq!(known, [(table(0.02), TierOrigin::Told)]);
+    }
 }

@@ -8,9 +8,10 @@
 //! Everything is converted where it comes in: quantities are coins, open interest counts every contract once,
 //! sides are those of the position, and symbols have one spelling (`BTCUSDT`) whatever the venue calls them.
 //!
-//! Each folder has the same files: `frame.rs` (the frames as they are on the wire), `parse.rs` (frames to
+//! Each folder has at least these files: `frame.rs` (the frames as they are on the wire), `parse.rs` (frames to
 //! [`Signal`]s), `subscribe.rs` (what to send), `rest.rs` (requests and answers), and fixtures beside them.
 
+mod account;
 pub mod binance;
 pub mod bybit;
 mod fields;
@@ -21,6 +22,7 @@ mod names;
 pub mod okx;
 mod pace;
 mod pages;
+pub(crate) mod recent;
 mod tiers;
 mod want;
 
@@ -29,6 +31,7 @@ use std::time::Duration;
 
 use liqheat_market::{DecimalError, Event, Instrument, Interval, Qty, Symbol, UNIT_SCALE, UnixMs, Venue};
 
+pub use account::{Account, AccountError};
 pub use tiers::{TierRow, TierRows, TierUnit};
 pub use want::{Want, WantError};
 
@@ -97,6 +100,7 @@ pub struct Contract {
 pub struct Roster {
     contracts: Vec<Contract>,
     by_name: HashMap<String, usize>,
+    accounts: Vec<Account>,
 }
 
 impl Roster {
@@ -107,7 +111,20 @@ impl Roster {
         for (at, contract) in contracts.iter().enumerate() {
             by_name.entry(contract.name.clone()).or_insert(at);
         }
-        Self { contracts, by_name }
+        Self { contracts, by_name, accounts: Vec::new() }
+    }
+
+    /// The same with accounts whose fills are asked for beside the contracts, where a venue shows them.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Vec<Account>) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// The accounts whose fills are asked for.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
     }
 
     /// The contracts in their order.
@@ -341,6 +358,11 @@ pub trait Exchange: Send + Sync {
         body: &[u8],
         received: UnixMs,
     ) -> Result<Page, FrameError>;
+
+    /// Most accounts whose fills may be asked for at once; 0 where the venue shows them to nobody.
+    fn accounts_max(&self) -> usize {
+        0
+    }
 
     /// Whether contracts are of different sizes, so that nothing can be understood before they are known.
     fn has_sizes(&self) -> bool {

@@ -97,6 +97,7 @@ impl Plan {
             rest_base: Some(exchange.rest_base()),
             symbols: self.symbols.iter().map(|symbol| Symbol::new(symbol).unwrap()).collect(),
             names: BTreeMap::new(),
+            accounts: Vec::new(),
             habits: Some(self.habits),
         };
         let settings = LiveSettings {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
+mod accounts;
+mod listing;
 mod support;
 mod tiers;
 mod trouble;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use liqheat_feeds::live::{Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings};
-use liqheat_feeds::venues::{Habits, StreamKind, exchange};
-use liqheat_market::{Event, Instrument, Kline, KlineKind, Liquidation, Symbol, Trade, UnixMs, Venue};
+use liqheat_feeds::venues::{Account, Habits, StreamKind, exchange};
+use liqheat_market::{
+    Event, Instrument, Kline, KlineKind, Liquidation, PriceKind, Symbol, Trade, UnixMs, Venue,
+};
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time};
 use tokio::sync::mpsc;
@@ -30,6 +32,7 @@ pub(crate) struct World {
     pub(crate) exchange: Exchange,
     pub(crate) clock: Clock,
     habits: Habits,
+    accounts: Vec<Account>,
     deliveries: Option<mpsc::Receiver<Delivery>>,
     feed: Option<LiveFeed>,
     stop: CancellationToken,
@@ -66,12 +69,28 @@ impl World {
         let clock = Clock::compressed(stand_in.now(), SPEED);
         let habits = exchange(venue).unwrap().habits();
         let (stop, got) = (CancellationToken::new(), Got::default());
-        Self { venue, exchange: stand_in, clock, habits, deliveries: None, feed: None, stop, got }
+        Self {
+            venue,
+            exchange: stand_in,
+            clock,
+            habits,
+            accounts: Vec::new(),
+            deliveries: None,
+            feed: None,
+            stop,
+            got,
+        }
     }
 
     /// Other rules.
     pub(crate) fn habits(mut self, change: impl FnOnce(&mut Habits)) -> Self {
         change(&mut self.habits);
+        self
+    }
+
+    /// Accounts whose fills are asked for.
+    pub(crate) fn accounts(mut self, addresses: &[&str]) -> Self {
+        self.accounts = addresses.iter().map(|address| address.parse().unwrap()).collect();
         self
     }
 
@@ -83,6 +102,7 @@ impl World {
             rest_base: Some(self.exchange.rest_base()),
             symbols: ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::new(symbol).unwrap()).to_vec(),
             names: BTreeMap::new(),
+            accounts: self.accounts.clone(),
             habits: Some(self.habits.clone()),
         };
         let minutes = |minutes: i64| Duration::from_millis((minutes * MINUTE_MS).unsigned_abs());
@@ -93,6 +113,7 @@ impl World {
             reconnect_min: Duration::from_secs(2),
             reconnect_max: Duration::from_secs(20),
             timeout: Duration::from_secs(2),
+            look_again: Duration::from_secs(60),
             ..LiveSettings::new(vec![settings])
         };
         let (sender, receiver) = mpsc::channel(liqheat_feeds::live::DELIVERIES_WAITING);
@@ -103,13 +124,14 @@ impl World {
 
     /// Takes what comes until it is enough.
     pub(crate) async fn until(&mut self, what: &str, mut enough: impl FnMut(&Got, &LiveStatus) -> bool) {
-        let status = self.feed.as_ref().unwrap().status();
+        let mut status = self.feed.as_ref().unwrap().status();
         let deliveries = self.deliveries.as_mut().unwrap();
         let took_too_long = tokio::time::sleep(PATIENCE);
         tokio::pin!(took_too_long);
-        while !enough(&self.got, &status.borrow()) {
+        while !enough(&self.got, &status.borrow_and_update()) {
             tokio::select! {
                 delivery = deliveries.recv() => self.got.take(delivery.expect("the feed ended")),
+                changed = status.changed() => changed.expect("the feed ended"),
                 () = &mut took_too_long => panic!("{} {what}: not within {PATIENCE:?}: {:?}", self.venue, status.borrow()),
             }
         }
@@ -183,10 +205,15 @@ impl World {
 
     /// Klines of trades are those of the script without a hole, from as far back as was asked for.
     pub(crate) fn check_klines(&self, symbol: &str) {
+        let count = self.check_klines_from(symbol, MIDNIGHT.plus(-(FILLED_MINUTES - 1) * MINUTE_MS));
+        assert!(count >= FILLED_MINUTES, "{count}");
+    }
+
+    /// The same from a moment on; how many there were.
+    pub(crate) fn check_klines_from(&self, symbol: &str, first: UnixMs) -> i64 {
         let got: BTreeMap<UnixMs, Kline> =
             self.got.klines(symbol, KlineKind::Last).map(|kline| (kline.open_time, kline)).collect();
         let last = *got.keys().next_back().unwrap();
-        let first = MIDNIGHT.plus(-(FILLED_MINUTES - 1) * MINUTE_MS);
         let part = |kline: &Kline| (kline.open, kline.high, kline.low, kline.close, kline.volume);
         let mut count = 0;
         for event in self.script(symbol) {
@@ -204,10 +231,11 @@ impl World {
             );
             count += 1;
         }
-        assert!(count >= FILLED_MINUTES, "{count}");
+        count
     }
 
-    /// Liquidations of the script while it was followed, once each, at bankruptcy price.
+    /// Liquidations of the script while it was followed, once each, at bankruptcy price; at Hyperliquid where a vault took
+    /// the position over.
     pub(crate) fn liquidations(
         &self,
         symbol: &str,
@@ -225,9 +253,12 @@ impl World {
             picked.sort_by_key(|one| (one.time, one.qty));
             picked
         };
-        let expected = pick(self.script(symbol))
-            .into_iter()
-            .map(|one| Liquidation { price_kind: liqheat_market::PriceKind::Bankruptcy, ..one });
+        let is_filled =
+            |one: &Liquidation| self.venue == Venue::Hyperliquid && !HyperliquidVoice::is_backstop(one);
+        let expected = pick(self.script(symbol)).into_iter().map(|one| {
+            let price_kind = if is_filled(&one) { PriceKind::Fill } else { PriceKind::Bankruptcy };
+            Liquidation { price_kind, ..one }
+        });
         (pick(&self.got.events[symbol]), expected.collect())
     }
 }

@@ -16,6 +16,7 @@ fn settings(world: &World, symbol: &str) -> VenueSettings {
         rest_base: Some(world.exchange.rest_base()),
         symbols: vec![Symbol::new(symbol).unwrap()],
         names: BTreeMap::new(),
+        accounts: Vec::new(),
         habits: None,
     }
 }

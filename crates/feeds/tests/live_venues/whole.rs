@@ -25,7 +25,7 @@ async fn what_happens_comes_out_in_our_units() {
             let (got, expected) =
                 world.liquidations(symbol, MIDNIGHT.plus(60_000), MIDNIGHT.plus(7 * 60_000));
             if venue == Venue::Hyperliquid {
-                assert_eq!(got, [], "it tells of none");
+                assert_eq!(got, [], "it tells of none by itself");
             } else {
                 assert!(expected.len() >= 6, "{}", expected.len());
                 assert_eq!(got, expected, "{venue}");

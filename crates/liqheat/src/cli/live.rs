@@ -1,12 +1,13 @@
 //! Flags of live markets: which venues, where they are, and how hard they are asked.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use liqheat_feeds::live::{Clock, LiveSettings, VenueSettings};
 use liqheat_feeds::raw::RawSettings;
-use liqheat_feeds::venues::exchange;
+use liqheat_feeds::venues::{Account, Exchange, exchange};
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use super::{DAYS, HOURS, moment, seconds, speed};
@@ -77,6 +78,10 @@ pub(crate) struct LiveArgs {
     /// separated by commas.
     #[arg(long, env = "LIQHEAT_CONTRACT_NAMES", value_delimiter = ',', value_parser = contract_name, value_name = "NAMES")]
     pub(crate) contract_names: Vec<ContractName>,
+    /// Addresses at Hyperliquid whose liquidations are followed, at most 10, separated by commas; without any there are none
+    /// of this venue.
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_ADDRESSES", value_delimiter = ',', value_parser = account, value_name = "ADDRESSES")]
+    pub(crate) hyperliquid_addresses: Vec<Account>,
     /// For trials against a stand-in exchange: the moment at which the live clock begins.
     #[arg(long, env = "LIQHEAT_LIVE_CLOCK", value_parser = moment, hide = true, value_name = "TIME")]
     pub(crate) live_clock: Option<UnixMs>,
@@ -153,6 +158,16 @@ impl LiveArgs {
                 },
             }
         }
+        for venue in &venues {
+            let most = exchange(venue.venue).map_or(0, Exchange::accounts_max);
+            let given = venue.accounts.len();
+            if given > most {
+                faults.push(format!(
+                    "--{}-addresses names {given} addresses; the venue shows the fills of at most {most}",
+                    venue.venue
+                ));
+            }
+        }
         venues.retain(|venue| !venue.symbols.is_empty());
         if !faults.is_empty() {
             return Err(faults);
@@ -206,8 +221,15 @@ impl LiveArgs {
                 .filter(|one| one.venue == venue)
                 .map(|one| (one.symbol.clone(), one.name.clone()))
                 .collect(),
+            accounts: if venue == Venue::Hyperliquid { self.accounts() } else { Vec::new() },
             habits,
         }
+    }
+
+    /// Each once.
+    fn accounts(&self) -> Vec<Account> {
+        let named: BTreeSet<&Account> = self.hyperliquid_addresses.iter().collect();
+        named.into_iter().cloned().collect()
     }
 }
 
@@ -222,6 +244,10 @@ fn parse_name(name: &str) -> Result<(Symbol, Option<Venue>), String> {
 
 fn venue(text: &str) -> Result<Venue, String> {
     Venue::from_name(text.trim()).map_err(|error| error.to_string())
+}
+
+fn account(text: &str) -> Result<Account, String> {
+    text.parse().map_err(|error: liqheat_feeds::venues::AccountError| error.to_string())
 }
 
 fn contract_name(text: &str) -> Result<ContractName, String> {

@@ -79,6 +79,24 @@ fn the_settings_in_effect_can_be_printed_and_used_again() {
 }
 
 #[test]
+fn addresses_are_checked_and_counted() {
+    let folder = Folder::new();
+    let address = |at: usize| format!("'0x{at:040x}'");
+    let many: Vec<String> = (0..11).map(address).collect();
+    let file = folder.put("many.toml", format!("hyperliquid_addresses = [{}]\n", many.join(", ")));
+    let done = liqheat("serve --symbols BTCUSDT --config").arg(&file).run();
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    assert!(done.err.contains("names 11 addresses; the venue shows the fills of at most 10"), "{}", done.err);
+    let file = folder.put("one.toml", format!("hyperliquid_addresses = [{}]\n", address(7)));
+    let done = liqheat("serve --print-config --config").arg(&file).run();
+    let line = format!("hyperliquid_addresses = [\"{}\"]", address(7).trim_matches('\''));
+    assert!(done.out.contains(&line), "{}", done.out);
+    let done = liqheat("serve").env("LIQHEAT_HYPERLIQUID_ADDRESSES", "0x1,BTC").run();
+    assert_eq!(done.code, Some(2));
+    assert!(done.err.contains("'0x1' is no address: 0x and 40 hexadecimal digits"), "{}", done.err);
+}
+
+#[test]
 fn help_is_in_parts() {
     let help = liqheat("serve --help").env("WS_JWT_SECRET", "never to be shown in any help text").run();
     for heading in ["Options:", "Sockets:", "Access:", "Tokens:"] {

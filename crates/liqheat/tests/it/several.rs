@@ -1,11 +1,15 @@
 //! Several live venues through the built program: their sum, what becomes of it when one falls silent, and the raw
 //! frames of those that count in contracts or name things their own way.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
+use liqheat_feeds::live::RawKind;
 use liqheat_feeds::raw;
-use liqheat_market::{Instrument, Kline, Symbol, Venue};
+use liqheat_feeds::tiers::TierOrigin;
+use liqheat_market::{Event, Instrument, Kline, Price, Qty, Side, Symbol, UnixMs, Venue};
 use liqheat_server::told_tiers_path;
+use liqheat_store::{Location, Settings, Store};
 use liqheat_testkit::exchange::{
     BinanceVoice, BybitVoice, Exchange, HyperliquidVoice, Market, OkxVoice, Time, Voice,
 };
@@ -14,7 +18,7 @@ use liqheat_wire::Cell;
 use serde_json::Value;
 
 use crate::live::{BEFORE_MS, START, board, end_of, event_rows, script, stored_of, wait_for_bars};
-use crate::support::{cells, server};
+use crate::support::{cells, liqheat, server};
 
 /// A market of its own for each venue.
 fn stand_in(voice: impl Voice, symbols: &[(&str, u64)], minutes: i64, speed: f64) -> Exchange {
@@ -164,6 +168,7 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         "serve --contract-names BTCUSDT@hyperliquid=WBTC",
     )
     .args(&format!("--symbols {}", followed.join(",")))
+    .args(&format!("--hyperliquid-addresses {}", HyperliquidVoice::LIQUIDATED))
     .args("--db")
     .arg(&db)
     .args("--record")
@@ -194,17 +199,88 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         assert_eq!(prices(&rows.klines), prices(&all.klines), "{symbol}@{venue}");
         assert!(!rows.stock.is_empty(), "{symbol}@{venue}");
     }
-    // Tables that venues told are part of what a board is made of.
-    let [from, to] = [&db, &again].map(|db| told_tiers_path(db, Venue::Okx));
-    std::fs::copy(from, to).unwrap();
+    // Tables that venues told are part of what a board is made of, and of the recording.
     assert!(!told_tiers_path(&db, Venue::Hyperliquid).exists());
     replayed(&folder.path("raw"), &again);
+    let [kept, recorded] = [&db, &again].map(|db| std::fs::read(told_tiers_path(db, Venue::Okx)).unwrap());
+    assert_eq!(recorded, kept);
+    let replay = self::server("replay --speed 1000000").arg(folder.path("raw")).serve();
+    for name in followed {
+        let (hash, ..) = board(&db, name);
+        until(&format!("the board of {name} out of the recording alone"), || {
+            let state = replay.get(&format!("/v1/heatmap?symbol={name}"));
+            (state.status == 200 && state.json()["hash"] == hash).then_some(())
+        });
+    }
+    drop(replay);
+    // A table that is given goes before the one that was recorded.
+    let given = folder.put(
+        "given.json",
+        r#"{"venue":"okx","as_of":"2025-08-01","columns":["min_notional","maintenance_margin_rate"],"tiers":{"BTCUSDT":[[0,0.05]]}}"#,
+    );
+    let replay =
+        self::server("replay --speed 1000000 --log info --tiers").arg(given).arg(folder.path("raw")).serve();
+    replay.wait_for_log("1 tiers of 2025-08-01, given by --tiers");
+    replay.wait_for_log("as used when it was recorded");
+    drop(replay);
     for name in followed {
         let (symbol, venue) = name.split_once('@').unwrap();
         let instrument = instrument(symbol, Venue::from_name(venue).unwrap());
         assert_eq!(stored_of(&again, &instrument), stored_of(&db, &instrument), "{name}");
         assert_eq!(board(&again, name), board(&db, name), "{name}");
+        assert_eq!(liquidations(&again, &instrument), liquidations(&db, &instrument), "{name}");
     }
+    // The fills of the account tell all that the script has.
+    let told = liquidations(&db, &instrument("BTCUSDT", Venue::Hyperliquid));
+    let happened = hyperliquid.market().events("WBTCUSDT").iter().filter_map(|event| match event {
+        Event::Liquidation(one) => Some((one.time, one.side, one.qty, one.price)),
+        _ => None,
+    });
+    let happened: Vec<_> = happened.take_while(|(time, ..)| *time < end_of(MINUTES - 1)).collect();
+    assert!(happened.len() >= 10, "{}", happened.len());
+    assert_eq!(told[..happened.len()], happened);
+}
+
+/// Without a ledger tiers are asked for as well, for whoever plays the recording.
+#[test]
+fn a_recording_without_a_server_has_the_tiers_that_venues_tell() {
+    const SPEED: f64 = 40.0;
+    let folder = Folder::new();
+    let okx = stand_in(OkxVoice::default(), &[("BTCUSDT", 11)], 12, SPEED);
+    let recorder = liqheat("record --symbols BTCUSDT --venues okx --okx-socket")
+        .arg(okx.socket_base())
+        .args("--okx-rest")
+        .arg(okx.rest_base())
+        .args(&format!("--live-speed {SPEED} --live-clock {}", okx.now().0))
+        .arg(folder.path("raw"))
+        .start();
+    let table = until("tiers in the recording", || {
+        let files = raw::sorted(&[folder.path("raw")]).ok()?;
+        let mut found = None;
+        for file in files {
+            raw::read(&file, |record| {
+                if let RawKind::Tiers { symbol, origin, table } = record.kind {
+                    found = Some((record.venue, symbol, origin, table));
+                }
+                true
+            });
+        }
+        found
+    });
+    assert_eq!((table.0, table.1.as_str(), table.2), (Venue::Okx, "BTCUSDT", TierOrigin::Told));
+    let rates: Vec<f64> = table.3.tiers().iter().map(|tier| tier.rate).collect();
+    assert_eq!(rates, [0.004, 0.005], "as the stand-in tells them");
+    assert_eq!(recorder.terminate().code, Some(0));
+}
+
+type Closed = (UnixMs, Side, Qty, Price);
+
+fn liquidations(db: &Path, instrument: &Instrument) -> Vec<Closed> {
+    let store = Store::open(Location::File(db.to_path_buf()), Settings::default()).unwrap();
+    let (from, to) = (UnixMs(0), UnixMs(i64::MAX / 4));
+    let found = store.liquidations(instrument, from, to, NonZeroUsize::MAX).blocking().unwrap();
+    store.close_blocking().unwrap();
+    found.into_iter().map(|one| (one.time, one.side, one.qty, one.price)).collect()
 }
 
 fn replayed(raw_files: &Path, db: &Path) {

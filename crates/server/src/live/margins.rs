@@ -7,23 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use liqheat_feeds::live::{LiveSettings, TierFetchError, VenueSettings, VenueStatus, fetch_tiers};
+use liqheat_feeds::live::{LiveSettings, RawKind, TierRounds};
 use liqheat_feeds::tiers::{FALLBACK_RATE, TierBook, TierOrigin};
 use liqheat_market::{Instrument, Symbol, TierTable, UnixMs, Venue};
 use liqheat_wire::format_time;
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::app::App;
 use crate::live::Live;
-
-/// After a venue that could not be asked..
-const AGAIN: Duration = Duration::from_secs(60);
-/// ..and after an answer that told nothing.
-const AFTER_FAILURE: Duration = Duration::from_secs(600);
 
 /// Where the tables that a venue told are kept: beside the database.
 #[must_use]
@@ -47,7 +40,7 @@ pub fn describe_tiers(book: &TierBook, instrument: &Instrument) -> String {
     }
 }
 
-/// Asks until told to stop.
+/// Asks until told to stop. A recording is told which tables are in use.
 pub(super) async fn keep(
     app: &App,
     live: &Live,
@@ -55,92 +48,48 @@ pub(super) async fn keep(
     book: TierBook,
     stop: &CancellationToken,
 ) {
-    let Some(every) = settings.refresh_tiers else { return };
-    let mut keeper = Keeper { app, live, settings, book, asked: BTreeSet::new() };
-    // When each venue is asked next; `None` where it tells nothing.
-    let mut due: Vec<Option<Instant>> = vec![Some(Instant::now()); settings.venues.len()];
+    let mut keeper = Keeper { app, settings, book };
+    keeper.record_all();
+    let Some(mut rounds) = TierRounds::new(settings) else { return };
     loop {
-        let next = due.iter().enumerate().filter_map(|(at, due)| Some(((*due)?, at))).min();
-        let Some((when, at)) = next else { return };
-        let venue = &settings.venues[at];
-        let round = tokio::select! {
+        let is_not_given =
+            |instrument: &Instrument| keeper.book.origin(instrument) != Some(TierOrigin::Given);
+        let told = tokio::select! {
             () = stop.cancelled() => return,
-            round = async { sleep_until(when).await; keeper.ask(venue).await } => round,
+            told = rounds.next(|| live.status(), is_not_given) => told,
         };
-        let pause = match round {
-            Round::Done => Some(every),
-            Round::Unreachable => Some(AGAIN),
-            Round::Failed => Some(AFTER_FAILURE),
-            Round::NotPublic => None,
-        };
-        due[at] = pause.map(|pause| Instant::now() + settings.clock.real(pause));
+        let Some(told) = told else { return };
+        let mut changed = BTreeSet::new();
+        for (instrument, table) in &told {
+            if keeper.told(instrument, table) {
+                changed.insert(instrument.venue);
+            }
+        }
+        for venue in changed {
+            keep_file(app, &keeper.book, venue).await;
+        }
     }
-}
-
-/// How it went to ask a venue.
-enum Round {
-    /// Everything is known.
-    Done,
-    /// It cannot be asked now.
-    Unreachable,
-    /// Something was not told, or not understood.
-    Failed,
-    /// It tells nothing to anybody.
-    NotPublic,
 }
 
 struct Keeper<'a> {
     app: &'a App,
-    live: &'a Live,
     settings: &'a LiveSettings,
     book: TierBook,
-    /// What was told in this round.
-    asked: BTreeSet<Instrument>,
 }
 
 impl Keeper<'_> {
-    /// Asks a venue about everything that it was not asked about in this round.
-    async fn ask(&mut self, venue: &VenueSettings) -> Round {
-        let (mut is_new, mut outcome) = (false, Round::Done);
-        for symbol in &venue.symbols {
-            let status = self.live.status();
-            let Some(status) = status.venues.iter().find(|one| one.venue == venue.venue) else {
-                outcome = Round::Unreachable;
-                break;
-            };
-            let instrument = Instrument::new(venue.venue, symbol.clone());
-            let is_given = self.book.origin(&instrument) == Some(TierOrigin::Given);
-            if is_given || status.unlisted.contains(symbol) || self.asked.contains(&instrument) {
-                continue;
-            }
-            if !answers(status) {
-                outcome = Round::Unreachable;
-                break;
-            }
-            let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
-            let (clock, timeout) = (self.settings.clock, self.settings.timeout);
-            match fetch_tiers(&one, clock, timeout, TierBook::default()).await {
-                Ok(told) => {
-                    is_new |= told.own_table(&instrument).is_some_and(|table| self.told(&instrument, table));
-                    self.asked.insert(instrument);
-                }
-                Err(error @ TierFetchError::NotPublic(_)) => {
-                    info!(venue = %venue.venue, "{error}");
-                    return Round::NotPublic;
-                }
-                Err(error) => {
-                    warn!(%instrument, %error, "margin tiers cannot be asked for; the known ones stay");
-                    outcome = Round::Failed;
-                }
-            }
+    fn record_all(&self) {
+        for part in self.app.markets.iter().flat_map(|market| &market.parts) {
+            // What no table covers has the rate that is shipped for all.
+            let origin = self.book.origin(&part.instrument).unwrap_or(TierOrigin::Shipped);
+            self.record(&part.instrument, origin, part.tiers());
         }
-        if is_new {
-            keep_file(self.app, &self.book, venue.venue).await;
-        }
-        if matches!(outcome, Round::Done) {
-            self.asked.retain(|instrument| instrument.venue != venue.venue);
-        }
-        outcome
+    }
+
+    fn record(&self, instrument: &Instrument, origin: TierOrigin, table: TierTable) {
+        let Some(recorder) = &self.settings.recorder else { return };
+        let kind = RawKind::Tiers { symbol: instrument.symbol.clone(), origin, table };
+        recorder.record(instrument.venue, self.settings.clock.now(), &kind, &[]);
     }
 
     /// Uses a table that differs; whether it does.
@@ -154,14 +103,10 @@ impl Keeper<'_> {
         let (as_of, tiers) = (format_time(table.as_of()), table.tiers().len());
         info!(%instrument, as_of, tiers, "new margin tiers told by the venue; the ledger is computed again");
         part.replace_tiers(table.clone());
+        self.record(instrument, TierOrigin::Told, table.clone());
         self.book = std::mem::take(&mut self.book).with_table(instrument.clone(), table.clone());
         true
     }
-}
-
-/// It can be reached, and has not asked for a pause.
-fn answers(status: &VenueStatus) -> bool {
-    status.frames > 0 && status.banned_until.is_none()
 }
 
 /// The same rules. Bounds that a venue counts in coins move with the price, all by the same factor: a little of that
@@ -187,7 +132,21 @@ fn is_same(known: &TierTable, told: &TierTable) -> bool {
 
 /// Without the file the next start asks again, and that is all.
 async fn keep_file(app: &App, book: &TierBook, venue: Venue) {
-    let Some(path) = app.store.location().path().map(|path| told_tiers_path(path, venue)) else { return };
+    let Some(database) = app.store.location().path().map(Path::to_path_buf) else { return };
+    let book = book.clone();
+    match tokio::task::spawn_blocking(move || keep_told_tiers(&database, &book, venue)).await {
+        Ok(Ok(path)) => info!(path = %path.display(), "margin tiers kept"),
+        Ok(Err(error)) => warn!(%venue, %error, "margin tiers not kept"),
+        Err(error) => warn!(%venue, %error, "margin tiers not kept"),
+    }
+}
+
+/// Writes the tables of a book that a venue told beside a database; returns where.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn keep_told_tiers(database: &Path, book: &TierBook, venue: Venue) -> std::io::Result<PathBuf> {
+    let path = told_tiers_path(database, venue);
     let tables: BTreeMap<&Symbol, &TierTable> = book
         .instruments()
         .filter(|one| one.venue == venue && book.origin(one) == Some(TierOrigin::Told))
@@ -195,14 +154,11 @@ async fn keep_file(app: &App, book: &TierBook, venue: Venue) {
         .collect();
     let as_of = format_time(tables.values().map(|table| table.as_of()).max().unwrap_or(UnixMs(0)));
     let (day, _) = as_of.split_once('T').unwrap_or((&as_of, ""));
-    let text = TierBook::text(venue, day, &tables);
-    let (target, draft) = (path.clone(), path.with_extension("json.new"));
-    let write = move || std::fs::write(&draft, text).and_then(|()| std::fs::rename(&draft, &target));
-    match tokio::task::spawn_blocking(write).await {
-        Ok(Ok(())) => info!(path = %path.display(), "margin tiers kept"),
-        Ok(Err(error)) => warn!(path = %path.display(), %error, "margin tiers not kept"),
-        Err(error) => warn!(path = %path.display(), %error, "margin tiers not kept"),
-    }
+    // Whoever reads it meanwhile finds the old one whole.
+    let draft = path.with_extension("json.new");
+    std::fs::write(&draft, TierBook::text(venue, day, &tables))?;
+    std::fs::rename(&draft, &path)?;
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -76,6 +76,10 @@ impl Voice for BybitVoice {
         Heard { replies: vec![answer(true, "")], topics }
     }
 
+    fn refuses_together(&self) -> bool {
+        true
+    }
+
     fn symbol_of(&self, topic: &str) -> Option<String> {
         Some(topic.rsplit_once('.')?.1.to_owned())
     }

@@ -1,21 +1,37 @@
 //! Hyperliquid as the stand-in speaks it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use liqheat_market::{Event, Kline, KlineKind, Price, Qty, Taker, UnixMs};
+use liqheat_market::{Event, Kline, KlineKind, Liquidation, Price, Qty, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
 use super::{Asked, Heard, Market, Path, Told, Voice};
 
-/// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Nothing is told of liquidations.
+/// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations are told in fills only: those of
+/// [`HyperliquidVoice::LIQUIDATED`], to whom all of the script happen, and of any other account, which has traded against
+/// it each time.
 #[derive(Debug, Default)]
 pub struct HyperliquidVoice {
     /// Mark price and open interest of each coin: they are told together.
     contexts: Mutex<BTreeMap<String, (Option<Price>, Qty)>>,
+    /// Coins whose trades were subscribed to: fills of an account are told of these.
+    coins: Mutex<BTreeSet<String>>,
 }
 
 impl HyperliquidVoice {
+    /// Whose positions are liquidated.
+    pub const LIQUIDATED: &'static str = "0x5ef843ccf26810073ee689a954f6d05f5b48fccb";
+
+    /// Whether a vault takes the position over, and no order in the book closes it.
+    #[must_use]
+    pub const fn is_backstop(liquidation: &Liquidation) -> bool {
+        liquidation.time.0 % 3 == 0
+    }
+
+    /// Fills of an account that a subscription begins with.
+    const FILLS_REPEATED: usize = 2_000;
+
     /// The id under which a trade of the script is told: unique, and not consecutive.
     #[must_use]
     pub const fn tid(id: i64) -> i64 {
@@ -39,6 +55,7 @@ impl Voice for HyperliquidVoice {
             return Heard { replies: vec![json!({ "channel": "pong" }).to_string()], topics: Vec::new() };
         }
         let subscription = &request["subscription"];
+        let mut coins = self.coins.lock().unwrap_or_else(PoisonError::into_inner);
         let kind = subscription["type"].as_str().unwrap_or_default();
         let coin = subscription["coin"].as_str().unwrap_or_default();
         if coin.contains("NOPE") {
@@ -52,21 +69,46 @@ impl Voice for HyperliquidVoice {
             "channel": "subscriptionResponse",
             "data": { "method": request["method"], "subscription": subscription }
         });
-        Heard { replies: vec![reply.to_string()], topics: vec![format!("{kind}:{coin}")] }
+        let topics = match subscription["user"].as_str() {
+            Some(user) => coins.iter().map(|coin| format!("{kind}:{coin}:{user}")).collect(),
+            None => {
+                coins.insert(coin.to_owned());
+                vec![format!("{kind}:{coin}")]
+            }
+        };
+        Heard { replies: vec![reply.to_string()], topics }
     }
 
     fn symbol_of(&self, topic: &str) -> Option<String> {
-        Some(format!("{}USDT", topic.split_once(':')?.1))
+        Some(format!("{}USDT", topic.split(':').nth(1)?))
+    }
+
+    fn welcome(&self, topic: &str, known: &[Event]) -> Option<String> {
+        let ("userFills", coin, user) = parts(topic)? else { return None };
+        let rows = known.iter().filter_map(|event| match event {
+            Event::Liquidation(liquidation) => Some(fill(coin, user, liquidation)),
+            _ => None,
+        });
+        Some(fills(user, true, &rows.rev().take(Self::FILLS_REPEATED).collect::<Vec<_>>()))
     }
 
     fn say(&self, topic: &str, _symbol: &str, event: &Event, _sent: UnixMs) -> Option<String> {
-        let (kind, coin) = topic.split_once(':')?;
+        let (kind, coin, user) = parts(topic)?;
         let frame = match (kind, event) {
             ("trades", Event::Trade(trade)) => json!({ "channel": "trades", "data": [{
                 "coin": coin, "side": if trade.taker == Taker::Buy { "B" } else { "A" },
                 "px": trade.price.to_string(), "sz": trade.qty.to_string(), "hash": "0x6c5e3f", "time": trade.time.0,
                 "tid": Self::tid(trade.id), "users": ["0x1", "0x2"]
             }] }),
+            ("userFills", Event::Liquidation(liquidation)) => {
+                return Some(fills(user, false, &[fill(coin, user, liquidation)]));
+            }
+            // An account trades without being liquidated, too.
+            ("userFills", Event::Trade(trade)) if trade.id % 16 == 0 => {
+                let mut row = fill_row(coin, trade.price, trade.qty, trade.time, Self::tid(trade.id));
+                row["side"] = json!(if trade.taker == Taker::Buy { "B" } else { "A" });
+                return Some(fills(user, false, &[row]));
+            }
             ("candle", Event::Kline(kline)) if kline.kind == KlineKind::Last => {
                 json!({ "channel": "candle", "data": candle(coin, kline) })
             }
@@ -144,6 +186,43 @@ impl Voice for HyperliquidVoice {
             _ => told(422, &json!("Failed to deserialize the JSON body into the target type"), 1),
         }
     }
+}
+
+/// Kind, coin and account of a topic.
+fn parts(topic: &str) -> Option<(&str, &str, &str)> {
+    let (kind, rest) = topic.split_once(':')?;
+    let (coin, user) = rest.split_once(':').unwrap_or((rest, ""));
+    Some((kind, coin, user))
+}
+
+fn fills(user: &str, is_snapshot: bool, rows: &[Value]) -> String {
+    let mut data = json!({ "user": user, "fills": rows });
+    if is_snapshot {
+        data["isSnapshot"] = json!(true);
+    }
+    json!({ "channel": "userFills", "data": data }).to_string()
+}
+
+fn fill_row(coin: &str, price: Price, qty: Qty, time: UnixMs, tid: i64) -> Value {
+    json!({
+        "coin": coin, "px": price.to_string(), "sz": qty.to_string(), "time": time.0, "startPosition": "1.0",
+        "dir": "Open Long", "closedPnl": "0.0", "hash": "0x6c5e3f", "oid": 90_542_681, "crossed": true,
+        "fee": "0.01", "tid": tid, "feeToken": "USDC", "twapId": null
+    })
+}
+
+/// A liquidation as the account's own fill: what the liquidation did, or the opposite of it.
+fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
+    let sold = (liquidation.side == Side::Long) == (user == HyperliquidVoice::LIQUIDATED);
+    // The same for both sides of the trade.
+    let tid = HyperliquidVoice::tid(liquidation.time.0 ^ liquidation.qty.units());
+    let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time, tid);
+    row["side"] = json!(if sold { "A" } else { "B" });
+    row["liquidation"] = json!({
+        "liquidatedUser": HyperliquidVoice::LIQUIDATED, "markPx": liquidation.price.to_string(),
+        "method": if HyperliquidVoice::is_backstop(liquidation) { "backstop" } else { "market" }
+    });
+    row
 }
 
 fn newest_context(known: &[Event]) -> Value {

@@ -1,6 +1,7 @@
 //! What happens at the exchange: events of each symbol in order of time, made up or taken from a recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, RwLock};
 
 use liqheat_market::{
     Event, Funding, Interval, Kline, KlineKind, Liquidation, MarkPrice, OpenInterest, Price, PriceKind, Qty,
@@ -11,6 +12,8 @@ use liqheat_market::{
 #[derive(Debug, Clone, Default)]
 pub struct Market {
     symbols: BTreeMap<String, Vec<Event>>,
+    /// What is not listed now; shared by all copies.
+    unlisted: Arc<RwLock<BTreeSet<String>>>,
 }
 
 /// How a made-up market looks.
@@ -67,9 +70,25 @@ impl Market {
         self.with(symbol, events)
     }
 
-    /// Names of the symbols.
+    /// The exchange has no such contract, from now on.
+    pub fn unlist(&self, symbol: &str) {
+        self.unlisted.write().unwrap().insert(symbol.to_owned());
+    }
+
+    /// The exchange has it, from now on.
+    pub fn list(&self, symbol: &str) {
+        self.unlisted.write().unwrap().remove(symbol);
+    }
+
+    /// Whether the exchange has it.
+    #[must_use]
+    pub fn is_listed(&self, symbol: &str) -> bool {
+        !self.unlisted.read().unwrap().contains(symbol)
+    }
+
+    /// Names of the symbols that the exchange has.
     pub fn symbols(&self) -> impl Iterator<Item = &str> {
-        self.symbols.keys().map(String::as_str)
+        self.symbols.keys().map(String::as_str).filter(|symbol| self.is_listed(symbol))
     }
 
     /// Everything that happens to a symbol, in order of when it may be known.
@@ -81,6 +100,9 @@ impl Market {
     /// What is known at a moment.
     #[must_use]
     pub fn until(&self, symbol: &str, now: UnixMs) -> &[Event] {
+        if !self.is_listed(symbol) {
+            return &[];
+        }
         let events = self.events(symbol);
         &events[..events.partition_point(|event| event.known_at() <= now)]
     }

@@ -41,6 +41,17 @@ pub trait Voice: Send + Sync + 'static {
     /// The symbol of a topic, as the [`Market`] calls it.
     fn symbol_of(&self, topic: &str) -> Option<String>;
 
+    /// One topic that is not there, and all of the same text are refused.
+    fn refuses_together(&self) -> bool {
+        false
+    }
+
+    /// What a topic begins with once it is subscribed to, given what is known of its symbol.
+    fn welcome(&self, topic: &str, known: &[Event]) -> Option<String> {
+        let _ = (topic, known);
+        None
+    }
+
     /// An answer to a request.
     fn answer(&self, request: &Asked, market: &Market, now: UnixMs) -> Told;
 }

@@ -116,10 +116,19 @@ impl Talk {
         for reply in heard.replies {
             socket.send(Message::text(reply)).await?;
         }
-        for topic in heard.topics {
+        let is_there = |topic: &String| {
+            shared.voice.symbol_of(topic).is_none_or(|symbol| shared.market.is_listed(&symbol))
+        };
+        if shared.voice.refuses_together() && !heard.topics.iter().all(is_there) {
+            return Ok(());
+        }
+        for topic in heard.topics.iter().filter(|topic| is_there(topic)).cloned() {
             let Some(symbol) = shared.voice.symbol_of(&topic) else { continue };
-            let known = shared.market.until(&symbol, shared.now()).len();
-            let (_, topics) = self.cursors.entry(symbol).or_insert((known, Vec::new()));
+            let known = shared.market.until(&symbol, shared.now());
+            if let Some(welcome) = shared.voice.welcome(&topic, known) {
+                socket.send(Message::text(welcome)).await?;
+            }
+            let (_, topics) = self.cursors.entry(symbol).or_insert((known.len(), Vec::new()));
             if !topics.contains(&topic) {
                 topics.push(topic);
             }
@@ -190,7 +199,7 @@ impl Talk {
     ) {
         let faults = shared.faults().clone();
         let is_muted = faults.mute.contains(topic) && self.number < faults.mute_below;
-        if self.path == Path::Dead || faults.silent || is_muted {
+        if self.path == Path::Dead || faults.silent || is_muted || !shared.market.is_listed(symbol) {
             return;
         }
         let event = super::faults::moved(event, faults.clock_off_ms);

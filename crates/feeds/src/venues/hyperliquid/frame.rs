@@ -46,6 +46,53 @@ pub(super) struct TradeRow<'a> {
     pub(super) tid: i64,
 }
 
+/// `{"channel":"userFills","data":{"isSnapshot":true,"user":"0xa7..","fills":[..]}}`
+///
+/// Without `isSnapshot` these are new ones.
+#[derive(Debug, Deserialize)]
+pub(super) struct UserFills<'a> {
+    #[serde(rename = "isSnapshot", default)]
+    pub(super) is_snapshot: Option<bool>,
+    #[serde(borrow)]
+    pub(super) user: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) fills: Vec<FillRow<'a>>,
+}
+
+/// `{"coin":"SOL","px":"72.153","sz":"0.58","side":"A","time":1782636233257,"startPosition":"-162.6","dir":"Open Short","closedPnl":"0.0","hash":"0xdc..","oid":481702553903,"crossed":false,"fee":"-0.001255","tid":340554939716632,"liquidation":{"liquidatedUser":"0x5e..","markPx":"72.149","method":"market"},"feeToken":"USDC","twapId":null}`
+///
+/// `side` is that of the account whose fill it is: `B` bought, `A` sold. `tid` is that of the trade, the same for both
+/// who made it. Fills of everything an account trades are here, spot pairs and contracts of builders too.
+#[derive(Debug, Deserialize)]
+pub(super) struct FillRow<'a> {
+    #[serde(borrow)]
+    pub(super) coin: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) px: Decimal<'a>,
+    #[serde(borrow)]
+    pub(super) sz: Decimal<'a>,
+    #[serde(borrow)]
+    pub(super) side: Cow<'a, str>,
+    pub(super) time: i64,
+    /// What it did to the position of the account, in words.
+    #[serde(borrow, default)]
+    pub(super) dir: Option<Cow<'a, str>>,
+    pub(super) tid: i64,
+    #[serde(borrow, default)]
+    pub(super) liquidation: Option<FillLiquidation<'a>>,
+}
+
+/// The mark of a fill that closed a liquidated position: of the account whose fill it is, or of the one on the other
+/// side. `method` is `market` where an order in the book closed it, `backstop` where a vault took it over.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FillLiquidation<'a> {
+    #[serde(borrow, default)]
+    pub(super) liquidated_user: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) method: Option<Cow<'a, str>>,
+}
+
 /// `{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"-0.0000015186","openInterest":"27353.17682","prevDayPx":"76317.0","dayNtlVlm":"1516669192.1953897476","premium":"-0.0005927453","oraclePx":"77605.0","markPx":"77562.0","midPx":"77558.5","impactPxs":["77558.0","77559.0"],"dayBaseVlm":"19707.77457"}}}`
 #[derive(Debug, Deserialize)]
 pub(super) struct ActiveContext<'a> {

@@ -1,9 +1,10 @@
 //! Hyperliquid perpetuals of the first exchange on it (not those of builders).
 //!
-//! Trades do not say which of them closed a liquidated position, so there are no realised liquidations. The mark price
-//! and the open interest come without a time of the venue and hold when they arrive. Nothing marks the last state of a
+//! Trades do not say which of them closed a liquidated position. Fills do, and anybody may ask for those of an account:
+//! so there are realised liquidations of accounts that are named, and of no others. The mark price and the open interest come without a time of the venue and hold when they arrive. Nothing marks the last state of a
 //! candle: the reader keeps the running one until time has gone on.
 
+mod fills;
 mod frame;
 mod parse;
 mod rest;
@@ -41,7 +42,7 @@ impl Exchange for Hyperliquid {
         Habits {
             // 2000 messages a minute are allowed.
             message_spacing: Duration::from_millis(50),
-            // 1000 subscriptions an address, three a contract.
+            // 1000 subscriptions an address, three a contract and one an account.
             contracts_per_connection: 50,
             ping: Some(Ping { every: Duration::from_secs(30), text: r#"{"method":"ping"}"# }),
             connection_life: Duration::from_secs(23 * 3600),
@@ -69,6 +70,11 @@ impl Exchange for Hyperliquid {
 
     fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
         Box::new(parse::Reader::new(roster.clone()))
+    }
+
+    /// Ten for an address of the network, over all its connections.
+    fn accounts_max(&self) -> usize {
+        10
     }
 
     fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {

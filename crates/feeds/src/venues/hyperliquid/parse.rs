@@ -4,7 +4,8 @@ use liqheat_market::{
     Event, Interval, Kline, KlineKind, MarkPrice, OpenInterest, Price, Qty, Taker, Trade, UnixMs,
 };
 
-use super::frame::{Acknowledged, ActiveContext, AssetContext, Body, Candle, Head, TradeRow};
+use super::fills::Fills;
+use super::frame::{Acknowledged, ActiveContext, AssetContext, Body, Candle, Head, TradeRow, UserFills};
 use crate::venues::fields::{json, time, value};
 use crate::venues::pace::{MarkPace, StockPace};
 use crate::venues::{FrameError, FrameReader, LIVE_INTERVAL, Roster, Signal, StreamKind};
@@ -18,6 +19,7 @@ pub(super) struct Reader {
     roster: Roster,
     candles: Vec<Running>,
     paces: Vec<(MarkPace, StockPace)>,
+    fills: Fills,
     /// The venue's clock: the newest time of a trade.
     clock: UnixMs,
     /// The first end of a running candle; `None` when none runs.
@@ -36,7 +38,7 @@ impl Reader {
     pub(super) fn new(roster: Roster) -> Self {
         let count = roster.contracts().len();
         let (candles, paces) = (vec![Running::default(); count], vec![Default::default(); count]);
-        Self { roster, candles, paces, clock: UnixMs(0), next_end: None }
+        Self { roster, candles, paces, fills: Fills::default(), clock: UnixMs(0), next_end: None }
     }
 
     fn trades(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
@@ -148,6 +150,10 @@ impl FrameReader for Reader {
             "trades" => self.trades(frame)?,
             "candle" => self.candle(frame)?,
             "activeAssetCtx" => self.context(frame, received)?,
+            "userFills" => {
+                let Body { data }: Body<UserFills<'_>> = json(frame)?;
+                self.fills.read(&self.roster, &data, received)?
+            }
             "pong" => vec![Signal::Pong],
             "subscriptionResponse" => acknowledged(frame)?,
             "error" => {

@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use liqheat_market::{
-    Event, Funding, Kline, KlineKind, MarkPrice, OpenInterest, Price, Qty, Rate, Taker, Trade, UnixMs,
+    Event, Funding, Kline, KlineKind, Liquidation, MarkPrice, OpenInterest, Price, PriceKind, Qty, Rate,
+    Side, Taker, Trade, UnixMs,
 };
 
 use super::Hyperliquid;
@@ -95,6 +96,8 @@ fn what_is_wrong_is_named() {
     for (line, from, to, words) in [
         (3, "\"side\":\"B\"", "\"side\":\"Buy\"", "field side: 'Buy' is not A or B"),
         (3, "\"sz\":\"0.01\"", "\"sz\":\"-0.01\"", "field sz: '-0.01' is not an amount above zero"),
+        (17, "\"side\":\"A\"", "\"side\":\"Sell\"", "field side: 'Sell' is not A or B"),
+        (17, "\"87500.0\"", "\"0\"", "field px: '0' is not a price above zero"),
         (1, "\"27353.17682\"", "\"-1\"", "field openInterest: '-1' is not an amount of zero or more"),
         (1, "\"87217.0\"", "\"0.0\"", "field markPx: '0.0' is not a price above zero"),
         (5, "\"v\":\"31.204\",", "", "missing field `v`"),
@@ -104,6 +107,42 @@ fn what_is_wrong_is_named() {
         let error = reader().read(line.as_bytes(), MIDNIGHT, &mut Vec::new()).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
+}
+
+fn liquidation(ms: i64, side: Side, size: &str, text: &str, price_kind: PriceKind) -> Event {
+    let (time, qty, price) = (MIDNIGHT.plus(ms), qty(size), price(text));
+    Event::Liquidation(Liquidation { time, side, qty, price, price_kind })
+}
+
+#[test]
+fn fills_tell_of_liquidations_whichever_side_is_followed() {
+    use PriceKind::{Bankruptcy, Fill};
+    let said = session(&mut *reader(), SESSION, MIDNIGHT);
+    assert_eq!(said[15], [Signal::Acknowledged]);
+    // Of what was before only liquidations of the last hours; when they were says nothing about the way here.
+    let before = liquidation(-3_600_000, Side::Long, "0.3", "87120", Fill);
+    assert_eq!(said[16], [Signal::Event { contract: 0, event: before, sent: None }]);
+    let own = [
+        liquidation(1_000, Side::Long, "0.5", "87000", Fill),
+        liquidation(2_000, Side::Short, "0.6", "87500", Fill),
+    ];
+    assert_eq!(events(&said[17]), own);
+    // Who bought from it sees the same trade, which counts once.
+    assert_eq!(events(&said[18]), [liquidation(3_000, Side::Long, "0.7", "87010", Fill)]);
+    assert_eq!(events(&said[19]), [liquidation(4_000, Side::Short, "0.8", "87900.5", Bankruptcy)]);
+    // Where nobody is named the words must say it; a method that is not known is no liquidation.
+    assert_eq!(events(&said[20]), [liquidation(5_000, Side::Long, "0.9", "86500", Bankruptcy)]);
+}
+
+#[test]
+fn a_snapshot_repeats_nothing_and_a_refused_frame_is_not_remembered() {
+    let lines: Vec<&str> = SESSION.lines().collect();
+    let mut reader = reader();
+    let first = session(&mut *reader, &[lines[16], lines[16]].join("\n"), MIDNIGHT);
+    assert_eq!((events(&first[0]).len(), events(&first[1]).len()), (1, 0));
+    let broken = lines[17].replacen("\"side\":\"B\"", "\"side\":\"C\"", 1);
+    assert!(reader.read(broken.as_bytes(), MIDNIGHT, &mut Vec::new()).is_err());
+    assert_eq!(events(&session(&mut *reader, lines[17], MIDNIGHT)[0]).len(), 2);
 }
 
 /// A message with the contexts of all contracts: each is what `activeAssetCtx` has for one.

@@ -7,6 +7,8 @@
 SHELL := /bin/sh
 CARGO ?= cargo
 target := $(or $(CARGO_TARGET_DIR),target)
+# The longest tests wait for a market with a compressed clock and use a fraction of a core each.
+threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
@@ -33,7 +35,7 @@ demo: build ## a moving heatmap of a simulated market in the browser
 test: test-rust test-cluster test-web test-page test-interop fuzz-smoke ## all tests
 
 test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
-	$(CARGO) test --workspace --locked -- --skip cluster::
+	$(CARGO) test --workspace --locked -- --skip cluster:: --test-threads=$(threads)
 
 test-cluster: page ## of several servers: real Redis, real nginx, and what happens when one of them dies
 	@scripts/setup-services.sh

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use indicatif::{HumanBytes, HumanDuration};
 use liqheat_feeds::live::{DELIVERIES_WAITING, LiveFeed, LiveStatus, SourceState, VenueStatus};
 use liqheat_feeds::tiers::TierBook;
+use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{Instrument, UnixMs};
 use liqheat_server::describe_tiers;
 use liqheat_store::{InstrumentSpan, Location, SCHEMA_VERSION, Store, StoreError};
@@ -280,14 +281,11 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
     match venue.state {
         _ if venue.has_nothing() => {}
         SourceState::Live | SourceState::Lagging => {
-            let brings: Vec<&str> = venue
-                .streams
-                .iter()
-                .filter(|stream| matches!(stream.state, SourceState::Live | SourceState::Lagging))
-                .map(|stream| stream.stream.name())
-                .collect();
+            let of_kind = |kind: StreamKind| venue.streams.iter().filter(move |stream| stream.stream == kind);
+            let told = |kind: &StreamKind| of_kind(*kind).any(|stream| stream.heard.is_some());
+            let brings: Vec<&str> = StreamKind::ALL.into_iter().filter(told).map(StreamKind::name).collect();
             let text =
-                format_args!("{}: {} frames; {} come", venue.state.name(), venue.frames, brings.join(", "));
+                format_args!("{}: {} frames; {} came", venue.state.name(), venue.frames, brings.join(", "));
             findings.tell(Grade::Ok, about, text);
         }
         state if venue.frames > 0 => {

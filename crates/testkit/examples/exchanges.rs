@@ -19,7 +19,8 @@ use liqheat_testkit::exchange::{
 const SYMBOLS: [(&str, i64); 2] = [("BTCUSDT", 60_000), ("ETHUSDT", 3_000)];
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<i64>().expect("hours, a whole number"));
+    let mut arguments =
+        std::env::args().skip(1).map(|text| text.parse::<i64>().expect("hours, a whole number"));
     let (past, future) = (arguments.next().unwrap_or(6), arguments.next().unwrap_or(4));
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let now = i64::try_from(since.as_millis()).unwrap();

@@ -502,7 +502,7 @@ impl Follow {
             Word::Opened { line } | Word::Proved { line } if self.lines.is_left(line) => {}
             Word::Opened { line } => self.health.opened(line),
             Word::Proved { line } => {
-                self.health.proved(line);
+                self.health.proved(line, self.settings.clock.now());
                 for before in self.lines.take_over(line) {
                     self.health.left(before);
                 }

@@ -38,6 +38,8 @@ pub(super) struct Health {
     pub(super) skew: Skew,
     habits: Habits,
     lines: Vec<Stand>,
+    /// Since when each line brings data; streams on it that have not spoken yet are silent since then.
+    proved: Vec<Option<UnixMs>>,
     /// The line of each contract.
     line_of: Vec<usize>,
     /// Contracts that the venue has no more.
@@ -68,6 +70,7 @@ impl Health {
             skew: Skew::default(),
             habits: start.habits.clone(),
             lines: vec![Stand::New],
+            proved: vec![None],
             line_of: vec![0; count],
             gone: vec![false; count],
             rest_works: None,
@@ -107,6 +110,7 @@ impl Health {
     pub(super) fn on_line(&mut self, line: usize, contracts: &[usize]) {
         let count = self.lines.len().max(line + 1);
         self.lines.resize(count, Stand::New);
+        self.proved.resize(count, None);
         for contract in contracts {
             if let Some(own) = self.line_of.get_mut(*contract) {
                 *own = line;
@@ -137,9 +141,12 @@ impl Health {
         }
     }
 
-    pub(super) fn proved(&mut self, line: usize) {
+    pub(super) fn proved(&mut self, line: usize, now: UnixMs) {
         if let Some(stand) = self.lines.get_mut(line) {
             *stand = Stand::Proved;
+        }
+        if let Some(since) = self.proved.get_mut(line) {
+            since.get_or_insert(now);
         }
     }
 
@@ -256,6 +263,7 @@ impl Health {
         let status = &self.status.streams[at];
         let line = self.line_of.get(at / KINDS);
         let stand = line.and_then(|line| self.lines.get(*line)).copied().unwrap_or(Stand::New);
+        let proved = line.and_then(|line| self.proved.get(*line)).copied().flatten();
         let is_polled = self.habits.poll_open_interest.is_some();
         let by_request =
             status.stream == StreamKind::Funding || (status.stream == StreamKind::OpenInterest && is_polled);
@@ -278,7 +286,10 @@ impl Health {
             let works = if by_request { self.rest_works == Some(true) } else { stand == Stand::Proved };
             return if works { SourceState::Live } else { without };
         };
-        let Some(heard) = status.heard else {
+        // A closed kline comes once a minute, a trade when somebody trades: where other data comes, a stream that has
+        // not spoken yet is as one that spoke last when that began.
+        let began = proved.filter(|_| !by_request && stand == Stand::Proved);
+        let Some(heard) = status.heard.or(began) else {
             return if without == SourceState::Down { SourceState::Down } else { SourceState::Connecting };
         };
         let is_silent = now.since(heard) > silence.as_millis() as i64;
@@ -301,4 +312,60 @@ fn fresh(symbol: &Symbol) -> impl Iterator<Item = StreamStatus> {
         heard: None,
         events: 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use liqheat_market::Venue;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::live::LiveSettings;
+    use crate::venues::{contract, exchange};
+
+    const BEGIN: UnixMs = UnixMs(1_748_131_200_000);
+
+    /// Binance's, with one contract on one line.
+    fn health() -> Health {
+        let exchange = exchange(Venue::Binance).unwrap();
+        let (deliveries, _) = mpsc::channel(1);
+        Health::new(&Start {
+            exchange,
+            habits: exchange.habits(),
+            contracts: vec![contract(exchange, &Symbol::new("BTCUSDT").unwrap()).unwrap()],
+            accounts: Vec::new(),
+            socket_base: String::new(),
+            rest_base: String::new(),
+            settings: Arc::new(LiveSettings::new(Vec::new())),
+            known: BTreeMap::new(),
+            deliveries,
+            status: Arc::new(watch::Sender::default()),
+            place: 0,
+        })
+    }
+
+    fn state(health: &Health, stream: StreamKind, after_s: i64) -> SourceState {
+        health.state_of(stream as usize, BEGIN.plus(after_s * 1_000))
+    }
+
+    #[test]
+    fn a_stream_that_has_not_spoken_is_silent_since_other_data_comes() {
+        let mut health = health();
+        assert_eq!(state(&health, StreamKind::Trades, 0), SourceState::Connecting);
+        health.opened(0);
+        assert_eq!(state(&health, StreamKind::Trades, 0), SourceState::Connecting);
+        health.proved(0, BEGIN);
+        health.proved(0, BEGIN.plus(60_000));
+        // Trades may be away for two minutes, closed klines come once in one; open interest is asked for.
+        assert_eq!(state(&health, StreamKind::Trades, 119), SourceState::Live);
+        assert_eq!(state(&health, StreamKind::Klines, 119), SourceState::Live);
+        assert_eq!(state(&health, StreamKind::OpenInterest, 119), SourceState::Connecting);
+        assert_eq!(state(&health, StreamKind::Trades, 121), SourceState::Stale);
+        health.heard(0, StreamKind::Trades, BEGIN.plus(121_000), None, None, true);
+        assert_eq!(state(&health, StreamKind::Trades, 122), SourceState::Live);
+        health.lost(0, "cut".to_owned(), true);
+        assert_eq!(state(&health, StreamKind::Klines, 122), SourceState::Down);
+    }
 }

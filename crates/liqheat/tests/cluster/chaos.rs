@@ -229,10 +229,11 @@ fn whatever_happens_a_name_means_one_state_and_calm_means_one_name() {
         }
         let now = step;
         play(&nodes, &mut step, &mut seen, &[0, 1, 2], "together", |step| step > now + 20).await;
-        let standings: Vec<FeedState> = nodes.iter().map(|node| node.slot.standing().state).collect();
-        assert_eq!(standings, [FeedState::Live; 4]);
-        let troubles: Vec<Vec<String>> = nodes.iter().map(|node| node.backplane.trouble()).collect();
-        assert!(troubles.iter().all(Vec::is_empty), "{troubles:?}");
+        // Whoever asks Redis seldom notices late that its connection was cut, so a last one may still be coming back.
+        let is_well = |node: &Node| {
+            node.slot.standing().state == FeedState::Live && node.backplane.trouble().is_empty()
+        };
+        play(&nodes, &mut step, &mut seen, &[0, 1, 2], "all are well", |_| nodes.iter().all(is_well)).await;
         println!("{} states", seen.0.len());
     });
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use liqheat_testkit::{Folder, Program, Running, until};
 
 use super::support::{
-    Redis, agree, edge, free_port, goes_on, has_state, leads, maker, metric, node, ready, service,
+    Redis, agree, edge, free_port, goes_on, has_state, leads, maker, metric, node, ready, service, takes_over,
 };
 
 const PASSWORD: &str = "s3cret-of-redis";
@@ -71,7 +71,7 @@ fn a_user_with_the_rights_of_the_guide_is_enough() {
     let (second, server) = (maker(&url).serve(), edge(&url).serve());
     agree(&[&first, &second, &server]);
     first.terminate();
-    leads(&second);
+    takes_over(&second);
     goes_on(&server, &agree(&[&second, &server]));
     assert_eq!(metric(&second, "liqheat_redis_faults_total"), 0.0);
     [second, server].into_iter().for_each(keeps_the_secret);

@@ -6,8 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use liqheat_testkit::{Folder, Program, Running, Told, until};
 
 use super::support::{
-    Redis, Watcher, agree, edge, free_port, goes_on, leads, local, maker, metric, pass, redis_command,
-    service,
+    Redis, Watcher, agree, board, edge, free_port, leads, local, maker, metric, pass, redis_command, service,
 };
 
 const MASTER: &str = "heat";
@@ -94,7 +93,11 @@ fn a_replica_that_sentinel_makes_the_master_carries_on() {
             && metric(&producer, "liqheat_redis_connected") == 1.0)
             .then_some(())
     });
-    goes_on(&edge, &agree(&[&producer, &edge]));
+    let before = agree(&[&producer, &edge]);
+    until("states go on at both", || {
+        let (made, heard) = (board(&producer)?, board(&edge)?);
+        (made.0 == heard.0 && heard != before).then_some(())
+    });
     assert!(metric(&edge, "liqheat_redis_faults_total") >= 1.0);
     // The watcher looked at every state on the way: none had a name that another one had.
     watcher.end();

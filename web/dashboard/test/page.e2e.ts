@@ -33,7 +33,7 @@ test('a picture appears, moves, and nothing is complained about', async () => {
     assert.ok((await colours(page)) > 100, 'the picture has many colours');
     const before = await asOf(page);
     await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
-    assert.match(page.url(), /symbol=[A-Z0-9]+&range=/);
+    await page.waitForURL(/symbol=[A-Z0-9]+&range=/);
     assert.match(await page.title(), /^[\d,.]+ [A-Z0-9]+ · liqheat$/);
     assert.match(await badge(page), /^(Live|Replay|Warming up|Connected|Lagging)/);
     assert.deepEqual(complaints, []);
@@ -51,9 +51,9 @@ test('ranges, sides, scales, colours and themes can be chosen, and the address r
     await page.getByRole('button', { name: 'Split', exact: true }).click();
     await page.getByRole('button', { name: 'Dark or light' }).click();
     await page.getByLabel('Liquidity threshold').fill('0.2');
-    assert.match(page.url(), /side=split/);
-    assert.match(page.url(), /theme=light/);
-    assert.match(page.url(), /threshold=0\.2/);
+    await page.waitForURL(/side=split/);
+    await page.waitForURL(/theme=light/);
+    await page.waitForURL(/threshold=0\.2/);
     await page.reload();
     await shown(page);
     assert.equal(await page.getByRole('button', { name: 'Split', exact: true }).getAttribute('aria-pressed'), 'true');
@@ -74,7 +74,7 @@ test('every symbol can be chosen', async () => {
     for (const symbol of symbols) {
         await page.getByLabel('Symbol').selectOption(symbol);
         await shown(page);
-        assert.match(page.url(), new RegExp(`symbol=${symbol}`));
+        await page.waitForURL(new RegExp(`symbol=${symbol}`));
         await page.waitForFunction((name) => document.title.includes(name), symbol);
     }
     assert.deepEqual(complaints, []);
@@ -130,14 +130,14 @@ test('everything works from the keyboard', async () => {
     await shown(page);
     for (const key of ['ArrowLeft', 'ArrowRight', '+', '-', '0']) await page.keyboard.press(key);
     await page.keyboard.press('l');
-    assert.match(page.url(), /scale=log/);
+    await page.waitForURL(/scale=log/);
     await page.keyboard.press('c');
-    assert.match(page.url(), /colours=magma/);
+    await page.waitForURL(/colours=magma/);
     const again = page.waitForRequest(/v1\/heatmap\/history/);
     await page.keyboard.press('r');
     await again;
     await page.keyboard.press('w');
-    assert.match(page.url(), /swept=0/);
+    await page.waitForURL(/swept=0/);
     await page.keyboard.press('t');
     assert.equal(await page.locator('html').getAttribute('data-theme'), 'light');
     await page.keyboard.press('?');
@@ -245,7 +245,7 @@ test('leverages can be hidden in the heatmap, at once and without asking the ser
     await chips.nth(count - 1).click({ modifiers: ['Shift'] });
     await painted(page);
     assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'only this one');
-    assert.match(page.url(), /hide=[\d%C]+/);
+    await page.waitForURL(/hide=[\d%C]+/);
     assert.notEqual(await pixels(), all);
     assert.equal(asked.length, 0, 'the picture is not fetched for it');
     await page.reload();
@@ -259,7 +259,7 @@ test('leverages can be hidden in the heatmap, at once and without asking the ser
     await chips.nth(count - 1).click({ modifiers: ['Shift'] });
     await painted(page);
     assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), count);
-    assert.doesNotMatch(page.url(), /hide=/);
+    await page.waitForURL((at) => !at.search.includes('hide='));
     for (const chip of await chips.all()) await chip.click();
     await painted(page);
     assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 0);
@@ -272,7 +272,7 @@ test('the liquidation map shows bars by leverage, which can be switched off', as
     await shown(page);
     await page.keyboard.press('m');
     await page.waitForSelector('#leverages button');
-    assert.match(page.url(), /view=map/);
+    await page.waitForURL(/view=map/);
     const lit = (): Promise<number> => page.evaluate(() => {
         const canvas = document.querySelector<HTMLCanvasElement>('#map canvas');
         if (canvas === null) return 0;

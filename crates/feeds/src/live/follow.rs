@@ -254,6 +254,7 @@ async fn look(
 impl Follow {
     fn new(start: Start, wanted: Vec<Contract>, rest: Rest, lines: Lines, health: Health) -> Self {
         let now = start.settings.clock.now();
+        let look_at = now.plus(start.settings.look_again.as_millis() as i64);
         let mut follow = Self {
             exchange: start.exchange,
             habits: start.habits,
@@ -265,7 +266,7 @@ impl Follow {
             lines,
             looks: JoinSet::new(),
             looked: now,
-            look_at: now,
+            look_at,
             deliveries: start.deliveries,
             fetches: JoinSet::new(),
             fills: 0,
@@ -277,7 +278,6 @@ impl Follow {
             cursor: 0,
             has_room: true,
         };
-        follow.look_at = now.plus(follow.settings.look_again.as_millis() as i64);
         for contract in start.contracts {
             let followed = follow.followed(contract, now);
             follow.contracts.push(followed);

@@ -8,6 +8,7 @@ set -eu
 program=$1
 shift
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+. "$root/scripts/await-server.sh"
 k6=$("$root/scripts/setup-k6.sh")
 work=$(mktemp -d)
 server=
@@ -21,14 +22,7 @@ trap 'exit 1' HUP INT TERM
 "$program" demo --listen 127.0.0.1:0 --log warn \
     --ws-max-connections-per-address 5000 --ws-max-new-connections-per-minute 100000 >"$work/out" 2>"$work/log" &
 server=$!
-tries=0
-until address=$(sed -n 's/^liqheat: http:\/\/\([^ ]*\)\/$/\1/p' "$work/out") && [ -n "$address" ] &&
-    curl -sf "http://$address/ready" >/dev/null; do
-    kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
-    tries=$((tries + 1))
-    [ "$tries" -lt 300 ] || { echo "load-demo: the server is not ready" >&2; exit 1; }
-    sleep 0.2
-done
+await_server /ready
 status=0
 "$k6" run --quiet -e "URL=ws://$address/ws/heatmap" "$@" "$root/load/ws_load_test.js" || status=$?
 echo "the server, afterwards (CPU seconds, seconds since its start, resident KB):"

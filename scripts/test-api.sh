@@ -7,6 +7,7 @@ set -eu
 
 program=$1
 root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+. "$root/scripts/await-server.sh"
 work=$(mktemp -d)
 server=
 stop() {
@@ -32,14 +33,8 @@ fi
 
 "$program" demo --days 1 --listen 127.0.0.1:0 --log error >"$work/out" 2>"$work/log" &
 server=$!
-tries=0
-until address=$(sed -n 's/^liqheat: \(http[^ ]*\)\/$/\1/p' "$work/out") && [ -n "$address" ] &&
-    curl -sf "$address/v1/heatmap?symbol=BTCUSDT" >/dev/null; do
-    kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
-    tries=$((tries + 1))
-    [ "$tries" -lt 300 ] || { echo "test-api: the server does not answer" >&2; exit 1; }
-    sleep 0.2
-done
+await_server '/v1/heatmap?symbol=BTCUSDT'
+address=http://$address
 # Made-up symbols are unknown; most requests are to get further than that.
 curl -sf "$address/openapi.json" |
     sed 's/{"minLength":1,"type":"string"}/{"enum":["BTCUSDT","BTCUSDT@sim","NONE"],"type":"string"}/g' >"$work/openapi.json"

@@ -20,14 +20,15 @@ use clap::ValueEnum;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Bench, BenchPart};
+use crate::terminal::say;
 use data::Year;
 
 pub(crate) use fanout::{floor, server};
 
 pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
-    println!("machine: {}", machine::describe());
+    say!("machine: {}", machine::describe());
     if cfg!(debug_assertions) {
-        println!("this is a debug build; figures mean something with `cargo build --release` only");
+        say!("this is a debug build; figures mean something with `cargo build --release` only");
     }
     let wanted = |part: BenchPart| bench.what.contains(&part);
     let over_a_year = BenchPart::value_variants().iter().filter(|part| part.is_over_a_year());
@@ -55,7 +56,7 @@ pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<Exi
 fn run_over_a_year(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let year = Year::load(bench.klines.as_deref(), folder.path())?;
-    println!("data: {}", year.describe());
+    say!("data: {}", year.describe());
     let wanted =
         |part: BenchPart| !stop.is_cancelled() && (bench.what.is_empty() || bench.what.contains(&part));
     if wanted(BenchPart::Ledger) {
@@ -79,7 +80,7 @@ fn run_over_a_year(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<()
 /// Prints a figure beside the limit it has to keep.
 fn print_limit(what: &str, took: Duration, limit: Duration, more: &str) {
     let ratio = took.as_secs_f64() / limit.as_secs_f64();
-    println!(
+    say!(
         "{what:<44} {:>10.3} ms   {ratio:>5.2} of the limit of {limit:?}   {more}",
         took.as_secs_f64() * 1e3
     );

@@ -20,6 +20,7 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{self, Cli};
 use crate::effective::Effective;
+use crate::terminal::complain;
 
 /// What cannot be set in a file.
 pub(crate) const IN_NO_FILE: &[&str] = &["config", "help", "version", "open", "print_config"];
@@ -72,7 +73,7 @@ impl SettingsError {
             }
             Self::Faults(faults) => {
                 for fault in faults {
-                    eprintln!("liqheat: {fault}");
+                    complain!("liqheat: {fault}");
                 }
                 ExitCode::from(2)
             }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Doctor;
 use crate::record;
+use crate::terminal::say;
 use crate::tiers;
 
 /// How bad a finding is.
@@ -49,7 +50,7 @@ struct Findings(Grade);
 
 impl Findings {
     fn tell(&mut self, grade: Grade, about: &str, text: impl fmt::Display) {
-        println!("{grade:<4}  {about:<12}  {text}");
+        say!("{grade:<4}  {about:<12}  {text}");
         self.0 = self.0.max(grade);
     }
 }
@@ -62,11 +63,11 @@ pub(crate) async fn run(doctor: Doctor) -> anyhow::Result<ExitCode> {
     database(&path, &mut findings).await;
     margins(&doctor, &path, &mut findings);
     venues(&doctor, &mut findings).await?;
-    println!();
+    say!();
     match findings.0 {
-        Grade::Ok => println!("All is well."),
-        Grade::Warn => println!("Nothing that keeps the server from working; see the lines with warn."),
-        Grade::Fail => println!("Something is wrong; see the lines with FAIL."),
+        Grade::Ok => say!("All is well."),
+        Grade::Warn => say!("Nothing that keeps the server from working; see the lines with warn."),
+        Grade::Fail => say!("Something is wrong; see the lines with FAIL."),
     }
     Ok(if findings.0 == Grade::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -20,6 +20,7 @@ use liqheat_store::{Location, Settings, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Ingest;
+use crate::terminal::{self, say};
 
 /// Runs the command; `stop` ends it after the batch being read.
 pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
@@ -30,12 +31,12 @@ pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<E
     let closed = store.close_blocking();
     let summary = loaded?;
     closed?;
-    println!("{}", summary.table());
-    print!("{}", summary.details());
+    say!("{}", summary.table());
+    terminal::print(format_args!("{}", summary.details()));
     let (rows, seconds) = (summary.total().loaded, began.elapsed().as_secs_f64());
-    println!("{} rows loaded into {} in {seconds:.1} s", HumanCount(rows), path.display());
+    say!("{} rows loaded into {} in {seconds:.1} s", HumanCount(rows), path.display());
     if stop.is_cancelled() {
-        println!("Stopped before the end; run the same command again to load the rest.");
+        say!("Stopped before the end; run the same command again to load the rest.");
         return Ok(ExitCode::FAILURE);
     }
     Ok(if summary.has_trouble() { ExitCode::FAILURE } else { ExitCode::SUCCESS })

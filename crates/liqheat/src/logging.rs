@@ -1,10 +1,25 @@
 //! Structured logs on standard error: lines for people, or one JSON object a line for machines.
+//!
+//! The log never holds up the program. Lines go into a bounded queue and a thread of its own writes them
+//! ([`queue`](mod@queue)); while standard error takes nothing, further lines are dropped and counted
+//! (`liqheat_log_lines_dropped_total`), and a line says how many once there is room again. A panic is logged the same
+//! way, because the standard hook would wait for standard error.
 
-use std::io::IsTerminal;
+mod queue;
+
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use clap::ValueEnum;
+use liqheat_server::log_lines_dropped;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
+
+use queue::LineQueue;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -15,26 +30,77 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is logged unless somebody asks for something else.
+/// Default log filter.
 pub(crate) const DEFAULT_LEVELS: &str = "info";
 
-/// Starts logging; a filter that cannot be read falls back to `info` and says so.
-pub(crate) fn start(format: LogFormat, levels: &str) {
+/// The queue in front of standard error, once logging has started.
+static QUEUE: OnceLock<LineQueue> = OnceLock::new();
+
+/// Starts logging; a filter that cannot be parsed falls back to `info`, with a warning.
+///
+/// # Errors
+/// When the system gives neither a thread nor a descriptor for standard error.
+pub(crate) fn start(format: LogFormat, levels: &str) -> io::Result<()> {
     let parsed = EnvFilter::try_new(levels);
     let fault = parsed.as_ref().err().map(ToString::to_string);
     let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    // A descriptor of its own: the writer may wait in `write` while holding the lock of `std::io::stderr`.
+    let stderr = File::from(io::stderr().as_fd().try_clone_to_owned()?);
+    let queue = QUEUE.get_or_init(|| LineQueue::new(log_lines_dropped()));
+    queue.spawn_writer(stderr, |dropped| {
+        tracing::warn!(dropped, "log lines dropped: standard error did not accept them");
+    })?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| QueueWriter)
         .with_timer(SystemTime)
+        // Otherwise an error is printed with `eprintln!`, which panics when standard error is closed.
+        .log_internal_errors(false)
         // Colours are for people at a terminal, not for files and pipes.
-        .with_ansi(std::io::stderr().is_terminal() && !plain);
+        .with_ansi(io::stderr().is_terminal() && !no_color);
     match format {
         LogFormat::Pretty => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let backtrace = Backtrace::capture();
+        let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        tracing::error!(thread = thread.name(), backtrace, "panic: {panic}");
+    }));
     if let Some(fault) = fault {
-        tracing::warn!(levels, fault, "log levels not understood; using info");
+        tracing::warn!(levels, fault, "invalid log filter; using info");
+    }
+    Ok(())
+}
+
+/// Puts text behind the log; `false` when logging has not started.
+pub(crate) fn queue(text: &str) -> bool {
+    let Some(queue) = QUEUE.get() else { return false };
+    queue.push(text.as_bytes());
+    true
+}
+
+/// Waits until everything queued is written, but not longer than this.
+pub(crate) fn flush(at_most: Duration) {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(at_most);
+    }
+}
+
+/// Takes one log line per call of `write`, which is how the formatter writes.
+struct QueueWriter;
+
+impl Write for QueueWriter {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Some(queue) = QUEUE.get() {
+            queue.push(line);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -3,6 +3,8 @@
 //! Exit codes: 0 all went well, 1 something failed or was refused, 2 the command line or the configuration
 //! is wrong.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod bench;
 mod cli;
 mod config;
@@ -15,12 +17,18 @@ mod logging;
 mod record;
 mod serve;
 mod stop;
+mod terminal;
 mod tiers;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::{Cli, Command};
 use crate::effective::Effective;
+use crate::terminal::complain;
+
+/// How long the end of the process waits for the rest of the log.
+const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let (cli, effective) = match config::parse(std::env::args_os()) {
@@ -28,16 +36,15 @@ fn main() -> ExitCode {
         Err(error) => return error.report(),
     };
     if cli.command.front().is_some_and(|front| front.print_config) {
-        print!("{}", effective.toml());
+        terminal::print(format_args!("{}", effective.toml()));
         return ExitCode::SUCCESS;
     }
-    match run(cli, &effective) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("liqheat: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let code = run(cli, &effective).unwrap_or_else(|error| {
+        complain!("liqheat: {error:#}");
+        ExitCode::FAILURE
+    });
+    logging::flush(LOG_FLUSH_MAX);
+    code
 }
 
 fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
@@ -47,7 +54,7 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
         Command::Doctor(_) if cli.logging.log == logging::DEFAULT_LEVELS => "error",
         _ => &cli.logging.log,
     };
-    logging::start(cli.logging.log_format, levels);
+    logging::start(cli.logging.log_format, levels)?;
     if cli.command.front().is_some() {
         tracing::info!(settings = effective.line(), "configuration");
     }

@@ -22,6 +22,7 @@ use tracing::{info, warn};
 
 use crate::cli::{RawArgs, Record};
 use crate::stop::on_signal;
+use crate::terminal::{self, complain};
 use crate::tiers::Recorded;
 
 /// Runs until it is asked to stop.
@@ -32,7 +33,7 @@ pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
     let settings = record.live.settings(&record.symbols).map_err(told)?;
     let recorder = recorder(&record.raw, &record.folder)?;
     let settings = LiveSettings { recorder: Some(Arc::clone(&recorder) as _), ..settings };
-    println!("liqheat: recording into {}", record.folder.display());
+    terminal::announce(&format!("liqheat: recording into {}", record.folder.display()));
     let (deliveries, mut delivered) = mpsc::channel(DELIVERIES_WAITING);
     let feed = LiveFeed::start(settings.clone(), BTreeMap::new(), deliveries, stop.clone())?;
     let status = feed.status();
@@ -125,7 +126,7 @@ pub(crate) async fn load(
     let (store, stop) = (store.clone(), stop.clone());
     let (lines, tiers) = tokio::task::spawn_blocking(move || load_files(&store, &files, &stop)).await??;
     for line in lines {
-        eprintln!("{line}");
+        complain!("{line}");
     }
     Ok(tiers)
 }

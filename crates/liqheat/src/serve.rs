@@ -21,6 +21,7 @@ use crate::cli::{Demo, Front, Replay, Role, Serve};
 use crate::ingest;
 use crate::record;
 use crate::stop::on_signal;
+use crate::terminal::{self, complain};
 use crate::tiers;
 
 const DAY_MS: i64 = 86_400_000;
@@ -102,7 +103,7 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
             store.close().await?;
             return Ok(ExitCode::SUCCESS);
         }
-        eprintln!("{}", summary.table());
+        complain!("{}", summary.table());
         let speed = demo.speed.unwrap_or(SPEED_RECORDED);
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
@@ -208,7 +209,7 @@ async fn answer(
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let url = format!("http://{}/", listener.local_addr()?);
-    println!("liqheat: {url}");
+    terminal::announce(&format!("liqheat: {url}"));
     if front.open
         && let Err(error) = open::that_detached(&url)
     {
@@ -217,7 +218,7 @@ async fn answer(
     match server.run(listener, stop.cancelled()).await? {
         Stopped::InOrder => Ok(ExitCode::SUCCESS),
         Stopped::Fault(part) => {
-            eprintln!("liqheat: stopped because of '{part}'; the log says more");
+            complain!("liqheat: stopped because of '{part}'; the log says more");
             Ok(ExitCode::FAILURE)
         }
     }

@@ -1,8 +1,13 @@
 //! Ctrl-C and SIGTERM: the first asks to stop in order, the second ends at once.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+
+use crate::logging;
+use crate::terminal::complain;
 
 /// Catches signals from now on: the token is cancelled at the first, a second ends the process. To be called
 /// before any work begins, or an early signal would end the process without closing the database.
@@ -21,7 +26,8 @@ pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
                 _ = terminate.recv() => {}
             }
             if already_asked {
-                eprintln!("liqheat: second signal, ending at once");
+                complain!("liqheat: second signal, ending at once");
+                logging::flush(Duration::from_millis(100));
                 std::process::exit(130);
             }
             asked.cancel();

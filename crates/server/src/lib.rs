@@ -33,6 +33,7 @@ pub use feed::SimFeed;
 pub use live::{Live, describe_tiers, keep_told_tiers, told_tiers_path};
 pub use metrics::{FrontMetrics, Rejected, UpdateMetrics};
 pub use packed::pack;
+pub use process::log_lines_dropped;
 pub use run::{ServeError, Server, Source, Stopped};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};
 pub use symbol::{LedgerView, Market, Part, ServedSymbol, SymbolView};

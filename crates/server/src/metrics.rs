@@ -25,6 +25,7 @@
 //! | `liqheat_store_longest_command_seconds` | | since the start |
 //! | `liqheat_store_waiting` | | commands in the queue |
 //! | `liqheat_uptime_seconds` | | since the start |
+//! | `liqheat_log_lines_dropped_total` | | log lines that standard error did not take |
 //! | `liqheat_build_info` | `version` | always 1 |
 //! | `process_resident_memory_bytes` | | Linux only |
 //! | `process_open_fds`, `process_max_fds` | | Linux only |

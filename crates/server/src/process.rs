@@ -1,11 +1,20 @@
 //! What the operating system allows this process and what it uses: descriptors and memory.
 
+use std::sync::atomic::AtomicU64;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::{debug, warn};
 
 /// Descriptors kept back for everything but clients: the database, its log and temporary files, standard
 /// streams, the event queue, listening sockets.
 const RESERVE: u64 = 64;
+
+/// The counter behind `liqheat_log_lines_dropped_total`: log lines that standard error did not take. One for the
+/// process, because the log is; whoever sets up logging counts.
+pub fn log_lines_dropped() -> &'static AtomicU64 {
+    static DROPPED: AtomicU64 = AtomicU64::new(0);
+    &DROPPED
+}
 
 /// Raises the number of descriptors this process may open as far as it may itself; gives what it is then, `None`
 /// when there is no limit.

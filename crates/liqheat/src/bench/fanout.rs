@@ -26,6 +26,7 @@ use anyhow::ensure;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{FanoutArgs, Row};
+use crate::terminal::{complain, say};
 use arrivals::Stamps;
 use child::{Server, Usage};
 use load::{Ask, Expects, Load};
@@ -44,7 +45,7 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 /// When the machine does not allow so many clients, or something cannot be started.
 pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     limits::check_clients(arguments.clients)?;
-    println!(
+    say!(
         "fanout: {} clients, {} bytes x {} a second x {} s, {} symbol(s)",
         arguments.clients,
         serving::sample(arguments.levels).len(),
@@ -71,20 +72,20 @@ pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::R
                         phase.push(round, figures);
                     }
                 }
-                Err(error) if row == Row::Nchan => println!("nchan: {error:#}"),
+                Err(error) if row == Row::Nchan => say!("nchan: {error:#}"),
                 Err(error) => {
                     failed = true;
-                    println!("{}: {error:#}", report::name(row));
+                    say!("{}: {error:#}", report::name(row));
                 }
             }
         }
         if arguments.rounds > 1 {
-            eprintln!("round {} of {} is done", round + 1, arguments.rounds);
+            complain!("round {} of {} is done", round + 1, arguments.rounds);
         }
     }
-    println!("{}", report::table(&rounds));
+    say!("{}", report::table(&rounds));
     for line in report::remarks(&rounds) {
-        println!("{line}");
+        say!("{line}");
     }
     Ok(!failed)
 }

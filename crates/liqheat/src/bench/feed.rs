@@ -14,6 +14,7 @@ use liqheat_market::{
 use liqheat_model::{Ledger, Params, assemble};
 
 use super::{median, timed};
+use crate::terminal::say;
 
 /// 2025-05-25 00:00 UTC.
 const BEGIN: UnixMs = UnixMs(1_748_131_200_000);
@@ -36,9 +37,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     for (what, took) in [("read and taken in", times.0), ("and through the ledger", times.1)] {
         let took: Duration = median(took);
         let rate = events as f64 / took.as_secs_f64();
-        println!(
-            "live events of one contract, {what:<24} {rate:>12.0} a second on one core   ({events} events)"
-        );
+        say!("live events of one contract, {what:<24} {rate:>12.0} a second on one core   ({events} events)");
     }
     Ok(())
 }

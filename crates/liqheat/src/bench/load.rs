@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::data::Year;
 use super::{median, print_limit, timed};
 use crate::ingest;
+use crate::terminal::say;
 
 /// As newer files of the archive have it; DuckDB's reader finds its columns by it.
 const KLINES_HEADER: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,\
@@ -42,7 +43,7 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
     }
     let (ours, theirs) = (median(ours), median(theirs));
     let rate = |took: Duration| year.klines.len() as f64 / took.as_secs_f64();
-    println!(
+    say!(
         "{:<44} {:>10.0} rows/s  {:>5.2} x DuckDB's read_csv ({:.0} rows/s)",
         "loading a year of klines from CSV",
         rate(ours),
@@ -53,7 +54,7 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
         let baseline = Baseline::create(&folder.join("parquet.duckdb"), &Settings::default())?;
         let read = baseline.load_klines_parquet(parquet, &year.instrument, Interval::M5)?;
         let (theirs, name) = (read.rows_per_second(), "  the same, beside the recorded parquet file");
-        println!(
+        say!(
             "{name:<44} {:>10} rows      {:>5.2} x DuckDB's read_parquet ({theirs:.0} rows/s)",
             read.rows,
             rate(ours) / theirs

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use liqheat_store::Store;
@@ -103,6 +104,11 @@ impl Collector for Process {
         let open = process::open_descriptors().map(|count| count as f64);
         gauge("process_open_fds", "Open descriptors", open)?;
         let most = process::descriptors_max().map(|most| most as f64);
-        gauge("process_max_fds", "Most descriptors the process may open", most)
+        gauge("process_max_fds", "Most descriptors the process may open", most)?;
+        let dropped = process::log_lines_dropped().load(Ordering::Relaxed);
+        let help = "Log lines that standard error did not take";
+        let metric =
+            encoder.encode_descriptor("liqheat_log_lines_dropped", help, None, MetricType::Counter)?;
+        ConstCounter::new(dropped).encode(metric)
     }
 }

@@ -11,6 +11,7 @@ use super::child::Server;
 use super::load::{Ask, Expects, Load};
 use super::report;
 use crate::cli::Row;
+use crate::terminal::say;
 
 const FORMS: [Row; 6] =
     [Row::Json, Row::JsonDeflated, Row::Delta, Row::DeltaDeflated, Row::Binary, Row::BinaryDelta];
@@ -35,8 +36,8 @@ pub(in crate::bench) fn run(seconds: Option<Duration>, stop: &CancellationToken)
     for speed in SPEEDS {
         faults += measure(speed, time, stop, &mut table)?;
     }
-    println!("bandwidth: {SYMBOL} of the demo, an update every {INTERVAL} s, {} s", time.as_secs_f64());
-    println!("{table}");
+    say!("bandwidth: {SYMBOL} of the demo, an update every {INTERVAL} s, {} s", time.as_secs_f64());
+    say!("{table}");
     Ok(faults == 0)
 }
 

@@ -15,13 +15,14 @@ use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::arrivals::{Stamps, now_micros};
+use crate::terminal::say;
 
 /// What children are told to begin with.
 pub(super) const GO: &str = "go";
 
 /// What a child prints when it publishes something.
 pub(super) fn print_stamp(symbol: usize, seq: u64, micros: u64) {
-    println!("stamp {symbol} {seq} {micros}");
+    say!("stamp {symbol} {seq} {micros}");
 }
 
 fn read_stamp(line: &str) -> Option<((usize, u64), u64)> {

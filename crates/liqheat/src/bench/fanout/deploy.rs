@@ -15,6 +15,7 @@ use super::limits;
 use super::load::{Ask, Expects, Load, Node as Served};
 use super::market::Market;
 use crate::cli::FanoutArgs;
+use crate::terminal::say;
 
 /// Traffic before, between and after the restarts.
 const BETWEEN: Duration = Duration::from_secs(5);
@@ -76,14 +77,9 @@ fn watch(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<boo
     const SECONDS: Duration = Duration::from_secs(60);
     let seconds = arguments.seconds.unwrap_or(SECONDS);
     let addresses: Vec<String> = arguments.connect.iter().map(ToString::to_string).collect();
-    println!(
-        "deploy: {} clients at {} for {} s",
-        arguments.clients,
-        addresses.join(", "),
-        seconds.as_secs_f64()
-    );
+    say!("deploy: {} clients at {} for {} s", arguments.clients, addresses.join(", "), seconds.as_secs_f64());
     let mut load = load(arguments, arguments.connect.clone(), arguments.symbol.clone(), stop)?;
-    println!("all clients have a state");
+    say!("all clients have a state");
     by_node(&load);
     load.read_for(seconds, &Stamps::default())?;
     report(&mut load)
@@ -94,7 +90,7 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
     let addresses = nodes.iter().map(|node| node.address).collect();
     // Nobody asks when states arrived, only whether they did.
     let stamps = Stamps::default();
-    println!(
+    say!(
         "deploy: {} clients on 2 servers, {} updates a second, drain window {} s",
         arguments.clients,
         arguments.hz,
@@ -119,7 +115,7 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
             ensure!(Instant::now() < deadline, "{} clients did not come back in time", load.away());
             ensure!(!stop.is_cancelled(), "interrupted");
         }
-        println!(
+        say!(
             "server {number}: stopped in {:.2} s; {} clients sent away, the last one back after {:.2} s",
             stopped.as_secs_f64(),
             load.returns().sent_away - before,
@@ -135,7 +131,7 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
 fn by_node(load: &Load) {
     for (number, node) in load.nodes().iter().enumerate() {
         let (clients, Served { name, handshakes, deliveries }) = (load.clients_at(number), node);
-        println!("{name}: {clients} clients, {handshakes} handshakes so far, {deliveries} states delivered");
+        say!("{name}: {clients} clients, {handshakes} handshakes so far, {deliveries} states delivered");
     }
 }
 
@@ -146,24 +142,26 @@ fn report(load: &mut Load) -> anyhow::Result<bool> {
         let at = |quantile| histogram.value_at_quantile(quantile);
         format!("{} / {} / {}", at(0.50), at(0.99), at(1.0))
     };
-    println!("states delivered and checked: {}", counts.deliveries);
-    println!("connections lost without a goodbye: {}; wrong states: {}", counts.lost, counts.faults.sum());
-    println!(
+    say!("states delivered and checked: {}", counts.deliveries);
+    say!("connections lost without a goodbye: {}; wrong states: {}", counts.lost, counts.faults.sum());
+    say!(
         "sent away: {}; back with a state: {}; by a difference: {}",
-        returns.sent_away, returns.back, returns.resumed
+        returns.sent_away,
+        returns.back,
+        returns.resumed
     );
-    println!("asked to wait, ms p50 / p99 / max: {}", quantiles(&returns.asked_ms));
-    println!("without a state, ms p50 / p99 / max: {}", quantiles(&returns.without_state_ms));
-    println!("new connections in a second, at most: {}", returns.peak_a_second());
-    println!("attempts refused while a server was down: {}", returns.refused);
+    say!("asked to wait, ms p50 / p99 / max: {}", quantiles(&returns.asked_ms));
+    say!("without a state, ms p50 / p99 / max: {}", quantiles(&returns.without_state_ms));
+    say!("new connections in a second, at most: {}", returns.peak_a_second());
+    say!("attempts refused while a server was down: {}", returns.refused);
     if let Some(refusal) = &returns.first_refusal {
-        println!("the first of them: {refusal}");
+        say!("the first of them: {refusal}");
     }
     by_node(load);
     let ok =
         counts.lost + counts.faults.sum() == 0 && returns.back == returns.sent_away && counts.deliveries > 0;
     if let Some(fault) = load.take_arrivals(&Stamps::default())?.1 {
-        println!("first fault: {fault}");
+        say!("first fault: {fault}");
     }
     Ok(ok)
 }

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use super::arrivals::{Stamps, now_micros};
 use super::child::Process;
+use crate::terminal::complain;
 
 /// Where clients subscribe.
 pub(super) const PATH: &str = "/sub";
@@ -141,7 +142,7 @@ impl Publisher {
                 }
                 stamps.put((0, seq), now_micros());
                 if let Err(error) = stream.write_all(&request).and_then(|()| read_answer(&mut answers)) {
-                    eprintln!("liqheat: publishing to nchan: {error}");
+                    complain!("liqheat: publishing to nchan: {error}");
                     return;
                 }
                 next += turn;

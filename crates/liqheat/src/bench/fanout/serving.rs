@@ -21,6 +21,7 @@ use super::frames::unmasked_text;
 use super::limits::raise_descriptors;
 use super::market::Market;
 use crate::cli::{BenchFloor, BenchServer};
+use crate::terminal::{complain, say};
 
 /// What the parent says: begin, then, by closing the pipe, end.
 struct Parent {
@@ -92,7 +93,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     };
     let driving = tokio::spawn(drive);
     let listener = crate::serve::listen((Ipv4Addr::LOCALHOST, arguments.port).into())?;
-    println!("liqheat: http://{}/", listener.local_addr()?);
+    say!("liqheat: http://{}/", listener.local_addr()?);
     let stopped = server.run(listener, gone.cancelled()).await?;
     driving.abort();
     Ok(if stopped == Stopped::InOrder { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -104,14 +105,14 @@ pub(crate) fn floor(arguments: &BenchFloor) -> anyhow::Result<ExitCode> {
     let parent = Parent::listen();
     raise_descriptors();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    println!("liqheat: http://{}/", listener.local_addr()?);
+    say!("liqheat: http://{}/", listener.local_addr()?);
     let sockets: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
     let opened = Arc::clone(&sockets);
     thread::spawn(move || {
         for stream in listener.incoming() {
             match stream.map_err(anyhow::Error::from).and_then(shake_hands) {
                 Ok(stream) => opened.lock().unwrap_or_else(PoisonError::into_inner).push(stream),
-                Err(error) => eprintln!("liqheat: the floor: {error:#}"),
+                Err(error) => complain!("liqheat: the floor: {error:#}"),
             }
         }
     });

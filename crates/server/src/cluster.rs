@@ -8,13 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use liqheat_market::Venue;
 use liqheat_stream::{Backplane, Catalogue, Driver, Hub, Role, Sessions};
-use liqheat_wire::{FeedState, SymbolRow, SymbolsBody};
+use liqheat_wire::{SymbolRow, SymbolsBody};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use crate::http::symbols::leverage_of;
+use crate::catalog::{Catalog, ServedSymbol, leverage_of};
 use crate::settings::ServerSettings;
-use crate::symbol::{Market, ServedSymbol};
 
 /// The backplane, and what an edge learns besides states.
 pub(crate) struct Cluster {
@@ -35,7 +34,7 @@ impl Cluster {
     pub(crate) fn join(
         settings: &ServerSettings,
         sessions: &Arc<Sessions>,
-        markets: &[Arc<Market>],
+        catalog: &Catalog,
         speed: f64,
     ) -> Self {
         let Some(redis) = settings.redis.clone() else { return Self::alone() };
@@ -45,7 +44,7 @@ impl Cluster {
             );
             return Self::alone();
         }
-        let symbols = markets.iter().flat_map(|market| market.symbols.iter().map(Arc::clone)).collect();
+        let symbols = catalog.symbols().cloned().collect();
         let listing = Arc::new(Listing { symbols, speed, learned: Mutex::default() });
         let learned = (redis.role == Role::Edge).then(|| Arc::clone(&listing));
         let (driver, backplane) = Driver::new(redis, Arc::clone(sessions), listing);
@@ -127,8 +126,7 @@ impl Catalogue for Listing {
             interval: symbol.interval().to_string(),
             first: symbol.first_bar().map(|first| first.0),
             simulated: symbol.is_simulated(),
-            // To a thousandth, so that the list changes seldom.
-            seen_share: symbol.view().map_or(0.0, |view| (view.seen_share * 1_000.0).round() / 1_000.0),
+            seen_share: seen_share(symbol),
             leverages: symbol.classes().iter().map(|(leverage, _)| *leverage).collect(),
         };
         let listed = Listed { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
@@ -144,9 +142,13 @@ impl Catalogue for Listing {
     }
 }
 
-/// How a symbol stands on this server.
-pub(crate) fn state_of(hub: &Hub, symbol: &str) -> FeedState {
-    hub.slot(symbol).map_or(FeedState::WarmingUp, |slot| slot.standing().state)
+/// Share of open interest that the model has seen open, over a symbol's ledgers, to a thousandth so that the list
+/// changes seldom.
+fn seen_share(symbol: &ServedSymbol) -> f64 {
+    let views = || symbol.ledgers.iter().filter_map(|ledger| ledger.view());
+    let all: f64 = views().map(|view| view.open_interest).sum();
+    let seen: f64 = views().map(|view| view.open_interest * view.seen_share).sum();
+    if all > 0.0 { (seen / all * 1_000.0).round() / 1_000.0 } else { 0.0 }
 }
 
 #[cfg(test)]
@@ -157,8 +159,10 @@ mod tests {
     use liqheat_model::Params;
     use liqheat_stream::HubSettings;
 
+    use liqheat_wire::FeedState;
+
     use super::*;
-    use crate::symbol::Part;
+    use crate::catalog::{LedgerSpec, MarketIndex, VenueLedger};
 
     fn listing(symbols: Vec<Arc<ServedSymbol>>) -> Listing {
         Listing { symbols, speed: 120.0, learned: Mutex::default() }
@@ -169,9 +173,11 @@ mod tests {
         let instrument = Instrument { venue: Venue::Sim, symbol: Symbol::new("BTCUSDT").unwrap() };
         let tiers = liqheat_feeds::tiers::TierBook::embedded().table(&instrument);
         let interval = Interval::from_name("5m").unwrap();
-        let part = Arc::new(Part::new(instrument, interval, Some(UnixMs(7)), tiers, Params::default()));
+        let spec = LedgerSpec::new(instrument, interval, Params::default(), 0);
+        let ledger = Arc::new(VenueLedger::new(spec, Some(UnixMs(7)), tiers));
         let named = |name: &str, listed| {
-            Arc::new(ServedSymbol::new(name.to_owned(), listed, vec![Arc::clone(&part)], 0))
+            let (name, ledgers) = (name.to_owned(), vec![Arc::clone(&ledger)]);
+            Arc::new(ServedSymbol { name, listed, ledgers, market: MarketIndex(0) })
         };
         let producer = listing(vec![named("BTCUSDT", true), named("BTCUSDT@sim", false)]);
         let edge = listing(Vec::new());

@@ -1,40 +1,36 @@
-//! The server: HTTP and WebSocket front, the updater that moves the boards, supervision and shutdown.
+//! The server: HTTP and WebSocket front, the updater that moves the published states, supervision and shutdown.
 //!
-//! Only this crate knows HTTP, and only here do the parts meet: store, model, stream.
+//! Only this crate knows HTTP, and only here do store, model and stream meet. Data goes through its modules in one
+//! line, and none of them imports a later one:
+//!
+//! ```text
+//! catalog -> ingest -> published <- engine       what is served; rows come in; ledgers move; the live truth
+//!                          |
+//!                history   v                     the past, computed on request
+//!                   \---> api, gateway           routes; connections, sockets, tokens
+//! ```
+//!
+//! [`run`](Server) wires them and is the only module that knows all.
 
-mod addresses;
-mod aggregate;
-mod app;
-mod bars;
+mod api;
+mod catalog;
 mod clock;
 mod cluster;
+mod compute;
 mod engine;
-mod feed;
-mod front;
+mod gateway;
 mod history;
 mod http;
-mod live;
-mod metrics;
-mod packed;
-mod process;
+mod ingest;
+mod ops;
+mod published;
 mod run;
-mod schedule;
-mod served;
 mod settings;
-mod standing;
-mod symbol;
-mod tokens;
-mod updater;
 
-pub use addresses::AddressLimits;
-pub use app::App;
 pub use clock::{MarketClock, PlayedClock};
-pub use feed::SimFeed;
-pub use live::{Live, describe_tiers, keep_told_tiers, told_tiers_path};
-pub use metrics::{FrontMetrics, Rejected, UpdateMetrics};
-pub use packed::pack;
-pub use process::log_lines_dropped;
+pub use gateway::{AddressLimits, Secret, TokenSettings, TokenSettingsError};
+pub use history::pack;
+pub use ingest::live::{describe_tiers, keep_told_tiers, told_tiers_path};
+pub use ops::process::log_lines_dropped;
 pub use run::{ServeError, Server, Source, Stopped};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};
-pub use symbol::{LedgerView, Market, Part, ServedSymbol, SymbolView};
-pub use tokens::{Secret, TokenSettings, TokenSettingsError};

@@ -1,4 +1,4 @@
-//! Assembly, supervision and shutdown.
+//! Assembly, supervision and shutdown: the only module that knows all parts.
 //!
 //! Everything is built before anything starts. The parts then run until one of them ends or the operator asks
 //! to stop, and stop in order: readiness off and no new sockets, goodbye to sockets, no new connections,
@@ -7,8 +7,10 @@
 //! tested, half a server is not.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use axum::middleware::from_fn_with_state;
 use liqheat_feeds::live::LiveSettings;
 use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
@@ -16,23 +18,29 @@ use liqheat_market::UnixMs;
 use liqheat_store::{InstrumentSpan, Store, StoreError};
 use liqheat_stream::{Driver, Hub, HubSettings, Sessions};
 use liqheat_wire::format_time;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::app::App;
+use crate::api::{self, ApiStates, DataState, HealthState, StatsState};
+use crate::catalog::{self, Catalog, UnknownName, Wanted};
 use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
-use crate::feed::SimFeed;
-use crate::live::{self, Live};
-use crate::process::{Fit, raise_descriptors};
-use crate::served::{self, Unknown, Wanted};
+use crate::compute::ComputePool;
+use crate::engine::{EngineParts, OnDemand, Updater, UpdaterSettings};
+use crate::gateway::{self, Addresses, Front, SocketState, TokenGate, TokenSettingsError, Tokens};
+use crate::history::History;
+use crate::ingest::SimFeed;
+use crate::ingest::live::{self, Live};
+use crate::ops::metrics::{self, FrontMetrics, UpdateMetrics};
+use crate::ops::process::{Fit, raise_descriptors};
+use crate::ops::stopping::Stopping;
+use crate::published::{FeedWatch, Published};
 use crate::settings::ServerSettings;
-use crate::symbol::Market;
-use crate::tokens::{TokenSettingsError, Tokens};
-use crate::{front, updater};
 
 /// Where the market's events come from.
 #[derive(Debug, Clone)]
@@ -110,27 +118,158 @@ pub enum Stopped {
 
 /// A server, built and ready to run.
 pub struct Server {
-    app: Arc<App>,
+    front: Front,
+    updater: Option<Arc<Updater>>,
     feed: Option<Feed>,
     driver: Option<Driver>,
+    sessions: Arc<Sessions>,
+    catalog: Arc<Catalog>,
+    /// `None` on an edge.
+    store: Option<Store>,
+    stop_within: Duration,
+    stopping: Stopping,
+    /// Ends all sessions.
     closing: CancellationToken,
 }
 
-/// Who writes into the store while the server runs.
+/// What writes into the store while the server runs.
 enum Feed {
-    Simulated(Box<SimFeed>),
-    Live(Box<LiveSettings>, TierBook),
+    Simulated(Box<SimFeed>, Gauge),
+    Live {
+        live: Arc<Live>,
+        catalog: Arc<Catalog>,
+        store: Store,
+        settings: Box<LiveSettings>,
+        tiers: TierBook,
+    },
 }
 
 impl Feed {
-    async fn run(self, app: Arc<App>, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         match self {
-            Self::Simulated(feed) => feed.run(app, stop).await,
-            Self::Live(settings, tiers) => {
-                if let Err(error) = live::follow(app, *settings, tiers, stop).await {
+            Self::Simulated(feed, failing) => feed.run(failing, stop).await,
+            Self::Live { live, catalog, store, settings, tiers } => {
+                if let Err(error) = live::follow(live, catalog, store, *settings, tiers, stop).await {
                     error!(%error, "live markets are no longer followed");
                 }
             }
+        }
+    }
+}
+
+/// The parts that are made before the rest is wired to them.
+struct Foundation {
+    settings: ServerSettings,
+    store: Store,
+    catalog: Arc<Catalog>,
+    clock: Arc<MarketClock>,
+    live: Option<Arc<Live>>,
+    /// Market seconds a second.
+    speed: f64,
+    tokens: Option<Tokens>,
+    sessions: Arc<Sessions>,
+    cluster: Cluster,
+    closing: CancellationToken,
+    updates: Arc<UpdateMetrics>,
+}
+
+impl Foundation {
+    /// Wires the parts into a line: catalog, engine, published states, routes and gateway.
+    fn into_server(self, feed: Option<Feed>) -> Server {
+        let Self {
+            settings,
+            store,
+            catalog,
+            clock,
+            live,
+            speed,
+            tokens,
+            sessions,
+            cluster,
+            closing,
+            updates,
+        } = self;
+        let started = Instant::now();
+        let (hub, backplane) = (Arc::clone(sessions.hub()), cluster.backplane);
+        let (front_metrics, stopping) = (Arc::new(FrontMetrics::default()), Stopping::default());
+        let watch = FeedWatch::new(Arc::clone(&clock), live.clone(), updates.feed_failing.clone());
+        let published =
+            Published::new(&catalog, Arc::clone(&hub), backplane.clone(), watch, MarketClock::wall_now());
+        let published = Arc::new(published);
+        let updater = Arc::new(Updater::new(
+            Arc::clone(&catalog),
+            EngineParts {
+                store: store.clone(),
+                compute: ComputePool::new(1),
+                metrics: Arc::clone(&updates),
+                checkpoints_kept: settings.checkpoints_kept,
+            },
+            Arc::clone(&published),
+            Arc::clone(&clock),
+            UpdaterSettings { update_interval: settings.update_interval, retention: settings.retention },
+        ));
+        let mut registry = Registry::default();
+        hub.metrics.register(&mut registry);
+        metrics::register(&mut registry, &updates, &front_metrics, &hub, &store, started);
+        if let Some(live) = &live {
+            metrics::register_live(&mut registry, live, &clock);
+        }
+        backplane.register(&mut registry);
+        let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
+        let tokens = Arc::new(TokenGate::new(tokens));
+        let data = DataState {
+            catalog: Arc::clone(&catalog),
+            published: Arc::clone(&published),
+            hub: Arc::clone(&hub),
+            store: store.clone(),
+            history: History::new(store.clone()),
+            clock,
+            speed,
+            on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),
+            learned: cluster.learned,
+        };
+        let health = HealthState {
+            stopping: stopping.clone(),
+            updates: Arc::clone(&updates),
+            backplane,
+            hub: Arc::clone(&hub),
+            catalog: Arc::clone(&catalog),
+            published,
+            live: live.clone(),
+            ws_enabled,
+            is_edge,
+        };
+        let stats = StatsState { hub, front: Arc::clone(&front_metrics), updates, live, started };
+        let states = ApiStates {
+            data: Arc::new(data),
+            health: Arc::new(health),
+            stats: Arc::new(stats),
+            registry: Arc::new(registry),
+            tokens: Arc::clone(&tokens),
+        };
+        let socket = SocketState {
+            ws_enabled,
+            settings: settings.front.clone(),
+            sessions: Arc::clone(&sessions),
+            addresses: Addresses::new(settings.addresses, started),
+            tokens,
+            metrics: Arc::clone(&front_metrics),
+            stopping: stopping.clone(),
+        };
+        let router = gateway::routes(Arc::new(socket))
+            .merge(api::routes(states))
+            .layer(from_fn_with_state(front_metrics, api::count));
+        Server {
+            front: Front { settings: settings.front, router, stop_within: settings.stop_within },
+            updater: (ws_enabled && !is_edge).then_some(updater),
+            feed,
+            driver: cluster.driver,
+            sessions,
+            catalog,
+            store: (!is_edge).then_some(store),
+            stop_within: settings.stop_within,
+            stopping,
+            closing,
         }
     }
 }
@@ -148,12 +287,15 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
+        let updates = Arc::new(UpdateMetrics::default());
         let mut followed = None;
-        let (clock, speed, feed) = match source {
-            Source::Stored => (Arc::new(MarketClock::Wall), 1.0, None),
-            Source::Live(live) => {
-                followed = Some(live::instruments(&live, &store).await?);
-                (Arc::new(MarketClock::Live(live.clock)), 1.0, Some(Feed::Live(live, tiers.clone())))
+        let mut simulated = None;
+        let (clock, speed) = match source {
+            Source::Stored => (Arc::new(MarketClock::Wall), 1.0),
+            Source::Live(settings) => {
+                let clock = Arc::new(MarketClock::Live(settings.clock));
+                followed = Some((live::instruments(&settings, &store).await?, settings));
+                (clock, 1.0)
             }
             Source::Played { from, to, speed } => {
                 let spans = store.instruments().await?;
@@ -166,11 +308,8 @@ impl Server {
                     });
                 }
                 info!(from = format_time(from), to = format_time(to), speed, "replay");
-                (
-                    Arc::new(MarketClock::Played(PlayedClock::new(from, to, speed, Instant::now()))),
-                    speed,
-                    None,
-                )
+                let played = PlayedClock::new(from, to, speed, Instant::now());
+                (Arc::new(MarketClock::Played(played)), speed)
             }
             Source::Simulated { config, history, speed } => {
                 let clock = Arc::new(MarketClock::fed(config.start));
@@ -183,47 +322,64 @@ impl Server {
                     took_ms = began.elapsed().as_millis() as u64,
                     "simulated history"
                 );
-                (clock, speed, Some(Feed::Simulated(Box::new(feed))))
+                simulated = Some(Feed::Simulated(Box::new(feed), updates.feed_failing.clone()));
+                (clock, speed)
             }
         };
         let spans = store.instruments().await?;
-        let live = followed.is_some().then(|| Arc::new(Live::default()));
-        let instruments = followed.unwrap_or_else(|| spans.iter().map(Wanted::from).collect());
-        let markets = served::markets(instruments, &settings.symbols, tiers)
-            .map_err(|Unknown(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
-        for part in markets.iter().flat_map(|market| &market.parts) {
-            info!(instrument = %part.instrument, tiers = live::describe_tiers(tiers, &part.instrument), "margin tiers");
+        let (instruments, followed) = match followed {
+            Some((instruments, settings)) => (instruments, Some(settings)),
+            None => (spans.iter().map(Wanted::from).collect(), None),
+        };
+        let markets = catalog::markets(instruments, &settings.symbols, tiers)
+            .map_err(|UnknownName(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
+        let catalog = Arc::new(Catalog::new(markets));
+        for ledger in catalog.ledgers() {
+            let instrument = ledger.instrument();
+            info!(%instrument, tiers = live::describe_tiers(tiers, instrument), "margin tiers");
         }
-        if markets.is_empty() {
+        if catalog.is_empty() {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
         }
+        let live = followed.is_some().then(|| Arc::new(Live::default()));
+        let feed = match (live.clone(), followed) {
+            (Some(live), Some(settings)) => {
+                let (catalog, store) = (Arc::clone(&catalog), store.clone());
+                Some(Feed::Live { live, catalog, store, settings, tiers: tiers.clone() })
+            }
+            _ => simulated,
+        };
         let closing = CancellationToken::new();
-        let hub = boards_of(&markets, settings.update_interval);
+        let hub = boards_of(&catalog, settings.update_interval);
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let cluster = Cluster::join(&settings, &sessions, &markets, speed);
-        let app =
-            Arc::new(App::new(settings, store, sessions, clock, markets, live, speed, tokens, &cluster));
-        Ok(Self { app, feed, driver: cluster.driver, closing })
+        let cluster = Cluster::join(&settings, &sessions, &catalog, speed);
+        let foundation = Foundation {
+            settings,
+            store,
+            catalog,
+            clock,
+            live,
+            speed,
+            tokens,
+            sessions,
+            cluster,
+            closing,
+            updates,
+        };
+        Ok(foundation.into_server(feed))
     }
 
-    /// A server that serves what others make, with no database behind it. `settings.redis` says where from.
+    /// A server that serves the states of other servers and has no database. `settings.redis` says where from.
     ///
     /// # Errors
     /// When the settings of tokens cannot be used.
-    pub fn edge(mut settings: ServerSettings) -> Result<Self, ServeError> {
-        let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
-        fit_into_descriptors(&mut settings);
-        let closing = CancellationToken::new();
-        let hub = Hub::new([], HubSettings { update_interval: settings.update_interval });
-        let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let (clock, markets) = (Arc::new(MarketClock::Wall), Vec::new());
-        let cluster = Cluster::join(&settings, &sessions, &markets, 1.0);
-        let store = Store::absent();
-        let app = Arc::new(App::new(settings, store, sessions, clock, markets, None, 1.0, tokens, &cluster));
-        Ok(Self { app, feed: None, driver: cluster.driver, closing })
+    pub fn edge(settings: ServerSettings) -> Result<Self, ServeError> {
+        Self::without_markets(Store::absent(), Vec::new(), settings, |settings, sessions| {
+            Cluster::join(settings, sessions, &Catalog::default(), 1.0)
+        })
     }
 
-    /// A server over empty boards that somebody else moves: the same front and sessions, and nothing behind
+    /// A server over empty boards that somebody else moves: the same front and sessions, and no market data behind
     /// them. For measuring what they cost.
     ///
     /// # Errors
@@ -231,23 +387,43 @@ impl Server {
     pub fn over_boards(
         store: Store,
         boards: Vec<String>,
+        settings: ServerSettings,
+    ) -> Result<Self, ServeError> {
+        Self::without_markets(store, boards, settings, |_, _| Cluster::alone())
+    }
+
+    fn without_markets(
+        store: Store,
+        boards: Vec<String>,
         mut settings: ServerSettings,
+        join: impl FnOnce(&ServerSettings, &Arc<Sessions>) -> Cluster,
     ) -> Result<Self, ServeError> {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
         let closing = CancellationToken::new();
         let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let clock = Arc::new(MarketClock::Wall);
-        let (markets, alone) = (Vec::new(), Cluster::alone());
-        let app = Arc::new(App::new(settings, store, sessions, clock, markets, None, 1.0, tokens, &alone));
-        Ok(Self { app, feed: None, driver: None, closing })
+        let cluster = join(&settings, &sessions);
+        let foundation = Foundation {
+            settings,
+            store,
+            catalog: Arc::default(),
+            clock: Arc::new(MarketClock::Wall),
+            live: None,
+            speed: 1.0,
+            tokens,
+            sessions,
+            cluster,
+            closing,
+            updates: Arc::default(),
+        };
+        Ok(foundation.into_server(None))
     }
 
-    /// What requests and tasks share, for tests that look inside.
+    /// The boards, for whoever moves them from outside (see [`Server::over_boards`]).
     #[must_use]
-    pub const fn app(&self) -> &Arc<App> {
-        &self.app
+    pub fn hub(&self) -> &Arc<Hub> {
+        self.sessions.hub()
     }
 
     /// Runs until `shutdown` completes or a part fails.
@@ -259,26 +435,31 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Stopped, ServeError> {
-        let Self { app, feed, driver, closing } = self;
-        info!(address = %listener.local_addr()?, symbols = app.listed().count(), "listening");
+        let Self { front, updater, feed, driver, sessions, catalog, store, stop_within, stopping, closing } =
+            self;
+        info!(address = %listener.local_addr()?, symbols = catalog.listed().count(), "listening");
         // Apart from the signal to sessions, because the order matters: they see the newest state to the end.
         let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
         let mut parts: JoinSet<&'static str> = JoinSet::new();
-        let (front_app, stop) = (Arc::clone(&app), stop_front.clone());
+        let stop = stop_front.clone();
         parts.spawn(async move {
-            front::run(front_app, listener, stop).await;
+            front.run(listener, stop).await;
             "front"
         });
-        if app.is_edge() {
-            info!("edge: no database, no updater; states come from other servers");
-        } else if app.settings.ws_enabled {
-            let (app, stop) = (Arc::clone(&app), stop_sources.clone());
-            parts.spawn(async move {
-                updater::run(app, stop).await;
-                "updater"
-            });
-        } else {
-            warn!("WS_ENABLED=false: no socket is served and the updater does not run; HTTP still answers");
+        match (&store, updater) {
+            (None, _) => info!("edge: no database, no updater; states come from other servers"),
+            (Some(_), Some(updater)) => {
+                let stop = stop_sources.clone();
+                parts.spawn(async move {
+                    updater.run(stop).await;
+                    "updater"
+                });
+            }
+            (Some(_), None) => {
+                warn!(
+                    "WS_ENABLED=false: no socket is served and the updater does not run; HTTP still answers"
+                );
+            }
         }
         if let Some(driver) = driver {
             let stop = stop_sources.clone();
@@ -288,9 +469,9 @@ impl Server {
             });
         }
         if let Some(feed) = feed {
-            let (app, stop) = (Arc::clone(&app), stop_sources.clone());
+            let stop = stop_sources.clone();
             parts.spawn(async move {
-                feed.run(app, stop).await;
+                feed.run(stop).await;
                 "feed"
             });
         }
@@ -302,14 +483,12 @@ impl Server {
         if let Stopped::Fault(part) = &outcome {
             error!(part, "a part ended by itself; stopping the server");
         }
-        app.begin_stopping();
-        info!(
-            sockets = app.hub.metrics.active_connections.load(std::sync::atomic::Ordering::Relaxed),
-            "stopping"
-        );
-        let stopping = async {
+        stopping.begin();
+        let sockets = sessions.hub().metrics.active_connections.load(Ordering::Relaxed);
+        info!(sockets, "stopping");
+        let stop_all = async {
             closing.cancel();
-            app.sessions.drained().await;
+            sessions.drained().await;
             stop_front.cancel();
             stop_sources.cancel();
             while let Some(ended) = parts.join_next().await {
@@ -319,18 +498,18 @@ impl Server {
             }
             None
         };
-        match timeout(app.settings.stop_within, stopping).await {
+        match timeout(stop_within, stop_all).await {
             Ok(None) => {}
             Ok(Some(fault)) => outcome = Stopped::Fault(fault),
             Err(_) => {
-                let within_s = app.settings.stop_within.as_secs();
+                let within_s = stop_within.as_secs();
                 error!(within_s, parts = parts.len(), "not everything stopped in time; ending all the same");
                 outcome = Stopped::Fault("shutdown deadline".to_owned());
                 parts.abort_all();
             }
         }
-        if !app.is_edge() {
-            app.store.close().await?;
+        if let Some(store) = store {
+            store.close().await?;
         }
         info!("stopped");
         Ok(outcome)
@@ -338,10 +517,9 @@ impl Server {
 }
 
 /// A board for every name.
-fn boards_of(markets: &[Arc<Market>], update_interval: Duration) -> Hub {
+fn boards_of(catalog: &Catalog, update_interval: Duration) -> Hub {
     let names = |listed: bool| {
-        let symbols = markets.iter().flat_map(|market| &market.symbols);
-        symbols.filter(move |symbol| symbol.listed == listed).map(|symbol| symbol.name.clone())
+        catalog.symbols().filter(move |symbol| symbol.listed == listed).map(|symbol| symbol.name.clone())
     };
     Hub::new(names(true), HubSettings { update_interval }).with_second_names(names(false))
 }

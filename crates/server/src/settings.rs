@@ -8,9 +8,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use liqheat_store::Retention;
 use liqheat_stream::{RedisSettings, Role, SessionSettings};
 
-use crate::addresses::AddressLimits;
 use crate::clock::MarketClock;
-use crate::tokens::TokenSettings;
+use crate::gateway::{AddressLimits, TokenSettings};
 
 /// Settings of a server.
 #[derive(Debug, Clone)]

@@ -233,6 +233,16 @@ impl Board {
         told
     }
 
+    /// Hash of a view's levels.
+    pub(crate) fn hash_of(&self, view: &View) -> StateHash {
+        if view.is_whole() {
+            return self.hash;
+        }
+        let mut hash = StateHash::default();
+        self.look(view).for_each(|level| hash.add(&level.cell));
+        hash
+    }
+
     /// The levels of a view in order of price, with those that lost their mass.
     fn look(&self, view: &View) -> impl Iterator<Item = Changed> {
         let span =
@@ -284,6 +294,12 @@ impl Board {
     #[must_use]
     pub const fn price(&self) -> Price {
         self.price
+    }
+
+    /// Levels with mass, ascending in price.
+    #[must_use]
+    pub fn cells(&self) -> Vec<Cell> {
+        self.slots.values().map(|level| level.cell).filter(|cell| !cell.is_empty()).collect()
     }
 
     /// Number of levels with mass.

@@ -55,6 +55,16 @@ pub(crate) fn close(code: CloseCode) -> Bytes {
     frame(Opcode::Close, &payload)
 }
 
+/// The payload of a frame made here, sharing its bytes.
+pub(crate) fn payload(frame: &Bytes) -> Bytes {
+    let header = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.slice(header.min(frame.len())..)
+}
+
 fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     framed(FINAL | opcode as u8, payload)
 }
@@ -81,6 +91,14 @@ fn framed(first: u8, payload: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_is_found_behind_every_length_of_header() {
+        for length in [0, 1, 125, 126, 65_535, 65_536] {
+            let bytes = vec![7; length];
+            assert_eq!(payload(&text(&bytes)), bytes, "{length}");
+        }
+    }
 
     #[test]
     fn lengths_are_written_as_the_rfc_says() {

@@ -47,8 +47,8 @@ pub(crate) struct At {
 /// A state or a difference, for those who ask instead of listening.
 #[derive(Debug, Clone)]
 pub struct StateMessage {
-    /// A snapshot or delta message, without framing.
-    pub body: Vec<u8>,
+    /// A snapshot or delta message, without framing; shared with the frames of sockets.
+    pub body: Bytes,
     /// Hash of the state it leads to.
     pub hash: StateHash,
     /// Whether the asker has that state already.
@@ -338,7 +338,9 @@ impl BoardSlot {
     }
 
     /// The message (without framing) that leads from a position to the newest state: a delta where one will
-    /// do, else a snapshot. `None` before the first state. The same difference as the socket sends.
+    /// do, else a snapshot. `None` before the first state. It is the payload of the frame that sockets share, made once
+    /// for all who ask from the same position; it is encoded while the board is not locked, because polling clients
+    /// arrive together, just when sockets fail.
     #[must_use]
     pub fn message_since(
         &self,
@@ -346,21 +348,43 @@ impl BoardSlot {
         view: &View,
         encoding: Encoding,
     ) -> Option<StateMessage> {
-        self.with_board(|board| {
+        let form = Form { view: *view, mode: Mode::Delta, encoding, deflate: false };
+        let (key, told, hash, up_to_date) = {
+            let inner = self.lock();
+            let board = inner.board.as_ref()?;
             let here = position.filter(|position| *position.epoch == **board.epoch());
             let from = here.map(|position| position.seq);
-            let told = board.tell(view, Mode::Delta, from);
-            StateMessage {
-                body: encode(&self.symbol, &told, encoding),
-                hash: told.hash,
-                up_to_date: from == Some(board.seq()),
+            let up_to_date = from == Some(board.seq());
+            let key = (form, from);
+            if let Some(frame) = inner.frames.get(&key) {
+                let hash = board.hash_of(view);
+                return Some(StateMessage { body: frame::payload(&frame.bytes), hash, up_to_date });
             }
-        })
+            let told = board.tell(view, Mode::Delta, from);
+            let hash = told.hash;
+            (key, told, hash, up_to_date)
+        };
+        let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
+        let payload = encode(&self.symbol, &told, encoding);
+        let bytes = frame::state(&payload, encoding, false);
+        let mut inner = self.lock();
+        let Inner { board, frames, .. } = &mut *inner;
+        let levels = match board {
+            Some(board) if *board.epoch() == told.epoch && board.seq() == told.seq => Some(board.levels()),
+            _ => None,
+        };
+        if let Some(levels) = levels.filter(|_| !up_to_date) {
+            let sizes = (payload.len(), bytes.len());
+            let saved = frames.saved(encoding, kind, sizes, (told.cells.len(), levels));
+            self.metrics.made(kind, encoding);
+            frames.keep(key, &StateFrame { bytes: bytes.clone(), kind, saved });
+        }
+        Some(StateMessage { body: frame::payload(&bytes), hash, up_to_date })
     }
 
     /// The newest state as a JSON snapshot message (without framing).
     #[must_use]
-    pub fn snapshot_json(&self) -> Option<Vec<u8>> {
+    pub fn snapshot_json(&self) -> Option<Bytes> {
         self.message_since(None, &View::default(), Encoding::Json).map(|message| message.body)
     }
 
@@ -405,6 +429,45 @@ impl BoardSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn polling_shares_the_frames_of_sockets_and_says_the_same() {
+        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &Bells::new());
+        let at = Price::from_units;
+        let state = |long_usd| BoardUpdate {
+            epoch: "e".into(),
+            cells: vec![liqheat_wire::Cell { price: at(10), long_usd, short_usd: 0 }],
+            price: at(20),
+            base_bin: at(10),
+            as_of: UnixMs(long_usd as i64),
+            counters: crate::Counters::default(),
+        };
+        assert!(slot.message_since(None, &View::default(), Encoding::Json).is_none(), "no state yet");
+        slot.publish(state(1));
+        slot.publish(state(2));
+        let poll = |seq: Option<u64>| {
+            let position = seq.map(|seq| Position { epoch: "e".into(), seq });
+            slot.message_since(position.as_ref(), &View::default(), Encoding::Json).unwrap()
+        };
+        let form =
+            Form { view: View::default(), mode: Mode::Delta, encoding: Encoding::Json, deflate: false };
+        for seq in [None, Some(1)] {
+            let first = poll(seq);
+            let from = seq.map(|seq| At { epoch: Arc::from("e"), seq });
+            let socket = slot.next_state(&form, from.as_ref()).unwrap();
+            assert_eq!(frame::payload(&socket.frame.bytes), first.body);
+            let second = poll(seq);
+            assert_eq!(second.body.as_ptr(), first.body.as_ptr(), "made once");
+            assert_eq!((second.hash, second.up_to_date), (first.hash, false));
+        }
+        assert!(poll(Some(2)).up_to_date);
+        slot.publish(state(3));
+        let message: serde_json::Value = serde_json::from_slice(&poll(None).body).unwrap();
+        assert_eq!(
+            (message["seq"].as_u64(), message["data"]["levels"][0]["long_density"].as_u64()),
+            (Some(3), Some(3))
+        );
+    }
 
     #[test]
     fn different_views_are_limited_and_given_back() {

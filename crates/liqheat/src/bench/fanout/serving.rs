@@ -64,13 +64,13 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
         ..ServerSettings::default()
     };
     let server = Server::over_boards(store, names, settings)?;
-    let app = Arc::clone(server.app());
+    let hub = Arc::clone(server.hub());
     let BenchServer { seed, levels, changes, vanishing, .. } = arguments;
     let market = |number| Market::seeded(number, u64::from(seed), levels, changes, vanishing);
     let mut markets: Vec<Market> = (0..arguments.symbols).map(market).collect();
     let now = || UnixMs((now_micros() / 1_000) as i64);
     for (number, market) in markets.iter().enumerate() {
-        if let Some(slot) = app.hub.slot(&Market::symbol(number)) {
+        if let Some(slot) = hub.slot(&Market::symbol(number)) {
             slot.publish(market.update(now()));
         }
     }
@@ -84,7 +84,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
             tick.tick().await;
             let market = &mut markets[number];
             market.step();
-            let Some(slot) = app.hub.slot(&Market::symbol(number)) else { break };
+            let Some(slot) = hub.slot(&Market::symbol(number)) else { break };
             let (update, stamp) = (market.update(now()), now_micros());
             if slot.publish(update) {
                 print_stamp(number, slot.with_board(liqheat_stream::Board::seq).unwrap_or(0), stamp);

@@ -1,0 +1,96 @@
+//! `GET /live`, `/ready` and `/health`.
+//!
+//! Live means that the process answers; it depends on nothing else, so that nobody restarts a server because
+//! its database is slow. Ready means that it should get traffic, and says why when it should not.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use liqheat_stream::{Backplane, Hub};
+use liqheat_wire::HealthBody;
+
+use crate::catalog::Catalog;
+use crate::ingest::live::{self, Blame, Live};
+use crate::ops::metrics::UpdateMetrics;
+use crate::ops::stopping::Stopping;
+use crate::published::Published;
+
+/// What health is read from.
+pub(crate) struct HealthState {
+    pub(crate) stopping: Stopping,
+    pub(crate) updates: Arc<UpdateMetrics>,
+    pub(crate) backplane: Backplane,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) live: Option<Arc<Live>>,
+    /// Whether the updater runs.
+    pub(crate) ws_enabled: bool,
+    pub(crate) is_edge: bool,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub(super) async fn live() -> Json<HealthBody> {
+    Json(HealthBody { status: "ok", reasons: Vec::new(), version: VERSION })
+}
+
+/// Always 200, with the reasons when something is not well.
+pub(super) async fn health(State(state): State<Arc<HealthState>>) -> Json<HealthBody> {
+    Json(body(&reasons(&state)))
+}
+
+/// 503 with the reasons when the server should get no traffic, else 200; what is less than well is told then, too.
+pub(super) async fn ready(State(state): State<Arc<HealthState>>) -> (StatusCode, Json<HealthBody>) {
+    let reasons = reasons(&state);
+    let blocked = reasons.iter().any(|blame| blame.blocks);
+    let status = if blocked { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    (status, Json(body(&reasons)))
+}
+
+fn body(reasons: &[Blame]) -> HealthBody {
+    let reasons: Vec<String> = reasons.iter().map(|blame| blame.reason.clone()).collect();
+    HealthBody { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons, version: VERSION }
+}
+
+fn reasons(state: &HealthState) -> Vec<Blame> {
+    let own = faults(state).into_iter().map(|reason| Blame { reason, blocks: true });
+    own.chain(state.live.iter().flat_map(|live| live::trouble(&state.catalog, live))).collect()
+}
+
+fn faults(state: &HealthState) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if state.stopping.is_stopping() {
+        reasons.push("the server is stopping".to_owned());
+    }
+    let failing = state.updates.failing.get();
+    if failing > 0 {
+        reasons.push(format!("the last {failing} updates failed; see the log"));
+    }
+    let feed_failing = state.updates.feed_failing.get();
+    if feed_failing > 0 {
+        reasons.push(format!(
+            "the simulated market stands still: its events could not be stored {feed_failing} times in a row; see the log"
+        ));
+    }
+    reasons.extend(state.backplane.trouble());
+    if state.is_edge {
+        let waiting = state.hub.slots().filter(|slot| slot.with_board(|_| ()).is_none());
+        reasons.extend(waiting.map(|slot| format!("{} has no state yet", slot.symbol())));
+        return reasons;
+    }
+    if state.catalog.is_empty() {
+        reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
+    }
+    if state.ws_enabled {
+        // Live, one venue of several may not be there; that no venue brings anything is told with the sources.
+        let first = state.catalog.markets().iter().filter_map(|market| market.symbols.first());
+        let shown: Vec<_> =
+            if state.live.is_some() { first.collect() } else { state.catalog.listed().collect() };
+        let waiting = shown.into_iter().filter(|symbol| !state.published.has_state(symbol));
+        reasons.extend(waiting.map(|symbol| format!("{} has no state yet", symbol.name)));
+    }
+    reasons
+}

@@ -1,0 +1,87 @@
+//! `GET /liquidations/levels`: the levels of this moment by leverage.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_market::{Price, Side};
+use liqheat_model::{Ledger, LeverageLevel};
+use liqheat_wire::{LevelRow, LevelsBody};
+
+use super::{DataState, no_state};
+use crate::engine::{LedgerRun, whole_usd};
+use crate::history::ChartRange;
+use crate::http::{Query, Refusal};
+use crate::published::{LedgerSum, LiveState, sum_by_leverage};
+
+/// Name and version of the model, told with every answer.
+const MODEL: &str = "two-sided ledger";
+
+pub(super) async fn levels(
+    State(state): State<Arc<DataState>>,
+    query: Query,
+) -> Result<Json<LevelsBody>, Refusal> {
+    let symbol = state.symbol(&query)?;
+    let sum = state.sum(symbol).await?;
+    let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
+    let levels = match query.get("timeframe") {
+        None => live.by_leverage.clone(),
+        Some(name) => {
+            let range = ChartRange::from_name(name).ok_or_else(|| {
+                Refusal::malformed(format!(
+                    "parameter 'timeframe': '{name}' must be one of {}",
+                    ChartRange::names()
+                ))
+            })?;
+            opened_within(&state, &sum, range).await?
+        }
+    };
+    Ok(Json(LevelsBody {
+        symbol: symbol.name.clone(),
+        model: format!("{MODEL} v{}", liqheat_model::Params::VERSION),
+        current_price: live.price.into(),
+        long_liquidations: rows(&levels, Side::Long, &live),
+        short_liquidations: rows(&levels, Side::Short, &live),
+    }))
+}
+
+/// Only positions that were opened within the last stretch of time: a ledger that has seen nothing else.
+async fn opened_within(
+    state: &DataState,
+    sum: &LedgerSum,
+    range: ChartRange,
+) -> Result<Vec<LeverageLevel>, Refusal> {
+    let turn = state.history.turn().await;
+    let mut levels = Vec::new();
+    for (ledger, view) in &sum.ledgers {
+        let empty = Ledger::new(ledger.spec.params.clone(), ledger.tiers());
+        let back = view.cursor.plus(-range.ms());
+        let from = back.max(ledger.first_bar().unwrap_or(back));
+        let (moved, ()) = turn.run(ledger, LedgerRun::new(empty, ()), from, view.cursor).await?;
+        levels.extend(moved.seen_levels_by_leverage(view.base_bin, view.tip));
+    }
+    Ok(sum_by_leverage(&levels, sum.base_bin))
+}
+
+fn rows(levels: &[LeverageLevel], side: Side, live: &LiveState) -> Vec<LevelRow> {
+    let middle = Price::from_units(live.base_bin.units() / 2);
+    let mut rows: Vec<LevelRow> = levels
+        .iter()
+        .filter_map(|level| {
+            let volume = whole_usd(match side {
+                Side::Long => level.long_usd,
+                Side::Short => level.short_usd,
+            });
+            let at = level.price.to_f64() + middle.to_f64();
+            let distance_pct = ((at / live.price.to_f64() - 1.0) * 1e4).round() / 1e2;
+            (volume > 0).then(|| LevelRow {
+                price_level: level.price.into(),
+                volume,
+                leverage: format!("{}x", level.leverage),
+                distance_pct,
+            })
+        })
+        .collect();
+    rows.sort_by(|a, b| a.distance_pct.abs().total_cmp(&b.distance_pct.abs()));
+    rows
+}

@@ -1,0 +1,136 @@
+//! The HTTP routes, and what all answers have in common.
+//!
+//! Each group of routes gets the few handles that it uses: data routes a [`DataState`], operational routes a state of
+//! their own. Routes that show the present read [`Published::live`]; routes that show the past run ledgers through
+//! [`History`].
+
+mod edge;
+mod health;
+mod heatmap;
+mod history;
+mod levels;
+mod liquidations;
+mod metrics;
+mod page;
+mod poll;
+mod prices;
+mod reference;
+mod stats;
+mod symbols;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use liqheat_store::Store;
+use liqheat_stream::Hub;
+use liqheat_wire::format_time;
+use prometheus_client::registry::Registry;
+use tower_http::compression::CompressionLayer;
+
+use crate::catalog::{Catalog, ServedSymbol};
+use crate::clock::MarketClock;
+use crate::cluster::Listing;
+use crate::engine::OnDemand;
+use crate::gateway::TokenGate;
+use crate::history::History;
+use crate::http::{Query, Refusal};
+use crate::published::{LedgerSum, Published};
+pub(crate) use health::HealthState;
+pub(crate) use metrics::count;
+pub(crate) use stats::StatsState;
+
+/// What routes of market data work with.
+pub(crate) struct DataState {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) published: Arc<Published>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) store: Store,
+    pub(crate) history: History,
+    pub(crate) clock: Arc<MarketClock>,
+    /// Market seconds a second.
+    pub(crate) speed: f64,
+    /// Moves ledgers where the updater does not run.
+    pub(crate) on_demand: Option<OnDemand>,
+    /// The producer's symbols, on an edge.
+    pub(crate) learned: Option<Arc<Listing>>,
+}
+
+/// The states of all routes.
+pub(crate) struct ApiStates {
+    pub(crate) data: Arc<DataState>,
+    pub(crate) health: Arc<HealthState>,
+    pub(crate) stats: Arc<StatsState>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) tokens: Arc<TokenGate>,
+}
+
+/// All routes but the socket's. Data is behind the tokens, where there are any; how the server is doing is not.
+pub(crate) fn routes(states: ApiStates) -> Router {
+    let ApiStates { data, health, stats, registry, tokens } = states;
+    let is_edge = data.learned.is_some();
+    let mut stored = Router::new()
+        .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
+        .route("/liquidations/levels", get(levels::levels))
+        .route("/prices/klines", get(prices::klines))
+        .route("/v1/liquidations", get(liquidations::liquidations))
+        .route("/v1/heatmap/history", get(history::history));
+    if is_edge {
+        stored = stored.route_layer(from_fn(edge::refuse));
+    }
+    let data = stored
+        .route("/v1/symbols", get(symbols::symbols))
+        .route("/v1/heatmap", get(poll::heatmap))
+        .route_layer(from_fn_with_state(tokens, TokenGate::require))
+        .with_state(data);
+    let health = Router::new()
+        .route("/health", get(health::health))
+        .route("/live", get(health::live))
+        .route("/ready", get(health::ready))
+        .with_state(health);
+    Router::new()
+        .route("/ws/stats", get(stats::stats).with_state(stats))
+        .route("/metrics", get(metrics::metrics).with_state(registry))
+        .route("/docs", get(reference::page))
+        .route("/openapi.json", get(reference::openapi))
+        .route("/asyncapi.json", get(reference::asyncapi))
+        .merge(data)
+        .merge(health)
+        .fallback(page::page)
+        .layer(CompressionLayer::new())
+}
+
+impl DataState {
+    /// The symbol a request names: missing is 422, unknown is 400.
+    fn symbol(&self, query: &Query) -> Result<&Arc<ServedSymbol>, Refusal> {
+        let name = query.required("symbol")?;
+        self.catalog.symbol(name).ok_or_else(|| Refusal::bad(self.hub.unknown_symbol(name)))
+    }
+
+    /// Brings a symbol up to date where the updater does not run.
+    async fn refresh(&self, symbol: &ServedSymbol) -> Result<(), Refusal> {
+        match &self.on_demand {
+            Some(on_demand) => Ok(on_demand.refresh(symbol).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The newest sum of a symbol's ledgers, or why there is none yet.
+    async fn sum(&self, symbol: &ServedSymbol) -> Result<Arc<LedgerSum>, Refusal> {
+        self.refresh(symbol).await?;
+        self.published.sum(&symbol.name).ok_or_else(|| no_state(symbol))
+    }
+}
+
+/// Why a symbol has no state yet.
+fn no_state(symbol: &ServedSymbol) -> Refusal {
+    let name = &symbol.name;
+    Refusal::unavailable(match symbol.first_bar() {
+        Some(first) => format!(
+            "no state of {name} yet: its klines begin at {}, and the model needs open interest (metrics files) with them",
+            format_time(first)
+        ),
+        None => format!("no state of {name} yet: nothing of it has been received so far; see /ready"),
+    })
+}

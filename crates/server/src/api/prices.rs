@@ -1,0 +1,78 @@
+//! `GET /prices/klines`: candles, aggregated from the stored bars.
+//!
+//! Candles of several venues show the prices of one, the venue whose price is shown now (where it has none, the
+//! next one's by open interest), and the volume of all.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_market::{Interval, Kline, Qty, UnixMs};
+use liqheat_wire::{CandleRow, KlinesBody, format_time};
+
+use super::DataState;
+use crate::catalog::{ServedSymbol, VenueLedger};
+use crate::http::{Query, Refusal};
+
+pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(500).unwrap();
+pub(super) const LIMIT_MAX: usize = 5_000;
+
+pub(super) async fn klines(
+    State(state): State<Arc<DataState>>,
+    query: Query,
+) -> Result<Json<KlinesBody>, Refusal> {
+    let symbol = state.symbol(&query)?;
+    let names: Vec<&str> = Interval::names().collect();
+    let interval = query.interval_or(&names, "5m")?;
+    let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
+    if interval < symbol.interval() {
+        let stored = symbol.interval();
+        return Err(Refusal::bad(format!(
+            "{} is stored in bars of {stored}; ask for {stored} or longer",
+            symbol.name
+        )));
+    }
+    let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
+    for ledger in by_open_interest(&state, symbol) {
+        for candle in state.store.candles(ledger.instrument(), interval, state.clock.now(), limit).await? {
+            let of_all =
+                candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
+            // A volume with an unknown part is unknown.
+            let sum =
+                of_all.volume.zip(candle.volume).map(|(all, one)| all.units().saturating_add(one.units()));
+            of_all.volume = sum.map(Qty::from_units);
+        }
+    }
+    let newest = candles.len().saturating_sub(limit.get());
+    let data: Vec<CandleRow> = candles
+        .values()
+        .skip(newest)
+        .map(|candle| CandleRow {
+            timestamp: format_time(candle.open_time),
+            open: candle.open.into(),
+            high: candle.high.into(),
+            low: candle.low.into(),
+            close: candle.close.into(),
+            volume: candle.volume.map(Into::into),
+        })
+        .collect();
+    Ok(Json(KlinesBody {
+        symbol: symbol.name.clone(),
+        interval: interval.to_string(),
+        count: data.len(),
+        data,
+    }))
+}
+
+/// The symbol's ledgers, the one with the most open interest first.
+fn by_open_interest(state: &DataState, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
+    let sum = state.published.sum(&symbol.name);
+    let mut ledgers: Vec<Arc<VenueLedger>> =
+        sum.iter().flat_map(|sum| sum.ledgers.iter().map(|(ledger, _)| Arc::clone(ledger))).collect();
+    let without_state = |one: &&Arc<VenueLedger>| !ledgers.iter().any(|other| Arc::ptr_eq(other, one));
+    let rest: Vec<Arc<VenueLedger>> = symbol.ledgers.iter().filter(without_state).cloned().collect();
+    ledgers.extend(rest);
+    ledgers
+}

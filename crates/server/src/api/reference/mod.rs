@@ -1,0 +1,153 @@
+//! `GET /openapi.json`, `/asyncapi.json` and `/docs`: the interface, described for machines and for people.
+//!
+//! Bodies and messages come from the types that are sent, limits and words from the constants that are checked; the
+//! rest is the table of [`routes`]. Tests hold the table to the router and real messages to the schemas.
+
+mod asyncapi;
+mod openapi;
+mod page;
+mod routes;
+
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use liqheat_wire::ServerMessage;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
+
+/// Built once: they are the same for every server of this version.
+static OPENAPI: LazyLock<Value> = LazyLock::new(openapi::document);
+static ASYNCAPI: LazyLock<Value> = LazyLock::new(asyncapi::document);
+static PAGE: LazyLock<String> = LazyLock::new(|| page::page(&OPENAPI, &ASYNCAPI));
+
+pub(super) async fn openapi() -> Response {
+    document(&OPENAPI)
+}
+
+pub(super) async fn asyncapi() -> Response {
+    document(&ASYNCAPI)
+}
+
+fn document(document: &Value) -> Response {
+    ([(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-cache")], document.to_string())
+        .into_response()
+}
+
+pub(super) async fn page() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // No script, nothing from elsewhere.
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, PAGE.as_str()).into_response()
+}
+
+/// What is sent, described where both documents keep their schemas.
+fn generator() -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator()
+}
+
+fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+/// The messages of a tagged enum, by their tag.
+fn variants(schema: Schema, tag: &str) -> Vec<(String, Value)> {
+    let Value::Object(mut schema) = schema.to_value() else { return Vec::new() };
+    let Some(Value::Array(variants)) = schema.remove("oneOf") else { return Vec::new() };
+    let named = |variant: Value| {
+        let name = variant["properties"][tag]["const"].as_str()?.to_owned();
+        Some((name, variant))
+    };
+    variants.into_iter().filter_map(named).collect()
+}
+
+fn server_messages(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
+    variants(ServerMessage::json_schema(generator), "type")
+}
+
+/// How a token is shown, for both documents.
+fn bearer() -> Value {
+    json!({
+        "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+        "description": "Only where the operator asks for tokens (HS256 or ES256). Browsers offer the subprotocol bearer.TOKEN instead."
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every reference leads somewhere.
+    fn check_references(document: &Value) {
+        let text = document.to_string();
+        for reference in text.split("\"$ref\":\"#").skip(1) {
+            let pointer = reference.split('"').next().unwrap();
+            assert!(document.pointer(pointer).is_some(), "{pointer} is nowhere");
+        }
+    }
+
+    #[test]
+    fn every_route_is_described_and_no_other() {
+        let router = concat!(include_str!("../mod.rs"), include_str!("../../gateway/upgrade.rs"));
+        let routes: BTreeSet<&str> =
+            router.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        let described: BTreeSet<&str> =
+            OPENAPI["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+        // The page is what is left when no route fits.
+        assert_eq!(described, routes.iter().copied().chain(["/"]).collect());
+        assert!(routes.len() > 12, "{routes:?}");
+    }
+
+    #[test]
+    fn references_lead_somewhere() {
+        check_references(&OPENAPI);
+        check_references(&ASYNCAPI);
+        assert!(OPENAPI["components"]["schemas"]["StatsBody"]["properties"]["boards"].is_object());
+    }
+
+    #[test]
+    fn every_message_is_described() {
+        let described: BTreeSet<&str> = ASYNCAPI["components"]["messages"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|message| message["name"].as_str().unwrap())
+            .collect();
+        for name in [
+            "subscribe",
+            "unsubscribe",
+            "ping",
+            "ack",
+            "snapshot",
+            "delta",
+            "status",
+            "warning",
+            "error",
+            "pong",
+            "goaway",
+        ] {
+            assert!(described.contains(name), "{name}: {described:?}");
+        }
+        assert_eq!(described.len(), 11);
+    }
+
+    #[test]
+    fn the_page_shows_every_route_and_message() {
+        for path in OPENAPI["paths"].as_object().unwrap().keys() {
+            assert!(PAGE.contains(&format!("GET {path}<")), "{path}");
+        }
+        for message in ASYNCAPI["components"]["messages"].as_object().unwrap().values() {
+            assert!(PAGE.contains(&format!("<h3>{}</h3>", message["name"].as_str().unwrap())), "{message}");
+        }
+        // It must do without scripts and without anything from elsewhere.
+        assert!(!PAGE.contains("<script") && !PAGE.contains("src=") && !PAGE.contains("href=\"http"));
+    }
+}

@@ -1,0 +1,317 @@
+//! Every route: what it is for, what it may be asked and what it answers.
+
+use liqheat_market::Interval;
+use liqheat_wire::{
+    ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody, LiquidationsBody,
+    STATE_CONTENT_TYPE, StatsBody, SymbolsBody, TimeseriesBody,
+};
+use schemars::SchemaGenerator;
+use serde_json::{Value, json};
+
+use super::super::{heatmap, history, liquidations, prices};
+use super::{schema_of, server_messages};
+use crate::history::ChartRange;
+
+/// One route, always GET.
+pub(super) struct Route {
+    pub(super) path: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) answers: Vec<Answer>,
+    /// Whether a token is needed where the operator asks for tokens.
+    pub(super) guarded: bool,
+}
+
+/// A parameter of the query.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) required: bool,
+    pub(super) schema: Value,
+}
+
+/// One status.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) about: &'static str,
+    /// Schemas by media type.
+    pub(super) bodies: Vec<(&'static str, Value)>,
+}
+
+const JSON: &str = "application/json";
+
+/// What an edge answers, too: it needs no stored data.
+const LIVE: [&str; 2] = ["/v1/heatmap", "/v1/symbols"];
+
+fn required(name: &'static str, about: &'static str, schema: Value) -> Parameter {
+    Parameter { name, about, required: true, schema }
+}
+
+fn optional(name: &'static str, about: &'static str, schema: Value) -> Parameter {
+    Parameter { required: false, ..required(name, about, schema) }
+}
+
+fn symbol() -> Parameter {
+    required("symbol", "A name of /v1/symbols", json!({ "type": "string", "minLength": 1 }))
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn price() -> Value {
+    json!({ "type": "number", "exclusiveMinimum": 0 })
+}
+
+fn words<'a>(words: impl IntoIterator<Item = &'a str>, default: Option<&str>) -> Value {
+    let words: Vec<&str> = words.into_iter().collect();
+    match default {
+        Some(default) => json!({ "type": "string", "enum": words, "default": default }),
+        None => json!({ "type": "string", "enum": words }),
+    }
+}
+
+fn count(most: usize, default: Option<usize>) -> Value {
+    let mut schema = json!({ "type": "integer", "minimum": 1, "maximum": most });
+    if let Some(default) = default {
+        schema["default"] = default.into();
+    }
+    schema
+}
+
+fn answer(status: u16, about: &'static str, bodies: Vec<(&'static str, Value)>) -> Answer {
+    Answer { status, about, bodies }
+}
+
+fn binary() -> Value {
+    json!({ "type": "string", "format": "binary" })
+}
+
+/// All routes. `generator` collects the schemas of their bodies.
+pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
+    let error = schema_of::<ErrorBody>(generator);
+    let refused = |status, about| answer(status, about, vec![(JSON, error.clone())]);
+    let refusals = || {
+        vec![
+            refused(
+                400,
+                "Understood, but not to be had: an unknown symbol, weights that make no sense, too many cells",
+            ),
+            refused(401, "A token is needed, and there is none or it is not accepted"),
+            refused(422, "A parameter is missing or malformed; the body says which"),
+            refused(
+                503,
+                "Not now: there is no state yet, the database does not answer, or the server is stopping. Retry-After says when to come back",
+            ),
+        ]
+    };
+    let data = |path, summary, parameters, about, bodies| {
+        let mut answers = vec![answer(200, about, bodies)];
+        answers.extend(refusals());
+        if !LIVE.contains(&path) {
+            answers.push(refused(
+                501,
+                "This server is an edge (--role edge) and stores nothing; ask another one",
+            ));
+        }
+        Route { path, tag: "Data", summary, parameters, answers, guarded: true }
+    };
+    let ranges = ChartRange::names();
+    let ranges = || ranges.split(", ");
+    let intervals = || Interval::names();
+    let messages = server_messages(generator);
+    let states = messages.into_iter().filter(|(name, _)| name == "snapshot" || name == "delta");
+    let state = json!({ "oneOf": states.map(|(_, schema)| schema).collect::<Vec<_>>() });
+
+    let mut poll = data(
+        "/v1/heatmap",
+        "The newest state, or the difference from an older one: what the socket would send",
+        vec![
+            symbol(),
+            optional("since", "Position of the last message, as epoch:seq", json!({ "type": "string" })),
+            optional("price_low", "Only levels that touch the span from here", price()),
+            optional("price_high", "to here", price()),
+            optional("bin", "Height of a level, a multiple of the base bin", price()),
+        ],
+        "A delta from `since` where one will do, else a snapshot; binary where Accept asks for it. ETag is the hash",
+        vec![(JSON, state), (STATE_CONTENT_TYPE, binary())],
+    );
+    poll.answers.push(answer(304, "`since`, or If-None-Match, names the newest state already", Vec::new()));
+
+    let routes = vec![
+        data(
+            "/liquidations/heatmap-timeseries",
+            "The levels at the end of every interval",
+            vec![
+                symbol(),
+                required("start_time", "RFC 3339, a date, or milliseconds since 1970", time()),
+                required("end_time", "Later than start_time", time()),
+                optional("interval", "Distance of the rows", words(heatmap::INTERVALS, Some("15m"))),
+                optional("price_bin_size", "Height of a level; the base bin without", price()),
+                optional(
+                    "leverage_weights",
+                    "leverage:weight, separated by commas, such as 5:20,10:30,25:30,50:15,100:5",
+                    json!({ "type": "string" }),
+                ),
+            ],
+            "One row an interval, oldest first",
+            vec![(JSON, schema_of::<TimeseriesBody>(generator))],
+        ),
+        data(
+            "/liquidations/levels",
+            "The levels of this moment, by leverage",
+            vec![
+                symbol(),
+                optional("timeframe", "Only positions opened within this time", words(ranges(), None)),
+            ],
+            "One row a bin and leverage class, nearest to the price first",
+            vec![(JSON, schema_of::<LevelsBody>(generator))],
+        ),
+        data(
+            "/prices/klines",
+            "Candles",
+            vec![
+                symbol(),
+                optional(
+                    "interval",
+                    "Length of a candle; not finer than the stored bars",
+                    words(intervals(), Some("5m")),
+                ),
+                optional(
+                    "limit",
+                    "Most candles, the newest ones",
+                    count(prices::LIMIT_MAX, Some(prices::LIMIT_DEFAULT.get())),
+                ),
+            ],
+            "Oldest first",
+            vec![(JSON, schema_of::<KlinesBody>(generator))],
+        ),
+        data(
+            "/v1/symbols",
+            "What is served",
+            Vec::new(),
+            "Every symbol with how its data stands",
+            vec![(JSON, schema_of::<SymbolsBody>(generator))],
+        ),
+        data(
+            "/v1/liquidations",
+            "Liquidations that really happened",
+            vec![
+                symbol(),
+                optional("start_time", "A day before end_time without", time()),
+                optional("end_time", "Now without", time()),
+                optional(
+                    "limit",
+                    "Most rows, the newest ones",
+                    count(liquidations::LIMIT_MAX, Some(liquidations::LIMIT_DEFAULT.get())),
+                ),
+                optional(
+                    "interval",
+                    "One row a venue, side and interval instead of one a liquidation",
+                    words(intervals(), None),
+                ),
+            ],
+            "Oldest first",
+            vec![(JSON, schema_of::<LiquidationsBody>(generator))],
+        ),
+        poll,
+        data(
+            "/v1/heatmap/history",
+            "The time x price grid of a chart",
+            vec![
+                symbol(),
+                optional("range", "Ending now", words(ranges(), Some("24h"))),
+                optional("bin", "Height of a row; the base bin without", price()),
+                optional("columns", "Wished number of columns", count(history::COLUMNS_MAX, None)),
+                optional(
+                    "by",
+                    "A plane for each leverage class besides; compact form only",
+                    words(["leverage"], None),
+                ),
+            ],
+            "Compact (docs/protocol.md, section 6) where Accept asks for it, else JSON",
+            vec![(JSON, schema_of::<GridJson>(generator)), (GRID_CONTENT_TYPE, binary())],
+        ),
+    ];
+
+    let open = |path, tag, summary, answers| Route {
+        path,
+        tag,
+        summary,
+        parameters: Vec::new(),
+        answers,
+        guarded: false,
+    };
+    let health = schema_of::<HealthBody>(generator);
+    let well = |about| answer(200, about, vec![(JSON, health.clone())]);
+    let document = |about| vec![answer(200, about, vec![(JSON, json!({ "type": "object" }))])];
+    let html = |about| vec![answer(200, about, vec![("text/html", json!({ "type": "string" }))])];
+    let others = vec![
+        Route {
+            guarded: true,
+            ..open(
+                "/ws/heatmap",
+                "Socket",
+                "Opens the WebSocket that /asyncapi.json describes",
+                vec![
+                    answer(101, "It is a WebSocket from here on", Vec::new()),
+                    refused(400, "Not a WebSocket handshake"),
+                    refused(401, "A token is needed, and there is none or it is not accepted"),
+                    refused(403, "A page of another origin"),
+                    refused(429, "This address has too many sockets, or opened too many within a minute"),
+                    refused(503, "WS_ENABLED=false, all connections are taken, or the server is stopping"),
+                ],
+            )
+        },
+        open(
+            "/ws/stats",
+            "Operation",
+            "How sockets, updates and venues do",
+            vec![answer(200, "Counts since the start", vec![(JSON, schema_of::<StatsBody>(generator))])],
+        ),
+        open(
+            "/metrics",
+            "Operation",
+            "Everything that is counted, for Prometheus",
+            vec![answer(
+                200,
+                "OpenMetrics text",
+                vec![("application/openmetrics-text", json!({ "type": "string" }))],
+            )],
+        ),
+        open("/live", "Operation", "Whether the process answers", vec![well("It does")]),
+        open(
+            "/health",
+            "Operation",
+            "What is not well, always with 200",
+            vec![well("`status` is `ok` or `degraded`")],
+        ),
+        open(
+            "/ready",
+            "Operation",
+            "Whether the server should get traffic",
+            vec![well("Yes"), answer(503, "No, and why", vec![(JSON, health.clone())])],
+        ),
+        open(
+            "/",
+            "Pages",
+            "The dashboard",
+            [
+                html("The page"),
+                vec![answer(
+                    404,
+                    "This program was built without its page",
+                    vec![("text/plain", json!({ "type": "string" }))],
+                )],
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        ),
+        open("/docs", "Pages", "This reference, for people", html("The page")),
+        open("/openapi.json", "Pages", "This reference, for machines", document("OpenAPI 3.1")),
+        open("/asyncapi.json", "Pages", "The messages of the socket, for machines", document("AsyncAPI 3.0")),
+    ];
+    routes.into_iter().chain(others).collect()
+}

@@ -1,0 +1,40 @@
+//! `GET /v1/symbols`: what is served and how it stands.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use liqheat_market::Venue;
+use liqheat_wire::{SymbolRow, SymbolsBody};
+
+use super::DataState;
+use crate::catalog::leverage_of;
+
+pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<SymbolsBody> {
+    if let Some(learned) = &state.learned {
+        return Json(learned.body(&state.hub));
+    }
+    for symbol in state.catalog.listed() {
+        // Without a state the row says so; a failure is counted and logged.
+        let _ = state.refresh(symbol).await;
+    }
+    let rows = state.catalog.listed().map(|symbol| {
+        let first = symbol.first_bar();
+        let live = state.published.live(&symbol.name);
+        let sum = state.published.sum(&symbol.name);
+        SymbolRow {
+            symbol: symbol.name.clone(),
+            venue: symbol.venue().to_owned(),
+            venues: symbol.venues().into_iter().map(Venue::name).collect(),
+            interval: symbol.interval().to_string(),
+            first: first.map(|first| first.0),
+            last: sum.as_deref().map(|sum| sum.as_of).or(first).map(|last| last.0),
+            base_bin: live.map(|live| live.base_bin.into()),
+            state: state.published.feed_state(&symbol.name),
+            simulated: symbol.is_simulated(),
+            seen_share: sum.map_or(0.0, |sum| sum.seen_share),
+            leverages: symbol.classes().iter().map(|(leverage, _)| leverage_of(*leverage)).collect(),
+        }
+    });
+    Json(SymbolsBody { symbols: rows.collect(), simulated: state.catalog.is_simulated(), speed: state.speed })
+}

@@ -1,0 +1,174 @@
+//! Selects which markets are served, and under which names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use liqheat_feeds::tiers::TierBook;
+use liqheat_market::{Instrument, Interval, Symbol, UnixMs, Venue};
+use liqheat_model::Params;
+use liqheat_store::InstrumentSpan;
+
+use super::{LedgerSpec, Market, MarketIndex, ServedSymbol, VenueLedger};
+
+/// An instrument that could be served.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) instrument: Instrument,
+    pub(crate) interval: Interval,
+    /// Opening time of the first stored bar.
+    pub(crate) first_bar: Option<UnixMs>,
+    /// Latency from venue to database, milliseconds.
+    pub(crate) late_ms: i64,
+}
+
+impl From<&InstrumentSpan> for Wanted {
+    fn from(span: &InstrumentSpan) -> Self {
+        Self {
+            instrument: span.instrument.clone(),
+            interval: span.interval,
+            first_bar: Some(span.first),
+            late_ms: 0,
+        }
+    }
+}
+
+/// A requested name that no instrument has.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct UnknownName(pub(crate) String);
+
+/// The markets of these instruments. `names` are those to serve (`BTCUSDT` is every venue, `BTCUSDT@okx` one); an empty
+/// list means all. A simulated market is never summed with real ones.
+///
+/// # Errors
+/// With the first name that no instrument has.
+pub(crate) fn markets(
+    instruments: Vec<Wanted>,
+    names: &[String],
+    tiers: &TierBook,
+) -> Result<Vec<Arc<Market>>, UnknownName> {
+    let mut by_symbol: BTreeMap<(Symbol, bool), Vec<Wanted>> = BTreeMap::new();
+    let real: Vec<Symbol> = instruments
+        .iter()
+        .filter(|one| one.instrument.venue != Venue::Sim)
+        .map(|one| one.instrument.symbol.clone())
+        .collect();
+    for wanted in instruments {
+        let symbol = wanted.instrument.symbol.clone();
+        let beside_real = wanted.instrument.venue == Venue::Sim && real.contains(&symbol);
+        by_symbol.entry((symbol, beside_real)).or_default().push(wanted);
+    }
+    let mut markets = Vec::new();
+    for ((symbol, beside_real), instruments) in by_symbol {
+        let index = MarketIndex(markets.len());
+        if let Some(market) = market(&symbol, beside_real, instruments, names, tiers, index) {
+            markets.push(Arc::new(market));
+        }
+    }
+    let known =
+        |name: &String| markets.iter().any(|market| market.symbols.iter().any(|symbol| symbol.name == *name));
+    match names.iter().find(|name| !known(name)) {
+        Some(unknown) => Err(UnknownName(unknown.clone())),
+        None => Ok(markets),
+    }
+}
+
+/// `None` where none of its names is served.
+fn market(
+    symbol: &Symbol,
+    beside_real: bool,
+    mut instruments: Vec<Wanted>,
+    names: &[String],
+    tiers: &TierBook,
+    index: MarketIndex,
+) -> Option<Market> {
+    let asked = |name: &str| names.iter().any(|one| one == name);
+    let all = names.is_empty() || (asked(symbol.as_str()) && !beside_real);
+    instruments.retain(|one| all || asked(&one.instrument.to_string()));
+    instruments.sort_by(|a, b| a.instrument.cmp(&b.instrument));
+    let ledger = |one: Wanted| {
+        let table = tiers.table(&one.instrument);
+        let spec = LedgerSpec::new(one.instrument, one.interval, Params::default(), one.late_ms);
+        Arc::new(VenueLedger::new(spec, one.first_bar, table))
+    };
+    let ledgers: Vec<Arc<VenueLedger>> = instruments.into_iter().map(ledger).collect();
+    if ledgers.is_empty() {
+        return None;
+    }
+    let served = |name: String, listed: bool, ledgers: Vec<Arc<VenueLedger>>| {
+        Arc::new(ServedSymbol { name, listed, ledgers, market: index })
+    };
+    let mut symbols = Vec::new();
+    let has_plain_name = all && !beside_real;
+    if has_plain_name {
+        symbols.push(served(symbol.to_string(), true, ledgers.clone()));
+    }
+    // A list shows venues beside their sum, but not a single venue beside the plain name that means the same.
+    let listed = ledgers.len() > 1 || !has_plain_name;
+    for ledger in &ledgers {
+        symbols.push(served(ledger.instrument().to_string(), listed, vec![Arc::clone(ledger)]));
+    }
+    Some(Market { ledgers, symbols })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(names: &[&str]) -> Vec<Wanted> {
+        let one = |name: &&str| {
+            let (symbol, venue) = name.split_once('@').unwrap();
+            let instrument = Instrument::new(Venue::from_name(venue).unwrap(), Symbol::new(symbol).unwrap());
+            Wanted { instrument, interval: Interval::M1, first_bar: None, late_ms: 0 }
+        };
+        names.iter().map(one).collect()
+    }
+
+    /// Every name, those that are not listed in brackets, with its venues.
+    fn names(stored: &[&str], asked: &[&str]) -> Result<Vec<String>, String> {
+        let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
+        let markets = markets(wanted(stored), &asked, &TierBook::embedded()).map_err(|unknown| unknown.0)?;
+        let name = |symbol: &Arc<ServedSymbol>| {
+            let venues: Vec<&str> = symbol.venues().into_iter().map(Venue::name).collect();
+            let text = format!("{}={}", symbol.name, venues.join("+"));
+            if symbol.listed { text } else { format!("({text})") }
+        };
+        for (index, market) in markets.iter().enumerate() {
+            assert!(market.symbols.iter().all(|symbol| symbol.market == MarketIndex(index)));
+        }
+        Ok(markets.iter().flat_map(|market| market.symbols.iter().map(name)).collect())
+    }
+
+    #[test]
+    fn one_venue_has_two_names_and_several_have_a_sum() {
+        let stored = ["BTCUSDT@okx", "BTCUSDT@binance", "ETHUSDT@bybit"];
+        let expected = [
+            "BTCUSDT=binance+okx",
+            "BTCUSDT@binance=binance",
+            "BTCUSDT@okx=okx",
+            "ETHUSDT=bybit",
+            "(ETHUSDT@bybit=bybit)",
+        ];
+        assert_eq!(names(&stored, &[]).unwrap(), expected);
+        assert_eq!(names(&stored, &["BTCUSDT"]).unwrap(), expected[..3]);
+        assert_eq!(names(&stored, &["BTCUSDT@okx"]).unwrap(), ["BTCUSDT@okx=okx"]);
+        assert_eq!(
+            names(&stored, &["BTCUSDT@okx", "ETHUSDT"]).unwrap(),
+            ["BTCUSDT@okx=okx", "ETHUSDT=bybit", "(ETHUSDT@bybit=bybit)"]
+        );
+        assert_eq!(names(&stored, &["BTCUSDT", "XRPUSDT"]), Err("XRPUSDT".to_owned()));
+        assert_eq!(names(&stored, &["ETHUSDT@okx"]), Err("ETHUSDT@okx".to_owned()));
+    }
+
+    #[test]
+    fn a_simulated_market_is_never_in_a_sum() {
+        assert_eq!(names(&["BTCUSDT@sim"], &[]).unwrap(), ["BTCUSDT=sim", "(BTCUSDT@sim=sim)"]);
+        assert_eq!(
+            names(&["BTCUSDT@sim", "BTCUSDT@binance"], &[]).unwrap(),
+            ["BTCUSDT=binance", "(BTCUSDT@binance=binance)", "BTCUSDT@sim=sim"]
+        );
+        assert_eq!(
+            names(&["BTCUSDT@sim", "BTCUSDT@binance"], &["BTCUSDT"]).unwrap(),
+            ["BTCUSDT=binance", "(BTCUSDT@binance=binance)"]
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Which columns and rows a request for a time x price grid means.
+
+use liqheat_market::{Interval, Price, UnixMs};
+use liqheat_model::GridError;
+use liqheat_store::StoreError;
+
+use crate::catalog::ServedSymbol;
+
+/// A named length of time, as charts offer it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ChartRange {
+    pub(crate) name: &'static str,
+    ms: i64,
+    /// Margin of the rows beyond the highest and lowest price, per mille of the price. On a longer chart levels
+    /// further away matter.
+    margin_permille: i64,
+}
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+pub(crate) const CHART_RANGES: [ChartRange; 8] = [
+    ChartRange { name: "12h", ms: 12 * HOUR_MS, margin_permille: 50 },
+    ChartRange { name: "24h", ms: DAY_MS, margin_permille: 60 },
+    ChartRange { name: "3d", ms: 3 * DAY_MS, margin_permille: 80 },
+    ChartRange { name: "7d", ms: 7 * DAY_MS, margin_permille: 100 },
+    ChartRange { name: "30d", ms: 30 * DAY_MS, margin_permille: 130 },
+    ChartRange { name: "90d", ms: 90 * DAY_MS, margin_permille: 160 },
+    ChartRange { name: "180d", ms: 180 * DAY_MS, margin_permille: 200 },
+    ChartRange { name: "1y", ms: 365 * DAY_MS, margin_permille: 200 },
+];
+
+impl ChartRange {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        CHART_RANGES.into_iter().find(|range| range.name == name)
+    }
+
+    pub(crate) fn names() -> String {
+        CHART_RANGES.map(|range| range.name).join(", ")
+    }
+
+    pub(crate) const fn ms(self) -> i64 {
+        self.ms
+    }
+}
+
+/// What a request for a grid names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct GridRequest {
+    pub(crate) range: ChartRange,
+    pub(crate) bin: Option<Price>,
+    pub(crate) columns: Option<usize>,
+    pub(crate) compact: bool,
+    /// With a plane for each leverage class.
+    pub(crate) by_leverage: bool,
+    /// Compressed with [`super::pack`].
+    pub(crate) packed: bool,
+}
+
+/// Most columns of a request that names no number: a wide screen shows no more.
+const COLUMNS_MAX: i64 = 900;
+
+impl GridRequest {
+    /// The columns: the last one is the bar that grows now, and none begins before the data.
+    pub(super) fn columns(&self, symbol: &ServedSymbol, as_of: UnixMs) -> (UnixMs, i64, usize) {
+        let column_ms = match self.columns {
+            Some(columns) => round_up(self.range.ms / columns.max(1) as i64, symbol.whole_bars_ms()),
+            None => Interval::names()
+                .filter_map(|name| Interval::from_name(name).map(Interval::ms))
+                .find(|ms| symbol.bars_fit(*ms) && self.range.ms / ms <= COLUMNS_MAX)
+                .unwrap_or(DAY_MS),
+        };
+        // A bar that closes on the edge of a column belongs to the column that ends there.
+        let end = as_of.plus(-1).floor_to(column_ms).plus(column_ms);
+        let first = symbol.first_bar().unwrap_or(as_of).floor_to(column_ms);
+        let start = end.plus(-round_up(self.range.ms, column_ms)).max(first);
+        (start, column_ms, (end.since(start) / column_ms).max(1) as usize)
+    }
+
+    /// The rows: everything the price has touched, and a margin on both sides.
+    pub(super) fn rows(&self, low: Price, high: Price, base_bin: Price) -> (Price, Price, usize) {
+        let margin = |price: Price| price.units() / 1_000 * self.range.margin_permille;
+        let bin = self.bin.unwrap_or(base_bin).units().max(1);
+        let bottom = (low.units() - margin(low)).max(0) / bin * bin;
+        let top = round_up(high.units() + margin(high), bin);
+        let rows = ((top - bottom) / bin).max(1);
+        (Price::from_units(bottom), Price::from_units(bin), rows as usize)
+    }
+}
+
+fn round_up(value: i64, step: i64) -> i64 {
+    (value + step - 1) / step * step
+}
+
+/// Why there is no grid.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HistoryError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    #[error("no state yet")]
+    NoLedger,
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use std::sync::Arc;
+
+    use liqheat_market::{Instrument, Symbol, TierTable, Venue};
+    use liqheat_model::Params;
+
+    use crate::catalog::{LedgerSpec, MarketIndex, VenueLedger};
+
+    fn symbol(interval: Interval, first_bar: i64) -> ServedSymbol {
+        let instrument = Instrument::new(Venue::Sim, Symbol::new("BTCUSDT").unwrap());
+        let tiers = TierTable::flat(UnixMs(0), 0.005).unwrap();
+        let spec = LedgerSpec::new(instrument, interval, Params::default(), 0);
+        let ledger = VenueLedger::new(spec, Some(UnixMs(first_bar)), tiers);
+        ServedSymbol {
+            name: "BTCUSDT".into(),
+            listed: true,
+            ledgers: vec![Arc::new(ledger)],
+            market: MarketIndex(0),
+        }
+    }
+
+    fn request(range: &str, columns: Option<usize>) -> GridRequest {
+        let range = ChartRange::from_name(range).unwrap();
+        GridRequest { range, bin: None, columns, compact: true, by_leverage: false, packed: false }
+    }
+
+    #[test]
+    fn every_range_fits_on_a_screen() {
+        let as_of = UnixMs(2_000 * DAY_MS + 12_345_678);
+        for interval in [Interval::M1, Interval::M5] {
+            let symbol = symbol(interval, 0);
+            for range in CHART_RANGES {
+                let (start, column_ms, columns) = request(range.name, None).columns(&symbol, as_of);
+                assert!((140..=900).contains(&columns), "{} of {interval}: {columns}", range.name);
+                assert_eq!(column_ms % interval.ms(), 0);
+                let end = start.plus(column_ms * columns as i64);
+                assert!(
+                    start <= as_of.plus(column_ms - range.ms) && end >= as_of && end < as_of.plus(column_ms)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_column_before_the_data() {
+        let symbol = symbol(Interval::M5, 100 * DAY_MS + 60_000);
+        let (start, column_ms, columns) = request("1y", None).columns(&symbol, UnixMs(103 * DAY_MS));
+        assert_eq!(start, UnixMs(100 * DAY_MS));
+        assert_eq!((column_ms, columns), (12 * HOUR_MS, 6));
+    }
+
+    #[test]
+    fn a_wished_number_of_columns_is_kept_in_whole_bars() {
+        let symbol = symbol(Interval::M5, 0);
+        let (_, column_ms, columns) = request("7d", Some(1_000)).columns(&symbol, UnixMs(2_000 * DAY_MS));
+        assert_eq!((column_ms, columns), (900_000, 672));
+        let (_, column_ms, _) = request("3d", Some(1_000)).columns(&symbol, UnixMs(2_000 * DAY_MS));
+        assert_eq!(column_ms, 300_000);
+    }
+
+    #[test]
+    fn rows_cover_the_price_and_a_margin() {
+        let dollars = |n: i64| Price::from_units(n * 100_000_000);
+        let (low, bin, rows) = request("3d", None).rows(dollars(90_000), dollars(100_000), dollars(100));
+        assert_eq!((low, bin), (dollars(82_800), dollars(100)));
+        assert_eq!(rows, 252);
+        let (low, _, rows) =
+            request("1y", None).rows(Price::from_units(3), Price::from_units(9), Price::from_units(5));
+        assert_eq!((low, rows), (Price::from_units(0), 2));
+    }
+}

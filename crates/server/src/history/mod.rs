@@ -1,0 +1,74 @@
+//! The past, computed from stored bars when somebody asks: chart grids and time series.
+
+mod cache;
+mod grid;
+mod gzip;
+mod painter;
+pub(crate) mod timeseries;
+
+use std::sync::Arc;
+
+use liqheat_market::UnixMs;
+use liqheat_model::Ledger;
+use liqheat_store::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+pub(crate) use cache::{GridBasis, GridCache};
+pub(crate) use grid::{ChartRange, GridRequest, HistoryError};
+pub use gzip::pack;
+pub(crate) use gzip::{CODING, is_accepted};
+
+use crate::catalog::VenueLedger;
+use crate::compute::ComputePool;
+use crate::engine::{BarReader, BarVisitor, LedgerRun};
+
+/// Runs ledgers over the past, one request at a time: each takes a core for up to a second.
+pub(crate) struct History {
+    store: Store,
+    compute: ComputePool,
+    turns: Semaphore,
+    /// Finished grids, by symbol.
+    pub(crate) grids: GridCache,
+}
+
+/// Held by the request that runs ledgers.
+pub(crate) struct HistoryTurn<'a> {
+    history: &'a History,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl History {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, compute: ComputePool::new(1), turns: Semaphore::new(1), grids: GridCache::default() }
+    }
+
+    /// Waits until no other request runs ledgers.
+    pub(crate) async fn turn(&self) -> HistoryTurn<'_> {
+        // The semaphore is never closed.
+        HistoryTurn { history: self, _permit: self.turns.acquire().await.ok() }
+    }
+}
+
+impl HistoryTurn<'_> {
+    pub(crate) const fn store(&self) -> &Store {
+        &self.history.store
+    }
+
+    /// Runs CPU-bound work off the async workers.
+    pub(crate) async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.history.compute.run(work).await
+    }
+
+    /// Applies every stored bar of `from..to` and gives back the ledger and its visitor.
+    pub(crate) async fn run<V: BarVisitor>(
+        &self,
+        ledger: &Arc<VenueLedger>,
+        mut run: LedgerRun<V>,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Result<(Ledger, V), HistoryError> {
+        let reader = BarReader::new(&ledger.spec, &self.history.store);
+        run.over(&reader, &self.history.compute, from, to).await?;
+        run.into_parts().ok_or(HistoryError::NoLedger)
+    }
+}

@@ -1,0 +1,251 @@
+//! How live sources stand: from the streams of venues to one word a symbol, to reasons, and to statistics.
+//!
+//! | every venue | the symbol is |
+//! |---|---|
+//! | live | live (or warming up, while the model has seen too little) |
+//! | some live, some lagging | lagging |
+//! | some live, some not | degraded: the sum lacks a venue |
+//! | a venue that has no such contract | as if it were not there; it is named |
+//! | none live | stale; warming up while nothing was ever received and nothing is down |
+
+use std::sync::Arc;
+
+use liqheat_feeds::live::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+use liqheat_feeds::venues::StreamKind;
+use liqheat_market::{Instrument, UnixMs};
+use liqheat_stream::SourceStanding;
+use liqheat_wire::{FeedState, LiveStats, SourceStats, StreamStats, format_time};
+
+use super::Live;
+use crate::catalog::{Catalog, ServedSymbol, VenueLedger};
+
+/// Streams without which the ledger does not move rightly. Liquidations and funding may be silent for hours.
+const NEEDED: [StreamKind; 4] =
+    [StreamKind::Klines, StreamKind::Mark, StreamKind::OpenInterest, StreamKind::Trades];
+
+/// The word for a venue that has no such contract.
+const UNLISTED: &str = "unlisted";
+
+/// One venue's part of a symbol; without a state when the venue does not have it.
+fn of_instrument(status: &LiveStatus, instrument: &Instrument) -> (Option<SourceState>, Option<UnixMs>) {
+    let Some(venue) = status.venues.iter().find(|venue| venue.venue == instrument.venue) else {
+        return (Some(SourceState::Connecting), None);
+    };
+    if venue.unlisted.contains(&instrument.symbol) {
+        return (None, None);
+    }
+    let streams = || venue.streams.iter().filter(|stream| stream.symbol == instrument.symbol);
+    let as_of = streams().filter_map(|stream| stream.as_of).max();
+    let needed = streams().filter(|stream| NEEDED.contains(&stream.stream));
+    let state = needed.map(|stream| stream.state).max_by_key(badness).unwrap_or(venue.state);
+    // A venue that cannot be reached says more than a stream that has not begun.
+    let down = venue.state == SourceState::Down && state != SourceState::Live;
+    (Some(if down { SourceState::Down } else { state }), as_of)
+}
+
+/// How much of the symbol is not there.
+const fn badness(state: &SourceState) -> u8 {
+    match state {
+        SourceState::Live => 0,
+        SourceState::Lagging => 1,
+        SourceState::Connecting => 2,
+        SourceState::Stale => 3,
+        SourceState::Down => 4,
+    }
+}
+
+/// The ledgers of venues that have the symbol.
+pub(crate) fn listed(live: &Live, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
+    let status = live.status();
+    let is_listed = |ledger: &&Arc<VenueLedger>| of_instrument(&status, ledger.instrument()).0.is_some();
+    symbol.ledgers.iter().filter(is_listed).cloned().collect()
+}
+
+/// What matters of the state that a symbol shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shown {
+    /// Time of the newest market event in it.
+    pub(crate) as_of: UnixMs,
+    /// Whether the model has seen too little to trust the picture.
+    pub(crate) is_warming_up: bool,
+}
+
+impl Shown {
+    /// Whether it is older than two bars, or a minute where bars are shorter.
+    pub(crate) fn is_stale(self, symbol: &ServedSymbol, now: UnixMs) -> bool {
+        now.since(self.as_of) > (2 * symbol.interval().ms()).max(60_000)
+    }
+}
+
+/// A symbol in a word, and its venues.
+pub(crate) fn standing(
+    live: &Live,
+    symbol: &ServedSymbol,
+    shown: Option<Shown>,
+    now: UnixMs,
+) -> (FeedState, Vec<SourceStanding>) {
+    let status = live.status();
+    let venues: Vec<(Option<SourceState>, SourceStanding)> = symbol
+        .ledgers
+        .iter()
+        .map(|ledger| {
+            let (state, as_of) = of_instrument(&status, ledger.instrument());
+            let venue = ledger.instrument().venue.name();
+            (state, SourceStanding { venue, state: state.map_or(UNLISTED, SourceState::name), as_of })
+        })
+        .collect();
+    let states: Vec<SourceState> = venues.iter().filter_map(|(state, _)| *state).collect();
+    let is_old = shown.is_none_or(|shown| shown.is_stale(symbol, now));
+    let word = if live.journal.failing() > 0 { FeedState::Degraded } else { word(&states, shown, is_old) };
+    (word, venues.into_iter().map(|(_, standing)| standing).collect())
+}
+
+fn word(states: &[SourceState], shown: Option<Shown>, is_old: bool) -> FeedState {
+    let brings = |state: &&SourceState| matches!(state, SourceState::Live | SourceState::Lagging);
+    let bring = states.iter().filter(brings).count();
+    match (bring, shown) {
+        (0, None) if !states.is_empty() && states.iter().all(|state| *state == SourceState::Connecting) => {
+            FeedState::WarmingUp
+        }
+        (0, _) => FeedState::Stale,
+        (_, None) => FeedState::WarmingUp,
+        (some, _) if some < states.len() => FeedState::Degraded,
+        // Events come, but no bars are made of them yet: what came before is still being fetched.
+        (_, Some(_)) if is_old => FeedState::Stale,
+        (_, Some(_)) if states.contains(&SourceState::Lagging) => FeedState::Lagging,
+        (_, Some(shown)) if shown.is_warming_up => FeedState::WarmingUp,
+        (_, Some(_)) => FeedState::Live,
+    }
+}
+
+/// What is wrong with live data, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Blame {
+    pub(crate) reason: String,
+    /// Whether the server should get no traffic because of it.
+    pub(crate) blocks: bool,
+}
+
+/// Everything that is wrong. One venue of several is a flaw; a symbol without any venue, or a database that takes
+/// nothing, is more than that.
+pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<Blame> {
+    let status = live.status();
+    let mut blames = Vec::new();
+    let writer = live.journal.stats();
+    if writer.failing > 0 {
+        let why = writer.trouble.unwrap_or_default();
+        let reason = format!("live events cannot be stored ({} attempts): {why}", writer.failing);
+        blames.push(Blame { reason, blocks: true });
+    }
+    for venue in &status.venues {
+        if matches!(venue.state, SourceState::Live | SourceState::Lagging) || venue.has_nothing() {
+            continue;
+        }
+        let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        let reason = format!("{} is {}{because}", venue.venue, venue.state.name());
+        blames.push(Blame { reason, blocks: false });
+    }
+    for market in catalog.markets() {
+        let Some(symbol) = market.symbols.first() else { continue };
+        let states = symbol.ledgers.iter().map(|ledger| of_instrument(&status, ledger.instrument()).0);
+        if states.clone().flatten().all(|state| badness(&state) > 1) {
+            let states: Vec<&str> = states.map(|state| state.map_or(UNLISTED, SourceState::name)).collect();
+            let reason = format!("{} has no live source ({})", symbol.name, states.join(", "));
+            blames.push(Blame { reason, blocks: true });
+        }
+    }
+    blames
+}
+
+/// For `GET /ws/stats`.
+pub(crate) fn stats(live: &Live) -> LiveStats {
+    let status = live.status();
+    LiveStats {
+        sources: status.venues.iter().map(source_stats).collect(),
+        writer: live.journal.stats(),
+        gaps: live.journal.gaps(),
+    }
+}
+
+fn source_stats(venue: &VenueStatus) -> SourceStats {
+    SourceStats {
+        venue: venue.venue.name(),
+        state: venue.state.name(),
+        filling: venue.filling,
+        unlisted: venue.unlisted.iter().map(ToString::to_string).collect(),
+        connections: venue.connections,
+        reconnects: venue.reconnects,
+        rollovers: venue.rollovers,
+        frames: venue.frames,
+        refused: venue.refused,
+        repeated: venue.repeated,
+        holes_filled: venue.holes_filled,
+        gaps: venue.gaps,
+        skew_ms: venue.skew_ms,
+        weight_used: venue.weight_used,
+        weight_limit: venue.weight_limit,
+        paused_until: venue.banned_until.map(format_time),
+        trouble: venue.trouble.clone(),
+        streams: venue.streams.iter().map(stream_stats).collect(),
+    }
+}
+
+fn stream_stats(stream: &StreamStatus) -> StreamStats {
+    StreamStats {
+        symbol: stream.symbol.to_string(),
+        stream: stream.stream.name(),
+        state: stream.state.name(),
+        as_of: stream.as_of.map(format_time),
+        events: stream.events,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use liqheat_market::{Symbol, Venue};
+
+    fn status(state: SourceState, unlisted: &[&str]) -> LiveStatus {
+        let symbol = |name: &str| Symbol::new(name).unwrap();
+        let stream = |stream| StreamStatus {
+            symbol: symbol("BTCUSDT"),
+            stream,
+            state,
+            as_of: Some(UnixMs(7)),
+            heard: None,
+            events: 0,
+        };
+        let venue = VenueStatus {
+            state,
+            streams: NEEDED.into_iter().map(stream).collect(),
+            unlisted: unlisted.iter().map(|name| symbol(name)).collect(),
+            ..VenueStatus::new(Venue::Okx)
+        };
+        LiveStatus { venues: vec![venue] }
+    }
+
+    fn of(status: &LiveStatus, symbol: &str) -> Option<SourceState> {
+        of_instrument(status, &Instrument::new(Venue::Okx, Symbol::new(symbol).unwrap())).0
+    }
+
+    #[test]
+    fn what_a_venue_does_not_have_has_no_state() {
+        let live = status(SourceState::Live, &["ETHUSDT"]);
+        assert_eq!(of(&live, "BTCUSDT"), Some(SourceState::Live));
+        assert_eq!(of(&live, "ETHUSDT"), None);
+        assert_eq!(
+            of(&LiveStatus::default(), "ETHUSDT"),
+            Some(SourceState::Connecting),
+            "nothing is known yet"
+        );
+    }
+
+    #[test]
+    fn a_contract_is_as_its_worst_needed_stream_and_down_with_its_venue() {
+        let mut mixed = status(SourceState::Live, &[]);
+        mixed.venues[0].streams[2].state = SourceState::Stale;
+        assert_eq!(of(&mixed, "BTCUSDT"), Some(SourceState::Stale));
+        mixed.venues[0].state = SourceState::Down;
+        assert_eq!(of(&mixed, "BTCUSDT"), Some(SourceState::Down));
+    }
+}

@@ -1,0 +1,175 @@
+//! The task that stores what live sources deliver.
+//!
+//! Deliveries are gathered for a moment, so that a busy market costs a few transactions a second and not one an
+//! event. A batch that cannot be stored is kept and tried again, with pauses that grow. Meanwhile deliveries are
+//! still taken, up to a bound; beyond it they wait in the channel, and beyond that the sockets are not read: the
+//! venue hangs up in the end, and what was missed is fetched when the database takes rows again. So nothing that
+//! can be had a second time is lost, and memory does not grow with the length of the trouble.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use liqheat_feeds::live::{Delivery, Gap};
+use liqheat_market::{Event, Instrument};
+use liqheat_store::{BATCH_ROWS_MAX, Batch, Store, StoreError};
+use liqheat_wire::format_time;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::Live;
+use crate::catalog::{Catalog, EngineCommand, VenueLedger};
+
+/// Events are gathered for so long.
+const GATHER: Duration = Duration::from_millis(200);
+/// So many events are stored without waiting for more.
+const BATCH_ROWS: usize = 20_000;
+/// When so many wait because the store does not take them, no more are taken from the sources.
+const WAITING_ROWS_MAX: usize = BATCH_ROWS_MAX;
+/// Pauses between attempts.
+pub(super) const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(15);
+
+/// What waits to be stored.
+struct Writer<'a> {
+    store: &'a Store,
+    live: &'a Live,
+    ledgers: BTreeMap<Instrument, Arc<VenueLedger>>,
+    waiting: BTreeMap<Instrument, Vec<Event>>,
+    rows: usize,
+    /// When the waiting events are to be stored; `None` while there are none.
+    due: Option<Instant>,
+    pause: Duration,
+}
+
+/// Runs until the sources have ended and everything is stored, or cannot be.
+pub(super) async fn run(
+    catalog: &Catalog,
+    store: &Store,
+    live: &Live,
+    mut delivered: mpsc::Receiver<Delivery>,
+    stop: &CancellationToken,
+) {
+    let ledgers = catalog.ledgers().map(|ledger| (ledger.instrument().clone(), Arc::clone(ledger)));
+    let mut writer = Writer {
+        store,
+        live,
+        ledgers: ledgers.collect(),
+        waiting: BTreeMap::new(),
+        rows: 0,
+        due: None,
+        pause: PAUSE_MIN,
+    };
+    loop {
+        // Sources hold the other end; when all have ended, and all is taken, there is nothing more to come.
+        let due = writer.due;
+        let delivery = tokio::select! {
+            biased;
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                writer.store().await;
+                continue;
+            }
+            delivery = delivered.recv(), if writer.rows < WAITING_ROWS_MAX => delivery,
+            // A database that takes nothing must not keep the server from stopping.
+            () = stop.cancelled(), if live.journal.failing() > 0 => None,
+        };
+        match delivery {
+            Some(delivery) => writer.take(delivery),
+            None => break,
+        }
+    }
+    writer.store().await;
+    if writer.rows > 0 {
+        warn!(
+            events = writer.rows,
+            "events not stored before the end; what venues still have is fetched at the next start"
+        );
+    }
+}
+
+impl Writer<'_> {
+    fn take(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Events { instrument, events } => {
+                self.rows += events.len();
+                self.waiting.entry(instrument).or_default().extend(events);
+                let now = Instant::now();
+                let due = self.due.get_or_insert(now + GATHER);
+                if self.rows >= BATCH_ROWS && self.live.journal.failing() == 0 {
+                    *due = now;
+                }
+                self.live.journal.waits(self.rows);
+            }
+            Delivery::Gap(gap) => {
+                let text = describe(&gap);
+                warn!(instrument = %gap.instrument, stream = gap.stream.name(), from = format_time(gap.from), to = format_time(gap.to), why = gap.why, "data is missing for good");
+                self.live.journal.gap(text);
+            }
+            Delivery::Filled { instrument, stream, from, to, events } => {
+                info!(%instrument, stream = stream.name(), from = format_time(from), to = format_time(to), events, "filled from before");
+            }
+        }
+    }
+
+    /// Stores what waits, instrument by instrument. What fails stays, and is tried again after a pause.
+    async fn store(&mut self) {
+        self.due = None;
+        let mut trouble: Option<StoreError> = None;
+        let mut waiting = std::mem::take(&mut self.waiting);
+        for (instrument, events) in &mut waiting {
+            if let Err(error) = self.store_of(instrument, events).await {
+                trouble = Some(error);
+                break;
+            }
+        }
+        waiting.retain(|_, events| !events.is_empty());
+        self.waiting = waiting;
+        self.live.journal.waits(self.rows);
+        match trouble {
+            None => {
+                self.pause = PAUSE_MIN;
+                if self.live.journal.failing() > 0 {
+                    info!("the database takes rows again");
+                    self.live.journal.well();
+                }
+            }
+            Some(error) => {
+                warn!(%error, waiting = self.rows, again_in_ms = self.pause.as_millis() as u64, "live events not stored; trying again");
+                self.live.journal.failed(&error.to_string());
+                self.due = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(PAUSE_MAX);
+            }
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// Stores what waits of one instrument, in as many transactions as it takes; what is stored is taken away.
+    async fn store_of(&mut self, instrument: &Instrument, events: &mut Vec<Event>) -> Result<(), StoreError> {
+        while !events.is_empty() {
+            let rows = events.len().min(BATCH_ROWS_MAX);
+            let batch: Batch = events[..rows].iter().copied().collect();
+            let appended = self.store.append(instrument, batch).await?;
+            events.drain(..rows);
+            self.rows -= rows;
+            self.live.journal.stored(appended.inserted);
+            if let Some(ledger) = self.ledgers.get(instrument) {
+                ledger.send(EngineCommand::Append(appended.touched));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn describe(gap: &Gap) -> String {
+    format!(
+        "{} of {} from {} to {}: {}",
+        gap.stream.name(),
+        gap.instrument,
+        format_time(gap.from),
+        format_time(gap.to),
+        gap.why
+    )
+}

@@ -1,0 +1,114 @@
+//! What is read off the parts of the server when somebody asks, instead of being counted as it happens.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use liqheat_store::Store;
+use liqheat_stream::Hub;
+use liqheat_wire::FeedState;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+
+use crate::ops::process;
+
+/// How each symbol stands, read off the boards when somebody asks.
+#[derive(Debug)]
+pub(super) struct Boards(pub(super) Arc<Hub>);
+
+impl Collector for Boards {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut states = encoder.encode_descriptor(
+            "liqheat_feed_state",
+            "1 for the state that the data of a symbol is in, 0 for the others",
+            None,
+            MetricType::Gauge,
+        )?;
+        for slot in self.0.listed() {
+            let now = slot.standing().state;
+            for state in FeedState::ALL {
+                let labels = [("symbol", slot.symbol()), ("state", state.name())];
+                states.encode_family(&labels)?.encode_gauge(&i64::from(state == now))?;
+            }
+        }
+        let mut gauge = |name, help, of: &dyn Fn(&liqheat_stream::BoardSlot) -> Option<f64>| {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for slot in self.0.listed() {
+                if let Some(value) = of(&slot) {
+                    family.encode_family(&[("symbol", slot.symbol())])?.encode_gauge(&value)?;
+                }
+            }
+            Ok::<(), fmt::Error>(())
+        };
+        gauge("liqheat_board_seq", "Last change of the board", &|slot| {
+            slot.with_board(|board| board.seq() as f64)
+        })?;
+        gauge("liqheat_board_levels", "Levels with mass", &|slot| {
+            slot.with_board(|board| board.levels() as f64)
+        })?;
+        gauge("liqheat_market_time_seconds", "Time of the newest market event shown", &|slot| {
+            slot.standing().as_of.map(|as_of| as_of.0 as f64 / 1_000.0)
+        })
+    }
+}
+
+/// What the database has done, read off its own counters.
+pub(super) struct Database(pub(super) Store);
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Database")
+    }
+}
+
+impl Collector for Database {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let counts = self.0.counters();
+        let mut counter = |name, help, value: f64| {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value).encode(metric)
+        };
+        counter("liqheat_store_commands", "Commands the database answered", counts.commands as f64)?;
+        counter("liqheat_store_failures", "Commands answered with an error", counts.failures as f64)?;
+        counter("liqheat_store_busy_seconds", "Time spent in commands", counts.busy.as_secs_f64())?;
+        let mut gauge = |name, help, value: f64| {
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+        };
+        let longest = counts.longest_command.as_secs_f64();
+        gauge("liqheat_store_longest_command_seconds", "The longest any command took", longest)?;
+        gauge("liqheat_store_waiting", "Commands in the queue", counts.waiting as f64)
+    }
+}
+
+/// The process, as the system sees it.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) started: Instant,
+}
+
+impl Collector for Process {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut gauge = |name, help, value: Option<f64>| match value {
+            Some(value) => {
+                encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
+            }
+            None => Ok(()),
+        };
+        let uptime = self.started.elapsed().as_secs_f64();
+        gauge("liqheat_uptime_seconds", "Since the start", Some(uptime))?;
+        let memory = process::resident_bytes().map(|bytes| bytes as f64);
+        gauge("process_resident_memory_bytes", "Memory of the process", memory)?;
+        let open = process::open_descriptors().map(|count| count as f64);
+        gauge("process_open_fds", "Open descriptors", open)?;
+        let most = process::descriptors_max().map(|most| most as f64);
+        gauge("process_max_fds", "Most descriptors the process may open", most)?;
+        let dropped = process::log_lines_dropped().load(Ordering::Relaxed);
+        let help = "Log lines that standard error did not take";
+        let metric =
+            encoder.encode_descriptor("liqheat_log_lines_dropped", help, None, MetricType::Counter)?;
+        ConstCounter::new(dropped).encode(metric)
+    }
+}

@@ -1,0 +1,193 @@
+//! The one live truth of each symbol: what sockets, polling and every HTTP route of the live state read.
+//!
+//! The state itself is the symbol's board. Alone, this server moves it with the sum of its own ledgers. In a cluster the
+//! producer does, and the boards of all other servers follow it; their ledgers move too, but only to compute the past
+//! and the split by leverage. So a route that shows the present reads [`Published::live`], never a ledger.
+
+mod health;
+mod split;
+mod sum;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use liqheat_market::{Price, UnixMs};
+use liqheat_model::LeverageLevel;
+use liqheat_stream::{Backplane, BoardUpdate, Hub};
+use liqheat_wire::FeedState;
+
+use crate::catalog::{Catalog, Market, ServedSymbol};
+pub(crate) use health::FeedWatch;
+pub(crate) use sum::{LedgerSum, common_bin, sum_by_leverage, sum_cells};
+
+/// The live state of a symbol, all of it from one board state.
+#[derive(Debug, Clone)]
+pub(crate) struct LiveState {
+    /// Epoch of the board.
+    pub(crate) epoch: Arc<str>,
+    /// The price now.
+    pub(crate) price: Price,
+    /// Height of a level.
+    pub(crate) base_bin: Price,
+    /// Levels by leverage: lowest leverage first, prices ascending within it. The classes of a level sum to the board's
+    /// dollars.
+    pub(crate) by_leverage: Vec<LeverageLevel>,
+}
+
+/// Publishes the sums of ledgers and gives out the live states.
+pub(crate) struct Published {
+    hub: Arc<Hub>,
+    backplane: Backplane,
+    watch: FeedWatch,
+    /// Names this run of the process in the epochs of its states.
+    epoch_run: String,
+    /// The newest sum of each symbol's ledgers. The map is fixed; each entry is locked for a pointer copy.
+    sums: BTreeMap<String, Mutex<Option<Arc<LedgerSum>>>>,
+}
+
+impl Published {
+    pub(crate) fn new(
+        catalog: &Catalog,
+        hub: Arc<Hub>,
+        backplane: Backplane,
+        watch: FeedWatch,
+        started: UnixMs,
+    ) -> Self {
+        let sums = catalog.symbols().map(|symbol| (symbol.name.clone(), Mutex::default())).collect();
+        Self { hub, backplane, watch, epoch_run: format!("{:x}", started.0), sums }
+    }
+
+    /// Publishes the newest sums of a market's ledgers under all its names.
+    pub(crate) fn publish(&self, market: &Market, now: UnixMs) {
+        for symbol in &market.symbols {
+            let Some(slot) = self.hub.slot(&symbol.name) else { continue };
+            let sum = sum::sum(&self.watch.summed(symbol), &self.epoch_run).map(Arc::new);
+            if let Some(sum) = &sum {
+                self.set_sum(&symbol.name, Arc::clone(sum));
+            }
+            let shown = self.sum(&symbol.name);
+            let (state, sources) = self.watch.state(symbol, shown.as_deref(), now);
+            self.backplane.publish(&slot, sum.as_deref().map(board_update), state, sources);
+        }
+    }
+
+    /// The ledgers of a market could not be moved: its viewers are told that the data is degraded.
+    pub(crate) fn fail(&self, market: &Market) {
+        for symbol in &market.symbols {
+            if let Some(slot) = self.hub.slot(&symbol.name) {
+                self.backplane.failing(&slot);
+            }
+        }
+    }
+
+    /// Waits until all symbols should be published at once, because this server became the producer.
+    pub(crate) async fn publication_wanted(&self) {
+        self.backplane.turn_wanted().await;
+    }
+
+    /// The newest sum of a symbol's local ledgers; `None` before the first. For the past: what is shown as the present is
+    /// [`Published::live`].
+    pub(crate) fn sum(&self, name: &str) -> Option<Arc<LedgerSum>> {
+        self.sums.get(name)?.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_sum(&self, name: &str, sum: Arc<LedgerSum>) {
+        if let Some(place) = self.sums.get(name) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(sum);
+        }
+    }
+
+    /// The live state of a symbol; `None` before its board's first state.
+    pub(crate) fn live(&self, name: &str) -> Option<LiveState> {
+        let slot = self.hub.slot(name)?;
+        let (mut live, cells) = slot.with_board(|board| {
+            let live = LiveState {
+                epoch: Arc::clone(board.epoch()),
+                price: board.price(),
+                base_bin: board.base_bin(),
+                by_leverage: Vec::new(),
+            };
+            (live, board.cells())
+        })?;
+        if let Some(local) = self.sum(name) {
+            // A follower's ledgers may have other bins than the producer's.
+            live.by_leverage =
+                split::split(&cells, &sum_by_leverage(local.by_leverage.iter(), live.base_bin));
+        }
+        Some(live)
+    }
+
+    /// The state of a symbol's data.
+    pub(crate) fn feed_state(&self, name: &str) -> FeedState {
+        self.hub.slot(name).map_or(FeedState::WarmingUp, |slot| slot.standing().state)
+    }
+
+    /// Whether a symbol has a state to show.
+    pub(crate) fn has_state(&self, symbol: &ServedSymbol) -> bool {
+        self.sum(&symbol.name).is_some()
+    }
+}
+
+fn board_update(sum: &LedgerSum) -> BoardUpdate {
+    BoardUpdate {
+        epoch: sum.epoch.clone(),
+        cells: sum.cells.as_ref().clone(),
+        price: sum.price,
+        base_bin: sum.base_bin,
+        as_of: sum.as_of,
+        counters: sum.counters,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use liqheat_stream::{Counters, HubSettings};
+    use liqheat_wire::Cell;
+
+    use super::*;
+    use crate::clock::MarketClock;
+
+    /// A follower: its board holds what the producer published, its ledgers something else.
+    #[test]
+    fn the_live_state_is_the_boards_whatever_the_local_ledgers_hold() {
+        let settings = HubSettings { update_interval: Duration::from_secs(1) };
+        let hub = Arc::new(Hub::new(["BTCUSDT".to_owned()], settings));
+        let watch = FeedWatch::stored(Arc::new(MarketClock::Wall));
+        let mut published =
+            Published::new(&Catalog::default(), Arc::clone(&hub), Backplane::memory(), watch, UnixMs(1));
+        published.sums.insert("BTCUSDT".to_owned(), Mutex::default());
+        assert!(published.live("BTCUSDT").is_none() && published.live("ETHUSDT").is_none());
+        let at = Price::from_units;
+        hub.slot("BTCUSDT").unwrap().publish(BoardUpdate {
+            epoch: "producer".into(),
+            cells: vec![Cell { price: at(20), long_usd: 300, short_usd: 0 }],
+            price: at(55),
+            base_bin: at(10),
+            as_of: UnixMs(9),
+            counters: Counters::default(),
+        });
+        let local = |leverage, price, long_usd| LeverageLevel { leverage, price, long_usd, short_usd: 0.0 };
+        let sum = LedgerSum {
+            as_of: UnixMs(8),
+            price: at(54),
+            base_bin: at(5),
+            seen_share: 1.0,
+            warming_up: false,
+            cells: Arc::default(),
+            by_leverage: Arc::new(vec![
+                local(5.0, at(20), 1.0),
+                local(5.0, at(25), 1.0),
+                local(50.0, at(25), 1.0),
+            ]),
+            counters: Counters::default(),
+            epoch: "local".into(),
+            ledgers: Vec::new(),
+        };
+        published.set_sum("BTCUSDT", Arc::new(sum));
+        let live = published.live("BTCUSDT").unwrap();
+        assert_eq!((&*live.epoch, live.price, live.base_bin), ("producer", at(55), at(10)));
+        assert_eq!(live.by_leverage, [local(5.0, at(20), 200.0), local(50.0, at(20), 100.0)]);
+    }
+}

@@ -20,7 +20,7 @@ export interface Opened {
 }
 
 export async function open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Opened> {
-    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark', ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     const complaints: string[] = [];
@@ -89,4 +89,20 @@ export function badge(page: Page): Promise<string> {
 export async function badgeSays(page: Page, words: string, timeout = 15_000): Promise<void> {
     const says = (text: string): boolean => document.getElementById('badge')?.textContent?.startsWith(text) === true;
     await page.waitForFunction(says, words, { timeout });
+}
+
+/** How many pixels of the chart's pane have nearly this colour, each channel within `within`. */
+export function pixelsLike(page: Page, [red, green, blue]: readonly [number, number, number], within: number): Promise<number> {
+    return page.evaluate(([red, green, blue, within]) => {
+        const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
+        if (canvas === null) return 0;
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+        copy?.drawImage(canvas, 0, 0);
+        const data = copy?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+        let count = 0;
+        for (let at = 0; at < data.length; at += 4) {
+            if (Math.abs((data[at] ?? 0) - red) <= within && Math.abs((data[at + 1] ?? 0) - green) <= within && Math.abs((data[at + 2] ?? 0) - blue) <= within) count += 1;
+        }
+        return count;
+    }, [red, green, blue, within] as const);
 }

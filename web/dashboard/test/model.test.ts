@@ -7,6 +7,7 @@ import { Heat } from '../src/model/heat.ts';
 import { clusters } from '../src/model/quote.ts';
 import { available, candleInterval, fitting, RANGES } from '../src/model/ranges.ts';
 import { momentAt, spanOf, stateAt, stepped } from '../src/model/replay.ts';
+import type { Cell } from '../src/model/rows.ts';
 import { Steps } from '../src/model/steps.ts';
 import { Sweeps } from '../src/model/sweeps.ts';
 import { DEFAULT_VIEW, queryOf, viewFromQuery } from '../src/model/view.ts';
@@ -103,11 +104,14 @@ test('when the room on the right is used up, the oldest columns go and times sta
 test('what stands between two prices is summed, and a band knows its age', () => {
     const picture = heat(4, 10);
     for (let minute = 4; minute < 8; minute++) picture.paint((minute + 0.5) * MINUTE, 150, [live(120, 10_000, 0), live(170, 0, 20_000)]);
-    const sum = picture.between(7.5 * MINUTE, 125, 175);
+    const at = (price: number): Cell => picture.read(7.5 * MINUTE, price)?.cell ?? assert.fail(`no cell at ${price}`);
+    const sum = picture.between(at(175), 125);
     assert.ok(Math.abs(sum.longUsd / 10_000 - 1) < 0.03);
     assert.ok(Math.abs(sum.shortUsd / 20_000 - 1) < 0.03);
-    assert.equal(picture.ageAt(7.5 * MINUTE, 121), 3 * MINUTE);
-    assert.equal(picture.ageAt(7.5 * MINUTE, 131), null);
+    assert.equal(picture.ageOf(at(121), 'both'), 3 * MINUTE);
+    assert.equal(picture.ageOf(at(121), 'long'), 3 * MINUTE);
+    assert.equal(picture.ageOf(at(121), 'short'), null);
+    assert.equal(picture.ageOf(at(131), 'both'), null);
 });
 
 const candle = (minute: number, close: number): Candle =>
@@ -233,7 +237,7 @@ test('numbers read as traders write them', () => {
 
 const sighting = (part: Partial<Sighting>): Sighting => ({
     connection: { status: 'connected', previous: 'connecting', reason: 'opened', message: 'connected', retryAt: null },
-    feed: 'live', asOf: 98_000, heardAt: 99_000, now: 100_000, speed: 1, ...part,
+    feed: 'live', asOf: 98_000, heardAt: 99_000, movedAt: 99_000, now: 100_000, speed: 1, ...part,
 });
 
 test('the badge says what is the matter', () => {
@@ -246,6 +250,16 @@ test('the badge says what is the matter', () => {
         const connection = { ...sighting({}).connection, status };
         assert.equal(badgeOf(sighting({ connection })).text, text);
     }
+    const warming = badgeOf(sighting({ feed: 'warming_up' }));
+    assert.deepEqual([warming.tone, warming.text], ['plain', 'Live · 2 s · warming up'], 'state and age stay');
+    assert.equal(badgeOf(sighting({ feed: 'warming_up', asOf: 0 })).tone, 'warn');
+    // Heartbeats go on after the end of a replay; market time does not.
+    assert.equal(badgeOf(sighting({ feed: 'replay', speed: 600, movedAt: 85_000 })).text, 'Replay ×600');
+    const ended = badgeOf(sighting({ feed: 'replay', speed: 600, movedAt: 60_000 }));
+    assert.deepEqual([ended.tone, ended.text], ['warn', 'Replay ended']);
+    assert.match(ended.title, /No new market data for 40 s/);
+    const slow = badgeOf(sighting({ connection: { ...sighting({}).connection, status: 'slow' } }));
+    assert.match(slow.title, /^Connection slow - may miss updates/);
     const connection = { ...sighting({}).connection, status: 'disconnected' as const, retryAt: 104_000 };
     assert.match(badgeOf(sighting({ connection })).title, /trying again in 4 s.*Last data 1 s ago/);
 });

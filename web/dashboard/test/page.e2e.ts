@@ -240,29 +240,34 @@ test('leverages can be hidden in the heatmap, at once and without asking the ser
     });
     const all = await pixels();
     const chips = page.locator('#leverages button');
+    const pressed = (count: number): Promise<unknown> => page.waitForFunction(
+        (want) => document.querySelectorAll('#leverages button[aria-pressed="true"]').length === want, count);
+    const changed = async (from: string): Promise<void> => {
+        for (;;) {
+            await painted(page);
+            if ((await pixels()) !== from) return;
+        }
+    };
     const count = await chips.count();
     assert.ok(count >= 3, `${count} leverages`);
     await chips.nth(count - 1).click({ modifiers: ['Shift'] });
-    await painted(page);
-    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'only this one');
+    await pressed(1);
     await page.waitForURL(/hide=[\d%C]+/);
-    assert.notEqual(await pixels(), all);
+    await changed(all);
     assert.equal(asked.length, 0, 'the picture is not fetched for it');
     await page.reload();
     await shown(page);
-    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'the address remembers');
+    await pressed(1);
     await page.keyboard.press('m');
     await page.waitForSelector('#map:not([hidden])');
-    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 1, 'the map shows the same');
+    await pressed(1);
     await page.keyboard.press('m');
-    await painted(page);
+    await page.waitForSelector('#map', { state: 'hidden' });
     await chips.nth(count - 1).click({ modifiers: ['Shift'] });
-    await painted(page);
-    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), count);
+    await pressed(count);
     await page.waitForURL((at) => !at.search.includes('hide='));
     for (const chip of await chips.all()) await chip.click();
-    await painted(page);
-    assert.equal(await page.locator('#leverages button[aria-pressed="true"]').count(), 0);
+    await pressed(0);
     assert.deepEqual(complaints, []);
     await page.context().close();
 });

@@ -31,6 +31,8 @@ export interface Misbehaviour {
     wrongHashOnce: boolean;
     /** Grids are refused a plane a leverage. */
     tooLargeToSplit: boolean;
+    /** A symbol that is listed and has no state yet. */
+    withoutState: string;
 }
 
 export interface StandInOptions {
@@ -39,6 +41,8 @@ export interface StandInOptions {
     /** Wall milliseconds between market steps; 0: only by hand. */
     everyMs?: number;
     seenShare?: number;
+    /** Serves a market besides whose bin is not exact in binary. */
+    tiny?: boolean;
     /** History of exactly this size, for benches. */
     cells?: { columns: number; rows: number };
 }
@@ -62,7 +66,7 @@ const TOKEN = 'eyJ0.eyJ1.c2ln';
 export class StandInServer {
     readonly trouble: Misbehaviour = {
         socketsOff: false, polling: false, silent: false, empty: false, broken: false, feed: 'replay', deltas: true,
-        wrongHashOnce: false, tooLargeToSplit: false,
+        wrongHashOnce: false, tooLargeToSplit: false, withoutState: '',
     };
     readonly markets: Map<string, SyntheticMarket>;
     epoch = 'e1';
@@ -84,6 +88,7 @@ export class StandInServer {
         this.markets = new Map([
             ['BTCUSDT', new SyntheticMarket('BTCUSDT', btc)],
             ['ETHUSDT', new SyntheticMarket('ETHUSDT', eth)],
+            ...(options.tiny === true ? [['1000PEPEUSDT', new SyntheticMarket('1000PEPEUSDT', { ...btc, price: 0.0088, bin: 5e-6, coins: 1e7 })] as const] : []),
         ]);
     }
 
@@ -230,7 +235,7 @@ export class StandInServer {
 
     #send(viewer: Viewer, symbol: string): void {
         const state = viewer.symbols.get(symbol);
-        if (state === undefined) return;
+        if (state === undefined || symbol === this.trouble.withoutState) return;
         const seq = this.#market(symbol).steps.length;
         const from = state.seq;
         state.seq = seq;
@@ -298,6 +303,7 @@ export class StandInServer {
         if (route === 'GET /v1/heatmap' && !trouble.polling) return json(response, 404, { detail: 'not found' });
         if (!api) return this.#file(url.pathname, response);
         if (market === undefined) return json(response, 400, { detail: `unknown symbol '${symbol}'` });
+        if (symbol === trouble.withoutState) return json(response, 503, { detail: `${symbol} has no state yet` });
         switch (route) {
             case 'GET /v1/heatmap':
                 return this.#poll(market, url, response);

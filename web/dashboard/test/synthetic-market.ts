@@ -54,16 +54,18 @@ export class SyntheticMarket {
     #cells = new Map<number, { long: number; short: number }>();
     #price: number;
     readonly #anchor: number;
+    readonly #coins: number;
     #mood = 0;
     #time: number;
 
-    constructor(symbol: string, options: { seed: number; price: number; bin: number; start: number; stepMs: number; steps: number }) {
+    constructor(symbol: string, options: { seed: number; price: number; bin: number; start: number; stepMs: number; steps: number; coins?: number }) {
         this.symbol = symbol;
         this.stepMs = options.stepMs;
         this.bin = options.bin;
         this.#random = seeded(options.seed);
         this.#price = options.price;
         this.#anchor = options.price;
+        this.#coins = options.coins ?? 1;
         this.#time = options.start;
         for (let n = 0; n < options.steps; n++) this.advance();
     }
@@ -88,7 +90,7 @@ export class SyntheticMarket {
         const close = open * (1 + pull + this.#mood * scale + this.#gauss() * 0.0006 * scale);
         const high = Math.max(open, close) * (1 + Math.abs(this.#gauss()) * 0.0004 * scale);
         const low = Math.min(open, close) * (1 - Math.abs(this.#gauss()) * 0.0004 * scale);
-        const volume = (20 + 400 * Math.abs(close / open - 1) * 100) * (0.5 + this.#random());
+        const volume = (20 + 400 * Math.abs(close / open - 1) * 100) * (0.5 + this.#random()) * this.#coins;
         const consumed = this.#eat(low, high);
         const created = this.#open(close, volume * close * 2);
         this.#price = close;

@@ -54,8 +54,9 @@ export class Candles {
         return this.first + (logical + 0.5) * this.intervalMs;
     }
 
-    closeAt(time: number): number | undefined {
-        return this.at(time)?.close;
+    /** The close of the newest candle that had ended by a time: an older price, but never one from after it. */
+    endedPrice(time: number): number | undefined {
+        return this.lastPrice(this.#slot(time));
     }
 
     /** The lowest and highest price between two times, by the candles that overlap them; null where there is none. */

@@ -23,10 +23,35 @@ export function tersestUsd(usd: number): string {
     return usd.toFixed(0);
 }
 
+const DECIMALS_MAX = 12;
+
 /** How many decimals a price of this size is worth showing: five significant digits, whole from 10,000 on. */
 export function priceDecimals(price: number): number {
     if (!(price > 0)) return 2;
-    return Math.max(0, 4 - Math.floor(Math.log10(price)));
+    return Math.min(DECIMALS_MAX, Math.max(0, 4 - Math.floor(Math.log10(price))));
+}
+
+/** Decimals needed to write a number exactly, at most `max`. */
+function decimalsIn(value: number, max: number): number {
+    for (let decimals = 0; decimals < max; decimals++) {
+        const scaled = value * 10 ** decimals;
+        // Binary fractions are off by far less than this share of themselves.
+        if (Math.abs(scaled - Math.round(scaled)) <= scaled * 1e-9) return decimals;
+    }
+    return max;
+}
+
+/**
+ * Decimals for all prices of a market: what its rows and its prices really have, and no more than five significant digits of
+ * the prices. One number for axis, header and tooltip, so that digits are neither invented nor change within a picture.
+ */
+export function marketDecimals(prices: Iterable<number>, bin: number): number {
+    let largest = 0;
+    const all = [...prices].filter((price) => price > 0);
+    for (const price of all) largest = Math.max(largest, price);
+    const worth = priceDecimals(largest);
+    const rows = decimalsIn(bin, DECIMALS_MAX);
+    return all.reduce((most, price) => Math.max(most, decimalsIn(price, worth)), rows);
 }
 
 const formats = new Map<number, Intl.NumberFormat>();

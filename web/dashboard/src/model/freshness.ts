@@ -23,6 +23,8 @@ export interface Sighting {
     asOf: number | null;
     /** When the newest message about the symbol arrived, by this machine's clock; 0 before the first. */
     heardAt: number;
+    /** When the market time of the states last moved, by this machine's clock; 0 before the first state. */
+    movedAt: number;
     now: number;
     /** Market seconds a second where the market is not live. */
     speed: number;
@@ -30,6 +32,8 @@ export interface Sighting {
 
 /** A live market's data older than this is worth a warning whatever the server says. */
 const LIVE_AGE_MAX_MS = 60_000;
+/** A running replay moves every few seconds; the server's heartbeats go on after its end. */
+const REPLAY_STILL_MS = 20_000;
 
 export function badgeOf(seen: Sighting): Badge {
     const { connection, now } = seen;
@@ -45,7 +49,7 @@ export function badgeOf(seen: Sighting): Badge {
         case 'polling':
             return { tone: 'warn', text: 'Polling', title: `${connection.message}.${lastHeard}` };
         case 'slow':
-            return { tone: 'warn', text: 'Slow', title: `This page cannot keep up: ${connection.message}.${lastHeard}` };
+            return { tone: 'warn', text: 'Slow', title: `Connection slow - may miss updates. ${connection.message}.${lastHeard}` };
         case 'stale':
             return { tone: 'bad', text: `Stale · ${ageOf(seen)}`, title: `${connection.message}.${lastHeard}` };
         case 'connected':
@@ -62,14 +66,18 @@ function connectedBadge(seen: Sighting, lastHeard: string): Badge {
     if (seen.asOf === null) return { tone: 'plain', text: 'Waiting', title: 'Connected; no state has arrived yet.' };
     const age = ageOf(seen);
     switch (seen.feed) {
-        case 'replay':
+        case 'replay': {
+            const stillMs = seen.now - seen.movedAt;
+            if (seen.movedAt > 0 && stillMs > REPLAY_STILL_MS) {
+                const since = `No new market data for ${formatAge(stillMs)}; connected.`;
+                return { tone: 'warn', text: 'Replay ended', title: `The replay has reached the end of its data. ${since}` };
+            }
             return {
                 tone: 'plain',
                 text: seen.speed === 1 ? 'Replay' : `Replay ×${seen.speed}`,
                 title: `Recorded or simulated data played as if live.${lastHeard}`,
             };
-        case 'warming_up':
-            return { tone: 'plain', text: 'Warming up', title: `The model has not seen most positions opened yet.${lastHeard}` };
+        }
         case 'lagging':
             return { tone: 'warn', text: `Lagging · ${age}`, title: `The market data arrives late.${lastHeard}` };
         case 'degraded':
@@ -77,10 +85,18 @@ function connectedBadge(seen: Sighting, lastHeard: string): Badge {
         case 'stale':
             return { tone: 'bad', text: `Stale · ${age}`, title: `The market data has stopped.${lastHeard}` };
         case 'live':
-        case null: {
+        case 'warming_up': {
+            // The server says warming_up only of data that is otherwise live.
+            const warming = seen.feed === 'warming_up';
             const old = seen.now - seen.asOf > LIVE_AGE_MAX_MS;
-            const text = seen.feed === 'live' ? `Live · ${age}` : 'Connected';
-            return { tone: old && seen.feed === 'live' ? 'warn' : 'good', text, title: `Connected; data as of ${age} ago.${lastHeard}` };
+            const young = warming ? ' The model has not seen most open positions being opened yet.' : '';
+            return {
+                tone: old ? 'warn' : warming ? 'plain' : 'good',
+                text: `Live · ${age}${warming ? ' · warming up' : ''}`,
+                title: `Connected; data as of ${age} ago.${young}${lastHeard}`,
+            };
         }
+        case null:
+            return { tone: 'good', text: 'Connected', title: `Connected; data as of ${age} ago.${lastHeard}` };
     }
 }

@@ -12,6 +12,7 @@ import type { LeverageLevels } from '../wire/answers.ts';
 import type { Grid, GridHeader } from '../wire/grid.ts';
 import { LeveragePlanes, type Sides } from './leverage-planes.ts';
 import type { Part } from './leverage-split.ts';
+import { edgeOf, rowOf, type Cell } from './rows.ts';
 import { Steps } from './steps.ts';
 
 export interface LiveLevel {
@@ -20,11 +21,16 @@ export interface LiveLevel {
     short_density: number;
 }
 
+/** Which side of the market counts. */
+export type SideFilter = 'both' | 'long' | 'short';
+
 export interface CellReading {
+    readonly cell: Cell;
     /** Start of the column, milliseconds since 1970. */
     time: number;
-    /** Lower edge of the row. */
-    price: number;
+    /** Lower and upper edge of the row. */
+    low: number;
+    high: number;
     longUsd: number;
     shortUsd: number;
 }
@@ -152,40 +158,36 @@ export class Heat {
 
     /** What stands at a time and price, or null outside the picture. */
     read(time: number, price: number): CellReading | null {
-        const { column_ms, price_low, bin } = this.header;
+        const { column_ms } = this.header;
         const column = Math.floor((time - this.#start) / column_ms);
-        const row = Math.floor((price - price_low) / bin);
+        const row = rowOf(this.header, price);
         if (column < 0 || column >= this.#columns || row < 0 || row >= this.rows) return null;
         const at = column * this.rows + row;
         return {
+            cell: { column, row },
             time: this.#start + column * column_ms,
-            price: price_low + row * bin,
+            low: edgeOf(this.header, row),
+            high: edgeOf(this.header, row + 1),
             longUsd: this.steps.usd(this.long[at] ?? 0),
             shortUsd: this.steps.usd(this.short[at] ?? 0),
         };
     }
 
-    /** The shown dollars of a cell by leverage, highest first; empty where they cannot be told apart. */
-    partsAt(time: number, price: number): Part[] {
-        const { column_ms, price_low, bin } = this.header;
-        const column = Math.floor((time - this.#start) / column_ms);
-        const row = Math.floor((price - price_low) / bin);
-        if (column < 0 || column >= this.#columns || row < 0 || row >= this.rows) return [];
+    /** The shown dollars of a cell by leverage, both sides together, highest first; empty where they cannot be told apart. */
+    partsOf({ column, row }: Cell): Part[] {
         const parts = this.#classes?.parts(column * this.rows + row) ?? [];
         return parts.filter(({ leverage }) => this.#shown === null || this.#shown.has(leverage));
     }
 
-    /** Everything between two prices in one column: what would be liquidated on the way from one to the other. */
-    between(time: number, from: number, to: number): { longUsd: number; shortUsd: number } {
-        const { column_ms, price_low, bin } = this.header;
-        const column = Math.floor((time - this.#start) / column_ms);
+    /** Everything from the row of a price to a cell, both with it, in the cell's column: what would be liquidated on the way. */
+    between({ column, row }: Cell, from: number): { longUsd: number; shortUsd: number } {
+        const start = rowOf(this.header, from);
+        const first = Math.max(0, Math.min(start, row));
+        const last = Math.min(this.rows - 1, Math.max(start, row));
         const sum = { longUsd: 0, shortUsd: 0 };
-        if (column < 0 || column >= this.#columns) return sum;
-        const first = Math.max(0, Math.floor((Math.min(from, to) - price_low) / bin));
-        const last = Math.min(this.rows - 1, Math.floor((Math.max(from, to) - price_low) / bin));
-        for (let row = first; row <= last; row++) {
-            sum.longUsd += this.steps.usd(this.long[column * this.rows + row] ?? 0);
-            sum.shortUsd += this.steps.usd(this.short[column * this.rows + row] ?? 0);
+        for (let each = first; each <= last; each++) {
+            sum.longUsd += this.steps.usd(this.long[column * this.rows + each] ?? 0);
+            sum.shortUsd += this.steps.usd(this.short[column * this.rows + each] ?? 0);
         }
         return sum;
     }
@@ -206,28 +208,24 @@ export class Heat {
     }
 
     #levelsOf(column: number): LiveLevel[] {
-        const { price_low, bin } = this.header;
         const levels: LiveLevel[] = [];
         for (let row = 0; column >= 0 && row < this.rows; row++) {
             const long = this.long[column * this.rows + row] ?? 0;
             const short = this.short[column * this.rows + row] ?? 0;
             if ((long | short) === 0) continue;
-            levels.push({ price: price_low + row * bin, long_density: this.steps.usd(long), short_density: this.steps.usd(short) });
+            levels.push({ price: edgeOf(this.header, row), long_density: this.steps.usd(long), short_density: this.steps.usd(short) });
         }
         return levels;
     }
 
-    /** How long the cell's row has had mass without a break up to this column; null where the cell is empty. */
-    ageAt(time: number, price: number): number | null {
-        const { column_ms, price_low, bin } = this.header;
-        const row = Math.floor((price - price_low) / bin);
-        const column = Math.floor((time - this.#start) / column_ms);
-        if (column < 0 || column >= this.#columns || row < 0 || row >= this.rows) return null;
+    /** How long the cell's row has had mass of a side without a break up to this column; null where the cell is empty. */
+    ageOf({ column, row }: Cell, side: SideFilter): number | null {
+        const { long, short, rows } = this;
+        const filled = (at: number): boolean =>
+            (side !== 'short' && (long[at] ?? 0) !== 0) || (side !== 'long' && (short[at] ?? 0) !== 0);
         let first = column;
-        while (first >= 0 && ((this.long[first * this.rows + row] ?? 0) | (this.short[first * this.rows + row] ?? 0)) !== 0) {
-            first -= 1;
-        }
-        return first === column ? null : (column - first - 1) * column_ms;
+        while (first >= 0 && filled(first * rows + row)) first -= 1;
+        return first === column ? null : (column - first - 1) * this.header.column_ms;
     }
 
     /** A last column that has only just begun may hold nothing yet; what stood before still stands. */
@@ -284,12 +282,10 @@ export class Heat {
 
     /** Answers the largest amount of one side in a cell. */
     #fillLast(levels: readonly LiveLevel[], known: LeverageLevels | null): number {
-        const { price_low, bin } = this.header;
         const long = new Float64Array(this.rows);
         const short = new Float64Array(this.rows);
         for (const level of levels) {
-            // The small addition keeps a lower edge that is a multiple of the bin in its own row despite rounding.
-            const row = Math.floor((level.price - price_low) / bin + 1e-6);
+            const row = rowOf(this.header, level.price);
             if (row < 0 || row >= this.rows) continue;
             long[row] = (long[row] ?? 0) + level.long_density;
             short[row] = (short[row] ?? 0) + level.short_density;

@@ -7,19 +7,13 @@
  */
 import type { LeverageLevels } from '../wire/answers.ts';
 import type { Part } from './leverage-split.ts';
+import { rowOf, type Rows } from './rows.ts';
 import type { Steps } from './steps.ts';
 
 /** A plane a side, columns of `rows` cells each. */
 export interface Sides {
     long: Uint8Array;
     short: Uint8Array;
-}
-
-/** Where the rows lie. */
-export interface Rows {
-    rows: number;
-    price_low: number;
-    bin: number;
 }
 
 export class LeveragePlanes {
@@ -61,11 +55,12 @@ export class LeveragePlanes {
      * Splits a column whose totals are new. What today's levels say of a row counts; a row they do not know keeps the split it
      * had, and one that had none is split like the whole column.
      */
-    fillColumn(column: number, totals: Sides, known: LeverageLevels | null, { rows, price_low, bin }: Rows): void {
+    fillColumn(column: number, totals: Sides, known: LeverageLevels | null, geometry: Rows): void {
+        const { rows } = geometry;
         const classes = this.leverages.length;
         const told = new Float64Array(rows * classes);
         for (const level of known === null ? [] : [...known.long, ...known.short]) {
-            const row = Math.floor((level.price - price_low) / bin + 1e-6);
+            const row = rowOf(geometry, level.price);
             const place = this.leverages.indexOf(level.leverage);
             if (row >= 0 && row < rows && place >= 0) told[row * classes + place] = (told[row * classes + place] ?? 0) + level.usd;
         }

@@ -5,6 +5,7 @@
  * says how much is liquidated if the market goes there.
  */
 import type { LeverageLevel, LeverageLevels } from '../wire/answers.ts';
+import { rowOf } from './rows.ts';
 
 export interface MapBin {
     /** Lower edge. */
@@ -61,7 +62,7 @@ type Writable = { -readonly [Key in keyof MapBin]: MapBin[Key] };
 function stacked(side: 'long' | 'short', levels: readonly LeverageLevel[], bin: number, leverages: readonly number[]): Writable[] {
     const bins = new Map<number, Writable & { usd: number[] }>();
     for (const level of levels) {
-        const index = Math.floor(level.price / bin + 1e-6);
+        const index = rowOf({ price_low: 0, bin }, level.price);
         let into = bins.get(index);
         if (into === undefined) {
             into = { price: index * bin, side, usd: leverages.map(() => 0), total: 0, cumulative: 0 };

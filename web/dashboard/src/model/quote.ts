@@ -1,4 +1,5 @@
 /** The line beside the symbol: the price, its change over the picture, and the nearest heavy levels on either side. */
+import { rowOf } from './rows.ts';
 
 export interface Level {
     price: number;
@@ -32,7 +33,7 @@ export function clusters(levels: readonly Level[], price: number, bin: number): 
     for (const level of levels) {
         longUsd += level.long_density;
         shortUsd += level.short_density;
-        const index = Math.floor(level.price / bin + 1e-6);
+        const index = rowOf({ price_low: 0, bin }, level.price);
         const sum = sums.get(index) ?? { long: 0, short: 0 };
         sum.long += level.long_density;
         sum.short += level.short_density;

@@ -47,6 +47,13 @@ export function candleInterval(range: Range, stored: string, barsMax: number): s
     return (fitting ?? offered.at(-1))?.[0] ?? stored;
 }
 
+/** The coarsest interval that is no longer than a column, of which a range has no more than `countMax`; null where there is none. */
+export function columnInterval(range: Range, stored: string, columnMs: number, countMax: number): string | null {
+    const storedMs = INTERVAL_MS[stored] ?? 0;
+    const fine = Object.entries(INTERVAL_MS).filter(([, ms]) => ms >= storedMs && ms <= columnMs && range.ms / ms <= countMax);
+    return fine.at(-1)?.[0] ?? null;
+}
+
 /** A range is worth offering when data fills most of it; the shortest always is. */
 const FILLED_SHARE_MIN = 0.6;
 

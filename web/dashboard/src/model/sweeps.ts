@@ -5,6 +5,7 @@
  * price the mass went otherwise (the model began anew after a hole in the data), and nothing is marked.
  */
 import type { Heat } from './heat.ts';
+import { rowOf } from './rows.ts';
 
 export interface Reach {
     low: number;
@@ -40,8 +41,8 @@ export class Sweeps {
         const time = this.#heat.start() + column * header.column_ms;
         const reach = this.#reach(time, time + header.column_ms);
         if (reach === null) return;
-        const lowest = Math.max(0, Math.floor((reach.low - header.price_low) / header.bin));
-        const highest = Math.min(rows - 1, Math.floor((reach.high - header.price_low) / header.bin));
+        const lowest = Math.max(0, rowOf(header, reach.low));
+        const highest = Math.min(rows - 1, rowOf(header, reach.high));
         const at = column * rows;
         for (let row = lowest; row <= highest; row++) {
             const swept = planes.some((plane) => (plane[at + row] ?? 0) === 0 && (plane[at - rows + row] ?? 0) !== 0);

@@ -50,6 +50,11 @@ export const DEFAULT_VIEW: Readonly<View> = {
     opened: '',
 };
 
+/** What a side setting leaves to be counted: the split view shows both. */
+export function sideFilter(side: Side): 'both' | 'long' | 'short' {
+    return side === 'split' ? 'both' : side;
+}
+
 const HIDDEN_MAX = 16;
 
 function leveragesOf(text: string | null, otherwise: readonly number[]): readonly number[] {

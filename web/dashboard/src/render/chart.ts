@@ -15,13 +15,12 @@ import {
     type IPriceLine,
     type ISeriesApi,
     type Logical,
-    type MouseEventParams,
     type Time,
     type UTCTimestamp,
     type WhitespaceData,
 } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
-import { formatPrice, priceDecimals } from '../model/format.ts';
+import { formatPrice } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
 import type { Theme, View } from '../model/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
@@ -45,7 +44,9 @@ export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'sid
 /** The candles' own span is widened by this share of itself, and at least by this share of the price. */
 const PAD_SPAN_SHARE = 0.45;
 const PAD_PRICE_SHARE = 0.02;
-const RIGHT_SPACE_SHARE = 0.09;
+const RIGHT_SPACE_SHARE = 0.11;
+/** A finger that moved less has tapped. */
+const TAP_PX_MAX = 10;
 
 type Bar = CandlestickData<Time> | WhitespaceData<Time>;
 
@@ -63,6 +64,11 @@ export class HeatChart {
     /** Open time of the newest bar that the chart knows. */
     #newestBar = 0;
     #look: Look;
+    /** Where the pointer rests, CSS pixels from the pane's corner. */
+    #pointer: { x: number; y: number } | null = null;
+    /** A tap stays until the next one, a mouse goes with its pointer. */
+    #tapped = false;
+    #onPoint: () => void = () => {};
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
@@ -72,7 +78,7 @@ export class HeatChart {
             layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(container).fontFamily },
             crosshair: { mode: CrosshairMode.Normal },
             timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.05, rightOffset: 0 },
-            rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: 64 },
+            rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: 64, entireTextOnly: true },
             localization: { locale: 'en-GB' },
             handleScale: { axisPressedMouseMove: { time: true, price: true } },
         });
@@ -94,6 +100,8 @@ export class HeatChart {
             this.#chart.resize(container.clientWidth, container.clientHeight);
         });
         this.#resize.observe(container);
+        this.#chart.subscribeCrosshairMove(({ point }) => this.#pointAt(point));
+        this.#listenToTaps(container);
     }
 
     destroy(): void {
@@ -102,14 +110,13 @@ export class HeatChart {
     }
 
     /** Shows another picture. `keepView` leaves pan and zoom as they are (the same symbol and range, fetched again). */
-    show(heat: Heat, candles: Candles, keepView: boolean): void {
+    show(heat: Heat, candles: Candles, decimals: number, keepView: boolean): void {
         const visible = this.#chart.timeScale().getVisibleLogicalRange();
         const shift = this.#candles === null ? 0 : candles.logical(this.#candles.first) + 0.5;
         this.#heat = heat;
         this.#candles = candles;
         this.#raster = new Raster(heat, this.#look, (from, to) => candles.reach(from, to));
         this.#raster.restyle(this.#look);
-        const decimals = priceDecimals(candles.lastPrice() ?? heat.header.price_low);
         this.#series.applyOptions({
             priceFormat: {
                 type: 'custom',
@@ -119,7 +126,7 @@ export class HeatChart {
         });
         this.#newestBar = candles.last();
         this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
-        this.#heatLayer.show({ heat, raster: this.#raster, logical: (time) => candles.logical(time) });
+        this.#heatLayer.show({ heat, raster: this.#raster, logical: (time) => candles.logical(time), end: () => candles.logical(candles.last() + candles.intervalMs) });
         if (keepView && visible !== null) {
             const range = { from: visible.from + shift, to: visible.to + shift };
             this.#chart.timeScale().setVisibleLogicalRange(range);
@@ -134,6 +141,7 @@ export class HeatChart {
         this.#series.setData([]);
         this.#heatLayer.show(null);
         this.#eventLayer.show([], null);
+        this.#priceLine.applyOptions({ lineVisible: false, axisLabelVisible: false });
     }
 
     /** The whole range, with room for the live edge. */
@@ -206,8 +214,21 @@ export class HeatChart {
         scale.setVisibleLogicalRange({ from: visible.to - span, to: visible.to });
     }
 
-    onPoint(handler: (pointed: Pointed | null) => void): void {
-        this.#chart.subscribeCrosshairMove((param) => handler(this.#pointed(param)));
+    /** `handler` is called when the pointer comes, moves or goes. */
+    onPoint(handler: () => void): void {
+        this.#onPoint = handler;
+    }
+
+    /** What is under the pointer now: a resting pointer is over something else once the chart has moved. */
+    pointed(): Pointed | null {
+        if (this.#pointer === null || this.#candles === null) return null;
+        const { x, y } = this.#pointer;
+        const scale = this.#chart.timeScale();
+        const zero = scale.logicalToCoordinate(0 as Logical);
+        const one = scale.logicalToCoordinate(1 as Logical);
+        const price = this.#series.coordinateToPrice(y);
+        if (zero === null || one === null || price === null) return null;
+        return { x, y, time: this.#candles.timeAt((x - zero) / (one - zero)), price };
     }
 
     screenshot(): HTMLCanvasElement {
@@ -219,16 +240,30 @@ export class HeatChart {
         return this.#chart.paneSize();
     }
 
-    #pointed(param: MouseEventParams): Pointed | null {
-        const { point } = param;
-        if (point === undefined || this.#candles === null) return null;
-        const scale = this.#chart.timeScale();
-        const zero = scale.logicalToCoordinate(0 as Logical);
-        const one = scale.logicalToCoordinate(1 as Logical);
-        const price = this.#series.coordinateToPrice(point.y);
-        if (zero === null || one === null || price === null) return null;
-        const time = this.#candles.timeAt((point.x - zero) / (one - zero));
-        return { x: point.x, y: point.y, time, price };
+    #pointAt(point: { x: number; y: number } | undefined): void {
+        if (point === undefined && this.#tapped) return;
+        if (point !== undefined) this.#tapped = false;
+        this.#pointer = point === undefined ? null : { x: point.x, y: point.y };
+        this.#onPoint();
+    }
+
+    /** The library shows its cross to a finger only after a long press; a tap points as well. */
+    #listenToTaps(container: HTMLElement): void {
+        let began: { x: number; y: number } | null = null;
+        container.addEventListener('pointerdown', ({ pointerType, isPrimary, clientX, clientY }) => {
+            began = pointerType === 'touch' && isPrimary ? { x: clientX, y: clientY } : null;
+        });
+        container.addEventListener('pointerup', ({ clientX, clientY }) => {
+            if (began === null || Math.hypot(clientX - began.x, clientY - began.y) > TAP_PX_MAX) return;
+            const { left, top } = container.getBoundingClientRect();
+            const { width, height } = this.#chart.paneSize();
+            const at = { x: clientX - left, y: clientY - top };
+            if (at.x > width || at.y > height) return;
+            const again = this.#tapped && this.#pointer !== null && Math.hypot(at.x - this.#pointer.x, at.y - this.#pointer.y) < TAP_PX_MAX;
+            this.#tapped = !again;
+            this.#pointer = again ? null : at;
+            this.#onPoint();
+        });
     }
 
     #widened(own: AutoscaleInfo | null): AutoscaleInfo | null {

@@ -33,6 +33,20 @@ function between(stops: Stops, share: number): Rgb {
     return [channel(0), channel(1), channel(2)];
 }
 
+/** Low leverage to high: distinct in hue and in lightness, so that they can be told apart without hue. */
+const LEVERAGES: Readonly<Record<Theme, Stops>> = {
+    dark: ['4c5fd5', '3f8fe8', '35bcd0', '6fd69a', 'd7dd6a', 'f5a623', 'ff7a59'],
+    light: ['31409e', '2a6fc2', '16849a', '2c8f58', '8c8a12', 'b86e00', 'c2452a'],
+};
+const LEVERAGE_LOWEST = 3;
+const LEVERAGE_HIGHEST = 100;
+
+/** The colour of a leverage: the same in every market and view, whatever other leverages there are. */
+export function leverageColour(theme: Theme, leverage: number): string {
+    const share = Math.log(leverage / LEVERAGE_LOWEST) / Math.log(LEVERAGE_HIGHEST / LEVERAGE_LOWEST);
+    return `rgb(${between(LEVERAGES[theme], share).join(' ')})`;
+}
+
 /** On a light page more money must be darker, so the maps run backwards there. */
 function directed(share: number, theme: Theme): number {
     return theme === 'dark' ? share : 1 - share;

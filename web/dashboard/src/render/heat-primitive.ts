@@ -23,6 +23,8 @@ export interface HeatPicture {
     raster: Raster;
     /** Position of a time on the bar axis. */
     logical(time: number): number;
+    /** Where the newest candle ends on the bar axis. */
+    end(): number;
 }
 
 export interface HeatStyle extends ProfileStyle {
@@ -179,8 +181,20 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const top = y(low + bin);
         const bottom = y(low);
         if (top === null || bottom === null) return;
+        const room = this.#roomRight(attached, picture, scope.mediaSize.width);
         // The picture's own rows, or as many of them together as make a bar that can be seen.
         const together = Math.max(1, Math.ceil(BAR_PX_MIN / Math.max(1e-6, bottom - top)));
-        drawProfile(scope, this.#levels, Math.max(bin, this.#baseBin) * together, y, this.#style);
+        drawProfile(scope, this.#levels, Math.max(bin, this.#baseBin) * together, room, y, this.#style);
+    }
+
+    /** CSS pixels right of what is shown last: levels of now never cover the past. */
+    #roomRight(attached: Attached, { heat, logical, end }: HeatPicture, width: number): number {
+        const scale = attached.chart.timeScale();
+        const zero = scale.logicalToCoordinate(0 as Logical);
+        const one = scale.logicalToCoordinate(1 as Logical);
+        if (zero === null || one === null) return 0;
+        const columnsEnd = logical(heat.start() + heat.columns() * heat.columnMs());
+        const last = this.#until === null ? Math.max(columnsEnd, end()) : logical(this.#until);
+        return width - (zero + 0.5 + last * (one - zero));
     }
 }

@@ -5,19 +5,8 @@
 import { formatPrice, priceDecimals, tersestUsd } from '../model/format.ts';
 import type { LeverageMap, MapBin } from '../model/liquidation-map.ts';
 import type { Theme } from '../model/view.ts';
+import { leverageColour } from './colours.ts';
 import { chartColours } from './theme.ts';
-
-/** Low leverage to high: distinct in hue and in lightness, so that they can be told apart without hue. */
-const LEVERAGE_COLOURS: Readonly<Record<Theme, readonly string[]>> = {
-    dark: ['#4c5fd5', '#3f8fe8', '#35bcd0', '#6fd69a', '#d7dd6a', '#f5a623', '#ff7a59'],
-    light: ['#31409e', '#2a6fc2', '#16849a', '#2c8f58', '#8c8a12', '#b86e00', '#c2452a'],
-};
-
-export function leverageColour(theme: Theme, index: number, count: number): string {
-    const colours = LEVERAGE_COLOURS[theme];
-    const place = count <= 1 ? colours.length - 1 : Math.round((index / (count - 1)) * (colours.length - 1));
-    return colours[place] ?? colours[0] ?? '#888';
-}
 
 interface Area {
     left: number;
@@ -37,32 +26,48 @@ export class MapView {
     readonly #context: CanvasRenderingContext2D;
     #map: LeverageMap | null = null;
     #theme: Theme = 'dark';
+    #decimals = 2;
     #pointer: { x: number; y: number } | null = null;
+    readonly #onMoved: () => void;
+    readonly #onPoint: (bin: MapBin | null, at: { x: number; y: number }) => void;
 
-    constructor(host: HTMLElement, onPoint: (bin: MapBin | null, at: { x: number; y: number }) => void, onResize: () => void) {
+    constructor(host: HTMLElement, onPoint: (bin: MapBin | null, at: { x: number; y: number }) => void, redraw: () => void) {
         this.canvas = document.createElement('canvas');
         const context = this.canvas.getContext('2d');
         if (context === null) throw new Error('this browser gives no 2d canvas');
         this.#context = context;
         host.append(this.canvas);
-        this.canvas.addEventListener('pointermove', (event) => {
+        this.#onPoint = onPoint;
+        this.#onMoved = redraw;
+        const point = (event: PointerEvent): void => {
             this.#pointer = { x: event.offsetX, y: event.offsetY };
-            onPoint(this.#binAt(event.offsetX), this.#pointer);
-        });
-        this.canvas.addEventListener('pointerleave', () => {
+            this.#repoint();
+        };
+        this.canvas.addEventListener('pointermove', point);
+        this.canvas.addEventListener('pointerdown', point);
+        this.canvas.addEventListener('pointerleave', (event) => {
+            // A lifted finger leaves as well; what it pointed at stays until the next tap.
+            if (event.pointerType === 'touch') return;
             this.#pointer = null;
-            onPoint(null, { x: 0, y: 0 });
+            this.#repoint();
         });
-        new ResizeObserver(onResize).observe(host);
+        new ResizeObserver(redraw).observe(host);
     }
 
     size(): { width: number; height: number } {
         return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
     }
 
-    show(map: LeverageMap | null, theme: Theme): void {
+    /** Forgets the pointer: another pane is shown. */
+    unpoint(): void {
+        this.#pointer = null;
+    }
+
+    /** `decimals`: of the market's prices. */
+    show(map: LeverageMap | null, theme: Theme, decimals: number): void {
         this.#map = map;
         this.#theme = theme;
+        this.#decimals = decimals;
         const ratio = window.devicePixelRatio;
         const { width, height } = this.size();
         this.canvas.width = Math.round(width * ratio);
@@ -81,6 +86,18 @@ export class MapView {
         this.#curve(map, area, 'short', colours.up);
         this.#priceLine(map, area);
         this.#cross(area);
+        // The axis has moved with the price, so a resting pointer may be over another bin.
+        if (this.#pointer !== null) this.#tellBin(this.#pointer);
+    }
+
+    #repoint(): void {
+        this.#onMoved();
+        if (this.#pointer === null) this.#onPoint(null, { x: 0, y: 0 });
+        else this.#tellBin(this.#pointer);
+    }
+
+    #tellBin(at: { x: number; y: number }): void {
+        this.#onPoint(this.#binAt(at.x), at);
     }
 
     #area(): Area {
@@ -128,11 +145,15 @@ export class MapView {
         }
         const { low, high } = map;
         const step = niceStep((high - low) / Math.max(2, area.width / TICK_ROOM_PX));
-        const decimals = Math.min(priceDecimals(map.price), Math.max(0, -Math.floor(Math.log10(step))));
+        const decimals = Math.min(Math.max(this.#decimals, priceDecimals(map.price)), Math.max(0, -Math.floor(Math.log10(step))));
         context.textAlign = 'center';
-        for (let price = Math.ceil(low / step) * step; price <= high; price += step) {
-            const x = this.#x(map, area, price);
-            context.fillText(formatPrice(price, decimals), x, area.top + area.height + 15);
+        for (let tick = Math.ceil(low / step); tick * step <= high; tick++) {
+            const x = this.#x(map, area, tick * step);
+            const label = formatPrice(tick * step, decimals);
+            const half = context.measureText(label).width / 2;
+            // A label that does not fit would be cut.
+            if (x - half < 0 || x + half > this.size().width) continue;
+            context.fillText(label, x, area.top + area.height + 15);
         }
         context.textAlign = 'left';
         context.fillText('USD a bin', 8, 13);
@@ -148,7 +169,7 @@ export class MapView {
             let y = area.top + area.height;
             bin.usd.forEach((usd, index) => {
                 const height = (usd / map.largest) * area.height;
-                context.fillStyle = leverageColour(this.#theme, index, map.leverages.length);
+                context.fillStyle = leverageColour(this.#theme, map.leverages[index] ?? 1);
                 context.fillRect(left, y - height, width, height);
                 y -= height;
             });
@@ -193,7 +214,7 @@ export class MapView {
         context.lineTo(x, area.top + area.height);
         context.stroke();
         context.setLineDash([]);
-        const label = formatPrice(map.price, priceDecimals(map.price));
+        const label = formatPrice(map.price, this.#decimals);
         const width = context.measureText(label).width + 14;
         context.fillStyle = colours.priceLine;
         context.beginPath();

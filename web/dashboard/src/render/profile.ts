@@ -3,6 +3,7 @@
  * glance. Longs below the price in one hue, shorts above it in the other.
  */
 import type { BitmapCoordinatesRenderingScope } from 'fancy-canvas';
+import { rowOf } from '../model/rows.ts';
 
 export interface ProfileLevel {
     price: number;
@@ -15,16 +16,16 @@ export interface ProfileStyle {
     short: string;
 }
 
-/** The bars take at most this much of the pane's width. */
-const WIDTH_SHARE_MAX = 0.12;
 const WIDTH_PX_MAX = 120;
+/** Narrower bars say nothing. */
+const WIDTH_PX_MIN = 8;
 const BAR_GAP_PX = 1;
 
 /** Levels summed into bins wide enough to be drawn as bars of a pixel or more. */
 export function binned(levels: readonly ProfileLevel[], bin: number): Map<number, { long: number; short: number }> {
     const bins = new Map<number, { long: number; short: number }>();
     for (const level of levels) {
-        const index = Math.floor(level.price / bin + 1e-6);
+        const index = rowOf({ price_low: 0, bin }, level.price);
         const sum = bins.get(index) ?? { long: 0, short: 0 };
         sum.long += level.long_density;
         sum.short += level.short_density;
@@ -33,14 +34,16 @@ export function binned(levels: readonly ProfileLevel[], bin: number): Map<number
     return bins;
 }
 
-/** `y` maps a price to a CSS pixel; `bin` is the width of the bars in price. */
+/** `y` maps a price to a CSS pixel; `bin` is the width of the bars in price; `room` the CSS pixels right of the picture's end. */
 export function drawProfile(
     scope: BitmapCoordinatesRenderingScope,
     levels: readonly ProfileLevel[],
     bin: number,
+    room: number,
     y: (price: number) => number | null,
     style: ProfileStyle,
 ): void {
+    if (room < WIDTH_PX_MIN) return;
     const { context, bitmapSize, mediaSize, horizontalPixelRatio: rx, verticalPixelRatio: ry } = scope;
     const bars: { top: number; height: number; usd: number; colour: string }[] = [];
     let largest = 0;
@@ -54,7 +57,7 @@ export function drawProfile(
         bars.push({ top: top * ry, height, usd, colour: sum.long >= sum.short ? style.long : style.short });
     }
     if (largest === 0) return;
-    const widest = Math.min(WIDTH_PX_MAX, mediaSize.width * WIDTH_SHARE_MAX) * rx;
+    const widest = Math.min(WIDTH_PX_MAX, room) * rx;
     context.save();
     context.globalAlpha = 0.85;
     for (const bar of bars) {

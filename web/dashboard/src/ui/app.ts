@@ -1,12 +1,13 @@
 /** Puts the page together: what is chosen, what is loaded, and what is drawn when. */
 import { badgeOf } from '../model/freshness.ts';
 import { withSources } from '../model/sources.ts';
-import { formatAge, formatPrice, formatTime, priceDecimals } from '../model/format.ts';
+import { formatAge, formatPrice, formatTime, marketDecimals } from '../model/format.ts';
+import type { LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
 import { available, fitting, RANGES } from '../model/ranges.ts';
 import { momentAt, spanOf, stateAt, stepped } from '../model/replay.ts';
-import { COLOURS, PANES, queryOf, SCALES, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
-import { HeatChart, type Pointed } from '../render/chart.ts';
+import { COLOURS, PANES, queryOf, SCALES, sideFilter, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
+import { HeatChart } from '../render/chart.ts';
 import { Api } from '../transport/api.ts';
 import type { Liquidation, SymbolInfo, Symbols } from '../wire/answers.ts';
 import { byId, element, Segments } from './dom.ts';
@@ -44,6 +45,12 @@ const SCALE_TITLES: Record<View['scale'], string> = {
 
 function next<T>(list: readonly T[], now: T): T {
     return list[(list.indexOf(now) + 1) % list.length] ?? now;
+}
+
+/** Levels of the sides that are shown. */
+function ofSide(levels: readonly LiveLevel[], side: SideFilter): readonly LiveLevel[] {
+    if (side === 'both') return levels;
+    return levels.map((level) => (side === 'long' ? { ...level, short_density: 0 } : { ...level, long_density: 0 }));
 }
 
 export class App {
@@ -90,10 +97,11 @@ export class App {
     #offered: ReadonlySet<string> = new Set();
     /** The range on the screen: the chosen one, or the longest that the data fills so far. */
     #shownRange = '';
-    #pointed: Pointed | null = null;
     /** The moment the picture is shown as of; null for now. */
     #moment: number | null = null;
     #eventsShown: unknown = null;
+    /** The symbol that is open. */
+    #opened = '';
     #symbolsTimer: ReturnType<typeof setTimeout> | undefined;
 
     start(): void {
@@ -128,10 +136,7 @@ export class App {
         byId('shot', HTMLButtonElement).addEventListener('click', () => this.#command('screenshot'));
         fillHelp(byId('keys', HTMLDialogElement));
         listen((command) => this.#command(command), (range) => this.#pickRange(range));
-        this.#chart.onPoint((pointed) => {
-            this.#pointed = pointed;
-            this.#frames.mark(DIRTY.tooltip);
-        });
+        this.#chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         window.addEventListener('popstate', () => {
             const view = viewFromQuery(location.search, this.#view);
             const moved = view.symbol !== this.#view.symbol || view.range !== this.#view.range;
@@ -315,11 +320,21 @@ export class App {
         const info = this.#info();
         if (info === undefined) return;
         this.#symbolSelect.value = info.symbol;
+        if (info.symbol !== this.#opened) this.#forget(info.symbol);
+        this.#opened = info.symbol;
         byId('simulated', HTMLElement).hidden = !info.simulated;
         this.#tooltip.hide();
         this.#moment = null;
         if (this.#view.pane === 'map') this.#map.open(info, this.#view.opened);
         this.#market.open(info, this.#shownRange, this.#chart.paneSize().width / CANDLE_PX_MIN);
+    }
+
+    /** Takes everything of the symbol before off the screen. */
+    #forget(symbol: string): void {
+        this.#header.clear(symbol);
+        this.#chart.clear();
+        this.#legend.show(this.#view, null);
+        byId('foot', HTMLElement).textContent = '';
     }
 
     #tryNow(): void {
@@ -334,7 +349,7 @@ export class App {
         if (load.kind === 'shown' && heat !== null && candles !== null) {
             this.#notices.show(null);
             this.#filter();
-            this.#chart.show(heat, candles, keepView);
+            this.#chart.show(heat, candles, this.#market.decimals, keepView);
             this.#eventsShown = null;
             this.#foot();
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
@@ -345,7 +360,8 @@ export class App {
         else this.#chart.clear();
         if (load.kind === 'empty') this.#notices.show({ kind: 'no_data', symbol, range });
         if (load.kind === 'failed') {
-            this.#notices.show(load.status === 0 ? { kind: 'server_gone' } : { kind: 'failed', why: load.why });
+            const { status, why } = load;
+            this.#notices.show(status === 0 ? { kind: 'server_gone' } : status === 503 ? { kind: 'no_state', symbol, why } : { kind: 'failed', why });
         }
     }
 
@@ -359,7 +375,8 @@ export class App {
         }
         if (dirty & DIRTY.live) this.#drawLive();
         if (dirty & (DIRTY.map | DIRTY.live)) {
-            this.#map.draw(this.#view.theme, this.#market.edge()?.snapshot.data.current_price ?? null, this.#view.hidden);
+            const price = this.#market.edge()?.snapshot.data.current_price ?? null;
+            this.#map.draw(this.#view.theme, price, this.#view.hidden, this.#market.decimals);
         }
         if (dirty & (DIRTY.map | DIRTY.look)) this.#drawChips();
         if (dirty & (DIRTY.badge | DIRTY.live)) this.#drawBadge();
@@ -414,19 +431,21 @@ export class App {
         const { price, levels } = this.#moment === null
             ? { price: live?.current_price ?? candles.lastPrice() ?? null, levels: whole ? (live?.levels ?? []) : heat.newestLevels() }
             : stateAt(heat, candles, this.#moment);
-        this.#chart.profile(levels, whole && this.#moment === null ? (this.#info()?.baseBin ?? 1) : heat.header.bin);
+        const side = sideFilter(this.#view.side);
+        const { decimals } = this.#market;
+        this.#chart.profile(ofSide(levels, side), whole && this.#moment === null ? (this.#info()?.baseBin ?? 1) : heat.header.bin);
         if (price === null) return;
         this.#chart.price(price);
         const before = candles.at(heat.start())?.open ?? candles.firstOpen() ?? price;
-        this.#header.price(this.#view.symbol, price, before, this.#shownRange);
-        if (levels.length > 0 || !whole) this.#header.clusters(clusters(levels, price, heat.header.bin), price);
+        this.#header.price(this.#view.symbol, price, before, this.#shownRange, decimals);
+        if (levels.length > 0 || !whole) this.#header.clusters(clusters(levels, price, heat.header.bin), side, decimals);
     }
 
     #drawBadge(): void {
         const feed = this.#market.feed();
         const connection = this.#market.connection();
         const badge = badgeOf({
-            connection, feed: feed.state, asOf: feed.asOf, heardAt: feed.heardAt,
+            connection, feed: feed.state, asOf: feed.asOf, heardAt: feed.heardAt, movedAt: feed.movedAt,
             now: Date.now(), speed: this.#symbols?.speed ?? 1,
         });
         this.#header.badge(withSources(badge, this.#market.sources(), Date.now()));
@@ -445,24 +464,26 @@ export class App {
     }
 
     #drawTooltip(): void {
-        const { heat, candles } = this.#market;
-        const pointed = this.#pointed;
-        const said = heat === null || candles === null || pointed === null ? null : explain(heat, candles, pointed, this.#moment);
-        if (said === null || pointed === null) return this.#tooltip.hide();
-        const any = said.longUsd + said.shortUsd > 0;
-        const now = said.now && any ? this.#leverages.between(this.#view.symbol, said.low, said.high) : [];
+        const { heat } = this.#market;
+        const pointed = this.#chart.pointed();
+        const side = sideFilter(this.#view.side);
+        const cell = heat === null || pointed === null ? null : explain(heat, pointed, {
+            moment: this.#moment, side, priceAt: (time) => this.#market.priceAt(time),
+        });
+        if (cell === null || pointed === null) return this.#tooltip.hide();
+        const any = cell.longUsd + cell.shortUsd > 0;
+        const now = cell.now && any ? this.#leverages.between(this.#view.symbol, cell.low, cell.high, side) : [];
         const { hidden } = this.#view;
         // What the picture knows of the past is rounded; of now the server is asked.
-        const parts = now.length > 0 ? now.filter(({ leverage }) => !hidden.includes(leverage)) : said.parts;
-        const caption = `${formatTime(said.time)} UTC${said.now ? ' · now' : ''}`;
-        this.#tooltip.show(pointed, this.#chart.paneSize(), caption, rowsOf(said, parts));
+        const parts = now.length > 0 ? now.filter(({ leverage }) => !hidden.includes(leverage)) : cell.parts;
+        const caption = `${formatTime(cell.time)} UTC${cell.now ? ' · now' : ''}`;
+        this.#tooltip.show(pointed, this.#chart.paneSize(), caption, rowsOf(cell, parts, this.#market.decimals));
     }
 
     #foot(): void {
         const header = this.#market.heat?.header;
         if (header === undefined) return;
-        const decimals = priceDecimals(header.price_low);
-        const bin = formatPrice(header.bin, header.bin % 1 === 0 ? 0 : decimals);
+        const bin = formatPrice(header.bin, marketDecimals([], header.bin));
         const seen = header.seen_share === null ? '' : ` · ${Math.round(header.seen_share * 100)} % of positions seen opening`;
         const cells = this.#view.pane === 'map' ? '' : ` · bin $${bin} · column ${formatAge(header.column_ms)}`;
         byId('foot', HTMLElement).textContent = `Estimated liquidation levels${cells}${seen} · times in UTC`;

@@ -1,6 +1,7 @@
 /** The line on top: price, change, the nearest heavy levels, and how far all of it can be trusted. */
 import type { Badge } from '../model/freshness.ts';
-import { compactUsd, formatPrice, priceDecimals, signedPercent } from '../model/format.ts';
+import { compactUsd, formatPrice, signedPercent } from '../model/format.ts';
+import type { SideFilter } from '../model/heat.ts';
 import type { Cluster, Clusters } from '../model/quote.ts';
 import { byId, element } from './dom.ts';
 
@@ -9,9 +10,15 @@ export class Header {
     readonly #clusters = byId('clusters', HTMLElement);
     readonly #badge = byId('badge', HTMLElement);
 
-    /** `before`: the price the change is counted from, that of the picture's first candle. */
-    price(symbol: string, price: number, before: number, range: string): void {
-        const decimals = priceDecimals(price);
+    /** Nothing is known of the symbol yet. */
+    clear(symbol: string): void {
+        this.#quote.replaceChildren();
+        this.#clusters.replaceChildren();
+        document.title = symbol === '' ? 'liqheat' : `${symbol} · liqheat`;
+    }
+
+    /** `before`: the price the change is counted from, that of the picture's first candle; `decimals`: of the market's prices. */
+    price(symbol: string, price: number, before: number, range: string, decimals: number): void {
         const change = price / before - 1;
         this.#quote.replaceChildren(
             element('b', { textContent: formatPrice(price, decimals) }),
@@ -21,11 +28,10 @@ export class Header {
         document.title = `${formatPrice(price, decimals)} ${symbol} · liqheat`;
     }
 
-    clusters({ long, short }: Clusters, price: number): void {
-        const decimals = priceDecimals(price);
+    clusters({ long, short }: Clusters, side: SideFilter, decimals: number): void {
         this.#clusters.replaceChildren(
-            ...clusterWords('long', 'Longs below', long, decimals),
-            ...clusterWords('short', 'Shorts above', short, decimals),
+            ...(side === 'short' ? [] : clusterWords('long', 'Longs below', long, decimals)),
+            ...(side === 'long' ? [] : clusterWords('short', 'Shorts above', short, decimals)),
         );
     }
 

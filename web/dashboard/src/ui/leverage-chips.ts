@@ -1,6 +1,6 @@
 /** One button a leverage, for both views: switches it off and on, and in the map it is the legend, too. */
 import type { Theme } from '../model/view.ts';
-import { leverageColour } from '../render/map-view.ts';
+import { leverageColour } from '../render/colours.ts';
 import { element } from './dom.ts';
 
 export interface ChipsShown {
@@ -30,9 +30,9 @@ export class LeverageChips {
         this.#key = key;
         this.#host.hidden = leverages.length === 0;
         const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.leverage : undefined;
-        this.#host.replaceChildren(...leverages.map((leverage, index) => {
+        this.#host.replaceChildren(...leverages.map((leverage) => {
             const swatch = element('i', { className: 'swatch' });
-            swatch.style.background = leverageColour(theme, index, leverages.length);
+            swatch.style.background = leverageColour(theme, leverage);
             const title = whyNot ?? 'Show or hide; with Shift: only this one, or all again';
             const button = element('button', { type: 'button', title, disabled: whyNot !== null }, swatch, `${leverage}x`);
             button.dataset.leverage = String(leverage);

@@ -1,4 +1,5 @@
 /** Today's levels by leverage: asked for only while someone points at them or hides some of them, and seldom. */
+import type { SideFilter } from '../model/heat.ts';
 import { splitBetween, type Part } from '../model/leverage-split.ts';
 import type { Api } from '../transport/api.ts';
 import type { LeverageLevels } from '../wire/answers.ts';
@@ -22,9 +23,9 @@ export class Leverages {
     }
 
     /** What is known of a stretch of prices; asks for newer when that is old. */
-    between(symbol: string, low: number, high: number): Part[] {
+    between(symbol: string, low: number, high: number, side: SideFilter): Part[] {
         const levels = this.newest(symbol);
-        return levels === null ? [] : splitBetween(levels, low, high);
+        return levels === null ? [] : splitBetween(levels, low, high, side);
     }
 
     /** The newest answer, null where there is none or an old one; asks for newer. */

@@ -1,5 +1,5 @@
 /** The liquidation map on the page: fetches today's levels while it is looked at, and filters them by leverage. */
-import { compactUsd, formatPrice, priceDecimals, signedPercent } from '../model/format.ts';
+import { compactUsd, formatPrice, signedPercent } from '../model/format.ts';
 import { leverageMap, type LeverageMap, type MapBin } from '../model/liquidation-map.ts';
 import type { Theme } from '../model/view.ts';
 import { MapView } from '../render/map-view.ts';
@@ -24,6 +24,7 @@ export class MapPane {
     #opened = '';
     #levels: LeverageLevels | null = null;
     #map: LeverageMap | null = null;
+    #decimals = 2;
     #abort = new AbortController();
     #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -39,7 +40,10 @@ export class MapPane {
 
     /** `opened`: a range in which the positions were opened, or empty for all of them. */
     open(info: SymbolInfo, opened: string): void {
-        if (this.#info?.symbol !== info.symbol) this.#levels = null;
+        if (this.#info?.symbol !== info.symbol) {
+            this.#levels = null;
+            this.#view.unpoint();
+        }
         this.#info = info;
         this.#opened = opened;
         this.#host.hidden = false;
@@ -51,17 +55,19 @@ export class MapPane {
         this.#abort.abort();
         clearTimeout(this.#timer);
         this.#host.hidden = true;
+        this.#view.unpoint();
         this.#tooltip.hide();
     }
 
-    /** `price`: the newest known, which is younger than the fetched levels'; `hidden`: leverages that are not shown. */
-    draw(theme: Theme, price: number | null, hidden: readonly number[]): void {
+    /** `price`: the newest known, which is younger than the fetched levels'; `hidden`: leverages that are not shown; `decimals`: of prices. */
+    draw(theme: Theme, price: number | null, hidden: readonly number[], decimals: number): void {
         if (this.#host.hidden) return;
         const barsMax = Math.max(BARS_MIN, this.#view.size().width / BAR_PX_MIN);
         const fetched = this.#levels;
         const all = fetched === null || price === null ? fetched : { ...fetched, currentPrice: price };
         this.#map = all === null ? null : leverageMap(all, this.#info?.baseBin ?? 1, barsMax, hidden);
-        this.#view.show(this.#map, theme);
+        this.#decimals = decimals;
+        this.#view.show(this.#map, theme, decimals);
     }
 
     /** The leverages there are; none before the first answer. */
@@ -94,13 +100,12 @@ export class MapPane {
     }
 
     #point(bin: MapBin | null, at: { x: number; y: number }): void {
-        this.#request();
         const map = this.#map;
         if (bin === null || map === null) {
             this.#tooltip.hide();
             return;
         }
-        const decimals = priceDecimals(bin.price);
+        const decimals = this.#decimals;
         const rows: Row[] = [['Distance', signedPercent((bin.price + map.bin / 2) / map.price - 1)]];
         map.leverages.forEach((leverage, index) => {
             const usd = bin.usd[index] ?? 0;

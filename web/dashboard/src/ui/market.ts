@@ -9,7 +9,9 @@ import {
 } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
 import { Heat } from '../model/heat.ts';
-import { candleInterval, intervalMs, rangeById, RANGES, type Range } from '../model/ranges.ts';
+import { marketDecimals } from '../model/format.ts';
+import { PriceTrack } from '../model/price-track.ts';
+import { candleInterval, columnInterval, intervalMs, rangeById, RANGES, type Range } from '../model/ranges.ts';
 import { ApiError, type Api, type Query } from '../transport/api.ts';
 import type { Grid } from '../wire/grid.ts';
 import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
@@ -48,6 +50,8 @@ const RETRY_MS = 3_000;
 const EVENTS_MAX = 10_000;
 const CORRECTED_CANDLES_MIN = 4;
 const CORRECTED_CANDLES_MAX = 1_000;
+/** Most candles that the server answers with. */
+const CANDLES_MAX = 5_000;
 
 export class Market {
     readonly #api: Api;
@@ -57,11 +61,17 @@ export class Market {
     candles: Candles | null = null;
     events: Liquidation[] = [];
     load: LoadState = { kind: 'idle' };
+    /** Of the market's prices; 2 before the first picture. */
+    decimals = 2;
     #info: SymbolInfo | null = null;
     #range: Range = RANGES[0] as Range;
     #barsMax = 1;
     #abort = new AbortController();
     #edge: LiveEdge | null = null;
+    /** When its time last moved, by this machine's clock. */
+    #movedAt = 0;
+    /** Prices finer than the candles, for distances in the past; 'asked' while they are on their way. */
+    #track: PriceTrack | 'asked' | null = null;
     #corrections: Candle[] = [];
     readonly #sources = new Map<string, readonly SourceStanding[]>();
     #epoch: string | undefined;
@@ -106,6 +116,7 @@ export class Market {
         if (other) {
             if (this.#info !== null) this.#socket.unsubscribe([this.#info.symbol]);
             this.#edge = null;
+            this.#movedAt = 0;
             this.#epoch = undefined;
             this.#socket.subscribe([info.symbol], { updateInterval: UPDATE_INTERVAL_S });
         }
@@ -114,6 +125,7 @@ export class Market {
         this.heat = null;
         this.candles = null;
         this.events = [];
+        this.#track = null;
         void this.#fetch(false);
     }
 
@@ -132,17 +144,32 @@ export class Market {
         return this.#socket.status;
     }
 
-    feed(): { state: FeedState | null; heardAt: number; asOf: number | null } {
+    feed(): { state: FeedState | null; heardAt: number; asOf: number | null; movedAt: number } {
         const known = this.#info === null ? undefined : this.#socket.state(this.#info.symbol);
         const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
         // Until the first heartbeat, what the list of symbols said.
         const listed = FEED_STATES.find((state) => state === this.#info?.state) ?? null;
-        return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf };
+        return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf, movedAt: this.#movedAt };
     }
 
     /** The venues behind the symbol, as they were told last; none where nothing is followed live. */
     sources(): readonly SourceStanding[] {
         return this.#info === null ? [] : this.#sources.get(this.#info.symbol) ?? [];
+    }
+
+    /**
+     * The newest price known at a time, for distances: of now from the live state, of the past from candles no longer than a
+     * column, which are fetched when somebody points for the first time.
+     */
+    priceAt(time: number): number | undefined {
+        const edge = this.#edge;
+        const now = edge?.snapshot.data.current_price ?? null;
+        if (edge !== null && now !== null && time >= edge.asOf) return now;
+        const { heat, candles } = this;
+        if (heat === null || candles === null) return undefined;
+        if (candles.intervalMs > heat.columnMs() && this.#track === null) void this.#fetchTrack(heat.columnMs());
+        const fine = this.#track instanceof PriceTrack ? this.#track.at(time) : undefined;
+        return fine ?? candles.endedPrice(time);
     }
 
     edge(): LiveEdge | null {
@@ -167,6 +194,7 @@ export class Market {
         if (this.#patched) this.reload(PATCHED_GAP_MS);
         if (price !== null) {
             const touched = candles.touch(edge.asOf, price);
+            if (this.#track instanceof PriceTrack) this.#track.add(edge.asOf, price);
             // A finished candle should look like one soon, not at the next round.
             if (touched.length > 1 && Date.now() - this.#correctedAt > CORRECT_GAP_MS) void this.#correct();
             changed.push(...touched);
@@ -178,6 +206,7 @@ export class Market {
         if (frame.symbol !== this.#info?.symbol) return;
         const asOf = Date.parse(frame.timestamp);
         if (!Number.isFinite(asOf)) return;
+        if (asOf !== this.#edge?.asOf) this.#movedAt = Date.now();
         this.#edge = { snapshot: frame, asOf };
         // Another epoch is another price grid or a restarted server: the old columns may not be continued.
         if (this.#epoch !== undefined && frame.epoch !== this.#epoch) this.reload();
@@ -215,6 +244,8 @@ export class Market {
                 this.heat = new Heat(grid);
                 this.#patched = false;
                 this.#correctedTo = candles.at(-1)?.time ?? 0;
+                this.#track = null;
+                this.decimals = marketDecimals(candles.flatMap(({ high, low, close }) => [high, low, close]), header.bin);
                 this.candles = new Candles(candles, stepMs, header.start, header.as_of);
                 this.load = { kind: 'shown' };
             }
@@ -231,6 +262,27 @@ export class Market {
             };
             this.#again(signal);
             this.#tell.loaded(keepView);
+        }
+    }
+
+    async #fetchTrack(columnMs: number): Promise<void> {
+        const info = this.#info;
+        if (info === null) return;
+        this.#track = 'asked';
+        const interval = columnInterval(this.#range, info.interval, columnMs, CANDLES_MAX - 2);
+        if (interval === null) return;
+        const { signal } = this.#abort;
+        const stepMs = intervalMs(interval);
+        try {
+            const limit = Math.ceil(this.#range.ms / stepMs) + 2;
+            const candles = await this.#api.candles({ symbol: info.symbol, interval, limit }, signal);
+            if (signal.aborted) return;
+            const track = new PriceTrack();
+            for (const candle of candles.slice(0, -1)) track.add(candle.time + stepMs, candle.close);
+            this.#track = track;
+            this.#tell.changed();
+        } catch {
+            // The candles of the chart answer meanwhile; the next picture asks again.
         }
     }
 

@@ -5,6 +5,7 @@ export type Notice =
     | { kind: 'loading'; what: string }
     | { kind: 'no_markets' }
     | { kind: 'no_data'; symbol: string; range: string }
+    | { kind: 'no_state'; symbol: string; why: string }
     | { kind: 'server_gone' }
     | { kind: 'failed'; why: string };
 
@@ -26,6 +27,11 @@ function wordsOf(notice: Exclude<Notice, { kind: 'loading' }>): Words {
             return {
                 title: `Nothing to show for ${notice.symbol}`,
                 text: `There is no data in the last ${notice.range}. Choose a longer range or another symbol.`,
+            };
+        case 'no_state':
+            return {
+                title: `No state of ${notice.symbol} yet`,
+                text: `The server answers: ${notice.why}. A market that is followed live has one after a few minutes; the page keeps asking.`,
             };
         case 'server_gone':
             return {

@@ -1,8 +1,7 @@
 /** What stands under the pointer, in words and numbers. */
-import { compactUsd, formatAge, formatPrice, formatTime, priceDecimals, signedPercent } from '../model/format.ts';
+import { compactUsd, formatAge, formatPrice, formatTime, signedPercent } from '../model/format.ts';
 import type { Part } from '../model/leverage-split.ts';
-import type { Heat } from '../model/heat.ts';
-import type { Candles } from '../model/candles.ts';
+import type { Heat, SideFilter } from '../model/heat.ts';
 import type { Pointed } from '../render/chart.ts';
 import { element } from './dom.ts';
 
@@ -13,11 +12,13 @@ export interface Explained {
     now: boolean;
     low: number;
     high: number;
+    /** The side that is shown; amounts of the other are 0. */
+    side: SideFilter;
     longUsd: number;
     shortUsd: number;
-    /** From the price of that time to the cell, as a share; null where there is no candle. */
+    /** From the price at the column's end to the cell, as a share; null where no price is known. */
     distance: number | null;
-    /** All that stands between that time's price and the cell. */
+    /** All that is shown between that price and the cell. */
     onTheWayUsd: number | null;
     /** How long the band has been there, milliseconds; null where the cell is empty. */
     ageMs: number | null;
@@ -27,32 +28,45 @@ export interface Explained {
     older: boolean;
 }
 
+export interface Circumstances {
+    /** A moment that is looked back to; null for now. */
+    moment: number | null;
+    side: SideFilter;
+    /** The newest price known at a time. */
+    priceAt(time: number): number | undefined;
+}
+
 /**
  * Everything the tooltip says about a point, or null where there is nothing to say. Right of the last column shown (which may
- * end at a moment that is looked back to) stand its bars, so that column answers there.
+ * end at a moment that is looked back to) its bars are drawn, so that column answers there.
  */
-export function explain(heat: Heat, candles: Candles, pointed: Pointed, moment: number | null): Explained | null {
+export function explain(heat: Heat, pointed: Pick<Pointed, 'time' | 'price'>, { moment, side, priceAt }: Circumstances): Explained | null {
     const columns = moment === null ? heat.columns() : heat.endedBy(moment);
     const newest = heat.start() + (columns - 1) * heat.columnMs();
-    const time = Math.min(pointed.time, newest);
-    const cell = heat.read(time, pointed.price);
-    if (cell === null) return null;
-    const close = candles.closeAt(time);
-    const middle = cell.price + heat.header.bin / 2;
-    const way = close === undefined ? null : heat.between(time, close, middle);
-    const ageMs = heat.ageAt(cell.time, cell.price);
+    const reading = heat.read(Math.min(pointed.time, newest), pointed.price);
+    if (reading === null) return null;
+    const { cell, time, low, high } = reading;
+    const longUsd = side === 'short' ? 0 : reading.longUsd;
+    const shortUsd = side === 'long' ? 0 : reading.shortUsd;
+    const price = priceAt(time + heat.columnMs());
+    const way = price === undefined ? null : heat.between(cell, price);
+    const ageMs = heat.ageOf(cell, side);
+    const whole = reading.longUsd + reading.shortUsd;
+    // Planes by leverage hold both sides together; a cell that has both is divided in the same proportion.
+    const share = whole === 0 ? 0 : (longUsd + shortUsd) / whole;
     return {
-        time: cell.time,
-        now: moment === null && cell.time === newest,
-        low: cell.price,
-        high: cell.price + heat.header.bin,
-        longUsd: cell.longUsd,
-        shortUsd: cell.shortUsd,
-        distance: close === undefined ? null : middle / close - 1,
-        onTheWayUsd: way === null ? null : way.longUsd + way.shortUsd,
+        time,
+        now: moment === null && time === newest,
+        low,
+        high,
+        side,
+        longUsd,
+        shortUsd,
+        distance: price === undefined ? null : (low + high) / 2 / price - 1,
+        onTheWayUsd: way === null ? null : (side === 'short' ? 0 : way.longUsd) + (side === 'long' ? 0 : way.shortUsd),
         ageMs,
-        parts: heat.partsAt(cell.time, cell.price),
-        older: ageMs !== null && cell.time - ageMs <= heat.start(),
+        parts: heat.partsOf(cell).map(({ leverage, usd }) => ({ leverage, usd: usd * share })).filter(({ usd }) => usd > 0),
+        older: ageMs !== null && time - ageMs <= heat.start(),
     };
 }
 
@@ -96,23 +110,24 @@ export class Tooltip {
 
 export type Row = readonly [label: string, value: string, tone?: 'long' | 'short' | 'part'];
 
-/** `parts`: the cell's dollars by leverage, where they are known. */
-export function rowsOf(said: Explained, parts: readonly Part[]): Row[] {
-    const decimals = priceDecimals(said.low);
+/** `parts`: the cell's dollars by leverage, where they are known; `decimals`: of the market's prices. */
+export function rowsOf(cell: Explained, parts: readonly Part[], decimals: number): Row[] {
     const rows: Row[] = [
-        ['Price', `${formatPrice(said.low, decimals)} – ${formatPrice(said.high, decimals)}`],
+        ['Price', `${formatPrice(cell.low, decimals)} – ${formatPrice(cell.high, decimals)}`],
     ];
-    if (said.distance === null && said.longUsd + said.shortUsd === 0) {
+    if (cell.distance === null && cell.longUsd + cell.shortUsd === 0) {
         return [...rows, ['Data', 'none of this time']];
     }
-    if (said.distance !== null) rows.push(['Distance', signedPercent(said.distance)]);
-    rows.push(['Long', said.longUsd > 0 ? `$${compactUsd(said.longUsd)}` : '–', 'long']);
-    rows.push(['Short', said.shortUsd > 0 ? `$${compactUsd(said.shortUsd)}` : '–', 'short']);
-    for (const { leverage, usd } of parts) rows.push([`${leverage}x`, `$${compactUsd(usd)}`, 'part']);
-    if (said.onTheWayUsd !== null) rows.push(['Up to here', `$${compactUsd(said.onTheWayUsd)}`]);
-    if (said.ageMs !== null) {
-        const since = formatTime(said.time - said.ageMs);
-        rows.push(['Band since', said.older ? `before ${since}` : `${since} · ${formatAge(said.ageMs)}`]);
+    if (cell.distance !== null) rows.push(['Distance', signedPercent(cell.distance)]);
+    const usd = (amount: number): string => (amount > 0 ? `$${compactUsd(amount)}` : '–');
+    if (cell.side !== 'short') rows.push(['Long', usd(cell.longUsd), 'long']);
+    if (cell.side !== 'long') rows.push(['Short', usd(cell.shortUsd), 'short']);
+    for (const part of parts) rows.push([`${part.leverage}x`, usd(part.usd), 'part']);
+    if (cell.onTheWayUsd !== null) rows.push(['Up to here', `$${compactUsd(cell.onTheWayUsd)}`]);
+    if (cell.ageMs !== null) {
+        const since = formatTime(cell.time - cell.ageMs);
+        const age = cell.ageMs === 0 ? 'new' : formatAge(cell.ageMs);
+        rows.push(['Band since', cell.older ? `before ${since}` : `${since} · ${age}`]);
     }
     return rows;
 }

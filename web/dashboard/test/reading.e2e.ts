@@ -1,0 +1,216 @@
+/** What can be read off the page: tooltips by mouse and finger, sides, the header at every width, and the system's colours. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { badgeSays, launch, open, painted, PHONE, pixelsLike, shown } from './browser.ts';
+import { StandInServer } from './stand-in-server.ts';
+
+const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
+
+let browser: Browser;
+let server: StandInServer;
+let url: string;
+
+before(async () => {
+    browser = await launch();
+});
+
+after(() => browser.close());
+
+beforeEach(async () => {
+    server = new StandInServer({ dist: DIST, everyMs: 0, tiny: true });
+    url = await server.start();
+});
+
+afterEach(() => server.stop());
+
+const tip = (page: Page): Promise<string> => page.locator('#tip').innerText();
+
+function dollars(text: string, pattern: RegExp): number {
+    return [...text.matchAll(pattern)].reduce((sum, [, number, unit]) => sum + Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[unit ?? ''] ?? 1), 0);
+}
+
+async function boxOf(page: Page, selector: string): Promise<{ x: number; y: number; width: number; height: number }> {
+    return (await page.locator(selector).boundingBox()) ?? assert.fail(`${selector} is not on the page`);
+}
+
+test('where bins are not exact in binary, the parts of every cell add up to it', async () => {
+    const { page } = await open(browser, `${url}/?symbol=1000PEPEUSDT&range=12h`);
+    await shown(page);
+    const box = await boxOf(page, '#chart');
+    let cells = 0;
+    for (let at = 0; at < 240; at++) {
+        await page.mouse.move(box.x + box.width * (0.15 + 0.13 * (at % 5)), box.y + box.height * (0.05 + 0.85 * (at / 240)));
+        await painted(page);
+        const text = await tip(page);
+        const sides = dollars(text, /^(?:Long|Short)\s+\$([\d.]+)([KMB]?)/gm);
+        if (sides < 5_000) continue;
+        cells += 1;
+        const parts = dollars(text, /^\d+x\s+\$([\d.]+)([KMB]?)/gm);
+        // Each plane is rounded to a step of its own.
+        assert.ok(Math.abs(parts / sides - 1) < 0.1, `${parts} of ${sides} in ${text}`);
+        assert.match(text, /^Price\s+0\.00\d{4,5} – 0\.00\d{4,5}$/m, 'no invented digits');
+    }
+    assert.ok(cells > 40, `${cells} cells with something in them`);
+    await page.context().close();
+});
+
+test('a resting pointer tells what is under it now, in both views', async () => {
+    const { page } = await open(browser, `${url}/?range=12h`);
+    await shown(page);
+    await page.keyboard.press('m');
+    await page.waitForSelector('#leverages button');
+    const box = await boxOf(page, '#map');
+    const distance = async (): Promise<string> => (/^Distance\s+(.*)$/m.exec(await tip(page)) ?? [])[1] ?? '';
+    // Some bin with levels.
+    for (let share = 0.3; share < 0.5 && (await distance()) === ''; share += 0.005) {
+        await page.mouse.move(box.x + box.width * share, box.y + box.height * 0.8);
+        await painted(page);
+    }
+    const before = await distance();
+    assert.notEqual(before, '');
+    for (let step = 0; step < 10; step++) server.advance();
+    await page.waitForFunction((old) => !(document.getElementById('tip')?.innerText ?? '').includes(old), before);
+    await page.keyboard.press('m');
+    await shown(page);
+    const chart = await boxOf(page, '#chart');
+    await page.mouse.move(chart.x + chart.width * 0.5, chart.y + chart.height * 0.4);
+    await page.waitForSelector('#tip:not([hidden])');
+    const time = (await tip(page)).split('\n')[0];
+    await page.keyboard.press('ArrowLeft');
+    await page.waitForFunction((old) => !(document.getElementById('tip')?.innerText ?? '').startsWith(old), time ?? '');
+    await page.context().close();
+});
+
+test('a finger gets the same numbers: by a tap in the heatmap, by tap and drag in the map', async () => {
+    const { page } = await open(browser, `${url}/?range=12h`, PHONE);
+    await shown(page);
+    const box = await boxOf(page, '#chart');
+    await page.touchscreen.tap(box.x + box.width * 0.4, box.y + box.height * 0.3);
+    await page.waitForSelector('#tip:not([hidden])');
+    assert.match(await tip(page), /Price[\s\S]*Distance/);
+    await page.touchscreen.tap(box.x + box.width * 0.4, box.y + box.height * 0.3);
+    await page.waitForSelector('#tip', { state: 'hidden' });
+    await page.keyboard.press('m');
+    await page.waitForSelector('#leverages button');
+    await painted(page);
+    const map = await boxOf(page, '#map');
+    const client = await page.context().newCDPSession(page);
+    const touch = async (type: 'touchStart' | 'touchMove' | 'touchEnd', x: number): Promise<void> => {
+        await client.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x: map.x + map.width * x, y: map.y + map.height * 0.7 }] });
+    };
+    const captions = new Set<string>();
+    await touch('touchStart', 0.2);
+    for (let x = 0.2; x < 0.8; x += 0.02) {
+        await touch('touchMove', x);
+        await painted(page);
+        if (await page.locator('#tip').isVisible()) captions.add((await tip(page)).split('\n')[0] ?? '');
+    }
+    await touch('touchEnd', 0);
+    assert.ok(captions.size > 5, `${captions.size} different bins were shown under a moving finger`);
+    await page.context().close();
+});
+
+test('one side alone is one side everywhere', async () => {
+    const { page } = await open(browser, `${url}/?range=12h&side=long`);
+    await shown(page);
+    const box = await boxOf(page, '#chart');
+    await page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.7);
+    await page.waitForSelector('#tip:not([hidden])');
+    assert.match(await tip(page), /Long/);
+    assert.doesNotMatch(await tip(page), /Short/);
+    const clusters = await page.locator('#clusters').innerText();
+    assert.match(clusters, /Longs below/);
+    assert.doesNotMatch(clusters, /Shorts above/);
+    await page.context().close();
+});
+
+test('levels of now are drawn beside the picture, never over it', async () => {
+    const { page } = await open(browser, `${url}/?range=12h&side=short&threshold=0.95&theme=dark&events=0`);
+    await shown(page);
+    // The bars' orange over the ground, as it is blended.
+    const bars = (): Promise<number> => pixelsLike(page, [212, 138, 66], 6);
+    assert.ok((await bars()) > 100, 'bars in the room on the right');
+    await page.keyboard.press('ArrowLeft');
+    await painted(page);
+    assert.equal(await bars(), 0, 'the live edge is off screen');
+    await page.keyboard.press('0');
+    await painted(page);
+    assert.ok((await bars()) > 100);
+    await page.context().close();
+});
+
+test('a symbol without a state takes the numbers of the one before off the page', async () => {
+    server.trouble.withoutState = 'ETHUSDT';
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    assert.match(await page.title(), /^[\d,]+ BTCUSDT/);
+    await page.getByLabel('Symbol').selectOption('ETHUSDT');
+    await page.getByRole('heading', { name: 'No state of ETHUSDT yet' }).waitFor();
+    assert.equal(await page.title(), 'ETHUSDT · liqheat');
+    for (const part of ['#quote', '#clusters', '#foot', '#legend .top-end']) assert.equal(await page.locator(part).innerText(), '', part);
+    server.trouble.withoutState = '';
+    server.advance();
+    await shown(page);
+    assert.match(await page.title(), /^[\d,.]+ ETHUSDT/);
+    await page.context().close();
+});
+
+test('the header shows every number whole at every width', async () => {
+    for (const symbol of ['BTCUSDT', '1000PEPEUSDT']) {
+        const { page } = await open(browser, `${url}/?symbol=${symbol}&range=12h`);
+        await shown(page);
+        for (const width of [320, 390, 720, 721, 820, 900, 1024, 1181, 1440]) {
+            await page.setViewportSize({ width, height: 800 });
+            await painted(page);
+            const cut = await page.evaluate(() => {
+                const words = [...document.querySelectorAll('#quote *, #clusters b, #clusters .far, #badge, #simulated')];
+                const visible = words.filter((each) => (each as HTMLElement).offsetParent !== null && each.textContent !== '');
+                const outside = visible.filter((each) => {
+                    const { left, right, top, bottom } = each.getBoundingClientRect();
+                    const bar = document.querySelector('.top')?.getBoundingClientRect();
+                    return left < 0 || right > window.innerWidth || bar === undefined || top < bar.top || bottom > bar.bottom + 0.5;
+                });
+                return { outside: outside.map((each) => each.textContent), sides: document.querySelectorAll('#clusters > span').length };
+            });
+            assert.deepEqual(cut, { outside: [], sides: 2 }, `${symbol} at ${width} px`);
+            const overlapping = await page.evaluate(() => {
+                const boxes = ['#quote', '#clusters', '.chips'].map((each) => document.querySelector(each)?.getBoundingClientRect());
+                return boxes.some((a, i) => boxes.some((b, j) => i < j && a !== undefined && b !== undefined
+                    && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+            });
+            assert.equal(overlapping, false, `${symbol} at ${width} px`);
+        }
+        await page.context().close();
+    }
+});
+
+test('a replay that has ended says so, though the server goes on answering', async () => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+    const page = await context.newPage();
+    await page.clock.install();
+    await page.goto(`${url}/?range=12h`);
+    await shown(page);
+    await badgeSays(page, 'Replay ×60');
+    await page.clock.fastForward(21_000);
+    server.setFeed('replay');
+    await badgeSays(page, 'Replay ended');
+    server.advance();
+    await badgeSays(page, 'Replay ×60');
+    await context.close();
+});
+
+test('where the system chooses the colours, what is pressed and what slides can be seen', async () => {
+    const { page } = await open(browser, `${url}/?range=12h`, { forcedColors: 'active' });
+    await shown(page);
+    const seen = await page.evaluate(() => {
+        const ground = (selector: string): string => getComputedStyle(document.querySelector(selector) ?? document.body).backgroundColor;
+        return {
+            pressed: ground('#ranges [aria-pressed="true"]'), released: ground('#ranges [aria-pressed="false"]'),
+            track: ground('#scrub-to'), page: getComputedStyle(document.body).backgroundColor,
+        };
+    });
+    assert.notEqual(seen.pressed, seen.released);
+    assert.notEqual(seen.track, seen.page);
+    await page.context().close();
+});

@@ -1,5 +1,5 @@
-// Three bundles of the same source: an ES module for pages and bundlers, an ES module for Node (which may have to bring
-// its own WebSocket), and a plain script that puts `HeatmapWebSocket` on the global object.
+// Three bundles of the same source: an ES module for pages and bundlers, an ES module for Node (which uses
+// the package `ws` before Node 22), and a plain script that puts `HeatmapWebSocket` on the global object.
 import { defineConfig } from 'vite';
 
 export default defineConfig(({ mode }) => {
@@ -17,7 +17,7 @@ export default defineConfig(({ mode }) => {
             minify: true,
             reportCompressedSize: false,
             lib: { entry: kind.entry, formats: [kind.format], name: 'liqheat', fileName: () => kind.file },
-            rolldownOptions: { external: [/^node:/] },
+            rolldownOptions: { external: [/^node:/, 'ws'] },
         },
     };
 });

@@ -19,36 +19,55 @@ const url = await server.start();
 const browser = await launch();
 
 function countFrames(page, work) {
-    return page.evaluate(([seconds, works]) => new Promise((done) => {
-        const chart = document.querySelector('#chart table tr td:nth-child(2) canvas:last-of-type');
-        const box = chart?.getBoundingClientRect();
-        const pointer = (type, x) => chart?.dispatchEvent(new MouseEvent(type, {
-            bubbles: true, cancelable: true, view: window, clientX: x, clientY: box.top + box.height / 2, buttons: 1,
-        }));
-        const gaps = [];
-        const begin = performance.now();
-        let last = begin;
-        let x = works ? box.left + box.width / 2 : 0;
-        let way = 1;
-        if (works) pointer('mousedown', x);
-        const frame = (now) => {
-            gaps.push(now - last);
-            last = now;
-            if (works) {
-                x += 6 * way;
-                if (Math.abs(x - box.left - box.width / 2) > box.width / 4) way = -way;
-                (document.documentElement).dispatchEvent(new MouseEvent('mousemove', {
-                    bubbles: true, cancelable: true, view: window, clientX: x, clientY: box.top + box.height / 2, buttons: 1,
-                }));
-            }
-            if (now - begin < seconds * 1000) requestAnimationFrame(frame);
-            else {
-                gaps.sort((a, b) => a - b);
-                done({ fps: (gaps.length / (now - begin)) * 1000, p99: gaps[Math.floor(gaps.length * 0.99)] });
-            }
-        };
-        requestAnimationFrame(frame);
-    }), [SECONDS, work]);
+    return page.evaluate(
+        ([seconds, works]) =>
+            new Promise((done) => {
+                const chart = document.querySelector('#chart table tr td:nth-child(2) canvas:last-of-type');
+                const box = chart?.getBoundingClientRect();
+                const pointer = (type, x) =>
+                    chart?.dispatchEvent(
+                        new MouseEvent(type, {
+                            bubbles: true,
+                            cancelable: true,
+                            view: window,
+                            clientX: x,
+                            clientY: box.top + box.height / 2,
+                            buttons: 1,
+                        }),
+                    );
+                const gaps = [];
+                const begin = performance.now();
+                let last = begin;
+                let x = works ? box.left + box.width / 2 : 0;
+                let way = 1;
+                if (works) pointer('mousedown', x);
+                const frame = (now) => {
+                    gaps.push(now - last);
+                    last = now;
+                    if (works) {
+                        x += 6 * way;
+                        if (Math.abs(x - box.left - box.width / 2) > box.width / 4) way = -way;
+                        document.documentElement.dispatchEvent(
+                            new MouseEvent('mousemove', {
+                                bubbles: true,
+                                cancelable: true,
+                                view: window,
+                                clientX: x,
+                                clientY: box.top + box.height / 2,
+                                buttons: 1,
+                            }),
+                        );
+                    }
+                    if (now - begin < seconds * 1000) requestAnimationFrame(frame);
+                    else {
+                        gaps.sort((a, b) => a - b);
+                        done({ fps: (gaps.length / (now - begin)) * 1000, p99: gaps[Math.floor(gaps.length * 0.99)] });
+                    }
+                };
+                requestAnimationFrame(frame);
+            }),
+        [SECONDS, work],
+    );
 }
 
 const { page: empty } = await open(browser, `${url}/icon.svg`);
@@ -62,7 +81,9 @@ const panning = await countFrames(page, true);
 console.log(`machine: ${cpus().length} x ${cpus()[0]?.model.trim()}, headless Chromium, no GPU, 1440 x 900`);
 console.log(`cells: ${await span()} x 1000`);
 console.log(`nothing to draw: ${idle.fps.toFixed(1)} fps`);
-console.log(`panning: ${panning.fps.toFixed(1)} fps, slowest 1 % of frames ${panning.p99.toFixed(0)} ms (ratio ${(panning.fps / idle.fps).toFixed(2)})`);
+console.log(
+    `panning: ${panning.fps.toFixed(1)} fps, slowest 1 % of frames ${panning.p99.toFixed(0)} ms (ratio ${(panning.fps / idle.fps).toFixed(2)})`,
+);
 const hiding = await page.evaluate(async () => {
     const took = [];
     const chips = [...document.querySelectorAll('#leverages button')].map((chip) => chip.dataset.leverage);

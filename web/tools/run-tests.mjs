@@ -19,7 +19,9 @@ run('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']);
 run('node', ['node_modules/typescript/bin/tsc', '-p', 'dashboard/tsconfig.json']);
 
 const files = ['.build/client/test', '.build/dashboard/test'].flatMap((folder) =>
-    readdirSync(join(web, folder)).filter((name) => name.endsWith('.test.js')).map((name) => join(folder, name)),
+    readdirSync(join(web, folder))
+        .filter((name) => name.endsWith('.test.js'))
+        .map((name) => join(folder, name)),
 );
 run('node', ['--test', '--test-timeout=30000', '--test-reporter=spec', ...files]);
 run('node', ['tools/check-size.mjs']);

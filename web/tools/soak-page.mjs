@@ -20,7 +20,10 @@ if (!binary) {
 spawnSync('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'], { cwd: web, stdio: 'inherit' });
 const { launch, open, shown, asOf } = await import('../.build/dashboard/test/browser.js');
 
-const program = spawn(binary, ['demo', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, WS_UPDATE_INTERVAL: '1' } });
+const program = spawn(binary, ['demo', '--listen', '127.0.0.1:0'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, WS_UPDATE_INTERVAL: '1' },
+});
 const [line] = await once(createInterface(program.stdout), 'line');
 const url = line.replace('liqheat: ', '').replace(/\/$/, '');
 const browser = await launch();
@@ -46,7 +49,11 @@ const acts = [
     async () => page.mouse.move(400 + 100 * (updates % 7), 300),
     async () => page.keyboard.press('['),
     async () => page.keyboard.press('n'),
-    async () => page.locator('#leverages button').nth(updates % 5).click(),
+    async () =>
+        page
+            .locator('#leverages button')
+            .nth(updates % 5)
+            .click(),
     async () => page.keyboard.press('d'),
     async () => page.keyboard.press('m'),
     async () => page.keyboard.press('m'),
@@ -63,12 +70,15 @@ while (Date.now() - began < seconds * 1000) {
     // The market sets the pace: one act for every two states that arrive.
     while (Date.now() < until) {
         const seen = updates;
-        while (updates < seen + 2 && Date.now() < until) await page.waitForFunction(() => new Promise((done) => requestAnimationFrame(() => done(true))));
+        while (updates < seen + 2 && Date.now() < until)
+            await page.waitForFunction(() => new Promise((done) => requestAnimationFrame(() => done(true))));
         await acts[round++ % acts.length]();
     }
     const sample = { ...(await held()), at: (Date.now() - began) / 1000 };
     samples.push(sample);
-    console.log(`${sample.at.toFixed(0).padStart(5)} s ${sample.heap.toFixed(2).padStart(9)} ${String(sample.nodes).padStart(7)} ${String(sample.listeners).padStart(10)} ${String(updates).padStart(9)}`);
+    console.log(
+        `${sample.at.toFixed(0).padStart(5)} s ${sample.heap.toFixed(2).padStart(9)} ${String(sample.nodes).padStart(7)} ${String(sample.listeners).padStart(10)} ${String(updates).padStart(9)}`,
+    );
 }
 const hours = ((await asOf(page)) - first) / 3_600_000;
 await browser.close();
@@ -80,6 +90,8 @@ const late = samples.slice(Math.floor(samples.length / 3));
 const least = (list) => Math.min(...list.map(({ heap }) => heap));
 const half = Math.floor(late.length / 2);
 const growth = least(late.slice(half)) - least(late.slice(0, half));
-console.log(`${updates} messages, ${hours.toFixed(1)} hours of market time: heap grew by ${growth.toFixed(2)} MB of ${GROWTH_MAX_MB} allowed`);
+console.log(
+    `${updates} messages, ${hours.toFixed(1)} hours of market time: heap grew by ${growth.toFixed(2)} MB of ${GROWTH_MAX_MB} allowed`,
+);
 if (complaints.length > 0) console.log(`the page complained: ${complaints.slice(0, 5).join(' | ')}`);
 process.exit(growth > GROWTH_MAX_MB || complaints.length > 0 || updates < seconds / 4 ? 1 : 0);

@@ -1,10 +1,10 @@
 /** Live liquidation heatmaps. `HeatmapWebSocket` is all most pages need; the rest are the types of what it hands out. */
 import { HeatmapWebSocket as Connection, type HeatmapOptions } from './connection/heatmap-websocket.ts';
-import { standardEnvironment, type Environment, type Socket } from './transport/environment.ts';
+import { type Environment, type Socket, standardEnvironment } from './transport/environment.ts';
 
 export type { HeatmapOptions } from './connection/heatmap-websocket.ts';
-export type { SymbolState } from './connection/subscriptions.ts';
 export type { Reason, Status, StatusChange } from './connection/status.ts';
+export type { SymbolState } from './connection/subscriptions.ts';
 export type { Environment, Socket } from './transport/environment.ts';
 export type {
     DeltaFrame,
@@ -18,6 +18,7 @@ export type {
     SubscribeOptions,
     WarningFrame,
 } from './wire/frames.ts';
+export { FEED_STATES } from './wire/frames.ts';
 
 function openSocket(url: string, protocols: string[]): Socket {
     return new WebSocket(url, protocols) as Socket;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Board } from '../src/model/board.ts';
 import { parseBinary } from '../src/wire/binary.ts';
-import { parseFrame, type Frame } from '../src/wire/frames.ts';
+import { type Frame, parseFrame } from '../src/wire/frames.ts';
 
 interface Case {
     name: string;
@@ -96,7 +96,8 @@ test('what is never written is refused, with the reason', () => {
         [[1, 3, 1, 0, 1, 0x85, 0, 1], 'longer than it needs to be'],
         [[1, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 1, 5, 1], 'too large'],
         [[1, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 1, 5, 1], 'too large'],
-    ] as const) refused(tail(...levels), why, why);
+    ] as const)
+        refused(tail(...levels), why, why);
 });
 
 test('another version or kind is unknown', () => {

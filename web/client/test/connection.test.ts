@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { HeatmapWebSocket, type DeltaFrame, type ErrorFrame, type HeatmapOptions, type SnapshotFrame, type Status } from '../src/index.ts';
+import { type DeltaFrame, type ErrorFrame, type HeatmapOptions, HeatmapWebSocket, type SnapshotFrame, type Status } from '../src/index.ts';
 import { StateHash } from '../src/wire/hash.ts';
-import { FakeWorld } from './fake-world.ts';
+import { type FakeSocket, FakeWorld } from './fake-world.ts';
 
 const URL_ = 'ws://server:8000/ws/heatmap';
 
@@ -11,8 +11,18 @@ function frame(seq: number, long = seq * 1000, extra: object = {}): object {
     const hash = new StateHash();
     hash.add(98_000, long, 5);
     return {
-        type: 'snapshot', symbol: 'BTCUSDT', timestamp: '2025-12-28T14:30:00Z', epoch: 'e', seq, hash: hash.text(),
-        data: { levels: [{ price: 98_000, long_density: long, short_density: 5 }], current_price: 98_450, positions_created: 1, positions_consumed: 0 },
+        type: 'snapshot',
+        symbol: 'BTCUSDT',
+        timestamp: '2025-12-28T14:30:00Z',
+        epoch: 'e',
+        seq,
+        hash: hash.text(),
+        data: {
+            levels: [{ price: 98_000, long_density: long, short_density: 5 }],
+            current_price: 98_450,
+            positions_created: 1,
+            positions_consumed: 0,
+        },
         ...extra,
     };
 }
@@ -29,13 +39,17 @@ interface Log {
 function setUp(options: HeatmapOptions = {}, url = URL_): Log {
     const world = new FakeWorld();
     const log: Omit<Log, 'client'> = { world, snapshots: [], deltas: [], statuses: [], errors: [] };
-    const client = new HeatmapWebSocket(url, {
-        onSnapshot: (message) => log.snapshots.push(message),
-        onDelta: (message) => log.deltas.push(message),
-        onStatusChange: (status) => log.statuses.push(status),
-        onError: (message) => log.errors.push(message),
-        ...options,
-    }, world);
+    const client = new HeatmapWebSocket(
+        url,
+        {
+            onSnapshot: (message) => log.snapshots.push(message),
+            onDelta: (message) => log.deltas.push(message),
+            onStatusChange: (status) => log.statuses.push(status),
+            onError: (message) => log.errors.push(message),
+            ...options,
+        },
+        world,
+    );
     return { ...log, client };
 }
 
@@ -64,7 +78,13 @@ test('no message names more than ten symbols', () => {
     client.subscribe(Array.from({ length: 23 }, (_, n) => `S${n}`));
     client.connect();
     world.socket().open();
-    assert.deepEqual(world.socket().subscribes().map(({ symbols }) => (symbols as string[]).length), [10, 10, 3]);
+    assert.deepEqual(
+        world
+            .socket()
+            .subscribes()
+            .map(({ symbols }) => (symbols as string[]).length),
+        [10, 10, 3],
+    );
 });
 
 test('subscriptions outlive a reconnect, which says where it left off; the same state is not told twice', async () => {
@@ -77,7 +97,10 @@ test('subscriptions outlive a reconnect, which says where it left off; the same 
     assert.deepEqual(world.socket().subscribes()[0]?.resume, { BTCUSDT: { epoch: 'e', seq: 7 } });
     world.socket().say(frame(7));
     world.socket().say(frame(8));
-    assert.deepEqual(snapshots.map(({ seq }) => seq), [7, 8]);
+    assert.deepEqual(
+        snapshots.map(({ seq }) => seq),
+        [7, 8],
+    );
     assert.deepEqual(statuses, ['connecting', 'connected', 'disconnected', 'connecting', 'connected']);
 });
 
@@ -195,7 +218,10 @@ test('after three failures it polls, with one state object and no state twice, a
     assert.equal(snapshots.length, 1);
     seq = 2;
     await world.pass(5_000);
-    assert.deepEqual(snapshots.map((each) => each.seq), [1, 2]);
+    assert.deepEqual(
+        snapshots.map((each) => each.seq),
+        [1, 2],
+    );
     assert.equal(client.state('BTCUSDT')?.via, 'polling');
     // The tag of an answer stands for its levels: only the position may decide whether there is something new.
     assert.ok(world.requests.every(({ headers }) => !('if-none-match' in headers)));
@@ -213,9 +239,7 @@ test('after three failures it polls, with one state object and no state twice, a
 
 test('a 503 means polling at once', async () => {
     const { world, client } = setUp();
-    world.answer = (url) => url.pathname === '/ws/heatmap'
-        ? { status: 503, body: '' }
-        : { status: 200, body: JSON.stringify(frame(3)) };
+    world.answer = (url) => (url.pathname === '/ws/heatmap' ? { status: 503, body: '' } : { status: 200, body: JSON.stringify(frame(3)) });
     client.subscribe(['BTCUSDT']);
     client.connect();
     world.socket().end();
@@ -257,7 +281,10 @@ test('a difference that does not fit is told and a whole state asked for', () =>
     assert.equal(world.socket().subscribes().length, 2);
     assert.equal(world.socket().subscribes()[1]?.resume, undefined);
     world.socket().say(frame(9));
-    assert.deepEqual(snapshots.map(({ seq }) => seq), [1, 9]);
+    assert.deepEqual(
+        snapshots.map(({ seq }) => seq),
+        [1, 9],
+    );
 });
 
 test('a wrong hash is told and reported, and a third one in a row is shown rather than asked for for ever', () => {
@@ -266,7 +293,7 @@ test('a wrong hash is told and reported, and a third one in a row is shown rathe
     assert.equal(errors[0]?.code, 'HASH_MISMATCH');
     assert.equal(snapshots.length, 0);
     const asked = world.socket().subscribes()[1];
-    assert.equal((asked?.mismatch as Record<string, { seq: number }>).BTCUSDT?.seq, 1);
+    assert.equal((asked?.mismatch as Record<string, { seq: number }> | undefined)?.BTCUSDT?.seq, 1);
     world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
     assert.equal(snapshots.length, 0);
     world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
@@ -306,7 +333,15 @@ test('the server calling the client slow, or the feed stale, shows in the status
 
 test('nonsense from the server is told and survived', () => {
     const { world, client, errors } = connected();
-    for (const nonsense of ['', '{', '[]', 'null', '{"type":"snapshot"}', '{"type":"new"}', '{"type":"delta","symbol":"BTCUSDT","data":{"levels":[]}}']) {
+    for (const nonsense of [
+        '',
+        '{',
+        '[]',
+        'null',
+        '{"type":"snapshot"}',
+        '{"type":"new"}',
+        '{"type":"delta","symbol":"BTCUSDT","data":{"levels":[]}}',
+    ]) {
         world.socket().say(nonsense);
     }
     world.socket().onmessage?.({ data: new ArrayBuffer(3) });
@@ -370,7 +405,10 @@ test('both forms are offered, and a binary state is a state like any other', () 
     world.socket().sayBytes(Uint8Array.from(whole.hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
     assert.deepEqual(snapshots, [whole.message]);
     world.socket().sayBytes(Uint8Array.of(1, 2, 3));
-    assert.deepEqual(errors.map(({ code }) => code), ['BAD_FRAME']);
+    assert.deepEqual(
+        errors.map(({ code }) => code),
+        ['BAD_FRAME'],
+    );
 });
 
 test('a token travels as a subprotocol and is asked for again with every attempt', async () => {
@@ -389,7 +427,12 @@ test('a token travels as a subprotocol and is asked for again with every attempt
 
 test('a token that comes after the application left opens nothing', async () => {
     let give: (token: string) => void = () => {};
-    const { world, client } = setUp({ token: () => new Promise((resolve) => { give = resolve; }) });
+    const { world, client } = setUp({
+        token: () =>
+            new Promise((resolve) => {
+                give = resolve;
+            }),
+    });
     client.connect();
     client.disconnect();
     give('late');
@@ -399,7 +442,7 @@ test('a token that comes after the application left opens nothing', async () => 
 
 test('a token that cannot be had is tried again later', async () => {
     let fails = true;
-    const { world, client, statuses } = setUp({ token: () => fails ? Promise.reject(new Error('signed out')) : 'good' });
+    const { world, client, statuses } = setUp({ token: () => (fails ? Promise.reject(new Error('signed out')) : 'good') });
     client.connect();
     await world.pass(0);
     assert.deepEqual([statuses.at(-1), client.status.reason, client.status.message], ['disconnected', 'no_token', 'no token: signed out']);
@@ -407,4 +450,106 @@ test('a token that cannot be had is tried again later', async () => {
     await world.pass(2_000);
     await world.pass(0);
     assert.equal(world.socket().protocols.at(-1), 'bearer.good');
+});
+
+const pings = (socket: FakeSocket): number => socket.sent.filter(({ action }) => action === 'ping').length;
+
+test('keepalive can be stopped and started; silence is noticed all the same', async () => {
+    const { world, client, statuses } = connected();
+    client.stopKeepalive();
+    for (let second = 0; second < 90; second += 15) {
+        await world.pass(15_000);
+        world.socket().say({ type: 'status', symbol: 'BTCUSDT', state: 'live', as_of: null, seq: 1 });
+    }
+    assert.equal(pings(world.socket()), 1, 'only the one at the opening');
+    client.startKeepalive();
+    await world.pass(31_000);
+    assert.equal(pings(world.socket()), 2);
+    client.stopKeepalive();
+    await world.pass(50_000);
+    assert.ok(statuses.includes('stale'));
+});
+
+test('a message of your own goes out while the socket is open, as text or as an object', () => {
+    const { world, client } = setUp();
+    assert.equal(client.send({ action: 'ping' }), false);
+    client.connect();
+    assert.equal(client.send('{"action":"ping"}'), false, 'not open yet');
+    world.socket().open();
+    assert.equal(client.send('{"action":"a"}'), true);
+    assert.equal(client.send({ action: 'b' }), true);
+    assert.deepEqual(
+        world
+            .socket()
+            .sent.map(({ action }) => action)
+            .slice(-2),
+        ['a', 'b'],
+    );
+});
+
+test('a limit of attempts ends in failed, and connect begins again', async () => {
+    const { world, client, statuses } = setUp({ maxReconnectAttempts: 2, reconnectDelay: 100, pollUrl: false });
+    client.connect();
+    const waits: number[] = [];
+    while (client.status.status !== 'failed') {
+        world.socket().end();
+        if (client.status.retryAt === null) break;
+        waits.push(client.status.retryAt - world.now());
+        await world.pass(client.status.retryAt - world.now());
+    }
+    assert.deepEqual(waits, [100, 200], 'the pauses grow from reconnectDelay');
+    assert.equal(world.sockets.length, 3, 'the first attempt and two more');
+    assert.equal(client.status.reason, 'gave_up');
+    assert.equal(statuses.at(-1), 'failed');
+    client.connect();
+    assert.equal(world.sockets.length, 4);
+});
+
+test('an error of the socket reaches onError, and the close after it decides what comes next', () => {
+    const { world, client, errors } = setUp();
+    client.connect();
+    world.socket().onerror?.({} as never);
+    assert.equal(errors[0]?.code, 'SOCKET_ERROR');
+    assert.equal(client.status.status, 'connecting');
+    world.socket().end();
+    assert.equal(client.status.status, 'disconnected');
+});
+
+test('polling asks for the same part of the state as the socket, also when that changes', async () => {
+    const { world, client } = setUp();
+    world.answer = () => ({ status: 200, body: JSON.stringify(frame(1)) });
+    client.subscribe(['BTCUSDT'], { bin: 200, priceRange: [90_000, 100_000] });
+    client.useSocket(false);
+    client.connect();
+    await world.pass(0);
+    assert.equal(client.status.status, 'polling');
+    const asked = (): Record<string, string> => Object.fromEntries(world.requests.at(-1)?.url.searchParams ?? []);
+    assert.deepEqual(asked(), { symbol: 'BTCUSDT', bin: '200', price_low: '90000', price_high: '100000' });
+    client.subscribe(['BTCUSDT'], { priceRange: [95_000, 99_000] });
+    await world.pass(5_000);
+    assert.deepEqual(asked(), { symbol: 'BTCUSDT', price_low: '95000', price_high: '99000' });
+    client.subscribe(['BTCUSDT']);
+    await world.pass(5_000);
+    assert.deepEqual(Object.keys(asked()), ['symbol']);
+});
+
+test('where sockets are switched off none is tried, and one is as soon as they are on', async () => {
+    const { world, client, statuses, snapshots } = setUp();
+    world.answer = () => ({ status: 200, body: JSON.stringify(frame(1)) });
+    client.subscribe(['BTCUSDT']);
+    client.useSocket(false);
+    client.connect();
+    await world.pass(60_000);
+    assert.deepEqual([world.sockets.length, snapshots.length, client.status.status], [0, 1, 'polling']);
+    client.useSocket(true);
+    world.socket().open();
+    assert.equal(client.status.status, 'connected');
+    const polls = world.requests.length;
+    await world.pass(20_000);
+    assert.equal(world.requests.length, polls);
+    client.useSocket(false);
+    assert.equal(world.socket().closed, true);
+    await world.pass(0);
+    assert.deepEqual(statuses.slice(-2), ['disconnected', 'polling']);
+    assert.ok(world.requests.length > polls);
 });

@@ -42,14 +42,18 @@ test('without a page nothing wakes, and soon is when something was painted', asy
 test('painted is after the animation frame, not in it', async () => {
     const order: string[] = [];
     let frame = (): void => {};
-    Object.assign(globalThis, { requestAnimationFrame: (run: () => void) => {
-        frame = run;
-    } });
+    Object.assign(globalThis, {
+        requestAnimationFrame: (run: () => void) => {
+            frame = run;
+        },
+    });
     try {
-        const painted = new Promise<void>((resolve) => world.afterPaint(() => {
-            order.push('acknowledged');
-            resolve();
-        }));
+        const painted = new Promise<void>((resolve) =>
+            world.afterPaint(() => {
+                order.push('acknowledged');
+                resolve();
+            }),
+        );
         frame();
         order.push('painted');
         await painted;

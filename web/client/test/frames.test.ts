@@ -4,9 +4,10 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { ackMessage, parseFrame, pingMessage, subscribeMessage, unsubscribeMessage } from '../src/wire/frames.ts';
 
-const golden = JSON.parse(
-    readFileSync(new URL('../../../../crates/wire/golden/messages.json', import.meta.url), 'utf8'),
-) as { server: string[]; client: Record<string, string> };
+const golden = JSON.parse(readFileSync(new URL('../../../../crates/wire/golden/messages.json', import.meta.url), 'utf8')) as {
+    server: string[];
+    client: Record<string, string>;
+};
 
 test('every message the server writes is read, field by field', () => {
     const kinds = new Set<string>();

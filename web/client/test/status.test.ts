@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { HeatmapWebSocket, type HeatmapOptions, type StatusChange } from '../src/index.ts';
 import { StatusMachine } from '../src/connection/status.ts';
+import { type HeatmapOptions, HeatmapWebSocket, type StatusChange } from '../src/index.ts';
 import { FakeWorld } from './fake-world.ts';
 
 const README = readFileSync(new URL('../../../client/README.md', import.meta.url), 'utf8');
@@ -140,8 +140,12 @@ test('stale feed, well again; a slow client with a stale feed is stale', () => {
 test('polling answers, fails, and gives way to the socket', async () => {
     const { world, client } = opened();
     let answers = true;
-    world.answer = (url) => url.pathname !== '/v1/heatmap' ? new Error('refused')
-        : answers ? { status: 200, body: JSON.stringify(state) } : { status: 500, body: '' };
+    world.answer = (url) =>
+        url.pathname !== '/v1/heatmap'
+            ? new Error('refused')
+            : answers
+              ? { status: 200, body: JSON.stringify(state) }
+              : { status: 500, body: '' };
     for (let failure = 0; failure < 3; failure++) {
         world.socket().end();
         if (failure < 2) await world.pass((client.status.retryAt ?? 0) - world.now());
@@ -174,7 +178,7 @@ test('after five attempts it still polls, and still tries the socket', async () 
     }
 });
 
-test('no token, bad address, aborted', async () => {
+test('no token, bad address, aborted, gave up, switched off', async () => {
     const { client, world } = run({ token: () => Promise.reject(new Error('signed out')) });
     client.connect();
     await world.pass(0);
@@ -188,6 +192,13 @@ test('no token, bad address, aborted', async () => {
     opened({ signal: stop.signal });
     stop.abort();
     assert.equal(last(), 'connected -> disconnected: aborted');
+
+    const few = opened({ maxReconnectAttempts: 0 });
+    few.world.socket().end();
+    assert.equal(last(), 'connected -> failed: gave_up');
+
+    opened().client.useSocket(false);
+    assert.equal(last(), 'connected -> disconnected: socket_off');
 });
 
 test('all of the above were all there are, and the README names them', () => {
@@ -199,7 +210,10 @@ test('all of the above were all there are, and the README names them', () => {
     };
     assert.deepEqual([...new Set(seen.map(({ status }) => status))].sort(), named('## Status'));
     assert.deepEqual([...new Set(seen.map(({ reason }) => reason))].sort(), named('### Reasons'));
-    assert.ok(seen.every(({ message }) => message !== ''), 'each comes with a sentence');
+    assert.ok(
+        seen.every(({ message }) => message !== ''),
+        'each comes with a sentence',
+    );
 });
 
 test('a move that is not in the table is a bug, and refused', () => {

@@ -1,8 +1,8 @@
 /** The page against the built program at LIQHEAT_BIN, which this test starts, kills and starts again. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
@@ -61,8 +61,13 @@ test('opened while the demo still begins, killed and started again: a picture, r
     await badgeSays(page, 'Disconnected');
     assert.ok((await colours(page)) > 100, 'the last picture stays');
     await start();
-    await page.waitForFunction(() => document.getElementById('banner')?.hidden === true
-        && /^(Live|Replay|Warming)/.test(document.getElementById('badge')?.textContent ?? ''), null, { timeout: 60_000 });
+    await page.waitForFunction(
+        () =>
+            document.getElementById('banner')?.hidden === true &&
+            /^(Live|Replay|Warming)/.test(document.getElementById('badge')?.textContent ?? ''),
+        null,
+        { timeout: 60_000 },
+    );
     await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.columns ?? 0) > 100, null, { timeout: 60_000 });
     assert.ok((await colours(page)) > 100);
     await page.context().close();
@@ -84,7 +89,10 @@ test('without sockets the page polls, says so, and follows the market', { skip: 
         await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
     }
     assert.ok((await colours(page)) > 100);
-    assert.ok(asked.some(({ address }) => address.searchParams.has('since')), 'asks for what is new');
+    assert.ok(
+        asked.some(({ address }) => address.searchParams.has('since')),
+        'asks for what is new',
+    );
     for (const { address, tag, status } of asked) {
         assert.equal(tag, undefined, address.href);
         assert.ok([200, 304].includes(status), address.href);

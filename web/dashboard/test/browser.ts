@@ -1,12 +1,17 @@
 /** A real Chromium for the tests of the page, and the few questions they ask of it. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
 ];
 
 export function launch(): Promise<Browser> {
@@ -40,7 +45,9 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 export async function axe(page: Page): Promise<string[]> {
     await page.evaluate(AXE);
     return page.evaluate(async () => {
-        const { axe } = window as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> } };
+        const { axe } = window as unknown as {
+            axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[] }> };
+        };
         const { violations } = await axe.run();
         return violations.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`));
     });
@@ -93,16 +100,24 @@ export async function badgeSays(page: Page, words: string, timeout = 15_000): Pr
 
 /** How many pixels of the chart's pane have nearly this colour, each channel within `within`. */
 export function pixelsLike(page: Page, [red, green, blue]: readonly [number, number, number], within: number): Promise<number> {
-    return page.evaluate(([red, green, blue, within]) => {
-        const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
-        if (canvas === null) return 0;
-        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
-        copy?.drawImage(canvas, 0, 0);
-        const data = copy?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
-        let count = 0;
-        for (let at = 0; at < data.length; at += 4) {
-            if (Math.abs((data[at] ?? 0) - red) <= within && Math.abs((data[at + 1] ?? 0) - green) <= within && Math.abs((data[at + 2] ?? 0) - blue) <= within) count += 1;
-        }
-        return count;
-    }, [red, green, blue, within] as const);
+    return page.evaluate(
+        ([red, green, blue, within]) => {
+            const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
+            if (canvas === null) return 0;
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+            copy?.drawImage(canvas, 0, 0);
+            const data = copy?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+            let count = 0;
+            for (let at = 0; at < data.length; at += 4) {
+                if (
+                    Math.abs((data[at] ?? 0) - red) <= within &&
+                    Math.abs((data[at + 1] ?? 0) - green) <= within &&
+                    Math.abs((data[at + 2] ?? 0) - blue) <= within
+                )
+                    count += 1;
+            }
+            return count;
+        },
+        [red, green, blue, within] as const,
+    );
 }

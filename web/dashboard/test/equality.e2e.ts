@@ -5,11 +5,11 @@
  * one that the market had at that `seq`, which this test computes by itself.
  */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { launch } from './browser.ts';
@@ -183,7 +183,10 @@ class Line {
 
 type Report = [symbol: string, epoch: string, seq: number, price: number, levels: number[]];
 
-test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, { skip: BINARY === '', timeout: 120_000 + FRAMES * 30 }, async () => {
+test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, {
+    skip: BINARY === '',
+    timeout: 120_000 + FRAMES * 30,
+}, async () => {
     const random = seeded(SEED);
     const program = new Program();
     await program.start();
@@ -215,7 +218,9 @@ test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, { s
             counts.states += 1;
             if (want?.price === price && want.levels.join() === levels.join()) continue;
             counts.different += 1;
-            problems.push(`${key} at ${seq}: ${price} [${levels.slice(0, 9).join()}..], not ${want?.price} [${want?.levels.slice(0, 9).join()}..]`);
+            problems.push(
+                `${key} at ${seq}: ${price} [${levels.slice(0, 9).join()}..], not ${want?.price} [${want?.levels.slice(0, 9).join()}..]`,
+            );
         }
         heard();
     });
@@ -228,34 +233,54 @@ test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, { s
         Math.random = () => dice() * 0.02;
     });
     await page.evaluate(readFileSync(CLIENT, 'utf8'));
-    await page.evaluate(([address, symbols]) => {
-        interface Message { symbol: string; epoch: string; seq: number; data: { current_price: number; levels: { price: number; long_density: number; short_density: number }[] } }
-        const here = window as unknown as {
-            report(batch: unknown[]): Promise<void>;
-            trouble(code: string): Promise<void>;
-            became(status: string): Promise<void>;
-            HeatmapWebSocket: new (url: string, options: object) => { subscribe(symbols: string[], options?: object): void; connect(): void };
-        };
-        let batch: unknown[] = [];
-        const ws = new here.HeatmapWebSocket(address, {
-            onSnapshot: ({ symbol, epoch, seq, data }: Message) => {
-                batch.push([symbol, epoch, seq, data.current_price, data.levels.flatMap((level) => [level.price, level.long_density, level.short_density])]);
-            },
-            onError: ({ code }: { code: string }) => void here.trouble(code),
-            onStatusChange: (status: string) => void here.became(status),
-        });
-        setInterval(() => {
-            if (batch.length > 0) void here.report(batch);
-            batch = [];
-        }, 50);
-        // Every way to be told: whole states, differences, and both with acknowledgements.
-        symbols.forEach((symbol, n) => ws.subscribe([symbol], { ...(n % 2 === 0 ? { mode: 'delta' } : {}), ...(n % 3 === 0 ? { ack: true } : {}) }));
-        ws.connect();
-    }, [`ws://${host}/ws/heatmap`, SYMBOLS] as const);
+    await page.evaluate(
+        ([address, symbols]) => {
+            interface Message {
+                symbol: string;
+                epoch: string;
+                seq: number;
+                data: { current_price: number; levels: { price: number; long_density: number; short_density: number }[] };
+            }
+            const here = window as unknown as {
+                report(batch: unknown[]): Promise<void>;
+                trouble(code: string): Promise<void>;
+                became(status: string): Promise<void>;
+                HeatmapWebSocket: new (
+                    url: string,
+                    options: object,
+                ) => { subscribe(symbols: string[], options?: object): void; connect(): void };
+            };
+            let batch: unknown[] = [];
+            const ws = new here.HeatmapWebSocket(address, {
+                onSnapshot: ({ symbol, epoch, seq, data }: Message) => {
+                    batch.push([
+                        symbol,
+                        epoch,
+                        seq,
+                        data.current_price,
+                        data.levels.flatMap((level) => [level.price, level.long_density, level.short_density]),
+                    ]);
+                },
+                onError: ({ code }: { code: string }) => void here.trouble(code),
+                onStatusChange: (status: string) => void here.became(status),
+            });
+            setInterval(() => {
+                if (batch.length > 0) void here.report(batch);
+                batch = [];
+            }, 50);
+            // Every way to be told: whole states, differences, and both with acknowledgements.
+            for (const [n, symbol] of symbols.entries()) {
+                ws.subscribe([symbol], { ...(n % 2 === 0 ? { mode: 'delta' } : {}), ...(n % 3 === 0 ? { ack: true } : {}) });
+            }
+            ws.connect();
+        },
+        [`ws://${host}/ws/heatmap`, SYMBOLS] as const,
+    );
 
-    const more = (): Promise<void> => new Promise((resolve) => {
-        heard = resolve;
-    });
+    const more = (): Promise<void> =>
+        new Promise((resolve) => {
+            heard = resolve;
+        });
     /** Until so many batches came from the page. */
     const batches = async (count: number): Promise<void> => {
         for (let n = 0; n < count; n++) await more();

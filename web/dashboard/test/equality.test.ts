@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { WebSocket } from 'ws';
 import { HeatmapWebSocket } from '../../client/src/node.ts';
-import { NodeSocket } from '../../client/src/transport/node-socket.ts';
-import { standardEnvironment } from '../../client/src/transport/environment.ts';
+import { type Socket, standardEnvironment } from '../../client/src/transport/environment.ts';
 import { StandInServer } from './stand-in-server.ts';
 import { seeded } from './synthetic-market.ts';
 
@@ -20,31 +20,39 @@ test(`${FRAMES} states under faults, seed ${SEED}: no difference`, { timeout: 60
     const market = server.markets.get('ETHUSDT');
     assert.ok(market);
     // The same world, but nobody waits between attempts.
-    const world = { ...standardEnvironment((address) => new NodeSocket(address)), random: () => 0 };
+    const world = {
+        ...standardEnvironment((address, protocols) => new WebSocket(address, protocols) as unknown as Socket),
+        random: () => 0,
+    };
     let seen = 0;
     let last = 0;
     const errors = new Map<string, number>();
     let heard = (): void => {};
-    const client = new HeatmapWebSocket(`${url}/ws/heatmap`, {
-        pollUrl: false,
-        onError: ({ code }) => errors.set(code, (errors.get(code) ?? 0) + 1),
-        onSnapshot: ({ seq, data, hash }) => {
-            assert.ok(seq !== undefined && seq > last, `state ${seq} after ${last}`);
-            last = seq;
-            seen += 1;
-            const truth = market.steps[seq - 1];
-            const theirs = truth?.levels.map(({ price, long, short }) => ({ price, long_density: long, short_density: short }));
-            assert.deepEqual(data.levels, theirs);
-            assert.equal(data.current_price, truth?.close);
-            assert.equal(hash?.length, 16);
-            heard();
+    const client = new HeatmapWebSocket(
+        `${url}/ws/heatmap`,
+        {
+            pollUrl: false,
+            onError: ({ code }) => errors.set(code, (errors.get(code) ?? 0) + 1),
+            onSnapshot: ({ seq, data, hash }) => {
+                assert.ok(seq !== undefined && seq > last, `state ${seq} after ${last}`);
+                last = seq;
+                seen += 1;
+                const truth = market.steps[seq - 1];
+                const theirs = truth?.levels.map(({ price, long, short }) => ({ price, long_density: long, short_density: short }));
+                assert.deepEqual(data.levels, theirs);
+                assert.equal(data.current_price, truth?.close);
+                assert.equal(hash?.length, 16);
+                heard();
+            },
         },
-    }, world);
+        world,
+    );
     client.subscribe(['ETHUSDT'], { mode: 'delta' });
     client.connect();
-    const next = (): Promise<void> => new Promise((resolve) => {
-        heard = resolve;
-    });
+    const next = (): Promise<void> =>
+        new Promise((resolve) => {
+            heard = resolve;
+        });
     await next();
     while (seen < FRAMES) {
         const waiting = next();

@@ -5,8 +5,20 @@ import { Steps } from '../src/model/steps.ts';
 import { decodeGrid, encodeGrid, GridError } from '../src/wire/grid.ts';
 
 const HEADER = {
-    symbol: 'BTCUSDT', venue: 'sim', epoch: 'e', as_of: 3_000, start: 1_000, column_ms: 1_000, columns: 2, rows: 3,
-    price_low: 97_000, bin: 100, usd_min: 1_000, usd_max: 1_000_000, state: 'replay', seen_share: 0.5,
+    symbol: 'BTCUSDT',
+    venue: 'sim',
+    epoch: 'e',
+    as_of: 3_000,
+    start: 1_000,
+    column_ms: 1_000,
+    columns: 2,
+    rows: 3,
+    price_low: 97_000,
+    bin: 100,
+    usd_min: 1_000,
+    usd_max: 1_000_000,
+    state: 'replay',
+    seen_share: 0.5,
 };
 const LONG = Uint8Array.of(1, 2, 3, 4, 5, 6);
 const SHORT = Uint8Array.of(0, 0, 0, 255, 254, 0);
@@ -44,18 +56,28 @@ test('grids that the server wrote are read to the cell', () => {
     const golden = JSON.parse(readFileSync(new URL('../../../../crates/wire/golden/grid.json', import.meta.url), 'utf8')) as {
         cases: { name: string; hex: string; header: Record<string, unknown>; long: number[]; short: number[]; classes: number[][] }[];
     };
-    assert.deepEqual(golden.cases.map(({ name }) => name), ['both sides', 'by leverage']);
+    assert.deepEqual(
+        golden.cases.map(({ name }) => name),
+        ['both sides', 'by leverage'],
+    );
     for (const { name, hex, header, long, short, classes } of golden.cases) {
         const grid = decodeGrid(Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
         const { venue, ...known } = header;
         assert.equal(venue, 'sim');
         assert.deepEqual(grid.header, { leverages: [], ...known }, name);
         const steps = new Steps(grid.header.usd_min, grid.header.usd_max);
-        const planes: [Uint8Array, number[]][] = [[grid.long, long], [grid.short, short]];
-        grid.classes.forEach((plane, place) => planes.push([plane, classes[place] ?? []]));
+        const planes: [Uint8Array, number[]][] = [
+            [grid.long, long],
+            [grid.short, short],
+        ];
+        for (const [place, plane] of grid.classes.entries()) planes.push([plane, classes[place] ?? []]);
         assert.equal(planes.length, 2 + classes.length);
         for (const [plane, usd] of planes) {
-            assert.deepEqual([...plane], usd.map((each) => steps.step(each)), `${name}: both round alike`);
+            assert.deepEqual(
+                [...plane],
+                usd.map((each) => steps.step(each)),
+                `${name}: both round alike`,
+            );
         }
     }
 });
@@ -64,7 +86,10 @@ test('a plane a leverage is read, and broken lists of leverages are refused', ()
     const classes = [Uint8Array.of(1, 1, 1, 1, 1, 1), Uint8Array.of(2, 2, 2, 2, 2, 2)];
     const grid = decodeGrid(encodeGrid({ ...HEADER, leverages: [10, 50] }, LONG, SHORT, classes));
     assert.deepEqual(grid.header.leverages, [10, 50]);
-    assert.deepEqual(grid.classes.map((plane) => [...plane]), classes.map((plane) => [...plane]));
+    assert.deepEqual(
+        grid.classes.map((plane) => [...plane]),
+        classes.map((plane) => [...plane]),
+    );
     for (const leverages of ['10', [10, '50'], [10, -1], [10], [10, 25, 50], Array.from({ length: 17 }, (_, n) => n + 1)]) {
         assert.throws(() => decodeGrid(encodeGrid({ ...HEADER, leverages }, LONG, SHORT, classes)), GridError, JSON.stringify(leverages));
     }

@@ -3,14 +3,14 @@
  * Chromium. Each follows several updates and checks every state against its hash.
  */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
-import { WebSocket, type ClientOptions } from 'ws';
+import { type ClientOptions, WebSocket } from 'ws';
 import { Board, type Outcome } from '../../client/src/model/board.ts';
 import { parseBinary } from '../../client/src/wire/binary.ts';
-import { parseFrame, type Frame } from '../../client/src/wire/frames.ts';
+import { type Frame, parseFrame } from '../../client/src/wire/frames.ts';
 import { launch, open, shown } from './browser.ts';
 
 const BINARY = process.env.LIQHEAT_BIN ?? '';
@@ -54,7 +54,13 @@ async function follow(protocols: string[], options: ClientOptions, mode: 'snapsh
     const socket = new WebSocket(`ws://${host}/ws/heatmap`, protocols, options);
     await once(socket, 'open');
     const board = new Board('BTCUSDT');
-    const seen: Negotiated = { protocol: socket.protocol, extensions: socket.extensions, compressed: false, binary: false, kinds: new Set() };
+    const seen: Negotiated = {
+        protocol: socket.protocol,
+        extensions: socket.extensions,
+        compressed: false,
+        binary: false,
+        kinds: new Set(),
+    };
     const done = new Promise<void>((resolve, reject) => {
         let states = 0;
         socket.on('error', reject);
@@ -95,15 +101,17 @@ test('the package ws, in every negotiation', { skip: BINARY === '' }, async () =
         [['liqheat.v1.json', 'liqheat.v1.bin'], 'liqheat.v1.bin'],
     ];
     for (const perMessageDeflate of deflates) {
-        const runs = offers.flatMap(([protocols, agreed]) => (['snapshot', 'delta'] as const).map(async (mode) => {
-            const seen = await follow(protocols, { perMessageDeflate }, mode);
-            const what = JSON.stringify([perMessageDeflate, protocols, mode]);
-            assert.equal(seen.protocol, agreed, what);
-            assert.equal(seen.extensions.includes('permessage-deflate'), perMessageDeflate !== false, what);
-            assert.equal(seen.binary, agreed === 'liqheat.v1.bin', what);
-            assert.ok(seen.kinds.has('snapshot'), what);
-            if (mode === 'snapshot') assert.equal(seen.kinds.has('delta'), false, what);
-        }));
+        const runs = offers.flatMap(([protocols, agreed]) =>
+            (['snapshot', 'delta'] as const).map(async (mode) => {
+                const seen = await follow(protocols, { perMessageDeflate }, mode);
+                const what = JSON.stringify([perMessageDeflate, protocols, mode]);
+                assert.equal(seen.protocol, agreed, what);
+                assert.equal(seen.extensions.includes('permessage-deflate'), perMessageDeflate !== false, what);
+                assert.equal(seen.binary, agreed === 'liqheat.v1.bin', what);
+                assert.ok(seen.kinds.has('snapshot'), what);
+                if (mode === 'snapshot') assert.equal(seen.kinds.has('delta'), false, what);
+            }),
+        );
         await Promise.all(runs);
     }
 });

@@ -25,8 +25,20 @@ function made(seed: number): { grid: Grid; parts: number[][] } {
         Uint8Array.from({ length: cells }, (_, cell) => steps.step(total(cell) * has(cell % ROWS)));
     const grid: Grid = {
         header: {
-            symbol: 'S', epoch: 'e', as_of: COLUMNS * MINUTE, start: 0, column_ms: MINUTE, columns: COLUMNS, rows: ROWS,
-            price_low: 100, bin: 10, usd_min: 1_000, usd_max: 1e8, state: 'live', seen_share: 1, leverages: LEVERAGES,
+            symbol: 'S',
+            epoch: 'e',
+            as_of: COLUMNS * MINUTE,
+            start: 0,
+            column_ms: MINUTE,
+            columns: COLUMNS,
+            rows: ROWS,
+            price_low: 100,
+            bin: 10,
+            usd_min: 1_000,
+            usd_max: 1e8,
+            state: 'live',
+            seen_share: 1,
+            leverages: LEVERAGES,
         },
         long: plane((row) => (row < 20 ? 1 : row === 20 ? 0.25 : 0)),
         short: plane((row) => (row > 20 ? 1 : row === 20 ? 0.75 : 0)),
@@ -43,7 +55,10 @@ function leveragesAt(heat: Heat, time: number, price: number): number[] {
 
 /** Every shown cell in dollars, longs and shorts. */
 function shown(heat: Heat): [long: number, short: number][] {
-    return Array.from({ length: COLUMNS * ROWS }, (_, cell) => [heat.steps.usd(heat.long[cell] ?? 0), heat.steps.usd(heat.short[cell] ?? 0)]);
+    return Array.from({ length: COLUMNS * ROWS }, (_, cell) => [
+        heat.steps.usd(heat.long[cell] ?? 0),
+        heat.steps.usd(heat.short[cell] ?? 0),
+    ]);
 }
 
 test('what is shown is the sum of the shown classes, on the side it is on', () => {
@@ -53,12 +68,18 @@ test('what is shown is the sum of the shown classes, on the side it is on', () =
         for (const wanted of [[5], [25], [100], [5, 100], [25, 100]]) {
             heat.filter(new Set(wanted));
             for (const [cell, [long, short]] of shown(heat).entries()) {
-                const expected = LEVERAGES.reduce((sum, leverage, place) => sum + (wanted.includes(leverage) ? (parts[cell]?.[place] ?? 0) : 0), 0);
+                const expected = LEVERAGES.reduce(
+                    (sum, leverage, place) => sum + (wanted.includes(leverage) ? (parts[cell]?.[place] ?? 0) : 0),
+                    0,
+                );
                 const row = cell % ROWS;
                 const longs = expected * (row < 20 ? 1 : row === 20 ? 0.25 : 0);
                 const shorts = expected * (row > 20 ? 1 : row === 20 ? 0.75 : 0);
                 // Two roundings to steps of 4.6 %; the least that is shown is the scale's beginning.
-                for (const [got, want] of [[long, longs], [short, shorts]] as const) {
+                for (const [got, want] of [
+                    [long, longs],
+                    [short, shorts],
+                ] as const) {
                     assert.ok(Math.abs(got - want) <= 0.08 * want + (want < 2_000 ? 1_000 : 0), `cell ${cell}: ${got} for ${want}`);
                     if (expected === 0) assert.equal(got, 0);
                 }
@@ -90,10 +111,14 @@ test('hiding everything leaves nothing, and a changed filter paints all columns'
     assert.deepEqual(heat.newestLevels(), []);
 });
 
-const levels = (long: [price: number, usd: number, leverage: number][]): ReturnType<typeof parseLeverageLevels> => parseLeverageLevels({
-    symbol: 'S', model: 'm', current_price: 300, short_liquidations: [],
-    long_liquidations: long.map(([price_level, volume, leverage]) => ({ price_level, volume, leverage: `${leverage}x` })),
-});
+const levels = (long: [price: number, usd: number, leverage: number][]): ReturnType<typeof parseLeverageLevels> =>
+    parseLeverageLevels({
+        symbol: 'S',
+        model: 'm',
+        current_price: 300,
+        short_liquidations: [],
+        long_liquidations: long.map(([price_level, volume, leverage]) => ({ price_level, volume, leverage: `${leverage}x` })),
+    });
 
 test('the live edge is filtered by what the server says of now, and else like the column before', () => {
     const { grid } = made(5);
@@ -105,18 +130,30 @@ test('the live edge is filtered by what the server says of now, and else like th
     const heat = new Heat(grid);
     heat.filter(new Set([100]));
     const at = (price: number): number => heat.read((COLUMNS + 0.5) * MINUTE, price)?.longUsd ?? -1;
-    const live = (price: number, usd: number): { price: number; long_density: number; short_density: number } =>
-        ({ price, long_density: usd, short_density: 0 });
+    const live = (price: number, usd: number): { price: number; long_density: number; short_density: number } => ({
+        price,
+        long_density: usd,
+        short_density: 0,
+    });
     heat.paint((COLUMNS + 0.5) * MINUTE, 300, [live(130, 80_000), live(150, 60_000)]);
     assert.equal(at(131), 0, 'a row keeps the split it had');
     assert.equal(at(151), 0, 'a new row is split like the column');
-    heat.paint((COLUMNS + 0.6) * MINUTE, 300, [live(130, 80_000), live(150, 60_000)], levels([[130, 3, 25], [130, 1, 100], [150, 9, 100]]));
+    heat.paint(
+        (COLUMNS + 0.6) * MINUTE,
+        300,
+        [live(130, 80_000), live(150, 60_000)],
+        levels([
+            [130, 3, 25],
+            [130, 1, 100],
+            [150, 9, 100],
+        ]),
+    );
     assert.ok(Math.abs(at(131) / 20_000 - 1) < 0.05, `a quarter is 100x: ${at(131)}`);
     assert.ok(Math.abs(at(151) / 60_000 - 1) < 0.05);
     assert.deepEqual(leveragesAt(heat, (COLUMNS + 0.6) * MINUTE, 131), [100]);
     heat.filter(null);
     assert.deepEqual(leveragesAt(heat, (COLUMNS + 0.6) * MINUTE, 131), [100, 25]);
-    assert.ok(Math.abs(at(131) / 80_000 - 1) < 0.03, 'the totals are the server\'s');
+    assert.ok(Math.abs(at(131) / 80_000 - 1) < 0.03, "the totals are the server's");
     assert.equal(heat.newestLevels().length, 2);
 });
 
@@ -161,7 +198,9 @@ test('a million cells are filtered fast enough to be at once', () => {
     const plane = (): Uint8Array => Uint8Array.from({ length: cells }, () => (random() < 0.5 ? 0 : 1 + Math.floor(random() * 255)));
     const heat = new Heat({
         header: { ...made(1).grid.header, columns: 1_000, rows: 1_000, leverages: [3, 5, 10, 25, 50, 100] },
-        long: plane(), short: plane(), classes: Array.from({ length: 6 }, plane),
+        long: plane(),
+        short: plane(),
+        classes: Array.from({ length: 6 }, plane),
     });
     const took = [[100], [3, 5], [3, 5, 10, 25, 50]].map((wanted) => {
         const began = performance.now();

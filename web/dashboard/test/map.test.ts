@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import { splitBetween } from '../src/model/leverage-split.ts';
 import { leverageMap } from '../src/model/liquidation-map.ts';
 import { niceStep } from '../src/render/map-view.ts';
-import { parseCandles, parseLeverageLevels, parseSymbols, AnswerError } from '../src/wire/answers.ts';
+import { AnswerError, parseCandles, parseLeverageLevels, parseSymbols } from '../src/wire/answers.ts';
 
 const LEVELS = parseLeverageLevels({
-    symbol: 'S', model: 'm', current_price: 100,
+    symbol: 'S',
+    model: 'm',
+    current_price: 100,
     long_liquidations: [
         { price_level: 98, volume: 10, leverage: '50x', distance_pct: -2 },
         { price_level: 98, volume: 5, leverage: '25x', distance_pct: -2 },
@@ -22,12 +24,15 @@ const LEVELS = parseLeverageLevels({
 test('levels are stacked by leverage and summed outwards from the price', () => {
     const map = leverageMap(LEVELS, 1, 1_000, []);
     assert.deepEqual(map.leverages, [25, 50, 100]);
-    assert.deepEqual(map.bins.map(({ price, side, usd, total, cumulative }) => [price, side, [...usd], total, cumulative]), [
-        [95, 'long', [20, 0, 0], 20, 35],
-        [98, 'long', [5, 10, 0], 15, 15],
-        [102, 'short', [0, 7, 0], 7, 7],
-        [104, 'short', [0, 0, 1], 1, 8],
-    ]);
+    assert.deepEqual(
+        map.bins.map(({ price, side, usd, total, cumulative }) => [price, side, [...usd], total, cumulative]),
+        [
+            [95, 'long', [20, 0, 0], 20, 35],
+            [98, 'long', [5, 10, 0], 15, 15],
+            [102, 'short', [0, 7, 0], 7, 7],
+            [104, 'short', [0, 0, 1], 1, 8],
+        ],
+    );
     assert.deepEqual([map.largest, map.longUsd, map.shortUsd], [20, 35, 8]);
 });
 
@@ -46,9 +51,15 @@ test('bins are as wide as the room asks for, and keep every dollar', () => {
 });
 
 test('a bin is split by leverage', () => {
-    assert.deepEqual(splitBetween(LEVELS, 98, 99), [{ leverage: 50, usd: 10 }, { leverage: 25, usd: 5 }]);
+    assert.deepEqual(splitBetween(LEVELS, 98, 99), [
+        { leverage: 50, usd: 10 },
+        { leverage: 25, usd: 5 },
+    ]);
     assert.deepEqual(splitBetween(LEVELS, 95, 98), [{ leverage: 25, usd: 20 }]);
-    assert.deepEqual(splitBetween(LEVELS, 102, 105), [{ leverage: 100, usd: 1 }, { leverage: 50, usd: 7 }]);
+    assert.deepEqual(splitBetween(LEVELS, 102, 105), [
+        { leverage: 100, usd: 1 },
+        { leverage: 50, usd: 7 },
+    ]);
     assert.deepEqual(splitBetween(LEVELS, 99, 102), []);
 });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Candles } from '../src/model/candles.ts';
-import { badgeOf, type Sighting } from '../src/model/freshness.ts';
 import { compactUsd, formatAge, formatPrice, formatTime, priceDecimals, signedPercent, tersestUsd } from '../src/model/format.ts';
+import { badgeOf, type Sighting } from '../src/model/freshness.ts';
 import { Heat } from '../src/model/heat.ts';
 import { clusters } from '../src/model/quote.ts';
 import { available, candleInterval, fitting, RANGES } from '../src/model/ranges.ts';
@@ -11,18 +11,30 @@ import type { Cell } from '../src/model/rows.ts';
 import { Steps } from '../src/model/steps.ts';
 import { Sweeps } from '../src/model/sweeps.ts';
 import { DEFAULT_VIEW, queryOf, viewFromQuery } from '../src/model/view.ts';
-import { visibleSpan } from '../src/render/heat-primitive.ts';
 import { gathered } from '../src/render/events-primitive.ts';
+import { visibleSpan } from '../src/render/heat-primitive.ts';
 import { paletteOf, shares } from '../src/render/palette.ts';
-import type { GridHeader } from '../src/wire/grid.ts';
 import type { Candle } from '../src/wire/answers.ts';
+import type { GridHeader } from '../src/wire/grid.ts';
 
 const MINUTE = 60_000;
 
 function header(columns: number, rows: number): GridHeader {
     return {
-        symbol: 'S', epoch: 'e', as_of: columns * MINUTE, start: 0, column_ms: MINUTE, columns, rows,
-        price_low: 100, bin: 10, usd_min: 1_000, usd_max: 1_000_000, state: 'live', seen_share: 1, leverages: [],
+        symbol: 'S',
+        epoch: 'e',
+        as_of: columns * MINUTE,
+        start: 0,
+        column_ms: MINUTE,
+        columns,
+        rows,
+        price_low: 100,
+        bin: 10,
+        usd_min: 1_000,
+        usd_max: 1_000_000,
+        state: 'live',
+        seen_share: 1,
+        leverages: [],
     };
 }
 
@@ -31,8 +43,11 @@ function heat(columns: number, rows: number): Heat {
     return new Heat({ header: header(columns, rows), long: empty, short: empty, classes: [] });
 }
 
-const live = (price: number, long: number, short: number): { price: number; long_density: number; short_density: number } =>
-    ({ price, long_density: long, short_density: short });
+const live = (price: number, long: number, short: number): { price: number; long_density: number; short_density: number } => ({
+    price,
+    long_density: long,
+    short_density: short,
+});
 
 test('steps: a byte and back stays within three percent, sums add dollars', () => {
     const steps = new Steps(1_000, 100_000_000);
@@ -114,8 +129,14 @@ test('what stands between two prices is summed, and a band knows its age', () =>
     assert.equal(picture.ageOf(at(131), 'both'), null);
 });
 
-const candle = (minute: number, close: number): Candle =>
-    ({ time: minute * MINUTE, open: close, high: close + 1, low: close - 1, close, volume: 1 });
+const candle = (minute: number, close: number): Candle => ({
+    time: minute * MINUTE,
+    open: close,
+    high: close + 1,
+    low: close - 1,
+    close,
+    volume: 1,
+});
 
 test('a band is marked where the price took it, and nowhere else', () => {
     const rows = 10;
@@ -124,7 +145,8 @@ test('a band is marked where the price took it, and nowhere else', () => {
     for (let column = 0; column < 3; column++) long[column * rows + 8] = 200;
     const picture = new Heat({ header: header(8, rows), long, short: new Uint8Array(8 * rows), classes: [] });
     // Row 2 is 120..130; the price goes there in column 6 and never comes near row 8.
-    const reach = (from: number): { low: number; high: number } => from === 6 * MINUTE ? { low: 125, high: 150 } : { low: 140, high: 150 };
+    const reach = (from: number): { low: number; high: number } =>
+        from === 6 * MINUTE ? { low: 125, high: 150 } : { low: 140, high: 150 };
     const sweeps = new Sweeps(picture, reach);
     sweeps.refresh(0, [picture.long, picture.short]);
     assert.deepEqual(sweeps.cells(), [5 * rows + 2]);
@@ -144,8 +166,14 @@ test('a band is marked where the price took it, and nowhere else', () => {
 test('bars are gapless, so that time is a straight line', () => {
     const candles = new Candles([candle(1, 10), candle(4, 13)], MINUTE, 0, 6 * MINUTE);
     const bars = [...candles.bars()];
-    assert.deepEqual(bars.map(({ time }) => time / MINUTE), [0, 1, 2, 3, 4, 5]);
-    assert.deepEqual(bars.map((bar) => bar.candle?.close), [undefined, 10, undefined, undefined, 13, undefined]);
+    assert.deepEqual(
+        bars.map(({ time }) => time / MINUTE),
+        [0, 1, 2, 3, 4, 5],
+    );
+    assert.deepEqual(
+        bars.map((bar) => bar.candle?.close),
+        [undefined, 10, undefined, undefined, 13, undefined],
+    );
     assert.equal(candles.logical(4 * MINUTE), 3.5);
     assert.equal(candles.logical(4.5 * MINUTE), 4);
     assert.equal(candles.timeAt(candles.logical(12_345)), 12_345);
@@ -171,7 +199,12 @@ test('looking back shows whole candles and ended columns, and nothing later', ()
     for (let column = 0; column < 10; column++) long[column * 10 + 2] = 100 + column;
     const picture = new Heat({ header: header(10, 10), long, short: new Uint8Array(100), classes: [] });
     const made = (time: number, close: number): Candle => ({ time, open: close, high: close, low: close, close, volume: 1 });
-    const bars = new Candles([0, 3, 6, 9].map((minute) => made(minute * MINUTE, 140 + minute)), 3 * MINUTE, 0, 10 * MINUTE);
+    const bars = new Candles(
+        [0, 3, 6, 9].map((minute) => made(minute * MINUTE, 140 + minute)),
+        3 * MINUTE,
+        0,
+        10 * MINUTE,
+    );
     const span = spanOf(picture, bars);
     assert.deepEqual(span, { first: 3 * MINUTE, last: 9 * MINUTE, step: 3 * MINUTE });
     assert.ok(span !== null);
@@ -188,7 +221,12 @@ test('looking back shows whole candles and ended columns, and nothing later', ()
     assert.deepEqual(levels, [{ price: 120, long_density: picture.steps.usd(105), short_density: 0 }]);
     assert.deepEqual(picture.levelsAt(0), []);
     // A hole in the data: the price is the last one known before it.
-    const holey = new Candles([3, 9].map((minute) => made(minute * MINUTE, 140 + minute)), 3 * MINUTE, 0, 12 * MINUTE);
+    const holey = new Candles(
+        [3, 9].map((minute) => made(minute * MINUTE, 140 + minute)),
+        3 * MINUTE,
+        0,
+        12 * MINUTE,
+    );
     assert.equal(stateAt(picture, holey, 9 * MINUTE).price, 143);
     assert.equal(holey.lastPrice(), 149);
     assert.equal(spanOf(picture, holey)?.first, 6 * MINUTE, 'the way back ends where the data begins');
@@ -211,10 +249,20 @@ test('ranges: only what the data fills, and the nearest shorter one otherwise', 
 });
 
 test('the view survives the address, and a broken address is repaired part by part', () => {
-    const view = { ...DEFAULT_VIEW, symbol: 'ETHUSDT', range: '7d', side: 'split' as const, threshold: 0.25, theme: 'light' as const, events: false };
+    const view = {
+        ...DEFAULT_VIEW,
+        symbol: 'ETHUSDT',
+        range: '7d',
+        side: 'split' as const,
+        threshold: 0.25,
+        theme: 'light' as const,
+        events: false,
+    };
     assert.deepEqual(viewFromQuery(queryOf(view)), view);
     assert.deepEqual(viewFromQuery('?range=9y&scale=log2&threshold=abc&colours=magma&symbol=btcusdt'), {
-        ...DEFAULT_VIEW, symbol: 'BTCUSDT', colours: 'magma',
+        ...DEFAULT_VIEW,
+        symbol: 'BTCUSDT',
+        colours: 'magma',
     });
     assert.equal(viewFromQuery('?threshold=7').threshold, 0.95);
     assert.equal(queryOf(DEFAULT_VIEW), '?range=3d');
@@ -237,7 +285,13 @@ test('numbers read as traders write them', () => {
 
 const sighting = (part: Partial<Sighting>): Sighting => ({
     connection: { status: 'connected', previous: 'connecting', reason: 'opened', message: 'connected', retryAt: null },
-    feed: 'live', asOf: 98_000, heardAt: 99_000, movedAt: 99_000, now: 100_000, speed: 1, ...part,
+    feed: 'live',
+    asOf: 98_000,
+    heardAt: 99_000,
+    movedAt: 99_000,
+    now: 100_000,
+    speed: 1,
+    ...part,
 });
 
 test('the badge says what is the matter', () => {
@@ -246,7 +300,12 @@ test('the badge says what is the matter', () => {
     assert.equal(badgeOf(sighting({ feed: 'replay', speed: 60, asOf: 5 })).text, 'Replay ×60');
     assert.equal(badgeOf(sighting({ asOf: null })).text, 'Waiting');
     assert.equal(badgeOf(sighting({ feed: 'stale' })).tone, 'bad');
-    for (const [status, text] of [['disconnected', 'Disconnected'], ['failed', 'Refused'], ['polling', 'Polling'], ['slow', 'Slow']] as const) {
+    for (const [status, text] of [
+        ['disconnected', 'Disconnected'],
+        ['failed', 'Refused'],
+        ['polling', 'Polling'],
+        ['slow', 'Slow'],
+    ] as const) {
         const connection = { ...sighting({}).connection, status };
         assert.equal(badgeOf(sighting({ connection })).text, text);
     }
@@ -309,7 +368,12 @@ test('realised liquidations gather by candle and side', () => {
         { time: 20, side: 'short' as const, price: 50, usd: 5 },
         { time: MINUTE + 1, side: 'long' as const, price: 10, usd: 2 },
     ];
-    assert.deepEqual(gathered(list, MINUTE).map(({ side, price, usd }) => [side, price, usd]), [
-        ['long', 175, 4], ['short', 50, 5], ['long', 10, 2],
-    ]);
+    assert.deepEqual(
+        gathered(list, MINUTE).map(({ side, price, usd }) => [side, price, usd]),
+        [
+            ['long', 175, 4],
+            ['short', 50, 5],
+            ['long', 10, 2],
+        ],
+    );
 });

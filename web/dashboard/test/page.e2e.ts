@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { asOf, axe, badge, colours, launch, open, painted, PHONE, shown } from './browser.ts';
+import { asOf, axe, badge, colours, launch, open, PHONE, painted, shown } from './browser.ts';
 import { StandInServer } from './stand-in-server.ts';
 
 const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
@@ -38,6 +38,28 @@ test('a picture appears, moves, and nothing is complained about', async () => {
     assert.match(await badge(page), /^(Live|Replay|Warming up|Connected|Lagging)/);
     assert.deepEqual(complaints, []);
     await page.context().close();
+});
+
+test('the page takes differences in the form it offers, and says what it has painted', async () => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+    const page = await context.newPage();
+    const sent: Record<string, unknown>[] = [];
+    let deltas = 0;
+    page.on('websocket', (socket) => {
+        socket.on('framesent', ({ payload }) => sent.push(JSON.parse(String(payload)) as Record<string, unknown>));
+        // 0x11 begins a difference in the binary form.
+        socket.on('framereceived', ({ payload }) => {
+            if (typeof payload === 'string' ? payload.includes('"type":"delta"') : payload[0] === 0x11) deltas += 1;
+        });
+    });
+    await page.goto(url);
+    await shown(page);
+    const acked = (): boolean => sent.some(({ action }) => action === 'ack');
+    const before = await asOf(page);
+    await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
+    while (deltas < 2 || !acked()) await painted(page);
+    assert.equal(sent.find(({ action }) => action === 'subscribe')?.mode, 'delta');
+    await context.close();
 });
 
 test('ranges, sides, scales, colours and themes can be chosen, and the address remembers them', async () => {
@@ -95,10 +117,14 @@ test('the tooltip says what is under the pointer', async () => {
         await painted(page);
         words = await page.locator('#tip').innerText();
     }
-    for (const label of ['UTC', 'Price', 'Distance', 'Long', 'Short', 'Up to here', 'Band since']) assert.ok(words.includes(label), `${label} in ${words}`);
+    for (const label of ['UTC', 'Price', 'Distance', 'Long', 'Short', 'Up to here', 'Band since'])
+        assert.ok(words.includes(label), `${label} in ${words}`);
     assert.match(words, /^\d+x\s+\$[\d.]+/m);
-    const amounts = (pattern: RegExp): number => [...words.matchAll(pattern)].reduce((sum, [, number, unit]) =>
-        sum + Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[unit ?? ''] ?? 1), 0);
+    const amounts = (pattern: RegExp): number =>
+        [...words.matchAll(pattern)].reduce(
+            (sum, [, number, unit]) => sum + Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[unit ?? ''] ?? 1),
+            0,
+        );
     const parts = amounts(/^\d+x\s+\$([\d.]+)([KMB]?)/gm);
     const sides = amounts(/^(?:Long|Short)\s+\$([\d.]+)([KMB]?)/gm);
     // Each is rounded to a step of its own; the smallest step stands for anything smaller.
@@ -166,7 +192,7 @@ test('one can look back, and come back to now', async () => {
     await page.keyboard.press('[');
     await painted(page);
     const second = await moment();
-    assert.ok(second > 0 && second < await asOf(page));
+    assert.ok(second > 0 && second < (await asOf(page)));
     await page.keyboard.press(']');
     await painted(page);
     assert.ok((await moment()) > second);
@@ -201,7 +227,10 @@ test('a phone has everything within its width', async () => {
 });
 
 for (const theme of ['dark', 'light']) {
-    for (const [width, options] of [['desktop', {}], ['phone', PHONE]] as const) {
+    for (const [width, options] of [
+        ['desktop', {}],
+        ['phone', PHONE],
+    ] as const) {
         test(`axe finds nothing in the ${theme} theme at ${width} width, in the heatmap, the map and the help`, async () => {
             const { page } = await open(browser, `${url}/?theme=${theme}`, { bypassCSP: true, ...options });
             await shown(page);
@@ -223,25 +252,27 @@ for (const theme of ['dark', 'light']) {
 test('leverages can be hidden in the heatmap, at once and without asking the server', async () => {
     const { page, complaints } = await open(browser, `${url}/?range=12h`);
     await shown(page);
-    const pixels = (): Promise<string> => page.evaluate(() => {
-        const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
-        if (canvas === null) return '';
-        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
-        copy?.drawImage(canvas, 0, 0);
-        // The left half: nothing live is drawn there.
-        const data = copy?.getImageData(0, 0, canvas.width >> 1, canvas.height).data ?? [];
-        let sum = 0;
-        for (let at = 0; at < data.length; at += 4) sum = (sum * 31 + (data[at] ?? 0) + 7 * (data[at + 1] ?? 0) + 13 * (data[at + 2] ?? 0)) >>> 0;
-        return String(sum);
-    });
+    const pixels = (): Promise<string> =>
+        page.evaluate(() => {
+            const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
+            if (canvas === null) return '';
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+            copy?.drawImage(canvas, 0, 0);
+            // The left half: nothing live is drawn there.
+            const data = copy?.getImageData(0, 0, canvas.width >> 1, canvas.height).data ?? [];
+            let sum = 0;
+            for (let at = 0; at < data.length; at += 4)
+                sum = (sum * 31 + (data[at] ?? 0) + 7 * (data[at + 1] ?? 0) + 13 * (data[at + 2] ?? 0)) >>> 0;
+            return String(sum);
+        });
     const asked: string[] = [];
     page.on('request', (request) => {
         if (request.url().includes('/v1/heatmap/history')) asked.push(request.url());
     });
     const all = await pixels();
     const chips = page.locator('#leverages button');
-    const pressed = (count: number): Promise<unknown> => page.waitForFunction(
-        (want) => document.querySelectorAll('#leverages button[aria-pressed="true"]').length === want, count);
+    const pressed = (count: number): Promise<unknown> =>
+        page.waitForFunction((want) => document.querySelectorAll('#leverages button[aria-pressed="true"]').length === want, count);
     const changed = async (from: string): Promise<void> => {
         for (;;) {
             await painted(page);
@@ -278,19 +309,20 @@ test('the liquidation map shows bars by leverage, which can be switched off', as
     await page.keyboard.press('m');
     await page.waitForSelector('#leverages button');
     await page.waitForURL(/view=map/);
-    const lit = (): Promise<number> => page.evaluate(() => {
-        const canvas = document.querySelector<HTMLCanvasElement>('#map canvas');
-        if (canvas === null) return 0;
-        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
-        copy?.drawImage(canvas, 0, 0);
-        const pixels = copy?.getImageData(0, 0, canvas.width, canvas.height).data;
-        const ground = pixels?.slice(0, 3).join();
-        let count = 0;
-        for (let at = 0; pixels !== undefined && at < pixels.length; at += 4) {
-            if (pixels.slice(at, at + 3).join() !== ground) count += 1;
-        }
-        return count;
-    });
+    const lit = (): Promise<number> =>
+        page.evaluate(() => {
+            const canvas = document.querySelector<HTMLCanvasElement>('#map canvas');
+            if (canvas === null) return 0;
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+            copy?.drawImage(canvas, 0, 0);
+            const pixels = copy?.getImageData(0, 0, canvas.width, canvas.height).data;
+            const ground = pixels?.slice(0, 3).join();
+            let count = 0;
+            for (let at = 0; pixels !== undefined && at < pixels.length; at += 4) {
+                if (pixels.slice(at, at + 3).join() !== ground) count += 1;
+            }
+            return count;
+        });
     await painted(page);
     const full = await lit();
     for (const button of await page.locator('#leverages button').all()) await button.click();

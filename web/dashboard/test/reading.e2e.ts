@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { badgeSays, launch, open, painted, PHONE, pixelsLike, shown } from './browser.ts';
+import { badgeSays, launch, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
 import { StandInServer } from './stand-in-server.ts';
 
 const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
@@ -27,7 +27,10 @@ afterEach(() => server.stop());
 const tip = (page: Page): Promise<string> => page.locator('#tip').innerText();
 
 function dollars(text: string, pattern: RegExp): number {
-    return [...text.matchAll(pattern)].reduce((sum, [, number, unit]) => sum + Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[unit ?? ''] ?? 1), 0);
+    return [...text.matchAll(pattern)].reduce(
+        (sum, [, number, unit]) => sum + Number(number) * ({ K: 1e3, M: 1e6, B: 1e9 }[unit ?? ''] ?? 1),
+        0,
+    );
 }
 
 async function boxOf(page: Page, selector: string): Promise<{ x: number; y: number; width: number; height: number }> {
@@ -97,7 +100,10 @@ test('a finger gets the same numbers: by a tap in the heatmap, by tap and drag i
     const map = await boxOf(page, '#map');
     const client = await page.context().newCDPSession(page);
     const touch = async (type: 'touchStart' | 'touchMove' | 'touchEnd', x: number): Promise<void> => {
-        await client.send('Input.dispatchTouchEvent', { type, touchPoints: type === 'touchEnd' ? [] : [{ x: map.x + map.width * x, y: map.y + map.height * 0.7 }] });
+        await client.send('Input.dispatchTouchEvent', {
+            type,
+            touchPoints: type === 'touchEnd' ? [] : [{ x: map.x + map.width * x, y: map.y + map.height * 0.7 }],
+        });
     };
     const captions = new Set<string>();
     await touch('touchStart', 0.2);
@@ -176,8 +182,18 @@ test('the header shows every number whole at every width', async () => {
             assert.deepEqual(cut, { outside: [], sides: 2 }, `${symbol} at ${width} px`);
             const overlapping = await page.evaluate(() => {
                 const boxes = ['#quote', '#clusters', '.chips'].map((each) => document.querySelector(each)?.getBoundingClientRect());
-                return boxes.some((a, i) => boxes.some((b, j) => i < j && a !== undefined && b !== undefined
-                    && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+                return boxes.some((a, i) =>
+                    boxes.some(
+                        (b, j) =>
+                            i < j &&
+                            a !== undefined &&
+                            b !== undefined &&
+                            a.left < b.right - 1 &&
+                            b.left < a.right - 1 &&
+                            a.top < b.bottom - 1 &&
+                            b.top < a.bottom - 1,
+                    ),
+                );
             });
             assert.equal(overlapping, false, `${symbol} at ${width} px`);
         }
@@ -206,11 +222,59 @@ test('where the system chooses the colours, what is pressed and what slides can 
     const seen = await page.evaluate(() => {
         const ground = (selector: string): string => getComputedStyle(document.querySelector(selector) ?? document.body).backgroundColor;
         return {
-            pressed: ground('#ranges [aria-pressed="true"]'), released: ground('#ranges [aria-pressed="false"]'),
-            track: ground('#scrub-to'), page: getComputedStyle(document.body).backgroundColor,
+            pressed: ground('#ranges [aria-pressed="true"]'),
+            released: ground('#ranges [aria-pressed="false"]'),
+            track: ground('#scrub-to'),
+            page: getComputedStyle(document.body).backgroundColor,
         };
     });
     assert.notEqual(seen.pressed, seen.released);
     assert.notEqual(seen.track, seen.page);
+    await page.context().close();
+});
+
+test('while a socket is open nothing is asked for by the clock', async () => {
+    const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'dark' });
+    const page = await context.newPage();
+    await page.clock.install();
+    await page.goto(`${url}/?range=12h`);
+    await shown(page);
+    for (const view of ['heatmap', 'map']) {
+        if (view === 'map') {
+            await page.keyboard.press('m');
+            await page.waitForSelector('#leverages button');
+        }
+        await page.waitForLoadState('networkidle');
+        const before = server.asked.length;
+        // Less than a minute, after which the list of symbols is asked for.
+        for (let n = 0; n < 4; n++) {
+            await page.clock.fastForward(10_000);
+            server.setFeed('replay');
+            await painted(page);
+        }
+        // The list of symbols is read once a minute.
+        assert.deepEqual(
+            server.asked.slice(before).filter((path) => path !== '/v1/symbols'),
+            [],
+            view,
+        );
+    }
+    await context.close();
+});
+
+test('where the server says that sockets are off, none is tried and the console stays silent', async () => {
+    server.trouble.socketsOff = server.trouble.socketsOffAnnounced = true;
+    server.trouble.polling = true;
+    const { page, complaints } = await open(browser, `${url}/?range=12h`);
+    const opened: string[] = [];
+    page.on('websocket', (socket) => opened.push(socket.url()));
+    await badgeSays(page, 'Polling');
+    await shown(page);
+    for (let state = 0; state < 3; state++) {
+        server.advance();
+        const now = server.markets.get('BTCUSDT')?.asOf() ?? 0;
+        await page.waitForFunction((time) => Number(document.getElementById('chart')?.dataset.asOf) >= time, now);
+    }
+    assert.deepEqual([complaints, opened], [[], []]);
     await page.context().close();
 });

@@ -11,7 +11,8 @@ import { StandInServer } from './stand-in-server.ts';
 const WEB = new URL('../../..', import.meta.url).pathname;
 const README = readFileSync(join(WEB, 'client/README.md'), 'utf8');
 const EXAMPLES = [...README.matchAll(/^```(\w+) example\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
-    language: language ?? '', code: code ?? '',
+    language: language ?? '',
+    code: code ?? '',
 }));
 
 let browser: Browser;
@@ -46,7 +47,9 @@ async function bundled(name: string, code: string): Promise<string> {
     const input = join(folder, name);
     writeFileSync(input, code);
     const made = await build({
-        configFile: false, root: folder, logLevel: 'error',
+        configFile: false,
+        root: folder,
+        logLevel: 'error',
         build: { write: false, minify: false, lib: { entry: input, formats: ['es'], fileName: 'out' } },
         define: { 'process.env.NODE_ENV': '"production"' },
     });
@@ -70,7 +73,9 @@ async function run(code: string): Promise<{ page: Page; complaints: string[] }> 
     return { page, complaints };
 }
 
-interface Told { told: { charts: { levels: unknown[]; current_price: number }[]; statuses: string[] } }
+interface Told {
+    told: { charts: { levels: unknown[]; current_price: number }[]; statuses: string[] };
+}
 
 const plain = EXAMPLES.filter(({ language }) => language === 'js');
 for (const [place, { code }] of plain.entries()) {
@@ -119,7 +124,9 @@ test('React example: shown, moved to another symbol, taken away', async () => {
     const [example] = EXAMPLES.filter(({ language }) => language === 'jsx');
     assert.ok(example);
     writeFileSync(join(folder, 'use-heatmap.jsx'), here(example.code));
-    const code = await bundled('app.jsx', `
+    const code = await bundled(
+        'app.jsx',
+        `
         import { StrictMode, useState } from 'react';
         import { createRoot } from 'react-dom/client';
         import { useHeatmap } from './use-heatmap.jsx';
@@ -131,7 +138,8 @@ test('React example: shown, moved to another symbol, taken away', async () => {
         const root = createRoot(document.getElementById('root'));
         root.render(<StrictMode><Levels /></StrictMode>);
         window.unmount = () => root.unmount();
-    `);
+    `,
+    );
     const before = server.viewers();
     const { page, complaints } = await run(code);
     await page.waitForFunction(() => /^connected BTCUSDT \d+$/.test(document.getElementById('root')?.innerText ?? ''));

@@ -11,7 +11,8 @@ import { StandInServer } from './stand-in-server.ts';
 const WEB = new URL('../../..', import.meta.url).pathname;
 const README = readFileSync(join(WEB, 'client/README.md'), 'utf8');
 const EXAMPLES = [...README.matchAll(/^```(\w+) example\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
-    language: language ?? '', code: code ?? '',
+    language: language ?? '',
+    code: code ?? '',
 }));
 
 let server: StandInServer;
@@ -32,7 +33,8 @@ after(async () => {
 
 /** Only the address is another one, and the client is handed out so that the test can end it. */
 async function load(name: string, language: string, code: string, handOut: string): Promise<Record<string, unknown>> {
-    const here = code.replaceAll('ws://localhost:8000', address).replaceAll('http://localhost:8000', address.replace('ws', 'http')) + handOut;
+    const here =
+        code.replaceAll('ws://localhost:8000', address).replaceAll('http://localhost:8000', address.replace('ws', 'http')) + handOut;
     const plain = await transformWithOxc(here, `example.${language}`, { lang: language as 'js' });
     const path = join(folder, `${name}.mjs`);
     writeFileSync(path, plain.code);
@@ -52,7 +54,10 @@ function exampleIn(language: string, place = 0): { language: string; code: strin
 
 test('the README has examples in JavaScript, HTML, TypeScript and React, and no other code', () => {
     // The one in HTML needs a page: it runs with the others once more in the tests of the page.
-    assert.deepEqual(EXAMPLES.map(({ language }) => language), ['js', 'html', 'js', 'ts', 'jsx']);
+    assert.deepEqual(
+        EXAMPLES.map(({ language }) => language),
+        ['js', 'js', 'html', 'js', 'ts', 'jsx'],
+    );
     assert.equal([...README.matchAll(/^```\w/gm)].length, EXAMPLES.length);
 });
 
@@ -71,12 +76,24 @@ test('the first example shows a chart and a status', async () => {
     (ws as Client | null)?.disconnect();
 });
 
+test('the three lines of older programs get states', async () => {
+    let ws: Client | null = null;
+    const data = await new Promise<{ levels: unknown[] }>((resolve) => {
+        Object.assign(globalThis, { updateChart: resolve });
+        void load('three-lines', 'js', exampleIn('js', 1).code, '\nexport { ws };').then((module) => {
+            ws = module.ws as Client;
+        });
+    });
+    assert.ok(data.levels.length > 50);
+    (ws as Client | null)?.disconnect();
+});
+
 test('the example with a token and events asks for the token, and gets states', async () => {
     const statuses: string[] = [];
     let ws: Client | null = null;
     const data = await new Promise<{ levels: unknown[] }>((resolve) => {
         Object.assign(globalThis, { updateChart: resolve, showStatus: (status: string) => statuses.push(status) });
-        void load('token', 'js', exampleIn('js', 1).code, '\nexport { ws };').then((module) => {
+        void load('token', 'js', exampleIn('js', 2).code, '\nexport { ws };').then((module) => {
             ws = module.ws as Client;
         });
     });
@@ -110,13 +127,16 @@ test('the React example keeps a component supplied', async () => {
     const example = exampleIn('jsx');
     // React itself in the smallest form that the hook can tell apart: effects run once, state is set from outside.
     const react = join(folder, 'react.mjs');
-    writeFileSync(react, `
+    writeFileSync(
+        react,
+        `
         export const seen = [];
         let cleanUp;
         export const useState = (first) => [first, (value) => seen.push(value)];
         export const useEffect = (effect) => { cleanUp = effect(); };
         export const unmount = () => cleanUp();
-    `);
+    `,
+    );
     const { useHeatmap } = await load('react-example', 'jsx', example.code.replace("'react'", `'${pathToFileURL(react).href}'`), '');
     const fake = (await import(pathToFileURL(react).href)) as { seen: unknown[]; unmount(): void };
     (useHeatmap as (url: string, symbol: string) => unknown)(`${address}/ws/heatmap`, 'BTCUSDT');
@@ -124,5 +144,9 @@ test('the React example keeps a component supplied', async () => {
     assert.deepEqual(fake.seen.slice(0, 2), ['connecting', 'connected']);
     fake.unmount();
     assert.equal(fake.seen.at(-1), 'disconnected');
-    assert.ok(createRequire(import.meta.url).resolve('liqheat-client').endsWith('liqheat-client.node.js'));
+    assert.ok(
+        createRequire(import.meta.url)
+            .resolve('liqheat-client')
+            .endsWith('liqheat-client.node.js'),
+    );
 });

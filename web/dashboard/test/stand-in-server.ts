@@ -7,15 +7,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { WebSocketServer, type WebSocket } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { StateHash } from '../../client/src/wire/hash.ts';
-import { encodeGrid } from '../src/wire/grid.ts';
 import { intervalMs, RANGES } from '../src/model/ranges.ts';
-import { SyntheticMarket, type Step } from './synthetic-market.ts';
+import { encodeGrid } from '../src/wire/grid.ts';
+import { type Step, SyntheticMarket } from './synthetic-market.ts';
 
 export interface Misbehaviour {
     /** New sockets are refused with 503. */
     socketsOff: boolean;
+    /** The list of symbols says that sockets are off. */
+    socketsOffAnnounced: boolean;
     /** `GET /v1/heatmap` exists. */
     polling: boolean;
     /** Nothing is sent, not even a pong. */
@@ -54,7 +56,10 @@ interface Viewer {
 
 const CSP = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'";
 const TYPES: Record<string, string> = {
-    '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml',
+    '.html': 'text/html; charset=utf-8',
+    '.js': 'text/javascript',
+    '.css': 'text/css',
+    '.svg': 'image/svg+xml',
 };
 
 function rfc3339(ms: number): string {
@@ -65,8 +70,17 @@ const TOKEN = 'eyJ0.eyJ1.c2ln';
 
 export class StandInServer {
     readonly trouble: Misbehaviour = {
-        socketsOff: false, polling: false, silent: false, empty: false, broken: false, feed: 'replay', deltas: true,
-        wrongHashOnce: false, tooLargeToSplit: false, withoutState: '',
+        socketsOff: false,
+        socketsOffAnnounced: false,
+        polling: false,
+        silent: false,
+        empty: false,
+        broken: false,
+        feed: 'replay',
+        deltas: true,
+        wrongHashOnce: false,
+        tooLargeToSplit: false,
+        withoutState: '',
     };
     readonly markets: Map<string, SyntheticMarket>;
     epoch = 'e1';
@@ -76,6 +90,12 @@ export class StandInServer {
     #viewers = new Set<Viewer>();
     #timers: ReturnType<typeof setInterval>[] = [];
     #mismatches: unknown[] = [];
+    /** What clients sent, as it came. */
+    readonly received: Record<string, unknown>[] = [];
+    /** Frames by type that went to clients. */
+    readonly sent = new Map<string, number>();
+    /** HTTP requests, by path. */
+    readonly asked: string[] = [];
     #protocols: string[] = [];
 
     constructor(options: StandInOptions) {
@@ -88,7 +108,9 @@ export class StandInServer {
         this.markets = new Map([
             ['BTCUSDT', new SyntheticMarket('BTCUSDT', btc)],
             ['ETHUSDT', new SyntheticMarket('ETHUSDT', eth)],
-            ...(options.tiny === true ? [['1000PEPEUSDT', new SyntheticMarket('1000PEPEUSDT', { ...btc, price: 0.0088, bin: 5e-6, coins: 1e7 })] as const] : []),
+            ...(options.tiny === true
+                ? [['1000PEPEUSDT', new SyntheticMarket('1000PEPEUSDT', { ...btc, price: 0.0088, bin: 5e-6, coins: 1e7 })] as const]
+                : []),
         ]);
     }
 
@@ -186,6 +208,7 @@ export class StandInServer {
             send({ type: 'error', code: 'INVALID_MESSAGE', message: 'not JSON' });
             return;
         }
+        this.received.push(message);
         const symbols = Array.isArray(message.symbols) ? message.symbols.map(String) : [];
         if (message.mismatch !== undefined) this.#mismatches.push(message.mismatch);
         switch (message.action) {
@@ -245,6 +268,8 @@ export class StandInServer {
             this.trouble.wrongHashOnce = false;
             Object.assign(frame, { hash: '0123456789abcdef' });
         }
+        const { type } = frame as { type: string };
+        this.sent.set(type, (this.sent.get(type) ?? 0) + 1);
         if (state.lose) state.lose = false;
         else viewer.socket.send(JSON.stringify(frame));
     }
@@ -281,7 +306,10 @@ export class StandInServer {
         const hash = new StateHash();
         for (const level of step.levels) hash.add(level.price, level.long, level.short);
         return {
-            symbol: market.symbol, timestamp: rfc3339(market.asOf()), epoch: this.epoch, seq: market.steps.length,
+            symbol: market.symbol,
+            timestamp: rfc3339(market.asOf()),
+            epoch: this.epoch,
+            seq: market.steps.length,
             hash: hash.text(),
         };
     }
@@ -291,6 +319,7 @@ export class StandInServer {
     async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
         const url = new URL(request.url ?? '/', 'http://stand-in');
         const route = `${request.method} ${url.pathname}`;
+        this.asked.push(url.pathname);
         const { trouble } = this;
         const api = /^\/(v1|prices|liquidations|ws)/.test(url.pathname);
         if (trouble.broken && api) return json(response, 500, { detail: 'the store is being repaired' });
@@ -321,12 +350,20 @@ export class StandInServer {
     }
 
     #symbols(): object {
-        const symbols = this.trouble.empty ? [] : [...this.markets.values()].map((market) => ({
-            symbol: market.symbol, venue: 'sim', interval: market.stepMs === 60_000 ? '1m' : '15m',
-            first: market.steps[0]?.time, last: market.asOf(), base_bin: market.bin, state: this.trouble.feed, simulated: true,
-            leverages: LEVERAGES,
-        }));
-        return { symbols, simulated: true, speed: 60 };
+        const symbols = this.trouble.empty
+            ? []
+            : [...this.markets.values()].map((market) => ({
+                  symbol: market.symbol,
+                  venue: 'sim',
+                  interval: market.stepMs === 60_000 ? '1m' : '15m',
+                  first: market.steps[0]?.time,
+                  last: market.asOf(),
+                  base_bin: market.bin,
+                  state: this.trouble.feed,
+                  simulated: true,
+                  leverages: LEVERAGES,
+              }));
+        return { symbols, simulated: true, speed: 60, websocket: !this.trouble.socketsOffAnnounced };
     }
 
     #poll(market: SyntheticMarket, url: URL, response: ServerResponse): void {
@@ -345,9 +382,14 @@ export class StandInServer {
         const split = url.searchParams.get('by') === 'leverage';
         if (split && this.trouble.tooLargeToSplit) return json(response, 400, { detail: 'there must be 1 to 1500000 cells' });
         const columns = Number(url.searchParams.get('columns') ?? 1000);
-        const bytes = cells !== undefined ? denseGrid(market, range.ms, cells, split) : historyGrid(market, range.ms, columns, split, {
-            epoch: this.epoch, state: this.trouble.feed, seen_share: this.#options.seenShare ?? 0.83,
-        });
+        const bytes =
+            cells !== undefined
+                ? denseGrid(market, range.ms, cells, split)
+                : historyGrid(market, range.ms, columns, split, {
+                      epoch: this.epoch,
+                      state: this.trouble.feed,
+                      seen_share: this.#options.seenShare ?? 0.83,
+                  });
         const packed = gzipSync(bytes);
         response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(packed);
     }
@@ -410,15 +452,19 @@ function liquidations(market: SyntheticMarket, url: URL): object {
 
 function leverageLevels(market: SyntheticMarket): object {
     const step = market.newest();
-    const split = (side: 'long' | 'short'): object[] => step.levels.flatMap((level) => {
-        const usd = level[side];
-        if (usd === 0) return [];
-        const leverage = `${leverageOf(level.price, step.close)}x`;
-        return [{ price_level: level.price, volume: usd, leverage, distance_pct: (level.price / step.close - 1) * 100 }];
-    });
+    const split = (side: 'long' | 'short'): object[] =>
+        step.levels.flatMap((level) => {
+            const usd = level[side];
+            if (usd === 0) return [];
+            const leverage = `${leverageOf(level.price, step.close)}x`;
+            return [{ price_level: level.price, volume: usd, leverage, distance_pct: (level.price / step.close - 1) * 100 }];
+        });
     return {
-        symbol: market.symbol, model: 'stand-in', current_price: step.close,
-        long_liquidations: split('long'), short_liquidations: split('short'),
+        symbol: market.symbol,
+        model: 'stand-in',
+        current_price: step.close,
+        long_liquidations: split('long'),
+        short_liquidations: split('short'),
     };
 }
 
@@ -459,19 +505,41 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
             if (plane !== undefined) plane[at] = (plane[at] ?? 0) + level.long + level.short;
         }
     }
-    const max = Math.max(1, long.reduce((a, b) => Math.max(a, b), 0), short.reduce((a, b) => Math.max(a, b), 0));
+    const max = Math.max(
+        1,
+        long.reduce((a, b) => Math.max(a, b), 0),
+        short.reduce((a, b) => Math.max(a, b), 0),
+    );
     const min = Math.min(1000, max);
-    const quantised = (plane: Float64Array): Uint8Array => Uint8Array.from(plane, (usd) =>
-        usd < min / 2 ? 0 : Math.min(255, Math.max(1, 1 + Math.round((254 * Math.log(usd / min)) / Math.log(max / min)))));
+    const quantised = (plane: Float64Array): Uint8Array =>
+        Uint8Array.from(plane, (usd) =>
+            usd < min / 2 ? 0 : Math.min(255, Math.max(1, 1 + Math.round((254 * Math.log(usd / min)) / Math.log(max / min)))),
+        );
     const header = {
-        symbol: market.symbol, venue: 'sim', as_of: asOf, start: first, column_ms: columnMs, columns, rows,
-        price_low: priceLow, bin, usd_min: min, usd_max: max, ...extra, ...(split ? { leverages: LEVERAGES } : {}),
+        symbol: market.symbol,
+        venue: 'sim',
+        as_of: asOf,
+        start: first,
+        column_ms: columnMs,
+        columns,
+        rows,
+        price_low: priceLow,
+        bin,
+        usd_min: min,
+        usd_max: max,
+        ...extra,
+        ...(split ? { leverages: LEVERAGES } : {}),
     };
     return encodeGrid(header, quantised(long), quantised(short), classes.map(quantised));
 }
 
 /** A grid of any size with mass in every cell: the worst case for drawing. */
-function denseGrid(market: SyntheticMarket, rangeMs: number, { columns, rows }: { columns: number; rows: number }, split: boolean): Uint8Array {
+function denseGrid(
+    market: SyntheticMarket,
+    rangeMs: number,
+    { columns, rows }: { columns: number; rows: number },
+    split: boolean,
+): Uint8Array {
     const asOf = market.asOf();
     const columnMs = Math.ceil(rangeMs / columns / 60_000) * 60_000;
     const last = Math.floor((asOf - 1) / columnMs) * columnMs;
@@ -479,9 +547,21 @@ function denseGrid(market: SyntheticMarket, rangeMs: number, { columns, rows }: 
     const bin = price * 0.0003;
     const long = Uint8Array.from({ length: columns * rows }, (_, at) => 1 + ((at * 31 + (at >> 9) * 7) % 255));
     const header = {
-        symbol: market.symbol, venue: 'sim', epoch: 'dense', as_of: asOf, start: last - (columns - 1) * columnMs,
-        column_ms: columnMs, columns, rows, price_low: price - (bin * rows) / 2, bin, usd_min: 1_000, usd_max: 1e8,
-        state: 'replay', seen_share: 1, ...(split ? { leverages: LEVERAGES } : {}),
+        symbol: market.symbol,
+        venue: 'sim',
+        epoch: 'dense',
+        as_of: asOf,
+        start: last - (columns - 1) * columnMs,
+        column_ms: columnMs,
+        columns,
+        rows,
+        price_low: price - (bin * rows) / 2,
+        bin,
+        usd_min: 1_000,
+        usd_max: 1e8,
+        state: 'replay',
+        seen_share: 1,
+        ...(split ? { leverages: LEVERAGES } : {}),
     };
     const classes = (split ? LEVERAGES : []).map((_, place) => long.map((q, at) => Math.max(1, q - ((at + place * 40) % 60))));
     return encodeGrid(header, long, new Uint8Array(columns * rows), classes);

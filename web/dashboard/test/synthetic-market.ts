@@ -58,7 +58,10 @@ export class SyntheticMarket {
     #mood = 0;
     #time: number;
 
-    constructor(symbol: string, options: { seed: number; price: number; bin: number; start: number; stepMs: number; steps: number; coins?: number }) {
+    constructor(
+        symbol: string,
+        options: { seed: number; price: number; bin: number; start: number; stepMs: number; steps: number; coins?: number },
+    ) {
         this.symbol = symbol;
         this.stepMs = options.stepMs;
         this.bin = options.bin;
@@ -96,7 +99,9 @@ export class SyntheticMarket {
         this.#price = close;
         const levels = [...this.#cells]
             .map(([index, cell]) => ({
-                price: Number((index * this.bin).toFixed(8)), long: Math.round(cell.long), short: Math.round(cell.short),
+                price: Number((index * this.bin).toFixed(8)),
+                long: Math.round(cell.long),
+                short: Math.round(cell.short),
             }))
             .filter((level) => level.long + level.short > 500)
             .sort((a, b) => a.price - b.price);

@@ -8,7 +8,7 @@ import { columnInterval, RANGES } from '../src/model/ranges.ts';
 import { edgeOf, rowOf } from '../src/model/rows.ts';
 import { Sweeps } from '../src/model/sweeps.ts';
 import { leverageColour } from '../src/render/colours.ts';
-import { explain, rowsOf, type Circumstances, type Explained } from '../src/ui/tooltip.ts';
+import { type Circumstances, type Explained, explain, rowsOf } from '../src/ui/tooltip.ts';
 import type { Grid } from '../src/wire/grid.ts';
 
 const MINUTE = 60_000;
@@ -29,16 +29,35 @@ function banded(priceLow: number, bin: number, rows: number): Grid {
     }
     return {
         header: {
-            symbol: 'S', epoch: 'e', as_of: columns * MINUTE, start: 0, column_ms: MINUTE, columns, rows, price_low: priceLow, bin,
-            usd_min: 1_000, usd_max: 1e8, state: 'live', seen_share: 1, leverages: LEVERAGES,
+            symbol: 'S',
+            epoch: 'e',
+            as_of: columns * MINUTE,
+            start: 0,
+            column_ms: MINUTE,
+            columns,
+            rows,
+            price_low: priceLow,
+            bin,
+            usd_min: 1_000,
+            usd_max: 1e8,
+            state: 'live',
+            seen_share: 1,
+            leverages: LEVERAGES,
         },
-        long, short: new Uint8Array(columns * rows), classes,
+        long,
+        short: new Uint8Array(columns * rows),
+        classes,
     };
 }
 
 const MARKETS = [
-    ['XRP', 1.998, 0.002, 372], ['DOGE', 0.1426, 0.0002, 300], ['1000PEPE', 0.007775, 5e-6, 345], ['TINY', 0.0000072, 1e-7, 37],
-    ['SOL', 150, 0.1, 300], ['COIN', 0.15, 0.0005, 300], ['BTC', 90_000, 100, 400],
+    ['XRP', 1.998, 0.002, 372],
+    ['DOGE', 0.1426, 0.0002, 300],
+    ['1000PEPE', 0.007775, 5e-6, 345],
+    ['TINY', 0.0000072, 1e-7, 37],
+    ['SOL', 150, 0.1, 300],
+    ['COIN', 0.15, 0.0005, 300],
+    ['BTC', 90_000, 100, 400],
 ] as const;
 
 const NOW: Circumstances = { moment: null, side: 'both', priceAt: () => undefined };
@@ -54,7 +73,11 @@ for (const [name, low, bin, rows] of MARKETS) {
             for (const share of [0, 0.25, 0.5, 0.999]) {
                 const cell = at(heat, 6, low + (row + share) * bin);
                 assert.equal(cell.longUsd, heat.steps.usd(20 + (row % 200)), `row ${row} + ${share}`);
-                assert.deepEqual(cell.parts.map(({ leverage }) => leverage), [LEVERAGES[row % 3]], `row ${row} + ${share}`);
+                assert.deepEqual(
+                    cell.parts.map(({ leverage }) => leverage),
+                    [LEVERAGES[row % 3]],
+                    `row ${row} + ${share}`,
+                );
                 assert.ok(Math.abs((cell.parts[0]?.usd ?? 0) / cell.longUsd - 1) < 1e-9);
                 assert.equal(cell.ageMs, (6 - (row % 5)) * MINUTE, `row ${row} + ${share}`);
             }
@@ -65,7 +88,12 @@ for (const [name, low, bin, rows] of MARKETS) {
     test(`${name}: a level at the edge of a row is swept there and not below`, () => {
         const grid = banded(low, bin, rows);
         const cells = 3 * rows;
-        const heat = new Heat({ header: { ...grid.header, columns: 3, leverages: [] }, long: new Uint8Array(cells), short: new Uint8Array(cells), classes: [] });
+        const heat = new Heat({
+            header: { ...grid.header, columns: 3, leverages: [] },
+            long: new Uint8Array(cells),
+            short: new Uint8Array(cells),
+            classes: [],
+        });
         let edge = 0;
         const sweeps = new Sweeps(heat, (from) => (from === 2 * MINUTE ? { low: edge, high: edge } : null));
         for (let row = 1; row < rows - 1; row++) {

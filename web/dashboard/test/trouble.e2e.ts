@@ -84,7 +84,10 @@ test('an empty database says how to fill it, and a filled one is found', async (
     await page.context().close();
 });
 
-for (const [width, options] of [['desktop', {}], ['phone', PHONE]] as const) {
+for (const [width, options] of [
+    ['desktop', {}],
+    ['phone', PHONE],
+] as const) {
     test(`axe finds nothing where there is nothing to see, at ${width} width`, async () => {
         for (const theme of ['dark', 'light']) {
             server.trouble.empty = true;
@@ -117,7 +120,7 @@ test('a picture too large to be split by leverage is shown whole', async () => {
     assert.ok((await colours(page)) > 100);
     const chip = page.locator('#leverages button').first();
     assert.equal(await chip.isDisabled(), true);
-    assert.match(await chip.getAttribute('title') ?? '', /too large/);
+    assert.match((await chip.getAttribute('title')) ?? '', /too large/);
     await page.context().close();
 });
 

@@ -9,26 +9,26 @@
 import type { Outcome } from '../model/board.ts';
 import type { Environment, Socket } from '../transport/environment.ts';
 import { Poller, pollAddress } from '../transport/polling.ts';
+import { PROTOCOLS, parseBinary } from '../wire/binary.ts';
 import {
     ackMessage,
-    parseFrame,
-    pingMessage,
-    unsubscribeMessage,
     type DeltaFrame,
     type ErrorFrame,
     type Frame,
     type Mismatch,
+    parseFrame,
+    pingMessage,
     type SnapshotFrame,
     type StatusFrame,
     type SubscribeOptions,
+    unsubscribeMessage,
     type WarningFrame,
 } from '../wire/frames.ts';
-import { parseBinary, PROTOCOLS } from '../wire/binary.ts';
 import { Backoff } from './backoff.ts';
 import { afterClose } from './codes.ts';
 import { Liveness } from './liveness.ts';
-import { StatusMachine, type Reason, type Status, type StatusChange } from './status.ts';
-import { inMessages, Subscriptions, type Subscription, type SymbolState, type Via } from './subscriptions.ts';
+import { type Reason, type Status, type StatusChange, StatusMachine } from './status.ts';
+import { inMessages, type Subscription, Subscriptions, type SymbolState, type Via } from './subscriptions.ts';
 
 export interface HeatmapOptions {
     /** A whole state, whatever travelled. */
@@ -39,7 +39,7 @@ export interface HeatmapOptions {
     /** What the server says about the market data of a symbol; also its heartbeat. */
     onFeed?: (message: StatusFrame) => void;
     onWarning?: (message: WarningFrame) => void;
-    /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS). */
+    /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS, SOCKET_ERROR). */
     onError?: (message: ErrorFrame) => void;
     /** What a server that asks for one wants to see; a function is asked again for every attempt, so it can renew. */
     token?: string | (() => string | Promise<string>);
@@ -47,10 +47,14 @@ export interface HeatmapOptions {
     signal?: AbortSignal;
     /** Address to poll while the socket does not work; `false` switches polling off. Derived from the socket's by default. */
     pollUrl?: string | false;
+    /** Failed attempts in a row after which no further socket is tried; without limit by default. */
+    maxReconnectAttempts?: number;
+    /** Milliseconds under which the first pause between attempts stays; the ceiling doubles up to sixteen times it. 2,000 by default. */
+    reconnectDelay?: number;
 }
 
 const BACKOFF_FIRST_MS = 2_000;
-const BACKOFF_LAST_MS = 32_000;
+const BACKOFF_GROWTH = 16;
 const HANDSHAKE_LIMIT_MS = 10_000;
 const SLOW_FOR_MS = 15_000;
 const FAILURES_BEFORE_POLLING = 3;
@@ -66,10 +70,12 @@ export class HeatmapWebSocket extends EventTarget {
     readonly #liveness: Liveness;
     readonly #poller: Poller | null;
     readonly #token: HeatmapOptions['token'];
+    readonly #attemptsMax: number;
     #signal: AbortSignal | undefined;
     /** Counts attempts, so that a token that comes late does not open a second socket. */
     #attempts = 0;
     #wanted = false;
+    #socketAllowed = true;
     #socket: Socket | null = null;
     #open = false;
     #cancelHandshake: (() => void) | null = null;
@@ -87,7 +93,9 @@ export class HeatmapWebSocket extends EventTarget {
         this.#url = url;
         this.#world = world;
         this.#status = new StatusMachine((change) => this.#emit('statuschange', change));
-        this.#backoff = new Backoff(BACKOFF_FIRST_MS, BACKOFF_LAST_MS, () => world.random());
+        const firstMs = options.reconnectDelay ?? BACKOFF_FIRST_MS;
+        this.#backoff = new Backoff(firstMs, BACKOFF_GROWTH * firstMs, () => world.random());
+        this.#attemptsMax = options.maxReconnectAttempts ?? Infinity;
         this.#token = options.token;
         this.#poller = this.#makePoller(options.pollUrl);
         this.#liveness = new Liveness(world, {
@@ -135,6 +143,34 @@ export class HeatmapWebSocket extends EventTarget {
         this.#end('asked', 'disconnected on request');
     }
 
+    /** Sends a message of your own, as text or as an object that becomes JSON; `false` while there is no open socket. */
+    send(message: string | object): boolean {
+        if (!this.#open || this.#socket === null) return false;
+        this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
+        return true;
+    }
+
+    /** Pings every 30 s, as a connection does anyway unless `stopKeepalive` was called. */
+    startKeepalive(): void {
+        this.#liveness.keepAlive(true);
+    }
+
+    /** No pings any more. Silence of the server is noticed all the same, because it sends a status every 15 s. */
+    stopKeepalive(): void {
+        this.#liveness.keepAlive(false);
+    }
+
+    /** With `false` no socket is tried: the states come by polling at once. For servers that say that sockets are switched off. */
+    useSocket(allowed: boolean): void {
+        if (allowed === this.#socketAllowed) return;
+        this.#socketAllowed = allowed;
+        if (!this.#wanted) return;
+        const socket = this.#socket;
+        this.#drop();
+        socket?.close(1000);
+        this.#attempt('retry');
+    }
+
     /** The newest state of a symbol, or undefined before the first. */
     state(symbol: string): SymbolState | undefined {
         return this.#subscriptions.state(symbol);
@@ -151,7 +187,14 @@ export class HeatmapWebSocket extends EventTarget {
         this.#cancelRetry?.();
         this.#cancelRetry = null;
         this.#retryAt = null;
-        if (!this.#status.is('polling')) this.#status.move('connecting', reason, `connecting to ${this.#url}`);
+        if (!this.#socketAllowed) {
+            if (!this.#status.is('polling', 'connecting', 'disconnected')) {
+                this.#status.move('disconnected', 'socket_off', 'sockets are switched off; asking every few seconds instead');
+            }
+            this.#startPolling();
+            return;
+        }
+        if (!this.#status.is('polling', 'connecting')) this.#status.move('connecting', reason, `connecting to ${this.#url}`);
         const attempt = ++this.#attempts;
         const token = this.#token;
         if (token === undefined) {
@@ -198,8 +241,10 @@ export class HeatmapWebSocket extends EventTarget {
         socket.onclose = (event) => {
             if (this.#socket === socket) this.#closed(event.code, event.reason);
         };
-        // An error is always followed by a close, which carries the code.
-        socket.onerror = () => {};
+        // An error is always followed by a close, which carries the code and decides what happens next.
+        socket.onerror = () => {
+            if (this.#socket === socket) this.#error('SOCKET_ERROR', `the socket to ${this.#url} failed`);
+        };
     }
 
     #opened(): void {
@@ -241,6 +286,11 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #retryIn(delayMs: number, reason: Reason, message: string): void {
+        if (this.#backoff.failures() > this.#attemptsMax) {
+            if (this.#polling) return;
+            this.#fail('gave_up', `gave up after ${this.#attemptsMax} attempts: ${message}`);
+            return;
+        }
         this.#retryAt = this.#world.now() + delayMs;
         if (!this.#status.is('polling')) this.#status.move('disconnected', reason, message, this.#retryAt);
         this.#cancelRetry = this.#world.later(delayMs, () => this.#attempt('retry'));
@@ -441,8 +491,15 @@ export class HeatmapWebSocket extends EventTarget {
 
     #followPolls(): void {
         const items = this.#subscriptions.symbols().map((symbol) => {
-            const seconds = this.#subscriptions.get(symbol)?.options.updateInterval;
-            return { symbol, intervalMs: seconds === undefined ? DEFAULT_POLL_MS : seconds * 1000 };
+            const { updateInterval, bin, priceRange } = this.#subscriptions.get(symbol)?.options ?? {};
+            return {
+                symbol,
+                intervalMs: updateInterval === undefined ? DEFAULT_POLL_MS : updateInterval * 1000,
+                query: {
+                    ...(bin === undefined ? {} : { bin: String(bin) }),
+                    ...(priceRange === undefined ? {} : { price_low: String(priceRange[0]), price_high: String(priceRange[1]) }),
+                },
+            };
         });
         this.#poller?.follow(items);
     }

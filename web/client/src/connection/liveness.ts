@@ -30,6 +30,7 @@ export class Liveness {
     #heardAt = 0;
     #pingedAt = 0;
     #tickedAt = 0;
+    #pinging = true;
 
     constructor(world: Environment, handler: LivenessHandler) {
         this.#world = world;
@@ -49,6 +50,11 @@ export class Liveness {
         this.#cancelTick?.();
         this.#cancelTick = null;
         this.#endProbe();
+    }
+
+    /** Whether pings go out every 30 s; without them silence and sleep are still answered by a probe. */
+    keepAlive(pinging: boolean): void {
+        this.#pinging = pinging;
     }
 
     /** Anything at all arrived. */
@@ -76,7 +82,7 @@ export class Liveness {
         else if (now - this.#heardAt > SILENCE_MS) {
             this.#handler.silent();
             this.probe();
-        } else if (now - this.#pingedAt >= PING_EVERY_MS) this.#ping(now);
+        } else if (this.#pinging && now - this.#pingedAt >= PING_EVERY_MS) this.#ping(now);
         this.#handler.ticked(now);
     }
 

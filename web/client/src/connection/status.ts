@@ -25,6 +25,8 @@ export type Reason =
     | 'refused'
     | 'bad_address'
     | 'no_token'
+    | 'gave_up'
+    | 'socket_off'
     | 'aborted';
 
 export interface StatusChange {

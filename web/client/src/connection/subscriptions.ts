@@ -5,7 +5,6 @@
  */
 import { Board, type Outcome } from '../model/board.ts';
 import {
-    subscribeMessage,
     type DeltaFrame,
     type FeedState,
     type Mismatch,
@@ -13,6 +12,7 @@ import {
     type SnapshotFrame,
     type StatusFrame,
     type SubscribeOptions,
+    subscribeMessage,
 } from '../wire/frames.ts';
 
 export type Via = 'socket' | 'polling';
@@ -112,15 +112,17 @@ export class Subscriptions {
             const key = JSON.stringify(this.#bySymbol.get(symbol)?.options ?? {});
             alike.set(key, [...(alike.get(key) ?? []), symbol]);
         }
-        return [...alike.values()].flatMap((group) => inMessages(group).map((some) => {
-            const options = this.#bySymbol.get(some[0] ?? '')?.options ?? {};
-            const resume = new Map<string, ResumePoint>();
-            for (const symbol of some) {
-                const at = this.position(symbol);
-                if (at !== null) resume.set(symbol, at);
-            }
-            return subscribeMessage(some, options, resume, mismatch);
-        }));
+        return [...alike.values()].flatMap((group) =>
+            inMessages(group).map((some) => {
+                const options = this.#bySymbol.get(some[0] ?? '')?.options ?? {};
+                const resume = new Map<string, ResumePoint>();
+                for (const symbol of some) {
+                    const at = this.position(symbol);
+                    if (at !== null) resume.set(symbol, at);
+                }
+                return subscribeMessage(some, options, resume, mismatch);
+            }),
+        );
     }
 }
 

@@ -9,6 +9,8 @@ import type { Environment } from './environment.ts';
 export interface PollItem {
     symbol: string;
     intervalMs: number;
+    /** What part of the state is wanted, as parameters of the address. */
+    query: Readonly<Record<string, string>>;
 }
 
 export interface PollHandler {
@@ -36,7 +38,7 @@ export class Poller {
     readonly #address: string;
     readonly #world: Environment;
     readonly #handler: PollHandler;
-    readonly #timers = new Map<string, () => void>();
+    readonly #followed = new Map<string, { item: PollItem; cancel: () => void }>();
     #abort = new AbortController();
 
     constructor(address: string, world: Environment, handler: PollHandler) {
@@ -48,13 +50,15 @@ export class Poller {
     /** Polls exactly these symbols from now on. */
     follow(items: readonly PollItem[]): void {
         const wanted = new Set(items.map((item) => item.symbol));
-        for (const [symbol, cancel] of this.#timers) {
+        for (const [symbol, { cancel }] of this.#followed) {
             if (wanted.has(symbol)) continue;
             cancel();
-            this.#timers.delete(symbol);
+            this.#followed.delete(symbol);
         }
         for (const item of items) {
-            if (!this.#timers.has(item.symbol)) this.#schedule(item, 0);
+            const followed = this.#followed.get(item.symbol);
+            if (followed === undefined) this.#schedule(item, 0);
+            else followed.item = item;
         }
     }
 
@@ -65,8 +69,8 @@ export class Poller {
     }
 
     #schedule(item: PollItem, delayMs: number): void {
-        const cancel = this.#world.later(delayMs, () => void this.#ask(item));
-        this.#timers.set(item.symbol, cancel);
+        const cancel = this.#world.later(delayMs, () => void this.#ask(this.#followed.get(item.symbol)?.item ?? item));
+        this.#followed.set(item.symbol, { item, cancel });
     }
 
     async #ask(item: PollItem): Promise<void> {
@@ -74,12 +78,13 @@ export class Poller {
         const { signal } = this.#abort;
         const url = new URL(this.#address);
         url.searchParams.set('symbol', symbol);
+        for (const [name, value] of Object.entries(item.query)) url.searchParams.set(name, value);
         const at = this.#handler.position(symbol);
         // No If-None-Match: the tag stands for the levels alone, and a price that moved without them would be hidden.
         if (at !== null) url.searchParams.set('since', `${at.epoch}:${at.seq}`);
         try {
             const answer = await this.#world.get(url.href, { accept: 'application/json', ...(await this.#handler.headers()) }, signal);
-            if (signal.aborted || !this.#timers.has(symbol)) return;
+            if (signal.aborted || !this.#followed.has(symbol)) return;
             if (answer.status === 404 || answer.status === 405 || answer.status === 501) {
                 this.#handler.notOffered();
                 return;
@@ -93,6 +98,7 @@ export class Poller {
             if (signal.aborted) return;
             this.#handler.failed(error instanceof Error ? error.message : String(error));
         }
-        if (!signal.aborted && this.#timers.has(symbol)) this.#schedule(item, item.intervalMs);
+        const next = this.#followed.get(symbol)?.item;
+        if (!signal.aborted && next !== undefined) this.#schedule(next, next.intervalMs);
     }
 }

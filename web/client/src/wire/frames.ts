@@ -45,7 +45,8 @@ export interface DeltaFrame extends StateFrame {
 }
 
 /** What the server says about the market data behind a symbol. */
-export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
+export const FEED_STATES = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'] as const;
+export type FeedState = (typeof FEED_STATES)[number];
 
 export interface StatusFrame {
     type: 'status';
@@ -105,15 +106,7 @@ export interface UnknownFrame {
     why: string;
 }
 
-export type Frame =
-    | SnapshotFrame
-    | DeltaFrame
-    | StatusFrame
-    | WarningFrame
-    | ErrorFrame
-    | PongFrame
-    | GoAwayFrame
-    | UnknownFrame;
+export type Frame = SnapshotFrame | DeltaFrame | StatusFrame | WarningFrame | ErrorFrame | PongFrame | GoAwayFrame | UnknownFrame;
 
 /** What a `subscribe` carries besides the symbols. */
 export interface SubscribeOptions {
@@ -156,8 +149,6 @@ function levelsOf(value: unknown): Level[] | null {
     return value as Level[];
 }
 
-const FEED_STATES: readonly string[] = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'];
-
 function stateFrame(fields: Fields): SnapshotFrame | DeltaFrame | UnknownFrame {
     const data = isFields(fields.data) ? fields.data : {};
     const levels = levelsOf(data.levels);
@@ -199,7 +190,7 @@ export function parseFrame(message: string): Frame {
         case 'delta':
             return stateFrame(fields);
         case 'status': {
-            const state = FEED_STATES.includes(text(fields.state)) ? (fields.state as FeedState) : 'degraded';
+            const state = FEED_STATES.find((each) => each === fields.state) ?? 'degraded';
             const sources = sourcesOf(fields.sources);
             return {
                 type: 'status',

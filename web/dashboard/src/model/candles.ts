@@ -104,11 +104,19 @@ export class Candles {
         if (old === undefined) {
             const open = this.#byTime.get(slot - this.intervalMs)?.close ?? price;
             this.#byTime.set(slot, {
-                time: slot, open, high: Math.max(open, price), low: Math.min(open, price), close: price, volume: 0,
+                time: slot,
+                open,
+                high: Math.max(open, price),
+                low: Math.min(open, price),
+                close: price,
+                volume: 0,
             });
         } else {
             this.#byTime.set(slot, {
-                ...old, high: Math.max(old.high, price), low: Math.min(old.low, price), close: price,
+                ...old,
+                high: Math.max(old.high, price),
+                low: Math.min(old.low, price),
+                close: price,
             });
         }
         if (changed.at(-1) !== slot) changed.push(slot);
@@ -122,14 +130,21 @@ export class Candles {
             const slot = this.#slot(candle.time);
             if (slot < this.first || slot > this.#last) continue;
             const old = this.#byTime.get(slot);
-            const same = old !== undefined && old.open === candle.open && old.high === candle.high
-                && old.low === candle.low && old.close === candle.close;
+            const same =
+                old !== undefined &&
+                old.open === candle.open &&
+                old.high === candle.high &&
+                old.low === candle.low &&
+                old.close === candle.close;
             if (same) continue;
             // The running candle keeps the close that was pushed: it is newer than the answer.
             const close = slot === this.#last && old !== undefined ? old.close : candle.close;
             this.#byTime.set(slot, {
-                ...candle, time: slot, close,
-                high: Math.max(candle.high, close), low: Math.min(candle.low, close),
+                ...candle,
+                time: slot,
+                close,
+                high: Math.max(candle.high, close),
+                low: Math.min(candle.low, close),
             });
             changed.push(slot);
         }

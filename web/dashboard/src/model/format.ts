@@ -1,6 +1,11 @@
 /** Numbers and times as traders write them. */
 
-const UNITS: readonly (readonly [number, string])[] = [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'K']];
+const UNITS: readonly (readonly [number, string])[] = [
+    [1e12, 'T'],
+    [1e9, 'B'],
+    [1e6, 'M'],
+    [1e3, 'K'],
+];
 
 /** 633_470_000 -> "633.47M"; small amounts whole. */
 export function compactUsd(usd: number): string {

@@ -12,7 +12,7 @@ import type { LeverageLevels } from '../wire/answers.ts';
 import type { Grid, GridHeader } from '../wire/grid.ts';
 import { LeveragePlanes, type Sides } from './leverage-planes.ts';
 import type { Part } from './leverage-split.ts';
-import { edgeOf, rowOf, type Cell } from './rows.ts';
+import { type Cell, edgeOf, rowOf } from './rows.ts';
 import { Steps } from './steps.ts';
 
 export interface LiveLevel {
@@ -221,8 +221,7 @@ export class Heat {
     /** How long the cell's row has had mass of a side without a break up to this column; null where the cell is empty. */
     ageOf({ column, row }: Cell, side: SideFilter): number | null {
         const { long, short, rows } = this;
-        const filled = (at: number): boolean =>
-            (side !== 'short' && (long[at] ?? 0) !== 0) || (side !== 'long' && (short[at] ?? 0) !== 0);
+        const filled = (at: number): boolean => (side !== 'short' && (long[at] ?? 0) !== 0) || (side !== 'long' && (short[at] ?? 0) !== 0);
         let first = column;
         while (first >= 0 && filled(first * rows + row)) first -= 1;
         return first === column ? null : (column - first - 1) * this.header.column_ms;

@@ -7,7 +7,7 @@
  */
 import type { LeverageLevels } from '../wire/answers.ts';
 import type { Part } from './leverage-split.ts';
-import { rowOf, type Rows } from './rows.ts';
+import { type Rows, rowOf } from './rows.ts';
 import type { Steps } from './steps.ts';
 
 /** A plane a side, columns of `rows` cells each. */
@@ -69,7 +69,8 @@ export class LeveragePlanes {
         const shares = new Float64Array(classes);
         const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
         for (let row = 0; row < rows; row++) {
-            for (let place = 0; place < classes; place++) mix[place] = (mix[place] ?? 0) + this.#steps.usd(this.#planes[place]?.[at + row] ?? 0);
+            for (let place = 0; place < classes; place++)
+                mix[place] = (mix[place] ?? 0) + this.#steps.usd(this.#planes[place]?.[at + row] ?? 0);
         }
         if (sum(mix) === 0) mix.fill(1);
         for (let row = 0; row < rows; row++) {

@@ -1,7 +1,7 @@
 /** The venues behind a symbol, as a line a venue for the badge's tooltip. */
 import type { SourceStanding } from 'liqheat-client';
-import type { Badge } from './freshness.ts';
 import { formatAge } from './format.ts';
+import type { Badge } from './freshness.ts';
 
 export function sourceLines(sources: readonly SourceStanding[], now: number): string[] {
     return sources.map(({ venue, state, as_of }) => {

@@ -59,7 +59,10 @@ const HIDDEN_MAX = 16;
 
 function leveragesOf(text: string | null, otherwise: readonly number[]): readonly number[] {
     if (text === null) return otherwise;
-    const numbers = text.split(',').map(Number).filter((each) => each > 0 && Number.isFinite(each));
+    const numbers = text
+        .split(',')
+        .map(Number)
+        .filter((each) => each > 0 && Number.isFinite(each));
     return [...new Set(numbers)].sort((a, b) => a - b).slice(0, HIDDEN_MAX);
 }
 

@@ -4,16 +4,16 @@
  * It is told what to show and answers where things are; it decides nothing about data.
  */
 import {
-    CandlestickSeries,
-    ColorType,
-    createChart,
-    CrosshairMode,
-    LineStyle,
     type AutoscaleInfo,
     type CandlestickData,
+    CandlestickSeries,
+    ColorType,
+    CrosshairMode,
+    createChart,
     type IChartApi,
     type IPriceLine,
     type ISeriesApi,
+    LineStyle,
     type Logical,
     type Time,
     type UTCTimestamp,
@@ -93,7 +93,11 @@ export class HeatChart {
         // Last, so that it covers the others.
         this.#series.attachPrimitive(this.#cover);
         this.#priceLine = this.#series.createPriceLine({
-            price: 0, lineWidth: 1, lineStyle: LineStyle.Dashed, axisLabelVisible: false, lineVisible: false,
+            price: 0,
+            lineWidth: 1,
+            lineStyle: LineStyle.Dashed,
+            axisLabelVisible: false,
+            lineVisible: false,
         });
         this.#applyTheme(look.theme);
         this.#resize = new ResizeObserver(() => {
@@ -126,7 +130,12 @@ export class HeatChart {
         });
         this.#newestBar = candles.last();
         this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
-        this.#heatLayer.show({ heat, raster: this.#raster, logical: (time) => candles.logical(time), end: () => candles.logical(candles.last() + candles.intervalMs) });
+        this.#heatLayer.show({
+            heat,
+            raster: this.#raster,
+            logical: (time) => candles.logical(time),
+            end: () => candles.logical(candles.last() + candles.intervalMs),
+        });
         if (keepView && visible !== null) {
             const range = { from: visible.from + shift, to: visible.to + shift };
             this.#chart.timeScale().setVisibleLogicalRange(range);
@@ -303,7 +312,9 @@ export class HeatChart {
             wickDownColor: colours.down,
         });
         this.#priceLine.applyOptions({
-            color: colours.priceLine, axisLabelColor: colours.priceLine, axisLabelTextColor: colours.background,
+            color: colours.priceLine,
+            axisLabelColor: colours.priceLine,
+            axisLabelTextColor: colours.background,
         });
         this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
         this.#cover.style({ ground: colours.background, line: colours.crosshair });

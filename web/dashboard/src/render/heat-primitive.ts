@@ -150,26 +150,27 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         context.save();
         // Bands run along time: skipping columns loses nothing that can be seen, skipping rows would lose whole bands.
         context.imageSmoothingEnabled = rows.size < rows.count;
-        context.drawImage(
-            raster.canvas,
-            columns.from, rows.from, columns.count, rows.count,
-            columns.at, rows.at, columns.size, rows.size,
-        );
+        context.drawImage(raster.canvas, columns.from, rows.from, columns.count, rows.count, columns.at, rows.at, columns.size, rows.size);
         context.restore();
         const rowHeight = (bottom - top) / heat.rows;
-        drawEdges(scope, raster, {
-            rows: heat.rows,
-            from: columns.from,
-            to: columns.from + columns.count,
-            // Bar n reaches from n - 0.5 to n + 0.5.
-            candleLeft: (column) => {
-                const bar = Math.floor(picture.logical(heat.start() + column * heat.columnMs()) + 0.5);
-                return zero + 0.5 + (bar - 0.5) * (one - zero);
+        drawEdges(
+            scope,
+            raster,
+            {
+                rows: heat.rows,
+                from: columns.from,
+                to: columns.from + columns.count,
+                // Bar n reaches from n - 0.5 to n + 0.5.
+                candleLeft: (column) => {
+                    const bar = Math.floor(picture.logical(heat.start() + column * heat.columnMs()) + 0.5);
+                    return zero + 0.5 + (bar - 0.5) * (one - zero);
+                },
+                candleWidth: one - zero,
+                rowTop: (row) => top + (heat.rows - 1 - row) * rowHeight,
+                rowHeight,
             },
-            candleWidth: one - zero,
-            rowTop: (row) => top + (heat.rows - 1 - row) * rowHeight,
-            rowHeight,
-        }, this.#style.edge);
+            this.#style.edge,
+        );
     }
 
     #bars(scope: BitmapCoordinatesRenderingScope): void {

@@ -104,8 +104,10 @@ export class MapView {
         const { width, height } = this.size();
         const margin = width < NARROW_PX ? MARGIN_NARROW : MARGIN;
         return {
-            left: margin.left, top: margin.top,
-            width: width - margin.left - margin.right, height: height - margin.top - margin.bottom,
+            left: margin.left,
+            top: margin.top,
+            width: width - margin.left - margin.right,
+            height: height - margin.top - margin.bottom,
         };
     }
 

@@ -6,7 +6,7 @@
  */
 import type { Steps } from '../model/steps.ts';
 import type { Scale, View } from '../model/view.ts';
-import { colourAt, opacityAt, splitColourAt, type Rgb } from './colours.ts';
+import { colourAt, opacityAt, type Rgb, splitColourAt } from './colours.ts';
 
 const STEPS = 256;
 const LOG_DECADES = 2;

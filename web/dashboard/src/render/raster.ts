@@ -5,9 +5,9 @@
  * when a setting did. Panning and zooming never touch the pixels; they only scale the bitmap.
  */
 import type { Heat } from '../model/heat.ts';
-import { Sweeps, type Reach } from '../model/sweeps.ts';
+import { type Reach, Sweeps } from '../model/sweeps.ts';
 import type { View } from '../model/view.ts';
-import { paletteOf, type Palette, type ScaleInput } from './palette.ts';
+import { type Palette, paletteOf, type ScaleInput } from './palette.ts';
 
 const STEPS = 256;
 const NONE: readonly number[] = [];

@@ -1,15 +1,16 @@
 /** The server's HTTP answers as typed values. Addresses are relative, so the page works under any host and prefix. */
-import { decodeGrid, type Grid } from '../wire/grid.ts';
+
 import {
+    type Candle,
+    type LeverageLevels,
+    type Liquidation,
     parseCandles,
     parseLeverageLevels,
     parseLiquidations,
     parseSymbols,
-    type Candle,
-    type LeverageLevels,
-    type Liquidation,
     type Symbols,
 } from '../wire/answers.ts';
+import { decodeGrid, type Grid } from '../wire/grid.ts';
 
 /** An answer other than 200; `status` 0 means that none came. */
 export class ApiError extends Error {

@@ -1,19 +1,20 @@
 /** Puts the page together: what is chosen, what is loaded, and what is drawn when. */
-import { badgeOf } from '../model/freshness.ts';
-import { withSources } from '../model/sources.ts';
+
 import { formatAge, formatPrice, formatTime, marketDecimals } from '../model/format.ts';
+import { badgeOf } from '../model/freshness.ts';
 import type { LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
 import { available, fitting, RANGES } from '../model/ranges.ts';
 import { momentAt, spanOf, stateAt, stepped } from '../model/replay.ts';
-import { COLOURS, PANES, queryOf, SCALES, sideFilter, SIDES, viewFromQuery, DEFAULT_VIEW, type View } from '../model/view.ts';
+import { withSources } from '../model/sources.ts';
+import { COLOURS, DEFAULT_VIEW, PANES, queryOf, SCALES, SIDES, sideFilter, type View, viewFromQuery } from '../model/view.ts';
 import { HeatChart } from '../render/chart.ts';
 import { Api } from '../transport/api.ts';
 import type { Liquidation, SymbolInfo, Symbols } from '../wire/answers.ts';
 import { byId, element, Segments } from './dom.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { Header } from './header.ts';
-import { fillHelp, listen, type Command } from './keyboard.ts';
+import { type Command, fillHelp, listen } from './keyboard.ts';
 import { Legend } from './legend.ts';
 import { LeverageChips } from './leverage-chips.ts';
 import { Leverages } from './leverages.ts';
@@ -27,6 +28,8 @@ import { explain, rowsOf, Tooltip } from './tooltip.ts';
 const STORED_VIEW = 'liqheat.view';
 const SYMBOLS_RETRY_MS = 3_000;
 const SYMBOLS_REFRESH_MS = 60_000;
+/** The list also says when sockets are switched on again. */
+const SYMBOLS_SOCKET_MS = 10_000;
 const BADGE_EVERY_MS = 1_000;
 const SEEN_SHARE_LOW = 0.5;
 const NO_EVENTS: readonly Liquidation[] = [];
@@ -71,14 +74,23 @@ export class App {
     readonly #coloursSelect = byId('colours', HTMLSelectElement);
     readonly #header = new Header();
     readonly #scrubber = new Scrubber((moment) => this.#lookBack(moment));
-    readonly #ranges = new Segments(byId('ranges', HTMLElement), RANGES.map(({ id }) => [id, id, '']), (id) => this.#pickRange(id));
+    readonly #ranges = new Segments(
+        byId('ranges', HTMLElement),
+        RANGES.map(({ id }) => [id, id, '']),
+        (id) => this.#pickRange(id),
+    );
     readonly #panes = new Segments(
         byId('panes', HTMLElement),
-        [['heatmap', 'Heatmap', 'Levels over time'], ['map', 'Map', 'Levels by leverage now']],
+        [
+            ['heatmap', 'Heatmap', 'Levels over time'],
+            ['map', 'Map', 'Levels by leverage now'],
+        ],
         (pane) => this.#change({ pane: PANES.find((each) => each === pane) ?? 'heatmap' }),
     );
     readonly #map = new MapPane(
-        this.#api, byId('map', HTMLElement), this.#tooltip,
+        this.#api,
+        byId('map', HTMLElement),
+        this.#tooltip,
         () => this.#frames.mark(DIRTY.map),
         (why) => this.#mapFailed(why),
     );
@@ -107,7 +119,6 @@ export class App {
     start(): void {
         this.#wire();
         this.#applyView();
-        this.#market.start();
         setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
         this.#notices.show({ kind: 'loading', what: 'Asking what there is' });
         void this.#loadSymbols();
@@ -135,7 +146,10 @@ export class App {
         }
         byId('shot', HTMLButtonElement).addEventListener('click', () => this.#command('screenshot'));
         fillHelp(byId('keys', HTMLDialogElement));
-        listen((command) => this.#command(command), (range) => this.#pickRange(range));
+        listen(
+            (command) => this.#command(command),
+            (range) => this.#pickRange(range),
+        );
         this.#chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         window.addEventListener('popstate', () => {
             const view = viewFromQuery(location.search, this.#view);
@@ -277,11 +291,11 @@ export class App {
         let again = SYMBOLS_RETRY_MS;
         try {
             this.#symbols = await this.#api.symbols(new AbortController().signal);
+            this.#market.connect(this.#symbols.websocket);
             if (this.#symbols.symbols.length === 0) this.#notices.show({ kind: 'no_markets' });
             else {
                 this.#fillSymbols(this.#symbols.symbols);
-                // A young market grows into the chosen range while one watches.
-                again = this.#shownRange === this.#view.range ? SYMBOLS_REFRESH_MS : SYMBOLS_RETRY_MS;
+                again = this.#symbols.websocket ? SYMBOLS_REFRESH_MS : SYMBOLS_SOCKET_MS;
             }
         } catch {
             if (this.#symbols === null) this.#notices.show({ kind: 'server_gone' });
@@ -302,6 +316,13 @@ export class App {
         if (first || this.#shownRange !== before) this.#open();
     }
 
+    /** A young market grows into the chosen range while one watches. */
+    #grow(): void {
+        const before = this.#shownRange;
+        this.#offerRanges();
+        if (this.#shownRange !== before) this.#open();
+    }
+
     #info(): SymbolInfo | undefined {
         return this.#symbols?.symbols.find((info) => info.symbol === this.#view.symbol);
     }
@@ -309,7 +330,8 @@ export class App {
     #offerRanges(): void {
         const info = this.#info();
         if (info === undefined) return;
-        this.#offered = available((info.last ?? 0) - (info.first ?? 0));
+        const last = this.#opened === info.symbol ? (this.#market.edge()?.asOf ?? 0) : 0;
+        this.#offered = available(Math.max(last, info.last ?? 0) - (info.first ?? 0));
         this.#ranges.offer(this.#offered, 'No data that far back');
         this.#shownRange = fitting(this.#view.range, this.#offered);
         this.#ranges.press(this.#shownRange);
@@ -361,7 +383,9 @@ export class App {
         if (load.kind === 'empty') this.#notices.show({ kind: 'no_data', symbol, range });
         if (load.kind === 'failed') {
             const { status, why } = load;
-            this.#notices.show(status === 0 ? { kind: 'server_gone' } : status === 503 ? { kind: 'no_state', symbol, why } : { kind: 'failed', why });
+            this.#notices.show(
+                status === 0 ? { kind: 'server_gone' } : status === 503 ? { kind: 'no_state', symbol, why } : { kind: 'failed', why },
+            );
         }
     }
 
@@ -375,8 +399,9 @@ export class App {
         }
         if (dirty & DIRTY.live) this.#drawLive();
         if (dirty & (DIRTY.map | DIRTY.live)) {
-            const price = this.#market.edge()?.snapshot.data.current_price ?? null;
-            this.#map.draw(this.#view.theme, price, this.#view.hidden, this.#market.decimals);
+            const edge = this.#market.edge();
+            const state = { price: edge?.snapshot.data.current_price ?? null, asOf: edge?.asOf ?? null };
+            this.#map.draw(this.#view.theme, state, this.#view.hidden, this.#market.decimals);
         }
         if (dirty & (DIRTY.map | DIRTY.look)) this.#drawChips();
         if (dirty & (DIRTY.badge | DIRTY.live)) this.#drawBadge();
@@ -400,6 +425,7 @@ export class App {
     }
 
     #drawLive(): void {
+        if (this.#shownRange !== this.#view.range && this.#market.load.kind === 'shown') this.#grow();
         const { heat, candles } = this.#market;
         const peak = this.#chart.scale()?.peak;
         const known = heat?.isFiltered() === true ? this.#leverages.newest(this.#view.symbol) : null;
@@ -428,9 +454,10 @@ export class App {
         const live = this.#market.edge()?.snapshot.data;
         if (heat === null || candles === null) return this.#chart.profile([], 1);
         const whole = !heat.isFiltered();
-        const { price, levels } = this.#moment === null
-            ? { price: live?.current_price ?? candles.lastPrice() ?? null, levels: whole ? (live?.levels ?? []) : heat.newestLevels() }
-            : stateAt(heat, candles, this.#moment);
+        const { price, levels } =
+            this.#moment === null
+                ? { price: live?.current_price ?? candles.lastPrice() ?? null, levels: whole ? (live?.levels ?? []) : heat.newestLevels() }
+                : stateAt(heat, candles, this.#moment);
         const side = sideFilter(this.#view.side);
         const { decimals } = this.#market;
         this.#chart.profile(ofSide(levels, side), whole && this.#moment === null ? (this.#info()?.baseBin ?? 1) : heat.header.bin);
@@ -445,8 +472,13 @@ export class App {
         const feed = this.#market.feed();
         const connection = this.#market.connection();
         const badge = badgeOf({
-            connection, feed: feed.state, asOf: feed.asOf, heardAt: feed.heardAt, movedAt: feed.movedAt,
-            now: Date.now(), speed: this.#symbols?.speed ?? 1,
+            connection,
+            feed: feed.state,
+            asOf: feed.asOf,
+            heardAt: feed.heardAt,
+            movedAt: feed.movedAt,
+            now: Date.now(),
+            speed: this.#symbols?.speed ?? 1,
         });
         this.#header.badge(withSources(badge, this.#market.sources(), Date.now()));
         const shown = this.#market.heat !== null;
@@ -467,9 +499,14 @@ export class App {
         const { heat } = this.#market;
         const pointed = this.#chart.pointed();
         const side = sideFilter(this.#view.side);
-        const cell = heat === null || pointed === null ? null : explain(heat, pointed, {
-            moment: this.#moment, side, priceAt: (time) => this.#market.priceAt(time),
-        });
+        const cell =
+            heat === null || pointed === null
+                ? null
+                : explain(heat, pointed, {
+                      moment: this.#moment,
+                      side,
+                      priceAt: (time) => this.#market.priceAt(time),
+                  });
         if (cell === null || pointed === null) return this.#tooltip.hide();
         const any = cell.longUsd + cell.shortUsd > 0;
         const now = cell.now && any ? this.#leverages.between(this.#view.symbol, cell.low, cell.high, side) : [];

@@ -1,6 +1,7 @@
 /** The line on top: price, change, the nearest heavy levels, and how far all of it can be trusted. */
-import type { Badge } from '../model/freshness.ts';
+
 import { compactUsd, formatPrice, signedPercent } from '../model/format.ts';
+import type { Badge } from '../model/freshness.ts';
 import type { SideFilter } from '../model/heat.ts';
 import type { Cluster, Clusters } from '../model/quote.ts';
 import { byId, element } from './dom.ts';
@@ -45,11 +46,16 @@ export class Header {
 
 function clusterWords(side: 'long' | 'short', says: string, cluster: Cluster | null, decimals: number): Node[] {
     if (cluster === null) return [];
-    return [element('span', { className: side },
-        element('span', { className: 'words', textContent: `${says} ` }),
-        element('b', { textContent: `$${compactUsd(cluster.usd)}` }),
-        element('span', { className: 'words', textContent: ' at' }),
-        ' ',
-        element('b', { textContent: formatPrice(cluster.price, decimals) }),
-        element('span', { className: 'far', textContent: ` ${signedPercent(cluster.distance)}` }))];
+    return [
+        element(
+            'span',
+            { className: side },
+            element('span', { className: 'words', textContent: `${says} ` }),
+            element('b', { textContent: `$${compactUsd(cluster.usd)}` }),
+            element('span', { className: 'words', textContent: ' at' }),
+            ' ',
+            element('b', { textContent: formatPrice(cluster.price, decimals) }),
+            element('span', { className: 'far', textContent: ` ${signedPercent(cluster.distance)}` }),
+        ),
+    ];
 }

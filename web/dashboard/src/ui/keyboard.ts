@@ -3,8 +3,25 @@ import { RANGES } from '../model/ranges.ts';
 import { element } from './dom.ts';
 
 export type Command =
-    | 'left' | 'right' | 'zoom_in' | 'zoom_out' | 'fit'
-    | 'back' | 'forward' | 'now' | 'scale' | 'colours' | 'side' | 'theme' | 'events' | 'swept' | 'pane' | 'screenshot' | 'refresh' | 'symbol' | 'help';
+    | 'left'
+    | 'right'
+    | 'zoom_in'
+    | 'zoom_out'
+    | 'fit'
+    | 'back'
+    | 'forward'
+    | 'now'
+    | 'scale'
+    | 'colours'
+    | 'side'
+    | 'theme'
+    | 'events'
+    | 'swept'
+    | 'pane'
+    | 'screenshot'
+    | 'refresh'
+    | 'symbol'
+    | 'help';
 
 interface Binding {
     keys: readonly string[];

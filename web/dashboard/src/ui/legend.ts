@@ -2,7 +2,7 @@
 import { compactUsd, tersestUsd } from '../model/format.ts';
 import { THRESHOLD_MAX, type View } from '../model/view.ts';
 import { colourAt, opacityAt, splitColourAt } from '../render/colours.ts';
-import { usdAt, type ScaleInput } from '../render/palette.ts';
+import { type ScaleInput, usdAt } from '../render/palette.ts';
 import { element } from './dom.ts';
 
 type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;

@@ -30,16 +30,18 @@ export class LeverageChips {
         this.#key = key;
         this.#host.hidden = leverages.length === 0;
         const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.leverage : undefined;
-        this.#host.replaceChildren(...leverages.map((leverage) => {
-            const swatch = element('i', { className: 'swatch' });
-            swatch.style.background = leverageColour(theme, leverage);
-            const title = whyNot ?? 'Show or hide; with Shift: only this one, or all again';
-            const button = element('button', { type: 'button', title, disabled: whyNot !== null }, swatch, `${leverage}x`);
-            button.dataset.leverage = String(leverage);
-            button.setAttribute('aria-pressed', String(!hidden.includes(leverage)));
-            button.addEventListener('click', (event) => this.#click(leverage, event.shiftKey));
-            return button;
-        }));
+        this.#host.replaceChildren(
+            ...leverages.map((leverage) => {
+                const swatch = element('i', { className: 'swatch' });
+                swatch.style.background = leverageColour(theme, leverage);
+                const title = whyNot ?? 'Show or hide; with Shift: only this one, or all again';
+                const button = element('button', { type: 'button', title, disabled: whyNot !== null }, swatch, `${leverage}x`);
+                button.dataset.leverage = String(leverage);
+                button.setAttribute('aria-pressed', String(!hidden.includes(leverage)));
+                button.addEventListener('click', (event) => this.#click(leverage, event.shiftKey));
+                return button;
+            }),
+        );
         if (focused !== undefined) this.#host.querySelector<HTMLElement>(`[data-leverage="${focused}"]`)?.focus();
     }
 

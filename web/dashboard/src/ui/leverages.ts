@@ -1,6 +1,6 @@
 /** Today's levels by leverage: asked for only while someone points at them or hides some of them, and seldom. */
 import type { SideFilter } from '../model/heat.ts';
-import { splitBetween, type Part } from '../model/leverage-split.ts';
+import { type Part, splitBetween } from '../model/leverage-split.ts';
 import type { Api } from '../transport/api.ts';
 import type { LeverageLevels } from '../wire/answers.ts';
 

@@ -1,13 +1,15 @@
-/** The liquidation map on the page: fetches today's levels while it is looked at, and filters them by leverage. */
+/** The liquidation map on the page: fetches the levels of now while it is looked at, and filters them by leverage. */
 import { compactUsd, formatPrice, signedPercent } from '../model/format.ts';
-import { leverageMap, type LeverageMap, type MapBin } from '../model/liquidation-map.ts';
+import { type LeverageMap, leverageMap, type MapBin } from '../model/liquidation-map.ts';
 import type { Theme } from '../model/view.ts';
 import { MapView } from '../render/map-view.ts';
 import type { Api } from '../transport/api.ts';
 import type { LeverageLevels, SymbolInfo } from '../wire/answers.ts';
 import type { Row, Tooltip } from './tooltip.ts';
 
-const REFRESH_MS = 2_000;
+/** Levels are fetched after a state, and no more often than this. */
+const REFRESH_MS = 4_000;
+const RETRY_MS = 3_000;
 /** Positions of a stretch of time cost the server a run over its bars. */
 const REFRESH_OPENED_MS = 15_000;
 const BAR_PX_MIN = 7;
@@ -26,7 +28,10 @@ export class MapPane {
     #map: LeverageMap | null = null;
     #decimals = 2;
     #abort = new AbortController();
-    #timer: ReturnType<typeof setTimeout> | undefined;
+    #retry: ReturnType<typeof setTimeout> | undefined;
+    #askedAt = 0;
+    /** The state that the levels were fetched after, by its time. */
+    #askedFor: number | null = null;
 
     /** `request` asks for a frame in which `draw` is called; `failed` is told why there is nothing, or null when there is. */
     constructor(api: Api, host: HTMLElement, tooltip: Tooltip, request: () => void, failed: (why: string | null) => void) {
@@ -47,21 +52,26 @@ export class MapPane {
         this.#info = info;
         this.#opened = opened;
         this.#host.hidden = false;
-        clearTimeout(this.#timer);
+        clearTimeout(this.#retry);
         void this.#fetch();
     }
 
     close(): void {
         this.#abort.abort();
-        clearTimeout(this.#timer);
+        clearTimeout(this.#retry);
         this.#host.hidden = true;
         this.#view.unpoint();
         this.#tooltip.hide();
     }
 
-    /** `price`: the newest known, which is younger than the fetched levels'; `hidden`: leverages that are not shown; `decimals`: of prices. */
-    draw(theme: Theme, price: number | null, hidden: readonly number[], decimals: number): void {
+    /** `price` and `asOf`: of the newest state, which is younger than the fetched levels; `hidden`: leverages that are not shown; `decimals`: of prices. */
+    draw(theme: Theme, { price, asOf }: { price: number | null; asOf: number | null }, hidden: readonly number[], decimals: number): void {
         if (this.#host.hidden) return;
+        const gap = this.#opened === '' ? REFRESH_MS : REFRESH_OPENED_MS;
+        if (asOf !== this.#askedFor && Date.now() - this.#askedAt > gap) {
+            this.#askedFor = asOf;
+            void this.#fetch();
+        }
         const barsMax = Math.max(BARS_MIN, this.#view.size().width / BAR_PX_MIN);
         const fetched = this.#levels;
         const all = fetched === null || price === null ? fetched : { ...fetched, currentPrice: price };
@@ -84,6 +94,7 @@ export class MapPane {
         if (info === null) return;
         this.#abort.abort();
         this.#abort = new AbortController();
+        this.#askedAt = Date.now();
         const { signal } = this.#abort;
         try {
             const within = this.#opened === '' ? {} : { timeframe: this.#opened };
@@ -95,8 +106,8 @@ export class MapPane {
         } catch (error) {
             if (signal.aborted) return;
             if (this.#levels === null) this.#failed(error instanceof Error ? error.message : String(error));
+            this.#retry = setTimeout(() => void this.#fetch(), RETRY_MS);
         }
-        this.#timer = setTimeout(() => void this.#fetch(), this.#opened === '' ? REFRESH_MS : REFRESH_OPENED_MS);
     }
 
     #point(bin: MapBin | null, at: { x: number; y: number }): void {

@@ -4,17 +4,15 @@
  * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
-import {
-    HeatmapWebSocket, type FeedState, type SnapshotFrame, type SourceStanding, type StatusChange,
-} from 'liqheat-client';
+import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type SourceStanding, type StatusChange } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
-import { Heat } from '../model/heat.ts';
 import { marketDecimals } from '../model/format.ts';
+import { Heat } from '../model/heat.ts';
 import { PriceTrack } from '../model/price-track.ts';
-import { candleInterval, columnInterval, intervalMs, rangeById, RANGES, type Range } from '../model/ranges.ts';
-import { ApiError, type Api, type Query } from '../transport/api.ts';
-import type { Grid } from '../wire/grid.ts';
+import { candleInterval, columnInterval, intervalMs, RANGES, type Range, rangeById } from '../model/ranges.ts';
+import { type Api, ApiError, type Query } from '../transport/api.ts';
 import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
+import type { Grid } from '../wire/grid.ts';
 
 export type LoadState =
     | { kind: 'idle' }
@@ -36,13 +34,16 @@ export interface LiveEdge {
     asOf: number;
 }
 
-const FEED_STATES: readonly FeedState[] = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'];
 const COLUMNS_MAX = 1000;
 /** How the server answers to more cells than it will make. */
 const TOO_LARGE = 400;
 const UPDATE_INTERVAL_S = 1;
-const CORRECT_EVERY_MS = 5_000;
+/** Candles and liquidations are fetched after a state, not by the clock, and no more often than this. */
 const CORRECT_GAP_MS = 900;
+const EVENTS_GAP_MS = 5_000;
+const QUIET_GAP_MS = 30_000;
+/** While polling the states come seldom, so the candles between them are asked for by the clock. */
+const CORRECT_EVERY_MS = 5_000;
 const RELOAD_GAP_MS = 4_000;
 /** Patched columns look right, so what they really were can wait. */
 const PATCHED_GAP_MS = 15_000;
@@ -97,9 +98,13 @@ export class Market {
         });
     }
 
-    start(): void {
+    /** Connects; with `websocket` false (what the server says of itself) only by polling. Called again when that changes. */
+    connect(websocket: boolean): void {
+        this.#socket.useSocket(websocket);
         this.#socket.connect();
-        this.#refresh = setInterval(() => void this.#correct(), CORRECT_EVERY_MS);
+        this.#refresh ??= setInterval(() => {
+            if (this.#socket.status.status === 'polling') void this.#correct();
+        }, CORRECT_EVERY_MS);
     }
 
     stop(): void {
@@ -118,7 +123,7 @@ export class Market {
             this.#edge = null;
             this.#movedAt = 0;
             this.#epoch = undefined;
-            this.#socket.subscribe([info.symbol], { updateInterval: UPDATE_INTERVAL_S });
+            this.#socket.subscribe([info.symbol], { updateInterval: UPDATE_INTERVAL_S, mode: 'delta', ack: true });
         }
         this.#info = info;
         this.#range = rangeById(range) ?? this.#range;
@@ -154,7 +159,7 @@ export class Market {
 
     /** The venues behind the symbol, as they were told last; none where nothing is followed live. */
     sources(): readonly SourceStanding[] {
-        return this.#info === null ? [] : this.#sources.get(this.#info.symbol) ?? [];
+        return this.#info === null ? [] : (this.#sources.get(this.#info.symbol) ?? []);
     }
 
     /**
@@ -184,7 +189,7 @@ export class Market {
         this.#corrections = [];
         const edge = this.#edge;
         if (edge === null) return changed;
-        const { levels, current_price: price } = edge.snapshot.data;
+        const { levels, current_price: price, positions_consumed: consumed } = edge.snapshot.data;
         const outcome = heat.paint(edge.asOf, price, levels, known);
         if (outcome === 'outgrown') {
             this.reload();
@@ -195,8 +200,9 @@ export class Market {
         if (price !== null) {
             const touched = candles.touch(edge.asOf, price);
             if (this.#track instanceof PriceTrack) this.#track.add(edge.asOf, price);
-            // A finished candle should look like one soon, not at the next round.
-            if (touched.length > 1 && Date.now() - this.#correctedAt > CORRECT_GAP_MS) void this.#correct();
+            // What happened within a finished candle, and the liquidations since, are not in the states.
+            const gap = touched.length > 1 ? CORRECT_GAP_MS : consumed > 0 ? EVENTS_GAP_MS : QUIET_GAP_MS;
+            if (Date.now() - this.#correctedAt > gap) void this.#correct();
             changed.push(...touched);
         }
         return [...new Set(changed)].sort((a, b) => a - b);
@@ -245,7 +251,10 @@ export class Market {
                 this.#patched = false;
                 this.#correctedTo = candles.at(-1)?.time ?? 0;
                 this.#track = null;
-                this.decimals = marketDecimals(candles.flatMap(({ high, low, close }) => [high, low, close]), header.bin);
+                this.decimals = marketDecimals(
+                    candles.flatMap(({ high, low, close }) => [high, low, close]),
+                    header.bin,
+                );
                 this.candles = new Candles(candles, stepMs, header.start, header.as_of);
                 this.load = { kind: 'shown' };
             }

@@ -1,6 +1,7 @@
 /** The picture as a PNG with its caption: what a trader pastes into a chat. */
-import { chartColours } from '../render/theme.ts';
+
 import type { Theme } from '../model/view.ts';
+import { chartColours } from '../render/theme.ts';
 
 const CAPTION_PX = 34;
 

@@ -1,7 +1,7 @@
 /** What stands under the pointer, in words and numbers. */
 import { compactUsd, formatAge, formatPrice, formatTime, signedPercent } from '../model/format.ts';
-import type { Part } from '../model/leverage-split.ts';
 import type { Heat, SideFilter } from '../model/heat.ts';
+import type { Part } from '../model/leverage-split.ts';
 import type { Pointed } from '../render/chart.ts';
 import { element } from './dom.ts';
 
@@ -65,7 +65,10 @@ export function explain(heat: Heat, pointed: Pick<Pointed, 'time' | 'price'>, { 
         distance: price === undefined ? null : (low + high) / 2 / price - 1,
         onTheWayUsd: way === null ? null : (side === 'short' ? 0 : way.longUsd) + (side === 'long' ? 0 : way.shortUsd),
         ageMs,
-        parts: heat.partsOf(cell).map(({ leverage, usd }) => ({ leverage, usd: usd * share })).filter(({ usd }) => usd > 0),
+        parts: heat
+            .partsOf(cell)
+            .map(({ leverage, usd }) => ({ leverage, usd: usd * share }))
+            .filter(({ usd }) => usd > 0),
         older: ageMs !== null && time - ageMs <= heat.start(),
     };
 }
@@ -87,9 +90,14 @@ export class Tooltip {
     show(at: { x: number; y: number }, pane: { width: number; height: number }, caption: string, rows: readonly Row[]): void {
         const table = element('table', {}, element('caption', { textContent: caption }));
         for (const [label, value, tone] of rows) {
-            table.append(element('tr', { className: tone ?? '' },
-                element('th', { scope: 'row', textContent: label }),
-                element('td', { textContent: value })));
+            table.append(
+                element(
+                    'tr',
+                    { className: tone ?? '' },
+                    element('th', { scope: 'row', textContent: label }),
+                    element('td', { textContent: value }),
+                ),
+            );
         }
         this.#host.replaceChildren(table);
         this.#host.hidden = false;
@@ -112,9 +120,7 @@ export type Row = readonly [label: string, value: string, tone?: 'long' | 'short
 
 /** `parts`: the cell's dollars by leverage, where they are known; `decimals`: of the market's prices. */
 export function rowsOf(cell: Explained, parts: readonly Part[], decimals: number): Row[] {
-    const rows: Row[] = [
-        ['Price', `${formatPrice(cell.low, decimals)} – ${formatPrice(cell.high, decimals)}`],
-    ];
+    const rows: Row[] = [['Price', `${formatPrice(cell.low, decimals)} – ${formatPrice(cell.high, decimals)}`]];
     if (cell.distance === null && cell.longUsd + cell.shortUsd === 0) {
         return [...rows, ['Data', 'none of this time']];
     }

@@ -19,6 +19,8 @@ export interface Symbols {
     simulated: boolean;
     /** Market seconds a second; 1 for a live market. */
     speed: number;
+    /** Whether the server accepts sockets; one that does not say does. */
+    websocket: boolean;
 }
 
 export interface Candle {
@@ -84,7 +86,7 @@ function optionalNumber(value: unknown): number | null {
 }
 
 function numbersOf(value: unknown): number[] {
-    return Array.isArray(value) ? (value as unknown[]).filter((each) => typeof each === 'number' && each > 0) as number[] : [];
+    return Array.isArray(value) ? ((value as unknown[]).filter((each) => typeof each === 'number' && each > 0) as number[]) : [];
 }
 
 export function parseSymbols(body: unknown): Symbols {
@@ -93,6 +95,7 @@ export function parseSymbols(body: unknown): Symbols {
     return {
         simulated,
         speed: optionalNumber(fields.speed) ?? 1,
+        websocket: fields.websocket !== false,
         symbols: listOf(fields.symbols, 'symbols').map((each) => ({
             symbol: String(each.symbol),
             venue: String(each.venue ?? ''),

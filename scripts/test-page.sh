@@ -41,6 +41,9 @@ against demo
 recorded=${LIQHEAT_SHARED_DATA:-../shared/data}/binance-archive
 if [ -d "$recorded" ]; then
     against demo --data "$recorded"
+elif [ "${LIQHEAT_REQUIRE_RECORDED:-0}" = 1 ]; then
+    echo "test-page: LIQHEAT_REQUIRE_RECORDED=1, but there is no $recorded" >&2
+    exit 1
 else
     echo "test-page: skipped recorded data: there is no $recorded"
 fi

@@ -1,21 +1,14 @@
 //! The whole published tables, read in place.
 
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Read;
 
 use liqheat_feeds::tiers::TierBook;
 
 #[test]
 fn whole_published_tables_are_accepted() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let data = std::env::var_os("LIQHEAT_SHARED_DATA").map_or(beside, PathBuf::from);
-    if !data.is_dir() {
-        // Not `println!`, which a passing test keeps to itself.
-        let _ = writeln!(std::io::stderr(), "skipped: needs ../shared/data");
-        return;
-    }
+    let Some(tables) = liqheat_testkit::recorded("margin-tiers") else { return };
     for (name, symbols) in [("binance-um-2024-10.json.gz", 318), ("binance-um-2026-09.json.gz", 858)] {
-        let file = std::fs::File::open(data.join("margin-tiers").join(name)).unwrap();
+        let file = std::fs::File::open(tables.join(name)).unwrap();
         let mut text = String::new();
         flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
         let book = TierBook::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));

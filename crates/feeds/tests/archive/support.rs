@@ -107,14 +107,7 @@ pub(crate) fn made_up_klines(rows: usize) -> String {
         .collect()
 }
 
-/// The folder of recorded data; `None`, said aloud, where it is absent.
+/// The folder of recorded data; see [`liqheat_testkit::recorded`].
 pub(crate) fn shared_data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let dir = std::env::var_os("LIQHEAT_SHARED_DATA").map_or(beside, PathBuf::from);
-    if dir.is_dir() {
-        return Some(dir);
-    }
-    // Not `println!`, which a passing test keeps to itself.
-    let _ = writeln!(std::io::stderr(), "skipped: needs ../shared/data");
-    None
+    liqheat_testkit::recorded("")
 }

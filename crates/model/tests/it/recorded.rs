@@ -2,7 +2,7 @@
 //! daily zips. Skipped, visibly, where the data is absent.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use liqheat_market::{Bar, Interval, Kline, KlineKind, OpenInterest, Price, Qty, UnixMs};
 use liqheat_model::{GridSpec, Ledger, NO_PROFILE, Outcome, ParamValues, Params, assemble, history};
@@ -24,13 +24,7 @@ const CRASH: [&str; 4] = ["2025-11-20", "2025-11-21", "2025-11-22", "2025-11-23"
 
 /// Bars of some days, or `None` after saying that the data is absent.
 fn recorded(days: &[&str]) -> Option<Vec<Bar>> {
-    let shared = std::env::var_os("LIQHEAT_SHARED_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let daily = shared.join("binance-archive/futures/um/daily");
-    if !daily.is_dir() {
-        eprintln!("skipped: needs ../shared/data");
-        return None;
-    }
+    let daily = liqheat_testkit::recorded("binance-archive/futures/um/daily")?;
     let (mut klines, mut ois) = (Vec::new(), Vec::new());
     for day in days {
         let text = unzip(&daily.join(format!("klines/BTCUSDT/5m/BTCUSDT-5m-{day}.zip")));

@@ -1,27 +1,16 @@
 //! Three real years of BTCUSDT five-minute klines, read in place.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use liqheat_market::{Interval, KlineKind, UnixMs};
 use liqheat_store::baseline::Baseline;
 use liqheat_store::{Location, Settings, Store};
 
+use liqheat_testkit::recorded;
+
 use crate::world::{FOREVER, M5, Place, btc, in_memory};
 
 const BARS: usize = 315_648;
-
-/// A path in the folder of recorded data, or `None`, said aloud, where there is none.
-fn recorded(path: &str) -> Option<PathBuf> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("LIQHEAT_SHARED_DATA").map_or(beside, PathBuf::from);
-    let found = folder.join(path);
-    if found.exists() {
-        return Some(found);
-    }
-    println!("skipped: needs ../shared/data ({path})");
-    None
-}
 
 #[test]
 fn three_years_go_in_and_come_back() {

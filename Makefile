@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
+.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ fmt: ## format the Rust code
 
 bench: build ## print the figures of the README, measured on this machine
 	$(target)/release/liqheat bench $(if $(klines),--klines $(klines)) $(ARGS)
+
+bench-reads: build ## intervals between states while 100 connections read the database
+	$(target)/release/liqheat bench reads $(ARGS)
 
 bench-page: page ## frames per second while panning a large picture
 	@scripts/setup-browser.sh

@@ -11,6 +11,7 @@ mod grid;
 mod ledger;
 mod load;
 mod machine;
+mod reads;
 mod start;
 
 use std::process::ExitCode;
@@ -44,6 +45,9 @@ pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<Exi
     }
     if wanted(BenchPart::Bandwidth) && !stop.is_cancelled() {
         ok &= fanout::bandwidth::run(bench.fanout.seconds, stop)?;
+    }
+    if wanted(BenchPart::Reads) && !stop.is_cancelled() {
+        ok &= reads::run(bench.fanout.seconds, stop)?;
     }
     if wanted(BenchPart::Deploy) && !stop.is_cancelled() {
         ok &= fanout::deploy::run(&bench.fanout, stop)?;

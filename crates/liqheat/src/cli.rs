@@ -368,12 +368,14 @@ pub(crate) enum BenchPart {
     Bandwidth,
     /// Two servers restarted one after the other under many clients.
     Deploy,
+    /// Intervals between states while many connections read the database.
+    Reads,
 }
 
 impl BenchPart {
     /// Needs a year of market data.
     pub(crate) const fn is_over_a_year(self) -> bool {
-        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth | Self::Deploy)
+        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth | Self::Deploy | Self::Reads)
     }
 }
 

@@ -24,6 +24,7 @@ mod http;
 mod ingest;
 mod ops;
 mod published;
+mod reads;
 mod run;
 mod settings;
 

@@ -40,6 +40,7 @@ use crate::ops::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::ops::process::{Fit, raise_descriptors};
 use crate::ops::stopping::Stopping;
 use crate::published::{FeedWatch, Published};
+use crate::reads::Reads;
 use crate::settings::ServerSettings;
 
 /// Where the market's events come from.
@@ -215,14 +216,17 @@ impl Foundation {
             metrics::register_live(&mut registry, live, &clock);
         }
         backplane.register(&mut registry);
+        let reads = Reads::new(&store);
+        metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
         let tokens = Arc::new(TokenGate::new(tokens));
         let data = DataState {
             catalog: Arc::clone(&catalog),
             published: Arc::clone(&published),
             hub: Arc::clone(&hub),
-            store: store.clone(),
-            history: History::new(store.clone()),
+            reads,
+            trusted_proxies: settings.front.trusted_proxies.clone(),
+            history: History::new(),
             clock,
             speed,
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),
@@ -238,6 +242,7 @@ impl Foundation {
             live: live.clone(),
             ws_enabled,
             is_edge,
+            update_interval: settings.update_interval,
         };
         let stats = StatsState { hub, front: Arc::clone(&front_metrics), updates, live, started };
         let states = ApiStates {

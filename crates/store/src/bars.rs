@@ -21,6 +21,7 @@ pub(crate) struct Klines {
 impl Command for Klines {
     type Answer = Vec<Kline>;
     const NAME: &'static str = "klines";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let last_open = self.to.plus(-self.interval.ms());
@@ -49,6 +50,7 @@ pub(crate) struct Candles {
 impl Command for Candles {
     type Answer = Vec<Kline>;
     const NAME: &'static str = "candles";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let key = of(&self.instrument);

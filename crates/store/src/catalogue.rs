@@ -27,6 +27,7 @@ pub(crate) struct Instruments;
 impl Command for Instruments {
     type Answer = Vec<InstrumentSpan>;
     const NAME: &'static str = "instruments";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let sql = "SELECT venue, symbol, interval_ms, min(open_time), max(open_time), count(*) FROM klines
@@ -59,6 +60,7 @@ pub(crate) struct FirstBar {
 impl Command for FirstBar {
     type Answer = Option<UnixMs>;
     const NAME: &'static str = "first bar";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let sql = format!(
@@ -98,6 +100,7 @@ pub(crate) struct ReachOf {
 impl Command for ReachOf {
     type Answer = Reach;
     const NAME: &'static str = "reach";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Reach, Fault> {
         let key = of(&self.instrument);
@@ -133,6 +136,7 @@ pub(crate) struct Newest {
 impl Command for Newest {
     type Answer = Option<UnixMs>;
     const NAME: &'static str = "newest";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         const POINTS: [&str; 5] = ["trades", "mark_prices", "open_interest", "funding", "liquidations"];

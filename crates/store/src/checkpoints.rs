@@ -69,6 +69,7 @@ pub(crate) struct LatestCheckpoint {
 impl Command for LatestCheckpoint {
     type Answer = Option<Checkpoint>;
     const NAME: &'static str = "latest checkpoint";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let sql = format!(

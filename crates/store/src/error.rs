@@ -134,6 +134,9 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
+    /// The database is being opened again after a failure.
+    #[error("the database is being opened again after a failure; try again in a few seconds")]
+    Reopening,
     /// The store was closed before it answered.
     #[error("the store is closed")]
     Closed,
@@ -177,6 +180,11 @@ impl Fault {
             }
             Self::Store(_) => false,
         }
+    }
+
+    /// The query was ended because its connection is being closed.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Duckdb(error) if error.to_string().starts_with("INTERRUPT"))
     }
 
     /// The error for the one who asked.

@@ -33,6 +33,7 @@ pub(crate) struct WholeReach {
 impl Command for WholeReach {
     type Answer = Reach;
     const NAME: &'static str = "reach without holes";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Reach, Fault> {
         /// The history of open interest comes in steps of five minutes, stamped up to as much later.

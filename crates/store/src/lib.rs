@@ -30,6 +30,7 @@ mod holes;
 mod owner;
 mod points;
 mod profiles;
+mod readers;
 mod rows;
 mod schema;
 mod settings;

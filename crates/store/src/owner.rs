@@ -1,21 +1,23 @@
-//! The thread that owns the database: takes one command after the other, runs it, puts the answer into its slot.
+//! The thread that owns the database: it takes one command after the other, runs it and sends the answer.
 //!
-//! It ends when the store is closed or the last handle is gone. A failing command is an error in its slot. A
-//! panic inside a command is caught and becomes one too; after it, and after the failures with which DuckDB
-//! gives up a database, the file is closed and opened again at the next command.
+//! It ends when the store is closed or the last handle is dropped. A failing command is an error for its caller. A
+//! panic inside a command is caught and becomes an error; after it, and after the failures with which DuckDB
+//! gives up a database, the file is closed and opened again at the next command. The read connections
+//! (`readers.rs`) are closed and opened with it.
 
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::{Outcome, Tally};
 use crate::error::{Fault, explain_open};
+use crate::readers::{ReadConnections, Reader};
 use crate::schema::{MIGRATIONS, migrate};
 use crate::{Location, Settings, StoreError};
 
@@ -25,6 +27,8 @@ pub(crate) trait Command: Send + 'static {
     type Answer: Send + 'static;
     /// Its name in errors and logs.
     const NAME: &'static str;
+    /// Whether it may run on a read connection.
+    const IS_READ: bool = false;
     /// Does it. Dropping an open transaction rolls it back, so a command may leave with `?` anywhere.
     fn run(self, database: &Database) -> Result<Self::Answer, Fault>;
 }
@@ -40,14 +44,23 @@ pub(crate) struct Database {
 pub(crate) enum Message {
     /// Run this.
     Run(Box<dyn Job>),
+    /// A reader lost its connection: give it another one.
+    Reconnect,
+    /// A reader found the database unusable: close it and open it again.
+    Reopen,
     /// Write everything down, close the file, end the thread.
     Close(oneshot::Sender<Result<(), StoreError>>),
 }
 
-/// A command together with the slot for its answer, with its types erased.
+/// A query on its way to a reader.
+pub(crate) struct ReadMessage(pub(crate) Box<dyn Job>);
+
+/// A command together with the sender of its answer, with its types erased.
 pub(crate) trait Job: Send {
-    /// Runs the command and puts the answer into the slot.
+    /// Runs the command on the owner's connection and sends the answer.
     fn serve(self: Box<Self>, owner: &mut Owner);
+    /// The same on a read connection.
+    fn serve_on_reader(self: Box<Self>, reader: &Reader);
 }
 
 /// A command and the slot for its answer.
@@ -62,6 +75,14 @@ impl<C: Command> Job for Posted<C> {
         // Nobody waiting any more is fine: the command is done all the same.
         let _ = self.answer.send(result);
     }
+
+    fn serve_on_reader(self: Box<Self>, reader: &Reader) {
+        // A query whose caller is no longer there changes nothing.
+        if !self.answer.is_closed() {
+            let result = reader.answer(self.command);
+            let _ = self.answer.send(result);
+        }
+    }
 }
 
 /// The owner's own state.
@@ -71,6 +92,9 @@ pub(crate) struct Owner {
     tally: Arc<Tally>,
     /// `None` after a failure that requires opening it again.
     database: Option<Database>,
+    readers: Arc<ReadConnections>,
+    /// When opening it again failed last.
+    refused: Option<Instant>,
     /// Keeps other stores of this process off the file.
     _claim: Option<Claim>,
 }
@@ -81,10 +105,19 @@ impl Owner {
         location: Location,
         settings: Settings,
         tally: Arc<Tally>,
+        readers: Arc<ReadConnections>,
     ) -> Result<Self, StoreError> {
         let claim = location.path().map(Claim::new).transpose()?;
-        let database = open_database(&location, &settings, &tally)?;
-        Ok(Self { location, settings, tally, database: Some(database), _claim: claim })
+        let database = open_database(&location, &settings, &tally, &readers)?;
+        Ok(Self {
+            location,
+            settings,
+            tally,
+            database: Some(database),
+            readers,
+            refused: None,
+            _claim: claim,
+        })
     }
 
     /// Serves until told to close or until every handle is gone.
@@ -92,6 +125,11 @@ impl Owner {
         while let Some(message) = queue.blocking_recv() {
             match message {
                 Message::Run(job) => job.serve(&mut self),
+                Message::Reconnect => self.reconnect_readers(),
+                Message::Reopen => {
+                    self.give_up();
+                    self.reconnect_readers();
+                }
                 Message::Close(done) => {
                     // Commands still in the queue see their slots dropped, which reads as "closed".
                     queue.close();
@@ -126,7 +164,7 @@ impl Owner {
             Ok(Ok(answer)) => (Ok(answer), Outcome::Answered),
             Ok(Err(fault)) => {
                 if fault.needs_reopening() {
-                    self.database = None;
+                    self.give_up();
                 }
                 (Err(fault.explain(C::NAME, &self.location)), Outcome::Failed)
             }
@@ -134,7 +172,7 @@ impl Owner {
                 // What the panic left behind is unknown, so a file is opened afresh. Rows in memory would be
                 // lost by that; there the transaction has been rolled back by the unwinding.
                 if self.location.path().is_some() {
-                    self.database = None;
+                    self.give_up();
                 }
                 let detail = panic_text(panic.as_ref());
                 (Err(StoreError::Panicked { command: C::NAME, detail }), Outcome::Panicked)
@@ -142,11 +180,33 @@ impl Owner {
         }
     }
 
+    /// Closes the database; it is opened again when it is next needed.
+    fn give_up(&mut self) {
+        self.readers.disconnect();
+        self.database = None;
+    }
+
+    /// Every query without a connection asks for this, so a database that cannot be opened is not tried each time.
+    fn reconnect_readers(&mut self) {
+        const RETRY_AFTER: Duration = Duration::from_secs(1);
+        if self.refused.is_some_and(|refused| refused.elapsed() < RETRY_AFTER) {
+            return;
+        }
+        let readers = Arc::clone(&self.readers);
+        let connected = self.database().and_then(|database| {
+            readers.connect(database).map_err(|error| explain_open(&error, &database.location))
+        });
+        self.refused = connected.is_err().then(Instant::now);
+        if let Err(error) = connected {
+            tracing::warn!(%error, "no read connection");
+        }
+    }
+
     fn database(&mut self) -> Result<&Database, StoreError> {
         let database = match self.database.take() {
             Some(database) => database,
             None => {
-                let database = open_database(&self.location, &self.settings, &self.tally)?;
+                let database = open_database(&self.location, &self.settings, &self.tally, &self.readers)?;
                 self.tally.reopened();
                 tracing::info!(database = %self.location, "database opened again after a failure");
                 database
@@ -156,6 +216,7 @@ impl Owner {
     }
 
     fn close(&mut self) -> Result<(), StoreError> {
+        self.readers.close();
         let Some(database) = self.database.take() else {
             return Ok(()); // Given up after a failure; its log is replayed at the next opening.
         };
@@ -170,6 +231,7 @@ fn open_database(
     location: &Location,
     settings: &Settings,
     tally: &Arc<Tally>,
+    readers: &ReadConnections,
 ) -> Result<Database, StoreError> {
     check_path(location)?;
     let connection = connect(location, settings).map_err(|error| explain_open(&error, location))?;
@@ -177,7 +239,9 @@ fn open_database(
         Fault::Store(error) => error,
         Fault::Duckdb(error) => explain_open(&error, location),
     })?;
-    Ok(Database { connection, location: location.clone(), tally: Arc::clone(tally) })
+    let database = Database { connection, location: location.clone(), tally: Arc::clone(tally) };
+    readers.connect(&database).map_err(|error| explain_open(&error, location))?;
+    Ok(database)
 }
 
 /// What DuckDB would report vaguely is looked at first.
@@ -225,7 +289,7 @@ fn connect(location: &Location, settings: &Settings) -> Result<Connection, duckd
     }
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }

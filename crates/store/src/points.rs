@@ -19,6 +19,7 @@ pub(crate) struct OpenInterests {
 impl Command for OpenInterests {
     type Answer = Vec<OpenInterest>;
     const NAME: &'static str = "open interest";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let sql = format!(
@@ -56,6 +57,7 @@ pub(crate) struct MarkRangeOf {
 impl Command for MarkRangeOf {
     type Answer = Option<MarkRange>;
     const NAME: &'static str = "mark range";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let sql = format!(
@@ -94,6 +96,7 @@ pub(crate) struct PricesAtMoment {
 impl Command for PricesAtMoment {
     type Answer = PricesAt;
     const NAME: &'static str = "prices";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let key = of(&self.instrument);
@@ -137,6 +140,7 @@ pub(crate) struct Liquidations {
 impl Command for Liquidations {
     type Answer = Vec<Liquidation>;
     const NAME: &'static str = "liquidations";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let sql = format!(
@@ -165,6 +169,7 @@ pub(crate) struct LiquidationSums {
 impl Command for LiquidationSums {
     type Answer = Vec<Liquidation>;
     const NAME: &'static str = "liquidation sums";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let interval = self.interval.ms();

@@ -27,6 +27,7 @@ pub(crate) struct Profiles {
 impl Command for Profiles {
     type Answer = Vec<Profile>;
     const NAME: &'static str = "profiles";
+    const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
         let interval = self.interval.ms();

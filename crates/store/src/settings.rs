@@ -51,17 +51,25 @@ pub struct Settings {
     pub memory_bytes_max: NonZeroU64,
     /// Threads DuckDB runs a query on.
     pub threads: NonZeroUsize,
-    /// Commands that may wait. When the queue is full, whoever asks waits for room.
+    /// Commands that may wait. When the queue is full, callers wait for room.
     pub queue_capacity: NonZeroUsize,
+    /// Connections for queries beside the owner ([`crate::Store::on_read_connections`]), each with a thread.
+    pub read_connections: NonZeroUsize,
 }
 
 impl Default for Settings {
-    /// 1 GiB, two threads, eight commands waiting.
+    /// 1 GiB, two threads, eight commands waiting, two read connections.
     fn default() -> Self {
         const MEMORY_BYTES: NonZeroU64 = NonZeroU64::new(1 << 30).unwrap();
         const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
         const QUEUE: NonZeroUsize = NonZeroUsize::new(8).unwrap();
-        Self { memory_bytes_max: MEMORY_BYTES, threads: THREADS, queue_capacity: QUEUE }
+        const READERS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+        Self {
+            memory_bytes_max: MEMORY_BYTES,
+            threads: THREADS,
+            queue_capacity: QUEUE,
+            read_connections: READERS,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! The handle everybody holds, and the question that waits for its answer.
+//! The handle to the database, and the request that waits for its answer.
 
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::num::NonZeroUsize;
 use std::pin::Pin;
@@ -16,11 +17,12 @@ use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, Newest, Reach, Rea
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{Counters, Tally};
 use crate::holes::{Fetchable, WholeReach};
-use crate::owner::{Command, Job, Message, Owner, Posted};
+use crate::owner::{Command, Job, Message, Owner, Posted, ReadMessage};
 use crate::points::{
     LiquidationSums, Liquidations, MarkRange, MarkRangeOf, OpenInterests, PricesAt, PricesAtMoment,
 };
 use crate::profiles::{Profile, Profiles};
+use crate::readers::{ReadConnections, Reader};
 use crate::upkeep::{Deleted, Flush, Retain, Stats, StatsOf};
 use crate::{Location, Retention, Settings, StoreError};
 
@@ -32,10 +34,27 @@ use crate::{Location, Retention, Settings, StoreError};
 #[derive(Clone)]
 pub struct Store {
     shared: Arc<Shared>,
+    route: Route,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("location", &self.shared.location).field("route", &self.route).finish()
+    }
+}
+
+/// Where the queries of a handle run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// In the owner's queue, in order with everything else.
+    Owner,
+    /// On the read connections.
+    ReadConnections,
 }
 
 struct Shared {
     queue: mpsc::Sender<Message>,
+    read_queue: mpsc::Sender<ReadMessage>,
     tally: Arc<Tally>,
     location: Location,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -50,12 +69,14 @@ impl Store {
     pub fn open(location: Location, settings: Settings) -> Result<Self, StoreError> {
         let tally = Arc::new(Tally::default());
         let (queue, messages) = mpsc::channel(settings.queue_capacity.get());
+        let (read_queue, queries) = mpsc::channel(settings.queue_capacity.get());
+        let readers = Arc::new(ReadConnections::new(settings.read_connections.get()));
         let (opened, opening) = std::sync::mpsc::sync_channel(1);
-        let shared_tally = Arc::clone(&tally);
+        let (shared_tally, owned_readers) = (Arc::clone(&tally), Arc::clone(&readers));
         let place = location.clone();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || match Owner::open(place, settings, shared_tally) {
+            .spawn(move || match Owner::open(place, settings, shared_tally, owned_readers) {
                 Ok(owner) => {
                     let _ = opened.send(Ok(()));
                     owner.run(messages);
@@ -66,16 +87,27 @@ impl Store {
             })
             .map_err(|error| StoreError::Thread { detail: error.to_string() })?;
         opening.recv().unwrap_or(Err(StoreError::Closed))?;
-        Ok(Self { shared: Arc::new(Shared { queue, tally, location, thread: Mutex::new(Some(thread)) }) })
+        Reader::start_all(&readers, &tally, &queue, queries)?;
+        let thread = Mutex::new(Some(thread));
+        let shared = Arc::new(Shared { queue, read_queue, tally, location, thread });
+        Ok(Self { shared, route: Route::Owner })
     }
 
     /// A store that is not there, for a server without a database: every question is answered with
     /// [`StoreError::Closed`], and no file, thread or memory is taken.
     #[must_use]
     pub fn absent() -> Self {
-        let (queue, _) = mpsc::channel(1);
+        let ((queue, _), (read_queue, _)) = (mpsc::channel(1), mpsc::channel(1));
         let (tally, location, thread) = (Arc::default(), Location::Memory, Mutex::new(None));
-        Self { shared: Arc::new(Shared { queue, tally, location, thread }) }
+        let shared = Arc::new(Shared { queue, read_queue, tally, location, thread });
+        Self { shared, route: Route::Owner }
+    }
+
+    /// A handle to the same database whose queries run on the read connections: beside the owner's queue, several
+    /// at once, each over what was committed when it begins. Whatever writes still goes to the owner.
+    #[must_use]
+    pub fn on_read_connections(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), route: Route::ReadConnections }
     }
 
     /// Where the rows are.
@@ -286,7 +318,11 @@ impl Store {
 
     pub(crate) fn ask<C: Command>(&self, command: C) -> Ask<C::Answer> {
         let (answer, answered) = oneshot::channel();
-        Ask { queue: self.shared.queue.clone(), job: Box::new(Posted { command, answer }), answered }
+        let queue = match self.route {
+            Route::ReadConnections if C::IS_READ => Queue::Readers(self.shared.read_queue.clone()),
+            _ => Queue::Owner(self.shared.queue.clone()),
+        };
+        Ask { queue, job: Box::new(Posted { command, answer }), answered }
     }
 }
 
@@ -297,9 +333,31 @@ impl Store {
 /// repeat either way.
 #[must_use = "nothing is asked until this is awaited or `blocking` is called"]
 pub struct Ask<T> {
-    queue: mpsc::Sender<Message>,
+    queue: Queue,
     job: Box<dyn Job>,
     answered: oneshot::Receiver<Result<T, StoreError>>,
+}
+
+/// Who answers.
+enum Queue {
+    Owner(mpsc::Sender<Message>),
+    Readers(mpsc::Sender<ReadMessage>),
+}
+
+impl Queue {
+    async fn send(self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        match self {
+            Self::Owner(queue) => queue.send(Message::Run(job)).await.map_err(|_| StoreError::Closed),
+            Self::Readers(queue) => queue.send(ReadMessage(job)).await.map_err(|_| StoreError::Closed),
+        }
+    }
+
+    fn blocking_send(self, job: Box<dyn Job>) -> Result<(), StoreError> {
+        match self {
+            Self::Owner(queue) => queue.blocking_send(Message::Run(job)).map_err(|_| StoreError::Closed),
+            Self::Readers(queue) => queue.blocking_send(ReadMessage(job)).map_err(|_| StoreError::Closed),
+        }
+    }
 }
 
 impl<T> Ask<T> {
@@ -311,7 +369,7 @@ impl<T> Ask<T> {
     /// # Panics
     /// Inside an async task: `.await` there instead.
     pub fn blocking(self) -> Result<T, StoreError> {
-        self.queue.blocking_send(Message::Run(self.job)).map_err(|_| StoreError::Closed)?;
+        self.queue.blocking_send(self.job)?;
         self.answered.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 }
@@ -322,7 +380,7 @@ impl<T: Send + 'static> IntoFuture for Ask<T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            self.queue.send(Message::Run(self.job)).await.map_err(|_| StoreError::Closed)?;
+            self.queue.send(self.job).await?;
             self.answered.await.unwrap_or(Err(StoreError::Closed))
         })
     }

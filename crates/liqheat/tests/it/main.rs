@@ -13,6 +13,7 @@ mod live;
 mod logs;
 mod market;
 mod process;
+mod reads;
 mod replay;
 mod restart;
 mod settings;

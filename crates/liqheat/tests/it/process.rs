@@ -152,19 +152,19 @@ fn a_configuration_file_gives_defaults() {
     let config = folder.put("liqheat.toml", text);
     let by_flag = liqheat("serve --config").arg(&config).serve();
     assert_eq!(by_flag.get("/v1/symbols").json()["symbols"][0]["symbol"], "BTCUSDT");
-    assert!(by_flag.wait_for_log("updater runs").contains("\"every_ms\":500"), "{}", by_flag.log());
+    assert!(by_flag.wait_for_log("updater started").contains("\"interval_ms\":500"), "{}", by_flag.log());
     assert_eq!(by_flag.terminate().code, Some(0));
 
     let config_text = config.to_string_lossy().into_owned();
     let by_environment =
         liqheat("serve").env("LIQHEAT_CONFIG", &config_text).env("WS_UPDATE_INTERVAL", "2").serve();
-    let line = by_environment.wait_for_log("updater runs");
-    assert!(line.contains("\"every_ms\":2000"), "the environment wins over the file: {line}");
+    let line = by_environment.wait_for_log("updater started");
+    assert!(line.contains("\"interval_ms\":2000"), "the environment wins over the file: {line}");
     drop(by_environment);
     let by_both =
         liqheat("serve --ws-update-interval 3 --config").arg(&config).env("WS_UPDATE_INTERVAL", "2").serve();
-    let line = by_both.wait_for_log("updater runs");
-    assert!(line.contains("\"every_ms\":3000"), "flags win over both: {line}");
+    let line = by_both.wait_for_log("updater started");
+    assert!(line.contains("\"interval_ms\":3000"), "flags win over both: {line}");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn every_setting_is_also_a_variable() {
         .env("LIQHEAT_LOG_FORMAT", "json")
         .env("WS_UPDATE_INTERVAL", "0.5")
         .serve();
-    assert!(server.wait_for_log("updater runs").contains("\"every_ms\":500"));
+    assert!(server.wait_for_log("updater started").contains("\"interval_ms\":500"));
     let symbols = get(server.address(), "/v1/symbols").json();
     assert_eq!(symbols["symbols"][0]["symbol"], json!("BTCUSDT"));
     for line in server.log().lines() {

@@ -67,7 +67,7 @@ fn failed_reads_are_counted_tried_again_and_made_up_for() {
         (server.get("/live").status, server.get("/health").json()["status"].clone()),
         (200, json!("degraded"))
     );
-    assert!(server.log().contains("update failed; it is tried again"));
+    assert!(server.log().contains("update failed; the next turn tries again"));
     let mut late = server.viewer();
     late.subscribe("BTCUSDT");
     assert_eq!(late.hear()["type"], "snapshot", "what is known is still served");

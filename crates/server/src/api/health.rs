@@ -4,6 +4,7 @@
 //! its database is slow. Ready means that it should get traffic, and says why when it should not.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
@@ -29,6 +30,8 @@ pub(crate) struct HealthState {
     /// Whether the updater runs.
     pub(crate) ws_enabled: bool,
     pub(crate) is_edge: bool,
+    /// Time between two updates of a symbol.
+    pub(crate) update_interval: Duration,
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -57,7 +60,21 @@ fn body(reasons: &[Blame]) -> HealthBody {
 
 fn reasons(state: &HealthState) -> Vec<Blame> {
     let own = faults(state).into_iter().map(|reason| Blame { reason, blocks: true });
-    own.chain(state.live.iter().flat_map(|live| live::trouble(&state.catalog, live))).collect()
+    let late = late_update(state).into_iter().map(|reason| Blame { reason, blocks: false });
+    own.chain(late).chain(state.live.iter().flat_map(|live| live::trouble(&state.catalog, live))).collect()
+}
+
+/// An update that is overdue by several intervals. The last states are still served, so this does not block.
+fn late_update(state: &HealthState) -> Option<String> {
+    const INTERVALS: u32 = 3;
+    let interval = state.update_interval;
+    let (symbol, late) =
+        state.updates.late(Instant::now()).filter(|(_, late)| *late >= interval * INTERVALS)?;
+    Some(format!(
+        "the update of {symbol} is {:.1} s late (interval {:.1} s): the updater or the database is overloaded",
+        late.as_secs_f64(),
+        interval.as_secs_f64()
+    ))
 }
 
 fn faults(state: &HealthState) -> Vec<String> {

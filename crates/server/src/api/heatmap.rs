@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use liqheat_market::UnixMs;
 use liqheat_model::LeverageWeights;
 use liqheat_wire::{LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time};
 
 use super::DataState;
-use crate::catalog::ServedSymbol;
+use super::reading::Reading;
 use crate::history::timeseries::{LEVELS_MAX, TimeseriesRequest};
 use crate::http::{Query, Refusal};
+use crate::reads::ReadKind;
 
 pub(super) const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
 /// Rows in one answer.
@@ -20,8 +21,9 @@ const ROWS_MAX: i64 = 2_000;
 
 pub(super) async fn timeseries(
     State(state): State<Arc<DataState>>,
+    reading: Reading,
     query: Query,
-) -> Result<Json<TimeseriesBody>, Refusal> {
+) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
     let start = query.time("start_time")?;
     let end = query.time("end_time")?;
@@ -38,13 +40,15 @@ pub(super) async fn timeseries(
         return Err(Refusal::malformed(detail));
     }
     let request = TimeseriesRequest { start, end, interval_ms: interval.ms(), bin, weights };
-    let rows = state.history.turn().await.timeseries(symbol, &request, state.clock.now()).await?;
+    let turn = state.history.in_turn(reading.turn(&state, ReadKind::ModelRun).await?);
+    let rows = turn.timeseries(symbol, &request, state.clock.now()).await?;
     let rows = rows.ok_or_else(|| {
         Refusal::malformed(format!(
             "more than {LEVELS_MAX} levels; ask for a shorter time or a larger price_bin_size"
         ))
     })?;
-    Ok(Json(body(rows, symbol, (start, end), interval.name())))
+    let name = symbol.name.clone();
+    reading.json(turn.read_turn(), move || body(rows, name, (start, end), interval.name())).await
 }
 
 /// `5:20,10:30,25:30,50:15,100:5`: leverage and weight, in any scale.
@@ -67,7 +71,7 @@ fn parse_weights(text: &str) -> Result<LeverageWeights, Refusal> {
 
 fn body(
     rows: Vec<TimeseriesRow>,
-    symbol: &ServedSymbol,
+    symbol: String,
     (start, end): (UnixMs, UnixMs),
     interval: &str,
 ) -> TimeseriesBody {
@@ -75,7 +79,7 @@ fn body(
     let price_range = PriceRange { min: prices().min(), max: prices().max() };
     let sum = |side: fn(&LevelMessage) -> u64| rows.last().map_or(0, |row| row.levels.iter().map(side).sum());
     let meta = TimeseriesMeta {
-        symbol: symbol.name.clone(),
+        symbol,
         start_time: format_time(start),
         end_time: format_time(end),
         interval: interval.to_owned(),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use liqheat_model::HistoryGrid;
 use liqheat_wire::{GRID_CONTENT_TYPE, GridHeader, GridJson, GridScale, encode_grid};
 
+use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::catalog::ServedSymbol;
 use crate::catalog::leverage_of;
@@ -17,11 +18,13 @@ use crate::engine::whole_usd;
 use crate::history::{self, ChartRange, GridBasis, GridRequest};
 use crate::http::{Query, Refusal};
 use crate::published::LedgerSum;
+use crate::reads::ReadKind;
 
 pub(super) const COLUMNS_MAX: usize = 4_000;
 
 pub(super) async fn history(
     State(state): State<Arc<DataState>>,
+    reading: Reading,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
@@ -48,9 +51,9 @@ pub(super) async fn history(
             return Err(Refusal::malformed(format!("parameter 'by': '{other}' must be 'leverage'")));
         }
     };
-    let packed = history::is_accepted(wants(header::ACCEPT_ENCODING));
+    let packed = reading.accepts_gzip();
     let request = GridRequest { range, bin: query.price("bin")?, columns, compact, by_leverage, packed };
-    let body = body(&state, symbol, request).await?;
+    let body = body(&state, symbol, reading, request).await?;
     let kind = if compact { GRID_CONTENT_TYPE } else { "application/json" };
     let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
     Ok(if packed {
@@ -60,12 +63,17 @@ pub(super) async fn history(
     })
 }
 
-async fn body(state: &DataState, symbol: &ServedSymbol, request: GridRequest) -> Result<Bytes, Refusal> {
+async fn body(
+    state: &DataState,
+    symbol: &ServedSymbol,
+    reading: Reading,
+    request: GridRequest,
+) -> Result<Bytes, Refusal> {
     let (_, basis) = basis(state, symbol).await?;
     if let Some(body) = state.history.grids.get(&symbol.name, request, &basis) {
         return Ok(body);
     }
-    let turn = state.history.turn().await;
+    let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
     // An earlier request in the queue may have asked for the same.
     let (sum, basis) = self::basis(state, symbol).await?;
     if let Some(body) = state.history.grids.get(&symbol.name, request, &basis) {

@@ -4,54 +4,59 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use liqheat_market::{Price, Side};
 use liqheat_model::{Ledger, LeverageLevel};
 use liqheat_wire::{LevelRow, LevelsBody};
 
+use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::engine::{LedgerRun, whole_usd};
-use crate::history::ChartRange;
+use crate::history::{ChartRange, HistoryError, HistoryTurn};
 use crate::http::{Query, Refusal};
 use crate::published::{LedgerSum, LiveState, sum_by_leverage};
+use crate::reads::ReadKind;
 
 /// Name and version of the model, told with every answer.
 const MODEL: &str = "two-sided ledger";
 
 pub(super) async fn levels(
     State(state): State<Arc<DataState>>,
+    reading: Reading,
     query: Query,
-) -> Result<Json<LevelsBody>, Refusal> {
+) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
     let sum = state.sum(symbol).await?;
     let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
-    let levels = match query.get("timeframe") {
-        None => live.by_leverage.clone(),
-        Some(name) => {
-            let range = ChartRange::from_name(name).ok_or_else(|| {
-                Refusal::malformed(format!(
-                    "parameter 'timeframe': '{name}' must be one of {}",
-                    ChartRange::names()
-                ))
-            })?;
-            opened_within(&state, &sum, range).await?
-        }
+    let symbol = symbol.name.clone();
+    let Some(name) = query.get("timeframe") else {
+        return Ok(Json(body(symbol, &live.by_leverage, &live)).into_response());
     };
-    Ok(Json(LevelsBody {
-        symbol: symbol.name.clone(),
+    let range = ChartRange::from_name(name).ok_or_else(|| {
+        let names = ChartRange::names();
+        Refusal::malformed(format!("parameter 'timeframe': '{name}' must be one of {names}"))
+    })?;
+    let turn = state.history.in_turn(reading.turn(&state, ReadKind::ModelRun).await?);
+    let levels = opened_within(&turn, &sum, range).await?;
+    reading.json(turn.read_turn(), move || body(symbol, &levels, &live)).await
+}
+
+fn body(symbol: String, levels: &[LeverageLevel], live: &LiveState) -> LevelsBody {
+    LevelsBody {
+        symbol,
         model: format!("{MODEL} v{}", liqheat_model::Params::VERSION),
         current_price: live.price.into(),
-        long_liquidations: rows(&levels, Side::Long, &live),
-        short_liquidations: rows(&levels, Side::Short, &live),
-    }))
+        long_liquidations: rows(levels, Side::Long, live),
+        short_liquidations: rows(levels, Side::Short, live),
+    }
 }
 
 /// Only positions that were opened within the last stretch of time: a ledger that has seen nothing else.
 async fn opened_within(
-    state: &DataState,
+    turn: &HistoryTurn<'_>,
     sum: &LedgerSum,
     range: ChartRange,
-) -> Result<Vec<LeverageLevel>, Refusal> {
-    let turn = state.history.turn().await;
+) -> Result<Vec<LeverageLevel>, HistoryError> {
     let mut levels = Vec::new();
     for (ledger, view) in &sum.ledgers {
         let empty = Ledger::new(ledger.spec.params.clone(), ledger.tiers());

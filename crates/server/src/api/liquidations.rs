@@ -3,13 +3,15 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use liqheat_market::Interval;
+use axum::response::Response;
+use liqheat_market::{Interval, Liquidation, Venue};
 use liqheat_wire::{LiquidationRow, LiquidationsBody, format_time};
 
 use super::DataState;
+use super::reading::Reading;
 use crate::http::{Query, Refusal};
+use crate::reads::ReadKind;
 
 const DAY_MS: i64 = 86_400_000;
 pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
@@ -17,8 +19,9 @@ pub(super) const LIMIT_MAX: usize = 10_000;
 
 pub(super) async fn liquidations(
     State(state): State<Arc<DataState>>,
+    reading: Reading,
     query: Query,
-) -> Result<Json<LiquidationsBody>, Refusal> {
+) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
     let now = state.clock.now();
     let end = query.time_or("end_time", now)?.min(now);
@@ -31,15 +34,21 @@ pub(super) async fn liquidations(
             Some(query.interval_or(&names, "")?)
         }
     };
+    let turn = reading.turn(&state, ReadKind::Query).await?;
     let mut rows = Vec::new();
     for ledger in &symbol.ledgers {
-        let (store, instrument) = (&state.store, ledger.instrument());
+        let (store, instrument) = (turn.store(), ledger.instrument());
         let of_venue = match interval {
             None => store.liquidations(instrument, start, end, limit).await?,
             Some(interval) => store.liquidation_sums(instrument, interval, start, end, limit).await?,
         };
         rows.extend(of_venue.into_iter().map(|row| (instrument.venue, row)));
     }
+    let name = symbol.name.clone();
+    reading.json(&turn, move || body(name, rows, limit)).await
+}
+
+fn body(symbol: String, mut rows: Vec<(Venue, Liquidation)>, limit: NonZeroUsize) -> LiquidationsBody {
     // Of each venue the newest are here, so the newest of all are, too.
     rows.sort_by_key(|(_, row)| row.time);
     let newest = rows.len().saturating_sub(limit.get());
@@ -54,5 +63,5 @@ pub(super) async fn liquidations(
             usd: (row.price.to_f64() * row.qty.to_f64()).round() as u64,
         })
         .collect();
-    Ok(Json(LiquidationsBody { symbol: symbol.name.clone(), data }))
+    LiquidationsBody { symbol, data }
 }

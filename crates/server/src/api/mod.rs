@@ -14,6 +14,7 @@ mod metrics;
 mod page;
 mod poll;
 mod prices;
+mod reading;
 mod reference;
 mod stats;
 mod symbols;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
-use liqheat_store::Store;
+use ipnet::IpNet;
 use liqheat_stream::Hub;
 use liqheat_wire::format_time;
 use prometheus_client::registry::Registry;
@@ -37,6 +38,7 @@ use crate::gateway::TokenGate;
 use crate::history::History;
 use crate::http::{Query, Refusal};
 use crate::published::{LedgerSum, Published};
+use crate::reads::Reads;
 pub(crate) use health::HealthState;
 pub(crate) use metrics::count;
 pub(crate) use stats::StatsState;
@@ -46,7 +48,10 @@ pub(crate) struct DataState {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) published: Arc<Published>,
     pub(crate) hub: Arc<Hub>,
-    pub(crate) store: Store,
+    /// Turns of requests that read the database.
+    pub(crate) reads: Arc<Reads>,
+    /// Proxies whose `X-Forwarded-For` names the client.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) history: History,
     pub(crate) clock: Arc<MarketClock>,
     /// Market seconds a second.

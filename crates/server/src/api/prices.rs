@@ -7,22 +7,25 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use liqheat_market::{Interval, Kline, Qty, UnixMs};
 use liqheat_wire::{CandleRow, KlinesBody, format_time};
 
 use super::DataState;
+use super::reading::Reading;
 use crate::catalog::{ServedSymbol, VenueLedger};
 use crate::http::{Query, Refusal};
+use crate::reads::ReadKind;
 
 pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(500).unwrap();
 pub(super) const LIMIT_MAX: usize = 5_000;
 
 pub(super) async fn klines(
     State(state): State<Arc<DataState>>,
+    reading: Reading,
     query: Query,
-) -> Result<Json<KlinesBody>, Refusal> {
+) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
     let names: Vec<&str> = Interval::names().collect();
     let interval = query.interval_or(&names, "5m")?;
@@ -34,9 +37,20 @@ pub(super) async fn klines(
             symbol.name
         )));
     }
-    let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
+    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let mut by_venue = Vec::new();
     for ledger in by_open_interest(&state, symbol) {
-        for candle in state.store.candles(ledger.instrument(), interval, state.clock.now(), limit).await? {
+        let as_of = state.clock.now();
+        by_venue.push(turn.store().candles(ledger.instrument(), interval, as_of, limit).await?);
+    }
+    let name = symbol.name.clone();
+    reading.json(&turn, move || body(name, interval, by_venue, limit)).await
+}
+
+fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: NonZeroUsize) -> KlinesBody {
+    let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
+    for of_venue in by_venue {
+        for candle in of_venue {
             let of_all =
                 candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
             // A volume with an unknown part is unknown.
@@ -58,12 +72,7 @@ pub(super) async fn klines(
             volume: candle.volume.map(Into::into),
         })
         .collect();
-    Ok(Json(KlinesBody {
-        symbol: symbol.name.clone(),
-        interval: interval.to_string(),
-        count: data.len(),
-        data,
-    }))
+    KlinesBody { symbol, interval: interval.to_string(), count: data.len(), data }
 }
 
 /// The symbol's ledgers, the one with the most open interest first.

@@ -10,18 +10,26 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Schedule {
     due: Vec<Instant>,
+    /// Whether each had a turn.
+    begun: Vec<bool>,
     began: Instant,
     interval: Duration,
 }
 
 impl Schedule {
     pub(crate) fn new(symbols: usize, interval: Duration, began: Instant) -> Self {
-        Self { due: vec![began; symbols], began, interval }
+        Self { due: vec![began; symbols], begun: vec![false; symbols], began, interval }
     }
 
     /// Whose turn is next, and when; `None` when there is nobody.
     pub(crate) fn next(&self) -> Option<(usize, Instant)> {
         self.due.iter().copied().enumerate().min_by_key(|(_, due)| *due)
+    }
+
+    /// Of those that had a turn before, the one that waits longest for its next one, and since when it is due.
+    pub(crate) fn longest_due(&self) -> Option<(usize, Instant)> {
+        let again = self.due.iter().zip(&self.begun).enumerate().filter(|(_, (_, begun))| **begun);
+        again.map(|(symbol, (due, _))| (symbol, *due)).min_by_key(|(_, due)| *due)
     }
 
     /// All have their turn now, besides the ones they have anyway.
@@ -32,6 +40,7 @@ impl Schedule {
     /// A symbol had its turn. Turns that were missed meanwhile are left out, and the symbol keeps its place in
     /// the interval.
     pub(crate) fn done(&mut self, symbol: usize, now: Instant) {
+        self.begun[symbol] = true;
         let phase = self.phase(symbol);
         let since = now.saturating_duration_since(self.began + phase);
         // An interval is at most an hour and at least a tenth of a second.
@@ -103,7 +112,20 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_is_due_from_its_time_until_it_is_done() {
+        let began = Instant::now();
+        let mut schedule = Schedule::new(2, INTERVAL, began);
+        assert_eq!(schedule.longest_due(), None, "the first turn may take as long as the past is");
+        schedule.done(1, began + INTERVAL * 10);
+        let (symbol, due) = schedule.longest_due().unwrap();
+        assert_eq!((symbol, due), (1, began + INTERVAL * 11));
+        schedule.done(0, began + INTERVAL * 10);
+        assert_eq!(schedule.longest_due(), Some((0, began + INTERVAL * 10 + INTERVAL / 2)));
+    }
+
+    #[test]
     fn nobody_is_never_next() {
         assert_eq!(Schedule::new(0, INTERVAL, Instant::now()).next(), None);
+        assert_eq!(Schedule::new(0, INTERVAL, Instant::now()).longest_due(), None);
     }
 }

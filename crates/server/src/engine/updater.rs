@@ -99,7 +99,10 @@ impl Updater {
             let took_ms = began.elapsed().as_millis() as u64;
             debug!(symbol = markets[next].market.name(), took_ms, has_failed, "turn of the updater");
             schedule.done(next, Instant::now());
+            let due = schedule.longest_due();
+            self.parts.metrics.set_due(due.map(|(market, due)| (markets[market].market.name(), due)));
         }
+        self.parts.metrics.set_due(None);
         info!("updater stopped");
     }
 

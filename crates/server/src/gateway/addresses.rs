@@ -9,9 +9,11 @@
 //! are no single client's doing, refusing would lock out everybody else, and the limit on all sockets still holds.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::http::AddressKey;
 
 /// What one address may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,19 +49,6 @@ pub(crate) enum AddressRefusal {
     },
 }
 
-/// What counts as one address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key(IpAddr);
-
-impl Key {
-    fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => Self(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into()),
-            v4 => Self(v4),
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     open: u32,
@@ -88,7 +77,7 @@ impl Entry {
 
 #[derive(Debug)]
 struct Table {
-    entries: HashMap<Key, Entry>,
+    entries: HashMap<AddressKey, Entry>,
     /// The minute idle addresses were last dropped in.
     swept: u64,
 }
@@ -116,7 +105,7 @@ impl Addresses {
         address: IpAddr,
         now: Instant,
     ) -> Result<AddressGuard, AddressRefusal> {
-        let key = Key::of(address);
+        let key = AddressKey::of(address);
         let since_start = now.saturating_duration_since(self.began).as_millis() as u64;
         let (minute, into_ms) = (since_start / MINUTE_MS, since_start % MINUTE_MS);
         let mut table = self.lock();
@@ -154,7 +143,7 @@ impl Addresses {
 /// One socket that is counted for its address until this is dropped.
 #[derive(Debug)]
 pub(crate) struct AddressGuard {
-    counted: Option<(Arc<Addresses>, Key)>,
+    counted: Option<(Arc<Addresses>, AddressKey)>,
 }
 
 impl AddressGuard {
@@ -244,7 +233,7 @@ mod tests {
         drop(addresses.admit(address("192.0.2.5"), at(125)).unwrap());
         let keys: Vec<_> = addresses.lock().entries.keys().copied().collect();
         assert_eq!(keys.len(), 2, "{keys:?}");
-        assert!(keys.contains(&Key::of(address("192.0.2.1"))), "an address with something open stays");
+        assert!(keys.contains(&AddressKey::of(address("192.0.2.1"))), "an address with something open stays");
         drop(held);
     }
 }

@@ -11,6 +11,7 @@ mod upgrade;
 pub use addresses::AddressLimits;
 pub(crate) use addresses::Addresses;
 pub(crate) use bearer::TokenGate;
+pub(crate) use client::Client;
 pub(crate) use front::Front;
 pub(crate) use tokens::Tokens;
 pub use tokens::{Secret, TokenSettings, TokenSettingsError};

@@ -11,22 +11,20 @@ use std::sync::Arc;
 use liqheat_market::UnixMs;
 use liqheat_model::Ledger;
 use liqheat_store::Store;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) use cache::{GridBasis, GridCache};
 pub(crate) use grid::{ChartRange, GridRequest, HistoryError};
 pub use gzip::pack;
-pub(crate) use gzip::{CODING, is_accepted};
+pub(crate) use gzip::{CODING, is_accepted, pack_fast};
 
 use crate::catalog::VenueLedger;
 use crate::compute::ComputePool;
 use crate::engine::{BarReader, BarVisitor, LedgerRun};
+use crate::reads::ReadTurn;
 
 /// Runs ledgers over the past, one request at a time: each takes a core for up to a second.
 pub(crate) struct History {
-    store: Store,
     compute: ComputePool,
-    turns: Semaphore,
     /// Finished grids, by symbol.
     pub(crate) grids: GridCache,
 }
@@ -34,24 +32,27 @@ pub(crate) struct History {
 /// Held by the request that runs ledgers.
 pub(crate) struct HistoryTurn<'a> {
     history: &'a History,
-    _permit: Option<SemaphorePermit<'a>>,
+    turn: ReadTurn,
 }
 
 impl History {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, compute: ComputePool::new(1), turns: Semaphore::new(1), grids: GridCache::default() }
+    pub(crate) fn new() -> Self {
+        Self { compute: ComputePool::new(1), grids: GridCache::default() }
     }
 
-    /// Waits until no other request runs ledgers.
-    pub(crate) async fn turn(&self) -> HistoryTurn<'_> {
-        // The semaphore is never closed.
-        HistoryTurn { history: self, _permit: self.turns.acquire().await.ok() }
+    /// Runs ledgers in a turn of kind [`ReadKind::ModelRun`](crate::reads::ReadKind::ModelRun).
+    pub(crate) const fn in_turn(&self, turn: ReadTurn) -> HistoryTurn<'_> {
+        HistoryTurn { history: self, turn }
     }
 }
 
 impl HistoryTurn<'_> {
-    pub(crate) const fn store(&self) -> &Store {
-        &self.history.store
+    pub(crate) fn store(&self) -> &Store {
+        self.turn.store()
+    }
+
+    pub(crate) const fn read_turn(&self) -> &ReadTurn {
+        &self.turn
     }
 
     /// Runs CPU-bound work off the async workers.
@@ -67,7 +68,7 @@ impl HistoryTurn<'_> {
         from: UnixMs,
         to: UnixMs,
     ) -> Result<(Ledger, V), HistoryError> {
-        let reader = BarReader::new(&ledger.spec, &self.history.store);
+        let reader = BarReader::new(&ledger.spec, self.store());
         run.over(&reader, &self.history.compute, from, to).await?;
         run.into_parts().ok_or(HistoryError::NoLedger)
     }

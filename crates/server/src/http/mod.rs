@@ -1,5 +1,6 @@
 //! What routes and the gateway have in common: reading parameters and refusing requests.
 
+mod address;
 mod query;
 mod refusal;
 
@@ -8,6 +9,7 @@ use std::collections::HashMap;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+pub(crate) use address::AddressKey;
 pub(crate) use query::Query;
 pub(crate) use refusal::Refusal;
 

@@ -66,7 +66,12 @@ impl Refusal {
 
     /// 503: not now; the client may come back.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
-        Self { retry_after: Some(RETRY_AFTER), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        Self::unavailable_for(RETRY_AFTER, detail)
+    }
+
+    /// 503 with the time after which the client may come back.
+    pub(crate) fn unavailable_for(retry_after: Duration, detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
     }
 }
 

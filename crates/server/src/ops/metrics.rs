@@ -5,6 +5,9 @@
 //! | `liqheat_updates_total` | | turns of the updater, one symbol each |
 //! | `liqheat_updates_failed_total` | | those that failed and are tried again |
 //! | `liqheat_updates_failing` | | failed turns in a row of the symbol that fails longest; 0 when all is well |
+//! | `liqheat_update_late_seconds` | | how long the most overdue update is overdue; 0 while all are in time |
+//! | `liqheat_reads_running`, `liqheat_reads_waiting` | | requests that read the database; those that wait for a turn |
+//! | `liqheat_reads_refused_total` | | requests answered 503 because too many waited, or waited too long |
 //! | `liqheat_feed_failing` | | turns of the simulated market in a row that could not be stored |
 //! | `liqheat_update_duration_seconds` | | how long a turn took |
 //! | `liqheat_bars_total` | | bars applied to ledgers |
@@ -36,7 +39,7 @@ mod collect;
 mod sources;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use liqheat_store::Store;
@@ -49,11 +52,12 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use collect::{Boards, Database, Process};
+use collect::{Boards, Database, Lateness, Process, Turns};
 use sources::Sources;
 
 use crate::clock::MarketClock;
 use crate::ingest::live::Live;
+use crate::reads::Reads;
 
 /// The content type of the text that [`encode`](prometheus_client::encoding::text::encode) makes.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -75,7 +79,13 @@ pub(crate) struct UpdateMetrics {
     pub(crate) feed_failing: Gauge,
     /// How long a turn took, seconds.
     pub(crate) duration: Histogram,
+    /// The update that is due first.
+    due: Due,
 }
+
+/// The update that is due first, by its symbol; `None` before the first turn and after the last. Locked for the length
+/// of a copy.
+type Due = Arc<Mutex<Option<(String, Instant)>>>;
 
 impl Default for UpdateMetrics {
     fn default() -> Self {
@@ -88,11 +98,23 @@ impl Default for UpdateMetrics {
             feed_failing: Gauge::default(),
             // Half a millisecond to eight seconds.
             duration: Histogram::new(exponential_buckets(0.000_5, 2.0, 15)),
+            due: Due::default(),
         }
     }
 }
 
 impl UpdateMetrics {
+    /// Names the update that is due first.
+    pub(crate) fn set_due(&self, due: Option<(&str, tokio::time::Instant)>) {
+        let due = due.map(|(symbol, due)| (symbol.to_owned(), due.into_std()));
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+    }
+
+    /// The symbol whose update is overdue longest, and for how long; `None` while all are in time.
+    pub(crate) fn late(&self, now: Instant) -> Option<(String, Duration)> {
+        late(&self.due, now)
+    }
+
     /// Counts a turn.
     pub(crate) fn count(&self, failed: bool, took: Duration) {
         self.duration.observe(took.as_secs_f64());
@@ -101,6 +123,11 @@ impl UpdateMetrics {
             self.failed.inc();
         }
     }
+}
+
+fn late(due: &Due, now: Instant) -> Option<(String, Duration)> {
+    let due = due.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    due.map(|(symbol, due)| (symbol, now.saturating_duration_since(due))).filter(|(_, late)| !late.is_zero())
 }
 
 /// Why a socket was refused.
@@ -207,6 +234,17 @@ pub(crate) fn register_live(registry: &mut Registry, live: &Arc<Live>, clock: &A
     registry.register_collector(Box::new(Sources { live: Arc::clone(live), clock: Arc::clone(clock) }));
 }
 
+/// What `GET /metrics` shows of requests that read the database.
+pub(crate) fn register_reads(registry: &mut Registry, reads: &Arc<Reads>) {
+    let ours = registry.sub_registry_with_prefix("liqheat");
+    ours.register(
+        "reads_refused",
+        "Requests answered 503 because too many waited for the database, or waited too long",
+        reads.refused.clone(),
+    );
+    registry.register_collector(Box::new(Turns(Arc::clone(reads))));
+}
+
 /// Everything that `GET /metrics` shows of the server itself.
 pub(crate) fn register(
     registry: &mut Registry,
@@ -241,6 +279,7 @@ pub(crate) fn register(
     ours.register("upgrades_rejected", "Sockets refused, by reason", front.rejected.clone());
     ours.register("http_requests", "Answers, by route and class of status", front.requests.clone());
     ours.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    registry.register_collector(Box::new(Lateness(Arc::clone(&updates.due))));
     registry.register_collector(Box::new(Boards(Arc::clone(hub))));
     registry.register_collector(Box::new(Database(store.clone())));
     registry.register_collector(Box::new(Process { started }));

@@ -102,7 +102,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             refused(422, "A parameter is missing or malformed; the body says which"),
             refused(
                 503,
-                "Not now: there is no state yet, the database does not answer, or the server is stopping. Retry-After says when to come back",
+                "Not now: there is no state yet, too many requests wait for the database, it does not answer, or the server is stopping. Retry-After says when to come back",
             ),
         ]
     };

@@ -14,6 +14,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 
 use crate::ops::process;
+use crate::reads::Reads;
 
 /// How each symbol stands, read off the boards when somebody asks.
 #[derive(Debug)]
@@ -52,6 +53,37 @@ impl Collector for Boards {
         gauge("liqheat_market_time_seconds", "Time of the newest market event shown", &|slot| {
             slot.standing().as_of.map(|as_of| as_of.0 as f64 / 1_000.0)
         })
+    }
+}
+
+/// How late the updater is.
+#[derive(Debug)]
+pub(super) struct Lateness(pub(super) super::Due);
+
+impl Collector for Lateness {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let late = super::late(&self.0, Instant::now()).map_or(0.0, |(_, late)| late.as_secs_f64());
+        let help = "How long the most overdue update is overdue";
+        encoder
+            .encode_descriptor("liqheat_update_late_seconds", help, None, MetricType::Gauge)?
+            .encode_gauge(&late)
+    }
+}
+
+/// Requests that read the database.
+#[derive(Debug)]
+pub(super) struct Turns(pub(super) Arc<Reads>);
+
+impl Collector for Turns {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (running, waiting) = self.0.depth();
+        for (name, help, value) in [
+            ("liqheat_reads_running", "Requests that read the database", running),
+            ("liqheat_reads_waiting", "Requests that wait for a turn to read the database", waiting),
+        ] {
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&(value as i64))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,0 +1,91 @@
+//! What routes that read the database have in common: whose turn it is, and the form of the answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::DataState;
+use crate::gateway::Client;
+use crate::history;
+use crate::http::{AddressKey, Refusal};
+use crate::reads::{ReadKind, ReadRefusal, ReadTurn};
+
+/// A second turn comes soon after the queue had no room.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Smaller bodies fit into a packet or two as they are.
+const PACKED_FROM_BYTES: usize = 1_024;
+
+/// A request that reads the database.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    address: AddressKey,
+    accepts_gzip: bool,
+}
+
+impl FromRequestParts<Arc<DataState>> for Reading {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<DataState>) -> Result<Self, Refusal> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Refusal::unavailable("the address of the client is not known"))?;
+        let client = Client::of(peer.ip(), &parts.headers, &state.trusted_proxies);
+        let encodings = parts.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            address: AddressKey::of(client.address),
+            accepts_gzip: history::is_accepted(encodings.unwrap_or("")),
+        })
+    }
+}
+
+impl Reading {
+    /// Whether the body may be compressed with gzip.
+    pub(super) const fn accepts_gzip(self) -> bool {
+        self.accepts_gzip
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn turn(self, state: &DataState, kind: ReadKind) -> Result<ReadTurn, Refusal> {
+        state.reads.turn(self.address, kind).await.map_err(|refusal| {
+            let reason = match refusal {
+                ReadRefusal::QueueFull => "too many requests wait for the database",
+                ReadRefusal::TimedOut => "the database was busy with other requests for too long",
+            };
+            let detail =
+                format!("{reason}; repeat the request after the time in Retry-After, and send fewer at once");
+            Refusal::unavailable_for(RETRY_AFTER, detail)
+        })
+    }
+
+    /// Answers with JSON that is built, serialised and compressed in the turn, off the async workers.
+    pub(super) async fn json<T: Serialize>(
+        self,
+        turn: &ReadTurn,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Response, Refusal> {
+        const HEAD: [(HeaderName, HeaderValue); 2] = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (header::VARY, HeaderValue::from_static("accept-encoding")),
+        ];
+        let written = turn.compute(move || {
+            let text = serde_json::to_vec(&body())?;
+            let is_packed = self.accepts_gzip && text.len() >= PACKED_FROM_BYTES;
+            Ok((is_packed, if is_packed { history::pack_fast(&text) } else { text }))
+        });
+        let (is_packed, body) = written.await.map_err(|error: serde_json::Error| {
+            Refusal::unavailable(format!("the answer cannot be written: {error}"))
+        })?;
+        Ok(if is_packed {
+            let coding = [(header::CONTENT_ENCODING, HeaderValue::from_static(history::CODING))];
+            (HEAD, coding, body).into_response()
+        } else {
+            (HEAD, body).into_response()
+        })
+    }
+}

@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
+.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -32,7 +32,7 @@ build: page ## the release binary, with the page inside
 demo: build ## a moving heatmap of a simulated market in the browser
 	$(target)/release/liqheat demo --open $(ARGS)
 
-test: test-rust test-cluster test-web test-page test-interop fuzz-smoke ## all tests
+test: test-rust test-cluster test-web test-page test-interop test-python fuzz-smoke ## all tests
 
 test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
 	$(CARGO) test --workspace --locked -- --skip cluster:: --test-threads=$(threads)
@@ -46,6 +46,10 @@ test-web: page ## of the client library and the page's code
 
 test-interop: page ## Python's websockets against the demo, with and without compression
 	@scripts/test-interop.sh
+
+test-python: ## the Python package: builds it, ruff, mypy, and its tests against the real server
+	$(CARGO) build --locked -q -p liqheat
+	@scripts/test-python.sh $(abspath $(target))/debug/liqheat $(abspath $(target))/python $(ARGS)
 
 stress: ## random histories, clients and faults for twenty seconds, with a seed that can be played again
 	LIQHEAT_STRESS_SECONDS=$${LIQHEAT_STRESS_SECONDS:-20} $(CARGO) test --release --locked -p liqheat-stream -- --nocapture stress churn

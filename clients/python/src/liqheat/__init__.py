@@ -1,0 +1,78 @@
+"""Client for liqheat: live liquidation heatmaps of crypto perpetual futures.
+
+- :class:`Heatmap` (asyncio) and :class:`BlockingHeatmap` keep the newest state of the subscribed symbols.
+- :class:`Client` and :class:`AsyncClient` ask the HTTP routes: candles, history, levels, liquidations.
+"""
+
+from ._core.status import Reason, Status, StatusChange
+from ._core.subscriptions import SymbolState
+from ._version import __version__
+from ._wire.frames import (
+    Delta,
+    ErrorEvent,
+    FeedState,
+    FeedStatus,
+    Level,
+    Position,
+    ServerWarning,
+    Snapshot,
+    SourceStatus,
+)
+from ._wire.grid import Grid
+from .answers import (
+    Candle,
+    Health,
+    Klines,
+    LevelsByLeverage,
+    LeverageLevel,
+    Liquidation,
+    Liquidations,
+    SymbolInfo,
+    Symbols,
+    Timeseries,
+    TimeseriesRow,
+)
+from .blocking import BlockingHeatmap
+from .errors import ApiError, BadAnswerError, ConnectionFailedError, LiqheatError, UnreachableError
+from .heatmap import Heatmap
+from .http import AsyncClient, Client
+from .streams import StateStream
+
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "BadAnswerError",
+    "BlockingHeatmap",
+    "Candle",
+    "Client",
+    "ConnectionFailedError",
+    "Delta",
+    "ErrorEvent",
+    "FeedState",
+    "FeedStatus",
+    "Grid",
+    "Health",
+    "Heatmap",
+    "Klines",
+    "Level",
+    "LevelsByLeverage",
+    "LeverageLevel",
+    "LiqheatError",
+    "Liquidation",
+    "Liquidations",
+    "Position",
+    "Reason",
+    "ServerWarning",
+    "Snapshot",
+    "SourceStatus",
+    "StateStream",
+    "Status",
+    "StatusChange",
+    "SymbolInfo",
+    "SymbolState",
+    "Symbols",
+    "Timeseries",
+    "TimeseriesRow",
+    "UnreachableError",
+    "__version__",
+]

@@ -1,0 +1,74 @@
+"""States, grids and rows as pandas DataFrames. The only module that knows pandas, which is optional."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from ._wire.frames import Level, Snapshot
+    from ._wire.grid import Grid, Side
+
+
+def _pandas() -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError("DataFrames need pandas: pip install 'liqheat[pandas]'") from error
+    return pandas
+
+
+_LEVEL_COLUMNS = ["price", "long_density", "short_density"]
+
+
+def levels_frame(levels: Sequence[Level]) -> pd.DataFrame:
+    """One row per level."""
+    pandas = _pandas()
+    frame: pd.DataFrame = pandas.DataFrame.from_records(list(levels), columns=_LEVEL_COLUMNS)
+    typed: pd.DataFrame = frame.astype({"price": "float64", "long_density": "int64", "short_density": "int64"})
+    return typed
+
+
+def states_frame(states: Sequence[Snapshot]) -> pd.DataFrame:
+    """One row per level of all states, with the symbol and the time of its state in front."""
+    pandas = _pandas()
+    parts = []
+    for state in states:
+        part = levels_frame(state.levels)
+        part.insert(0, "time", pandas.Timestamp(state.time))
+        part.insert(0, "symbol", state.symbol)
+        parts.append(part)
+    if not parts:
+        return rows_frame([], ["symbol", "time", *_LEVEL_COLUMNS])
+    frame: pd.DataFrame = pandas.concat(parts, ignore_index=True)
+    return frame
+
+
+def grid_frame(grid: Grid, side: Side) -> pd.DataFrame:
+    """USD of one side: times down, prices across."""
+    pandas = _pandas()
+    times = [grid.column_start(index) for index in range(grid.columns)]
+    prices = [grid.row_price(row) for row in range(grid.rows)]
+    frame: pd.DataFrame = pandas.DataFrame(
+        [grid.column(index, side) for index in range(grid.columns)],
+        index=pandas.DatetimeIndex(times, name="time"),
+        columns=pandas.Index(prices, name="price"),
+    )
+    return frame
+
+
+def rows_frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
+    """One row per item, a column per field."""
+    pandas = _pandas()
+    records = [tuple(getattr(row, column) for column in columns) for row in rows]
+    frame: pd.DataFrame = pandas.DataFrame.from_records(records, columns=list(columns))
+    return frame
+
+
+def columns_of(row_type: Any) -> list[str]:
+    """Names of the fields of a row's dataclass, in order."""
+    return [each.name for each in fields(row_type)]

@@ -26,7 +26,7 @@ from liqheat._core.commands import (
     RequestToken,
     SendText,
 )
-from liqheat._core.connection import Connection, Credentials, PollAnswer
+from liqheat._core.connection import Connection, ConnectionRules, PollAnswer
 from liqheat._core.moment import Moment
 from liqheat._core.status import StatusChange
 from liqheat._wire.frames import Delta, ErrorEvent, Frame, Level, Snapshot, SubscribeOptions
@@ -102,11 +102,10 @@ def delta(
 class World:
     """The connection machine with a shell made by hand: time moves when told to, and so does the server."""
 
-    def __init__(self, credentials: Credentials = "none", *, may_poll: bool = True) -> None:
+    def __init__(self, rules: ConnectionRules | None = None) -> None:
         self.chance = 1.0
-        self.machine = Connection(
-            "ws://server/ws/heatmap", credentials=credentials, may_poll=may_poll, random=lambda: self.chance
-        )
+        rules = rules or ConnectionRules()
+        self.machine = Connection("ws://server/ws/heatmap", rules, random=lambda: self.chance)
         self.now = Moment(1_000.0, 1_000_000.0)
         self.sockets: list[OpenSocket] = []
         self.sent: list[tuple[int, dict[str, Any]]] = []
@@ -212,9 +211,9 @@ class World:
                     self.events.append(event)
 
 
-def connected_world(*, may_poll: bool = True) -> World:
+def connected_world(rules: ConnectionRules | None = None) -> World:
     """A world whose first socket is open and follows ``S``."""
-    world = World(may_poll=may_poll)
+    world = World(rules)
     world.subscribe("S")
     world.connect()
     world.open()
@@ -362,10 +361,11 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # At once, because a second cut may end the wait for the pumps.
+            upstream_writer.transport.abort()
             for pump in pumps:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
-            upstream_writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, budget: int | None) -> None:
         while data := await reader.read(16_384):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from liqheat._core.backoff import Backoff
-from liqheat._core.connection import HandshakeRefusal, PollAnswer
+from liqheat._core.connection import ConnectionRules, Credentials, HandshakeRefusal, PollAnswer
 from liqheat._core.status import Reason, Status, StatusChange, StatusMachine
 from liqheat._wire.frames import (
     FeedState,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from liqheat._core.commands import Poll
 
+RENEWABLE = ConnectionRules(credentials="renewable")
 PONG = Pong("2025-12-28T14:30:00Z")
 SLOW = ServerWarning("SLOW_CONSUMER", "behind", 2)
 
@@ -142,7 +143,7 @@ def test_unsubscribing_forgets_the_state_and_what_still_arrives_of_it() -> None:
 
 
 def test_pauses_double_from_2_to_32_seconds_and_only_a_frame_that_arrived_resets_them() -> None:
-    world = connected_world(may_poll=False)
+    world = connected_world(ConnectionRules(may_poll=False))
     waits = []
     for _ in range(6):
         world.end()
@@ -156,7 +157,7 @@ def test_pauses_double_from_2_to_32_seconds_and_only_a_frame_that_arrived_resets
 
 
 def test_the_jitter_is_full_and_a_backoff_is_checked() -> None:
-    world = connected_world(may_poll=False)
+    world = connected_world(ConnectionRules(may_poll=False))
     world.chance = 0.0
     world.end()
     assert world.wait == 0
@@ -219,15 +220,16 @@ def refuse(world: World, status: int, *, retry_after: float | None = None) -> No
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refused_handshake_is_final_unless_the_token_can_be_renewed(status: int) -> None:
-    for credentials in ("none", "fixed"):
-        world = World(credentials)
+    credentials: tuple[Credentials, ...] = ("none", "fixed")
+    for each in credentials:
+        world = World(ConnectionRules(credentials=each))
         world.connect()
-        if credentials == "fixed":
+        if each == "fixed":
             world.do(world.machine.token_ready(world.now, world.token_requests[-1], "t"))
         refuse(world, status)
         assert world.last_move() == "connecting -> failed: refused"
         assert f"({status}: why)" in world.status.message
-    world = World("renewable")
+    world = World(RENEWABLE)
     world.connect()
     world.do(world.machine.token_ready(world.now, 1, "t"))
     refuse(world, status)
@@ -240,6 +242,27 @@ def test_retry_after_is_honoured() -> None:
         world.connect()
         refuse(world, 429, retry_after=asked)
         assert world.wait == wait
+
+
+def test_it_gives_up_after_as_many_attempts_as_it_may_make() -> None:
+    world = connected_world(ConnectionRules(may_poll=False, max_attempts=2, reconnect_delay=1))
+    waits = []
+    for _ in range(2):
+        world.end()
+        waits.append(world.wait)
+        world.pass_time(world.wait)
+    assert waits == [1, 2]
+    world.end()
+    assert world.last_move() == "connecting -> failed: gave_up"
+    assert world.machine.deadline() is None
+    # With polling it goes on without a socket.
+    polling = connected_world(ConnectionRules(max_attempts=3))
+    polling.answer = lambda _: PollAnswer(200, state(1))
+    for _ in range(8):
+        polling.end()
+        polling.pass_time(40)
+    assert polling.status.status == "polling"
+    assert len(polling.sockets) == 4
 
 
 # --- liveness ---
@@ -376,6 +399,23 @@ def test_a_503_means_polling_at_once() -> None:
     assert world.states()[0].seq == 3
 
 
+def test_with_the_socket_switched_off_it_polls_from_the_beginning() -> None:
+    world = World(ConnectionRules(may_open_socket=False))
+    world.subscribe("S")
+    newest = 1
+    world.answer = answers(lambda: newest)
+    world.connect()
+    assert world.status.reason == "socket_off"
+    world.pass_time(0)
+    assert world.status.status == "polling"
+    newest = 2
+    world.pass_time(60)
+    assert [each.seq for each in world.states()] == [1, 2]
+    assert world.sockets == []
+    with pytest.raises(ValueError, match="no way to get a state"):
+        ConnectionRules(may_open_socket=False, may_poll=False)
+
+
 def test_a_server_without_polling_is_only_reconnected_to() -> None:
     world = connected_world()
     world.answer = lambda _: PollAnswer(404)
@@ -490,7 +530,7 @@ def test_without_ack_nothing_is_acknowledged() -> None:
 
 
 def test_a_token_is_asked_for_again_with_every_attempt() -> None:
-    world = World("renewable")
+    world = World(RENEWABLE)
     world.connect()
     assert world.sockets == []
     world.do(world.machine.token_ready(world.now, 1, "t1"))
@@ -502,7 +542,7 @@ def test_a_token_is_asked_for_again_with_every_attempt() -> None:
 
 
 def test_a_token_that_comes_after_the_application_left_opens_nothing() -> None:
-    world = World("renewable")
+    world = World(RENEWABLE)
     world.connect()
     world.disconnect()
     world.do(world.machine.token_ready(world.now, 1, "late"))
@@ -511,7 +551,7 @@ def test_a_token_that_comes_after_the_application_left_opens_nothing() -> None:
 
 
 def test_a_token_that_cannot_be_had_is_asked_for_again_later() -> None:
-    world = World("renewable")
+    world = World(RENEWABLE)
     world.connect()
     world.do(world.machine.token_failed(world.now, 1, "signed out"))
     assert world.last_move() == "connecting -> disconnected: no_token"

@@ -40,8 +40,11 @@ class BlockingHeatmap:
         on_error: Callable[[ErrorEvent], object] | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
         poll: bool | str = True,
+        socket: bool = True,
+        max_reconnect_attempts: int | None = None,
+        reconnect_delay: float = 2.0,
     ) -> None:
-        """Raises :class:`ValueError` when an address is not one."""
+        """Raises :class:`ValueError` when an address is not one, or an option is out of range."""
         self._heatmap = Heatmap(
             address,
             on_state=on_state,
@@ -52,6 +55,9 @@ class BlockingHeatmap:
             on_error=on_error,
             token=token,
             poll=poll,
+            socket=socket,
+            max_reconnect_attempts=max_reconnect_attempts,
+            reconnect_delay=reconnect_delay,
         )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from ._addresses import http_address, socket_address
-from ._core.connection import Connection
+from ._core.connection import Connection, ConnectionRules
 from ._core.moment import Moment
 from ._core.status import StatusChange
 from ._shell import Shell, logger
@@ -48,14 +48,20 @@ class Heatmap:
         on_error: Callable[[ErrorEvent], object] | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
         poll: bool | str = True,
+        socket: bool = True,
+        max_reconnect_attempts: int | None = None,
+        reconnect_delay: float = 2.0,
     ) -> None:
         """``address`` is that of the server (``http://127.0.0.1:8000``) or of its socket (``ws://../ws/heatmap``).
 
         ``token`` is a bearer token, or a function (plain or asynchronous) that is asked for one before every attempt.
         ``poll``: whether the state is asked for over HTTP while the socket does not work, or the address of another
-        server to ask.
+        server to ask. With ``socket=False`` no socket is opened, and states come by polling alone.
+        ``max_reconnect_attempts``: failed attempts in a row after which the status becomes ``failed``; no limit by
+        default. ``reconnect_delay``: seconds under which the first pause stays; later ones stay under up to sixteen
+        times it.
 
-        Raises :class:`ValueError` when an address is not one.
+        Raises :class:`ValueError` when an address is not one, or an option is out of range.
         """
         self._on_state = on_state
         self._on_delta = on_delta
@@ -67,9 +73,14 @@ class Heatmap:
         self._socket_url = socket_address(address)
         self._poll_url = f"{http_address(poll if isinstance(poll, str) else address)}/v1/heatmap"
         credentials: Credentials = "none" if token is None else "renewable" if callable(token) else "fixed"
-        self._machine = Connection(
-            self._socket_url, credentials=credentials, may_poll=poll is not False, random=random.random
+        rules = ConnectionRules(
+            credentials=credentials,
+            may_poll=poll is not False,
+            may_open_socket=socket,
+            max_attempts=max_reconnect_attempts,
+            reconnect_delay=reconnect_delay,
         )
+        self._machine = Connection(self._socket_url, rules, random=random.random)
         self._shell: Shell | None = None
         self._streams = StateStreams()
 

@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from .moment import Moment
     from .subscriptions import Subscription
 
-_BACKOFF_FIRST: Final = 2.0
-_BACKOFF_LAST: Final = 32.0
+_BACKOFF_GROWTH: Final = 16
 _HANDSHAKE_LIMIT: Final = 10.0
 _RETRY_AFTER_MAX: Final = 60.0
 _SLOW_FOR: Final = 15.0
@@ -60,6 +59,25 @@ _NO_SUCH_ROUTE: Final = (404, 405, 501)
 
 Credentials = Literal["none", "fixed", "renewable"]
 """``renewable``: asked for again before every attempt."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRules:
+    """How a connection is kept."""
+
+    credentials: Credentials = "none"
+    may_poll: bool = True
+    """Whether states are asked for over HTTP while the socket does not work."""
+    may_open_socket: bool = True
+    """Without, states come by polling from the beginning."""
+    max_attempts: int | None = None
+    """Failed attempts in a row after which no further socket is tried."""
+    reconnect_delay: float = 2.0
+    """Seconds under which the first pause between attempts stays; the ceiling doubles up to sixteen times it."""
+
+    def __post_init__(self) -> None:
+        if not self.may_poll and not self.may_open_socket:
+            raise ValueError("without socket and polling there is no way to get a state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +104,12 @@ class PollAnswer:
 class Connection:
     """One live client."""
 
-    def __init__(self, address: str, *, credentials: Credentials, may_poll: bool, random: Callable[[], float]) -> None:
+    def __init__(self, address: str, rules: ConnectionRules, *, random: Callable[[], float]) -> None:
         self._address = address
-        self._credentials = credentials
-        self._may_poll = may_poll
+        self._rules = rules
         self._commands: list[Command] = []
         self._status = StatusMachine(self._report)
-        self._backoff = Backoff(_BACKOFF_FIRST, _BACKOFF_LAST, random)
+        self._backoff = Backoff(rules.reconnect_delay, _BACKOFF_GROWTH * rules.reconnect_delay, random)
         self._subscriptions = Subscriptions()
         self._liveness = Liveness()
         self._polls = PollSchedule()
@@ -283,10 +300,16 @@ class Connection:
 
     def _start_attempt(self, now: Moment, reason: Reason) -> None:
         self._clear_retry()
+        if not self._rules.may_open_socket:
+            self._status.move(
+                "disconnected", "socket_off", "sockets are switched off; asking every few seconds instead"
+            )
+            self._start_polling(now)
+            return
         if not self._status.is_in("polling"):
             self._status.move("connecting", reason, f"connecting to {self._address}")
         self._attempt += 1
-        if self._credentials == "none":
+        if self._rules.credentials == "none":
             self._open_socket(now, None)
         else:
             self._commands.append(RequestToken(self._attempt))
@@ -302,7 +325,7 @@ class Connection:
         if refusal is not None:
             message = f"refused by the server ({refusal.status}: {refusal.detail})"
             # A token that can be renewed may be accepted next time, a fixed one or none is refused again.
-            if refusal.status in _UNAUTHORIZED and self._credentials != "renewable":
+            if refusal.status in _UNAUTHORIZED and self._rules.credentials != "renewable":
                 next_step = "stay_away"
         if next_step == "stay_away":
             self._drop()
@@ -328,6 +351,11 @@ class Connection:
         self._retry_in(now, self._backoff.next(), reason, message)
 
     def _retry_in(self, now: Moment, delay: float, reason: Reason, message: str) -> None:
+        attempts = self._rules.max_attempts
+        if attempts is not None and self._backoff.failures > attempts:
+            if not self._is_polling:
+                self._fail("gave_up", f"gave up after {attempts} attempts: {message}")
+            return
         self._retry_monotonic = now.monotonic + delay
         self._retry_unix = now.unix + delay
         if not self._status.is_in("polling"):
@@ -453,7 +481,7 @@ class Connection:
     # --- polling ---
 
     def _start_polling(self, now: Moment) -> None:
-        if self._may_poll and self._is_polling_offered and not self._is_polling:
+        if self._rules.may_poll and self._is_polling_offered and not self._is_polling:
             self._is_polling = True
             self._follow_polls(now)
 

@@ -33,6 +33,8 @@ Reason = Literal[
     "refused",
     "bad_address",
     "no_token",
+    "gave_up",
+    "socket_off",
     "aborted",
 ]
 

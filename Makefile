@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
+.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ build: page ## the release binary, with the page inside
 	$(CARGO) build --release --locked -p liqheat
 	@echo "built $(target)/release/liqheat"
 
+build-bench: build ## the release binary of the measurements
+	$(CARGO) build --release --locked -p liqheat-bench
+
 demo: build ## a moving heatmap of a simulated market in the browser
 	$(target)/release/liqheat demo --open $(ARGS)
 
@@ -39,6 +42,7 @@ test-rust: page ## of the server: units, properties, real database, real sockets
 
 test-cluster: page ## of several servers: real Redis, real nginx, and what happens when one of them dies
 	@scripts/setup-services.sh
+	$(CARGO) build --workspace --bins --locked -q
 	$(CARGO) test --workspace --test cluster --locked -- --test-threads=2
 
 test-web: page ## of the client library and the page's code
@@ -72,11 +76,11 @@ lint: page ## formatting, lints, types, licences
 fmt: ## format the Rust code
 	$(CARGO) fmt --all
 
-bench: build ## print the figures of the README, measured on this machine
-	$(target)/release/liqheat bench $(if $(klines),--klines $(klines)) $(ARGS)
+bench: build-bench ## print the figures of docs/results.md, measured on this machine
+	$(target)/release/liqheat-bench $(if $(klines),--klines $(klines)) $(ARGS)
 
-bench-reads: build ## intervals between states while 100 connections read the database
-	$(target)/release/liqheat bench reads $(ARGS)
+bench-reads: build-bench ## intervals between states while 100 connections read the database
+	$(target)/release/liqheat-bench reads $(ARGS)
 
 bench-page: page ## frames per second while panning a large picture
 	@scripts/setup-browser.sh
@@ -94,10 +98,13 @@ test-api: page ## made-up requests to every route (schemathesis): none may be an
 test-deploy: ## alert rules with their tests, the unit, the compositions
 	@scripts/test-deploy.sh
 
-load-demo: build ## k6 with up to 1000 viewers against the demo, three minutes
+load-build-bench: build ## the release binary of the measurements
+	$(CARGO) build --release --locked -p liqheat-bench
+
+demo: build ## k6 with up to 1000 viewers against the demo, three minutes
 	@scripts/load-demo.sh $(abspath $(target))/release/liqheat
 
-load-cluster: build ## 4000 clients through nginx on two servers with Redis, which are restarted meanwhile
+load-cluster: build-bench ## 4000 clients through nginx on two servers with Redis, which are restarted meanwhile
 	@scripts/load-cluster.sh $(abspath $(target))/release/liqheat
 
 dist: build ## one archive that runs on a bare Debian

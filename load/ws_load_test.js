@@ -8,7 +8,7 @@
 //   liqheat demo --ws-max-connections-per-address 2000 --ws-max-new-connections-per-minute 60000
 //
 // Latency is the time between the stamp that the server puts into a message and its arrival. The stamp of a `pong` is
-// the server's clock, always. That of a state is market time: of a live market (and of `liqheat bench-server`) it is
+// the server's clock, always. That of a state is market time: of a live market (and of `liqheat-bench server`) it is
 // the same clock, of a played one it is another, and then states are left out. Both ends must share a clock: run k6 on
 // the server's machine, or on one that keeps time as well.
 //

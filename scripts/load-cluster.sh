@@ -105,7 +105,7 @@ nginx -c "$work/nginx.conf" 2>>"$work/nginx.log" &
 nginx=$!
 until_true 10 "nginx" curl -sf "http://127.0.0.1:$nginx_port/nginx-health" -o /dev/null
 
-"$program" bench deploy --connect "127.0.0.1:$nginx_port" --forwarded --clients "$clients" --seconds 600 >"$work/load.out" 2>"$work/load.log" &
+"$program-bench" deploy --connect "127.0.0.1:$nginx_port" --forwarded --clients "$clients" --seconds 600 >"$work/load.out" 2>"$work/load.log" &
 load=$!
 connected() {
     kill -0 "$load" 2>/dev/null || fail "the clients ended by themselves"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes sure there is an nginx with nchan for `liqheat bench fanout` to compare with. Installs Debian's where
+# Makes sure there is an nginx with nchan for `liqheat-bench fanout` to compare with. Installs Debian's where
 # that is possible without asking; elsewhere it says what to install. Prints nothing when there is one. The
 # benchmark starts an nginx of its own, so no service has to run.
 set -eu

@@ -7,9 +7,9 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 "$root/scripts/setup-browser.sh"
 
 cd "$root"
-cargo build --locked -q -p liqheat
+cargo build --workspace --bins --locked -q
 program=${CARGO_TARGET_DIR:-$root/target}/debug/liqheat
-(cd web && LIQHEAT_BIN=$program npm run --silent e2e)
+(cd web && LIQHEAT_BIN=$program LIQHEAT_BENCH_BIN=$program-bench npm run --silent e2e)
 
 # Against the program's own demo, and against recorded data where that is there.
 against() {

@@ -1,6 +1,5 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
-mod bench;
 mod cluster;
 mod front;
 mod live;
@@ -9,13 +8,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
-pub(crate) use bench::{BenchFloor, BenchServer, FanoutArgs, Row};
 pub(crate) use cluster::Role;
 pub(crate) use front::Front;
 pub(crate) use live::{LiveArgs, RawArgs};
@@ -75,14 +73,6 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Load files of the Binance public archive into a database.
     Ingest(Ingest),
-    /// Print the figures of the README, measured on this machine.
-    Bench(Bench),
-    /// What `bench fanout` measures: the real front and sessions over made-up boards.
-    #[command(hide = true)]
-    BenchServer(BenchServer),
-    /// What `bench fanout` compares with: one plain write a client.
-    #[command(hide = true)]
-    BenchFloor(BenchFloor),
 }
 
 #[derive(Debug, Args)]
@@ -155,12 +145,7 @@ impl Command {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Record(_)
-            | Self::Doctor(_)
-            | Self::Ingest(_)
-            | Self::Bench(_)
-            | Self::BenchServer(_)
-            | Self::BenchFloor(_) => None,
+            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) => None,
         }
     }
 }
@@ -325,58 +310,6 @@ pub(crate) struct Ingest {
     /// Whose data files hold whose name does not say.
     #[arg(long, env = "LIQHEAT_SYMBOL", value_parser = symbol, value_name = "SYMBOL")]
     pub(crate) symbol: Option<Symbol>,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  liqheat bench
-  liqheat bench ledger grid
-  liqheat bench fanout
-  liqheat bench fanout --clients 10000 --seconds 600 --rows json
-  liqheat bench fanout --rows json --stalled 0.1 --seconds 60
-  liqheat bench deploy --clients 4000
-  liqheat bench bandwidth")]
-pub(crate) struct Bench {
-    /// What to measure; everything but fanout, bandwidth and deploy by default, which take minutes.
-    #[arg(value_enum, value_name = "WHAT")]
-    pub(crate) what: Vec<BenchPart>,
-    /// Recorded market data to load (a parquet file of 5-minute klines); a simulated year without.
-    #[arg(long, env = "LIQHEAT_BENCH_KLINES", value_name = "FILE")]
-    pub(crate) klines: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) fanout: FanoutArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum BenchPart {
-    /// A year of 5-minute bars through the ledger.
-    Ledger,
-    /// One bar applied, put on the board and encoded.
-    Bar,
-    /// A 1000 x 1000 history grid.
-    Grid,
-    /// Loading a year of klines, beside DuckDB's own readers.
-    Load,
-    /// `serve` over an existing file to the first frame.
-    Start,
-    /// Live events of an exchange, from frames to the ledger, on one core.
-    Feed,
-    /// One update to many clients, beside a plain write loop and nchan.
-    Fanout,
-    /// Bytes that a client of the demo receives, in each form.
-    Bandwidth,
-    /// Two servers restarted one after the other under many clients.
-    Deploy,
-    /// Intervals between states while many connections read the database.
-    Reads,
-}
-
-impl BenchPart {
-    /// Needs a year of market data.
-    pub(crate) const fn is_over_a_year(self) -> bool {
-        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth | Self::Deploy | Self::Reads)
-    }
 }
 
 #[derive(Debug, Args)]

@@ -46,7 +46,7 @@ pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<E
 ///
 /// # Errors
 /// When the store fails; what it has taken before stays.
-pub(crate) fn load(
+pub fn load(
     store: &Store,
     paths: &[PathBuf],
     family: Option<Family>,
@@ -150,7 +150,7 @@ impl Sums {
 
 /// What became of everything.
 #[derive(Debug, Default)]
-pub(crate) struct Summary {
+pub struct Summary {
     found: Discovery,
     sums: BTreeMap<&'static str, Sums>,
     /// Reports worth a line, in the order of the files.
@@ -171,6 +171,12 @@ impl Summary {
         if !(report.errors.is_empty() && report.refused.is_empty() && report.notes.is_empty()) {
             self.remarks.push(report);
         }
+    }
+
+    /// Rows that were stored now, without those that were there already.
+    #[must_use]
+    pub fn rows_loaded(&self) -> u64 {
+        self.total().loaded
     }
 
     pub(crate) fn total(&self) -> Sums {

@@ -23,7 +23,7 @@ use queue::LineQueue;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
+pub enum LogFormat {
     /// For people.
     Pretty,
     /// One JSON object a line.
@@ -31,7 +31,7 @@ pub(crate) enum LogFormat {
 }
 
 /// Default log filter.
-pub(crate) const DEFAULT_LEVELS: &str = "info";
+pub const DEFAULT_LEVELS: &str = "info";
 
 /// The queue in front of standard error, once logging has started.
 static QUEUE: OnceLock<LineQueue> = OnceLock::new();
@@ -40,7 +40,7 @@ static QUEUE: OnceLock<LineQueue> = OnceLock::new();
 ///
 /// # Errors
 /// When the system gives neither a thread nor a descriptor for standard error.
-pub(crate) fn start(format: LogFormat, levels: &str) -> io::Result<()> {
+pub fn start(format: LogFormat, levels: &str) -> io::Result<()> {
     let parsed = EnvFilter::try_new(levels);
     let fault = parsed.as_ref().err().map(ToString::to_string);
     let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
@@ -83,7 +83,7 @@ pub(crate) fn queue(text: &str) -> bool {
 }
 
 /// Waits until everything queued is written, but not longer than this.
-pub(crate) fn flush(at_most: Duration) {
+pub fn flush(at_most: Duration) {
     if let Some(queue) = QUEUE.get() {
         queue.flush(at_most);
     }

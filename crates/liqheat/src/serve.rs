@@ -230,9 +230,12 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Clients that all come back at once wait in the kernel's queue until they are accepted. What does not fit into
-/// it is dropped and tried again only a second later, and the usual 128 are few.
-pub(crate) fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// Binds a listener with a long queue: clients that all reconnect at once wait in it until they are accepted. A connection
+/// that does not fit is dropped and retried only a second later, and the usual 128 places are few.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     /// The kernel cuts it to its own limit (net.core.somaxconn).
     const QUEUE: u32 = 4_096;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

@@ -14,7 +14,7 @@ use crate::terminal::complain;
 ///
 /// # Errors
 /// When the signals cannot be caught.
-pub(crate) fn on_signal() -> anyhow::Result<CancellationToken> {
+pub fn on_signal() -> anyhow::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
     let stop = CancellationToken::new();

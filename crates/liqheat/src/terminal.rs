@@ -15,26 +15,28 @@ use std::time::Duration;
 use crate::logging;
 
 /// Prints a line to standard output.
+#[macro_export]
 macro_rules! say {
     () => { $crate::terminal::print(format_args!("\n")) };
     ($($argument:tt)*) => { $crate::terminal::print(format_args!("{}\n", format_args!($($argument)*))) };
 }
 
 /// Prints a line to standard error.
+#[macro_export]
 macro_rules! complain {
     ($($argument:tt)*) => { $crate::terminal::print_error(format_args!("{}\n", format_args!($($argument)*))) };
 }
 
-pub(crate) use {complain, say};
+pub use crate::{complain, say};
 
 /// Prints text to standard output as it is.
-pub(crate) fn print(text: Arguments<'_>) {
+pub fn print(text: Arguments<'_>) {
     // Whoever reads it may have gone; see the head of this file.
     let _ = std::io::stdout().lock().write_fmt(text);
 }
 
 /// Prints text to standard error as it is; behind the log, once that runs.
-pub(crate) fn print_error(text: Arguments<'_>) {
+pub fn print_error(text: Arguments<'_>) {
     let text = text.to_string();
     if !logging::queue(&text) {
         let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -43,7 +45,7 @@ pub(crate) fn print_error(text: Arguments<'_>) {
 
 /// Prints a line to standard output, and waits at most a second for it: for servers, which must start even when
 /// standard output is a full pipe that nobody reads.
-pub(crate) fn announce(text: &str) {
+pub fn announce(text: &str) {
     const PATIENCE: Duration = Duration::from_secs(1);
     let line = format!("{text}\n");
     let (done, waiting) = mpsc::channel();

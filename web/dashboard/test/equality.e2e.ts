@@ -1,5 +1,5 @@
 /**
- * The promise of the protocol, seen from a page: a real Chromium runs the client library against the built program (LIQHEAT_BIN,
+ * The promise of the protocol, seen from a page: a real Chromium runs the client library against the built program (LIQHEAT_BENCH_BIN,
  * its real front and sessions over boards that change by themselves), through a line that is cut, stalled and torn in the
  * middle of a message, and while the program is killed and started again. Every state the page reports is compared with the
  * one that the market had at that `seq`, which this test computes by itself.
@@ -15,7 +15,7 @@ import { test } from 'node:test';
 import { launch } from './browser.ts';
 import { seeded } from './synthetic-market.ts';
 
-const BINARY = process.env.LIQHEAT_BIN ?? '';
+const BINARY = process.env.LIQHEAT_BENCH_BIN ?? '';
 const FRAMES = Number(process.env.LIQHEAT_EQUALITY_FRAMES ?? 10_000);
 const SEED = Number(process.env.LIQHEAT_EQUALITY_SEED ?? 20_251_228);
 const CLIENT = new URL('../../../client/dist/liqheat-client.script.js', import.meta.url);
@@ -26,7 +26,7 @@ const SYMBOLS = Array.from({ length: MARKET.symbols }, (_, number) => `BENCH${nu
 /** Prices and sums one after the other: price, long, short, .. */
 type Levels = readonly number[];
 
-/** The market of `bench-server`, once more: the same numbers give the same states. */
+/** The market of `liqheat-bench server`, once more: the same numbers give the same states. */
 class Truth {
     readonly #states: { price: number; levels: Levels }[] = [];
     readonly #long: number[] = [];
@@ -94,7 +94,7 @@ class Program {
     async start(): Promise<void> {
         this.run += 1;
         const flags = Object.entries({ ...MARKET, seed: this.run }).flatMap(([name, value]) => [`--${name}`, String(value)]);
-        const started = spawn(BINARY, ['bench-server', ...flags, '--log', 'error'], { stdio: ['pipe', 'pipe', 'inherit'] });
+        const started = spawn(BINARY, ['server', ...flags, '--log', 'error'], { stdio: ['pipe', 'pipe', 'inherit'] });
         this.#process = started;
         const lines = createInterface(started.stdout);
         const [first] = (await once(lines, 'line')) as [string];

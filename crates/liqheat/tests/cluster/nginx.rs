@@ -1,7 +1,7 @@
 //! nginx before the servers, with the configuration of `deploy/nginx`: only addresses are changed for the test.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use liqheat_testkit::{Answer, Folder, Program, Running, Shadow, Told, Viewer, get, get_with, until};
@@ -243,6 +243,13 @@ fn a_canary_gets_its_share() {
     assert_eq!(share(&nginx), 0.0);
 }
 
+/// The load client, which another package of the workspace builds.
+fn bench_program() -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_liqheat")).with_file_name("liqheat-bench");
+    assert!(path.is_file(), "there is no {}: cargo build --workspace --bins", path.display());
+    path
+}
+
 /// As `scripts/load-cluster.sh` does it with thousands.
 #[test]
 fn both_servers_are_restarted_under_load_and_nobody_loses_anything() {
@@ -254,11 +261,8 @@ fn both_servers_are_restarted_under_load_and_nobody_loses_anything() {
     servers.iter().for_each(has_state);
     let addresses = [servers[0].address(), servers[1].address()];
     let nginx = Nginx::before(addresses, ["weight=1", "weight=1"], producer.address());
-    let load = Program::at(env!("CARGO_BIN_EXE_liqheat"))
-        .args(&format!(
-            "bench deploy --connect {} --forwarded --clients {CLIENTS} --seconds 120",
-            nginx.address
-        ))
+    let load = Program::at(bench_program())
+        .args(&format!("deploy --connect {} --forwarded --clients {CLIENTS} --seconds 120", nginx.address))
         .start();
     load.wait_for_output("all clients have a state");
     for (number, address) in addresses.into_iter().enumerate() {

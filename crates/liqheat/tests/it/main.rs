@@ -6,7 +6,6 @@ mod access;
 mod agreed;
 mod contract;
 mod deploy;
-mod fanout;
 mod http;
 mod ingest;
 mod live;

@@ -190,7 +190,7 @@ fn a_configuration_that_is_wrong_is_refused_whole() {
 
 #[test]
 fn every_command_helps_with_examples() {
-    for command in ["", "demo", "serve", "replay", "record", "doctor", "ingest", "bench"] {
+    for command in ["", "demo", "serve", "replay", "record", "doctor", "ingest"] {
         let help = liqheat(command).args("--help").run();
         assert_eq!(help.code, Some(0), "{command}");
         assert!(

@@ -1,12 +1,15 @@
-//! `bench fanout`, small: the load client against the real sessions, every state checked.
+//! `liqheat-bench fanout`, small: the load client against the real sessions, every state checked.
 
-use crate::support::liqheat;
+use liqheat_testkit::Program;
+
+fn bench(arguments: &str) -> Program {
+    Program::at(env!("CARGO_BIN_EXE_liqheat-bench")).args(arguments)
+}
 
 #[test]
 fn fifty_clients_lose_nothing_in_any_form() {
     let rows = "floor,json,json-deflated,delta,delta-deflated,binary,binary-delta";
-    let done =
-        liqheat(&format!("bench fanout --clients 50 --seconds 2 --hz 20 --symbols 2 --rows {rows}")).run();
+    let done = bench(&format!("fanout --clients 50 --seconds 2 --hz 20 --symbols 2 --rows {rows}")).run();
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
     let table: Vec<Vec<&str>> = done
         .out
@@ -24,21 +27,21 @@ fn fifty_clients_lose_nothing_in_any_form() {
 
 #[test]
 fn stalled_clients_are_compared_with_a_run_without() {
-    let done = liqheat("bench fanout --clients 20 --seconds 2 --hz 20 --rows json --stalled 0.2").run();
+    let done = bench("fanout --clients 20 --seconds 2 --hz 20 --rows json --stalled 0.2").run();
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
     assert!(done.out.contains("json, 20 % stalled: p99 of the others is "), "{}", done.out);
 }
 
 #[test]
 fn more_clients_than_the_machine_allows_are_refused() {
-    let done = liqheat("bench fanout --clients 500 --rows json").after("ulimit -n 300").run();
+    let done = bench("fanout --clients 500 --rows json").after("ulimit -n 300").run();
     assert_eq!(done.code, Some(1), "{}{}", done.out, done.err);
     assert!(done.err.contains("--clients") && done.err.contains("descriptors"), "{}", done.err);
 }
 
 #[test]
 fn a_rolling_restart_loses_nobody() {
-    let done = liqheat("bench deploy --clients 60 --hz 10 --drain 1").run();
+    let done = bench("deploy --clients 60 --hz 10 --drain 1").run();
     assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
     // Half of them are at the first server; all of them at the second when its turn comes.
     assert!(done.out.contains("sent away: 90; back with a state: 90"), "{}", done.out);

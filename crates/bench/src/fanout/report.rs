@@ -1,4 +1,4 @@
-//! The table that `bench fanout` prints.
+//! The table that `liqheat-bench fanout` prints.
 //!
 //! Every row may have been measured in several rounds, each with processes and connections of its own. What is
 //! printed is the median of the rounds; ratios are made within a round, between measurements a few seconds apart,

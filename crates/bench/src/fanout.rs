@@ -1,4 +1,4 @@
-//! `bench fanout`: what one update to many clients costs, beside what it must cost at least.
+//! `liqheat-bench fanout`: what one update to many clients costs, beside what it must cost at least.
 //!
 //! Each row is a server in a process of its own, the same load client, the same number of clients, bytes and
 //! updates a second. The floor is one plain write(2) a client from one loop; nchan is what others install.
@@ -26,9 +26,9 @@ use anyhow::ensure;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{FanoutArgs, Row};
-use crate::terminal::{complain, say};
 use arrivals::Stamps;
 use child::{Server, Usage};
+use liqheat::terminal::{complain, say};
 use load::{Ask, Expects, Load};
 use market::Market;
 use nchan::{Nchan, Publisher};
@@ -106,9 +106,9 @@ impl Peer {
         let (hz, levels) = (arguments.hz, arguments.levels);
         let words = match row {
             Row::Nchan => return Ok(Self::Nchan(Nchan::start()?, Stamps::default())),
-            Row::Floor => format!("bench-floor --hz {hz} --levels {levels}"),
+            Row::Floor => format!("floor --hz {hz} --levels {levels}"),
             _ => format!(
-                "bench-server --hz {hz} --levels {levels} --changes {} --symbols {} --connections {} --log error",
+                "server --hz {hz} --levels {levels} --changes {} --symbols {} --connections {} --log error",
                 arguments.changes, arguments.symbols, arguments.clients
             ),
         };

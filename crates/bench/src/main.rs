@@ -1,9 +1,12 @@
-//! `bench`: the figures of the README, measured on this machine in one run.
+//! The binary `liqheat-bench`: the figures of docs/results.md, measured on this machine in one run.
 //!
 //! Every figure stands beside what it is compared with: DuckDB's own readers of the same files in the same
 //! run, or the limit it has to keep. Medians, because machines are noisy.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 mod bar;
+mod cli;
 mod data;
 mod fanout;
 mod feed;
@@ -17,16 +20,42 @@ mod start;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
+use clap::{Parser, ValueEnum};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Bench, BenchPart};
-use crate::terminal::say;
+use liqheat::terminal::{complain, say};
+use liqheat::{logging, stop};
+
+use crate::cli::{Bench, BenchPart, Measured};
 use data::Year;
 
-pub(crate) use fanout::{floor, server};
+fn main() -> ExitCode {
+    let bench = Bench::parse();
+    let code = start(bench).unwrap_or_else(|error| {
+        complain!("liqheat-bench: {error:#}");
+        ExitCode::FAILURE
+    });
+    logging::flush(Duration::from_secs(1));
+    code
+}
 
-pub(crate) fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+fn start(bench: Bench) -> anyhow::Result<ExitCode> {
+    logging::start(logging::LogFormat::Pretty, &bench.log)?;
+    match bench.measured {
+        Some(Measured::Server(arguments)) => runtime()?.block_on(fanout::server(arguments)),
+        Some(Measured::Floor(arguments)) => fanout::floor(&arguments),
+        None => runtime()?.block_on(async {
+            let stop = stop::on_signal()?;
+            tokio::task::spawn_blocking(move || run(&bench, &stop)).await?
+        }),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("server").build()?)
+}
+
+fn run(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     say!("machine: {}", machine::describe());
     if cfg!(debug_assertions) {
         say!("this is a debug build; figures mean something with `cargo build --release` only");

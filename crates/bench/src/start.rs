@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -32,7 +32,7 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
 fn first_frame(file: &Path) -> anyhow::Result<Duration> {
     let began = Instant::now();
     let mut server = Server(
-        Command::new(std::env::current_exe()?)
+        Command::new(beside("liqheat")?)
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--db"])
             .arg(file)
             .stdout(Stdio::piped())
@@ -55,6 +55,13 @@ fn first_frame(file: &Path) -> anyhow::Result<Duration> {
             return Ok(began.elapsed());
         }
     }
+}
+
+/// Another program of the same build.
+pub(super) fn beside(name: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    anyhow::ensure!(path.is_file(), "there is no {}; build it with `make build`", path.display());
+    Ok(path)
 }
 
 /// A process that never outlives the measurement.

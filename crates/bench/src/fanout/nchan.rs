@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::arrivals::{Stamps, now_micros};
 use super::child::Process;
-use crate::terminal::complain;
+use liqheat::terminal::complain;
 
 /// Where clients subscribe.
 pub(super) const PATH: &str = "/sub";

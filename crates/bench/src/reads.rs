@@ -13,7 +13,7 @@ use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 use tungstenite::Message;
 
-use crate::terminal::say;
+use liqheat::terminal::say;
 
 /// Connections of one address that repeat the two largest reads without a pause.
 const CONNECTIONS: usize = 100;
@@ -76,7 +76,7 @@ struct Server {
 
 impl Server {
     fn start(file: &Path) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
+        let mut process = Command::new(crate::start::beside("liqheat")?)
             .args(["demo", "--listen", "127.0.0.1:0", "--log", "error", "--days", "4", "--speed", "60"])
             .args(["--ws-update-interval", "1", "--db"])
             .arg(file)

@@ -14,7 +14,7 @@ use liqheat_market::{
 use liqheat_model::{Ledger, Params, assemble};
 
 use super::{median, timed};
-use crate::terminal::say;
+use liqheat::terminal::say;
 
 /// 2025-05-25 00:00 UTC.
 const BEGIN: UnixMs = UnixMs(1_748_131_200_000);

@@ -1,14 +1,89 @@
-//! Flags of `bench fanout`, and of the servers it starts to measure them.
+//! The command line of `liqheat-bench`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 
-use super::seconds;
+/// Measures liqheat on this machine and prints the figures of docs/results.md.
+#[derive(Debug, Parser)]
+#[command(
+    name = "liqheat-bench",
+    version,
+    about,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  liqheat-bench
+  liqheat-bench ledger grid
+  liqheat-bench fanout
+  liqheat-bench fanout --clients 10000 --seconds 600 --rows json
+  liqheat-bench fanout --rows json --stalled 0.1 --seconds 60
+  liqheat-bench deploy --clients 4000
+  liqheat-bench bandwidth"
+)]
+pub(crate) struct Bench {
+    /// What to measure; everything but fanout, bandwidth and deploy by default, which take minutes.
+    #[arg(value_enum, value_name = "WHAT")]
+    pub(crate) what: Vec<BenchPart>,
+    /// Recorded market data to load (a parquet file of 5-minute klines); a simulated year without.
+    #[arg(long, env = "LIQHEAT_BENCH_KLINES", value_name = "FILE")]
+    pub(crate) klines: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) fanout: FanoutArgs,
+    /// Log levels, as of `liqheat --log`.
+    #[arg(long, global = true, env = "LIQHEAT_LOG", default_value = "warn", value_name = "LEVELS")]
+    pub(crate) log: String,
+    #[command(subcommand)]
+    pub(crate) measured: Option<Measured>,
+}
 
-/// Of `bench fanout` and `bench deploy`.
+/// Programs that are measured, each in a process of its own.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Measured {
+    /// The real front and sessions over generated boards.
+    #[command(hide = true)]
+    Server(BenchServer),
+    /// The floor: one plain write(2) a client.
+    #[command(hide = true)]
+    Floor(BenchFloor),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchPart {
+    /// A year of 5-minute bars through the ledger.
+    Ledger,
+    /// One bar applied, put on the board and encoded.
+    Bar,
+    /// A 1000 x 1000 history grid.
+    Grid,
+    /// Loading a year of klines, beside DuckDB's own readers.
+    Load,
+    /// `serve` over an existing file to the first frame.
+    Start,
+    /// Live events of an exchange, from frames to the ledger, on one core.
+    Feed,
+    /// One update to many clients, beside a plain write loop and nchan.
+    Fanout,
+    /// Bytes that a client of the demo receives, in each form.
+    Bandwidth,
+    /// Two servers restarted one after the other under many clients.
+    Deploy,
+    /// Intervals between states while many connections read the database.
+    Reads,
+}
+
+impl BenchPart {
+    /// Needs a year of market data.
+    pub(crate) const fn is_over_a_year(self) -> bool {
+        !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth | Self::Deploy | Self::Reads)
+    }
+}
+
+/// Of `fanout` and `deploy`.
 #[derive(Debug, Args)]
 pub(crate) struct FanoutArgs {
     /// Servers and forms to measure, separated by commas.
@@ -99,7 +174,7 @@ impl Row {
     }
 }
 
-/// Of `bench-server`.
+/// Of `server`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchServer {
     #[arg(long, default_value = "5", value_parser = rate)]
@@ -127,7 +202,7 @@ pub(crate) struct BenchServer {
     pub(crate) drain: Duration,
 }
 
-/// Of `bench-floor`.
+/// Of `floor`.
 #[derive(Debug, Args)]
 pub(crate) struct BenchFloor {
     #[arg(long, default_value = "5", value_parser = rate)]
@@ -175,4 +250,12 @@ fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + 
         }
         Ok(count)
     }
+}
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 =
+        text.trim().parse().map_err(|_| "must be a number of seconds, such as 5 or 0.5".to_owned())?;
+    if !(0.1..=3_600.0).contains(&number) {
+        return Err("must be 0.1 to 3600 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(number))
 }

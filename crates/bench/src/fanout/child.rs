@@ -15,7 +15,7 @@ use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::arrivals::{Stamps, now_micros};
-use crate::terminal::say;
+use liqheat::terminal::say;
 
 /// What children are told to begin with.
 pub(super) const GO: &str = "go";

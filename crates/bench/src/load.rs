@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::data::Year;
 use super::{median, print_limit, timed};
-use crate::ingest;
-use crate::terminal::say;
+use liqheat::ingest;
+use liqheat::terminal::say;
 
 /// As newer files of the archive have it; DuckDB's reader finds its columns by it.
 const KLINES_HEADER: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,\
@@ -68,7 +68,7 @@ fn load(folder: &Path, name: &str, paths: &[PathBuf]) -> anyhow::Result<u64> {
     let store = Store::open(Location::File(folder.join(format!("{name}.duckdb"))), Settings::default())?;
     let summary = ingest::load(&store, paths, None, None, &CancellationToken::new())?;
     store.close_blocking()?;
-    Ok(summary.total().loaded)
+    Ok(summary.rows_loaded())
 }
 
 /// The year as the archive would have it.

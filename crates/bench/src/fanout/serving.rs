@@ -21,7 +21,7 @@ use super::frames::unmasked_text;
 use super::limits::raise_descriptors;
 use super::market::Market;
 use crate::cli::{BenchFloor, BenchServer};
-use crate::terminal::{complain, say};
+use liqheat::terminal::{complain, say};
 
 /// What the parent says: begin, then, by closing the pipe, end.
 struct Parent {
@@ -45,7 +45,7 @@ impl Parent {
     }
 }
 
-/// `bench-server`: the router, the upgrade and the sessions of `serve`, over boards that change by themselves.
+/// `server`: the router, the upgrade and the sessions of `serve`, over boards that change by themselves.
 pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let parent = Parent::listen();
     raise_descriptors();
@@ -92,14 +92,14 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
         }
     };
     let driving = tokio::spawn(drive);
-    let listener = crate::serve::listen((Ipv4Addr::LOCALHOST, arguments.port).into())?;
+    let listener = liqheat::listen((Ipv4Addr::LOCALHOST, arguments.port).into())?;
     say!("liqheat: http://{}/", listener.local_addr()?);
     let stopped = server.run(listener, gone.cancelled()).await?;
     driving.abort();
     Ok(if stopped == Stopped::InOrder { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `bench-floor`: what the kernel costs. The same bytes to every socket with one plain write(2) each, in one
+/// `floor`: what the kernel costs. The same bytes to every socket with one plain write(2) each, in one
 /// loop on one thread; no server that sends the same bytes over TCP can do with less.
 pub(crate) fn floor(arguments: &BenchFloor) -> anyhow::Result<ExitCode> {
     let parent = Parent::listen();

@@ -1,4 +1,4 @@
-//! `bench deploy`: a rolling restart under load. Two servers, restarted one after the other while many clients
+//! `liqheat-bench deploy`: a rolling restart under load. Two servers, restarted one after the other while many clients
 //! follow them; each client goes where and when its server's goodbye says, resumes with the state it has, and every
 //! state is checked against its hash. With `--connect` the servers (or a proxy before them) are somebody else's, and
 //! so are the restarts; the clients do the same.
@@ -15,7 +15,7 @@ use super::limits;
 use super::load::{Ask, Expects, Load, Node as Served};
 use super::market::Market;
 use crate::cli::FanoutArgs;
-use crate::terminal::say;
+use liqheat::terminal::say;
 
 /// Traffic before, between and after the restarts.
 const BETWEEN: Duration = Duration::from_secs(5);
@@ -32,7 +32,7 @@ impl Node {
     /// `seed` says which course of events: no two servers are at the same positions.
     fn start(arguments: &FanoutArgs, seed: u32, port: u16) -> anyhow::Result<Self> {
         let words = format!(
-            "bench-server --hz {} --levels {} --changes {} --connections {} --drain {} --seed {seed} --port {port} --log error",
+            "server --hz {} --levels {} --changes {} --connections {} --drain {} --seed {seed} --port {port} --log error",
             arguments.hz,
             arguments.levels,
             arguments.changes,
@@ -52,7 +52,7 @@ impl Node {
 ///
 /// # Errors
 /// When a server does not start or does not stop, or the machine does not allow so many clients.
-pub(in crate::bench) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
+pub(crate) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     limits::check_clients(arguments.clients)?;
     if arguments.connect.is_empty() { restart_own(arguments, stop) } else { watch(arguments, stop) }
 }

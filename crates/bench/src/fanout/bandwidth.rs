@@ -1,4 +1,4 @@
-//! `bench bandwidth`: what a client of a real server receives, in every form at the same time, so that all of
+//! `liqheat-bench bandwidth`: what a client of a real server receives, in every form at the same time, so that all of
 //! them follow the same market.
 
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::child::Server;
 use super::load::{Ask, Expects, Load};
 use super::report;
 use crate::cli::Row;
-use crate::terminal::say;
+use liqheat::terminal::say;
 
 const FORMS: [Row; 6] =
     [Row::Json, Row::JsonDeflated, Row::Delta, Row::DeltaDeflated, Row::Binary, Row::BinaryDelta];
@@ -27,7 +27,7 @@ const SPEEDS: [u32; 2] = [1, 120];
 ///
 /// # Errors
 /// When the demo does not start, or a client loses its connection.
-pub(in crate::bench) fn run(seconds: Option<Duration>, stop: &CancellationToken) -> anyhow::Result<bool> {
+pub(crate) fn run(seconds: Option<Duration>, stop: &CancellationToken) -> anyhow::Result<bool> {
     let time = seconds.unwrap_or(SECONDS);
     let mut table = Table::new();
     table.load_preset(presets::ASCII_MARKDOWN);

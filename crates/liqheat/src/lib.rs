@@ -1,0 +1,78 @@
+//! The program `liqheat`: reads its settings, runs one command, turns the outcome into an exit code. A library only
+//! so that `liqheat-bench` measures the same code and prints, logs and stops in the same way.
+//!
+//! Exit codes: 0 all went well, 1 something failed or was refused, 2 the command line or the configuration
+//! is wrong.
+
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+mod cli;
+mod config;
+#[cfg(test)]
+mod docs_test;
+mod doctor;
+mod effective;
+pub mod ingest;
+pub mod logging;
+mod record;
+mod serve;
+pub mod stop;
+pub mod terminal;
+mod tiers;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::cli::{Cli, Command};
+use crate::effective::Effective;
+
+/// How long the end of the process waits for the rest of the log.
+const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
+
+pub use serve::listen;
+
+/// The program: settings from the command line, environment and file; logs on standard error.
+#[must_use]
+pub fn main() -> ExitCode {
+    let (cli, effective) = match config::parse(std::env::args_os()) {
+        Ok(settings) => settings,
+        Err(error) => return error.report(),
+    };
+    if cli.command.front().is_some_and(|front| front.print_config) {
+        terminal::print(format_args!("{}", effective.toml()));
+        return ExitCode::SUCCESS;
+    }
+    let code = run(cli, &effective).unwrap_or_else(|error| {
+        complain!("liqheat: {error:#}");
+        ExitCode::FAILURE
+    });
+    logging::flush(LOG_FLUSH_MAX);
+    code
+}
+
+fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
+    let levels = match cli.command {
+        // What it finds is what it prints.
+        Command::Doctor(_) if cli.logging.log == logging::DEFAULT_LEVELS => "error",
+        _ => &cli.logging.log,
+    };
+    logging::start(cli.logging.log_format, levels)?;
+    if cli.command.front().is_some() {
+        tracing::info!(settings = effective.line(), "configuration");
+    }
+    match cli.command {
+        Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
+        Command::Serve(serve) => runtime()?.block_on(serve::serve(*serve)),
+        Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
+        Command::Record(record) => runtime()?.block_on(record::record(record)),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor)),
+        Command::Ingest(ingest) => runtime()?.block_on(async {
+            let stop = stop::on_signal()?;
+            tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
+        }),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("server").build()?)
+}

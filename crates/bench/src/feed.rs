@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use liqheat_feeds::live::{Intake, Known, Origin};
 use liqheat_feeds::tiers::TierBook;
-use liqheat_feeds::venues::{Roster, Signal, contract, exchange};
+use liqheat_feeds::venues::{ContractTable, Signal, contract, exchange};
 use liqheat_market::{
     Event, Instrument, Interval, Kline, KlineKind, MarkPrice, OpenInterest, Price, Qty, Symbol, UnixMs, Venue,
 };
@@ -82,8 +82,8 @@ fn pass(frames: &[(UnixMs, String)], with_ledger: bool) -> anyhow::Result<usize>
     let symbol = Symbol::new("BTCUSDT")?;
     let binance = exchange(Venue::Binance).ok_or_else(|| anyhow::anyhow!("no connector"))?;
     let btc = contract(binance, &symbol).ok_or_else(|| anyhow::anyhow!("no contract"))?;
-    let mut reader = binance.reader(&Roster::new(vec![btc]));
-    let mut intake = Intake::new(&binance.habits(), &Known::default(), Duration::ZERO, 1_000, BEGIN);
+    let mut reader = binance.reader(&ContractTable::new(vec![btc]), BEGIN);
+    let mut intake = Intake::new(&binance.limits(), &Known::default(), Duration::ZERO, 1_000, BEGIN);
     let tiers = TierBook::embedded().table(&Instrument::new(Venue::Binance, symbol));
     let mut minute = Minute::new(Ledger::new(Params::default(), tiers));
     let (mut signals, mut out, mut events) = (Vec::new(), Vec::new(), 0);

@@ -16,4 +16,4 @@ pub use event::{
 };
 pub use instrument::{Instrument, InstrumentError, Symbol, Venue};
 pub use tiers::{Tier, TierError, TierTable};
-pub use units::{DecimalError, Interval, Price, Qty, Rate, UNIT_SCALE, UnixMs};
+pub use units::{DecimalError, Interval, Price, Qty, Rate, Ratio, UNIT_SCALE, UnixMs};

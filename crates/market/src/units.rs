@@ -1,12 +1,18 @@
 //! Whole numbers in fixed units: a hundred-millionth of a quote unit, of a coin, of one; milliseconds.
 //!
-//! A decimal text is read digit by digit, never through a float, so "0.1" is exactly 10,000,000 units and a
-//! number that does not fit is refused instead of rounded.
+//! A decimal text is read digit by digit, never through a float, so "0.1" is exactly 10,000,000 units. A number that is
+//! too large is refused, and so is one with digits below 1e-8 that make a difference (more than a millionth of it).
 
 use std::fmt;
 
 /// Units in one quote currency unit, one coin, or a rate of 1.0.
 pub const UNIT_SCALE: i64 = 100_000_000;
+
+/// Decimal places of a unit.
+const UNIT_PLACES: i32 = 8;
+
+/// Largest relative error that rounding to a unit may bring.
+const FINE_DIGITS_LOST_MAX: f64 = 1e-6;
 
 /// Why a decimal text is not a price, a quantity or a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,21 +20,79 @@ pub enum DecimalError {
     /// Nothing where a number should be. For optional columns this means "unknown", not zero.
     #[error("empty where a number was expected")]
     Empty,
-    /// Not a plain decimal number.
+    /// Not a decimal number.
     #[error("'{0}' is not a decimal number")]
     Malformed(String),
+    /// Digits below 1e-8 that rounding would change by more than a millionth of the value.
+    #[error(
+        "'{0}' has digits below 1e-8 that cannot be held (a coin this cheap is followed by the thousand, as 1000SHIBUSDT)"
+    )]
+    TooFine(String),
     /// More than fits in 64 bits of 1e-8 units (about 92 billion).
     #[error("'{0}' is too large (limit is about 92,000,000,000)")]
     TooLarge(String),
 }
 
-/// Reads a plain decimal text as 1e-8 units. Digits beyond the eighth are cut off, not rounded: venues print
-/// trailing zeros up to the 16th place.
-fn parse_units(text: &[u8]) -> Result<i64, DecimalError> {
-    match parse_short(text) {
-        Some(units) => Ok(units),
-        None => parse_any(text),
+/// A factor between two units, such as coins in a contract: a fraction of whole numbers, in lowest terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ratio {
+    numerator: u64,
+    denominator: u64,
+}
+
+impl Ratio {
+    /// The same unit.
+    pub const ONE: Self = Self { numerator: 1, denominator: 1 };
+
+    /// `numerator / denominator`; `None` when one of them is zero.
+    #[must_use]
+    pub const fn new(numerator: u64, denominator: u64) -> Option<Self> {
+        if numerator == 0 || denominator == 0 {
+            return None;
+        }
+        let (mut a, mut b) = (numerator, denominator);
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        Some(Self { numerator: numerator / a, denominator: denominator / a })
     }
+
+    /// This factor and then another; `None` when the result does not fit.
+    #[must_use]
+    pub fn times(self, other: Self) -> Option<Self> {
+        let across =
+            (Self::new(self.numerator, other.denominator)?, Self::new(other.numerator, self.denominator)?);
+        Self::new(
+            across.0.numerator.checked_mul(across.1.numerator)?,
+            across.0.denominator.checked_mul(across.1.denominator)?,
+        )
+    }
+
+    /// The way back.
+    #[must_use]
+    pub const fn inverse(self) -> Self {
+        Self { numerator: self.denominator, denominator: self.numerator }
+    }
+}
+
+/// What becomes of digits below 1e-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FineDigits {
+    /// They are rounded when that changes the value by no more than a millionth; otherwise the number is refused.
+    Keep,
+    /// They are rounded.
+    Round,
+}
+
+/// Reads a decimal text, with or without an exponent, as 1e-8 units of `text x ratio`: scaled first, rounded to the
+/// nearest unit last.
+fn parse_units(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<i64, DecimalError> {
+    if ratio == Ratio::ONE
+        && let Some(units) = parse_short(text)
+    {
+        return Ok(units);
+    }
+    parse_any(text, ratio, fine)
 }
 
 /// Digits with at most one point among them, too few to overflow while they are gathered: what nearly every
@@ -55,40 +119,96 @@ fn parse_short(text: &[u8]) -> Option<i64> {
     if has_digits { gathered.checked_mul(*POWERS.get(places)?) } else { None }
 }
 
-fn parse_any(text: &[u8]) -> Result<i64, DecimalError> {
+/// The digits of a number and the power of ten they are multiplied by.
+struct Digits {
+    is_negative: bool,
+    digits: u128,
+    exponent: i32,
+}
+
+/// Significant digits that are read; those behind them change nothing that can be held.
+const DIGITS_MAX: u32 = 24;
+
+fn parse_digits(text: &[u8]) -> Result<Digits, DecimalError> {
+    let malformed = || DecimalError::Malformed(shorten(text));
     let trimmed = text.trim_ascii();
-    let (negative, digits) = match trimmed.split_first() {
+    let (is_negative, number) = match trimmed.split_first() {
         None => return Err(DecimalError::Empty),
         Some((b'-', rest)) => (true, rest),
         Some(_) => (false, trimmed),
     };
-    let malformed = || DecimalError::Malformed(shorten(text));
-    let too_large = || DecimalError::TooLarge(shorten(text));
-    let point = digits.iter().position(|&byte| byte == b'.');
-    let (whole, fraction) = match point {
-        Some(at) => (&digits[..at], &digits[at + 1..]),
-        None => (digits, &digits[digits.len()..]),
+    let (number, mut exponent) = match number.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+        Some(at) => (&number[..at], parse_exponent(&number[at + 1..]).ok_or_else(malformed)?),
+        None => (number, 0),
     };
-    if whole.is_empty() && fraction.is_empty() {
-        return Err(malformed());
+    let (mut digits, mut significant) = (0_u128, 0);
+    let (mut has_digit, mut has_point) = (false, false);
+    for &byte in number {
+        match byte {
+            b'0'..=b'9' => {
+                has_digit = true;
+                if significant < DIGITS_MAX {
+                    digits = digits * 10 + u128::from(byte - b'0');
+                    significant += u32::from(digits > 0);
+                    exponent -= i32::from(has_point);
+                } else {
+                    exponent += i32::from(!has_point);
+                }
+            }
+            b'.' if !has_point => has_point = true,
+            _ => return Err(malformed()),
+        }
     }
-    let mut units: i64 = 0;
-    for &byte in whole {
-        let digit = decimal_digit(byte).ok_or_else(malformed)?;
-        units = units.checked_mul(10).and_then(|u| u.checked_add(digit)).ok_or_else(too_large)?;
-    }
-    units = units.checked_mul(UNIT_SCALE).ok_or_else(too_large)?;
-    let mut place_units = UNIT_SCALE;
-    for &byte in fraction {
-        let digit = decimal_digit(byte).ok_or_else(malformed)?;
-        place_units /= 10;
-        units = units.checked_add(digit * place_units).ok_or_else(too_large)?;
-    }
-    Ok(if negative { -units } else { units })
+    if has_digit { Ok(Digits { is_negative, digits, exponent }) } else { Err(malformed()) }
 }
 
-fn decimal_digit(byte: u8) -> Option<i64> {
-    byte.is_ascii_digit().then(|| i64::from(byte - b'0'))
+/// `-06`, `+3`, `12`.
+fn parse_exponent(text: &[u8]) -> Option<i32> {
+    let (is_negative, digits) = match text.split_first()? {
+        (b'-', rest) => (true, rest),
+        (b'+', rest) => (false, rest),
+        _ => (false, text),
+    };
+    if !(1..=4).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let value = digits.iter().fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
+    Some(if is_negative { -value } else { value })
+}
+
+fn parse_any(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<i64, DecimalError> {
+    let too_large = || DecimalError::TooLarge(shorten(text));
+    let mut number = parse_digits(text)?;
+    if number.digits == 0 {
+        return Ok(0);
+    }
+    while number.digits.is_multiple_of(10) {
+        number.digits /= 10;
+        number.exponent += 1;
+    }
+    let power =
+        |exponent: i32| u32::try_from(exponent).ok().and_then(|exponent| 10_u128.checked_pow(exponent));
+    let shift = number.exponent + UNIT_PLACES;
+    let scaled = number.digits.checked_mul(u128::from(ratio.numerator)).ok_or_else(too_large)?;
+    let denominator = u128::from(ratio.denominator);
+    // units = dividend / divisor; without a divisor it is below any unit.
+    let (dividend, divisor) = if shift >= 0 {
+        (power(shift).and_then(|power| scaled.checked_mul(power)).ok_or_else(too_large)?, Some(denominator))
+    } else {
+        (scaled, power(-shift).and_then(|power| denominator.checked_mul(power)))
+    };
+    let (whole, rest, divisor) = match divisor {
+        Some(divisor) => (dividend / divisor, dividend % divisor, divisor),
+        None => (0, dividend, u128::MAX),
+    };
+    let rounds_up = rest >= divisor - rest;
+    let lost = if rounds_up { divisor - rest } else { rest };
+    if fine == FineDigits::Keep && lost as f64 > dividend as f64 * FINE_DIGITS_LOST_MAX {
+        return Err(DecimalError::TooFine(shorten(text)));
+    }
+    let units = i64::try_from(whole).ok().and_then(|units| units.checked_add(i64::from(rounds_up)));
+    let units = units.ok_or_else(too_large)?;
+    Ok(if number.is_negative { -units } else { units })
 }
 
 /// Error texts quote what was found, but never a whole broken file.
@@ -112,7 +232,7 @@ fn write_units(units: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 macro_rules! decimal_newtype {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $fine:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
         pub struct $name(i64);
@@ -130,20 +250,28 @@ macro_rules! decimal_newtype {
                 self.0
             }
 
-            /// Reads a plain decimal text, exactly.
+            /// Reads a decimal text, with or without an exponent.
             ///
             /// # Errors
-            /// When the text is empty, not a decimal number, or out of range.
+            /// When the text is empty, not a decimal number, too large or too fine.
             pub fn parse(text: &str) -> Result<Self, DecimalError> {
-                parse_units(text.as_bytes()).map(Self)
+                parse_units(text.as_bytes(), Ratio::ONE, $fine).map(Self)
+            }
+
+            /// Reads a decimal text in another unit: the text is multiplied by `ratio` before anything is rounded.
+            ///
+            /// # Errors
+            /// When the text is empty, not a decimal number, or the product too large or too fine.
+            pub fn parse_scaled(text: &str, ratio: Ratio) -> Result<Self, DecimalError> {
+                parse_units(text.as_bytes(), ratio, $fine).map(Self)
             }
 
             /// The same from bytes, for readers of files that are mostly digits.
             ///
             /// # Errors
-            /// When the bytes are empty, not a decimal number, or out of range.
+            /// When the bytes are empty, not a decimal number, too large or too fine.
             pub fn parse_bytes(text: &[u8]) -> Result<Self, DecimalError> {
-                parse_units(text).map(Self)
+                parse_units(text, Ratio::ONE, $fine).map(Self)
             }
 
             /// The nearest representable value, for numbers that were floats to begin with.
@@ -185,15 +313,15 @@ macro_rules! decimal_newtype {
 
 decimal_newtype! {
     /// A price in the quote currency (USD or USDT), in units of 1e-8.
-    Price
+    Price, FineDigits::Keep
 }
 decimal_newtype! {
     /// A quantity in coins of the base asset, in units of 1e-8. Never contracts, never USD.
-    Qty
+    Qty, FineDigits::Keep
 }
 decimal_newtype! {
-    /// A dimensionless rate (funding, margin), in units of 1e-8.
-    Rate
+    /// A dimensionless rate (funding, margin), in units of 1e-8, to the nearest of which texts are rounded.
+    Rate, FineDigits::Round
 }
 
 /// Milliseconds since 1970-01-01 UTC.
@@ -298,6 +426,14 @@ mod tests {
             (".5", 50_000_000),
             ("7.", 700_000_000),
             (" 1 ", 100_000_000),
+            ("8.12e-06", 812),
+            ("1.5E3", 150_000_000_000),
+            ("1e+2", 10_000_000_000),
+            ("0.00000000000e5", 0),
+            ("0e-300", 0),
+            ("1234567890123456789012345678e-27", 123_456_789),
+            ("100.000000004", 10_000_000_000),
+            ("100.000000006", 10_000_000_001),
         ] {
             assert_eq!(Price::parse(text), Ok(Price::from_units(units)), "{text}");
         }
@@ -306,17 +442,83 @@ mod tests {
     #[test]
     fn refuses_what_is_not_a_number() {
         assert_eq!(Qty::parse(""), Err(DecimalError::Empty));
-        for text in ["-", ".", "1e5", "1,000", "NaN", "0x10", "1.2.3", "--1", "+1", "١"] {
+        for text in [
+            "-", ".", "1e", "e5", "1e5.0", "1e+", "1e99999", "1,000", "NaN", "0x10", "1.2.3", "--1", "+1",
+            "١",
+        ] {
             assert!(matches!(Qty::parse(text), Err(DecimalError::Malformed(_))), "{text}");
         }
-        for text in ["92233720369", "99999999999999999999999999"] {
+        for text in [
+            "92233720369",
+            "99999999999999999999999999",
+            "1e11",
+            "1e9999",
+            "123456789012345678901234567890e5",
+        ] {
             assert!(matches!(Qty::parse(text), Err(DecimalError::TooLarge(_))), "{text}");
         }
         assert!(Price::from_f64(f64::NAN).is_err());
         assert!(Price::from_f64(1e30).is_err());
     }
 
+    #[test]
+    fn digits_are_scaled_before_they_are_rounded() {
+        let by = |numerator, denominator| Ratio::new(numerator, denominator).unwrap();
+        for (text, ratio, expected) in [
+            ("0.000008119", by(1_000, 1), "0.008119"),
+            ("0.0000000162345", by(1_000_000, 1), "0.0162345"),
+            ("0.000000001123", by(1_000_000, 1), "0.001123"),
+            ("20000000000000", by(1, 1_000), "20000000000"),
+            ("13.5", by(1, 100), "0.135"),
+            ("-3", by(1, 3), "-1"),
+            ("1", by(1, 3), "0.33333333"),
+        ] {
+            assert_eq!(Price::parse_scaled(text, ratio), Price::parse(expected), "{text}");
+        }
+        let too_fine = Price::parse_scaled("0.0000000162345", by(10_000, 1));
+        assert!(matches!(too_fine, Err(DecimalError::TooFine(_))), "{too_fine:?}");
+        assert!(matches!(Qty::parse_scaled("1e10", by(1_000, 1)), Err(DecimalError::TooLarge(_))));
+    }
+
+    #[test]
+    fn digits_that_make_a_difference_are_not_dropped() {
+        for text in
+            ["0.000008119", "0.0000000162345", "0.000000004", "4e-9", "0.00000000000000000000001", "1e-300"]
+        {
+            assert!(matches!(Price::parse(text), Err(DecimalError::TooFine(_))), "{text}");
+        }
+        assert_eq!(Rate::parse("-0.0000015186"), Ok(Rate::from_units(-152)));
+        assert_eq!(Rate::parse("0.0000746604960499"), Ok(Rate::from_units(7_466)));
+        assert_eq!(Rate::parse("1e-12"), Ok(Rate::from_units(0)));
+    }
+
+    #[test]
+    fn ratios_are_in_lowest_terms() {
+        let ratio = Ratio::new(1_000, 400).unwrap();
+        assert_eq!(Some(ratio), Ratio::new(5, 2));
+        assert_eq!(ratio.times(ratio.inverse()), Some(Ratio::ONE));
+        assert_eq!(Ratio::new(u64::MAX, 3).unwrap().times(Ratio::new(7, 1).unwrap()), None);
+        assert_eq!((Ratio::new(0, 1), Ratio::new(1, 0)), (None, None));
+    }
+
     proptest! {
+        #[test]
+        fn a_scaled_number_is_within_a_millionth(
+            digits in 1_u64..1_000_000_000_000,
+            places in 0_i32..20,
+            numerator in 1_u64..10_000_000,
+            denominator in 1_u64..10_000_000,
+        ) {
+            let text = format!("{digits}e-{places}");
+            let expected = digits as f64 * 10_f64.powi(-places) * numerator as f64 / denominator as f64;
+            match Price::parse_scaled(&text, Ratio::new(numerator, denominator).unwrap()) {
+                Ok(price) => prop_assert!((price.to_f64() - expected).abs() <= expected * 1.000_001e-6),
+                Err(DecimalError::TooFine(_)) => prop_assert!(expected < 0.01),
+                Err(DecimalError::TooLarge(_)) => prop_assert!(expected > 92e9),
+                Err(error) => prop_assert!(false, "{text}: {error}"),
+            }
+        }
+
         #[test]
         fn printing_and_reading_agree(units in any::<i64>()) {
             prop_assume!(units != i64::MIN);
@@ -327,7 +529,7 @@ mod tests {
         #[test]
         fn the_short_way_agrees_with_the_long(text in "-?[0-9]{0,12}\\.?[0-9]{0,10}") {
             if let Some(units) = parse_short(text.as_bytes()) {
-                prop_assert_eq!(parse_any(text.as_bytes()), Ok(units));
+                prop_assert_eq!(parse_any(text.as_bytes(), Ratio::ONE, FineDigits::Keep), Ok(units));
             }
         }
 

@@ -46,6 +46,9 @@ pub enum Refusal {
     /// A number no market has, or a time before 2017 or after 2099.
     #[error("{0} is absurd")]
     Absurd(&'static str),
+    /// Digits below 1e-8 that rounding would change noticeably.
+    #[error("{0} has more than eight decimals, which cannot be held")]
+    TooFine(&'static str),
     /// Below zero.
     #[error("{0} is negative")]
     Negative(&'static str),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use liqheat_market::UnixMs;
 
-use crate::venues::{Pool, Request};
+use crate::venues::{RateLimit, Request};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -56,14 +56,14 @@ impl Budget {
         if self.used > 0 && self.used.saturating_add(request.weight) > allowed {
             return Err(UnixMs((self.minute + 1) * MINUTE_MS));
         }
-        if let Some(pool) = request.pool {
+        if let Some(pool) = request.rate_limit {
             self.take_of(pool, now)?;
         }
         self.used = self.used.saturating_add(request.weight);
         Ok(())
     }
 
-    fn take_of(&mut self, pool: Pool, now: UnixMs) -> Result<(), UnixMs> {
+    fn take_of(&mut self, pool: RateLimit, now: UnixMs) -> Result<(), UnixMs> {
         let per_ms = pool.per.as_millis() as i64;
         let sent = self.pools.entry(pool.name).or_default();
         while sent.front().is_some_and(|&at| at + per_ms <= now.0) {
@@ -114,8 +114,8 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn of(weight: u32, pool: Option<Pool>) -> Request {
-        Request { path: String::new(), body: None, weight, pool }
+    fn of(weight: u32, rate_limit: Option<RateLimit>) -> Request {
+        Request { path: String::new(), body: None, weight, rate_limit }
     }
 
     #[test]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn pools_slide() {
-        let pool = Pool { name: "statistics", requests: 4, per: Duration::from_secs(300) };
+        let pool = RateLimit { name: "statistics", requests: 4, per: Duration::from_secs(300) };
         let mut budget = Budget::new(100, 0.5);
         assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(0)), Ok(()));
         assert_eq!(budget.take(&of(0, Some(pool)), Of::Present, UnixMs(10_000)), Ok(()));

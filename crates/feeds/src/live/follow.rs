@@ -21,7 +21,10 @@ use super::lines::Lines;
 use super::rest::{FetchError, Fetched, Rest};
 use super::socket::Word;
 use super::{Delivery, Gap, Known, LiveSettings, LiveStatus, RawKind};
-use crate::venues::{Account, Contract, Exchange, Habits, LIVE_INTERVAL, Signal, StreamKind, TradeIds, Want};
+use crate::venues::{
+    Account, Contract, Exchange, LIVE_INTERVAL, RejectedRow, RestQuery, RowSubject, Signal, StreamKind,
+    TradeIds, VenueLimits,
+};
 
 /// Words from the lines that wait; when it is full, sockets are not read.
 const WORDS_WAITING: usize = 64;
@@ -79,9 +82,9 @@ struct Turn {
     not_before: UnixMs,
     failures: u32,
     /// What is left of a job of several pages.
-    rest: Option<Want>,
+    rest: Option<RestQuery>,
     /// What was asked for as a whole, and what came of it so far.
-    whole: Option<Want>,
+    whole: Option<RestQuery>,
     events: u64,
     times: Option<(UnixMs, UnixMs)>,
 }
@@ -114,7 +117,7 @@ type Listed = Option<BTreeMap<String, Qty>>;
 /// The venue's task.
 pub(super) struct Follow {
     exchange: &'static dyn Exchange,
-    habits: Habits,
+    limits: VenueLimits,
     settings: Arc<LiveSettings>,
     rest: Rest,
     /// What is to be followed, whether the venue has it or not.
@@ -128,7 +131,7 @@ pub(super) struct Follow {
     looked: UnixMs,
     look_at: UnixMs,
     deliveries: mpsc::Sender<Delivery>,
-    fetches: JoinSet<(usize, Job, Want, Result<Fetched, FetchError>)>,
+    fetches: JoinSet<(usize, Job, RestQuery, Result<Fetched, FetchError>)>,
     fills: usize,
     polls: usize,
     held: usize,
@@ -145,7 +148,7 @@ pub(super) struct Follow {
 /// What a venue is followed with.
 pub(super) struct Start {
     pub(super) exchange: &'static dyn Exchange,
-    pub(super) habits: Habits,
+    pub(super) limits: VenueLimits,
     pub(super) contracts: Vec<Contract>,
     pub(super) accounts: Vec<Account>,
     pub(super) socket_base: String,
@@ -164,7 +167,7 @@ pub(super) struct Start {
 /// When one of its tasks panicked.
 pub(super) async fn follow(mut start: Start, stop: CancellationToken) -> Result<(), JoinError> {
     let settings = Arc::clone(&start.settings);
-    let budget = Budget::new(start.habits.weight_per_minute, settings.budget_share);
+    let budget = Budget::new(start.limits.weight_per_minute, settings.budget_share);
     let rest = Rest::new(
         start.exchange,
         &start.rest_base,
@@ -239,8 +242,13 @@ async fn look(
         if sizes.contains_key(&contract.name) {
             continue;
         }
-        match rest.fetch(contract, &Want::Contracts, Of::Present).await {
-            Ok(fetched) => sizes.extend(fetched.page.sizes),
+        match rest.fetch(contract, &RestQuery::Contracts, Of::Present).await {
+            Ok(fetched) => {
+                let coins = fetched.page.contracts.into_iter().filter(|listed| {
+                    contracts.iter().all(|one| one.name != listed.name || listed.serves(exchange, one))
+                });
+                sizes.extend(coins.map(|listed| (listed.name, listed.size)));
+            }
             Err(error) if !error.is_passing() && !exchange.has_sizes() => {
                 warn!(venue = %exchange.venue(), %error, "it does not tell which contracts it has");
                 return Ok(false);
@@ -257,7 +265,7 @@ impl Follow {
         let look_at = now.plus(start.settings.look_again.as_millis() as i64);
         let mut follow = Self {
             exchange: start.exchange,
-            habits: start.habits,
+            limits: start.limits,
             settings: start.settings,
             rest,
             wanted,
@@ -293,12 +301,12 @@ impl Follow {
         let known = self.known.get(&instrument).copied().unwrap_or_default();
         let trades_max = self.settings.fill_trades_max;
         let after = |time: Option<UnixMs>, oldest: UnixMs| time.map_or(oldest, |t| t.plus(1).max(oldest));
-        let history = Want::OpenInterestHistory { from: back(fill_stock), to: now };
+        let history = RestQuery::OpenInterestHistory { from: back(fill_stock), to: now };
         // Where there is no history, what was never known is no loss.
         let asks_history =
-            known.open_interest.is_some() || self.exchange.request(&contract, &history).is_some();
+            known.open_interest.is_some() || self.exchange.request(&contract, &history, now).is_some();
         Followed {
-            intake: Intake::new(&self.habits, &known, fill_klines, trades_max, now),
+            intake: Intake::new(&self.limits, &known, fill_klines, trades_max, now),
             instrument,
             contract,
             turns: BTreeMap::new(),
@@ -442,9 +450,9 @@ impl Follow {
                 Some(seen) = self.looks.join_next() => self.seen(seen?),
                 Some(word) = heard.recv() => self.word(word),
                 Some(fetched) = self.fetches.join_next() => {
-                    let (at, job, want, result) = fetched?;
+                    let (at, job, query, result) = fetched?;
                     self.has_room = true;
-                    for delivery in self.fetched(at, job, want, result) {
+                    for delivery in self.fetched(at, job, query, result) {
                         if !self.deliver(delivery).await {
                             return Ok(());
                         }
@@ -556,6 +564,11 @@ impl Follow {
                 let Some(at) = self.lines.place(line, contract) else { return };
                 self.health.heard(at, stream, received, sent, sent, false);
             }
+            Signal::Rejected(row) => {
+                let at = row.contract.and_then(|contract| self.lines.place(line, contract));
+                let symbol = at.map_or("", |at| self.contracts[at].contract.symbol.as_str()).to_owned();
+                self.refused(&row.error.to_string(), &format!("{symbol} {}", row.stream.name()));
+            }
             Signal::Refused(why) => {
                 self.refused(&why, "");
                 self.look_soon();
@@ -576,7 +589,7 @@ impl Follow {
 
     /// What is traded from now on is not heard of, and ids may not tell.
     fn cut(&mut self, at: usize) {
-        if self.habits.trade_ids == TradeIds::Unique {
+        if self.limits.trade_ids == TradeIds::Unique {
             let followed = &mut self.contracts[at];
             followed.trades_lost = followed.trades_lost.or(followed.intake.newest_trade());
         }
@@ -665,10 +678,10 @@ impl Follow {
                     continue;
                 }
                 let mut lost = Vec::new();
-                let want = self.wanted(at, job, now, &mut lost);
+                let query = self.wanted(at, job, now, &mut lost);
                 deliveries.extend(self.gaps(at, &lost, "it was too long to be fetched"));
-                if let Some(want) = want {
-                    deliveries.extend(self.fetch(at, job, want, local));
+                if let Some(query) = query {
+                    deliveries.extend(self.fetch(at, job, query, local));
                 }
             }
         }
@@ -689,53 +702,53 @@ impl Follow {
         ])
     }
 
-    fn wanted(&mut self, at: usize, job: Job, now: UnixMs, lost: &mut Vec<Lost>) -> Option<Want> {
+    fn wanted(&mut self, at: usize, job: Job, now: UnixMs, lost: &mut Vec<Lost>) -> Option<RestQuery> {
         let followed = &mut self.contracts[at];
         if let Some(rest) = followed.turns.get(&job).and_then(|turn| turn.rest) {
             return Some(rest);
         }
         match job {
-            Job::Clock => Some(Want::Time),
-            Job::Poll => self.habits.poll_open_interest.map(|_| Want::OpenInterest),
+            Job::Clock => Some(RestQuery::Time),
+            Job::Poll => self.limits.poll_open_interest.map(|_| RestQuery::OpenInterest),
             Job::Row(row) => followed.intake.missing(row, now, lost),
             Job::StockHistory => {
                 let from = followed.stock_from?;
-                (now.since(from) > STOCK_HOLE_MS).then_some(Want::OpenInterestHistory { from, to: now })
+                (now.since(from) > STOCK_HOLE_MS).then_some(RestQuery::OpenInterestHistory { from, to: now })
             }
-            Job::Funding => Some(Want::Funding { from: followed.funding_from, to: now }),
+            Job::Funding => Some(RestQuery::Funding { from: followed.funding_from, to: now }),
         }
     }
 
     /// Starts a request; returns what had to be given up because there is none.
-    fn fetch(&mut self, at: usize, job: Job, want: Want, local: UnixMs) -> Vec<Delivery> {
+    fn fetch(&mut self, at: usize, job: Job, query: RestQuery, local: UnixMs) -> Vec<Delivery> {
         let followed = &mut self.contracts[at];
         let turn = followed.turns.entry(job).or_default();
-        if self.exchange.request(&followed.contract, &want).is_none() {
+        if self.exchange.request(&followed.contract, &query, local).is_none() {
             // Polls are not asked for again soon; what is missing is given up whenever it is noticed.
             if !job.is_fill() {
                 turn.not_before = local.plus(CLOCK_EVERY_MS);
             }
             // What is made of ticks may be on its way: there is no other chance to have it.
             let now = self.venue_time(local);
-            if let Want::Klines { to, .. } = want
+            if let RestQuery::Klines { to, .. } = query
                 && now.since(to) < TICKS_LATE_MS
             {
                 self.contracts[at].turns.entry(job).or_default().not_before = local.plus(RETRY_MIN_MS);
                 return Vec::new();
             }
-            return self.give_up(at, job, &want, "the venue does not keep it", local);
+            return self.give_up(at, job, &query, "the venue does not keep it", local);
         }
         turn.under_way = true;
         if turn.rest.is_none() {
-            turn.whole = Some(want);
+            turn.whole = Some(query);
             (turn.events, turn.times) = (0, None);
         }
         *(if job.is_fill() { &mut self.fills } else { &mut self.polls }) += 1;
         let (rest, contract) = (self.rest.clone(), followed.contract.clone());
         self.fetches.spawn(async move {
             let of = if job.is_fill() { Of::Past } else { Of::Present };
-            let result = rest.fetch(&contract, &want, of).await;
-            (at, job, want, result)
+            let result = rest.fetch(&contract, &query, of).await;
+            (at, job, query, result)
         });
         Vec::new()
     }
@@ -744,15 +757,16 @@ impl Follow {
         &mut self,
         at: usize,
         job: Job,
-        want: Want,
+        query: RestQuery,
         result: Result<Fetched, FetchError>,
     ) -> Vec<Delivery> {
         *(if job.is_fill() { &mut self.fills } else { &mut self.polls }) -= 1;
         let local = self.settings.clock.now();
         let mut deliveries = Vec::new();
         match result {
-            Ok(fetched) => {
+            Ok(mut fetched) => {
                 self.health.answered();
+                deliveries.extend(self.rejected(at, job, std::mem::take(&mut fetched.page.rejected), local));
                 let next = fetched.page.next;
                 let times = fetched.page.events.first().zip(fetched.page.events.last());
                 let times = times.map(|(first, last)| (first.known_at(), last.known_at()));
@@ -773,9 +787,9 @@ impl Follow {
             Err(error) => {
                 let venue = self.exchange.venue();
                 let symbol = self.contracts[at].contract.symbol.clone();
-                self.log(&format!("{symbol}: {want}: {error}"));
-                debug!(%venue, %symbol, %want, %error, "request failed");
-                self.health.request_failed(format!("{want}: {error}"));
+                self.log(&format!("{symbol}: {query}: {error}"));
+                debug!(%venue, %symbol, %query, %error, "request failed");
+                self.health.request_failed(format!("{query}: {error}"));
                 let turn = self.contracts[at].turns.entry(job).or_default();
                 turn.under_way = false;
                 turn.failures = turn.failures.saturating_add(1);
@@ -783,12 +797,28 @@ impl Follow {
                 turn.not_before = local.plus(pause);
                 if !error.is_passing() {
                     turn.rest = None;
-                    let whole = turn.whole.take().unwrap_or(want);
+                    let whole = turn.whole.take().unwrap_or(query);
                     if !matches!(job, Job::Row(_)) {
                         turn.not_before = local.plus(CLOCK_EVERY_MS);
                     }
                     deliveries.extend(self.give_up(at, job, &whole, &error.to_string(), local));
                 }
+            }
+        }
+        deliveries
+    }
+
+    /// Rows that were not accepted: each is a gap by itself, unless only a field is missing.
+    fn rejected(&mut self, at: usize, job: Job, rows: Vec<RejectedRow>, local: UnixMs) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        for row in rows {
+            let why = row.error.to_string();
+            self.refused(&why, &row.text);
+            if let RowSubject::Data(missing) = row.subject
+                && !row.is_partial
+                && matches!(job, Job::Row(_))
+            {
+                deliveries.extend(self.give_up(at, job, &missing, &why, local));
             }
         }
         deliveries
@@ -843,9 +873,9 @@ impl Follow {
     /// Shortest and longest time between polls of a contract, so that all of them together take no more than
     /// half of what may be used.
     fn poll_range(&self) -> (i64, i64) {
-        let wanted = self.habits.poll_open_interest.unwrap_or_default().as_millis() as i64;
-        let most = (self.habits.poll_open_interest_max.as_millis() as i64).max(wanted);
-        let weight = f64::from(self.habits.weight_per_minute) * self.settings.budget_share / 2.0;
+        let wanted = self.limits.poll_open_interest.unwrap_or_default().as_millis() as i64;
+        let most = (self.limits.poll_open_interest_max.as_millis() as i64).max(wanted);
+        let weight = f64::from(self.limits.weight_per_minute) * self.settings.budget_share / 2.0;
         let affordable = (self.contracts.len() as f64 / weight.max(1.0) * 60_000.0) as i64;
         (wanted.max(affordable), most.max(affordable))
     }
@@ -890,17 +920,17 @@ impl Follow {
         deliveries
     }
 
-    fn give_up(&mut self, at: usize, job: Job, want: &Want, why: &str, local: UnixMs) -> Vec<Delivery> {
+    fn give_up(&mut self, at: usize, job: Job, query: &RestQuery, why: &str, local: UnixMs) -> Vec<Delivery> {
         let followed = &mut self.contracts[at];
         match job {
             Job::Row(_) => {
                 let mut lost = Vec::new();
-                followed.intake.refused(want, &mut lost);
+                followed.intake.refused(query, &mut lost);
                 self.gaps(at, &lost, why)
             }
             Job::StockHistory => {
                 followed.stock_from = None;
-                let (from, to) = span(want).unwrap_or((local, local));
+                let (from, to) = span(query).unwrap_or((local, local));
                 self.gap(at, StreamKind::OpenInterest, from, to, why)
             }
             Job::Clock | Job::Poll | Job::Funding => Vec::new(),
@@ -942,12 +972,16 @@ impl Follow {
     }
 }
 
-/// From when to when a want reaches; for trades, whose times are not known, nothing is told but their ids.
-fn span(want: &Want) -> Option<(UnixMs, UnixMs)> {
-    match *want {
-        Want::Klines { from, to, .. }
-        | Want::OpenInterestHistory { from, to }
-        | Want::Funding { from, to } => Some((from, to)),
-        Want::Trades { .. } | Want::Time | Want::Contracts | Want::OpenInterest | Want::Tiers => None,
+/// From when to when a query reaches; for trades, whose times are not known, nothing is told but their ids.
+fn span(query: &RestQuery) -> Option<(UnixMs, UnixMs)> {
+    match *query {
+        RestQuery::Klines { from, to, .. }
+        | RestQuery::OpenInterestHistory { from, to }
+        | RestQuery::Funding { from, to } => Some((from, to)),
+        RestQuery::Trades { .. }
+        | RestQuery::Time
+        | RestQuery::Contracts
+        | RestQuery::OpenInterest
+        | RestQuery::Tiers => None,
     }
 }

@@ -11,7 +11,7 @@ use super::budget::Budget;
 use super::follow::Start;
 use super::skew::Skew;
 use super::status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
-use crate::venues::{Habits, StreamKind};
+use crate::venues::{StreamKind, VenueLimits};
 
 /// Data that was under way for longer is late.
 const LAG_MS: i64 = 5_000;
@@ -36,7 +36,7 @@ enum Stand {
 pub(super) struct Health {
     pub(super) status: VenueStatus,
     pub(super) skew: Skew,
-    habits: Habits,
+    limits: VenueLimits,
     lines: Vec<Stand>,
     /// Since when each line brings data; streams on it that have not spoken yet are silent since then.
     proved: Vec<Option<UnixMs>>,
@@ -63,12 +63,12 @@ impl Health {
         Self {
             lags: vec![0; streams.len()],
             status: VenueStatus {
-                weight_limit: start.habits.weight_per_minute,
+                weight_limit: start.limits.weight_per_minute,
                 streams,
                 ..VenueStatus::new(start.exchange.venue())
             },
             skew: Skew::default(),
-            habits: start.habits.clone(),
+            limits: start.limits.clone(),
             lines: vec![Stand::New],
             proved: vec![None],
             line_of: vec![0; count],
@@ -128,7 +128,7 @@ impl Health {
     /// The mark price of a contract says nothing, which it never does while there is one.
     pub(super) fn is_silent(&self, contract: usize, now: UnixMs) -> bool {
         let status = self.status.streams.get(contract * KINDS + StreamKind::Mark as usize);
-        let silence = self.habits.mark_silence.as_millis() as i64;
+        let silence = self.limits.mark_silence.as_millis() as i64;
         status.and_then(|status| status.heard).is_none_or(|heard| now.since(heard) > silence)
     }
 
@@ -264,7 +264,7 @@ impl Health {
         let line = self.line_of.get(at / KINDS);
         let stand = line.and_then(|line| self.lines.get(*line)).copied().unwrap_or(Stand::New);
         let proved = line.and_then(|line| self.proved.get(*line)).copied().flatten();
-        let is_polled = self.habits.poll_open_interest.is_some();
+        let is_polled = self.limits.poll_open_interest.is_some();
         let by_request =
             status.stream == StreamKind::Funding || (status.stream == StreamKind::OpenInterest && is_polled);
         let without = if by_request {
@@ -281,7 +281,7 @@ impl Health {
                 Stand::Lost => SourceState::Down,
             }
         };
-        let Some(silence) = (self.habits.silence)(status.stream) else {
+        let Some(silence) = (self.limits.silence)(status.stream) else {
             // Its silence means nothing: it is as its line is.
             let works = if by_request { self.rest_works == Some(true) } else { stand == Stand::Proved };
             return if works { SourceState::Live } else { without };
@@ -333,7 +333,7 @@ mod tests {
         let (deliveries, _) = mpsc::channel(1);
         Health::new(&Start {
             exchange,
-            habits: exchange.habits(),
+            limits: exchange.limits(),
             contracts: vec![contract(exchange, &Symbol::new("BTCUSDT").unwrap()).unwrap()],
             accounts: Vec::new(),
             socket_base: String::new(),

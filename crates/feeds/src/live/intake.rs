@@ -11,7 +11,7 @@ use super::marks::MarkMinutes;
 use super::plausible::Plausible;
 use super::sequence::{Hole, Seen, Sequence};
 use crate::venues::recent::RecentIds;
-use crate::venues::{Habits, LIVE_INTERVAL, StreamKind, TradeIds, Want};
+use crate::venues::{LIVE_INTERVAL, RestQuery, StreamKind, TradeIds, VenueLimits};
 
 /// Where an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,14 +107,20 @@ impl Intake {
 
     /// A contract of which the database has something or nothing.
     #[must_use]
-    pub fn new(habits: &Habits, known: &Known, fill_klines: Duration, trades_max: u64, now: UnixMs) -> Self {
+    pub fn new(
+        limits: &VenueLimits,
+        known: &Known,
+        fill_klines: Duration,
+        trades_max: u64,
+        now: UnixMs,
+    ) -> Self {
         let oldest = now.plus(-(fill_klines.as_millis() as i64)).floor_to(LIVE_INTERVAL.ms());
         let begin = |known: Option<UnixMs>| {
             let before_all = oldest.plus(-LIVE_INTERVAL.ms());
             let last = known.map_or(before_all, |time| time.max(before_all));
             Sequence::begin_after(minute(last), last.0)
         };
-        let trades = match (habits.trade_ids, known.trade) {
+        let trades = match (limits.trade_ids, known.trade) {
             (TradeIds::Unique, _) => TradeRow::Unique(RecentIds::default()),
             (TradeIds::Consecutive, None) => TradeRow::Consecutive(Sequence::default()),
             (TradeIds::Consecutive, Some((id, time))) => {
@@ -125,7 +131,7 @@ impl Intake {
             trades,
             klines: begin(known.kline),
             mark_klines: begin(known.mark_kline),
-            marks: MarkMinutes::new(LIVE_INTERVAL, habits.mark_pause),
+            marks: MarkMinutes::new(LIVE_INTERVAL, limits.mark_pause),
             recent_marks: VecDeque::with_capacity(Self::MARKS_REMEMBERED),
             liquidations: Recent::default(),
             newest_trade: known.trade.map(|(_, time)| time),
@@ -308,7 +314,7 @@ impl Intake {
     }
 
     /// What is missing in a row and should be asked for now, oldest first. What is too much is given up.
-    pub(super) fn missing(&mut self, row: Row, now: UnixMs, lost: &mut Vec<Lost>) -> Option<Want> {
+    pub(super) fn missing(&mut self, row: Row, now: UnixMs, lost: &mut Vec<Lost>) -> Option<RestQuery> {
         let grace = if row == Row::Trades { Self::TRADE_GRACE_MS } else { 0 };
         let trades_max = self.trades_max;
         let sequence = self.row_mut(row)?;
@@ -325,7 +331,7 @@ impl Intake {
         }
         let due = self.row_mut(row)?.holes().find(|hole| now.0 - hole.noticed >= grace)?;
         Some(match row {
-            Row::Trades => Want::Trades { first: due.first, last: due.last },
+            Row::Trades => RestQuery::Trades { first: due.first, last: due.last },
             Row::Klines => klines(KlineKind::Last, due),
             Row::MarkKlines => klines(KlineKind::Mark, due),
         })
@@ -333,10 +339,10 @@ impl Intake {
 
     /// Everything the venue has of what was wanted came. What is still missing is given up, unless it is so
     /// new that the venue may not have it yet.
-    pub(super) fn answered(&mut self, want: &Want, now: UnixMs, lost: &mut Vec<Lost>) {
+    pub(super) fn answered(&mut self, query: &RestQuery, now: UnixMs, lost: &mut Vec<Lost>) {
         const TRADES_TOO_NEW_MS: i64 = 60_000;
         const KLINES_TOO_NEW_MS: i64 = 300_000;
-        let Some((row, first, last)) = range(want) else { return };
+        let Some((row, first, last)) = range(query) else { return };
         let too_new = if row == Row::Trades { TRADES_TOO_NEW_MS } else { KLINES_TOO_NEW_MS };
         let Some(sequence) = self.row_mut(row) else { return };
         let old: Vec<Hole> = sequence
@@ -349,8 +355,8 @@ impl Intake {
     }
 
     /// The venue will not say.
-    pub(super) fn refused(&mut self, want: &Want, lost: &mut Vec<Lost>) {
-        if let Some((row, first, last)) = range(want) {
+    pub(super) fn refused(&mut self, query: &RestQuery, lost: &mut Vec<Lost>) {
+        if let Some((row, first, last)) = range(query) {
             self.give_up(row, first, last, lost);
         }
     }
@@ -411,16 +417,16 @@ fn time(minute: i64) -> UnixMs {
     UnixMs(minute * LIVE_INTERVAL.ms())
 }
 
-fn klines(kind: KlineKind, hole: Hole) -> Want {
+fn klines(kind: KlineKind, hole: Hole) -> RestQuery {
     let interval: Interval = LIVE_INTERVAL;
-    Want::Klines { kind, interval, from: time(hole.first), to: time(hole.last + 1) }
+    RestQuery::Klines { kind, interval, from: time(hole.first), to: time(hole.last + 1) }
 }
 
-/// The row and the numbers a want is about.
-fn range(want: &Want) -> Option<(Row, i64, i64)> {
-    match *want {
-        Want::Trades { first, last } => Some((Row::Trades, first, last)),
-        Want::Klines { kind, from, to, .. } => {
+/// The row and the numbers a query is about.
+fn range(query: &RestQuery) -> Option<(Row, i64, i64)> {
+    match *query {
+        RestQuery::Trades { first, last } => Some((Row::Trades, first, last)),
+        RestQuery::Klines { kind, from, to, .. } => {
             let row = if kind == KlineKind::Last { Row::Klines } else { Row::MarkKlines };
             Some((row, minute(from), minute(to.plus(-1))))
         }
@@ -505,8 +511,8 @@ mod tests {
     const SECOND: Origin = Origin::Socket(2);
 
     fn intake(known: &Known) -> Intake {
-        let habits = exchange(Venue::Binance).unwrap().habits();
-        Intake::new(&habits, known, Duration::from_secs(600), 100, NOW)
+        let limits = exchange(Venue::Binance).unwrap().limits();
+        Intake::new(&limits, known, Duration::from_secs(600), 100, NOW)
     }
 
     fn trade(id: i64, seconds: i64) -> Event {
@@ -552,12 +558,12 @@ mod tests {
             None,
             "disorder sorts itself out"
         );
-        let want = Want::Trades { first: 11, last: 13 };
-        assert_eq!(intake.missing(Row::Trades, NOW.plus(2_000), &mut lost), Some(want));
+        let query = RestQuery::Trades { first: 11, last: 13 };
+        assert_eq!(intake.missing(Row::Trades, NOW.plus(2_000), &mut lost), Some(query));
         verdicts(&mut intake, &[(trade(12, 1), Origin::Answer, 2)]);
-        intake.answered(&want, NOW.plus(3_000), &mut lost);
+        intake.answered(&query, NOW.plus(3_000), &mut lost);
         assert!(lost.is_empty(), "the venue may not have them yet");
-        intake.answered(&want, NOW.plus(90_000), &mut lost);
+        intake.answered(&query, NOW.plus(90_000), &mut lost);
         let numbers: Vec<_> = lost.iter().map(|lost| lost.numbers).collect();
         assert_eq!(numbers, [(11, 11), (13, 13)]);
         assert_eq!((lost[0].from, lost[0].to), (NOW, NOW.plus(1_000)));
@@ -614,16 +620,16 @@ mod tests {
         let mut intake = intake(&Known { kline: Some(NOW.plus(-180_000)), ..Known::default() });
         intake.pass_time(NOW.plus(2_999));
         let mut lost = Vec::new();
-        let want = |from, to| {
+        let query = |from, to| {
             let (from, to) = (NOW.plus(from), NOW.plus(to));
-            Some(Want::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from, to })
+            Some(RestQuery::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from, to })
         };
-        assert_eq!(intake.missing(Row::Klines, NOW.plus(2_999), &mut lost), want(-120_000, -60_000));
+        assert_eq!(intake.missing(Row::Klines, NOW.plus(2_999), &mut lost), query(-120_000, -60_000));
         intake.pass_time(NOW.plus(3_000));
-        assert_eq!(intake.missing(Row::Klines, NOW.plus(3_000), &mut lost), want(-120_000, 0));
+        assert_eq!(intake.missing(Row::Klines, NOW.plus(3_000), &mut lost), query(-120_000, 0));
         assert!(matches!(
             intake.missing(Row::MarkKlines, NOW.plus(3_000), &mut lost),
-            Some(Want::Klines { kind: KlineKind::Mark, from, .. }) if from == NOW.plus(-600_000)
+            Some(RestQuery::Klines { kind: KlineKind::Mark, from, .. }) if from == NOW.plus(-600_000)
         ));
     }
 }

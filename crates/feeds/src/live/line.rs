@@ -16,15 +16,15 @@ use tokio_util::sync::CancellationToken;
 use super::Recorder;
 use super::clock::Clock;
 use super::socket::{Ask, Connection, End, Word};
-use crate::venues::{Exchange, Habits, Roster};
+use crate::venues::{ContractTable, Exchange, VenueLimits};
 
 /// What a line needs.
 pub(super) struct Line {
     /// Its number at the venue.
     pub(super) number: usize,
     pub(super) exchange: &'static dyn Exchange,
-    pub(super) roster: Roster,
-    pub(super) habits: Habits,
+    pub(super) table: ContractTable,
+    pub(super) limits: VenueLimits,
     pub(super) socket_base: String,
     pub(super) clock: Clock,
     pub(super) timeout: Duration,
@@ -150,7 +150,7 @@ impl Line {
         let before = state.current.replace(next);
         let _ = self.words.send(Word::Proved { line: self.number }).await;
         if let Some(before) = before {
-            let linger = self.clock.real(self.habits.mark_silence);
+            let linger = self.clock.real(self.limits.mark_silence);
             if let Some((older, _)) = state.old.replace((before, Instant::now() + linger)) {
                 older.stop.cancel();
             }
@@ -161,7 +161,7 @@ impl Line {
     /// The age at which a connection is replaced; a little different for each line, so that they do not all do
     /// it at once.
     fn life(&self) -> Duration {
-        self.clock.real(self.habits.connection_life).mul_f64(1.0 - 0.05 * fastrand::f64())
+        self.clock.real(self.limits.connection_life).mul_f64(1.0 - 0.05 * fastrand::f64())
     }
 }
 

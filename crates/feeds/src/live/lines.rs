@@ -15,12 +15,12 @@ use super::LiveSettings;
 use super::follow::Start;
 use super::line::Line;
 use super::socket::Word;
-use crate::venues::{Account, Contract, Exchange, Habits, Roster};
+use crate::venues::{Account, Contract, ContractTable, Exchange, VenueLimits};
 
 /// All lines of a venue that there ever were, by their numbers.
 pub(super) struct Lines {
     exchange: &'static dyn Exchange,
-    habits: Habits,
+    limits: VenueLimits,
     socket_base: String,
     accounts: Vec<Account>,
     settings: Arc<LiveSettings>,
@@ -34,7 +34,7 @@ pub(super) struct Lines {
 
 /// A line as it looks from here.
 struct Known {
-    /// Places of its contracts among those of the venue, in the order of its roster.
+    /// Places of its contracts among those of the venue, in the order of its table.
     places: Vec<usize>,
     stop: CancellationToken,
     /// The line that is to take over.
@@ -45,7 +45,7 @@ impl Lines {
     pub(super) fn new(start: &Start, words: mpsc::Sender<Word>, stop: CancellationToken) -> Self {
         Self {
             exchange: start.exchange,
-            habits: start.habits.clone(),
+            limits: start.limits.clone(),
             socket_base: start.socket_base.clone(),
             accounts: start.accounts.clone(),
             settings: Arc::clone(&start.settings),
@@ -59,7 +59,7 @@ impl Lines {
 
     /// Opens as many lines as some contracts need; returns their numbers.
     pub(super) fn open(&mut self, contracts: &[(usize, Contract)]) -> Vec<usize> {
-        let per_line = self.habits.contracts_per_connection.max(1);
+        let per_line = self.limits.contracts_per_connection.max(1);
         contracts.chunks(per_line).map(|chunk| self.open_one(chunk)).collect()
     }
 
@@ -71,8 +71,8 @@ impl Lines {
             number,
             exchange: self.exchange,
             // A fill counts on the line that has its contract.
-            roster: Roster::new(contracts).with_accounts(self.accounts.clone()),
-            habits: self.habits.clone(),
+            table: ContractTable::new(contracts).with_accounts(self.accounts.clone()),
+            limits: self.limits.clone(),
             socket_base: self.socket_base.clone(),
             clock: settings.clock,
             timeout: settings.timeout,

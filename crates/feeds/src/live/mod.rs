@@ -31,7 +31,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::tiers::TierOrigin;
-use crate::venues::{self, Account, Contract, Exchange, Habits, StreamKind, Want};
+use crate::venues::{self, Account, Contract, Exchange, RestQuery, StreamKind, VenueLimits};
 use follow::{Start, follow};
 
 pub use clock::Clock;
@@ -121,7 +121,7 @@ pub struct VenueSettings {
     /// not. At most [`Exchange::accounts_max`].
     pub accounts: Vec<Account>,
     /// Other rules than the venue's own.
-    pub habits: Option<Habits>,
+    pub limits: Option<VenueLimits>,
 }
 
 /// How the live boundary behaves. Times are market time.
@@ -184,7 +184,7 @@ pub enum RawKind {
         /// Number of the connection, unique for a venue while the process runs. [`RawKind::FOLLOWED`] is none, but says
         /// what is followed there.
         connection: u64,
-        /// What it is for, in the order of its roster, with names and sizes: what frames and answers cannot be
+        /// What it is for, in the order of its table, with names and sizes: what frames and answers cannot be
         /// understood without.
         contracts: Vec<Contract>,
     },
@@ -197,8 +197,8 @@ pub enum RawKind {
     Answer {
         /// About which contract.
         symbol: Symbol,
-        /// To which question, see [`Want`].
-        want: Want,
+        /// To which question, see [`RestQuery`].
+        query: RestQuery,
     },
     /// The margin tiers of a contract from here on, and before: a ledger with another table is computed again from its
     /// first bar, so the last one counts for all.
@@ -330,7 +330,9 @@ async fn supervise(starts: Vec<Start>, stop: CancellationToken) -> Result<(), Jo
 
 impl Start {
     /// The venue, its rules, and what is followed there.
-    fn contracts(venue: &VenueSettings) -> Result<(&'static dyn Exchange, Habits, Vec<Contract>), LiveError> {
+    fn contracts(
+        venue: &VenueSettings,
+    ) -> Result<(&'static dyn Exchange, VenueLimits, Vec<Contract>), LiveError> {
         let exchange = venues::exchange(venue.venue).ok_or(LiveError::NoConnector(venue.venue))?;
         let mut contracts: Vec<Contract> = Vec::with_capacity(venue.symbols.len());
         for symbol in &venue.symbols {
@@ -343,8 +345,8 @@ impl Start {
                 contracts.push(contract);
             }
         }
-        let habits = venue.habits.clone().unwrap_or_else(|| exchange.habits());
-        Ok((exchange, habits, contracts))
+        let limits = venue.limits.clone().unwrap_or_else(|| exchange.limits());
+        Ok((exchange, limits, contracts))
     }
 
     fn rest_base(venue: &VenueSettings, exchange: &dyn Exchange) -> Result<String, LiveError> {
@@ -359,14 +361,14 @@ impl Start {
         deliveries: &mpsc::Sender<Delivery>,
         status: &Arc<watch::Sender<Arc<LiveStatus>>>,
     ) -> Result<Self, LiveError> {
-        let (exchange, habits, contracts) = Self::contracts(venue)?;
+        let (exchange, limits, contracts) = Self::contracts(venue)?;
         let (given, most) = (venue.accounts.len(), exchange.accounts_max());
         if given > most {
             return Err(LiveError::Accounts { venue: venue.venue, given, most });
         }
         Ok(Self {
             exchange,
-            habits,
+            limits,
             contracts,
             accounts: venue.accounts.clone(),
             socket_base: address(venue, venue.socket_base.as_ref(), exchange.socket_base(), ["ws", "wss"])?,

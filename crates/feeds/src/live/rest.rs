@@ -15,7 +15,7 @@ use liqheat_market::UnixMs;
 use super::budget::{Budget, Of};
 use super::clock::Clock;
 use super::{RawKind, Recorder};
-use crate::venues::{Contract, Exchange, FrameError, Page, Request, Want};
+use crate::venues::{Contract, Exchange, FrameError, Page, Refusal, Request, RestQuery};
 
 /// Why nothing was brought.
 #[derive(Debug, thiserror::Error)]
@@ -122,10 +122,11 @@ impl Rest {
     pub(super) async fn fetch(
         &self,
         contract: &Contract,
-        want: &Want,
+        query: &RestQuery,
         of: Of,
     ) -> Result<Fetched, FetchError> {
-        let request = self.exchange.request(contract, want).ok_or(FetchError::NotOffered)?;
+        let request = self.exchange.request(contract, query, self.venue_time(self.clock.now()));
+        let request = request.ok_or(FetchError::NotOffered)?;
         self.wait_for_budget(&request, of).await;
         let sent = self.clock.now();
         let (status, headers, body) = tokio::time::timeout(self.timeout, self.ask(request))
@@ -133,30 +134,34 @@ impl Rest {
             .map_err(|_| FetchError::Unreachable(format!("no answer within {:?}", self.timeout)))??;
         let received = self.clock.now();
         let find = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
-        if let Some(used) = self.exchange.limits(&find).used_weight {
+        if let Some(used) = self.exchange.reported_usage(&find).used_weight {
             self.budget().told(used, received);
         }
-        if let Some(pause_s) = self.exchange.pause_s(status.as_u16()) {
-            let told = find(header::RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
-            let seconds = told.unwrap_or(pause_s).clamp(1, Self::PAUSE_MAX_S);
-            self.budget().pause(received.plus(seconds * 1_000));
-            return Err(FetchError::Paused { status: status.as_u16(), seconds });
-        }
-        match status.as_u16() {
-            200 => {}
-            status @ 400..=499 if status != 408 => {
-                let body = String::from_utf8_lossy(&body).chars().take(200).collect();
-                return Err(FetchError::Refused { status, body });
+        match self.exchange.refusal(query, status.as_u16(), &body) {
+            None => {}
+            Some(Refusal::Throttled { pause, .. }) => {
+                let told = find(header::RETRY_AFTER.as_str()).and_then(|text| text.trim().parse().ok());
+                let seconds =
+                    told.unwrap_or_else(|| pause.as_secs().cast_signed()).clamp(1, Self::PAUSE_MAX_S);
+                self.budget().pause(received.plus(seconds * 1_000));
+                return Err(FetchError::Paused { status: status.as_u16(), seconds });
             }
-            status => return Err(FetchError::Unreachable(format!("status {status}"))),
+            Some(Refusal::Temporary) => return Err(FetchError::Unreachable(format!("status {status}"))),
+            Some(Refusal::BeginLater | Refusal::Permanent) => {
+                let body = String::from_utf8_lossy(&body).chars().take(200).collect();
+                return Err(FetchError::Refused { status: status.as_u16(), body });
+            }
         }
         if let Some(recorder) = &self.recorder {
-            let kind = RawKind::Answer { symbol: contract.symbol.clone(), want: *want };
+            let kind = RawKind::Answer { symbol: contract.symbol.clone(), query: *query };
             recorder.record(self.exchange.venue(), received, &kind, &body);
         }
-        let venue_time = received.plus(self.skew_ms.load(Ordering::Relaxed));
-        let page = self.exchange.answer(contract, want, &body, venue_time)?;
+        let page = self.exchange.answer(contract, query, &body, self.venue_time(received))?;
         Ok(Fetched { page, sent, received })
+    }
+
+    fn venue_time(&self, time: UnixMs) -> UnixMs {
+        time.plus(self.skew_ms.load(Ordering::Relaxed))
     }
 
     async fn wait_for_budget(&self, request: &Request, of: Of) {

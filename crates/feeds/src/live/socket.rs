@@ -82,13 +82,13 @@ const KINDS: usize = StreamKind::ALL.len();
 impl<'a> Connection<'a> {
     pub(super) fn new(line: &'a Line, number: u64, asks: mpsc::Sender<Ask>) -> Self {
         let now = Instant::now();
-        let roster = &line.roster;
+        let table = &line.table;
         Self {
             line,
             number,
             asks,
-            reader: line.exchange.reader(roster),
-            heard: vec![None; roster.contracts().len() * KINDS],
+            reader: line.exchange.reader(table, line.clock.now()),
+            heard: vec![None; table.contracts().len() * KINDS],
             opened: now,
             last_mark: now,
             first_mark: None,
@@ -99,7 +99,7 @@ impl<'a> Connection<'a> {
 
     /// Runs to the end.
     pub(super) async fn run(mut self, stop: CancellationToken) -> End {
-        let opening = self.line.exchange.opening(&self.line.roster);
+        let opening = self.line.exchange.opening(&self.line.table);
         let connecting = connect(&self.line.socket_base, &opening);
         let mut socket = tokio::select! {
             () = stop.cancelled() => return End::Stopped,
@@ -111,7 +111,7 @@ impl<'a> Connection<'a> {
         };
         (self.opened, self.last_mark) = (Instant::now(), Instant::now());
         if let Some(recorder) = &self.line.recorder {
-            let contracts = self.line.roster.contracts().to_vec();
+            let contracts = self.line.table.contracts().to_vec();
             let kind = RawKind::Opened { connection: self.number, contracts };
             recorder.record(self.line.exchange.venue(), self.line.clock.now(), &kind, &[]);
         }
@@ -126,14 +126,14 @@ impl<'a> Connection<'a> {
     }
 
     async fn follow(&mut self, socket: &mut Socket, messages: Vec<String>, stop: &CancellationToken) -> End {
-        let (clock, habits) = (&self.line.clock, &self.line.habits);
-        let spacing = clock.real(habits.message_spacing);
+        let (clock, limits) = (&self.line.clock, &self.line.limits);
+        let spacing = clock.real(limits.message_spacing);
         let mut messages = messages.into_iter().peekable();
         let mut next_message = Instant::now();
-        let ping_every = habits.ping.as_ref().map(|ping| clock.real(ping.every));
+        let ping_every = limits.ping.as_ref().map(|ping| clock.real(ping.every));
         let mut next_ping = Instant::now() + ping_every.unwrap_or_default();
         let watch =
-            (clock.real(habits.mark_silence) / 5).clamp(Duration::from_millis(2), Duration::from_millis(500));
+            (clock.real(limits.mark_silence) / 5).clamp(Duration::from_millis(2), Duration::from_millis(500));
         let mut next_watch = Instant::now() + watch;
         loop {
             let mut wake = next_watch;
@@ -161,7 +161,7 @@ impl<'a> Connection<'a> {
                 }
                 next_message = Instant::now() + spacing;
             }
-            if let (Some(every), Some(ping)) = (ping_every, &habits.ping)
+            if let (Some(every), Some(ping)) = (ping_every, &limits.ping)
                 && now >= next_ping
             {
                 if let Err(end) = self.send(socket, ping.text.to_owned()).await {
@@ -258,7 +258,7 @@ impl<'a> Connection<'a> {
                     self.ask_to_replace(format!("the venue said {why}"));
                     continue;
                 }
-                Signal::Acknowledged | Signal::Refused(_) | Signal::Pong => continue,
+                Signal::Rejected(_) | Signal::Acknowledged | Signal::Refused(_) | Signal::Pong => continue,
             };
             if let Some(heard) = self.heard.get_mut(contract * KINDS + stream as usize) {
                 *heard = Some(now);
@@ -272,21 +272,21 @@ impl<'a> Connection<'a> {
 
     /// Looks for silence.
     fn watch(&mut self, now: Instant) -> Result<(), End> {
-        let (clock, habits) = (&self.line.clock, &self.line.habits);
+        let (clock, limits) = (&self.line.clock, &self.line.limits);
         // The first word may take as long as connecting may.
         let patience = match self.first_mark {
-            Some(_) => clock.real(habits.mark_silence),
-            None => clock.real(habits.mark_silence).max(self.line.timeout),
+            Some(_) => clock.real(limits.mark_silence),
+            None => clock.real(limits.mark_silence).max(self.line.timeout),
         };
         if now.saturating_duration_since(self.last_mark) > patience {
             let acknowledged = if self.first_mark.is_none() { ", though it was subscribed to" } else { "" };
-            return Err(End::Lost(format!("no mark price for {:?}{acknowledged}", habits.mark_silence)));
+            return Err(End::Lost(format!("no mark price for {:?}{acknowledged}", limits.mark_silence)));
         }
         if !self.proved {
             let marks = self.heard.iter().skip(StreamKind::Mark as usize).step_by(KINDS);
             let waited = self.first_mark.map_or(Duration::ZERO, |first| now.saturating_duration_since(first));
             let is_proved = self.first_mark.is_some()
-                && (marks.into_iter().all(Option::is_some) || waited > clock.real(habits.mark_silence * 2));
+                && (marks.into_iter().all(Option::is_some) || waited > clock.real(limits.mark_silence * 2));
             if is_proved {
                 self.proved = true;
                 let _ = self.asks.try_send(Ask::Proved(self.number));
@@ -299,11 +299,11 @@ impl<'a> Connection<'a> {
     }
 
     fn silent_stream(&self, now: Instant) -> Option<String> {
-        let (clock, habits) = (&self.line.clock, &self.line.habits);
-        for (at, contract) in self.line.roster.contracts().iter().enumerate() {
+        let (clock, limits) = (&self.line.clock, &self.line.limits);
+        for (at, contract) in self.line.table.contracts().iter().enumerate() {
             for stream in StreamKind::ALL {
-                let is_polled = stream == StreamKind::OpenInterest && habits.poll_open_interest.is_some();
-                let Some(silence) = (habits.silence)(stream).filter(|_| !is_polled) else { continue };
+                let is_polled = stream == StreamKind::OpenInterest && limits.poll_open_interest.is_some();
+                let Some(silence) = (limits.silence)(stream).filter(|_| !is_polled) else { continue };
                 let since = self.heard[at * KINDS + stream as usize].unwrap_or(self.opened);
                 // Twice as long, so that it is called stale before anything is done about it.
                 if now.saturating_duration_since(since) > clock.real(silence * 2) {

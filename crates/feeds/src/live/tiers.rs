@@ -13,7 +13,7 @@ use super::budget::{Budget, Of};
 use super::rest::{FetchError, Rest};
 use super::{Clock, LiveError, LiveSettings, LiveStatus, Start, VenueSettings, VenueStatus};
 use crate::tiers::TierBook;
-use crate::venues::{Contract, TierUnit, Want};
+use crate::venues::{Contract, RestQuery, TierUnit};
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
@@ -52,27 +52,27 @@ pub async fn fetch_tiers(
     timeout: Duration,
     mut book: TierBook,
 ) -> Result<TierBook, TierFetchError> {
-    let (exchange, habits, contracts) = Start::contracts(venue)?;
+    let (exchange, limits, contracts) = Start::contracts(venue)?;
     let base = Start::rest_base(venue, exchange)?;
-    let budget = Budget::new(habits.weight_per_minute, 1.0);
+    let budget = Budget::new(limits.weight_per_minute, 1.0);
     let rest = Rest::new(exchange, &base, budget, clock, timeout, None);
     for mut contract in contracts {
-        if exchange.request(&contract, &Want::Tiers).is_none() {
+        if exchange.request(&contract, &RestQuery::Tiers, clock.now()).is_none() {
             return Err(TierFetchError::NotPublic(venue.venue));
         }
         let instrument = Instrument::new(venue.venue, contract.symbol.clone());
         let failed = |why: String| TierFetchError::Failed { instrument: instrument.clone(), why };
-        match rest.fetch(&contract, &Want::Contracts, Of::Present).await {
+        match rest.fetch(&contract, &RestQuery::Contracts, Of::Present).await {
             Ok(fetched) => {
-                let size = fetched.page.sizes.into_iter().find(|(name, _)| *name == contract.name);
+                let listed = fetched.page.contracts.into_iter().find(|listed| listed.name == contract.name);
                 contract.size =
-                    size.ok_or_else(|| failed(format!("there is no contract {}", contract.name)))?.1;
+                    listed.ok_or_else(|| failed(format!("there is no contract {}", contract.name)))?.size;
             }
             Err(FetchError::NotOffered) => {}
             Err(error) => return Err(failed(error.to_string())),
         }
         let told = rest
-            .fetch(&contract, &Want::Tiers, Of::Present)
+            .fetch(&contract, &RestQuery::Tiers, Of::Present)
             .await
             .map_err(|error| failed(error.to_string()))?;
         let rows = told.page.tiers.ok_or_else(|| failed("it told no tiers".to_owned()))?;
@@ -203,8 +203,8 @@ fn answers(status: &VenueStatus) -> bool {
 async fn price(rest: &Rest, contract: &Contract, clock: Clock) -> Result<Price, String> {
     const BACK_MS: i64 = 600_000;
     let (from, to) = (clock.now().plus(-BACK_MS), clock.now());
-    let want = Want::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to };
-    let fetched = rest.fetch(contract, &want, Of::Present).await.map_err(|error| error.to_string())?;
+    let query = RestQuery::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to };
+    let fetched = rest.fetch(contract, &query, Of::Present).await.map_err(|error| error.to_string())?;
     let newest = fetched.page.events.iter().rev().find_map(|event| match event {
         Event::Kline(kline) => Some(kline.close),
         _ => None,

@@ -50,7 +50,7 @@ impl RawRecord {
                 format!("open\t{connection}\t{}", contracts.join(","))
             }
             RawKind::Frame { connection } => format!("frame\t{connection}\t"),
-            RawKind::Answer { symbol, want } => format!("answer\t{symbol}\t{want}\t"),
+            RawKind::Answer { symbol, query } => format!("answer\t{symbol}\t{query}\t"),
             RawKind::Tiers { symbol, origin, table } => {
                 // The shortest digits that give the same bits again.
                 let tier = |tier: &Tier| format!("{}:{}:{}", tier.floor_usd, tier.rate, tier.leverage_max);
@@ -95,9 +95,9 @@ impl RawRecord {
             }
             "frame" => (RawKind::Frame { connection: number()? }, unescape(payload)),
             "answer" => {
-                let (want, payload) = payload.split_once('\t').ok_or_else(form)?;
-                let want = want.parse().map_err(|_| wrong("question", want))?;
-                (RawKind::Answer { symbol: symbol(head)?, want }, unescape(payload))
+                let (query, payload) = payload.split_once('\t').ok_or_else(form)?;
+                let query = query.parse().map_err(|_| wrong("question", query))?;
+                (RawKind::Answer { symbol: symbol(head)?, query }, unescape(payload))
             }
             "tiers" => {
                 let (origin, rest) = payload.split_once('\t').ok_or_else(form)?;
@@ -164,7 +164,7 @@ fn unescape(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::Want;
+    use crate::venues::RestQuery;
     use proptest::prelude::*;
 
     fn kinds() -> impl Strategy<Value = RawKind> {
@@ -180,7 +180,7 @@ mod tests {
             }),
             any::<u64>().prop_map(|connection| RawKind::Frame { connection }),
             ("[A-Z0-9]{2,12}", any::<i64>(), any::<i64>()).prop_map(move |(name, first, last)| {
-                RawKind::Answer { symbol: symbol(name), want: Want::Trades { first, last } }
+                RawKind::Answer { symbol: symbol(name), query: RestQuery::Trades { first, last } }
             }),
             ("[A-Z0-9]{2,12}", any::<i64>(), tables(), 0_usize..TierOrigin::ALL.len()).prop_map(
                 move |(name, as_of, rows, origin)| RawKind::Tiers {

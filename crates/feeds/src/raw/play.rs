@@ -13,7 +13,7 @@ use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 use super::line::RawRecord;
 use crate::live::{Intake, Known, Origin, RawKind, Verdict};
 use crate::tiers::TierOrigin;
-use crate::venues::{Contract, Exchange, FrameReader, Roster, Signal, Want, contract, exchange};
+use crate::venues::{Contract, ContractTable, Exchange, FrameReader, RestQuery, Signal, contract, exchange};
 
 /// What became of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -81,9 +81,9 @@ impl Player {
         };
         let venue = self.venues.entry(record.venue).or_insert_with(|| Playing::new(exchange));
         match &record.kind {
-            RawKind::Opened { connection, contracts } => venue.open(*connection, contracts),
+            RawKind::Opened { connection, contracts } => venue.open(*connection, contracts, record.received),
             RawKind::Frame { connection } => venue.frame(*connection, record, &mut self.played, out),
-            RawKind::Answer { symbol, want } => venue.answer(symbol, want, record, &mut self.played, out),
+            RawKind::Answer { symbol, query } => venue.answer(symbol, query, record, &mut self.played, out),
             RawKind::Tiers { symbol, origin, table } => {
                 let instrument = Instrument::new(record.venue, symbol.clone());
                 self.tiers.insert(instrument, (table.clone(), *origin));
@@ -117,7 +117,7 @@ impl Playing {
     }
 
     /// The same opening stands at the beginning of every file; the reader keeps what it knows.
-    fn open(&mut self, connection: u64, contracts: &[Contract]) {
+    fn open(&mut self, connection: u64, contracts: &[Contract], opened: UnixMs) {
         for contract in contracts {
             self.contracts.insert(contract.symbol.clone(), contract.clone());
         }
@@ -125,7 +125,7 @@ impl Playing {
         if connection == RawKind::FOLLOWED || is_known {
             return;
         }
-        let reader = self.exchange.reader(&Roster::new(contracts.to_vec()));
+        let reader = self.exchange.reader(&ContractTable::new(contracts.to_vec()), opened);
         if self.connections.len() >= Self::CONNECTIONS_MAX {
             self.connections.pop_first();
         }
@@ -150,7 +150,14 @@ impl Playing {
         }
         let contracts = Arc::clone(&connection.contracts);
         for signal in signals {
-            let Signal::Event { contract, event, .. } = signal else { continue };
+            let (contract, event) = match signal {
+                Signal::Event { contract, event, .. } => (contract, event),
+                Signal::Rejected(_) => {
+                    played.refused += 1;
+                    continue;
+                }
+                _ => continue,
+            };
             let Some(contract) = contracts.get(contract) else { continue };
             match self.pass(&contract.symbol, event, Origin::Socket(number), record.received, out) {
                 Verdict::New => {}
@@ -163,7 +170,7 @@ impl Playing {
     fn answer(
         &mut self,
         symbol: &Symbol,
-        want: &Want,
+        query: &RestQuery,
         record: &RawRecord,
         played: &mut Played,
         out: &mut Vec<(Instrument, Event)>,
@@ -174,10 +181,11 @@ impl Playing {
         };
         // Which klines are closed is a question of the venue's clock.
         let venue_time = record.received.plus(self.skew_ms);
-        let Ok(page) = self.exchange.answer(&contract, want, &record.bytes, venue_time) else {
+        let Ok(page) = self.exchange.answer(&contract, query, &record.bytes, venue_time) else {
             played.refused += 1;
             return;
         };
+        played.refused += page.rejected.len() as u64;
         if let Some(time) = page.time {
             self.skew_ms = time.since(record.received);
         }
@@ -205,7 +213,7 @@ impl Playing {
         let now = received.plus(self.skew_ms);
         let exchange = self.exchange;
         let intake = self.intakes.entry(symbol.clone()).or_insert_with(|| {
-            Intake::new(&exchange.habits(), &Known::default(), Self::FILLED_AT_MOST, u64::MAX, now)
+            Intake::new(&exchange.limits(), &Known::default(), Self::FILLED_AT_MOST, u64::MAX, now)
         });
         let mut events = Vec::new();
         let verdict = intake.take(event, origin, now, &mut events);

@@ -1,6 +1,6 @@
 //! Numbers as venues write them: decimal texts, now and then bare JSON numbers. Both are read digit by digit.
 
-use liqheat_market::{Price, Qty, Rate, UnixMs};
+use liqheat_market::{Qty, Rate, UnixMs};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -20,12 +20,6 @@ impl<'a> Decimal<'a> {
     /// An empty text, which some venues write for "none".
     pub(super) fn is_empty(self) -> bool {
         self.text().is_empty()
-    }
-
-    /// More than zero.
-    pub(super) fn price(self, field: &'static str) -> Result<Price, FrameError> {
-        let price = Price::parse(self.text()).map_err(|error| FrameError::Number { field, error })?;
-        if price.is_positive() { Ok(price) } else { Err(value(field, self.text(), "a price above zero")) }
     }
 
     /// More than zero.
@@ -77,6 +71,18 @@ pub(super) fn json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, FrameEr
     serde_json::from_slice(bytes).map_err(|error| FrameError::Form(error.to_string()))
 }
 
+/// A name as part of a query: everything but letters, digits and `-_.~` of ASCII is percent-encoded (RFC 3986).
+pub(super) fn encoded(name: &str) -> String {
+    name.bytes().fold(String::with_capacity(name.len()), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,17 +93,23 @@ mod tests {
 
     #[test]
     fn texts_and_numbers_are_the_same() {
-        assert_eq!(read("\"61800.30\"").price("p"), read("61800.3").price("p"));
+        assert_eq!(read("\"61800.30\"").size("q"), read("61800.3").size("q"));
         assert!(read("\"\"").is_empty());
         assert_eq!(read("\"1700000000000\"").time("T"), Ok(UnixMs(1_700_000_000_000)));
+    }
+
+    #[test]
+    fn names_are_encoded() {
+        assert_eq!(encoded("BTC-USDT-SWAP"), "BTC-USDT-SWAP");
+        assert_eq!(encoded("币A&b=USDT"), "%E5%B8%81A%26b%3DUSDT");
     }
 
     #[test]
     fn what_cannot_be_is_named() {
         for (error, words) in [
             (read("\"-1\"").size("q").unwrap_err(), "field q: '-1' is not an amount above zero"),
-            (read("\"0\"").price("p").unwrap_err(), "field p: '0' is not a price above zero"),
-            (read("null").price("p").unwrap_err(), "field p: 'null' is not a decimal number"),
+            (read("\"0\"").size("q").unwrap_err(), "field q: '0' is not an amount above zero"),
+            (read("null").size("q").unwrap_err(), "field q: 'null' is not a decimal number"),
             (read("\"2\"").rate("r").unwrap_err(), "field r: '2' is not a rate between -1 and 1"),
             (
                 read("1700000000").time("T").unwrap_err(),

@@ -3,12 +3,12 @@
 use liqheat_market::{Event, Qty, Symbol, UnixMs};
 use proptest::prelude::*;
 
-use super::{Contract, Exchange, FrameError, FrameReader, Page, Roster, Signal, Want, contract};
+use super::{Contract, ContractTable, Exchange, FrameError, FrameReader, Page, RestQuery, Signal, contract};
 
 /// Contracts of a venue, one coin each unless a size is given.
-pub(super) fn roster(exchange: &dyn Exchange, symbols: &[(&str, &str)]) -> Roster {
+pub(super) fn table(exchange: &dyn Exchange, symbols: &[(&str, &str)]) -> ContractTable {
     let contracts = symbols.iter().map(|(symbol, size)| sized(exchange, symbol, size));
-    Roster::new(contracts.collect())
+    ContractTable::new(contracts.collect())
 }
 
 /// One contract.
@@ -17,7 +17,7 @@ pub(super) fn sized(exchange: &dyn Exchange, symbol: &str, size: &str) -> Contra
     Contract { size: Qty::parse(size).unwrap(), ..plain }
 }
 
-/// What every line of a session says; each must be understood.
+/// What every line of a session says; each must be understood, and every row of it.
 pub(super) fn session(reader: &mut dyn FrameReader, lines: &str, received: UnixMs) -> Vec<Vec<Signal>> {
     lines
         .lines()
@@ -26,9 +26,26 @@ pub(super) fn session(reader: &mut dyn FrameReader, lines: &str, received: UnixM
             reader
                 .read(line.as_bytes(), received, &mut signals)
                 .unwrap_or_else(|error| panic!("{line}: {error}"));
+            for signal in &signals {
+                assert!(!matches!(signal, Signal::Rejected(_)), "{line}: {signal:?}");
+            }
             signals
         })
         .collect()
+}
+
+/// What is wrong with the first row that was not accepted, or with the frame.
+pub(super) fn complaint(reader: &mut dyn FrameReader, frame: &str, received: UnixMs) -> String {
+    let mut signals = Vec::new();
+    if let Err(error) = reader.read(frame.as_bytes(), received, &mut signals) {
+        assert_eq!(signals, []);
+        return error.to_string();
+    }
+    let rejected = signals.into_iter().find_map(|signal| match signal {
+        Signal::Rejected(row) => Some(row.error.to_string()),
+        _ => None,
+    });
+    rejected.unwrap_or_else(|| panic!("{frame} is accepted"))
 }
 
 /// The events among signals.
@@ -49,25 +66,27 @@ pub(super) fn answer(
     answers: &str,
     kind: &str,
     received: UnixMs,
-) -> (Want, Page) {
+) -> (RestQuery, Page) {
     let line = answers.lines().find(|line| line.split([':', ' ']).next() == Some(kind)).unwrap();
     let (question, body) = line.split_once(' ').unwrap();
-    let want: Want = question.parse().unwrap();
-    assert!(exchange.request(contract, &want).is_some(), "{question}");
-    (want, exchange.answer(contract, &want, body.as_bytes(), received).unwrap())
+    let query: RestQuery = question.parse().unwrap();
+    assert!(exchange.request(contract, &query, received).is_some(), "{question}");
+    let page = exchange.answer(contract, &query, body.as_bytes(), received).unwrap();
+    assert_eq!(page.rejected, []);
+    (query, page)
 }
 
 /// No bytes bring a reader or the taker of answers down, and a refused frame says nothing. Frames are lines of the files
 /// with one byte changed, cut or doubled, so that they get past the first look.
-pub(super) fn nothing_panics(exchange: &dyn Exchange, roster: &Roster, session: &str, answers: &str) {
-    let contract = &roster.contracts()[0];
+pub(super) fn nothing_panics(exchange: &dyn Exchange, table: &ContractTable, session: &str, answers: &str) {
+    let contract = &table.contracts()[0];
     let lines: Vec<String> = session.lines().chain(answers.lines()).map(str::to_owned).collect();
     let damage = (proptest::sample::select(lines), any::<proptest::sample::Index>(), any::<u8>(), 0_usize..4);
     let mut runner = proptest::test_runner::TestRunner::default();
     let outcome = runner.run(&damage, |(line, at, byte, kind)| {
         let (question, body) =
             match line.split_once(' ').and_then(|(left, right)| Some((left.parse().ok()?, right))) {
-                Some((want, body)) => (Some::<Want>(want), body.to_owned()),
+                Some((query, body)) => (Some::<RestQuery>(query), body.to_owned()),
                 None => (None, line),
             };
         let mut bytes = body.into_bytes();
@@ -82,11 +101,12 @@ pub(super) fn nothing_panics(exchange: &dyn Exchange, roster: &Roster, session: 
             }
         }
         let received = UnixMs(1_763_942_400_000);
-        if let Some(want) = question {
-            let _ = exchange.answer(contract, &want, &bytes, received);
+        if let Some(query) = question {
+            let _ = exchange.answer(contract, &query, &bytes, received);
         }
         let mut signals = Vec::new();
-        let result: Result<(), FrameError> = exchange.reader(roster).read(&bytes, received, &mut signals);
+        let result: Result<(), FrameError> =
+            exchange.reader(table, received).read(&bytes, received, &mut signals);
         prop_assert!(result.is_ok() || signals.is_empty());
         Ok(())
     });

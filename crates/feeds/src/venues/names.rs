@@ -5,34 +5,94 @@
 
 use liqheat_market::Symbol;
 
+/// Packs in which cheap coins are traded somewhere, and how they are written before a coin.
+const PACKS: [(&str, u64); 4] =
+    [("1000000", 1_000_000), ("10000", 10_000), ("1000", 1_000), ("1M", 1_000_000)];
+
 /// Coin and quote currency of a symbol such as `BTCUSDT`.
 fn parts(symbol: &str) -> Option<(&str, &str)> {
     const QUOTES: [&str; 2] = ["USDT", "USDC"];
     QUOTES.iter().find_map(|quote| {
         let coin = symbol.strip_suffix(quote)?;
-        let is_coin = !coin.is_empty() && coin.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_coin = !coin.is_empty() && coin.chars().all(char::is_alphanumeric);
         is_coin.then_some((coin, *quote))
     })
 }
 
-/// How many coins one of a symbol stands for (`1000` in `1000PEPE`), and the coin itself.
-pub(super) fn pack_of(coin: &str) -> (i64, &str) {
-    const PACKS: [(&str, i64); 3] = [("1000000", 1_000_000), ("10000", 10_000), ("1000", 1_000)];
-    PACKS
-        .iter()
-        .find_map(|(digits, pack)| {
-            let single = coin.strip_prefix(digits)?;
-            // A coin may begin with a digit itself, such as 1INCH.
-            single.starts_with(|first: char| first.is_ascii_alphabetic()).then_some((*pack, single))
+/// How many coins one of `coin` stands for (`1000` in `1000PEPE`, `1MBABYDOGE`, `SHIB1000`), and the coin itself.
+pub(super) fn pack_of(coin: &str) -> (u64, &str) {
+    let before = PACKS.iter().find_map(|(written, pack)| {
+        let single = coin.strip_prefix(written)?;
+        // A coin may begin with a digit itself, such as 1INCH.
+        let is_coin = single.len() >= 2 && single.starts_with(|first: char| first.is_alphabetic());
+        is_coin.then_some((*pack, single))
+    });
+    let behind = || {
+        PACKS.iter().find_map(|(written, pack)| {
+            let single = coin.strip_suffix(written)?;
+            let is_coin = single.len() >= 2 && single.ends_with(|last: char| last.is_alphabetic());
+            (is_coin && written.starts_with("1000")).then_some((*pack, single))
         })
-        .unwrap_or((1, coin))
+    };
+    before.or_else(behind).unwrap_or((1, coin))
 }
 
-/// `BTCUSDT` to `BTC-USDT-SWAP`; `1000PEPEUSDT` to `PEPE-USDT-SWAP`, which is counted in single coins there.
-pub(super) fn to_okx(symbol: &Symbol) -> Option<String> {
-    let (coin, quote) = parts(symbol.as_str())?;
-    let (_, single) = pack_of(coin);
-    Some(format!("{single}-{quote}-SWAP"))
+/// How many coins one of a symbol stands for: `1000` of `1000PEPEUSDT`.
+pub(super) fn pack_of_symbol(symbol: &str) -> u64 {
+    pack_of(parts(symbol).map_or(symbol, |(coin, _)| coin)).0
+}
+
+/// The same of a venue's name: `1000PEPEUSDT`, `SHIB1000USDT`, `PEPE-USDT-SWAP`, `kPEPE`.
+pub(super) fn pack_of_name(name: &str) -> u64 {
+    if let Some((coin, _)) = name.split_once('-') {
+        return pack_of(coin).0;
+    }
+    match kilo(name) {
+        Some(_) => 1_000,
+        None => pack_of_symbol(name),
+    }
+}
+
+/// `PEPE` of Hyperliquid's `kPEPE`.
+fn kilo(name: &str) -> Option<&str> {
+    name.strip_prefix('k').filter(|single| single.starts_with(|first: char| first.is_ascii_uppercase()))
+}
+
+/// Names that a contract of this symbol may have where names are written as symbols are: the symbol itself, and packs of
+/// another size of the same coin, before the coin or behind it. A symbol without a pack has one name: what is listed as
+/// `1000CAT` need not be the coin that is `CAT` elsewhere, and prices of single coins have more digits than are held.
+pub(super) fn candidates(symbol: &Symbol) -> Vec<String> {
+    let mut names = vec![symbol.as_str().to_owned()];
+    let Some((coin, quote)) = parts(symbol.as_str()) else { return names };
+    let (pack, single) = pack_of(coin);
+    if pack == 1 {
+        return names;
+    }
+    // The same pack first.
+    let mut packs: Vec<&(&str, u64)> = PACKS.iter().collect();
+    packs.sort_by_key(|(_, other)| *other != pack);
+    for (written, _) in packs {
+        names.push(format!("{written}{single}{quote}"));
+        if written.starts_with("1000") {
+            names.push(format!("{single}{written}{quote}"));
+        }
+    }
+    names.push(format!("{single}{quote}"));
+    let mut seen = std::collections::BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    names
+}
+
+/// `BTCUSDT` to `BTC-USDT-SWAP`; `1000PEPEUSDT` to `PEPE-USDT-SWAP`, which is counted in single coins there, or else to
+/// packs.
+pub(super) fn to_okx(symbol: &Symbol) -> Vec<String> {
+    let Some((coin, quote)) = parts(symbol.as_str()) else { return Vec::new() };
+    let (pack, single) = pack_of(coin);
+    let mut names = vec![format!("{single}-{quote}-SWAP")];
+    if pack != 1 {
+        names.extend(PACKS.iter().map(|(written, _)| format!("{written}{single}-{quote}-SWAP")));
+    }
+    names
 }
 
 /// `BTC-USDT-SWAP` to `BTCUSDT`. Coins counted by the thousand elsewhere come back as single ones.
@@ -43,27 +103,20 @@ pub(super) fn from_okx(name: &str) -> Option<Symbol> {
     Symbol::new(&joined).ok()
 }
 
-/// `BTCUSDT` to `BTC`, `1000PEPEUSDT` to `kPEPE`.
-pub(super) fn to_hyperliquid(symbol: &Symbol) -> Option<String> {
-    let (coin, _) = parts(symbol.as_str())?;
+/// `BTCUSDT` to `BTC`, `1000PEPEUSDT` to `kPEPE`, or else to single coins.
+pub(super) fn to_hyperliquid(symbol: &Symbol) -> Vec<String> {
+    let Some((coin, _)) = parts(symbol.as_str()) else { return Vec::new() };
     match pack_of(coin) {
-        (1, coin) => Some(coin.to_owned()),
-        (1_000, coin) => Some(format!("k{coin}")),
-        // Only thousands are listed.
-        _ => None,
+        (1, coin) => vec![coin.to_owned()],
+        (_, coin) => vec![format!("k{coin}"), coin.to_owned()],
     }
 }
 
 /// `BTC` to `BTCUSDT`, `kPEPE` to `1000PEPEUSDT`: quoted in USD and margined in USDC, it stands beside the contracts in
 /// USDT of the other venues.
 pub(super) fn from_hyperliquid(name: &str) -> Option<Symbol> {
-    let coin = match name.strip_prefix('k') {
-        Some(single) if single.starts_with(|first: char| first.is_ascii_uppercase()) => {
-            format!("1000{single}")
-        }
-        _ => name.to_owned(),
-    };
-    let is_coin = !coin.is_empty() && coin.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let coin = kilo(name).map_or_else(|| name.to_owned(), |single| format!("1000{single}"));
+    let is_coin = !coin.is_empty() && coin.chars().all(char::is_alphanumeric);
     if is_coin { Symbol::new(&format!("{coin}USDT")).ok() } else { None }
 }
 
@@ -80,12 +133,12 @@ mod tests {
         for (ours, theirs) in
             [("BTCUSDT", "BTC-USDT-SWAP"), ("ETHUSDC", "ETH-USDC-SWAP"), ("1INCHUSDT", "1INCH-USDT-SWAP")]
         {
-            assert_eq!(to_okx(&symbol(ours)).as_deref(), Some(theirs));
+            assert_eq!(to_okx(&symbol(ours)), [theirs]);
             assert_eq!(from_okx(theirs), Some(symbol(ours)));
         }
-        assert_eq!(to_okx(&symbol("1000PEPEUSDT")).as_deref(), Some("PEPE-USDT-SWAP"));
+        assert_eq!(to_okx(&symbol("1000PEPEUSDT"))[..2], ["PEPE-USDT-SWAP", "1000000PEPE-USDT-SWAP"]);
         // Settled in coins: not a market that is followed.
-        assert_eq!(to_okx(&symbol("BTCUSD")), None);
+        assert_eq!(to_okx(&symbol("BTCUSD")), [""; 0]);
         assert_eq!(from_okx("BTC-USD-SWAP"), None);
         assert_eq!(from_okx("BTC-USDT"), None);
         assert_eq!(from_okx("BTC-USD-220527"), None);
@@ -94,11 +147,11 @@ mod tests {
     #[test]
     fn hyperliquid_writes_coins() {
         for (ours, theirs) in [("BTCUSDT", "BTC"), ("HYPEUSDT", "HYPE"), ("1000PEPEUSDT", "kPEPE")] {
-            assert_eq!(to_hyperliquid(&symbol(ours)).as_deref(), Some(theirs));
+            assert_eq!(to_hyperliquid(&symbol(ours)).first().map(String::as_str), Some(theirs));
             assert_eq!(from_hyperliquid(theirs), Some(symbol(ours)));
         }
-        assert_eq!(to_hyperliquid(&symbol("BTCUSDC")).as_deref(), Some("BTC"));
-        assert_eq!(to_hyperliquid(&symbol("1000000MOGUSDT")), None);
+        assert_eq!(to_hyperliquid(&symbol("BTCUSDC")), ["BTC"]);
+        assert_eq!(to_hyperliquid(&symbol("1000000MOGUSDT")), ["kMOG", "MOG"]);
         // Contracts of builders, spot pairs.
         assert_eq!(from_hyperliquid("xyz:AAPL"), None);
         assert_eq!(from_hyperliquid("@107"), None);
@@ -112,5 +165,30 @@ mod tests {
         assert_eq!(pack_of("1INCH"), (1, "1INCH"));
         assert_eq!(pack_of("BTC"), (1, "BTC"));
         assert_eq!(pack_of("1000"), (1, "1000"));
+        assert_eq!(pack_of("1MBABYDOGE"), (1_000_000, "BABYDOGE"));
+        assert_eq!(pack_of("SHIB1000"), (1_000, "SHIB"));
+        assert_eq!(pack_of("SPX6900"), (1, "SPX6900"));
+        assert_eq!(pack_of("币安人生"), (1, "币安人生"));
+        for (name, pack) in [
+            ("SHIB1000USDT", 1_000),
+            ("10000SATSUSDT", 10_000),
+            ("1000BONK-USDT-SWAP", 1_000),
+            ("kBONK", 1_000),
+            ("BTC", 1),
+            ("k", 1),
+        ] {
+            assert_eq!(pack_of_name(name), pack, "{name}");
+        }
+    }
+
+    #[test]
+    fn packs_of_another_size_are_the_same_coin() {
+        let names = candidates(&symbol("1000SHIBUSDT"));
+        assert_eq!(names[..2], ["1000SHIBUSDT", "SHIB1000USDT"]);
+        assert!(names.contains(&"10000SHIBUSDT".to_owned()) && names.contains(&"SHIBUSDT".to_owned()));
+        let names = candidates(&symbol("1000000BABYDOGEUSDT"));
+        assert!(names.contains(&"1MBABYDOGEUSDT".to_owned()), "{names:?}");
+        assert_eq!(candidates(&symbol("BTCUSDT")), ["BTCUSDT"]);
+        assert_eq!(candidates(&symbol("ETHBTC")), ["ETHBTC"]);
     }
 }

@@ -3,31 +3,35 @@
 
 use liqheat_market::{Event, Kline, UnixMs};
 
-use super::{Page, Want};
+use super::rows::Accepted;
+use super::{Page, RejectedRow, RestQuery, RowSubject};
 
 /// Where the first part of `from..to` ends, when an answer holds `rows` of them, `every_ms` apart.
 pub(super) fn part_end(from: UnixMs, to: UnixMs, rows: i64, every_ms: i64) -> UnixMs {
     to.min(from.plus(rows.saturating_mul(every_ms)))
 }
 
-/// What is left of `want` after the part that ended at `end`; nothing when `end` has not been reached yet.
-fn rest_of(want: &Want, end: UnixMs, now: UnixMs) -> Option<Want> {
+/// What is left of `query` after the part that ended at `end`; nothing when `end` has not been reached yet.
+fn rest_of(query: &RestQuery, end: UnixMs, now: UnixMs) -> Option<RestQuery> {
     if end >= now {
         return None;
     }
-    match *want {
-        Want::Klines { kind, interval, to, .. } if end < to => {
-            Some(Want::Klines { kind, interval, from: end, to })
-        }
-        Want::OpenInterestHistory { to, .. } if end < to => Some(Want::OpenInterestHistory { from: end, to }),
-        Want::Funding { to, .. } if end < to => Some(Want::Funding { from: end, to }),
-        _ => None,
-    }
+    let (_, to) = query.span()?;
+    (end < to).then(|| query.with_span(end, to))
 }
 
-/// The part of `want` that reaches to `end`, and what is left to ask for.
-pub(super) fn page(want: &Want, events: Vec<Event>, from: UnixMs, end: UnixMs, now: UnixMs) -> Page {
-    Page { events: in_order(events, from, end), next: rest_of(want, end, now), ..Page::default() }
+/// The part of `query` that reaches to `end`, and what remains to be requested. Rejected rows outside of it, or about what
+/// has not ended at `now`, would have been left out anyway.
+pub(super) fn page(query: &RestQuery, accepted: Accepted, from: UnixMs, end: UnixMs, now: UnixMs) -> Page {
+    let Accepted { events, mut rejected } = accepted;
+    let is_asked_for = |row: &RejectedRow| match &row.subject {
+        RowSubject::Data(about) => {
+            about.span().is_none_or(|(first, until)| (from..end).contains(&first) && until <= now)
+        }
+        RowSubject::Contract(_) | RowSubject::Unknown => true,
+    };
+    rejected.retain(is_asked_for);
+    Page { events: in_order(events, from, end), rejected, next: rest_of(query, end, now), ..Page::default() }
 }
 
 /// In order of time, those in `from..end` only: venues answer newest first, and some with a row too many.
@@ -56,23 +60,23 @@ mod tests {
     #[test]
     fn parts_cover_a_stretch_without_overlap() {
         let (from, to) = (UnixMs(0), UnixMs(2_500 * MINUTE_MS));
-        let mut want = Some(Want::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to });
+        let mut query = Some(RestQuery::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to });
         let mut ends = Vec::new();
-        while let Some(part @ Want::Klines { from, to, .. }) = want {
+        while let Some(part @ RestQuery::Klines { from, to, .. }) = query {
             let end = part_end(from, to, 1_000, MINUTE_MS);
             ends.push(end.0 / MINUTE_MS);
-            want = rest_of(&part, end, to.plus(1));
+            query = rest_of(&part, end, to.plus(1));
         }
         assert_eq!(ends, [1_000, 2_000, 2_500]);
     }
 
     #[test]
     fn nothing_is_asked_of_the_future() {
-        let want = Want::Funding { from: UnixMs(0), to: UnixMs(1_000) };
-        assert_eq!(rest_of(&want, UnixMs(500), UnixMs(400)), None);
+        let query = RestQuery::Funding { from: UnixMs(0), to: UnixMs(1_000) };
+        assert_eq!(rest_of(&query, UnixMs(500), UnixMs(400)), None);
         assert_eq!(
-            rest_of(&want, UnixMs(500), UnixMs(600)),
-            Some(Want::Funding { from: UnixMs(500), to: UnixMs(1_000) })
+            rest_of(&query, UnixMs(500), UnixMs(600)),
+            Some(RestQuery::Funding { from: UnixMs(500), to: UnixMs(1_000) })
         );
     }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use liqheat_feeds::live::{Known, SourceState};
-use liqheat_feeds::venues::{Habits, StreamKind};
+use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, Kline, UnixMs};
 use liqheat_testkit::exchange::{Made, Market};
 
-use crate::support::{BEGIN, DAY, MINUTE, Plan, count, habits, instrument, made, mark_klines, trade_id};
+use crate::support::{BEGIN, DAY, MINUTE, Plan, count, instrument, limits, made, mark_klines, trade_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_market_is_followed_without_hole_or_overlap() {
@@ -94,12 +94,12 @@ async fn too_many_trades_to_fetch_are_a_stated_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_replaced_before_they_are_old() {
     let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
-    let habits = Habits {
+    let limits = VenueLimits {
         connection_life: Duration::from_secs(180),
         mark_silence: Duration::from_secs(40),
-        ..habits()
+        ..limits()
     };
-    let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], habits, ..Plan::default() };
+    let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, ..Plan::default() };
     let mut run = plan.start();
     run.until("data", |run| (run.status().connections == 1).then_some(())).await;
     let (from, end) = (run.exchange.now(), BEGIN.plus(20 * MINUTE));
@@ -137,8 +137,8 @@ async fn a_young_contract_has_lost_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contracts_are_spread_over_connections() {
     let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
-    let habits = Habits { contracts_per_connection: 1, ..habits() };
-    let mut run = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], habits, ..Plan::default() }.start();
+    let limits = VenueLimits { contracts_per_connection: 1, ..limits() };
+    let mut run = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, ..Plan::default() }.start();
     run.until("two connections", |run| (run.status().connections == 2).then_some(())).await;
     for symbol in ["BTCUSDT", "ETHUSDT"] {
         run.whole(symbol, BEGIN.plus(-60 * MINUTE), BEGIN.plus(5 * MINUTE)).await;

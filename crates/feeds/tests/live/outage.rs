@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use liqheat_feeds::live::SourceState;
-use liqheat_feeds::venues::{Habits, StreamKind};
+use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, UnixMs};
 use liqheat_testkit::exchange::{
     Asked, BinanceVoice, Exchange, Heard, Made, Market, Path, Time, Told, Voice,
 };
 
-use crate::support::{BEGIN, DAY, MINUTE, Plan, habits, made};
+use crate::support::{BEGIN, DAY, MINUTE, Plan, limits, made};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_no_network_it_keeps_trying_and_recovers() {
@@ -117,14 +117,14 @@ async fn a_path_that_acknowledges_and_is_dead_is_not_hammered() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_is_forgotten_is_renewed() {
     let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
-    let habits = Habits {
+    let limits = VenueLimits {
         silence: |stream| match stream {
             StreamKind::Liquidations | StreamKind::Funding => None,
             _ => Some(Duration::from_secs(120)),
         },
-        ..habits()
+        ..limits()
     };
-    let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], habits, ..Plan::default() };
+    let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, ..Plan::default() };
     let mut run = plan.start_with(|exchange| {
         exchange.misbehave(|faults| {
             let topics = ["ethusdt@aggTrade", "ethusdt@markPrice@1s", "ethusdt@kline_1m"];

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::Duration;
 
 use liqheat_feeds::live::{Intake, Known, Origin, Verdict};
-use liqheat_feeds::venues::{Roster, Signal, contract, exchange};
+use liqheat_feeds::venues::{ContractTable, Signal, contract, exchange};
 use liqheat_market::{Event, Price, Qty, Symbol, Trade, UnixMs, Venue};
 use liqheat_testkit::recorded;
 
@@ -19,9 +19,9 @@ fn five_minutes_of_trades_are_the_kline_that_was_published() {
     flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
     let binance = exchange(Venue::Binance).unwrap();
     let btc = contract(binance, &Symbol::new("BTCUSDT").unwrap()).unwrap();
-    let mut reader = binance.reader(&Roster::new(vec![btc]));
+    let mut reader = binance.reader(&ContractTable::new(vec![btc]), OPEN);
     let mut intake =
-        Intake::new(&binance.habits(), &Known::default(), Duration::from_secs(3600), 1_000, OPEN);
+        Intake::new(&binance.limits(), &Known::default(), Duration::from_secs(3600), 1_000, OPEN);
     let (mut signals, mut came) = (Vec::new(), Vec::new());
     for line in text.lines() {
         let (stamp, frame) = line.split_once(' ').unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use liqheat_feeds::live::{
     Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings, VenueStatus,
 };
-use liqheat_feeds::venues::{Habits, StreamKind, exchange};
+use liqheat_feeds::venues::{StreamKind, VenueLimits, exchange};
 use liqheat_market::{Event, Instrument, Kline, KlineKind, Symbol, UnixMs, Venue};
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BinanceVoice, Exchange, Made, Market, Time};
@@ -30,15 +30,15 @@ pub(crate) fn made() -> Market {
 }
 
 /// Patient with a machine that has other things to do: minutes of market, half a second here.
-pub(crate) fn habits() -> Habits {
+pub(crate) fn limits() -> VenueLimits {
     const MINUTES: fn(u64) -> Duration = |minutes| Duration::from_secs(minutes * 60);
-    Habits {
+    VenueLimits {
         mark_silence: MINUTES(1),
         silence: |stream| match stream {
             StreamKind::Liquidations | StreamKind::Funding => None,
             _ => Some(MINUTES(30)),
         },
-        ..exchange(Venue::Binance).unwrap().habits()
+        ..exchange(Venue::Binance).unwrap().limits()
     }
 }
 
@@ -59,7 +59,7 @@ pub(crate) struct Plan {
     pub(crate) symbols: Vec<&'static str>,
     pub(crate) speed: f64,
     pub(crate) begin: UnixMs,
-    pub(crate) habits: Habits,
+    pub(crate) limits: VenueLimits,
     pub(crate) known: BTreeMap<Instrument, Known>,
     pub(crate) fill_trades_max: u64,
 }
@@ -71,7 +71,7 @@ impl Default for Plan {
             symbols: vec!["BTCUSDT"],
             speed: 120.0,
             begin: BEGIN,
-            habits: habits(),
+            limits: limits(),
             known: BTreeMap::new(),
             fill_trades_max: 100_000,
         }
@@ -98,7 +98,7 @@ impl Plan {
             symbols: self.symbols.iter().map(|symbol| Symbol::new(symbol).unwrap()).collect(),
             names: BTreeMap::new(),
             accounts: Vec::new(),
-            habits: Some(self.habits),
+            limits: Some(self.limits),
         };
         let settings = LiveSettings {
             clock: Clock::compressed(exchange.now(), self.speed),

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use liqheat_feeds::venues::{Habits, StreamKind};
+use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, KlineKind};
 use liqheat_testkit::exchange::{Made, Market};
 
-use crate::support::{DAY, MINUTE, Plan, habits, trade_id};
+use crate::support::{DAY, MINUTE, Plan, limits, trade_id};
 
 const DAYS: i64 = 7;
 /// A week in forty seconds.
@@ -22,15 +22,15 @@ async fn a_week_of_cuts_leaks_nothing() {
         ..Made::new(DAY, (DAYS + 1) * 1_440)
     };
     let market = Market::default().with_made("BTCUSDT", &lively);
-    let habits = Habits {
+    let limits = VenueLimits {
         mark_silence: Duration::from_secs(3_600),
         connection_life: Duration::from_secs(23 * 3_600),
         poll_open_interest: Some(Duration::from_secs(300)),
         silence: |stream| (stream == StreamKind::Mark).then_some(Duration::from_secs(3 * 3_600)),
-        ..habits()
+        ..limits()
     };
     let begin = DAY.plus(300 * MINUTE);
-    let plan = Plan { market, habits, speed: SPEED, begin, ..Plan::default() };
+    let plan = Plan { market, limits, speed: SPEED, begin, ..Plan::default() };
     let mut run = plan.start();
     let tasks_of = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let mut rng = fastrand::Rng::with_seed(42);

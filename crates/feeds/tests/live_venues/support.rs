@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use liqheat_feeds::live::{Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings};
-use liqheat_feeds::venues::{Account, Habits, StreamKind, exchange};
+use liqheat_feeds::venues::{Account, StreamKind, VenueLimits, exchange};
 use liqheat_market::{
     Event, Instrument, Kline, KlineKind, Liquidation, PriceKind, Symbol, Trade, UnixMs, Venue,
 };
@@ -31,7 +31,7 @@ pub(crate) struct World {
     pub(crate) venue: Venue,
     pub(crate) exchange: Exchange,
     pub(crate) clock: Clock,
-    habits: Habits,
+    limits: VenueLimits,
     accounts: Vec<Account>,
     deliveries: Option<mpsc::Receiver<Delivery>>,
     feed: Option<LiveFeed>,
@@ -67,13 +67,13 @@ impl World {
         };
         let stand_in = std::thread::scope(|scope| scope.spawn(start).join()).unwrap();
         let clock = Clock::compressed(stand_in.now(), SPEED);
-        let habits = exchange(venue).unwrap().habits();
+        let limits = exchange(venue).unwrap().limits();
         let (stop, got) = (CancellationToken::new(), Got::default());
         Self {
             venue,
             exchange: stand_in,
             clock,
-            habits,
+            limits,
             accounts: Vec::new(),
             deliveries: None,
             feed: None,
@@ -83,8 +83,8 @@ impl World {
     }
 
     /// Other rules.
-    pub(crate) fn habits(mut self, change: impl FnOnce(&mut Habits)) -> Self {
-        change(&mut self.habits);
+    pub(crate) fn limits(mut self, change: impl FnOnce(&mut VenueLimits)) -> Self {
+        change(&mut self.limits);
         self
     }
 
@@ -103,7 +103,7 @@ impl World {
             symbols: ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::new(symbol).unwrap()).to_vec(),
             names: BTreeMap::new(),
             accounts: self.accounts.clone(),
-            habits: Some(self.habits.clone()),
+            limits: Some(self.limits.clone()),
         };
         let minutes = |minutes: i64| Duration::from_millis((minutes * MINUTE_MS).unsigned_abs());
         let settings = LiveSettings {

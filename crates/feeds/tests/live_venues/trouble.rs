@@ -84,9 +84,9 @@ async fn an_acknowledged_but_silent_connection_is_left() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_follow_each_other_without_hole_or_repeat() {
     for venue in VENUES {
-        let mut world = World::new(venue, 40).habits(|habits| {
-            habits.connection_life = Duration::from_secs(60);
-            habits.mark_silence = Duration::from_secs(20);
+        let mut world = World::new(venue, 40).limits(|limits| {
+            limits.connection_life = Duration::from_secs(60);
+            limits.mark_silence = Duration::from_secs(20);
         });
         world.start();
         world.until_minute(8).await;

@@ -199,16 +199,16 @@ impl LiveArgs {
             Venue::Hyperliquid => (&self.hyperliquid_socket, &self.hyperliquid_rest),
             Venue::Sim => (&None, &None),
         };
-        let habits = exchange(venue).map(|exchange| {
-            let mut habits = exchange.habits();
-            habits.mark_silence = self.silence_timeout.unwrap_or(habits.mark_silence);
-            habits.connection_life = self.connection_life;
-            if habits.poll_open_interest.is_some() {
-                habits.poll_open_interest = Some(self.open_interest_interval);
-                habits.poll_open_interest_max =
-                    habits.poll_open_interest_max.max(self.open_interest_interval);
+        let limits = exchange(venue).map(|exchange| {
+            let mut limits = exchange.limits();
+            limits.mark_silence = self.silence_timeout.unwrap_or(limits.mark_silence);
+            limits.connection_life = self.connection_life;
+            if limits.poll_open_interest.is_some() {
+                limits.poll_open_interest = Some(self.open_interest_interval);
+                limits.poll_open_interest_max =
+                    limits.poll_open_interest_max.max(self.open_interest_interval);
             }
-            habits
+            limits
         });
         VenueSettings {
             venue,
@@ -222,7 +222,7 @@ impl LiveArgs {
                 .map(|one| (one.symbol.clone(), one.name.clone()))
                 .collect(),
             accounts: if venue == Venue::Hyperliquid { self.accounts() } else { Vec::new() },
-            habits,
+            limits,
         }
     }
 

@@ -116,6 +116,15 @@ pub(super) struct ForceOrder<'a> {
     /// Side of the order, not of the position.
     #[serde(borrow, rename = "S")]
     pub(super) side: std::borrow::Cow<'a, str>,
+    /// Size of the order.
+    #[serde(borrow, default, rename = "q")]
+    pub(super) size: Option<Decimal<'a>>,
+    /// Its limit price.
+    #[serde(borrow, default, rename = "p")]
+    pub(super) limit: Option<Decimal<'a>>,
+    /// `FILLED`, `PARTIALLY_FILLED`, ..
+    #[serde(borrow, default, rename = "X")]
+    pub(super) status: Option<std::borrow::Cow<'a, str>>,
     /// Average price of the fills.
     #[serde(borrow, rename = "ap")]
     pub(super) average: Decimal<'a>,

@@ -4,6 +4,7 @@
 //! comes. Open interest has no stream and is polled. Ids of aggregate trades are consecutive.
 
 mod frame;
+mod orders;
 mod parse;
 mod rest;
 mod subscribe;
@@ -13,9 +14,11 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, Exchange, FrameError, FrameReader, Habits, Limits, Opening, Page, Request, Roster, StreamKind,
-    TradeIds, Want,
+    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepth, HistoryDepths, Opening, Page,
+    RateLimit, Refusal, ReportedUsage, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
 };
+
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
 /// The venue.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +37,8 @@ impl Exchange for Binance {
         "https://fapi.binance.com"
     }
 
-    fn habits(&self) -> Habits {
-        Habits {
+    fn limits(&self) -> VenueLimits {
+        VenueLimits {
             // Ten a second are allowed.
             message_spacing: Duration::from_millis(150),
             // 1024 streams a connection, four a contract; and not all eggs in one basket.
@@ -50,41 +53,56 @@ impl Exchange for Binance {
             poll_open_interest: Some(Duration::from_secs(5)),
             poll_open_interest_max: Duration::from_secs(60),
             weight_per_minute: 2_400,
+            connections_max: None,
+            // 300 in five minutes.
+            new_connections: Some(RateLimit { name: "connections", requests: 300, per: FIVE_MINUTES }),
+            history: HistoryDepths {
+                // Refused as soon as it begins more than 30 days ago.
+                open_interest: HistoryDepth::Age(Duration::from_secs(29 * 86_400)),
+                trades: HistoryDepth::Age(Duration::from_secs(86_400)),
+                ..HistoryDepths::FULL
+            },
         }
     }
 
-    fn name_of(&self, symbol: &Symbol) -> Option<String> {
-        Some(symbol.as_str().to_owned())
+    fn names_of(&self, symbol: &Symbol) -> Vec<String> {
+        names::candidates(symbol)
     }
 
     fn symbol_of(&self, name: &str) -> Option<Symbol> {
         Symbol::new(name).ok()
     }
 
-    fn opening(&self, roster: &Roster) -> Opening {
-        subscribe::opening(roster)
+    fn opening(&self, table: &ContractTable) -> Opening {
+        subscribe::opening(table)
     }
 
-    fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
-        Box::new(parse::Reader::new(roster.clone()))
+    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn FrameReader> {
+        Box::new(parse::Reader::new(table.clone()))
     }
 
-    fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {
-        rest::request(contract, want)
+    fn request(&self, contract: &Contract, query: &RestQuery, _now: UnixMs) -> Option<Request> {
+        rest::request(contract, query)
     }
 
     fn answer(
         &self,
-        _contract: &Contract,
-        want: &Want,
+        contract: &Contract,
+        query: &RestQuery,
         body: &[u8],
         received: UnixMs,
     ) -> Result<Page, FrameError> {
-        rest::answer(want, body, received)
+        rest::answer(contract, query, body, received)
     }
 
-    fn limits(&self, header: &dyn Fn(&str) -> Option<String>) -> Limits {
-        Limits { used_weight: header("x-mbx-used-weight-1m").and_then(|text| text.trim().parse().ok()) }
+    fn refusal(&self, query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+        rest::refusal(query, status, body)
+    }
+
+    fn reported_usage(&self, header: &dyn Fn(&str) -> Option<String>) -> ReportedUsage {
+        ReportedUsage {
+            used_weight: header("x-mbx-used-weight-1m").and_then(|text| text.trim().parse().ok()),
+        }
     }
 }
 

@@ -5,43 +5,51 @@ use liqheat_market::{
 };
 
 use super::frame::{Envelope, ForceFrame, Kind, KlineFrame, MarkFrame, TradeFrame};
+use super::orders::{ForceOrders, Report};
 use crate::venues::fields::{json, time, value};
-use crate::venues::{FrameError, FrameReader, Roster, Signal, StreamKind};
+use crate::venues::rows::optional;
+use crate::venues::scale::Scale;
+use crate::venues::{ContractTable, FrameError, FrameReader, RejectedSignal, Signal, StreamKind};
 
 /// USD-M contracts where streams of several markets are mixed; the key is absent where they are not.
 const USD_MARGINED: i64 = 1;
 
-/// Reads the frames of one connection. Keeps nothing between them.
+/// Reads the frames of one connection.
 pub(super) struct Reader {
-    roster: Roster,
+    table: ContractTable,
+    scales: Vec<Scale>,
+    orders: ForceOrders,
 }
 
 impl Reader {
-    pub(super) const fn new(roster: Roster) -> Self {
-        Self { roster }
+    pub(super) fn new(table: ContractTable) -> Self {
+        let scales = table.contracts().iter().map(Scale::of).collect();
+        Self { table, scales, orders: ForceOrders::default() }
     }
 
-    fn find(&self, name: &str, market: Option<i64>) -> Option<usize> {
+    fn find(&self, name: &str, market: Option<i64>) -> Option<(usize, Scale)> {
         if market.is_some_and(|market| market != USD_MARGINED) {
             return None;
         }
-        self.roster.find(name)
+        let contract = self.table.find(name)?;
+        Some((contract, self.scales[contract]))
     }
 
-    fn event(&self, bytes: &[u8]) -> Result<Option<Signal>, FrameError> {
+    fn event(&mut self, bytes: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let kind: Kind<'_> = json(bytes)?;
         match kind.event.as_ref() {
-            "aggTrade" | "trade" => self.trade(&json(bytes)?),
-            "markPriceUpdate" => self.mark(&json(bytes)?),
-            "kline" => self.kline(&json(bytes)?),
-            "forceOrder" => self.liquidation(&json(bytes)?),
-            "serverShutdown" => Ok(Some(Signal::Leaving("serverShutdown".to_owned()))),
-            _ => Ok(None),
+            "aggTrade" | "trade" => out.extend(self.trade(&json(bytes)?)?),
+            "markPriceUpdate" => out.extend(self.mark(&json(bytes)?)?),
+            "kline" => self.kline(&json(bytes)?, out)?,
+            "forceOrder" => out.extend(self.liquidation(&json(bytes)?)?),
+            "serverShutdown" => out.push(Signal::Leaving("serverShutdown".to_owned())),
+            _ => {}
         }
+        Ok(())
     }
 
     fn trade(&self, frame: &TradeFrame<'_>) -> Result<Option<Signal>, FrameError> {
-        let Some(contract) = self.find(&frame.name, frame.market) else { return Ok(None) };
+        let Some((contract, scale)) = self.find(&frame.name, frame.market) else { return Ok(None) };
         // Taken over by the insurance fund or by other traders at a price that no market made.
         if frame.origin.as_deref().is_some_and(|origin| origin != "MARKET") {
             return Ok(None);
@@ -49,60 +57,82 @@ impl Reader {
         let trade = Trade {
             id: frame.id,
             time: time("T", frame.time)?,
-            price: frame.price.price("p")?,
-            qty: frame.qty.size("q")?,
+            price: scale.price(frame.price, "p")?,
+            qty: scale.size(frame.qty, "q")?,
             taker: if frame.buyer_is_maker { Taker::Sell } else { Taker::Buy },
         };
         Ok(Some(signal(contract, Event::Trade(trade), frame.sent)?))
     }
 
     fn mark(&self, frame: &MarkFrame<'_>) -> Result<Option<Signal>, FrameError> {
-        let Some(contract) = self.find(&frame.name, frame.market) else { return Ok(None) };
-        let mark = MarkPrice { time: time("E", frame.sent)?, price: frame.price.price("p")? };
+        let Some((contract, scale)) = self.find(&frame.name, frame.market) else { return Ok(None) };
+        let mark = MarkPrice { time: time("E", frame.sent)?, price: scale.price(frame.price, "p")? };
         Ok(Some(signal(contract, Event::MarkPrice(mark), frame.sent)?))
     }
 
-    fn kline(&self, frame: &KlineFrame<'_>) -> Result<Option<Signal>, FrameError> {
-        let Some(contract) = self.find(&frame.name, frame.market) else { return Ok(None) };
+    fn kline(&self, frame: &KlineFrame<'_>, out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let Some((contract, scale)) = self.find(&frame.name, frame.market) else { return Ok(()) };
         let body = &frame.kline;
         if !body.closed {
             let sent = Some(time("E", frame.sent)?);
-            return Ok(Some(Signal::Alive { contract, stream: StreamKind::Klines, sent }));
+            out.push(Signal::Alive { contract, stream: StreamKind::Klines, sent });
+            return Ok(());
         }
         let interval = Interval::from_name(&body.interval)
             .ok_or_else(|| value("i", &body.interval, "the name of an interval"))?;
+        let open_time = time("t", body.open_time)?;
+        let mut fault = None;
         let kline = Kline {
             kind: KlineKind::Last,
             interval,
-            open_time: time("t", body.open_time)?,
-            open: body.open.price("o")?,
-            high: body.high.price("h")?,
-            low: body.low.price("l")?,
-            close: body.close.price("c")?,
-            volume: Some(body.volume.amount("v")?),
-            taker_buy_volume: Some(body.taker_buy.amount("V")?),
+            open_time,
+            open: scale.price(body.open, "o")?,
+            high: scale.price(body.high, "h")?,
+            low: scale.price(body.low, "l")?,
+            close: scale.price(body.close, "c")?,
+            volume: optional(scale.coins(body.volume, "v"), &mut fault),
+            taker_buy_volume: optional(scale.coins(body.taker_buy, "V"), &mut fault),
             trades: Some(body.trades),
         };
-        Ok(Some(signal(contract, Event::Kline(kline), frame.sent)?))
+        out.push(signal(contract, Event::Kline(kline), frame.sent)?);
+        out.extend(fault.map(|error| {
+            let (contract, time) = (Some(contract), Some(open_time));
+            let stream = StreamKind::Klines;
+            Signal::Rejected(RejectedSignal { contract, stream, time, is_partial: true, error })
+        }));
+        Ok(())
     }
 
-    fn liquidation(&self, frame: &ForceFrame<'_>) -> Result<Option<Signal>, FrameError> {
+    fn liquidation(&mut self, frame: &ForceFrame<'_>) -> Result<Option<Signal>, FrameError> {
         let order = &frame.order;
         let market = order.market.or(frame.market);
-        let Some(contract) = self.find(&order.name, market) else { return Ok(None) };
+        let Some((contract, scale)) = self.find(&order.name, market) else { return Ok(None) };
         // A sell order closes a long.
         let side = match order.side.as_ref() {
             "SELL" => Side::Long,
             "BUY" => Side::Short,
             other => return Err(value("S", other, "SELL or BUY")),
         };
-        let liquidation = Liquidation {
-            time: time("T", order.time)?,
-            side,
-            qty: order.filled.size("z")?,
-            price: order.average.price("ap")?,
-            price_kind: PriceKind::Fill,
+        let (time, sent_at) = (time("T", order.time)?, time("E", frame.sent)?);
+        let (filled, price) = (scale.size(order.filled, "z")?, scale.price(order.average, "ap")?);
+        // Without them an order cannot be known again.
+        let known = order
+            .size
+            .zip(order.limit)
+            .and_then(|(size, limit)| Some((scale.size(size, "q").ok()?, scale.price(limit, "p").ok()?)));
+        let qty = match known {
+            Some((size, limit)) => {
+                let is_open = order.status.as_deref() == Some("PARTIALLY_FILLED");
+                let report = Report { contract, side, size, limit, filled, is_open, time };
+                self.orders.filled_since(&report)
+            }
+            None => filled,
         };
+        if !qty.is_positive() {
+            let sent = Some(sent_at);
+            return Ok(Some(Signal::Alive { contract, stream: StreamKind::Liquidations, sent }));
+        }
+        let liquidation = Liquidation { time, side, qty, price, price_kind: PriceKind::Fill };
         Ok(Some(signal(contract, Event::Liquidation(liquidation), frame.sent)?))
     }
 }
@@ -115,14 +145,14 @@ impl FrameReader for Reader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let envelope: Envelope<'_> = json(frame)?;
         if let Some(data) = envelope.data {
-            out.extend(self.event(data.get().as_bytes())?);
+            self.event(data.get().as_bytes(), out)?;
         } else if let Some(error) = envelope.error {
             out.push(Signal::Refused(error.get().chars().take(200).collect()));
         } else if envelope.id.is_some() {
             out.push(Signal::Acknowledged);
         } else {
             // The unwrapped form, of a connection to `/ws`.
-            out.extend(self.event(frame)?);
+            self.event(frame, out)?;
         }
         Ok(())
     }
@@ -140,7 +170,7 @@ mod tests {
 
     fn reader(symbols: &[&str]) -> Reader {
         let contract = |name: &&str| contract(&Binance, &Symbol::new(name).unwrap()).unwrap();
-        Reader::new(Roster::new(symbols.iter().map(contract).collect()))
+        Reader::new(ContractTable::new(symbols.iter().map(contract).collect()))
     }
 
     fn read(reader: &mut Reader, frame: &str) -> Result<Vec<Signal>, FrameError> {
@@ -249,7 +279,7 @@ mod tests {
         let trade = fixture("btcusdt@aggTrade");
         for (from, to, words) in [
             ("\"0.016\",\"nq\"", "\"-0.016\",\"nq\"", "field q: '-0.016' is not an amount above zero"),
-            ("83434.40", "1e5", "field p: '1e5' is not a decimal number"),
+            ("83434.40", "1e", "field p: '1e' is not a decimal number"),
             ("83434.40", "999999999999", "too large"),
             ("\"T\":1791391081874", "\"T\":1791391081", "field T: '1791391081' is not a time"),
             ("\"a\":3478018549", "\"a\":\"x\"", "not a message of this venue"),

@@ -1,18 +1,21 @@
 //! Requests and answers.
 //!
-//! Klines and trades come in pages of a thousand, statistics of open interest in pages of five hundred. What
-//! a page left is what its [`Page::next`] asks for.
+//! Klines and trades come in pages of a thousand, statistics of open interest in pages of five hundred. What remains after
+//! a page is its [`Page::next`].
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use liqheat_market::{
-    Event, Funding, Interval, Kline, KlineKind, OpenInterest, Qty, Taker, Trade, UNIT_SCALE, UnixMs,
-};
+use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, Taker, Trade, UnixMs};
 use serde::Deserialize;
 
-use crate::venues::fields::{Decimal, json, time};
-use crate::venues::{Contract, FrameError, Page, Pool, Request, Want};
+use super::FIVE_MINUTES;
+use crate::venues::fields::{Decimal, encoded, json, time};
+use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional, time_of};
+use crate::venues::scale::Scale;
+use crate::venues::{
+    Contract, FrameError, ListedContract, Page, RateLimit, Refusal, RejectedRow, Request, RestQuery,
+    RowSubject,
+};
 
 /// Rows of klines or trades in one answer: what costs least weight a row.
 const PAGE_ROWS: i64 = 1_000;
@@ -20,21 +23,20 @@ const PAGE_ROWS: i64 = 1_000;
 const STATISTICS_ROWS: i64 = 500;
 /// How often the venue counts open interest for its statistics.
 const STATISTICS_STEP_MS: i64 = Interval::M5.ms();
-const FIVE_MINUTES: Duration = Duration::from_secs(300);
 
-const STATISTICS: Pool = Pool { name: "statistics", requests: 1_000, per: FIVE_MINUTES };
-const FUNDING: Pool = Pool { name: "funding", requests: 500, per: FIVE_MINUTES };
+const STATISTICS: RateLimit = RateLimit { name: "statistics", requests: 1_000, per: FIVE_MINUTES };
+const FUNDING: RateLimit = RateLimit { name: "funding", requests: 500, per: FIVE_MINUTES };
 
-pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
-    let name = &contract.name;
-    let plain = |path: String, weight| Request { path, body: None, weight, pool: None };
-    let counted = |path: String, pool| Request { path, body: None, weight: 0, pool: Some(pool) };
-    Some(match *want {
-        Want::Time => plain("/fapi/v1/time".to_owned(), 1),
-        Want::Contracts => plain("/fapi/v1/exchangeInfo".to_owned(), 1),
+pub(super) fn request(contract: &Contract, query: &RestQuery) -> Option<Request> {
+    let name = encoded(&contract.name);
+    let plain = |path: String, weight| Request { path, body: None, weight, rate_limit: None };
+    let counted = |path: String, pool| Request { path, body: None, weight: 0, rate_limit: Some(pool) };
+    Some(match *query {
+        RestQuery::Time => plain("/fapi/v1/time".to_owned(), 1),
+        RestQuery::Contracts => plain("/fapi/v1/exchangeInfo".to_owned(), 1),
         // They are told to accounts only.
-        Want::Tiers => return None,
-        Want::Klines { kind, interval, from, to } => {
+        RestQuery::Tiers => return None,
+        RestQuery::Klines { kind, interval, from, to } => {
             let rows = rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
             let weight = match rows {
                 ..100 => 1,
@@ -53,8 +55,8 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
                 weight,
             )
         }
-        Want::OpenInterest => plain(format!("/fapi/v1/openInterest?symbol={name}"), 1),
-        Want::OpenInterestHistory { from, to } => {
+        RestQuery::OpenInterest => plain(format!("/fapi/v1/openInterest?symbol={name}"), 1),
+        RestQuery::OpenInterestHistory { from, to } => {
             let until = page_end(from, to).0 - 1;
             counted(
                 format!(
@@ -64,11 +66,11 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
                 STATISTICS,
             )
         }
-        Want::Trades { first, last } => {
+        RestQuery::Trades { first, last } => {
             let rows = last.saturating_sub(first).saturating_add(1).clamp(1, PAGE_ROWS);
             plain(format!("/fapi/v1/aggTrades?symbol={name}&fromId={first}&limit={rows}"), 20)
         }
-        Want::Funding { from, to } => counted(
+        RestQuery::Funding { from, to } => counted(
             format!(
                 "/fapi/v1/fundingRate?symbol={name}&startTime={}&endTime={}&limit={PAGE_ROWS}",
                 from.0,
@@ -88,123 +90,181 @@ fn page_end(from: UnixMs, to: UnixMs) -> UnixMs {
     to.min(from.plus(STATISTICS_ROWS * STATISTICS_STEP_MS))
 }
 
-pub(super) fn answer(want: &Want, body: &[u8], received: UnixMs) -> Result<Page, FrameError> {
-    match *want {
-        Want::Time => {
+/// `{"code":-1130,"msg":"parameter 'startTime' is invalid."}`, with status 400: statistics of open interest that begin
+/// more than a month ago.
+pub(super) fn refusal(query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+    const INVALID_PARAMETER: i64 = -1130;
+    let refusal = Refusal::of_status(status)?;
+    if refusal == Refusal::Permanent
+        && query.span().is_some()
+        && json::<ErrorAnswer>(body).is_ok_and(|answer| answer.code == INVALID_PARAMETER)
+    {
+        return Some(Refusal::BeginLater);
+    }
+    Some(refusal)
+}
+
+pub(super) fn answer(
+    contract: &Contract,
+    query: &RestQuery,
+    body: &[u8],
+    received: UnixMs,
+) -> Result<Page, FrameError> {
+    let scale = Scale::of(contract);
+    match *query {
+        RestQuery::Time => {
             let answer: TimeAnswer = json(body)?;
             Ok(Page { time: Some(time("serverTime", answer.server_time)?), ..Page::default() })
         }
-        Want::Contracts => {
-            let info: ExchangeInfo<'_> = json(body)?;
-            let is_there =
-                |row: &&SymbolRow<'_>| !matches!(&*row.status, "PENDING_TRADING" | "DELIVERED" | "CLOSE");
-            let rows = info.symbols.iter().filter(is_there);
-            // Everything is counted in coins.
-            let sizes = rows.map(|row| (row.symbol.to_string(), Qty::from_units(UNIT_SCALE)));
-            Ok(Page { sizes: sizes.collect(), ..Page::default() })
-        }
-        Want::Tiers => Ok(Page::default()),
-        Want::Klines { kind, interval, from, to } => klines(body, kind, interval, (from, to), received),
-        Want::OpenInterest => {
+        RestQuery::Contracts => contracts(body),
+        RestQuery::Tiers => Ok(Page::default()),
+        RestQuery::Klines { .. } => klines(query, scale, body, received),
+        RestQuery::OpenInterest => {
             let row: StockAnswer<'_> = json(body)?;
             let sample = OpenInterest {
                 time: time("time", row.time)?,
-                qty: row.open_interest.amount("openInterest")?,
+                qty: scale.coins(row.open_interest, "openInterest")?,
             };
             Ok(Page { events: vec![Event::OpenInterest(sample)], ..Page::default() })
         }
-        Want::OpenInterestHistory { from, to } => {
-            let rows: Vec<StatisticsRow<'_>> = json(body)?;
-            let mut events = Vec::with_capacity(rows.len());
-            for row in rows {
-                let sample = OpenInterest {
-                    time: row.timestamp.time("timestamp")?,
-                    qty: row.open_interest.amount("sumOpenInterest")?,
-                };
-                events.push(Event::OpenInterest(sample));
-            }
+        RestQuery::OpenInterestHistory { from, to } => {
+            let about = |from: UnixMs| RestQuery::OpenInterestHistory { from, to: from.plus(1) };
+            let accepted = accept(&json::<RawRows<'_>>(body)?, TimeAt::Key("timestamp"), about, |row| {
+                let row: StatisticsRow<'_> = row;
+                let time = row.timestamp.time("timestamp")?;
+                let qty = scale.coins(row.open_interest, "sumOpenInterest")?;
+                Ok(Event::OpenInterest(OpenInterest { time, qty }).into())
+            });
             let reached = page_end(from, to);
-            let next = (reached < to).then_some(Want::OpenInterestHistory { from: reached, to });
-            Ok(Page { events: sorted(events), next, ..Page::default() })
+            Ok(page(accepted, (reached < to).then(|| query.with_span(reached, to))))
         }
-        Want::Trades { first, last } => trades(body, first, last),
-        Want::Funding { to, .. } => {
-            let rows: Vec<FundingRow<'_>> = json(body)?;
-            let full = rows.len() as i64 >= PAGE_ROWS;
-            let mut events = Vec::with_capacity(rows.len());
-            for row in rows {
+        RestQuery::Trades { first, last } => trades(body, scale, first, last),
+        RestQuery::Funding { to, .. } => {
+            let rows: RawRows<'_> = json(body)?;
+            let about = |from: UnixMs| RestQuery::Funding { from, to: from.plus(1) };
+            let accepted = accept(&rows, TimeAt::Key("fundingTime"), about, |row| {
+                let row: FundingRow<'_> = row;
                 let time = time("fundingTime", row.time)?;
                 let rate = row.rate.rate("fundingRate")?;
-                events.push(Event::Funding(Funding { time, rate, interval_hours: None }));
-            }
-            let events = sorted(events);
-            let next = events.last().filter(|_| full).map(|last| last.known_at().plus(1));
-            let next = next.filter(|from| *from < to).map(|from| Want::Funding { from, to });
-            Ok(Page { events, next, ..Page::default() })
+                Ok(Event::Funding(Funding { time, rate, interval_hours: None }).into())
+            });
+            let is_full = rows.len() as i64 >= PAGE_ROWS;
+            let newest = rows.iter().filter_map(|row| time_of(row.get(), TimeAt::Key("fundingTime"))).max();
+            let next = newest.filter(|_| is_full).map(|newest| newest.plus(1)).filter(|from| *from < to);
+            Ok(page(accepted, next.map(|from| RestQuery::Funding { from, to })))
         }
     }
 }
 
-fn sorted(mut events: Vec<Event>) -> Vec<Event> {
+/// In order of time.
+fn page(accepted: Accepted, next: Option<RestQuery>) -> Page {
+    let Accepted { mut events, rejected } = accepted;
     events.sort_by_key(Event::known_at);
-    events
+    Page { events, rejected, next, ..Page::default() }
 }
 
-fn klines(
-    body: &[u8],
-    kind: KlineKind,
-    interval: Interval,
-    (from, to): (UnixMs, UnixMs),
-    received: UnixMs,
-) -> Result<Page, FrameError> {
-    let rows: Vec<KlineRow<'_>> = json(body)?;
-    let mut events = Vec::with_capacity(rows.len());
-    let mut reached = from;
-    let is_full = rows.len() as i64 >= rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
-    for row in rows {
+fn contracts(body: &[u8]) -> Result<Page, FrameError> {
+    let info: ExchangeInfo<'_> = json(body)?;
+    let mut page = Page::default();
+    for raw in info.symbols {
+        match json::<SymbolRow<'_>>(raw.get().as_bytes()) {
+            Ok(row) if matches!(&*row.status, "PENDING_TRADING" | "DELIVERED" | "CLOSE") => {}
+            // Everything is counted in coins.
+            Ok(row) => page.contracts.push(ListedContract::of_one_coin(&row.symbol)),
+            Err(error) => {
+                let name = field_of(raw.get(), TimeAt::Key("symbol"));
+                let subject =
+                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
+                page.rejected.push(RejectedRow::new(subject, error, raw.get()));
+            }
+        }
+    }
+    Ok(page)
+}
+
+fn klines(query: &RestQuery, scale: Scale, body: &[u8], received: UnixMs) -> Result<Page, FrameError> {
+    let RestQuery::Klines { kind, interval, from, to } = *query else { return Ok(Page::default()) };
+    let rows: RawRows<'_> = json(body)?;
+    let about = |from: UnixMs| query.with_span(from, from.plus(interval.ms()));
+    let accepted = accept(&rows, TimeAt::First, about, |row| {
+        let row: KlineRow<'_> = row;
         let open_time = time("open time", row.0)?;
+        // The last row may still be moving.
+        if open_time < from || open_time >= to || open_time.plus(interval.ms()) > received {
+            return Ok(Row::Nothing);
+        }
         let has_volume = kind == KlineKind::Last;
+        let mut fault = None;
         let kline = Kline {
             kind,
             interval,
             open_time,
-            open: row.1.price("open")?,
-            high: row.2.price("high")?,
-            low: row.3.price("low")?,
-            close: row.4.price("close")?,
-            volume: if has_volume { Some(row.5.amount("volume")?) } else { None },
-            taker_buy_volume: if has_volume { Some(row.9.amount("taker buy volume")?) } else { None },
+            open: scale.price(row.1, "open")?,
+            high: scale.price(row.2, "high")?,
+            low: scale.price(row.3, "low")?,
+            close: scale.price(row.4, "close")?,
+            volume: has_volume.then(|| optional(scale.coins(row.5, "volume"), &mut fault)).flatten(),
+            taker_buy_volume: has_volume
+                .then(|| optional(scale.coins(row.9, "taker buy volume"), &mut fault))
+                .flatten(),
             trades: has_volume.then_some(row.8),
         };
-        reached = reached.max(kline.close_time());
-        // The last row may still be moving.
-        if open_time >= from && open_time < to && kline.close_time() <= received {
-            events.push(Event::Kline(kline));
+        Ok(Row::of(Event::Kline(kline), fault))
+    });
+    let is_full = rows.len() as i64 >= rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
+    // A full page of which no time can be read is taken to be as long as it should be, so that filling goes on.
+    let newest = rows.iter().filter_map(|row| time_of(row.get(), TimeAt::First)).max();
+    let reached = newest.map_or(from.plus(PAGE_ROWS * interval.ms()), |open| open.plus(interval.ms()));
+    let next = (is_full && reached > from && reached < to).then(|| query.with_span(reached, to));
+    let mut page = page(accepted, next);
+    page.rejected.retain(|row| match &row.subject {
+        RowSubject::Data(about) => {
+            about.span().is_none_or(|(open, close)| open >= from && open < to && close <= received)
         }
-    }
-    let next = (is_full && reached < to).then_some(Want::Klines { kind, interval, from: reached, to });
-    Ok(Page { events: sorted(events), next, ..Page::default() })
+        RowSubject::Contract(_) | RowSubject::Unknown => true,
+    });
+    Ok(page)
 }
 
-fn trades(body: &[u8], first: i64, last: i64) -> Result<Page, FrameError> {
-    let rows: Vec<TradeRow<'_>> = json(body)?;
-    let mut events = Vec::with_capacity(rows.len());
+fn trades(body: &[u8], scale: Scale, first: i64, last: i64) -> Result<Page, FrameError> {
+    let rows: RawRows<'_> = json(body)?;
+    let mut page = Page::default();
     let mut reached = first.saturating_sub(1);
-    for row in rows {
-        reached = reached.max(row.id);
-        if row.id < first || row.id > last {
+    for raw in rows {
+        let text = raw.get();
+        let id = field_of(text, TimeAt::Key("a")).and_then(|id| id.text().parse::<i64>().ok());
+        reached = reached.max(id.unwrap_or(reached));
+        if id.is_some_and(|id| id < first || id > last) {
             continue;
         }
-        events.push(Event::Trade(Trade {
-            id: row.id,
-            time: time("T", row.time)?,
-            price: row.price.price("p")?,
-            qty: row.qty.size("q")?,
-            taker: if row.buyer_is_maker { Taker::Sell } else { Taker::Buy },
-        }));
+        match json::<TradeRow<'_>>(text.as_bytes()).and_then(|row| trade(&row, scale)) {
+            Ok(trade) => page.events.push(Event::Trade(trade)),
+            Err(error) => {
+                let about = |id| RowSubject::Data(RestQuery::Trades { first: id, last: id });
+                let subject = id.map_or(RowSubject::Unknown, about);
+                page.rejected.push(RejectedRow::new(subject, error, text));
+            }
+        }
     }
-    let next = (reached >= first && reached < last).then_some(Want::Trades { first: reached + 1, last });
-    Ok(Page { events, next, ..Page::default() })
+    page.next =
+        (reached >= first && reached < last).then_some(RestQuery::Trades { first: reached + 1, last });
+    Ok(page)
+}
+
+fn trade(row: &TradeRow<'_>, scale: Scale) -> Result<Trade, FrameError> {
+    Ok(Trade {
+        id: row.id,
+        time: time("T", row.time)?,
+        price: scale.price(row.price, "p")?,
+        qty: scale.size(row.qty, "q")?,
+        taker: if row.buyer_is_maker { Taker::Sell } else { Taker::Buy },
+    })
+}
+
+/// `{"code":-1121,"msg":"Invalid symbol."}`
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    code: i64,
 }
 
 #[derive(Deserialize)]
@@ -217,7 +277,7 @@ struct TimeAnswer {
 #[derive(Deserialize)]
 struct ExchangeInfo<'a> {
     #[serde(borrow)]
-    symbols: Vec<SymbolRow<'a>>,
+    symbols: RawRows<'a>,
 }
 
 #[derive(Deserialize)]
@@ -293,7 +353,7 @@ mod tests {
     use super::*;
     use crate::venues::binance::Binance;
     use crate::venues::contract;
-    use liqheat_market::{Price, Rate, Symbol};
+    use liqheat_market::{Price, Qty, Rate, Symbol};
 
     fn btc() -> Contract {
         contract(&Binance, &Symbol::new("BTCUSDT").unwrap()).unwrap()
@@ -302,8 +362,8 @@ mod tests {
     const NOW: UnixMs = UnixMs(1_748_131_500_000);
     const OPEN: UnixMs = UnixMs(1_748_131_200_000);
 
-    fn minutes(kind: KlineKind, from: UnixMs, to: UnixMs) -> Want {
-        Want::Klines { kind, interval: Interval::M1, from, to }
+    fn minutes(kind: KlineKind, from: UnixMs, to: UnixMs) -> RestQuery {
+        RestQuery::Klines { kind, interval: Interval::M1, from, to }
     }
 
     #[test]
@@ -319,27 +379,26 @@ mod tests {
         let asked = request(&btc(), &few).unwrap();
         assert_eq!((asked.weight, asked.path.contains("markPriceKlines")), (1, true));
         assert!(asked.path.ends_with("&endTime=1748131319999&limit=2"));
-        let month = Want::OpenInterestHistory { from: OPEN, to: OPEN.plus(30 * 86_400_000) };
+        let month = RestQuery::OpenInterestHistory { from: OPEN, to: OPEN.plus(30 * 86_400_000) };
         let asked = request(&btc(), &month).unwrap();
         assert!(asked.path.ends_with("&startTime=1748131200000&endTime=1748281199999&limit=500"));
-        assert_eq!((asked.weight, asked.pool.unwrap().requests), (0, 1_000));
-        let ids = Want::Trades { first: 10, last: 5_000 };
+        assert_eq!((asked.weight, asked.rate_limit.unwrap().requests), (0, 1_000));
+        let ids = RestQuery::Trades { first: 10, last: 5_000 };
         let asked = request(&btc(), &ids).unwrap();
         assert_eq!(asked.path, "/fapi/v1/aggTrades?symbol=BTCUSDT&fromId=10&limit=1000");
-        assert_eq!(request(&btc(), &Want::Tiers), None);
+        assert_eq!(request(&btc(), &RestQuery::Tiers), None);
     }
 
     #[test]
     fn contracts_are_those_that_can_be_traded() {
-        let asked = request(&btc(), &Want::Contracts).unwrap();
+        let asked = request(&btc(), &RestQuery::Contracts).unwrap();
         assert_eq!((asked.path.as_str(), asked.weight), ("/fapi/v1/exchangeInfo", 1));
         let body = r#"{"timezone":"UTC","serverTime":1565613908500,"symbols":[
             {"symbol":"BTCUSDT","pair":"BTCUSDT","contractType":"PERPETUAL","status":"TRADING"},
             {"symbol":"哈基米USDT","pair":"哈基米USDT","contractType":"PERPETUAL","status":"TRADING"},
             {"symbol":"OLDUSDT","pair":"OLDUSDT","contractType":"PERPETUAL","status":"CLOSE"}]}"#;
-        let page = answer(&Want::Contracts, body.as_bytes(), NOW).unwrap();
-        let coin = Qty::from_units(UNIT_SCALE);
-        assert_eq!(page.sizes, [("BTCUSDT".to_owned(), coin), ("哈基米USDT".to_owned(), coin)]);
+        let page = answer(&btc(), &RestQuery::Contracts, body.as_bytes(), NOW).unwrap();
+        assert_eq!(page.contracts, ["BTCUSDT", "哈基米USDT"].map(ListedContract::of_one_coin));
     }
 
     #[test]
@@ -352,8 +411,8 @@ mod tests {
             NOW.0 + 29_999,
             OPEN = OPEN.0,
         );
-        let want = minutes(KlineKind::Last, OPEN, NOW);
-        let page = answer(&want, body.as_bytes(), NOW).unwrap();
+        let query = minutes(KlineKind::Last, OPEN, NOW);
+        let page = answer(&btc(), &query, body.as_bytes(), NOW).unwrap();
         let expected = Kline {
             kind: KlineKind::Last,
             interval: Interval::M1,
@@ -369,7 +428,9 @@ mod tests {
         assert_eq!(page.events, [Event::Kline(expected)]);
         assert_eq!(page.next, None);
         let mark = minutes(KlineKind::Mark, OPEN, NOW);
-        let Event::Kline(read) = answer(&mark, body.as_bytes(), NOW).unwrap().events[0] else { panic!() };
+        let Event::Kline(read) = answer(&btc(), &mark, body.as_bytes(), NOW).unwrap().events[0] else {
+            panic!()
+        };
         assert_eq!((read.kind, read.volume, read.trades), (KlineKind::Mark, None, None));
     }
 
@@ -382,41 +443,41 @@ mod tests {
         let rows: Vec<String> = (0..1_000).map(row).collect();
         let body = format!("[{}]", rows.join(","));
         let to = OPEN.plus(1_500 * 60_000);
-        let page = answer(&minutes(KlineKind::Last, OPEN, to), body.as_bytes(), to).unwrap();
+        let page = answer(&btc(), &minutes(KlineKind::Last, OPEN, to), body.as_bytes(), to).unwrap();
         assert_eq!(page.events.len(), 1_000);
         assert_eq!(page.next, Some(minutes(KlineKind::Last, OPEN.plus(60_000_000), to)));
 
         let body = r#"[{"a":10,"p":"1","q":"1","f":1,"l":1,"T":1748131200000,"m":true},
             {"a":11,"p":"1","q":"1","f":1,"l":1,"T":1748131200000,"m":false},
             {"a":12,"p":"1","q":"1","f":1,"l":1,"T":1748131200000,"m":false}]"#;
-        let page = answer(&Want::Trades { first: 10, last: 11 }, body.as_bytes(), NOW).unwrap();
+        let page = answer(&btc(), &RestQuery::Trades { first: 10, last: 11 }, body.as_bytes(), NOW).unwrap();
         assert_eq!((page.events.len(), page.next), (2, None));
-        let page = answer(&Want::Trades { first: 10, last: 20 }, body.as_bytes(), NOW).unwrap();
-        assert_eq!((page.events.len(), page.next), (3, Some(Want::Trades { first: 13, last: 20 })));
-        let page = answer(&Want::Trades { first: 10, last: 20 }, b"[]", NOW).unwrap();
+        let page = answer(&btc(), &RestQuery::Trades { first: 10, last: 20 }, body.as_bytes(), NOW).unwrap();
+        assert_eq!((page.events.len(), page.next), (3, Some(RestQuery::Trades { first: 13, last: 20 })));
+        let page = answer(&btc(), &RestQuery::Trades { first: 10, last: 20 }, b"[]", NOW).unwrap();
         assert_eq!(page, Page::default(), "nothing there: asking again would bring nothing either");
     }
 
     #[test]
     fn stock_time_and_funding_are_read() {
         let body = br#"{"openInterest":"91234.567","symbol":"BTCUSDT","time":1748131499000}"#;
-        let page = answer(&Want::OpenInterest, body, NOW).unwrap();
+        let page = answer(&btc(), &RestQuery::OpenInterest, body, NOW).unwrap();
         let qty = Qty::parse("91234.567").unwrap();
         assert_eq!(page.events, [Event::OpenInterest(OpenInterest { time: UnixMs(1_748_131_499_000), qty })]);
 
         let body = br#"[{"symbol":"BTCUSDT","sumOpenInterest":"20403.12345678","sumOpenInterestValue":"1.0","timestamp":"1748131200000"},
             {"symbol":"BTCUSDT","sumOpenInterest":"20401.36700000","sumOpenInterestValue":"1.0","CMCCirculatingSupply":"1","timestamp":1748131500000}]"#;
-        let month = Want::OpenInterestHistory { from: OPEN, to: OPEN.plus(30 * 86_400_000) };
-        let page = answer(&month, body, NOW).unwrap();
+        let month = RestQuery::OpenInterestHistory { from: OPEN, to: OPEN.plus(30 * 86_400_000) };
+        let page = answer(&btc(), &month, body, NOW).unwrap();
         assert_eq!(page.events.len(), 2);
         assert_eq!(page.next.unwrap().to_string(), "open-interest-history:1748281200000:1750723200000");
 
-        let page = answer(&Want::Time, br#"{"serverTime":1748131499123}"#, NOW).unwrap();
+        let page = answer(&btc(), &RestQuery::Time, br#"{"serverTime":1748131499123}"#, NOW).unwrap();
         assert_eq!(page.time, Some(UnixMs(1_748_131_499_123)));
 
         let body =
             br#"[{"symbol":"BTCUSDT","fundingRate":"-0.03750000","fundingTime":1748131200003,"markPrice":"1"}]"#;
-        let page = answer(&Want::Funding { from: OPEN, to: NOW }, body, NOW).unwrap();
+        let page = answer(&btc(), &RestQuery::Funding { from: OPEN, to: NOW }, body, NOW).unwrap();
         let rate = Rate::from_units(-3_750_000);
         assert_eq!(
             page.events,
@@ -427,8 +488,9 @@ mod tests {
     #[test]
     fn an_error_is_no_answer() {
         let error =
-            answer(&Want::OpenInterest, br#"{"code":-1121,"msg":"Invalid symbol."}"#, NOW).unwrap_err();
+            answer(&btc(), &RestQuery::OpenInterest, br#"{"code":-1121,"msg":"Invalid symbol."}"#, NOW)
+                .unwrap_err();
         assert!(error.to_string().contains("missing field `openInterest`"), "{error}");
-        assert!(answer(&Want::Funding { from: OPEN, to: NOW }, b"<html>", NOW).is_err());
+        assert!(answer(&btc(), &RestQuery::Funding { from: OPEN, to: NOW }, b"<html>", NOW).is_err());
     }
 }

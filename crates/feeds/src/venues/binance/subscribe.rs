@@ -1,6 +1,6 @@
 //! What is sent on a new connection: subscriptions to four streams a contract, in few messages.
 
-use crate::venues::{Opening, Roster};
+use crate::venues::{ContractTable, Opening};
 
 /// Wraps every frame as `{"stream":..,"data":..}`.
 const PATH: &str = "/market/stream";
@@ -10,9 +10,9 @@ const STREAMS_PER_MESSAGE: usize = 100;
 
 const SUFFIXES: [&str; 4] = ["aggTrade", "markPrice@1s", "kline_1m", "forceOrder"];
 
-pub(super) fn opening(roster: &Roster) -> Opening {
+pub(super) fn opening(table: &ContractTable) -> Opening {
     // Names of streams are lower case, those of contracts are not.
-    let streams: Vec<String> = roster
+    let streams: Vec<String> = table
         .contracts()
         .iter()
         .flat_map(|contract| {
@@ -40,7 +40,7 @@ mod tests {
     fn streams_are_named_in_small_letters() {
         let contracts =
             ["BTCUSDT", "ETHUSDT"].map(|name| contract(&Binance, &Symbol::new(name).unwrap()).unwrap());
-        let opening = opening(&Roster::new(contracts.to_vec()));
+        let opening = opening(&ContractTable::new(contracts.to_vec()));
         assert_eq!(opening.path, "/market/stream");
         assert_eq!(
             opening.messages,
@@ -55,6 +55,6 @@ mod tests {
         let contracts = (0..100)
             .map(|at| contract(&Binance, &Symbol::new(&format!("COIN{at}USDT")).unwrap()).unwrap())
             .collect();
-        assert_eq!(opening(&Roster::new(contracts)).messages.len(), 4);
+        assert_eq!(opening(&ContractTable::new(contracts)).messages.len(), 4);
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::venues::fields::Decimal;
+use crate::venues::rows::RawRows;
 
 /// Which kind of message it is.
 ///
@@ -27,10 +28,11 @@ pub(super) struct Head<'a> {
     pub(super) success: Option<bool>,
 }
 
-/// A message with a list of rows.
+/// A message with a list of rows, each read by itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rows<T> {
-    pub(super) data: Vec<T>,
+pub(super) struct Rows<'a> {
+    #[serde(borrow)]
+    pub(super) data: RawRows<'a>,
 }
 
 /// `{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1672304486868,"data":[{"T":1672304486865,"s":"BTCUSDT","S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false}]}`

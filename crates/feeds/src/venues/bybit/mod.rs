@@ -15,8 +15,8 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, Exchange, FrameError, FrameReader, Habits, Opening, Page, Ping, Request, Roster, StreamKind,
-    TradeIds, Want,
+    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepths, Opening, Page, PauseScope,
+    Ping, RateLimit, Refusal, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
 };
 
 /// The venue.
@@ -36,8 +36,8 @@ impl Exchange for Bybit {
         "https://api.bybit.com"
     }
 
-    fn habits(&self) -> Habits {
-        Habits {
+    fn limits(&self) -> VenueLimits {
+        VenueLimits {
             message_spacing: Duration::from_millis(100),
             contracts_per_connection: 50,
             ping: Some(Ping { every: Duration::from_secs(20), text: r#"{"op":"ping"}"# }),
@@ -51,45 +51,53 @@ impl Exchange for Bybit {
             poll_open_interest_max: Duration::from_secs(60),
             // 600 requests in five seconds are allowed.
             weight_per_minute: 6_000,
+            connections_max: Some(1_000),
+            new_connections: Some(RateLimit {
+                name: "connections",
+                requests: 500,
+                per: Duration::from_secs(300),
+            }),
+            history: HistoryDepths::FULL,
         }
     }
 
-    fn name_of(&self, symbol: &Symbol) -> Option<String> {
-        Some(symbol.as_str().to_owned())
+    fn names_of(&self, symbol: &Symbol) -> Vec<String> {
+        names::candidates(symbol)
     }
 
     fn symbol_of(&self, name: &str) -> Option<Symbol> {
         Symbol::new(name).ok()
     }
 
-    fn opening(&self, roster: &Roster) -> Opening {
-        subscribe::opening(roster)
+    fn opening(&self, table: &ContractTable) -> Opening {
+        subscribe::opening(table)
     }
 
-    fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
-        Box::new(parse::Reader::new(roster.clone()))
+    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn FrameReader> {
+        Box::new(parse::Reader::new(table.clone()))
     }
 
-    fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {
-        rest::request(contract, want)
+    fn request(&self, contract: &Contract, query: &RestQuery, _now: UnixMs) -> Option<Request> {
+        rest::request(contract, query)
     }
 
     fn answer(
         &self,
-        _contract: &Contract,
-        want: &Want,
+        contract: &Contract,
+        query: &RestQuery,
         body: &[u8],
         _received: UnixMs,
     ) -> Result<Page, FrameError> {
-        rest::answer(want, body)
+        rest::answer(contract, query, body)
     }
 
-    fn pause_s(&self, status: u16) -> Option<i64> {
+    fn refusal(&self, _query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+        const BANNED: Duration = Duration::from_secs(600);
         match status {
-            429 => Some(60),
+            200 => rest::throttled(body),
             // An address that asks too often gets nothing for ten minutes.
-            403 => Some(600),
-            _ => None,
+            403 => Some(Refusal::Throttled { scope: PauseScope::Venue, pause: BANNED }),
+            status => Refusal::of_status(status),
         }
     }
 }

@@ -8,17 +8,20 @@ use liqheat_market::{
 use super::frame::{Head, KlineRow, LiquidationRow, Rows, Ticker, TickerFields, TradeRow};
 use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pace::{MarkPace, StockPace};
-use crate::venues::{FrameError, FrameReader, Roster, Signal, StreamKind};
+use crate::venues::rows::{FrameKeys, TimeAt, optional, read_frame_rows, time_of};
+use crate::venues::scale::Scale;
+use crate::venues::{ContractTable, FrameError, FrameReader, RejectedSignal, Signal, StreamKind};
 
 /// Reads the frames of one connection. Keeps what tickers said last, because they only say what changed.
 pub(super) struct Reader {
-    roster: Roster,
-    tickers: Vec<Known>,
+    table: ContractTable,
+    scales: Vec<Scale>,
+    tickers: Vec<TickerState>,
 }
 
 /// What is known of one contract from its tickers.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
+struct TickerState {
     mark: Option<Price>,
     open_interest: Option<Qty>,
     mark_pace: MarkPace,
@@ -26,43 +29,48 @@ struct Known {
 }
 
 impl Reader {
-    pub(super) fn new(roster: Roster) -> Self {
-        let tickers = vec![Known::default(); roster.contracts().len()];
-        Self { roster, tickers }
+    pub(super) fn new(table: ContractTable) -> Self {
+        let tickers = vec![TickerState::default(); table.contracts().len()];
+        let scales = table.contracts().iter().map(Scale::of).collect();
+        Self { table, scales, tickers }
     }
 
-    fn trades(&self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let rows: Rows<TradeRow<'_>> = json(frame)?;
-        let mut signals = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            let Some(contract) = self.roster.find(&row.symbol) else { continue };
+    fn find(&self, name: &str) -> Option<(usize, Scale)> {
+        let contract = self.table.find(name)?;
+        Some((contract, self.scales[contract]))
+    }
+
+    fn trades(&self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: Rows<'_> = json(frame)?;
+        let keys = FrameKeys { stream: StreamKind::Trades, name: "s", time: "T" };
+        read_frame_rows(&rows.data, &self.table, keys, out, |row: TradeRow<'_>| {
+            let Some((contract, scale)) = self.find(&row.symbol) else { return Ok(None) };
             let at = time("T", row.time)?;
             // Agreed on outside the book at a price of its own: no entry price of the market.
             if row.is_block {
-                signals.push(Signal::Alive { contract, stream: StreamKind::Trades, sent: Some(at) });
-                continue;
+                return Ok(Some(Signal::Alive { contract, stream: StreamKind::Trades, sent: Some(at) }));
             }
             let trade = Trade {
                 id: trade_id(&row.id),
                 time: at,
-                price: row.price.price("p")?,
-                qty: row.qty.size("v")?,
+                price: scale.price(row.price, "p")?,
+                qty: scale.size(row.qty, "v")?,
                 taker: match row.side.as_ref() {
                     "Buy" => Taker::Buy,
                     "Sell" => Taker::Sell,
                     other => return Err(value("S", other, "Buy or Sell")),
                 },
             };
-            signals.push(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) });
-        }
-        Ok(signals)
+            Ok(Some(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) }))
+        });
+        Ok(())
     }
 
-    fn liquidations(&self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let rows: Rows<LiquidationRow<'_>> = json(frame)?;
-        let mut signals = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            let Some(contract) = self.roster.find(&row.symbol) else { continue };
+    fn liquidations(&self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: Rows<'_> = json(frame)?;
+        let keys = FrameKeys { stream: StreamKind::Liquidations, name: "s", time: "T" };
+        read_frame_rows(&rows.data, &self.table, keys, out, |row: LiquidationRow<'_>| {
+            let Some((contract, scale)) = self.find(&row.symbol) else { return Ok(None) };
             let at = time("T", row.time)?;
             let liquidation = Liquidation {
                 time: at,
@@ -72,49 +80,57 @@ impl Reader {
                     "Sell" => Side::Short,
                     other => return Err(value("S", other, "Buy or Sell")),
                 },
-                qty: row.qty.size("v")?,
-                price: row.bankruptcy_price.price("p")?,
+                qty: scale.size(row.qty, "v")?,
+                price: scale.price(row.bankruptcy_price, "p")?,
                 price_kind: PriceKind::Bankruptcy,
             };
-            signals.push(Signal::Event { contract, event: Event::Liquidation(liquidation), sent: Some(at) });
-        }
-        Ok(signals)
+            Ok(Some(Signal::Event { contract, event: Event::Liquidation(liquidation), sent: Some(at) }))
+        });
+        Ok(())
     }
 
     /// `topic` is `kline.1.BTCUSDT`: rows do not name their contract.
-    fn klines(&self, topic: &str, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
+    fn klines(&self, topic: &str, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let name = topic.rsplit('.').next().unwrap_or_default();
-        let Some(contract) = self.roster.find(name) else { return Ok(Vec::new()) };
-        let rows: Rows<KlineRow<'_>> = json(frame)?;
-        let mut signals = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            if !row.confirm {
-                signals.push(Signal::Alive { contract, stream: StreamKind::Klines, sent: None });
+        let Some((contract, scale)) = self.find(name) else { return Ok(()) };
+        let rows: Rows<'_> = json(frame)?;
+        let stream = StreamKind::Klines;
+        for raw in rows.data {
+            let rejected = |error, is_partial| {
+                let time = time_of(raw.get(), TimeAt::Key("start"));
+                let contract = Some(contract);
+                Signal::Rejected(RejectedSignal { contract, stream, time, is_partial, error })
+            };
+            let row = json::<KlineRow<'_>>(raw.get().as_bytes());
+            if row.as_ref().is_ok_and(|row| !row.confirm) {
+                out.push(Signal::Alive { contract, stream, sent: None });
                 continue;
             }
-            let event = Event::Kline(Kline {
-                kind: KlineKind::Last,
-                interval: interval(&row.interval)?,
-                open_time: time("start", row.start)?,
-                open: row.open.price("open")?,
-                high: row.high.price("high")?,
-                low: row.low.price("low")?,
-                close: row.close.price("close")?,
-                volume: Some(row.volume.amount("volume")?),
-                taker_buy_volume: None,
-                trades: None,
-            });
-            signals.push(Signal::Event { contract, event, sent: None });
+            match row.and_then(|row| kline(&row, scale)) {
+                Ok((kline, fault)) => {
+                    out.push(Signal::Event { contract, event: Event::Kline(kline), sent: None });
+                    out.extend(fault.map(|error| rejected(error, true)));
+                }
+                Err(error) => out.push(rejected(error, false)),
+            }
         }
-        Ok(signals)
+        Ok(())
     }
 
-    fn ticker(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
+    /// A field that cannot be used is told, and the other one counts.
+    fn ticker(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let ticker: Ticker<'_> = json(frame)?;
-        let Some(contract) = self.roster.find(&ticker.data.symbol) else { return Ok(Vec::new()) };
+        let Some((contract, scale)) = self.find(&ticker.data.symbol) else { return Ok(()) };
         let at = time("ts", ticker.ts)?;
-        let mark = present(ticker.data.mark_price).map(|mark| mark.price("markPrice")).transpose()?;
-        let open_interest = open_interest(&ticker.data)?;
+        let mut reject = |stream, error| {
+            let (contract, time) = (Some(contract), Some(at));
+            out.push(Signal::Rejected(RejectedSignal { contract, stream, time, is_partial: false, error }));
+        };
+        let mark = present(ticker.data.mark_price).map(|mark| scale.price(mark, "markPrice")).transpose();
+        let mark = mark.map_err(|error| reject(StreamKind::Mark, error)).unwrap_or_default();
+        let open_interest = open_interest(&ticker.data, scale);
+        let open_interest =
+            open_interest.map_err(|error| reject(StreamKind::OpenInterest, error)).unwrap_or_default();
         let known = &mut self.tickers[contract];
         // A field that is missing has not changed.
         known.mark = mark.or(known.mark);
@@ -126,18 +142,36 @@ impl Reader {
             (None, Some(price)) => known.mark_pace.repeats(at, price).then_some(price),
             (None, None) => None,
         };
-        let mark = match kept {
+        out.push(match kept {
             Some(price) => event(Event::MarkPrice(MarkPrice { time: at, price })),
             None => alive(StreamKind::Mark),
-        };
-        let stock = match known.open_interest {
+        });
+        out.push(match known.open_interest {
             Some(qty) if known.stock_pace.keeps(at) => {
                 event(Event::OpenInterest(OpenInterest { time: at, qty }))
             }
             _ => alive(StreamKind::OpenInterest),
-        };
-        Ok(vec![mark, stock])
+        });
+        Ok(())
     }
+}
+
+/// A closed kline, and what is wrong with its volume.
+fn kline(row: &KlineRow<'_>, scale: Scale) -> Result<(Kline, Option<FrameError>), FrameError> {
+    let mut fault = None;
+    let kline = Kline {
+        kind: KlineKind::Last,
+        interval: interval(&row.interval)?,
+        open_time: time("start", row.start)?,
+        open: scale.price(row.open, "open")?,
+        high: scale.price(row.high, "high")?,
+        low: scale.price(row.low, "low")?,
+        close: scale.price(row.close, "close")?,
+        volume: optional(scale.coins(row.volume, "volume"), &mut fault),
+        taker_buy_volume: None,
+        trades: None,
+    };
+    Ok((kline, fault))
 }
 
 impl FrameReader for Reader {
@@ -147,15 +181,13 @@ impl FrameReader for Reader {
             out.extend(answer(&head));
             return Ok(());
         };
-        let signals = match topic.split('.').next().unwrap_or_default() {
-            "publicTrade" => self.trades(frame)?,
-            "tickers" => self.ticker(frame)?,
-            "kline" => self.klines(topic, frame)?,
-            "allLiquidation" => self.liquidations(frame)?,
-            _ => Vec::new(),
-        };
-        out.extend(signals);
-        Ok(())
+        match topic.split('.').next().unwrap_or_default() {
+            "publicTrade" => self.trades(frame, out),
+            "tickers" => self.ticker(frame, out),
+            "kline" => self.klines(topic, frame, out),
+            "allLiquidation" => self.liquidations(frame, out),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -176,8 +208,8 @@ fn answer(head: &Head<'_>) -> Option<Signal> {
 }
 
 /// What a ticker says of the open interest.
-pub(super) fn open_interest(fields: &TickerFields<'_>) -> Result<Option<Qty>, FrameError> {
-    single_sided(fields.single_open_interest, fields.open_interest)
+pub(super) fn open_interest(fields: &TickerFields<'_>, scale: Scale) -> Result<Option<Qty>, FrameError> {
+    single_sided(fields.single_open_interest, fields.open_interest, scale)
 }
 
 /// Coins, single-sided: `singleOpenInterest` where it is told, else half of `openInterest`, which counts both sides.
@@ -185,10 +217,17 @@ pub(super) fn open_interest(fields: &TickerFields<'_>) -> Result<Option<Qty>, Fr
 pub(super) fn single_sided(
     single: Option<Decimal<'_>>,
     both: Option<Decimal<'_>>,
+    scale: Scale,
 ) -> Result<Option<Qty>, FrameError> {
-    let single = present(single).map(|qty| qty.amount("singleOpenInterest")).transpose()?;
-    let both = present(both).map(|qty| qty.amount("openInterest")).transpose()?;
-    let qty = single.or(both.map(|both| Qty::from_units(both.units() / 2)));
+    let single = present(single).map(|qty| scale.coins(qty, "singleOpenInterest")).transpose();
+    let both = present(both).map(|qty| scale.coins_of_both_sides(qty, "openInterest")).transpose();
+    // Either will do; where neither does, the first has the word.
+    let qty = match (single, both) {
+        (Ok(Some(single)), _) => Some(single),
+        (Ok(None), both) => both?,
+        (Err(_), Ok(Some(both))) => Some(both),
+        (Err(error), _) => return Err(error),
+    };
     Ok(qty.filter(|qty| qty.is_positive()))
 }
 

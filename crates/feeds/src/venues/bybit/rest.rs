@@ -1,16 +1,22 @@
 //! Requests and answers.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, Qty, UNIT_SCALE, UnixMs};
+use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, UnixMs};
 use serde::Deserialize;
 
 use super::frame::TickerFields;
 use super::parse;
-use crate::venues::fields::{Decimal, json, time, value};
+use crate::venues::fields::{Decimal, encoded, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
+use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional};
+use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
-use crate::venues::{Contract, FrameError, Page, Request, Want};
+use crate::venues::{
+    Contract, FrameError, ListedContract, Page, PauseScope, Refusal, RejectedRow, Request, RestQuery,
+    RowSubject,
+};
 
 const KLINES_PER_PAGE: i64 = 1_000;
 const STOCKS_PER_PAGE: i64 = 200;
@@ -19,11 +25,11 @@ const STOCK_EVERY_MS: i64 = 300_000;
 const PAYMENTS_PER_PAGE: i64 = 200;
 const PAYMENT_EVERY_MS: i64 = 3_600_000;
 
-pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
-    let name = &contract.name;
-    let path = match *want {
-        Want::Time => "/v5/market/time".to_owned(),
-        Want::Klines { kind, interval, from, to } => {
+pub(super) fn request(contract: &Contract, query: &RestQuery) -> Option<Request> {
+    let name = encoded(&contract.name);
+    let path = match *query {
+        RestQuery::Time => "/v5/market/time".to_owned(),
+        RestQuery::Klines { kind, interval, from, to } => {
             let endpoint = match kind {
                 KlineKind::Last => "kline",
                 KlineKind::Mark => "mark-price-kline",
@@ -35,8 +41,8 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
                 end.0 - 1
             )
         }
-        Want::OpenInterest => format!("/v5/market/tickers?category=linear&symbol={name}"),
-        Want::OpenInterestHistory { from, to } => {
+        RestQuery::OpenInterest => format!("/v5/market/tickers?category=linear&symbol={name}"),
+        RestQuery::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
             format!(
                 "/v5/market/open-interest?category=linear&symbol={name}&intervalTime=5min&startTime={}&endTime={}&limit={STOCKS_PER_PAGE}",
@@ -44,7 +50,7 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
                 end.0 - 1
             )
         }
-        Want::Funding { from, to } => {
+        RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
             format!(
                 "/v5/market/funding/history?category=linear&symbol={name}&startTime={}&endTime={}&limit={PAYMENTS_PER_PAGE}",
@@ -52,12 +58,12 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
                 end.0 - 1
             )
         }
-        Want::Tiers => format!("/v5/market/risk-limit?category=linear&symbol={name}"),
+        RestQuery::Tiers => format!("/v5/market/risk-limit?category=linear&symbol={name}"),
         // One at a time: the whole list comes in pages.
-        Want::Contracts => format!("/v5/market/instruments-info?category=linear&symbol={name}"),
-        Want::Trades { .. } => return None,
+        RestQuery::Contracts => format!("/v5/market/instruments-info?category=linear&symbol={name}"),
+        RestQuery::Trades { .. } => return None,
     };
-    Some(Request { path, body: None, weight: 1, pool: None })
+    Some(Request { path, body: None, weight: 1, rate_limit: None })
 }
 
 fn klines_end(interval: Interval, from: UnixMs, to: UnixMs) -> UnixMs {
@@ -72,50 +78,72 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
     part_end(from, to, PAYMENTS_PER_PAGE, PAYMENT_EVERY_MS)
 }
 
-pub(super) fn answer(want: &Want, body: &[u8]) -> Result<Page, FrameError> {
-    if *want == Want::Contracts {
+/// `{"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1763942400000}`: too many requests of a
+/// kind; 10018 and 429 are told for the address.
+pub(super) fn throttled(body: &[u8]) -> Option<Refusal> {
+    const SHORT_BYTES: usize = 1_024;
+    const PAUSE: Duration = Duration::from_secs(5);
+    const PAUSE_OF_ADDRESS: Duration = Duration::from_secs(60);
+    if body.len() > SHORT_BYTES {
+        return None;
+    }
+    let (scope, pause) = match json::<Status<'_>>(body).ok()?.ret_code {
+        10_006 => (PauseScope::Endpoint, PAUSE),
+        10_018 | 429 => (PauseScope::Venue, PAUSE_OF_ADDRESS),
+        _ => return None,
+    };
+    Some(Refusal::Throttled { scope, pause })
+}
+
+pub(super) fn answer(contract: &Contract, query: &RestQuery, body: &[u8]) -> Result<Page, FrameError> {
+    if *query == RestQuery::Contracts {
         return contracts(body);
     }
     let now = status(body)?;
-    match *want {
-        Want::Time => Ok(Page { time: Some(now), ..Page::default() }),
-        Want::Klines { kind, interval, from, to } => {
+    let scale = Scale::of(contract);
+    match *query {
+        RestQuery::Time => Ok(Page { time: Some(now), ..Page::default() }),
+        RestQuery::Klines { kind, interval, from, to } => {
             let end = klines_end(interval, from, to);
-            let events = klines(body, kind, interval, now)?;
-            Ok(page(want, events, from, end, now))
+            let accepted = klines(body, (kind, interval), query, scale, now)?;
+            Ok(page(query, accepted, from, end, now))
         }
-        Want::OpenInterest => stock(body, now),
-        Want::OpenInterestHistory { from, to } => {
+        RestQuery::OpenInterest => stock(body, scale, now),
+        RestQuery::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
-            Ok(page(want, stocks(body)?, from, end, now))
+            Ok(page(query, stocks(body, scale)?, from, end, now))
         }
-        Want::Funding { from, to } => {
+        RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
-            Ok(page(want, payments(body)?, from, end, now))
+            Ok(page(query, payments(body)?, from, end, now))
         }
-        Want::Tiers => Ok(Page { tiers: Some(tiers(body)?), ..Page::default() }),
-        Want::Contracts | Want::Trades { .. } => Ok(Page::default()),
+        RestQuery::Tiers => Ok(Page { tiers: Some(tiers(body)?), ..Page::default() }),
+        RestQuery::Contracts | RestQuery::Trades { .. } => Ok(Page::default()),
     }
 }
 
-/// What every answer begins with: `{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1672738134824}`
+/// What every answer begins with: `{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1672738134824}`.
+/// Some errors come without `time`: `{"retCode":10002,"retMsg":"invalid request, please check your server timestamp or recv_window param."}`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status<'a> {
     ret_code: i64,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     ret_msg: Cow<'a, str>,
-    time: i64,
+    #[serde(default)]
+    time: Option<i64>,
 }
 
 #[derive(Deserialize)]
-struct Answer<T> {
-    result: List<T>,
+struct Answer<'a> {
+    #[serde(borrow)]
+    result: List<'a>,
 }
 
 #[derive(Deserialize)]
-struct List<T> {
-    list: Vec<T>,
+struct List<'a> {
+    #[serde(borrow)]
+    list: RawRows<'a>,
 }
 
 /// The venue's clock, when it answered well.
@@ -125,7 +153,8 @@ fn status(body: &[u8]) -> Result<UnixMs, FrameError> {
         let words: String = status.ret_msg.chars().take(200).collect();
         return Err(FrameError::Venue(format!("{}: {words}", status.ret_code)));
     }
-    time("time", status.time)
+    let clock = status.time.ok_or_else(|| value("time", "", "a time in milliseconds"))?;
+    time("time", clock)
 }
 
 /// `{"symbol":"BTCUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"BTC"}`
@@ -145,53 +174,76 @@ fn contracts(body: &[u8]) -> Result<Page, FrameError> {
         return Ok(Page::default());
     }
     status(body)?;
-    let answer: Answer<InstrumentRow<'_>> = json(body)?;
-    let is_there = |row: &&InstrumentRow<'_>| !matches!(&*row.status, "PreLaunch" | "Closed");
-    let rows = answer.result.list.iter().filter(is_there);
-    let sizes = rows.map(|row| (row.symbol.to_string(), Qty::from_units(UNIT_SCALE)));
-    Ok(Page { sizes: sizes.collect(), ..Page::default() })
+    let answer: Answer<'_> = json(body)?;
+    let mut page = Page::default();
+    for raw in answer.result.list {
+        match json::<InstrumentRow<'_>>(raw.get().as_bytes()) {
+            Ok(row) if matches!(&*row.status, "PreLaunch" | "Closed") => {}
+            Ok(row) => page.contracts.push(ListedContract::of_one_coin(&row.symbol)),
+            Err(error) => {
+                let name = field_of(raw.get(), TimeAt::Key("symbol"));
+                let subject =
+                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
+                page.rejected.push(RejectedRow::new(subject, error, raw.get()));
+            }
+        }
+    }
+    Ok(page)
 }
 
 /// `["1670608800000","17071","17073","17027","17055.5","268.611","4581093.5"]`: open time, open, high, low, close, volume
 /// in coins, in USDT. Klines of the mark price end with the close. The running one is among them.
-fn klines(body: &[u8], kind: KlineKind, interval: Interval, now: UnixMs) -> Result<Vec<Event>, FrameError> {
-    let answer: Answer<Vec<Decimal<'_>>> = json(body)?;
-    let mut events = Vec::with_capacity(answer.result.list.len());
-    for row in &answer.result.list {
+fn klines(
+    body: &[u8],
+    (kind, interval): (KlineKind, Interval),
+    query: &RestQuery,
+    scale: Scale,
+    now: UnixMs,
+) -> Result<Accepted, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let about = |open: UnixMs| query.with_span(open, open.plus(interval.ms()));
+    Ok(accept(&answer.result.list, TimeAt::First, about, |row: Vec<Decimal<'_>>| {
         let &[start, open, high, low, close, ref rest @ ..] = row.as_slice() else {
             return Err(value("list", &format!("{} values", row.len()), "a kline of five or more"));
         };
+        let mut fault = None;
         let kline = Kline {
             kind,
             interval,
             open_time: start.time("start")?,
-            open: open.price("open")?,
-            high: high.price("high")?,
-            low: low.price("low")?,
-            close: close.price("close")?,
+            open: scale.price(open, "open")?,
+            high: scale.price(high, "high")?,
+            low: scale.price(low, "low")?,
+            close: scale.price(close, "close")?,
             volume: match (kind, rest.first()) {
-                (KlineKind::Last, Some(volume)) => Some(volume.amount("volume")?),
+                (KlineKind::Last, Some(volume)) => optional(scale.coins(*volume, "volume"), &mut fault),
                 _ => None,
             },
             taker_buy_volume: None,
             trades: None,
         };
-        if is_closed(&kline, now) {
-            events.push(Event::Kline(kline));
+        if !is_closed(&kline, now) {
+            return Ok(Row::Nothing);
         }
-    }
-    Ok(events)
+        Ok(Row::of(Event::Kline(kline), fault))
+    }))
 }
 
 /// The stock now, from the ticker.
-fn stock(body: &[u8], now: UnixMs) -> Result<Page, FrameError> {
-    let answer: Answer<TickerFields<'_>> = json(body)?;
-    let mut events = Vec::new();
-    for ticker in &answer.result.list {
-        let qty = parse::open_interest(ticker)?;
-        events.extend(qty.map(|qty| Event::OpenInterest(OpenInterest { time: now, qty })));
+fn stock(body: &[u8], scale: Scale, now: UnixMs) -> Result<Page, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let mut page = Page::default();
+    for raw in answer.result.list {
+        let qty = json::<TickerFields<'_>>(raw.get().as_bytes())
+            .and_then(|ticker| parse::open_interest(&ticker, scale));
+        match qty {
+            Ok(qty) => {
+                page.events.extend(qty.map(|qty| Event::OpenInterest(OpenInterest { time: now, qty })));
+            }
+            Err(error) => page.rejected.push(RejectedRow::new(RowSubject::Unknown, error, raw.get())),
+        }
     }
-    Ok(Page { events, ..Page::default() })
+    Ok(page)
 }
 
 /// `{"openInterest":"52664.64200000","singleOpenInterest":"26332.321","timestamp":"1789458600000"}`: the stock at that
@@ -206,15 +258,14 @@ struct StockRow<'a> {
     timestamp: Decimal<'a>,
 }
 
-fn stocks(body: &[u8]) -> Result<Vec<Event>, FrameError> {
-    let answer: Answer<StockRow<'_>> = json(body)?;
-    let mut events = Vec::with_capacity(answer.result.list.len());
-    for row in &answer.result.list {
-        let at = row.timestamp.time("timestamp")?;
-        let qty = parse::single_sided(row.single, row.both)?;
-        events.extend(qty.map(|qty| Event::OpenInterest(OpenInterest { time: at, qty })));
-    }
-    Ok(events)
+fn stocks(body: &[u8], scale: Scale) -> Result<Accepted, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let about = |from: UnixMs| RestQuery::OpenInterestHistory { from, to: from.plus(1) };
+    Ok(accept(&answer.result.list, TimeAt::Key("timestamp"), about, |row: StockRow<'_>| {
+        let time = row.timestamp.time("timestamp")?;
+        let qty = parse::single_sided(row.single, row.both, scale)?;
+        Ok(qty.map_or(Row::Nothing, |qty| Event::OpenInterest(OpenInterest { time, qty }).into()))
+    }))
 }
 
 /// `{"symbol":"ETHUSDT","fundingRate":"-0.00006352","fundingRateTimestamp":"1789459200000"}`
@@ -227,16 +278,15 @@ struct PaymentRow<'a> {
     funding_rate_timestamp: Decimal<'a>,
 }
 
-fn payments(body: &[u8]) -> Result<Vec<Event>, FrameError> {
-    let answer: Answer<PaymentRow<'_>> = json(body)?;
-    let payment = |row: &PaymentRow<'_>| {
-        Ok(Event::Funding(Funding {
-            time: row.funding_rate_timestamp.time("fundingRateTimestamp")?,
-            rate: row.funding_rate.rate("fundingRate")?,
-            interval_hours: None,
-        }))
-    };
-    answer.result.list.iter().map(payment).collect()
+fn payments(body: &[u8]) -> Result<Accepted, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let about = |from: UnixMs| RestQuery::Funding { from, to: from.plus(1) };
+    let at = TimeAt::Key("fundingRateTimestamp");
+    Ok(accept(&answer.result.list, at, about, |row: PaymentRow<'_>| {
+        let time = row.funding_rate_timestamp.time("fundingRateTimestamp")?;
+        let rate = row.funding_rate.rate("fundingRate")?;
+        Ok(Event::Funding(Funding { time, rate, interval_hours: None }).into())
+    }))
 }
 
 /// `{"id":1,"symbol":"BTCUSDT","riskLimitValue":"2000000","maintenanceMargin":"0.005","initialMargin":"0.01","isLowestRisk":1,"maxLeverage":"100.00","mmDeduction":""}`
@@ -258,9 +308,11 @@ struct TierFields<'a> {
 }
 
 fn tiers(body: &[u8]) -> Result<TierRows, FrameError> {
-    let answer: Answer<TierFields<'_>> = json(body)?;
+    let answer: Answer<'_> = json(body)?;
     let mut rows = Vec::with_capacity(answer.result.list.len());
-    for row in &answer.result.list {
+    // A table without one of its tiers would be another table: it is taken whole or not at all.
+    for raw in answer.result.list {
+        let row: TierFields<'_> = json(raw.get().as_bytes())?;
         let ceiling = row.risk_limit_value.size("riskLimitValue")?.to_f64();
         let leverage_max = row.max_leverage.size("maxLeverage")?.to_f64();
         let maintenance = row.maintenance_margin.size("maintenanceMargin")?.to_f64();

@@ -1,14 +1,14 @@
 //! What is sent on a new connection: one message a contract, so that a name the venue does not know costs its own
 //! streams and no others.
 
-use crate::venues::{Opening, Roster};
+use crate::venues::{ContractTable, Opening};
 
 const PATH: &str = "/v5/public/linear";
 
 const TOPICS: [&str; 4] = ["publicTrade", "tickers", "kline.1", "allLiquidation"];
 
-pub(super) fn opening(roster: &Roster) -> Opening {
-    let messages = roster.contracts().iter().map(|contract| subscription(&contract.name)).collect();
+pub(super) fn opening(table: &ContractTable) -> Opening {
+    let messages = table.contracts().iter().map(|contract| subscription(&contract.name)).collect();
     Opening { path: PATH.to_owned(), messages }
 }
 

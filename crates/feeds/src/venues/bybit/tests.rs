@@ -6,8 +6,8 @@ use liqheat_market::{
 };
 
 use super::Bybit;
-use crate::venues::fixtures::{answer, events, nothing_panics, roster, session, sized};
-use crate::venues::{Exchange, FrameReader, Roster, Signal, StreamKind, Want};
+use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
+use crate::venues::{ContractTable, Exchange, FrameReader, ListedContract, RestQuery, Signal, StreamKind};
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
 const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
@@ -15,12 +15,12 @@ const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
 /// 2025-11-24 00:00 UTC.
 const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
 
-fn bitcoin() -> Roster {
-    roster(&Bybit, &[("BTCUSDT", "1")])
+fn bitcoin() -> ContractTable {
+    table(&Bybit, &[("BTCUSDT", "1")])
 }
 
 fn reader() -> Box<dyn FrameReader> {
-    Bybit.reader(&bitcoin())
+    Bybit.reader(&bitcoin(), MIDNIGHT)
 }
 
 fn price(text: &str) -> Price {
@@ -33,11 +33,11 @@ fn qty(text: &str) -> Qty {
 
 #[test]
 fn a_contract_that_is_not_there_is_told() {
-    let asked = Bybit.request(&bitcoin().contracts()[0], &Want::Contracts).unwrap();
+    let asked = Bybit.request(&bitcoin().contracts()[0], &RestQuery::Contracts, MIDNIGHT).unwrap();
     assert_eq!(asked.path, "/v5/market/instruments-info?category=linear&symbol=BTCUSDT");
     let told = |body: &str| {
-        let page = Bybit.answer(&bitcoin().contracts()[0], &Want::Contracts, body.as_bytes(), MIDNIGHT);
-        page.map(|page| page.sizes)
+        let page = Bybit.answer(&bitcoin().contracts()[0], &RestQuery::Contracts, body.as_bytes(), MIDNIGHT);
+        page.map(|page| page.contracts)
     };
     let listed = |status: &str| {
         format!(
@@ -45,7 +45,7 @@ fn a_contract_that_is_not_there_is_told() {
             "status":"{status}","baseCoin":"BTC"}}],"nextPageCursor":""}},"retExtInfo":{{}},"time":1763942400000}}"#
         )
     };
-    assert_eq!(told(&listed("Trading")).unwrap(), [("BTCUSDT".to_owned(), qty("1"))]);
+    assert_eq!(told(&listed("Trading")).unwrap(), [ListedContract::of_one_coin("BTCUSDT")]);
     assert_eq!(told(&listed("Closed")).unwrap(), []);
     let no_such = r#"{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1763942400000}"#;
     assert_eq!(told(no_such).unwrap(), []);
@@ -133,7 +133,7 @@ fn a_stock_of_zero_is_not_believed() {
 }
 
 #[test]
-fn a_refused_ticker_changes_nothing() {
+fn a_field_of_a_ticker_that_cannot_be_used_costs_itself() {
     let mut reader = reader();
     let ticker = |fields: &str, ms: i64| {
         let ts = MIDNIGHT.plus(ms).0;
@@ -143,8 +143,16 @@ fn a_refused_ticker_changes_nothing() {
     };
     let mut signals = Vec::new();
     reader.read(ticker(r#""markPrice":"87217.33""#, 0).as_bytes(), MIDNIGHT, &mut signals).unwrap();
-    let bad = ticker(r#""markPrice":"1","openInterest":"-5""#, 1_000);
-    assert!(reader.read(bad.as_bytes(), MIDNIGHT, &mut Vec::new()).is_err());
+    let bad = ticker(r#""markPrice":"-1","openInterest":"10""#, 1_000);
+    let mut signals = Vec::new();
+    reader.read(bad.as_bytes(), MIDNIGHT, &mut signals).unwrap();
+    let stock = OpenInterest { time: MIDNIGHT.plus(1_000), qty: qty("5") };
+    assert_eq!(events(&signals), [Event::OpenInterest(stock)]);
+    assert!(
+        signals
+            .iter()
+            .any(|signal| matches!(signal, Signal::Rejected(row) if row.stream == StreamKind::Mark))
+    );
     let mut after = Vec::new();
     reader.read(ticker(r#""bid1Size":"3""#, 2_000).as_bytes(), MIDNIGHT, &mut after).unwrap();
     let unchanged = MarkPrice { time: MIDNIGHT.plus(2_000), price: price("87217.33") };
@@ -161,7 +169,7 @@ fn what_is_wrong_is_named() {
         ("\"v\":\"0.250\",", "", "missing field `v`"),
     ] {
         let line = SESSION.lines().nth(7).unwrap().replacen(from, to, 1);
-        let error = reader().read(line.as_bytes(), MIDNIGHT, &mut Vec::new()).unwrap_err().to_string();
+        let error = complaint(&mut *reader(), &line, MIDNIGHT);
         assert!(error.contains(words), "{error}");
     }
 }
@@ -209,7 +217,7 @@ fn answers_are_understood() {
 #[test]
 fn tiers_are_continuous_and_in_order() {
     let contract = sized(&Bybit, "BTCUSDT", "1");
-    let (want, page) = answer(&Bybit, &contract, ANSWERS, "tiers", MIDNIGHT);
+    let (query, page) = answer(&Bybit, &contract, ANSWERS, "tiers", MIDNIGHT);
     let table = page.tiers.unwrap().table(MIDNIGHT, price("87000")).unwrap();
     let tiers: Vec<_> = table
         .tiers()
@@ -220,11 +228,11 @@ fn tiers_are_continuous_and_in_order() {
     // Percents are told from fractions.
     let percents = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ");
     let percents = percents.replace("0.005", "0.5").replace("\"0.01\"", "\"1\"").replace("0.0175", "1.75");
-    let page = Bybit.answer(&contract, &want, percents.as_bytes(), MIDNIGHT).unwrap();
+    let page = Bybit.answer(&contract, &query, percents.as_bytes(), MIDNIGHT).unwrap();
     assert_eq!(page.tiers.unwrap().rows[1].rate, 0.01);
     // A deduction that does not follow.
     let wrong = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ").replace("\"10000\"", "\"9000\"");
-    let error = Bybit.answer(&contract, &want, wrong.as_bytes(), MIDNIGHT).unwrap_err().to_string();
+    let error = Bybit.answer(&contract, &query, wrong.as_bytes(), MIDNIGHT).unwrap_err().to_string();
     assert!(error.contains("mmDeduction"), "{error}");
 }
 
@@ -232,16 +240,20 @@ fn tiers_are_continuous_and_in_order() {
 fn a_long_stretch_is_asked_for_in_parts() {
     let contract = sized(&Bybit, "BTCUSDT", "1");
     let (from, to) = (MIDNIGHT, MIDNIGHT.plus(2_500 * 60_000));
-    let want = Want::Klines { kind: KlineKind::Mark, interval: Interval::M1, from, to };
-    let request = Bybit.request(&contract, &want).unwrap();
+    let query = RestQuery::Klines { kind: KlineKind::Mark, interval: Interval::M1, from, to };
+    let request = Bybit.request(&contract, &query, MIDNIGHT).unwrap();
     assert_eq!(
         request.path,
         "/v5/market/mark-price-kline?category=linear&symbol=BTCUSDT&interval=1&start=1763942400000&end=1764002399999&limit=1000"
     );
     let empty = format!(r#"{{"retCode":0,"retMsg":"OK","result":{{"list":[]}},"time":{}}}"#, to.0);
-    let page = Bybit.answer(&contract, &want, empty.as_bytes(), to).unwrap();
-    let rest =
-        Want::Klines { kind: KlineKind::Mark, interval: Interval::M1, from: from.plus(1_000 * 60_000), to };
+    let page = Bybit.answer(&contract, &query, empty.as_bytes(), to).unwrap();
+    let rest = RestQuery::Klines {
+        kind: KlineKind::Mark,
+        interval: Interval::M1,
+        from: from.plus(1_000 * 60_000),
+        to,
+    };
     assert_eq!(page.next, Some(rest));
 }
 
@@ -249,7 +261,7 @@ fn a_long_stretch_is_asked_for_in_parts() {
 fn an_error_of_the_venue_is_passed_on() {
     let contract = sized(&Bybit, "BTCUSDT", "1");
     let body = br#"{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1672738134824}"#;
-    let error = Bybit.answer(&contract, &Want::OpenInterest, body, MIDNIGHT).unwrap_err();
+    let error = Bybit.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
     assert_eq!(error.to_string(), "the venue says: 10001: params error: Symbol Invalid");
 }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::venues::fields::Decimal;
+use crate::venues::rows::RawRows;
 
 /// Which kind of message it is: `{"channel":"pong"}`.
 #[derive(Debug, Deserialize)]
@@ -56,7 +57,7 @@ pub(super) struct UserFills<'a> {
     #[serde(borrow)]
     pub(super) user: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) fills: Vec<FillRow<'a>>,
+    pub(super) fills: RawRows<'a>,
 }
 
 /// `{"coin":"SOL","px":"72.153","sz":"0.58","side":"A","time":1782636233257,"startPosition":"-162.6","dir":"Open Short","closedPnl":"0.0","hash":"0xdc..","oid":481702553903,"crossed":false,"fee":"-0.001255","tid":340554939716632,"liquidation":{"liquidatedUser":"0x5e..","markPx":"72.149","method":"market"},"feeToken":"USDC","twapId":null}`

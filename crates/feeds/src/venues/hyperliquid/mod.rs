@@ -17,8 +17,8 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, Exchange, FrameError, FrameReader, Habits, Opening, Page, Ping, Request, Roster, StreamKind,
-    TradeIds, Want, names,
+    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepth, HistoryDepths, Opening, Page,
+    Ping, RateLimit, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
 };
 
 /// The venue.
@@ -38,8 +38,8 @@ impl Exchange for Hyperliquid {
         "https://api.hyperliquid.xyz"
     }
 
-    fn habits(&self) -> Habits {
-        Habits {
+    fn limits(&self) -> VenueLimits {
+        VenueLimits {
             // 2000 messages a minute are allowed.
             message_spacing: Duration::from_millis(50),
             // 1000 subscriptions an address, three a contract and one an account.
@@ -53,10 +53,23 @@ impl Exchange for Hyperliquid {
             poll_open_interest: None,
             poll_open_interest_max: Duration::from_secs(60),
             weight_per_minute: 1_200,
+            connections_max: Some(10),
+            new_connections: Some(RateLimit {
+                name: "connections",
+                requests: 30,
+                per: Duration::from_secs(60),
+            }),
+            history: HistoryDepths {
+                klines: HistoryDepth::Rows(5_000),
+                mark_klines: HistoryDepth::NotKept,
+                open_interest: HistoryDepth::NotKept,
+                trades: HistoryDepth::NotKept,
+                funding: HistoryDepth::Full,
+            },
         }
     }
 
-    fn name_of(&self, symbol: &Symbol) -> Option<String> {
+    fn names_of(&self, symbol: &Symbol) -> Vec<String> {
         names::to_hyperliquid(symbol)
     }
 
@@ -64,12 +77,12 @@ impl Exchange for Hyperliquid {
         names::from_hyperliquid(name)
     }
 
-    fn opening(&self, roster: &Roster) -> Opening {
-        subscribe::opening(roster)
+    fn opening(&self, table: &ContractTable) -> Opening {
+        subscribe::opening(table)
     }
 
-    fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
-        Box::new(parse::Reader::new(roster.clone()))
+    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn FrameReader> {
+        Box::new(parse::Reader::new(table.clone()))
     }
 
     /// Ten for an address of the network, over all its connections.
@@ -77,18 +90,18 @@ impl Exchange for Hyperliquid {
         10
     }
 
-    fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {
-        rest::request(contract, want)
+    fn request(&self, contract: &Contract, query: &RestQuery, _now: UnixMs) -> Option<Request> {
+        rest::request(contract, query)
     }
 
     fn answer(
         &self,
         contract: &Contract,
-        want: &Want,
+        query: &RestQuery,
         body: &[u8],
         received: UnixMs,
     ) -> Result<Page, FrameError> {
-        rest::answer(contract, want, body, received)
+        rest::answer(contract, query, body, received)
     }
 }
 

@@ -1,14 +1,16 @@
 //! Frames to signals.
 
-use liqheat_market::{
-    Event, Interval, Kline, KlineKind, MarkPrice, OpenInterest, Price, Qty, Taker, Trade, UnixMs,
-};
+use liqheat_market::{Event, Interval, Kline, KlineKind, MarkPrice, OpenInterest, Qty, Taker, Trade, UnixMs};
 
 use super::fills::Fills;
 use super::frame::{Acknowledged, ActiveContext, AssetContext, Body, Candle, Head, TradeRow, UserFills};
 use crate::venues::fields::{json, time, value};
 use crate::venues::pace::{MarkPace, StockPace};
-use crate::venues::{FrameError, FrameReader, LIVE_INTERVAL, Roster, Signal, StreamKind};
+use crate::venues::rows::{FrameKeys, RawRows, optional, read_frame_rows};
+use crate::venues::scale::Scale;
+use crate::venues::{
+    ContractTable, FrameError, FrameReader, LIVE_INTERVAL, RejectedSignal, Signal, StreamKind,
+};
 
 /// A candle is over when the venue's clock is so far past its end: a last update that crossed it on the way has come.
 const GRACE_MS: i64 = 3_000;
@@ -16,7 +18,8 @@ const GRACE_MS: i64 = 3_000;
 /// Reads the frames of one connection. Keeps the running candle of each contract: nothing says that one is closed but
 /// that time went on.
 pub(super) struct Reader {
-    roster: Roster,
+    table: ContractTable,
+    scales: Vec<Scale>,
     candles: Vec<Running>,
     paces: Vec<(MarkPace, StockPace)>,
     fills: Fills,
@@ -35,24 +38,25 @@ struct Running {
 }
 
 impl Reader {
-    pub(super) fn new(roster: Roster) -> Self {
-        let count = roster.contracts().len();
+    pub(super) fn new(table: ContractTable) -> Self {
+        let count = table.contracts().len();
         let (candles, paces) = (vec![Running::default(); count], vec![Default::default(); count]);
-        Self { roster, candles, paces, fills: Fills::default(), clock: UnixMs(0), next_end: None }
+        let scales = table.contracts().iter().map(Scale::of).collect();
+        Self { table, scales, candles, paces, fills: Fills::default(), clock: UnixMs(0), next_end: None }
     }
 
-    fn trades(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let body: Body<Vec<TradeRow<'_>>> = json(frame)?;
-        let mut signals = Vec::with_capacity(body.data.len());
-        let mut clock = self.clock;
-        for row in &body.data {
-            let Some(contract) = self.roster.find(&row.coin) else { continue };
-            let at = time("time", row.time)?;
+    fn trades(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let body: Body<RawRows<'_>> = json(frame)?;
+        let keys = FrameKeys { stream: StreamKind::Trades, name: "coin", time: "time" };
+        let (table, scales, mut clock) = (&self.table, &self.scales, self.clock);
+        read_frame_rows(&body.data, table, keys, out, |row: TradeRow<'_>| {
+            let Some(contract) = table.find(&row.coin) else { return Ok(None) };
+            let (scale, at) = (scales[contract], time("time", row.time)?);
             let trade = Trade {
                 id: row.tid,
                 time: at,
-                price: row.px.price("px")?,
-                qty: row.sz.size("sz")?,
+                price: scale.price(row.px, "px")?,
+                qty: scale.size(row.sz, "sz")?,
                 taker: match row.side.as_ref() {
                     "B" => Taker::Buy,
                     "A" => Taker::Sell,
@@ -60,11 +64,11 @@ impl Reader {
                 },
             };
             clock = clock.max(at);
-            signals.push(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) });
-        }
+            Ok(Some(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) }))
+        });
         self.clock = clock;
-        self.close_ended(&mut signals);
-        Ok(signals)
+        self.close_ended(out);
+        Ok(())
     }
 
     /// Hands out candles whose end the venue's clock has passed.
@@ -86,52 +90,64 @@ impl Reader {
         self.next_end = next_end;
     }
 
-    fn candle(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
+    fn candle(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let Body { data: row }: Body<Candle<'_>> = json(frame)?;
-        let Some(contract) = self.roster.find(&row.coin) else { return Ok(Vec::new()) };
+        let Some(contract) = self.table.find(&row.coin) else { return Ok(()) };
         if Interval::from_name(&row.interval) != Some(LIVE_INTERVAL) {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let candle = kline(&row)?;
+        let (candle, fault) = kline(&row, self.scales[contract])?;
         let running = &mut self.candles[contract];
-        let mut signals = vec![Signal::Alive { contract, stream: StreamKind::Klines, sent: None }];
+        out.push(Signal::Alive { contract, stream: StreamKind::Klines, sent: None });
         if candle.open_time < running.open_from {
-            return Ok(signals);
+            return Ok(());
         }
         match running.candle {
-            Some(before) if before.open_time > candle.open_time => return Ok(signals),
-            Some(before) if before.open_time < candle.open_time => {
-                signals.push(running.close(contract, before));
-            }
+            Some(before) if before.open_time > candle.open_time => return Ok(()),
+            Some(before) if before.open_time < candle.open_time => out.push(running.close(contract, before)),
             _ => {}
         }
+        out.extend(fault.map(|error| {
+            let (contract, time) = (Some(contract), Some(candle.open_time));
+            let stream = StreamKind::Klines;
+            Signal::Rejected(RejectedSignal { contract, stream, time, is_partial: true, error })
+        }));
         running.candle = Some(candle);
         let end = candle.close_time();
         self.next_end = Some(self.next_end.map_or(end, |first| first.min(end)));
-        Ok(signals)
+        Ok(())
     }
 
-    fn context(&mut self, frame: &[u8], received: UnixMs) -> Result<Vec<Signal>, FrameError> {
+    /// A field that cannot be used is told, and the other one counts.
+    fn context(&mut self, frame: &[u8], received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let Body { data }: Body<ActiveContext<'_>> = json(frame)?;
-        let Some(contract) = self.roster.find(&data.coin) else { return Ok(Vec::new()) };
-        let mark = data.ctx.mark_px.map(|mark| mark.price("markPx")).transpose()?;
-        let stock = open_interest(&data.ctx)?;
+        let Some(contract) = self.table.find(&data.coin) else { return Ok(()) };
+        let scale = self.scales[contract];
+        let mut reject = |stream, error| {
+            let (contract, time) = (Some(contract), Some(received));
+            out.push(Signal::Rejected(RejectedSignal { contract, stream, time, is_partial: false, error }));
+        };
+        let mark = data.ctx.mark_px.map(|mark| scale.price(mark, "markPx")).transpose();
+        let mark = mark.map_err(|error| reject(StreamKind::Mark, error)).unwrap_or_default();
+        let stock = open_interest(&data.ctx, scale);
+        let stock = stock.map_err(|error| reject(StreamKind::OpenInterest, error)).ok();
         let (mark_pace, stock_pace) = &mut self.paces[contract];
         let event = |event| Signal::Event { contract, event, sent: None };
         let alive = |stream| Signal::Alive { contract, stream, sent: None };
-        let mark = match mark {
+        out.push(match mark {
             Some(price) if mark_pace.keeps(received, price) => {
                 event(Event::MarkPrice(MarkPrice { time: received, price }))
             }
             _ => alive(StreamKind::Mark),
-        };
+        });
         // A stock of zero is a fault of the venue, never true of a contract that trades.
-        let stock = if stock.is_positive() && stock_pace.keeps(received) {
-            event(Event::OpenInterest(OpenInterest { time: received, qty: stock }))
-        } else {
-            alive(StreamKind::OpenInterest)
-        };
-        Ok(vec![mark, stock])
+        out.push(match stock {
+            Some(qty) if qty.is_positive() && stock_pace.keeps(received) => {
+                event(Event::OpenInterest(OpenInterest { time: received, qty }))
+            }
+            _ => alive(StreamKind::OpenInterest),
+        });
+        Ok(())
     }
 }
 
@@ -146,23 +162,22 @@ impl Running {
 impl FrameReader for Reader {
     fn read(&mut self, frame: &[u8], received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let head: Head<'_> = json(frame)?;
-        let signals = match head.channel.as_ref() {
-            "trades" => self.trades(frame)?,
-            "candle" => self.candle(frame)?,
-            "activeAssetCtx" => self.context(frame, received)?,
+        match head.channel.as_ref() {
+            "trades" => self.trades(frame, out)?,
+            "candle" => self.candle(frame, out)?,
+            "activeAssetCtx" => self.context(frame, received, out)?,
             "userFills" => {
                 let Body { data }: Body<UserFills<'_>> = json(frame)?;
-                self.fills.read(&self.roster, &data, received)?
+                self.fills.read(&self.table, &self.scales, &data, received, out);
             }
-            "pong" => vec![Signal::Pong],
-            "subscriptionResponse" => acknowledged(frame)?,
+            "pong" => out.push(Signal::Pong),
+            "subscriptionResponse" => out.extend(acknowledged(frame)?),
             "error" => {
                 let body: Body<String> = json(frame)?;
-                vec![Signal::Refused(body.data.chars().take(200).collect())]
+                out.push(Signal::Refused(body.data.chars().take(200).collect()));
             }
-            _ => Vec::new(),
-        };
-        out.extend(signals);
+            _ => {}
+        }
         Ok(())
     }
 }
@@ -173,26 +188,26 @@ fn acknowledged(frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
 }
 
 /// Coins, single-sided: the venue counts both sides.
-pub(super) fn open_interest(context: &AssetContext<'_>) -> Result<Qty, FrameError> {
-    let both = context.open_interest.amount("openInterest")?;
-    Ok(Qty::from_units(both.units() / 2))
+pub(super) fn open_interest(context: &AssetContext<'_>, scale: Scale) -> Result<Qty, FrameError> {
+    scale.coins_of_both_sides(context.open_interest, "openInterest")
 }
 
-/// A candle as a kline, whether it is over or not.
-pub(super) fn kline(row: &Candle<'_>) -> Result<Kline, FrameError> {
+/// A candle as a kline, whether it is over or not, and what is wrong with its volume.
+pub(super) fn kline(row: &Candle<'_>, scale: Scale) -> Result<(Kline, Option<FrameError>), FrameError> {
     let interval = Interval::from_name(&row.interval)
         .ok_or_else(|| value("i", &row.interval, "the name of an interval"))?;
-    let (open, close): (Price, Price) = (row.open.price("o")?, row.close.price("c")?);
-    Ok(Kline {
+    let mut fault = None;
+    let kline = Kline {
         kind: KlineKind::Last,
         interval,
         open_time: time("t", row.open_time)?,
-        open,
-        high: row.high.price("h")?,
-        low: row.low.price("l")?,
-        close,
-        volume: Some(row.volume.amount("v")?),
+        open: scale.price(row.open, "o")?,
+        high: scale.price(row.high, "h")?,
+        low: scale.price(row.low, "l")?,
+        close: scale.price(row.close, "c")?,
+        volume: optional(scale.coins(row.volume, "v"), &mut fault),
         taker_buy_volume: None,
         trades: Some(row.trades),
-    })
+    };
+    Ok((kline, fault))
 }

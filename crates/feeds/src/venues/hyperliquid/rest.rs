@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use liqheat_market::{Event, Funding, Interval, KlineKind, OpenInterest, Qty, UNIT_SCALE, UnixMs};
+use liqheat_market::{Event, Funding, Interval, KlineKind, OpenInterest, UnixMs};
 use serde::Deserialize;
 
 use super::frame::{AssetContext, Candle};
@@ -10,8 +10,12 @@ use super::parse;
 use crate::archive::whole_hour;
 use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
+use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of};
+use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRow, TierRows, TierUnit};
-use crate::venues::{Contract, FrameError, Page, Request, Want};
+use crate::venues::{
+    Contract, FrameError, ListedContract, Page, RejectedRow, Request, RestQuery, RowSubject,
+};
 
 /// The venue answers with up to 5000, and counts more for more of them.
 const CANDLES_PER_PAGE: i64 = 1_000;
@@ -26,11 +30,11 @@ const CANDLES_PER_WEIGHT: i64 = 60;
 /// ..and for so many payments.
 const PAYMENTS_PER_WEIGHT: i64 = 20;
 
-pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
+pub(super) fn request(contract: &Contract, query: &RestQuery) -> Option<Request> {
     let coin = &contract.name;
-    let (body, more) = match *want {
-        Want::Time => (serde_json::json!({ "type": "exchangeStatus" }), 0),
-        Want::Klines { kind: KlineKind::Last, interval, from, to } => {
+    let (body, more) = match *query {
+        RestQuery::Time => (serde_json::json!({ "type": "exchangeStatus" }), 0),
+        RestQuery::Klines { kind: KlineKind::Last, interval, from, to } => {
             let end = candles_end(interval, from, to);
             let wanted = serde_json::json!({
                 "coin": coin, "interval": interval.name(), "startTime": from.0, "endTime": end.0 - 1,
@@ -38,22 +42,22 @@ pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
             let candles = end.since(from) / interval.ms();
             (serde_json::json!({ "type": "candleSnapshot", "req": wanted }), candles / CANDLES_PER_WEIGHT)
         }
-        Want::OpenInterest => (serde_json::json!({ "type": "metaAndAssetCtxs" }), 0),
-        Want::Funding { from, to } => {
+        RestQuery::OpenInterest => (serde_json::json!({ "type": "metaAndAssetCtxs" }), 0),
+        RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
             let body = serde_json::json!({
                 "type": "fundingHistory", "coin": coin, "startTime": from.0, "endTime": end.0 - 1,
             });
             (body, end.since(from) / HOUR_MS / PAYMENTS_PER_WEIGHT)
         }
-        Want::Contracts | Want::Tiers => (serde_json::json!({ "type": "meta" }), 0),
+        RestQuery::Contracts | RestQuery::Tiers => (serde_json::json!({ "type": "meta" }), 0),
         // The venue keeps neither klines of the mark price nor open interest of the past.
-        Want::Klines { kind: KlineKind::Mark, .. }
-        | Want::OpenInterestHistory { .. }
-        | Want::Trades { .. } => return None,
+        RestQuery::Klines { kind: KlineKind::Mark, .. }
+        | RestQuery::OpenInterestHistory { .. }
+        | RestQuery::Trades { .. } => return None,
     };
     let weight = WEIGHT + u32::try_from(more).unwrap_or_default();
-    Some(Request { path: "/info".to_owned(), body: Some(body.to_string()), weight, pool: None })
+    Some(Request { path: "/info".to_owned(), body: Some(body.to_string()), weight, rate_limit: None })
 }
 
 fn candles_end(interval: Interval, from: UnixMs, to: UnixMs) -> UnixMs {
@@ -66,35 +70,28 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
 
 pub(super) fn answer(
     contract: &Contract,
-    want: &Want,
+    query: &RestQuery,
     body: &[u8],
     received: UnixMs,
 ) -> Result<Page, FrameError> {
-    match *want {
-        Want::Time => {
+    match *query {
+        RestQuery::Time => {
             let status: Status = json(body)?;
             Ok(Page { time: Some(time("time", status.time)?), ..Page::default() })
         }
-        Want::Klines { interval, from, to, .. } => {
+        RestQuery::Klines { interval, from, to, .. } => {
             let end = candles_end(interval, from, to);
-            let events = candles(body, received)?;
-            Ok(page(want, events, from, end, received))
+            let accepted = candles(body, query, Scale::of(contract), received)?;
+            Ok(page(query, accepted, from, end, received))
         }
-        Want::OpenInterest => stock(contract, body, received),
-        Want::Funding { from, to } => {
+        RestQuery::OpenInterest => stock(contract, body, received),
+        RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
-            let events = payments(body)?;
-            Ok(page(want, events, from, end, received))
+            Ok(page(query, payments(body)?, from, end, received))
         }
-        Want::Tiers => Ok(Page { tiers: Some(tiers(contract, body)?), ..Page::default() }),
-        Want::Contracts => {
-            let meta: Meta<'_> = json(body)?;
-            let assets = meta.universe.iter().filter(|asset| !asset.is_delisted);
-            // Everything is counted in coins.
-            let sizes = assets.map(|asset| (asset.name.to_string(), Qty::from_units(UNIT_SCALE)));
-            Ok(Page { sizes: sizes.collect(), ..Page::default() })
-        }
-        Want::OpenInterestHistory { .. } | Want::Trades { .. } => Ok(Page::default()),
+        RestQuery::Tiers => Ok(Page { tiers: Some(tiers(contract, body)?), ..Page::default() }),
+        RestQuery::Contracts => contracts(body),
+        RestQuery::OpenInterestHistory { .. } | RestQuery::Trades { .. } => Ok(Page::default()),
     }
 }
 
@@ -106,17 +103,20 @@ struct Status {
 
 /// Candles as on the socket; the running one is the last. Answers carry no time of the venue, so a candle counts as over
 /// a little after it is.
-fn candles(body: &[u8], received: UnixMs) -> Result<Vec<Event>, FrameError> {
+fn candles(body: &[u8], query: &RestQuery, scale: Scale, received: UnixMs) -> Result<Accepted, FrameError> {
     const GRACE_MS: i64 = 2_000;
-    let rows: Vec<Candle<'_>> = json(body)?;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let kline = parse::kline(row)?;
-        if is_closed(&kline, received.plus(-GRACE_MS)) {
-            events.push(Event::Kline(kline));
+    let rows: RawRows<'_> = json(body)?;
+    let about = |open: UnixMs| match *query {
+        RestQuery::Klines { interval, .. } => query.with_span(open, open.plus(interval.ms())),
+        other => other,
+    };
+    Ok(accept(&rows, TimeAt::Key("t"), about, |row: Candle<'_>| {
+        let (kline, fault) = parse::kline(&row, scale)?;
+        if !is_closed(&kline, received.plus(-GRACE_MS)) {
+            return Ok(Row::Nothing);
         }
-    }
-    Ok(events)
+        Ok(Row::of(Event::Kline(kline), fault))
+    }))
 }
 
 /// `{"universe":[{"szDecimals":5,"name":"BTC","maxLeverage":40,"marginTableId":56}],"marginTables":[[56,{"description":"tiered 40x","marginTiers":[{"lowerBound":"0.0","maxLeverage":40},{"lowerBound":"150000000.0","maxLeverage":20}]}]]}`
@@ -124,22 +124,29 @@ fn candles(body: &[u8], received: UnixMs) -> Result<Vec<Event>, FrameError> {
 #[serde(rename_all = "camelCase")]
 struct Meta<'a> {
     #[serde(borrow)]
-    universe: Vec<Asset<'a>>,
+    universe: RawRows<'a>,
     #[serde(borrow, default)]
-    margin_tables: Vec<(i64, MarginTable<'a>)>,
+    margin_tables: RawRows<'a>,
 }
 
+/// What a list of contracts needs to know of one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedAsset<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(default)]
+    is_delisted: Option<bool>,
+}
+
+/// What its margin is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Asset<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
-    #[serde(borrow)]
     max_leverage: Decimal<'a>,
     #[serde(default)]
     margin_table_id: Option<i64>,
-    #[serde(default)]
-    is_delisted: bool,
 }
 
 #[derive(Deserialize)]
@@ -160,19 +167,49 @@ struct MarginTier<'a> {
 }
 
 impl<'a> Meta<'a> {
-    fn find(&self, name: &str) -> Result<(usize, &Asset<'a>), FrameError> {
-        let found = self.universe.iter().enumerate().find(|(_, asset)| asset.name == name);
-        found.ok_or_else(|| FrameError::Venue(format!("there is no {name} among the contracts")))
+    /// Index of the contract of that name, and what is told of it.
+    fn find(&self, name: &str) -> Result<(usize, Asset<'a>), FrameError> {
+        let is_named = |row: &str| field_of(row, TimeAt::Key("name")).is_some_and(|n| n.text() == name);
+        let found = self.universe.iter().enumerate().find(|(_, row)| is_named(row.get()));
+        let (index, row) =
+            found.ok_or_else(|| FrameError::Venue(format!("there is no {name} among the contracts")))?;
+        Ok((index, json(row.get().as_bytes())?))
     }
+
+    fn table(&self, id: i64) -> Option<Result<MarginTable<'a>, FrameError>> {
+        let has_id = |row: &str| field_of(row, TimeAt::First).is_some_and(|n| n.text().parse() == Ok(id));
+        let row = self.margin_tables.iter().find(|row| has_id(row.get()))?;
+        Some(json::<(i64, MarginTable<'a>)>(row.get().as_bytes()).map(|(_, table)| table))
+    }
+}
+
+/// Everything is counted in coins.
+fn contracts(body: &[u8]) -> Result<Page, FrameError> {
+    let meta: Meta<'_> = json(body)?;
+    let mut page = Page::default();
+    for raw in meta.universe {
+        match json::<ListedAsset<'_>>(raw.get().as_bytes()) {
+            Ok(asset) if asset.is_delisted == Some(true) => {}
+            Ok(asset) => page.contracts.push(ListedContract::of_one_coin(&asset.name)),
+            Err(error) => {
+                let name = field_of(raw.get(), TimeAt::Key("name"));
+                let subject =
+                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
+                page.rejected.push(RejectedRow::new(subject, error, raw.get()));
+            }
+        }
+    }
+    Ok(page)
 }
 
 /// Two lists of the same order: what there is, and how it stands.
 fn stock(contract: &Contract, body: &[u8], received: UnixMs) -> Result<Page, FrameError> {
-    let (meta, contexts): (Meta<'_>, Vec<AssetContext<'_>>) = json(body)?;
+    let (meta, contexts): (Meta<'_>, RawRows<'_>) = json(body)?;
     let (at, _) = meta.find(&contract.name)?;
-    let context =
+    let raw =
         contexts.get(at).ok_or_else(|| value("assetCtxs", &contract.name, "as long as the universe"))?;
-    let qty = parse::open_interest(context)?;
+    let context: AssetContext<'_> = json(raw.get().as_bytes())?;
+    let qty = parse::open_interest(&context, Scale::of(contract))?;
     let stock = OpenInterest { time: received, qty };
     let events = if qty.is_positive() { vec![Event::OpenInterest(stock)] } else { Vec::new() };
     Ok(Page { events, ..Page::default() })
@@ -188,16 +225,17 @@ struct PaymentRow<'a> {
     time: i64,
 }
 
-fn payments(body: &[u8]) -> Result<Vec<Event>, FrameError> {
-    let rows: Vec<PaymentRow<'_>> = json(body)?;
-    let payment = |row: &PaymentRow<'_>| {
-        Ok(Event::Funding(Funding {
-            time: whole_hour(time("time", row.time)?),
-            rate: row.funding_rate.rate("fundingRate")?,
-            interval_hours: Some(1),
-        }))
+fn payments(body: &[u8]) -> Result<Accepted, FrameError> {
+    let rows: RawRows<'_> = json(body)?;
+    let about = |from: UnixMs| {
+        let from = whole_hour(from);
+        RestQuery::Funding { from, to: from.plus(1) }
     };
-    rows.iter().map(payment).collect()
+    Ok(accept(&rows, TimeAt::Key("time"), about, |row: PaymentRow<'_>| {
+        let time = whole_hour(time("time", row.time)?);
+        let rate = row.funding_rate.rate("fundingRate")?;
+        Ok(Event::Funding(Funding { time, rate, interval_hours: Some(1) }).into())
+    }))
 }
 
 /// The maintenance rate is half of the initial margin at the largest leverage, less an amount that makes it continuous.
@@ -209,14 +247,14 @@ fn tiers(contract: &Contract, body: &[u8]) -> Result<TierRows, FrameError> {
         let leverage_max = leverage.size("maxLeverage")?.to_f64();
         Ok(TierRow { floor, rate: 0.5 / leverage_max, leverage_max })
     };
-    let table = meta.margin_tables.iter().find(|(id, _)| Some(*id) == asset.margin_table_id);
-    let rows: Result<Vec<TierRow>, FrameError> = match table {
-        Some((_, table)) => table
-            .margin_tiers
-            .iter()
-            .map(|tier| row(tier.lower_bound.amount("lowerBound")?.to_f64(), tier.max_leverage))
-            .collect(),
-        None => row(0.0, asset.max_leverage).map(|row| vec![row]),
-    };
+    let rows: Result<Vec<TierRow>, FrameError> =
+        match asset.margin_table_id.and_then(|id| meta.table(id)).transpose()? {
+            Some(table) => table
+                .margin_tiers
+                .iter()
+                .map(|tier| row(tier.lower_bound.amount("lowerBound")?.to_f64(), tier.max_leverage))
+                .collect(),
+            None => row(0.0, asset.max_leverage).map(|row| vec![row]),
+        };
     Ok(TierRows { unit: TierUnit::Usd, rows: rows? })
 }

@@ -1,15 +1,15 @@
 //! What is sent on a new connection: a message for each of three streams of each contract, and one for each account
 //! whose fills are asked for.
 
-use crate::venues::{Account, LIVE_INTERVAL, Opening, Roster};
+use crate::venues::{Account, ContractTable, LIVE_INTERVAL, Opening};
 
 const PATH: &str = "/ws";
 
-pub(super) fn opening(roster: &Roster) -> Opening {
-    let of_contracts = roster.contracts().iter().flat_map(|contract| subscriptions(&contract.name));
+pub(super) fn opening(table: &ContractTable) -> Opening {
+    let of_contracts = table.contracts().iter().flat_map(|contract| subscriptions(&contract.name));
     let fills = |account: &Account| serde_json::json!({ "type": "userFills", "user": account.as_str() });
     // After the contracts: the mark price shows first that the connection works.
-    let of_accounts = roster.accounts().iter().map(|account| message(&fills(account)));
+    let of_accounts = table.accounts().iter().map(|account| message(&fills(account)));
     Opening { path: PATH.to_owned(), messages: of_contracts.chain(of_accounts).collect() }
 }
 
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn accounts_are_asked_for_after_the_contracts() {
         let account = "0x010461c14e146ac35fe42271bdc1134ee31c703a";
-        let bitcoin = crate::venues::fixtures::roster(&super::super::Hyperliquid, &[("BTCUSDT", "1")]);
+        let bitcoin = crate::venues::fixtures::table(&super::super::Hyperliquid, &[("BTCUSDT", "1")]);
         let opening = opening(&bitcoin.with_accounts(vec![account.parse().unwrap()]));
         assert_eq!(opening.messages.len(), 4);
         let last =

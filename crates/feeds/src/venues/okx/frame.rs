@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::venues::fields::Decimal;
+use crate::venues::rows::RawRows;
 
 /// Which kind of message it is.
 ///
@@ -32,10 +33,11 @@ pub(super) struct Argument<'a> {
     pub(super) channel: Cow<'a, str>,
 }
 
-/// A message with a list of rows.
+/// A message with a list of rows, each read by itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rows<T> {
-    pub(super) data: Vec<T>,
+pub(super) struct Rows<'a> {
+    #[serde(borrow)]
+    pub(super) data: RawRows<'a>,
 }
 
 /// `{"arg":{"channel":"trades","instId":"UNI-USD-SWAP"},"data":[{"instId":"UNI-USD-SWAP","tradeId":"12883020","px":"5.123","sz":"100","side":"sell","ts":"1652459215150"}]}`
@@ -89,14 +91,15 @@ pub(super) struct OpenInterestRow<'a> {
 
 /// `{"arg":{"channel":"liquidation-orders","instType":"SWAP"},"data":[{"details":[{"bkLoss":"0","bkPx":"0.007831","ccy":"","posSide":"short","side":"buy","sz":"13","ts":"1692266434010"}],"instFamily":"IOST-USDT","instId":"IOST-USDT-SWAP","instType":"SWAP","uly":"IOST-USDT"}]}`
 ///
-/// Of all swaps at once. The first message after subscribing repeats an old event.
+/// Of all swaps at once. The first message after subscribing may repeat an event from before it. Details are read one by
+/// one.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LiquidationRow<'a> {
     #[serde(borrow)]
     pub(super) inst_id: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) details: Vec<LiquidationDetail<'a>>,
+    pub(super) details: RawRows<'a>,
 }
 
 /// One liquidation: `sz` in CONTRACTS, `bkPx` the bankruptcy price, `posSide` whose position (`long`, `short`; `net` in

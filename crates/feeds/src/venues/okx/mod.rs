@@ -1,10 +1,9 @@
 //! OKX swaps in USDT and USDC.
 //!
-//! Sizes are in contracts; what a contract is has to be asked for first. Liquidations come for all swaps at once, the
-//! first message after subscribing being an old one. Candles are streamed at another address and are not subscribed to:
+//! Sizes are in contracts; what a contract is has to be asked for first. Liquidations come for all swaps at once; the
+//! first message after subscribing may repeat an old one. Candles are streamed at another address and are not subscribed to:
 //! a minute that has ended without one is missing, and what is missing is asked for.
 
-mod contracts;
 mod frame;
 mod parse;
 mod rest;
@@ -17,8 +16,8 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, Exchange, FrameError, FrameReader, Habits, Opening, Page, Ping, Request, Roster, StreamKind,
-    TradeIds, Want, names,
+    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepth, HistoryDepths, Opening, Page,
+    Ping, RateLimit, Refusal, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
 };
 
 /// The venue.
@@ -42,8 +41,8 @@ impl Exchange for Okx {
         "https://www.okx.com"
     }
 
-    fn habits(&self) -> Habits {
-        Habits {
+    fn limits(&self) -> VenueLimits {
+        VenueLimits {
             // 480 messages an hour are allowed, pings not counted.
             message_spacing: Duration::from_millis(350),
             contracts_per_connection: 50,
@@ -56,12 +55,23 @@ impl Exchange for Okx {
             trade_ids: TradeIds::Unique,
             poll_open_interest: None,
             poll_open_interest_max: Duration::from_secs(60),
-            // 20 requests in two seconds for most of what is asked.
-            weight_per_minute: 600,
+            // Each endpoint has a limit of its own; none is published for all of them together.
+            weight_per_minute: 0,
+            connections_max: None,
+            new_connections: Some(RateLimit {
+                name: "connections",
+                requests: 3,
+                per: Duration::from_secs(1),
+            }),
+            history: HistoryDepths {
+                funding: HistoryDepth::Age(Duration::from_secs(90 * 86_400)),
+                trades: HistoryDepth::NotKept,
+                ..HistoryDepths::FULL
+            },
         }
     }
 
-    fn name_of(&self, symbol: &Symbol) -> Option<String> {
+    fn names_of(&self, symbol: &Symbol) -> Vec<String> {
         names::to_okx(symbol)
     }
 
@@ -69,26 +79,30 @@ impl Exchange for Okx {
         names::from_okx(name)
     }
 
-    fn opening(&self, roster: &Roster) -> Opening {
-        subscribe::opening(roster)
+    fn opening(&self, table: &ContractTable) -> Opening {
+        subscribe::opening(table)
     }
 
-    fn reader(&self, roster: &Roster) -> Box<dyn FrameReader> {
-        Box::new(parse::Reader::new(roster.clone()))
+    fn reader(&self, table: &ContractTable, opened: UnixMs) -> Box<dyn FrameReader> {
+        Box::new(parse::Reader::new(table.clone(), opened))
     }
 
-    fn request(&self, contract: &Contract, want: &Want) -> Option<Request> {
-        rest::request(contract, want)
+    fn request(&self, contract: &Contract, query: &RestQuery, now: UnixMs) -> Option<Request> {
+        rest::request(contract, query, now)
     }
 
     fn answer(
         &self,
         contract: &Contract,
-        want: &Want,
+        query: &RestQuery,
         body: &[u8],
         received: UnixMs,
     ) -> Result<Page, FrameError> {
-        rest::answer(contract, want, body, received)
+        rest::answer(contract, query, body, received)
+    }
+
+    fn refusal(&self, _query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+        rest::refusal(status, body)
     }
 }
 

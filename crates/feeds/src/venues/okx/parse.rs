@@ -2,38 +2,37 @@
 
 use liqheat_market::{Event, Liquidation, MarkPrice, OpenInterest, PriceKind, Side, Taker, Trade, UnixMs};
 
-use super::contracts::Scale;
 use super::frame::{Head, LiquidationDetail, LiquidationRow, MarkRow, OpenInterestRow, Rows, TradeRow};
 use crate::venues::fields::{Decimal, json, value};
 use crate::venues::pace::{MarkPace, StockPace};
-use crate::venues::{FrameError, FrameReader, Roster, Signal, StreamKind};
+use crate::venues::rows::{FrameKeys, TimeAt, read_frame_rows, time_of};
+use crate::venues::scale::Scale;
+use crate::venues::{ContractTable, FrameError, FrameReader, RejectedSignal, Signal, StreamKind};
 
 /// Reads the frames of one connection.
 pub(super) struct Reader {
-    roster: Roster,
+    table: ContractTable,
     scales: Vec<Scale>,
     paces: Vec<(MarkPace, StockPace)>,
-    /// The next message of liquidations repeats an old event.
+    opened: UnixMs,
+    /// The next message of liquidations may repeat an event from before the connection.
     repeat_due: bool,
 }
 
 impl Reader {
-    pub(super) fn new(roster: Roster) -> Self {
-        let scales = roster.contracts().iter().map(Scale::of).collect();
-        let paces = vec![Default::default(); roster.contracts().len()];
-        Self { roster, scales, paces, repeat_due: true }
+    pub(super) fn new(table: ContractTable, opened: UnixMs) -> Self {
+        let scales = table.contracts().iter().map(Scale::of).collect();
+        let paces = vec![Default::default(); table.contracts().len()];
+        Self { table, scales, paces, opened, repeat_due: true }
     }
 
-    fn find(&self, name: &str) -> Option<(usize, Scale)> {
-        let contract = self.roster.find(name)?;
-        Some((contract, self.scales[contract]))
-    }
-
-    fn trades(&self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let rows: Rows<TradeRow<'_>> = json(frame)?;
-        let mut signals = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            let Some((contract, scale)) = self.find(&row.inst_id) else { continue };
+    fn trades(&self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: Rows<'_> = json(frame)?;
+        let keys = keys(StreamKind::Trades);
+        read_frame_rows(&rows.data, &self.table, keys, out, |row: TradeRow<'_>| {
+            let Some((contract, scale)) = find(&self.table, &self.scales, &row.inst_id) else {
+                return Ok(None);
+            };
             let at = row.ts.time("ts")?;
             let trade = Trade {
                 id: trade_id(row.trade_id)?,
@@ -46,76 +45,106 @@ impl Reader {
                     other => return Err(value("side", other, "buy or sell")),
                 },
             };
-            signals.push(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) });
-        }
-        Ok(signals)
+            Ok(Some(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) }))
+        });
+        Ok(())
     }
 
-    fn marks(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let rows: Rows<MarkRow<'_>> = json(frame)?;
-        let mut marks = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            let Some((contract, scale)) = self.find(&row.inst_id) else { continue };
+    fn marks(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: Rows<'_> = json(frame)?;
+        let (table, scales, paces) = (&self.table, &self.scales, &mut self.paces);
+        read_frame_rows(&rows.data, table, keys(StreamKind::Mark), out, |row: MarkRow<'_>| {
+            let Some((contract, scale)) = find(table, scales, &row.inst_id) else { return Ok(None) };
             let mark = MarkPrice { time: row.ts.time("ts")?, price: scale.price(row.mark_px, "markPx")? };
-            marks.push((contract, mark));
-        }
-        // Only now, when the whole frame is sound, is anything remembered.
-        let signals = marks.into_iter().map(|(contract, mark)| {
             let sent = Some(mark.time);
-            if self.paces[contract].0.keeps(mark.time, mark.price) {
+            Ok(Some(if paces[contract].0.keeps(mark.time, mark.price) {
                 Signal::Event { contract, event: Event::MarkPrice(mark), sent }
             } else {
                 Signal::Alive { contract, stream: StreamKind::Mark, sent }
-            }
+            }))
         });
-        Ok(signals.collect())
+        Ok(())
     }
 
-    fn stocks(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let rows: Rows<OpenInterestRow<'_>> = json(frame)?;
-        let mut stocks = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            let Some((contract, scale)) = self.find(&row.inst_id) else { continue };
-            stocks.push((contract, open_interest(row, scale)?));
-        }
-        let signals = stocks.into_iter().map(|(contract, stock)| {
+    fn stocks(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: Rows<'_> = json(frame)?;
+        let stream = StreamKind::OpenInterest;
+        let (table, scales, paces) = (&self.table, &self.scales, &mut self.paces);
+        read_frame_rows(&rows.data, table, keys(stream), out, |row: OpenInterestRow<'_>| {
+            let Some((contract, scale)) = find(table, scales, &row.inst_id) else { return Ok(None) };
+            let stock = open_interest(&row, scale)?;
             let sent = Some(stock.time);
             // A stock of zero is a fault of the venue, never true of a contract that trades.
-            if stock.qty.is_positive() && self.paces[contract].1.keeps(stock.time) {
+            Ok(Some(if stock.qty.is_positive() && paces[contract].1.keeps(stock.time) {
                 Signal::Event { contract, event: Event::OpenInterest(stock), sent }
             } else {
-                Signal::Alive { contract, stream: StreamKind::OpenInterest, sent }
-            }
+                Signal::Alive { contract, stream, sent }
+            }))
         });
-        Ok(signals.collect())
+        Ok(())
     }
 
-    fn liquidations(&mut self, frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-        let rows: Rows<LiquidationRow<'_>> = json(frame)?;
-        let mut signals = Vec::with_capacity(rows.data.len());
-        for row in &rows.data {
-            let Some((contract, scale)) = self.find(&row.inst_id) else { continue };
-            for detail in &row.details {
-                let at = detail.ts.time("ts")?;
-                let liquidation = Liquidation {
-                    time: at,
-                    side: side(detail)?,
-                    qty: scale.size(detail.sz, "sz")?,
-                    price: scale.price(detail.bk_px, "bkPx")?,
-                    price_kind: PriceKind::Bankruptcy,
-                };
-                signals.push(Signal::Event {
-                    contract,
-                    event: Event::Liquidation(liquidation),
-                    sent: Some(at),
-                });
+    fn liquidations(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: Rows<'_> = json(frame)?;
+        let stream = StreamKind::Liquidations;
+        let is_first = std::mem::take(&mut self.repeat_due);
+        let (table, scales, opened) = (&self.table, &self.scales, self.opened);
+        let mut details = Vec::new();
+        let outer = FrameKeys { stream, name: "instId", time: "ts" };
+        read_frame_rows(&rows.data, table, outer, out, |row: LiquidationRow<'_>| {
+            if let Some((contract, scale)) = find(table, scales, &row.inst_id) {
+                details.extend(row.details.into_iter().map(|detail| (contract, scale, detail)));
+            }
+            Ok(None)
+        });
+        for (contract, scale, raw) in details {
+            match json(raw.get().as_bytes()).and_then(|detail| liquidation(&detail, scale)) {
+                Ok(liquidation) if is_first && is_before(liquidation.time, opened) => {}
+                Ok(liquidation) => {
+                    let sent = Some(liquidation.time);
+                    out.push(Signal::Event { contract, event: Event::Liquidation(liquidation), sent });
+                }
+                Err(error) => {
+                    let time = time_of(raw.get(), TimeAt::Key("ts"));
+                    let contract = Some(contract);
+                    out.push(Signal::Rejected(RejectedSignal {
+                        contract,
+                        stream,
+                        time,
+                        is_partial: false,
+                        error,
+                    }));
+                }
             }
         }
-        if std::mem::take(&mut self.repeat_due) {
-            signals.clear();
-        }
-        Ok(signals)
+        Ok(())
     }
+}
+
+fn keys(stream: StreamKind) -> FrameKeys {
+    FrameKeys { stream, name: "instId", time: "ts" }
+}
+
+fn find(table: &ContractTable, scales: &[Scale], name: &str) -> Option<(usize, Scale)> {
+    let contract = table.find(name)?;
+    Some((contract, scales[contract]))
+}
+
+/// Whether an event of the first message after subscribing is from before the connection, and may have been stored with an
+/// earlier one. Clocks differ: what is a few seconds older is taken, since rows that are equal are stored once.
+fn is_before(time: UnixMs, opened: UnixMs) -> bool {
+    const CLOCKS_DIFFER_MS: i64 = 5_000;
+    opened.since(time) > CLOCKS_DIFFER_MS
+}
+
+fn liquidation(detail: &LiquidationDetail<'_>, scale: Scale) -> Result<Liquidation, FrameError> {
+    Ok(Liquidation {
+        time: detail.ts.time("ts")?,
+        side: side(detail)?,
+        qty: scale.size(detail.sz, "sz")?,
+        price: scale.price(detail.bk_px, "bkPx")?,
+        price_kind: PriceKind::Bankruptcy,
+    })
 }
 
 impl FrameReader for Reader {
@@ -127,20 +156,18 @@ impl FrameReader for Reader {
         let head: Head<'_> = json(frame)?;
         let channel = head.arg.as_ref().map(|arg| arg.channel.as_ref()).unwrap_or_default();
         if let Some(event) = head.event.as_deref() {
-            // Subscribing again has the old event sent again.
+            // Subscribing again may have the old event sent again.
             self.repeat_due |= event == "subscribe" && channel == LIQUIDATIONS;
             out.extend(answer(event, &head));
             return Ok(());
         }
-        let signals = match channel {
-            "trades" => self.trades(frame)?,
-            "mark-price" => self.marks(frame)?,
-            "open-interest" => self.stocks(frame)?,
-            LIQUIDATIONS => self.liquidations(frame)?,
-            _ => Vec::new(),
-        };
-        out.extend(signals);
-        Ok(())
+        match channel {
+            "trades" => self.trades(frame, out),
+            "mark-price" => self.marks(frame, out),
+            "open-interest" => self.stocks(frame, out),
+            LIQUIDATIONS => self.liquidations(frame, out),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -159,13 +186,14 @@ fn answer(event: &str, head: &Head<'_>) -> Option<Signal> {
     }
 }
 
-/// Coins, as the venue tells them; from contracts where it does not.
+/// Coins, as the venue tells them; from contracts where it does not, or not so that it can be used.
 pub(super) fn open_interest(row: &OpenInterestRow<'_>, scale: Scale) -> Result<OpenInterest, FrameError> {
-    let present = |field: Option<Decimal<'_>>| field.is_some_and(|field| !field.is_empty());
-    let qty = match (row.oi_ccy, row.oi) {
-        (Some(coins), _) if present(row.oi_ccy) => scale.coins(coins, "oiCcy")?,
-        (_, Some(contracts)) if present(row.oi) => scale.amount(contracts, "oi")?,
-        _ => return Err(value("oiCcy", "", "an amount of zero or more")),
+    let coins = row.oi_ccy.filter(|coins| !coins.is_empty()).map(|coins| scale.coins(coins, "oiCcy"));
+    let contracts = row.oi.filter(|oi| !oi.is_empty()).map(|oi| scale.amount(oi, "oi"));
+    let qty = match (coins, contracts) {
+        (Some(Ok(qty)), _) | (_, Some(Ok(qty))) => qty,
+        (Some(Err(error)), _) | (_, Some(Err(error))) => return Err(error),
+        (None, None) => return Err(value("oiCcy", "", "an amount of zero or more")),
     };
     Ok(OpenInterest { time: row.ts.time("ts")?, qty })
 }

@@ -6,83 +6,102 @@ use std::time::Duration;
 use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, Qty, UNIT_SCALE, UnixMs};
 use serde::Deserialize;
 
-use super::contracts::Scale;
 use super::frame::OpenInterestRow;
 use super::parse;
-use crate::venues::fields::{Decimal, json, value};
+use crate::venues::fields::{Decimal, encoded, json, value};
 use crate::venues::pages::{page, part_end};
+use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional};
+use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
-use crate::venues::{Contract, FrameError, Page, Pool, Request, Want};
+use crate::venues::{
+    Contract, FrameError, ListedContract, Page, PauseScope, RateLimit, Refusal, RejectedRow, Request,
+    RestQuery, RowSubject, Underlying,
+};
 
-/// Rows in an answer about the past.
+/// Rows in an answer.
 const ROWS_PER_PAGE: i64 = 100;
-/// Rows in an answer about newest candles.
-const NEW_ROWS_PER_PAGE: i64 = 300;
+/// Rows in an answer about candles of trades.
+const CANDLES_PER_PAGE: i64 = 300;
+/// The endpoints of recent candles hold the newest 1440. A few less are asked for there, since time goes on meanwhile.
+const RECENT_CANDLES: i64 = 1_430;
 const STOCK_EVERY_MS: i64 = 300_000;
 /// Funding is due every eight hours for most contracts and every hour for some.
 const PAYMENT_EVERY_MS: i64 = 3_600_000;
 
-/// Statistics have a limit of their own.
-const STATISTICS: Pool = Pool { name: "statistics", requests: 5, per: Duration::from_secs(2) };
+/// Limits hold for two seconds and an endpoint.
+const fn limit(name: &'static str, requests: u32) -> Option<RateLimit> {
+    Some(RateLimit { name, requests, per: Duration::from_secs(2) })
+}
 
-pub(super) fn request(contract: &Contract, want: &Want) -> Option<Request> {
-    let name = &contract.name;
-    let path = match *want {
-        Want::Time => "/api/v5/public/time".to_owned(),
-        Want::Contracts => "/api/v5/public/instruments?instType=SWAP".to_owned(),
-        Want::Klines { kind, interval, from, to } => {
-            let (rows, is_new) = klines_page(kind, interval, from, to);
-            let endpoint = match (kind, is_new) {
-                (KlineKind::Last, true) => "candles",
-                (KlineKind::Last, false) => "history-candles",
-                (KlineKind::Mark, true) => "mark-price-candles",
-                (KlineKind::Mark, false) => "history-mark-price-candles",
+pub(super) fn request(contract: &Contract, query: &RestQuery, now: UnixMs) -> Option<Request> {
+    let name = encoded(&contract.name);
+    let (path, rate_limit) = match *query {
+        RestQuery::Time => ("/api/v5/public/time".to_owned(), limit("time", 10)),
+        RestQuery::Contracts => {
+            ("/api/v5/public/instruments?instType=SWAP".to_owned(), limit("instruments", 20))
+        }
+        RestQuery::Klines { kind, interval, from, to } => {
+            // The recent ones are not where older ones are, and older ones may lag behind: which endpoint has a page is a
+            // question of its age, not of its length.
+            let is_recent = from >= now.floor_to(interval.ms()).plus(-RECENT_CANDLES * interval.ms());
+            let (endpoint, requests) = match (kind, is_recent) {
+                (KlineKind::Last, true) => ("candles", 40),
+                (KlineKind::Last, false) => ("history-candles", 20),
+                (KlineKind::Mark, true) => ("mark-price-candles", 20),
+                (KlineKind::Mark, false) => ("history-mark-price-candles", 10),
             };
             // Both bounds are exclusive; `after` is the later one.
-            let end = part_end(from, to, rows, interval.ms());
+            let (rows, end) = (candles_per_page(kind), candles_end(kind, interval, from, to));
             let bar = bar(interval)?;
-            format!(
+            let path = format!(
                 "/api/v5/market/{endpoint}?instId={name}&bar={bar}&before={}&after={}&limit={rows}",
                 from.0 - 1,
                 end.0
-            )
+            );
+            (path, limit(endpoint, requests))
         }
-        Want::OpenInterest => format!("/api/v5/public/open-interest?instType=SWAP&instId={name}"),
-        Want::OpenInterestHistory { from, to } => {
+        RestQuery::OpenInterest => {
+            let path = format!("/api/v5/public/open-interest?instType=SWAP&instId={name}");
+            (path, limit("open-interest", 20))
+        }
+        RestQuery::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
-            format!(
+            let path = format!(
                 "/api/v5/rubik/stat/contracts/open-interest-history?instId={name}&period=5m&begin={}&end={}&limit={ROWS_PER_PAGE}",
                 from.0 - STOCK_EVERY_MS,
                 end.0 - STOCK_EVERY_MS
-            )
+            );
+            (path, limit("open-interest-history", 5))
         }
-        Want::Funding { from, to } => {
+        RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
-            format!(
+            let path = format!(
                 "/api/v5/public/funding-rate-history?instId={name}&before={}&after={}&limit={ROWS_PER_PAGE}",
                 from.0 - 1,
                 end.0
-            )
+            );
+            (path, limit("funding-rate-history", 10))
         }
-        Want::Tiers => {
-            let family = name.strip_suffix("-SWAP")?;
-            format!("/api/v5/public/position-tiers?instType=SWAP&tdMode=isolated&instFamily={family}")
+        RestQuery::Tiers => {
+            let family = encoded(contract.name.strip_suffix("-SWAP")?);
+            let path =
+                format!("/api/v5/public/position-tiers?instType=SWAP&tdMode=isolated&instFamily={family}");
+            (path, limit("position-tiers", 10))
         }
-        Want::Trades { .. } => return None,
+        RestQuery::Trades { .. } => return None,
     };
-    let pool = matches!(want, Want::OpenInterestHistory { .. }).then_some(STATISTICS);
-    Some(Request { path, body: None, weight: 1, pool })
+    Some(Request { path, body: None, weight: 0, rate_limit })
 }
 
-/// How many rows to ask for, and whether of the newest. The interface of the newest candles goes back 1440 of them, that
-/// of older ones may lag behind: what is left of a stretch that ends now comes from the first as soon as one answer
-/// holds it.
-fn klines_page(kind: KlineKind, interval: Interval, from: UnixMs, to: UnixMs) -> (i64, bool) {
-    let rows_new = match kind {
-        KlineKind::Last => NEW_ROWS_PER_PAGE,
+const fn candles_per_page(kind: KlineKind) -> i64 {
+    match kind {
+        KlineKind::Last => CANDLES_PER_PAGE,
         KlineKind::Mark => ROWS_PER_PAGE,
-    };
-    if to.since(from) <= rows_new * interval.ms() { (rows_new, true) } else { (ROWS_PER_PAGE, false) }
+    }
+}
+
+fn candles_end(kind: KlineKind, interval: Interval, from: UnixMs, to: UnixMs) -> UnixMs {
+    part_end(from, to, candles_per_page(kind), interval.ms())
 }
 
 /// Hours and days have capital letters.
@@ -105,36 +124,52 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
     part_end(from, to, ROWS_PER_PAGE, PAYMENT_EVERY_MS)
 }
 
+/// `{"code":"50011","msg":"Too Many Requests","data":[]}`, with status 429 or 200: the endpoint has to pause until its two
+/// seconds are over.
+pub(super) fn refusal(status: u16, body: &[u8]) -> Option<Refusal> {
+    const TOO_MANY_REQUESTS: &str = "50011";
+    const SHORT_BYTES: usize = 1_024;
+    const PAUSE: Duration = Duration::from_secs(2);
+    let throttled = Some(Refusal::Throttled { scope: PauseScope::Endpoint, pause: PAUSE });
+    match status {
+        429 => throttled,
+        200 => {
+            let is_throttled = body.len() <= SHORT_BYTES
+                && json::<Status<'_>>(body).is_ok_and(|status| status.code == TOO_MANY_REQUESTS);
+            throttled.filter(|_| is_throttled)
+        }
+        status => Refusal::of_status(status),
+    }
+}
+
 pub(super) fn answer(
     contract: &Contract,
-    want: &Want,
+    query: &RestQuery,
     body: &[u8],
     received: UnixMs,
 ) -> Result<Page, FrameError> {
     status(body)?;
     let scale = Scale::of(contract);
-    match *want {
-        Want::Time => Ok(Page { time: Some(clock(body)?), ..Page::default() }),
-        Want::Contracts => Ok(Page { sizes: sizes(body)?, ..Page::default() }),
-        Want::Klines { kind, interval, from, to } => {
-            let (rows, _) = klines_page(kind, interval, from, to);
-            let end = part_end(from, to, rows, interval.ms());
-            let events = klines(body, kind, interval, scale)?;
-            Ok(page(want, events, from, end, received))
+    match *query {
+        RestQuery::Time => Ok(Page { time: Some(clock(body)?), ..Page::default() }),
+        RestQuery::Contracts => contracts(body),
+        RestQuery::Klines { kind, interval, from, to } => {
+            let end = candles_end(kind, interval, from, to);
+            let accepted = klines(body, (kind, interval), query, scale)?;
+            Ok(page(query, accepted, from, end, received))
         }
-        Want::OpenInterest => stock(body, scale),
-        Want::OpenInterestHistory { from, to } => {
+        RestQuery::OpenInterest => stock(body, scale),
+        RestQuery::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
-            let events = stocks(body, scale, received)?;
-            Ok(page(want, events, from, end, received))
+            let accepted = stocks(body, scale, received)?;
+            Ok(page(query, accepted, from, end, received))
         }
-        Want::Funding { from, to } => {
+        RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
-            let events = payments(body)?;
-            Ok(page(want, events, from, end, received))
+            Ok(page(query, payments(body)?, from, end, received))
         }
-        Want::Tiers => Ok(Page { tiers: Some(tiers(body, scale)?), ..Page::default() }),
-        Want::Trades { .. } => Ok(Page::default()),
+        RestQuery::Tiers => Ok(Page { tiers: Some(tiers(body, scale)?), ..Page::default() }),
+        RestQuery::Trades { .. } => Ok(Page::default()),
     }
 }
 
@@ -148,8 +183,9 @@ struct Status<'a> {
 }
 
 #[derive(Deserialize)]
-struct Answer<T> {
-    data: Vec<T>,
+struct Answer<'a> {
+    #[serde(borrow)]
+    data: RawRows<'a>,
 }
 
 fn status(body: &[u8]) -> Result<(), FrameError> {
@@ -169,19 +205,25 @@ struct ClockRow<'a> {
 }
 
 fn clock(body: &[u8]) -> Result<UnixMs, FrameError> {
-    let answer: Answer<ClockRow<'_>> = json(body)?;
-    let row = answer.data.first().ok_or_else(|| value("data", "", "the venue's time"))?;
-    row.ts.time("ts")
+    let answer: Answer<'_> = json(body)?;
+    let raw = answer.data.first().ok_or_else(|| value("data", "", "the venue's time"))?;
+    json::<ClockRow<'_>>(raw.get().as_bytes())?.ts.time("ts")
 }
 
-/// `{"instId":"BTC-USDT-SWAP","instType":"SWAP","ctVal":"0.01","ctValCcy":"BTC","ctMult":"1","ctType":"linear","state":"live"}`
+/// `{"instId":"BTC-USDT-SWAP","instType":"SWAP","instCategory":"1","ctVal":"0.01","ctValCcy":"BTC","ctMult":"1","ctType":"linear","state":"live"}`
 ///
-/// `ctVal` x `ctMult` coins a contract where `ctType` is `linear`; others are settled in coins and left out.
+/// `ctVal` x `ctMult` coins a contract where `ctType` is `linear`; others are settled in coins and passed over. Before a
+/// contract opens (`preopen`) any of its numbers may be the empty text. `instCategory` is `1` for coins; stocks (`3`) and
+/// others have swaps with names of the same form.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InstrumentRow<'a> {
     #[serde(borrow)]
     inst_id: Cow<'a, str>,
+    #[serde(borrow, default)]
+    state: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    inst_category: Option<Decimal<'a>>,
     #[serde(borrow)]
     ct_val: Decimal<'a>,
     #[serde(borrow)]
@@ -190,31 +232,67 @@ struct InstrumentRow<'a> {
     ct_type: Cow<'a, str>,
 }
 
-fn sizes(body: &[u8]) -> Result<Vec<(String, Qty)>, FrameError> {
-    let answer: Answer<InstrumentRow<'_>> = json(body)?;
-    let mut sizes = Vec::with_capacity(answer.data.len());
-    for row in answer.data.iter().filter(|row| row.ct_type == "linear") {
-        let (coins, times) = (row.ct_val.size("ctVal")?, row.ct_mult.size("ctMult")?);
-        let units = i128::from(coins.units()) * i128::from(times.units()) / i128::from(UNIT_SCALE);
-        let units =
-            i64::try_from(units).map_err(|_| value("ctVal", row.ct_val.text(), "a size that can be held"))?;
-        sizes.push((row.inst_id.clone().into_owned(), Qty::from_units(units)));
+fn contracts(body: &[u8]) -> Result<Page, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let mut page = Page::default();
+    for raw in answer.data {
+        let text = raw.get();
+        match json::<InstrumentRow<'_>>(text.as_bytes()).and_then(|row| listed(&row)) {
+            Ok(listed) => page.contracts.extend(listed),
+            Err(_) if is_not_open(text) => {}
+            Err(error) => {
+                let name = field_of(text, TimeAt::Key("instId"));
+                let subject =
+                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
+                page.rejected.push(RejectedRow::new(subject, error, text));
+            }
+        }
     }
-    Ok(sizes)
+    Ok(page)
+}
+
+/// A contract that can be traded; `None` for one that cannot yet, or is settled in coins.
+fn listed(row: &InstrumentRow<'_>) -> Result<Option<ListedContract>, FrameError> {
+    let is_open = !matches!(row.state.as_deref(), Some("preopen" | "test"));
+    if !is_open || row.ct_type != "linear" {
+        return Ok(None);
+    }
+    let (coins, times) = (row.ct_val.size("ctVal")?, row.ct_mult.size("ctMult")?);
+    let units = i128::from(coins.units()) * i128::from(times.units()) / i128::from(UNIT_SCALE);
+    let size = i64::try_from(units).ok().map(Qty::from_units).filter(|size| size.is_positive());
+    let size = size.ok_or_else(|| value("ctVal", row.ct_val.text(), "a size that can be held"))?;
+    let category = row.inst_category.map(Decimal::text).filter(|category| !category.is_empty());
+    let underlying = match category {
+        None | Some("1") => Underlying::Coin,
+        Some(_) => Underlying::Other,
+    };
+    Ok(Some(ListedContract { name: row.inst_id.clone().into_owned(), size, underlying }))
+}
+
+/// Whether a row that cannot be read is of a contract that has not opened.
+fn is_not_open(row: &str) -> bool {
+    let state = field_of(row, TimeAt::Key("state"));
+    state.is_some_and(|state| matches!(state.text(), "preopen" | "test"))
 }
 
 /// `["1597026383085","3.721","3.743","3.677","3.708","8422410","22698348.04","12698348.04","1"]`: open time, open, high, low,
 /// close, volume in contracts, in coins, in USDT, and 1 when it is closed. Those of the mark price have no volumes.
-fn klines(body: &[u8], kind: KlineKind, interval: Interval, scale: Scale) -> Result<Vec<Event>, FrameError> {
-    let answer: Answer<Vec<Decimal<'_>>> = json(body)?;
-    let mut events = Vec::with_capacity(answer.data.len());
-    for row in &answer.data {
+fn klines(
+    body: &[u8],
+    (kind, interval): (KlineKind, Interval),
+    query: &RestQuery,
+    scale: Scale,
+) -> Result<Accepted, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let about = |open: UnixMs| query.with_span(open, open.plus(interval.ms()));
+    Ok(accept(&answer.data, TimeAt::First, about, |row: Vec<Decimal<'_>>| {
         let &[start, open, high, low, close, ref volumes @ .., confirm] = row.as_slice() else {
             return Err(value("data", &format!("{} values", row.len()), "a candle of six or more"));
         };
         if confirm.text() != "1" {
-            continue;
+            return Ok(Row::Nothing);
         }
+        let mut fault = None;
         let kline = Kline {
             kind,
             interval,
@@ -224,46 +302,55 @@ fn klines(body: &[u8], kind: KlineKind, interval: Interval, scale: Scale) -> Res
             low: scale.price(low, "l")?,
             close: scale.price(close, "c")?,
             volume: match (kind, volumes.first()) {
-                (KlineKind::Last, Some(contracts)) => Some(scale.amount(*contracts, "vol")?),
+                (KlineKind::Last, Some(contracts)) => optional(scale.amount(*contracts, "vol"), &mut fault),
                 _ => None,
             },
             taker_buy_volume: None,
             trades: None,
         };
-        events.push(Event::Kline(kline));
-    }
-    Ok(events)
+        Ok(Row::of(Event::Kline(kline), fault))
+    }))
 }
 
 fn stock(body: &[u8], scale: Scale) -> Result<Page, FrameError> {
-    let answer: Answer<OpenInterestRow<'_>> = json(body)?;
-    let mut events = Vec::new();
-    for row in &answer.data {
-        let stock = parse::open_interest(row, scale)?;
-        events.extend(stock.qty.is_positive().then_some(Event::OpenInterest(stock)));
+    let answer: Answer<'_> = json(body)?;
+    let mut page = Page::default();
+    for raw in answer.data {
+        let text = raw.get();
+        let stock = json::<OpenInterestRow<'_>>(text.as_bytes());
+        match stock.and_then(|row| parse::open_interest(&row, scale)) {
+            Ok(stock) => {
+                page.events.extend(stock.qty.is_positive().then_some(Event::OpenInterest(stock)));
+            }
+            Err(error) => page.rejected.push(RejectedRow::new(RowSubject::Unknown, error, text)),
+        }
     }
-    Ok(Page { events, ..Page::default() })
+    Ok(page)
 }
 
 /// `["1701417600000","731377.57500501","111","8888888"]`: time, contracts, coins, USD. The time is the start of five
 /// minutes and the figure the stock at their end.
-fn stocks(body: &[u8], scale: Scale, now: UnixMs) -> Result<Vec<Event>, FrameError> {
-    let answer: Answer<Vec<Decimal<'_>>> = json(body)?;
-    let mut events = Vec::with_capacity(answer.data.len());
-    for row in &answer.data {
+fn stocks(body: &[u8], scale: Scale, now: UnixMs) -> Result<Accepted, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let about = |start: UnixMs| {
+        let time = start.plus(STOCK_EVERY_MS);
+        RestQuery::OpenInterestHistory { from: time, to: time.plus(1) }
+    };
+    Ok(accept(&answer.data, TimeAt::First, about, |row: Vec<Decimal<'_>>| {
         let &[start, contracts, ref rest @ ..] = row.as_slice() else {
             return Err(value("data", &format!("{} values", row.len()), "a sample of two or more"));
         };
-        let qty = match rest.first() {
-            Some(coins) => scale.coins(*coins, "oiCcy")?,
+        let qty = match rest.first().map(|coins| scale.coins(*coins, "oiCcy")) {
+            Some(Ok(qty)) => qty,
+            // Contracts say the same.
+            Some(Err(error)) => scale.amount(contracts, "oi").map_err(|_| error)?,
             None => scale.amount(contracts, "oi")?,
         };
         let time = start.time("ts")?.plus(STOCK_EVERY_MS);
-        if qty.is_positive() && time <= now {
-            events.push(Event::OpenInterest(OpenInterest { time, qty }));
-        }
-    }
-    Ok(events)
+        let is_known = qty.is_positive() && time <= now;
+        let event = Event::OpenInterest(OpenInterest { time, qty });
+        Ok(if is_known { event.into() } else { Row::Nothing })
+    }))
 }
 
 /// `{"fundingRate":"0.0000746604960499","fundingTime":"1703059200000","instId":"BTC-USDT-SWAP","instType":"SWAP","method":"next_period","realizedRate":"0.0000746572360545"}`
@@ -280,17 +367,14 @@ struct PaymentRow<'a> {
     funding_time: Decimal<'a>,
 }
 
-fn payments(body: &[u8]) -> Result<Vec<Event>, FrameError> {
-    let answer: Answer<PaymentRow<'_>> = json(body)?;
-    let payment = |row: &PaymentRow<'_>| {
+fn payments(body: &[u8]) -> Result<Accepted, FrameError> {
+    let answer: Answer<'_> = json(body)?;
+    let about = |from: UnixMs| RestQuery::Funding { from, to: from.plus(1) };
+    Ok(accept(&answer.data, TimeAt::Key("fundingTime"), about, |row: PaymentRow<'_>| {
         let charged = row.realized_rate.filter(|rate| !rate.is_empty()).unwrap_or(row.funding_rate);
-        Ok(Event::Funding(Funding {
-            time: row.funding_time.time("fundingTime")?,
-            rate: charged.rate("realizedRate")?,
-            interval_hours: None,
-        }))
-    };
-    answer.data.iter().map(payment).collect()
+        let (time, rate) = (row.funding_time.time("fundingTime")?, charged.rate("realizedRate")?);
+        Ok(Event::Funding(Funding { time, rate, interval_hours: None }).into())
+    }))
 }
 
 /// `{"baseMaxLoan":"","imr":"0.01","instFamily":"BTC-USDT","instId":"","maxLever":"100","maxSz":"1000","minSz":"0","mmr":"0.004","optMgnFactor":"0","quoteMaxLoan":"","tier":"1","uly":"BTC-USDT"}`
@@ -308,9 +392,11 @@ struct TierFields<'a> {
 }
 
 fn tiers(body: &[u8], scale: Scale) -> Result<TierRows, FrameError> {
-    let answer: Answer<TierFields<'_>> = json(body)?;
+    let answer: Answer<'_> = json(body)?;
     let mut rows = Vec::with_capacity(answer.data.len());
-    for row in &answer.data {
+    // A table without one of its tiers would be another table: it is taken whole or not at all.
+    for raw in answer.data {
+        let row: TierFields<'_> = json(raw.get().as_bytes())?;
         let ceiling = scale.size(row.max_sz, "maxSz")?.to_f64();
         let rate = row.mmr.size("mmr")?.to_f64();
         rows.push((ceiling, rate, row.max_lever.size("maxLever")?.to_f64()));

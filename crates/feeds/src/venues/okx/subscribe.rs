@@ -1,7 +1,7 @@
 //! What is sent on a new connection: three streams a contract, and the liquidations of all swaps at once. Streams of
 //! candles are at another address and are not used.
 
-use crate::venues::{Opening, Roster};
+use crate::venues::{ContractTable, Opening};
 
 use super::parse::LIQUIDATIONS;
 
@@ -12,10 +12,10 @@ const CHANNELS: [&str; 3] = ["trades", "mark-price", "open-interest"];
 /// Subscriptions in one message; the venue allows 64 KiB.
 const CONTRACTS_PER_MESSAGE: usize = 20;
 
-pub(super) fn opening(roster: &Roster) -> Opening {
+pub(super) fn opening(table: &ContractTable) -> Opening {
     let all = serde_json::json!({ "channel": LIQUIDATIONS, "instType": "SWAP" });
     let mut messages = vec![message(&[all])];
-    messages.extend(roster.contracts().chunks(CONTRACTS_PER_MESSAGE).map(|contracts| {
+    messages.extend(table.contracts().chunks(CONTRACTS_PER_MESSAGE).map(|contracts| {
         let arguments: Vec<_> = contracts
             .iter()
             .flat_map(|contract| {
@@ -41,7 +41,7 @@ mod tests {
     fn liquidations_come_for_all_and_the_rest_by_contract() {
         let bitcoin = contract(&Okx, &Symbol::new("BTCUSDT").unwrap()).unwrap();
         assert_eq!(
-            opening(&Roster::new(vec![bitcoin])).messages,
+            opening(&ContractTable::new(vec![bitcoin])).messages,
             [
                 r#"{"args":[{"channel":"liquidation-orders","instType":"SWAP"}],"op":"subscribe"}"#,
                 r#"{"args":[{"channel":"trades","instId":"BTC-USDT-SWAP"},{"channel":"mark-price","instId":"BTC-USDT-SWAP"},{"channel":"open-interest","instId":"BTC-USDT-SWAP"}],"op":"subscribe"}"#,

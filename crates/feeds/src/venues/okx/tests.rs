@@ -9,8 +9,8 @@ use liqheat_market::{
 };
 
 use super::Okx;
-use crate::venues::fixtures::{answer, events, nothing_panics, roster, session, sized};
-use crate::venues::{Contract, Exchange, FrameReader, Page, Roster, Signal, StreamKind, Want};
+use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
+use crate::venues::{Contract, ContractTable, Exchange, FrameReader, Page, RestQuery, Signal, StreamKind};
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
 const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
@@ -18,12 +18,12 @@ const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
 /// 2025-11-24 00:00 UTC.
 const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
 
-fn bitcoin() -> Roster {
-    roster(&Okx, &[("BTCUSDT", "0.01")])
+fn bitcoin() -> ContractTable {
+    table(&Okx, &[("BTCUSDT", "0.01")])
 }
 
 fn reader() -> Box<dyn FrameReader> {
-    Okx.reader(&bitcoin())
+    Okx.reader(&bitcoin(), MIDNIGHT)
 }
 
 fn price(text: &str) -> Price {
@@ -78,14 +78,22 @@ fn subscribing_again_repeats_the_old_event_again() {
 }
 
 #[test]
-fn a_refused_first_message_does_not_use_up_the_repeat() {
-    let mut reader = reader();
-    let old = SESSION.lines().nth(2).unwrap();
-    let broken = old.replace("\"999\"", "\"-999\"");
-    assert!(reader.read(broken.as_bytes(), MIDNIGHT, &mut Vec::new()).is_err());
-    let mut signals = Vec::new();
-    reader.read(old.as_bytes(), MIDNIGHT, &mut signals).unwrap();
-    assert_eq!(signals, []);
+fn the_first_message_is_dropped_only_when_it_is_older_than_the_connection() {
+    let first = SESSION.lines().nth(2).unwrap();
+    let count = |opened: UnixMs| {
+        let mut reader = Okx.reader(&bitcoin(), opened);
+        let mut signals = Vec::new();
+        reader.read(first.as_bytes(), opened, &mut signals).unwrap();
+        events(&signals).len()
+    };
+    let Event::Liquidation(event) = ({
+        let mut reader = Okx.reader(&bitcoin(), UnixMs(0));
+        events(&session(&mut *reader, first, MIDNIGHT)[0])[0]
+    }) else {
+        panic!("{first}")
+    };
+    let counts = [-1_000, 4_000, 6_000].map(|ms| count(event.time.plus(ms)));
+    assert_eq!(counts, [1, 1, 0]);
 }
 
 #[test]
@@ -108,7 +116,7 @@ fn what_is_wrong_is_named() {
         (3, "\"ts\"", "\"t\"", "missing field `ts`"),
     ] {
         let line = SESSION.lines().nth(line).unwrap().replacen(from, to, 1);
-        let error = reader().read(line.as_bytes(), MIDNIGHT, &mut Vec::new()).unwrap_err().to_string();
+        let error = complaint(&mut *reader(), &line, MIDNIGHT);
         assert!(error.contains(words), "{error}");
     }
 }
@@ -125,7 +133,7 @@ fn a_recorded_session_is_understood() {
     // Spot is counted in coins; a contract of UNI-USD-SWAP was 10 USD, here it stands for a size in coins.
     let contracts =
         vec![contract("BTC-USDT", "BTC-USDT", "1"), contract("UNI-USD-SWAP", "UNI-USD-SWAP", "0.1")];
-    let mut reader = Okx.reader(&Roster::new(contracts));
+    let mut reader = Okx.reader(&ContractTable::new(contracts), MIDNIGHT);
     let (mut frames, mut acknowledged, mut trades) = (0, 0, [Vec::new(), Vec::new()]);
     for line in text.lines() {
         let Some((stamp, frame)) = line.split_once(": ") else { continue };
@@ -185,8 +193,9 @@ fn answers_are_understood() {
     let ask = |kind| answer(&Okx, &contract, ANSWERS, kind, received).1;
     assert_eq!(ask("time").time, Some(MIDNIGHT.plus(120_123)));
     // Contracts that are settled in coins are left out.
+    let listed: Vec<_> = ask("contracts").contracts.into_iter().map(|one| (one.name, one.size)).collect();
     let sizes = [("BTC-USDT-SWAP".to_owned(), qty("0.01")), ("PEPE-USDT-SWAP".to_owned(), qty("10000000"))];
-    assert_eq!(ask("contracts").sizes, sizes);
+    assert_eq!(listed, sizes);
     let klines = |page: &Page| -> Vec<(i64, Option<Qty>)> {
         let part = |event: &Event| match event {
             Event::Kline(kline) => (kline.open_time.since(MIDNIGHT), kline.volume),
@@ -209,14 +218,14 @@ fn answers_are_understood() {
             interval_hours: None,
         })
     };
-    assert_eq!(ask("funding").events, [payment(-28_800_000, 10_000), payment(0, 7_465)]);
+    assert_eq!(ask("funding").events, [payment(-28_800_000, 10_000), payment(0, 7_466)]);
 }
 
 #[test]
 fn tiers_are_in_contracts() {
     let contract = sized(&Okx, "BTCUSDT", "0.01");
-    let (want, page) = answer(&Okx, &contract, ANSWERS, "tiers", MIDNIGHT);
-    let path = Okx.request(&contract, &want).unwrap().path;
+    let (query, page) = answer(&Okx, &contract, ANSWERS, "tiers", MIDNIGHT);
+    let path = Okx.request(&contract, &query, MIDNIGHT).unwrap().path;
     assert_eq!(path, "/api/v5/public/position-tiers?instType=SWAP&tdMode=isolated&instFamily=BTC-USDT");
     let table = page.tiers.unwrap().table(MIDNIGHT, price("80000")).unwrap();
     // 1000 contracts of 0.01 coins at 80,000.
@@ -225,46 +234,51 @@ fn tiers_are_in_contracts() {
 }
 
 #[test]
-fn the_newest_candles_come_from_another_address_than_old_ones() {
+fn the_age_of_candles_says_where_they_are() {
     let contract = sized(&Okx, "BTCUSDT", "0.01");
-    let klines = |kind, minutes: i64| Want::Klines {
+    let klines = |kind, minutes: i64| RestQuery::Klines {
         kind,
         interval: Interval::M1,
         from: MIDNIGHT,
         to: MIDNIGHT.plus(minutes * 60_000),
     };
-    for (kind, minutes, path) in [
+    let (recent, older) = (MIDNIGHT.plus(1_430 * 60_000), MIDNIGHT.plus(1_431 * 60_000));
+    for (kind, minutes, now, path) in [
         (
             KlineKind::Last,
-            300,
+            1_000,
+            recent,
             "candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763960400000&limit=300",
         ),
         (
             KlineKind::Last,
-            301,
-            "history-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763948400000&limit=100",
+            10,
+            older,
+            "history-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763943000000&limit=300",
         ),
         (
             KlineKind::Mark,
             5,
+            recent,
             "mark-price-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763942700000&limit=100",
         ),
         (
             KlineKind::Mark,
             500,
+            older,
             "history-mark-price-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763948400000&limit=100",
         ),
     ] {
-        let request = Okx.request(&contract, &klines(kind, minutes)).unwrap();
+        let request = Okx.request(&contract, &klines(kind, minutes), now).unwrap();
         assert_eq!(request.path, format!("/api/v5/market/{path}"));
     }
     let empty = br#"{"code":"0","msg":"","data":[]}"#;
     let far = MIDNIGHT.plus(86_400_000);
     let page = Okx.answer(&contract, &klines(KlineKind::Last, 301), empty, far).unwrap();
-    let rest = Want::Klines {
+    let rest = RestQuery::Klines {
         kind: KlineKind::Last,
         interval: Interval::M1,
-        from: MIDNIGHT.plus(6_000_000),
+        from: MIDNIGHT.plus(18_000_000),
         to: MIDNIGHT.plus(301 * 60_000),
     };
     assert_eq!(page.next, Some(rest));
@@ -273,16 +287,16 @@ fn the_newest_candles_come_from_another_address_than_old_ones() {
 #[test]
 fn statistics_have_a_limit_of_their_own() {
     let contract = sized(&Okx, "BTCUSDT", "0.01");
-    let want = Want::OpenInterestHistory { from: MIDNIGHT, to: MIDNIGHT.plus(86_400_000) };
-    let request = Okx.request(&contract, &want).unwrap();
-    assert_eq!(request.pool.map(|pool| pool.requests), Some(5));
+    let query = RestQuery::OpenInterestHistory { from: MIDNIGHT, to: MIDNIGHT.plus(86_400_000) };
+    let request = Okx.request(&contract, &query, MIDNIGHT).unwrap();
+    assert_eq!(request.rate_limit.map(|limit| limit.requests), Some(5));
 }
 
 #[test]
 fn an_error_of_the_venue_is_passed_on() {
     let contract = sized(&Okx, "BTCUSDT", "0.01");
     let body = br#"{"code":"51001","msg":"Instrument ID doesn't exist","data":[]}"#;
-    let error = Okx.answer(&contract, &Want::OpenInterest, body, MIDNIGHT).unwrap_err();
+    let error = Okx.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
     assert_eq!(error.to_string(), "the venue says: 51001: Instrument ID doesn't exist");
 }
 

@@ -6,9 +6,11 @@ use std::str::FromStr;
 
 use liqheat_market::{Interval, KlineKind, UnixMs};
 
+use super::Clipped;
+
 /// Data that is wanted. Times are `from` inclusive, `to` exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Want {
+pub enum RestQuery {
     /// The venue's clock.
     Time,
     /// Which contracts there are, and their sizes.
@@ -51,12 +53,49 @@ pub enum Want {
     Tiers,
 }
 
-/// Why a text is not a [`Want`].
+impl RestQuery {
+    /// Divides a query about a stretch of time: what is before `oldest` is lost, the rest is asked for.
+    pub(super) fn divide(&self, oldest: UnixMs) -> Clipped {
+        let Some((from, to)) = self.span() else { return Clipped { query: Some(*self), lost: None } };
+        if oldest <= from {
+            Clipped { query: Some(*self), lost: None }
+        } else if oldest >= to {
+            Clipped { query: None, lost: Some(*self) }
+        } else {
+            Clipped { query: Some(self.with_span(oldest, to)), lost: Some(self.with_span(from, oldest)) }
+        }
+    }
+
+    /// From when (inclusive) to when (exclusive) it reaches; `None` for what is not about a stretch of time. Trades are
+    /// named by ids.
+    #[must_use]
+    pub const fn span(&self) -> Option<(UnixMs, UnixMs)> {
+        match *self {
+            Self::Klines { from, to, .. }
+            | Self::OpenInterestHistory { from, to }
+            | Self::Funding { from, to } => Some((from, to)),
+            Self::Trades { .. } | Self::Time | Self::Contracts | Self::OpenInterest | Self::Tiers => None,
+        }
+    }
+
+    /// The same query about another stretch; unchanged when it is not about one.
+    #[must_use]
+    pub const fn with_span(&self, from: UnixMs, to: UnixMs) -> Self {
+        match *self {
+            Self::Klines { kind, interval, .. } => Self::Klines { kind, interval, from, to },
+            Self::OpenInterestHistory { .. } => Self::OpenInterestHistory { from, to },
+            Self::Funding { .. } => Self::Funding { from, to },
+            other => other,
+        }
+    }
+}
+
+/// Why a text is not a [`RestQuery`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' names no data that can be asked for")]
-pub struct WantError(String);
+pub struct RestQueryError(String);
 
-impl fmt::Display for Want {
+impl fmt::Display for RestQuery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Time => f.write_str("time"),
@@ -79,11 +118,11 @@ impl fmt::Display for Want {
     }
 }
 
-impl FromStr for Want {
-    type Err = WantError;
+impl FromStr for RestQuery {
+    type Err = RestQueryError;
 
-    fn from_str(text: &str) -> Result<Self, WantError> {
-        let error = || WantError(text.chars().take(80).collect());
+    fn from_str(text: &str) -> Result<Self, RestQueryError> {
+        let error = || RestQueryError(text.chars().take(80).collect());
         let parts: Vec<&str> = text.split(':').collect();
         let number = |at: usize| parts[at].parse::<i64>().map_err(|_| error());
         let time = |at: usize| number(at).map(UnixMs);
@@ -113,21 +152,21 @@ mod tests {
     #[test]
     fn texts_are_read_back() {
         let (from, to) = (UnixMs(1_700_000_000_000), UnixMs(1_700_000_600_000));
-        for want in [
-            Want::Time,
-            Want::Contracts,
-            Want::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to },
-            Want::Klines { kind: KlineKind::Mark, interval: Interval::M5, from, to },
-            Want::OpenInterest,
-            Want::OpenInterestHistory { from, to },
-            Want::Trades { first: 7, last: 9 },
-            Want::Funding { from, to },
-            Want::Tiers,
+        for query in [
+            RestQuery::Time,
+            RestQuery::Contracts,
+            RestQuery::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to },
+            RestQuery::Klines { kind: KlineKind::Mark, interval: Interval::M5, from, to },
+            RestQuery::OpenInterest,
+            RestQuery::OpenInterestHistory { from, to },
+            RestQuery::Trades { first: 7, last: 9 },
+            RestQuery::Funding { from, to },
+            RestQuery::Tiers,
         ] {
-            assert_eq!(want.to_string().parse(), Ok(want));
+            assert_eq!(query.to_string().parse(), Ok(query));
         }
         for bad in ["", "klines", "klines:1m:1", "klines:7m:1:2", "trades:a:b", "time:1"] {
-            assert!(bad.parse::<Want>().is_err(), "{bad}");
+            assert!(bad.parse::<RestQuery>().is_err(), "{bad}");
         }
     }
 }

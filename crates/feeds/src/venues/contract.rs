@@ -1,0 +1,117 @@
+//! Contracts: those that are followed, and those that a venue lists.
+
+use std::collections::HashMap;
+
+use liqheat_market::{Instrument, Qty, Symbol, UNIT_SCALE};
+
+use super::{Account, Exchange};
+
+/// One contract that is followed: its two names and its size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract {
+    /// The one spelling used inside, such as `BTCUSDT`.
+    pub symbol: Symbol,
+    /// As the venue writes it, such as `BTC-USDT-SWAP` or `BTC`.
+    pub name: String,
+    /// Coins in one contract; 1 where the venue counts in coins.
+    pub size: Qty,
+}
+
+/// A contract whose size is one coin, named as the venue names it.
+#[must_use]
+pub fn contract(exchange: &dyn Exchange, symbol: &Symbol) -> Option<Contract> {
+    Some(contract_named(symbol, &exchange.name_of(symbol)?))
+}
+
+/// The same under a name that does not follow from the symbol.
+#[must_use]
+pub fn contract_named(symbol: &Symbol, name: &str) -> Contract {
+    Contract { symbol: symbol.clone(), name: name.to_owned(), size: Qty::from_units(UNIT_SCALE) }
+}
+
+/// The instrument of a contract.
+#[must_use]
+pub fn instrument(exchange: &dyn Exchange, contract: &Contract) -> Instrument {
+    Instrument::new(exchange.venue(), contract.symbol.clone())
+}
+
+/// The contracts of one connection; signals name them by their index in it.
+#[derive(Debug, Clone, Default)]
+pub struct ContractTable {
+    contracts: Vec<Contract>,
+    by_name: HashMap<String, usize>,
+    accounts: Vec<Account>,
+}
+
+impl ContractTable {
+    /// From contracts; of two with the same name the first counts.
+    #[must_use]
+    pub fn new(contracts: Vec<Contract>) -> Self {
+        let mut by_name = HashMap::with_capacity(contracts.len());
+        for (index, contract) in contracts.iter().enumerate() {
+            by_name.entry(contract.name.clone()).or_insert(index);
+        }
+        Self { contracts, by_name, accounts: Vec::new() }
+    }
+
+    /// The same with accounts whose fills are subscribed to, where a venue publishes them.
+    #[must_use]
+    pub fn with_accounts(mut self, accounts: Vec<Account>) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// The accounts whose fills are subscribed to.
+    #[must_use]
+    pub fn accounts(&self) -> &[Account] {
+        &self.accounts
+    }
+
+    /// The contracts in their order.
+    #[must_use]
+    pub fn contracts(&self) -> &[Contract] {
+        &self.contracts
+    }
+
+    /// Index of the contract that the venue calls `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+}
+
+/// What a contract is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Underlying {
+    /// A coin.
+    Coin,
+    /// A stock, a commodity, an index: never summed with a coin that has the same ticker at another venue.
+    Other,
+}
+
+/// A contract in a venue's list that can be traded now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedContract {
+    /// The venue's name.
+    pub name: String,
+    /// Coins in one contract; 1 where the venue counts in coins. Venues change it: compare it with the one in use.
+    pub size: Qty,
+    /// What it is on.
+    pub underlying: Underlying,
+}
+
+impl ListedContract {
+    /// Whether this is what `contract` means. A stock that is listed under the name that follows from a coin's symbol is
+    /// not; one whose name was given on purpose to another symbol is.
+    #[must_use]
+    pub fn serves(&self, exchange: &dyn Exchange, contract: &Contract) -> bool {
+        self.name == contract.name
+            && (self.underlying == Underlying::Coin
+                || !exchange.names_of(&contract.symbol).contains(&self.name))
+    }
+
+    /// A contract on a coin that is counted in coins.
+    pub(super) fn of_one_coin(name: &str) -> Self {
+        Self { name: name.to_owned(), size: Qty::from_units(UNIT_SCALE), underlying: Underlying::Coin }
+    }
+}

@@ -168,7 +168,11 @@ impl Summary {
         };
         self.sums.entry(report.family.map_or("unknown", Family::name)).or_default().add(sums);
         self.trouble |= report.has_trouble();
-        if !(report.errors.is_empty() && report.refused.is_empty() && report.notes.is_empty()) {
+        let is_clean = report.errors.is_empty()
+            && report.refused.is_empty()
+            && report.fields_lost.is_empty()
+            && report.notes.is_empty();
+        if !is_clean {
             self.remarks.push(report);
         }
     }
@@ -225,12 +229,15 @@ impl Summary {
             for refused in &report.refused {
                 let _ = writeln!(text, "{path}: refused {refused}");
             }
+            for lost in &report.fields_lost {
+                let _ = writeln!(text, "{path}: loaded without that field: {lost}");
+            }
             for note in &report.notes {
                 let _ = writeln!(text, "{path}: note: {note}");
             }
         }
         if self.found.files.is_empty() {
-            let _ = writeln!(text, "no .csv or .zip file was found under the given paths");
+            let _ = writeln!(text, "no .csv, .csv.gz or .zip file was found under the given paths");
         }
         for skipped in &self.found.skipped {
             let _ = writeln!(text, "{}: skipped: {}", skipped.path.display(), skipped.reason);

@@ -6,8 +6,10 @@ use std::sync::Arc;
 /// Why a text is not a symbol, a venue or an instrument.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InstrumentError {
-    /// Symbols are 2 to 24 capital letters, digits, `-` or `_`.
-    #[error("'{0}' is not a symbol (2 to 24 of A-Z, 0-9, '-', '_', for example BTCUSDT)")]
+    /// Symbols are 2 to 24 capital letters, digits, `-` or `_`, or letters of scripts without capitals.
+    #[error(
+        "'{0}' is not a symbol (2 to 24 of A-Z, 0-9, '-', '_' and letters of scripts without capitals, for example BTCUSDT)"
+    )]
     Symbol(String),
     /// An unknown venue.
     #[error("'{0}' is not a venue (known: {known})", known = Venue::names())]
@@ -21,17 +23,25 @@ pub struct Symbol(Arc<str>);
 impl Symbol {
     const CHARS_MAX: usize = 24;
 
-    /// Checks a name; small letters are accepted and made capital.
+    /// Checks a name; small letters are accepted and made capital. Venues list names like `币安人生USDT`: letters and
+    /// digits of scripts that know no capitals are taken as they are. Letters of other alphabets that have capitals are
+    /// not, since they look like those of ASCII.
     ///
     /// # Errors
     /// When the text has another length or other characters than a symbol has.
     pub fn new(text: &str) -> Result<Self, InstrumentError> {
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        let length_fits = (2..=Self::CHARS_MAX).contains(&text.len());
-        if !length_fits || !text.bytes().all(allowed) {
+        let length_fits = (2..=Self::CHARS_MAX).contains(&text.chars().count());
+        if !length_fits || !text.chars().all(Self::allows) {
             return Err(InstrumentError::Symbol(text.chars().take(40).collect()));
         }
         Ok(Self(text.to_ascii_uppercase().into()))
+    }
+
+    fn allows(c: char) -> bool {
+        if c.is_ascii() {
+            return c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        }
+        c.is_alphanumeric() && !c.is_uppercase() && !c.is_lowercase()
     }
 
     /// The name.
@@ -131,6 +141,11 @@ mod tests {
     fn symbols_are_checked() {
         assert_eq!(Symbol::new("btcusdt").unwrap().as_str(), "BTCUSDT");
         assert_eq!(Symbol::new("BTC-USDT-SWAP").unwrap().as_str(), "BTC-USDT-SWAP");
+        assert_eq!(Symbol::new("币安人生usdt").unwrap().as_str(), "币安人生USDT");
+        assert!(Symbol::new(&"币".repeat(24)).is_ok());
+        for bad in ["币 安", "ＢＴＣ", "币\u{200b}安", "币\u{202e}安", "é币", &"币".repeat(25)] {
+            assert!(Symbol::new(bad).is_err(), "{bad}");
+        }
         for bad in ["", "B", "BTC USDT", "BTC/USDT", "BTC'; DROP", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "БТЦ"] {
             assert!(Symbol::new(bad).is_err(), "{bad}");
         }

@@ -10,7 +10,7 @@ use liqheat_market::Symbol;
 use super::Family;
 use super::checksum;
 use super::name::{Clues, FamilyClue, ForeignMarket};
-use super::read::has_ending;
+use super::read::{has_ending, is_apple_double, is_gzipped_table};
 
 /// Deeper than any archive; a wrong path should not walk a whole disk.
 const DEPTH_MAX: usize = 32;
@@ -31,8 +31,10 @@ pub struct ArchiveFile {
 /// Why a file in a folder is left alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SkipReason {
-    /// Neither `.csv` nor `.zip`.
+    /// Neither `.csv`, `.csv.gz` nor `.zip`.
     Ending,
+    /// What macOS keeps beside a file on other disks (`._NAME`): no content of its own.
+    AppleDouble,
     /// A family that is not used: its name and why.
     Unused(&'static str, &'static str),
     /// In a folder of coin-margined futures.
@@ -48,7 +50,8 @@ pub enum SkipReason {
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ending => f.write_str("neither .csv nor .zip"),
+            Self::Ending => f.write_str("neither .csv, .csv.gz nor .zip"),
+            Self::AppleDouble => f.write_str("a macOS attribute file (._), not a table"),
             Self::Unused(family, why) => write!(f, "{family} files are not loaded: {why}"),
             Self::CoinMargined => f.write_str("coin-margined futures count in contracts, not coins"),
             Self::Spot => f.write_str("of the spot market, not of futures"),
@@ -110,7 +113,7 @@ impl Walk {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return self.problem(path, "does not exist; give a folder or a .csv or .zip file");
+                return self.problem(path, "does not exist; give a folder or a .csv, .csv.gz or .zip file");
             }
             Err(error) => return self.problem(path, &error.to_string()),
         };
@@ -155,9 +158,12 @@ impl Walk {
             }
             return;
         }
-        if !has_ending(path, "csv") && !has_ending(path, "zip") {
+        if is_apple_double(path) {
+            return self.skip(path, SkipReason::AppleDouble);
+        }
+        if !has_ending(path, "csv") && !has_ending(path, "zip") && !is_gzipped_table(path) {
             if depth == 0 {
-                return self.problem(path, "neither .csv nor .zip");
+                return self.problem(path, "neither .csv, .csv.gz nor .zip");
             }
             return self.skip(path, SkipReason::Ending);
         }
@@ -208,6 +214,9 @@ mod tests {
             "um/daily/indexPriceKlines/BTCUSDT/5m/BTCUSDT-5m-2025-01-01.zip",
             "cm/daily/klines/BTCUSD_PERP/5m/BTCUSD_PERP-5m-2025-01-01.zip",
             "um/daily/metrics/BTCUSDT/BTCUSDT-metrics-2025-01-01.CSV",
+            "um/daily/metrics/BTCUSDT/._BTCUSDT-metrics-2025-01-01.CSV",
+            "um/daily/metrics/BTCUSDT/BTCUSDT-metrics-2025-01-02.csv.gz",
+            "um/daily/metrics/BTCUSDT/BTCUSDT-metrics-2025-01-03.csv.zip",
             "notes.txt",
         ] {
             touch(&root.join(name));
@@ -221,7 +230,13 @@ mod tests {
             found.files.iter().map(|f| f.path.file_name().unwrap().to_str().unwrap()).collect();
         assert_eq!(
             names,
-            ["BTCUSDT-5m-2025-01-01.zip", "BTCUSDT-5m-2025-01-02.zip", "BTCUSDT-metrics-2025-01-01.CSV"]
+            [
+                "BTCUSDT-5m-2025-01-01.zip",
+                "BTCUSDT-5m-2025-01-02.zip",
+                "BTCUSDT-metrics-2025-01-01.CSV",
+                "BTCUSDT-metrics-2025-01-02.csv.gz",
+                "BTCUSDT-metrics-2025-01-03.csv.zip",
+            ]
         );
         assert_eq!(found.files[0].family, Some(Family::Klines));
         assert_eq!(found.files[2].family, Some(Family::Metrics));
@@ -233,7 +248,8 @@ mod tests {
                     SkipReason::CoinMargined,
                     SkipReason::Ending,
                     SkipReason::Unused(..),
-                    SkipReason::ChecksumAlone
+                    SkipReason::ChecksumAlone,
+                    SkipReason::AppleDouble
                 ]
             ),
             "{reasons:?}"

@@ -78,13 +78,7 @@ impl Clues {
 
     /// From a file name alone.
     pub(super) fn of_name(name: &str) -> Self {
-        let stem = [".csv", ".zip"]
-            .iter()
-            .find_map(|ending| {
-                let at = name.len().checked_sub(ending.len())?;
-                name.get(at..)?.eq_ignore_ascii_case(ending).then(|| name.get(..at))?
-            })
-            .unwrap_or(name);
+        let stem = stem(name);
         let mut parts: Vec<&str> = stem.split('-').collect();
         let period = take_period(&mut parts);
         let mut clues = Self { period, ..Self::default() };
@@ -155,6 +149,19 @@ impl Clues {
     }
 }
 
+/// A name without its endings: `.csv`, `.zip`, `.csv.gz`, `.csv.zip`, in any case.
+fn stem(name: &str) -> &str {
+    let without = |name: &'_ str, ending: &str| -> Option<usize> {
+        let at = name.len().checked_sub(ending.len())?;
+        name.get(at..)?.eq_ignore_ascii_case(ending).then_some(at)
+    };
+    let mut stem = name;
+    while let Some(at) = [".csv", ".zip", ".gz"].iter().find_map(|ending| without(stem, ending)) {
+        stem = &stem[..at];
+    }
+    stem
+}
+
 /// Coin-margined contracts are named `BTCUSD_PERP` or `BTCUSD_250627`; `BTCUSDT_250627` is not one.
 pub(super) fn is_coin_margined(symbol: &str) -> bool {
     symbol.contains("USD_")
@@ -173,8 +180,9 @@ fn interval_of(part: &str) -> Option<IntervalClue> {
     matches!(part, "1s" | "3d" | "1w" | "1mo" | "1M").then(|| IntervalClue::Unsupported(part.to_owned()))
 }
 
+/// A symbol as the archive writes it: nothing in small letters, and no `-`, which divides the parts of a name.
 fn is_capital_name(part: &str) -> bool {
-    part.len() >= 2 && part.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    !part.contains('-') && Symbol::new(part).is_ok_and(|symbol| symbol.as_str() == part)
 }
 
 /// Out of place, only a name with a quote currency at its end is taken for a symbol.
@@ -281,6 +289,22 @@ mod tests {
         assert_eq!(clues("my/spot/klines/BTCUSDT-5m-2025-08-25.zip").foreign, None);
         assert!(!is_coin_margined("BTCUSDT_250627"));
         assert!(matches!(clues("BTCUSDT-1w-2025-08.zip").interval, Some(IntervalClue::Unsupported(_))));
+    }
+
+    #[test]
+    fn symbols_of_any_script_are_found() {
+        for path in [
+            "klines/币安人生USDT/5m/币安人生USDT-5m-2026-11-20.csv",
+            "币安人生USDT-5m-2026-11-20.csv.gz",
+            "klines/币安人生USDT/5m/part.csv.zip",
+        ] {
+            assert_eq!(symbol(&clues(path)), Some("币安人生USDT"), "{path}");
+        }
+        let metrics = clues("metrics/币安人生USDT/币安人生USDT-metrics-2026-11-20.csv");
+        assert_eq!(metrics.family, Some(FamilyClue::Known(Family::Metrics)));
+        let compressed = clues("BTCUSDT-5m-2025-08-25.CSV.GZ");
+        assert_eq!(compressed.interval, Some(IntervalClue::Known(Interval::M5)));
+        assert!(compressed.period.is_some());
     }
 
     #[test]

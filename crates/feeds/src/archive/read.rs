@@ -1,4 +1,4 @@
-//! Reading one file: checksum, zip members, tables.
+//! Reading one file: checksum, zip members, gzip, tables.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -85,6 +85,16 @@ pub(super) fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
+/// A table compressed by gzip: `NAME.csv.gz`.
+pub(super) fn is_gzipped_table(path: &Path) -> bool {
+    has_ending(path, "gz") && has_ending(&path.with_extension(""), "csv")
+}
+
+/// macOS keeps attributes of `NAME` in `._NAME` where a disk or an archive has no place for them.
+pub(super) fn is_apple_double(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("._"))
+}
+
 fn read_into<S: Read + Seek>(
     report: &mut FileReport,
     source: S,
@@ -98,7 +108,15 @@ fn read_into<S: Read + Seek>(
     let clues = Clues::of_path(&report.path);
     if has_ending(&report.path, "zip") {
         read_zip(&mut source, &clues, options, &mut outlet, report);
-    } else if let Err(error) = read_table(&mut source, clues, options, &mut outlet, report) {
+        return;
+    }
+    let outcome = if is_gzipped_table(&report.path) {
+        let mut table = flate2::read::MultiGzDecoder::new(&mut source);
+        read_table(&mut table, clues, options, &mut outlet, report)
+    } else {
+        read_table(&mut source, clues, options, &mut outlet, report)
+    };
+    if let Err(error) = outcome {
         report.fail(error);
     }
 }
@@ -217,7 +235,8 @@ fn read_member(
 
 /// macOS adds a `__MACOSX` folder of files with the same names that are no text.
 fn is_table(member: &str) -> bool {
-    has_ending(Path::new(member), "csv") && !member.starts_with("__MACOSX")
+    let path = Path::new(member);
+    has_ending(path, "csv") && !member.starts_with("__MACOSX") && !is_apple_double(path)
 }
 
 fn in_member(error: FileError, name: &str, members: usize) -> FileError {

@@ -303,6 +303,8 @@ pub struct FileReport {
     pub rows_repeated: u64,
     /// Rows that were not loaded, by reason, in the order the reasons appeared.
     pub refused: Vec<Refused>,
+    /// Rows that were loaded without a field that cannot be used, by reason.
+    pub fields_lost: Vec<Refused>,
     /// What broke; empty for a file that was read to its end.
     pub errors: Vec<FileError>,
     /// What else is worth knowing.
@@ -324,24 +326,34 @@ impl FileReport {
     /// not a known gap of the published data.
     #[must_use]
     pub fn has_trouble(&self) -> bool {
-        !self.errors.is_empty() || self.refused.iter().any(|refused| !refused.reason.is_known_gap())
+        !self.errors.is_empty()
+            || !self.fields_lost.is_empty()
+            || self.refused.iter().any(|refused| !refused.reason.is_known_gap())
     }
 
     pub(super) fn refuse(&mut self, reason: Refusal, line: u64, text: &[u8]) {
-        if let Some(known) = self.refused.iter_mut().find(|refused| refused.reason == reason) {
-            known.rows += 1;
-        } else if self.refused.len() < KINDS_MAX {
-            self.refused.push(Refused { reason, rows: 1, first_line: line, sample: shorten(text) });
-        } else if let Some(last) = self.refused.last_mut() {
-            // Reasons are few; only odd column counts could ever get here.
-            last.rows += 1;
-        }
+        count(&mut self.refused, reason, line, text);
+    }
+
+    pub(super) fn lose_field(&mut self, reason: Refusal, line: u64, text: &[u8]) {
+        count(&mut self.fields_lost, reason, line, text);
     }
 
     pub(super) fn fail(&mut self, error: FileError) {
         if self.errors.len() < KINDS_MAX {
             self.errors.push(error);
         }
+    }
+}
+
+fn count(kinds: &mut Vec<Refused>, reason: Refusal, line: u64, text: &[u8]) {
+    if let Some(known) = kinds.iter_mut().find(|refused| refused.reason == reason) {
+        known.rows += 1;
+    } else if kinds.len() < KINDS_MAX {
+        kinds.push(Refused { reason, rows: 1, first_line: line, sample: shorten(text) });
+    } else if let Some(last) = kinds.last_mut() {
+        // Reasons are few; only odd column counts could ever get here.
+        last.rows += 1;
     }
 }
 

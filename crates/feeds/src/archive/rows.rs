@@ -11,6 +11,7 @@ use super::name::Period;
 use super::report::Refusal;
 use super::seen::{IdRanges, Keys, Memory, fingerprint};
 use super::{Family, plan::Plan};
+use crate::venues::binance::{ForceOrders, Report};
 
 /// Rows of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,8 +69,16 @@ pub(super) trait Row: Sized + Copy {
         None
     }
 
-    /// Reads and checks a row.
-    fn parse(fields: &Fields<'_>, plan: &Plan) -> Result<Self, Refusal>;
+    /// Reads and checks a row. What is wrong with a field that the row can do without is added to `lost`.
+    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<Refusal>) -> Result<Self, Refusal>;
+
+    /// What later rows of an instrument depend on.
+    type State: Default;
+
+    /// What is new in a row, after those before it; `None` when it says nothing new.
+    fn settle(self, _fields: &Fields<'_>, _state: &mut Self::State) -> Option<Self> {
+        Some(self)
+    }
 
     /// What makes it one row and not another, and a fingerprint of the rest.
     fn identity(&self) -> (<Self::Memory as Memory>::Key, u64);
@@ -87,8 +96,9 @@ fn expect_columns(fields: &Fields<'_>, counts: &[usize], family: Family) -> Resu
 /// trade id, time, whether the buyer was the maker. True means that the taker sold.
 impl Row for Trade {
     type Memory = IdRanges;
+    type State = ();
 
-    fn parse(fields: &Fields<'_>, plan: &Plan) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
         if fields.count() == 8 {
             return Err(Refusal::SpotTrade);
         }
@@ -129,8 +139,9 @@ impl Row for Trade {
 impl Row for Kline {
     /// Interval in milliseconds, open time.
     type Memory = Keys<(i64, UnixMs)>;
+    type State = ();
 
-    fn parse(fields: &Fields<'_>, plan: &Plan) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
         expect_columns(fields, &[12], plan.family)?;
         let open_time = fields::time(fields.at(0), "open_time")?;
         let open = fields::price(fields.at(1), "open")?;
@@ -140,11 +151,18 @@ impl Row for Kline {
         if low > open.min(close) || high < open.max(close) {
             return Err(Refusal::PriceOrder);
         }
-        let length_ms = fields::time(fields.at(6), "close_time")?.plus(1).since(open_time);
-        let interval = plan.interval.or(Interval::from_ms(length_ms)).ok_or(Refusal::CloseTime)?;
-        if interval.ms() != length_ms {
-            return Err(Refusal::CloseTime);
-        }
+        let length = fields::time(fields.at(6), "close_time").map(|end| end.plus(1).since(open_time));
+        let interval = match (plan.interval, length) {
+            // The name says as much.
+            (Some(interval), Err(reason)) => {
+                lost.push(reason);
+                interval
+            }
+            (None, Err(reason)) => return Err(reason),
+            (Some(interval), Ok(length_ms)) if interval.ms() != length_ms => return Err(Refusal::CloseTime),
+            (Some(interval), Ok(_)) => interval,
+            (None, Ok(length_ms)) => Interval::from_ms(length_ms).ok_or(Refusal::CloseTime)?,
+        };
         if open_time.floor_to(interval.ms()) != open_time {
             return Err(Refusal::OffGrid);
         }
@@ -163,16 +181,23 @@ impl Row for Kline {
         if plan.family == Family::MarkPriceKlines {
             return Ok(kline(KlineKind::Mark));
         }
-        let volume = fields::qty_or_unknown(fields.at(5), "volume")?;
-        let taker_buy_volume = fields::qty_or_unknown(fields.at(9), "taker_buy_volume")?;
+        let mut known = |result: Result<Option<Qty>, Refusal>| {
+            result.unwrap_or_else(|reason| {
+                lost.push(reason);
+                None
+            })
+        };
+        let volume = known(fields::qty_or_unknown(fields.at(5), "volume"));
+        let mut taker_buy_volume = known(fields::qty_or_unknown(fields.at(9), "taker_buy_volume"));
         if let (Some(all), Some(bought)) = (volume, taker_buy_volume)
             && bought > all
         {
-            return Err(Refusal::TakerAboveVolume);
+            lost.push(Refusal::TakerAboveVolume);
+            taker_buy_volume = None;
         }
         let trades = match fields.at(8) {
             [] => None,
-            count => Some(fields::count(count, "count")?),
+            count => fields::count(count, "count").map_err(|reason| lost.push(reason)).ok(),
         };
         Ok(Self { volume, taker_buy_volume, trades, ..kline(KlineKind::Last) })
     }
@@ -195,12 +220,13 @@ impl Row for Kline {
 /// and a few seconds off the five-minute grid.
 impl Row for OpenInterest {
     type Memory = Keys<UnixMs>;
+    type State = ();
 
     fn symbol_field<'a>(fields: &Fields<'a>) -> Option<&'a [u8]> {
         Some(fields.at(1))
     }
 
-    fn parse(fields: &Fields<'_>, plan: &Plan) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
         expect_columns(fields, &[8], plan.family)?;
         let label = fields::time(fields.at(0), "create_time")?;
         let qty = fields::qty(fields.at(2), "sum_open_interest")?;
@@ -247,8 +273,9 @@ fn stock_time(label: UnixMs, period: Option<Period>) -> Result<UnixMs, Refusal> 
 /// `1735689600004,8,0.00010000` (monthly files) or `2024-12-31 08:00:00,8.514e-05` (time and rate).
 impl Row for Funding {
     type Memory = Keys<UnixMs>;
+    type State = ();
 
-    fn parse(fields: &Fields<'_>, plan: &Plan) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
         expect_columns(fields, &[2, 3], plan.family)?;
         let time = fields::time(fields.at(0), "calc_time")?;
         let (interval_hours, rate) = if fields.count() == 2 {
@@ -256,13 +283,16 @@ impl Row for Funding {
         } else {
             let hours = match fields.at(1) {
                 [] => None,
-                hours => Some(fields::count(hours, "funding_interval_hours")?),
+                hours => {
+                    let hours = fields::count(hours, "funding_interval_hours").and_then(|hours| {
+                        let fits = (1..=24).contains(&hours);
+                        if fits { Ok(hours) } else { Err(Refusal::Absurd("funding_interval_hours")) }
+                    });
+                    hours.map_err(|reason| lost.push(reason)).ok()
+                }
             };
             (hours, fields::rate(fields.at(2), "last_funding_rate")?)
         };
-        if interval_hours.is_some_and(|hours| !(1..=24).contains(&hours)) {
-            return Err(Refusal::Absurd("funding_interval_hours"));
-        }
         // More than the whole position in one payment.
         if rate.units().abs() > liqheat_market::UNIT_SCALE {
             return Err(Refusal::Absurd("funding rate"));
@@ -294,12 +324,26 @@ pub(crate) fn whole_hour(time: UnixMs) -> UnixMs {
 impl Row for Liquidation {
     /// Time, side, quantity, price: there is no id. Every row of these files stands there twice.
     type Memory = Keys<(UnixMs, Side, Qty, liqheat_market::Price)>;
+    type State = ForceOrders;
+
+    /// Several rows may be of one order: the quantity is what it has filled so far.
+    fn settle(self, fields: &Fields<'_>, orders: &mut ForceOrders) -> Option<Self> {
+        let after_symbol = fields.count().saturating_sub(10);
+        let at = |index: usize| fields.at(index + after_symbol);
+        let size = fields::qty(at(4), "original_quantity");
+        let (Ok(size), Ok(limit)) = (size, fields::price(at(5), "price")) else { return Some(self) };
+        let is_open = at(7).eq_ignore_ascii_case(b"PARTIALLY_FILLED");
+        let Self { time, side, qty: filled, .. } = self;
+        let report = Report { contract: 0, side, size, limit, filled, is_open, time };
+        let qty = orders.filled_since(&report);
+        qty.is_positive().then_some(Self { qty, ..self })
+    }
 
     fn symbol_field<'a>(fields: &Fields<'a>) -> Option<&'a [u8]> {
         (fields.count() == 11).then(|| fields.at(1))
     }
 
-    fn parse(fields: &Fields<'_>, plan: &Plan) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
         expect_columns(fields, &[10, 11], plan.family)?;
         let after_symbol = fields.count() - 10;
         let at = |index: usize| fields.at(index + after_symbol);

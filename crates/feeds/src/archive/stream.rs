@@ -66,6 +66,7 @@ struct Part<R: Row> {
     instrument: Instrument,
     memory: R::Memory,
     pending: Vec<R>,
+    state: R::State,
 }
 
 struct Table<'a, 'b, R: Row> {
@@ -125,7 +126,7 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
                 Line::TooLong(start) => self.refuse(Refusal::LineTooLong, number, start),
                 Line::Text(text) if text.trim_ascii().is_empty() => {}
                 Line::Text(text) if columns::is_text(text) => self.take_text(text, number)?,
-                Line::Text(text) => match self.take_row(text) {
+                Line::Text(text) => match self.take_row(text, number) {
                     Ok(()) => {}
                     Err(reason) => self.refuse(reason, number, text),
                 },
@@ -167,19 +168,29 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
         }
     }
 
-    fn take_row(&mut self, text: &[u8]) -> Result<(), Refusal> {
+    fn take_row(&mut self, text: &[u8], number: u64) -> Result<(), Refusal> {
         if !text.is_ascii() && std::str::from_utf8(text).is_err() {
             return Err(Refusal::NotText);
         }
         let fields = Fields::split(text);
-        let row = R::parse(&fields, self.plan)?;
+        let mut lost = Vec::new();
+        let row = R::parse(&fields, self.plan, &mut lost)?;
         let part = self.part_of(&fields)?;
         let (key, values) = row.identity();
         match self.parts[part].memory.note(key, values) {
             Sighting::New => {
-                self.parts[part].pending.push(row);
-                self.pending_rows += 1;
+                for reason in lost {
+                    self.report.lose_field(reason, number, text);
+                }
                 self.rows_new += 1;
+                let part = &mut self.parts[part];
+                match row.settle(&fields, &mut part.state) {
+                    Some(row) => {
+                        part.pending.push(row);
+                        self.pending_rows += 1;
+                    }
+                    None => self.report.rows_repeated += 1,
+                }
                 Ok(())
             }
             Sighting::Repeated => {
@@ -220,7 +231,12 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
             return Err(Refusal::BadSymbol);
         }
         let instrument = Instrument::new(Venue::Binance, symbol);
-        self.parts.push(Part { instrument, memory: R::Memory::default(), pending: Vec::new() });
+        self.parts.push(Part {
+            instrument,
+            memory: R::Memory::default(),
+            pending: Vec::new(),
+            state: R::State::default(),
+        });
         self.newest_part = self.parts.len() - 1;
         Ok(self.newest_part)
     }

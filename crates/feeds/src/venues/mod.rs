@@ -27,6 +27,8 @@ mod page;
 mod pages;
 mod query;
 pub(crate) mod recent;
+#[cfg(test)]
+mod recorded;
 mod rows;
 mod scale;
 mod signal;

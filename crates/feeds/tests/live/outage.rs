@@ -6,7 +6,7 @@ use liqheat_feeds::live::SourceState;
 use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, UnixMs};
 use liqheat_testkit::exchange::{
-    Asked, BinanceVoice, Exchange, Heard, Made, Market, Path, Time, Told, Voice,
+    BinanceVoice, Exchange, Made, Market, Path, RestReply, RestRequest, SocketReply, Time, Voice,
 };
 
 use crate::support::{BEGIN, DAY, MINUTE, Plan, limits, made};
@@ -72,7 +72,7 @@ impl Voice for OldPath {
         Path::Dead
     }
 
-    fn hear(&self, text: &str) -> Heard {
+    fn hear(&self, text: &str) -> SocketReply {
         BinanceVoice.hear(text)
     }
 
@@ -84,7 +84,7 @@ impl Voice for OldPath {
         BinanceVoice.symbol_of(topic)
     }
 
-    fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
+    fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         BinanceVoice.answer(asked, market, now)
     }
 }

@@ -3,7 +3,10 @@
 use liqheat_market::{Event, Kline, KlineKind, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Asked, Heard, Market, Path, Told, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
+
+/// Open interest is kept for thirty days.
+const HISTORY_MS: i64 = 30 * 86_400_000;
 
 /// The words of Binance.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,16 +21,16 @@ impl Voice for BinanceVoice {
         }
     }
 
-    fn hear(&self, text: &str) -> Heard {
+    fn hear(&self, text: &str) -> SocketReply {
         let Ok(request) = serde_json::from_str::<Value>(text) else {
-            return Heard {
+            return SocketReply {
                 replies: vec![r#"{"error":{"code":3,"msg":"Invalid JSON"}}"#.to_owned()],
                 topics: vec![],
             };
         };
         let topics = request["params"].as_array().into_iter().flatten();
         let topics: Vec<String> = topics.filter_map(|topic| topic.as_str().map(ToOwned::to_owned)).collect();
-        Heard { replies: vec![json!({ "result": null, "id": request["id"] }).to_string()], topics }
+        SocketReply { replies: vec![json!({ "result": null, "id": request["id"] }).to_string()], topics }
     }
 
     fn symbol_of(&self, topic: &str) -> Option<String> {
@@ -73,7 +76,7 @@ impl Voice for BinanceVoice {
         Some(json!({ "stream": topic, "data": data }).to_string())
     }
 
-    fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
+    fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         let symbol = asked.value("symbol").unwrap_or_default();
         let known = market.until(symbol, now);
         let from = UnixMs(asked.number("startTime").unwrap_or(0));
@@ -82,7 +85,12 @@ impl Voice for BinanceVoice {
         let within = |time: UnixMs| time >= from && time <= to;
         if asked.path == "/fapi/v1/exchangeInfo" {
             let row = |symbol: &str| json!({ "symbol": symbol, "pair": symbol, "contractType": "PERPETUAL", "status": "TRADING" });
-            let symbols: Vec<Value> = market.symbols().map(row).collect();
+            // One that will be traded later, and one of which the list says too little.
+            let odd = [
+                json!({ "symbol": "SOONUSDT", "contractType": "", "status": "PENDING_TRADING" }),
+                json!({ "symbol": "ODDUSDT", "contractType": "PERPETUAL", "status": null }),
+            ];
+            let symbols: Vec<Value> = odd.into_iter().chain(market.symbols().map(row)).collect();
             return told(200, &json!({ "timezone": "UTC", "serverTime": now.0, "symbols": symbols }), 1);
         }
         if known.is_empty() && asked.path != "/fapi/v1/time" {
@@ -116,6 +124,9 @@ impl Voice for BinanceVoice {
                 };
                 let stock = newest.qty.to_string();
                 told(200, &json!({ "openInterest": stock, "symbol": symbol, "time": newest.time.0 }), 1)
+            }
+            "/futures/data/openInterestHist" if now.since(from) > HISTORY_MS => {
+                told(400, &json!({ "code": -1130, "msg": "parameter 'startTime' is invalid." }), 0)
             }
             "/futures/data/openInterestHist" => {
                 let rows: Vec<Value> = known
@@ -162,8 +173,8 @@ impl Voice for BinanceVoice {
     }
 }
 
-fn told(status: u16, body: &Value, weight: u32) -> Told {
-    Told { status, body: body.to_string(), weight, weight_header: Some("X-MBX-USED-WEIGHT-1M") }
+fn told(status: u16, body: &Value, weight: u32) -> RestReply {
+    RestReply { status, body: body.to_string(), weight, weight_header: Some("X-MBX-USED-WEIGHT-1M") }
 }
 
 fn row(kline: &Kline) -> Value {

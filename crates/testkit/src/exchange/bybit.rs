@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use liqheat_market::{Event, Kline, KlineKind, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Asked, Heard, Market, Path, Told, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
 
 /// The words of Bybit. Tickers are a snapshot after each subscription and say only what changed after it.
 #[derive(Debug, Default)]
@@ -52,8 +52,8 @@ impl Voice for BybitVoice {
         }
     }
 
-    fn hear(&self, text: &str) -> Heard {
-        let Ok(request) = serde_json::from_str::<Value>(text) else { return Heard::default() };
+    fn hear(&self, text: &str) -> SocketReply {
+        let Ok(request) = serde_json::from_str::<Value>(text) else { return SocketReply::default() };
         let answer = |success: bool, words: &str| {
             json!({
                 "success": success, "ret_msg": words, "conn_id": "465772b1-7630-4fdc-a492-e003e6f0f260",
@@ -62,18 +62,18 @@ impl Voice for BybitVoice {
             .to_string()
         };
         if request["op"] == "ping" {
-            return Heard { replies: vec![answer(true, "pong")], topics: Vec::new() };
+            return SocketReply { replies: vec![answer(true, "pong")], topics: Vec::new() };
         }
         let topics = request["args"].as_array().into_iter().flatten();
         let topics: Vec<String> = topics.filter_map(|topic| topic.as_str().map(ToOwned::to_owned)).collect();
         // One topic that it does not know, and it refuses them all.
         if let Some(unknown) = topics.iter().find(|topic| topic.contains("NOPE")) {
             let words = format!("error:handler not found,topic:{unknown}");
-            return Heard { replies: vec![answer(false, &words)], topics: Vec::new() };
+            return SocketReply { replies: vec![answer(false, &words)], topics: Vec::new() };
         }
         let tickers = topics.iter().filter(|topic| topic.starts_with("tickers."));
         self.tickers().fresh.extend(tickers.cloned());
-        Heard { replies: vec![answer(true, "")], topics }
+        SocketReply { replies: vec![answer(true, "")], topics }
     }
 
     fn refuses_together(&self) -> bool {
@@ -120,7 +120,7 @@ impl Voice for BybitVoice {
         Some(frame.to_string())
     }
 
-    fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
+    fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         let symbol = asked.value("symbol").unwrap_or_default();
         let known = market.until(symbol, now);
         let is_listed = market.symbols().any(|listed| listed == symbol);
@@ -189,14 +189,14 @@ impl Voice for BybitVoice {
                 ] }),
                 now,
             ),
-            _ => Told { status: 404, body: "{}".to_owned(), weight: 1, weight_header: None },
+            _ => RestReply { status: 404, body: "{}".to_owned(), weight: 1, weight_header: None },
         }
     }
 }
 
-fn told(code: i64, words: &str, result: &Value, now: UnixMs) -> Told {
+fn told(code: i64, words: &str, result: &Value, now: UnixMs) -> RestReply {
     let body = json!({ "retCode": code, "retMsg": words, "result": result, "retExtInfo": {}, "time": now.0 });
-    Told { status: 200, body: body.to_string(), weight: 1, weight_header: None }
+    RestReply { status: 200, body: body.to_string(), weight: 1, weight_header: None }
 }
 
 fn row(kline: &Kline) -> Value {

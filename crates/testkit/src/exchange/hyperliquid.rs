@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use liqheat_market::{Event, Kline, KlineKind, Liquidation, Price, Qty, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Asked, Heard, Market, Path, Told, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
 
 /// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations are told in fills only: those of
 /// [`HyperliquidVoice::LIQUIDATED`], to whom all of the script happen, and of any other account, which has traded against
@@ -29,6 +29,12 @@ impl HyperliquidVoice {
         liquidation.time.0 % 3 == 0
     }
 
+    /// The vault that takes positions over, and sheds them by deleveraging others.
+    pub const VAULT: &'static str = "0x2e3d94f0562703b25c83308a05046ddaf9a8dd14";
+
+    /// Candles that are kept.
+    const CANDLES_KEPT: i64 = 5_000;
+
     /// Fills of an account that a subscription begins with.
     const FILLS_REPEATED: usize = 2_000;
 
@@ -49,10 +55,13 @@ impl Voice for HyperliquidVoice {
         if path == "/ws" { Path::Alive } else { Path::Unknown }
     }
 
-    fn hear(&self, text: &str) -> Heard {
-        let Ok(request) = serde_json::from_str::<Value>(text) else { return Heard::default() };
+    fn hear(&self, text: &str) -> SocketReply {
+        let Ok(request) = serde_json::from_str::<Value>(text) else { return SocketReply::default() };
         if request["method"] == "ping" {
-            return Heard { replies: vec![json!({ "channel": "pong" }).to_string()], topics: Vec::new() };
+            return SocketReply {
+                replies: vec![json!({ "channel": "pong" }).to_string()],
+                topics: Vec::new(),
+            };
         }
         let subscription = &request["subscription"];
         let mut coins = self.coins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +69,7 @@ impl Voice for HyperliquidVoice {
         let coin = subscription["coin"].as_str().unwrap_or_default();
         if coin.contains("NOPE") {
             let words = format!("Invalid subscription {subscription}");
-            return Heard {
+            return SocketReply {
                 replies: vec![json!({ "channel": "error", "data": words }).to_string()],
                 topics: Vec::new(),
             };
@@ -76,7 +85,7 @@ impl Voice for HyperliquidVoice {
                 vec![format!("{kind}:{coin}")]
             }
         };
-        Heard { replies: vec![reply.to_string()], topics }
+        SocketReply { replies: vec![reply.to_string()], topics }
     }
 
     fn symbol_of(&self, topic: &str) -> Option<String> {
@@ -101,7 +110,11 @@ impl Voice for HyperliquidVoice {
                 "tid": Self::tid(trade.id), "users": ["0x1", "0x2"]
             }] }),
             ("userFills", Event::Liquidation(liquidation)) => {
-                return Some(fills(user, false, &[fill(coin, user, liquidation)]));
+                let mut rows = vec![fill(coin, user, liquidation)];
+                if Self::is_backstop(liquidation) {
+                    rows.push(deleveraging(coin, liquidation));
+                }
+                return Some(fills(user, false, &rows));
             }
             // An account trades without being liquidated, too.
             ("userFills", Event::Trade(trade)) if trade.id % 16 == 0 => {
@@ -128,7 +141,7 @@ impl Voice for HyperliquidVoice {
         Some(frame.to_string())
     }
 
-    fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
+    fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         let Ok(question) = serde_json::from_str::<Value>(&asked.body) else {
             return told(422, &json!("Failed to deserialize the JSON body into the target type"), 1);
         };
@@ -143,8 +156,13 @@ impl Voice for HyperliquidVoice {
         match kind {
             "exchangeStatus" => told(200, &json!({ "specialStatuses": null, "time": now.0 }), 20),
             "candleSnapshot" => {
+                let oldest = now.floor_to(60_000).plus(-(Self::CANDLES_KEPT - 1) * 60_000);
                 let rows = known.iter().filter_map(|event| match event {
-                    Event::Kline(kline) if kline.kind == KlineKind::Last && within(kline.open_time) => {
+                    Event::Kline(kline)
+                        if kline.kind == KlineKind::Last
+                            && within(kline.open_time)
+                            && kline.open_time >= oldest =>
+                    {
                         Some(candle(coin, kline))
                     }
                     _ => None,
@@ -165,10 +183,14 @@ impl Voice for HyperliquidVoice {
             "meta" | "metaAndAssetCtxs" => {
                 let coins: Vec<&str> =
                     market.symbols().filter_map(|symbol| symbol.strip_suffix("USDT")).collect();
-                let universe: Vec<Value> = coins
+                let mut universe: Vec<Value> = coins
                     .iter()
                     .map(|coin| json!({ "szDecimals": 5, "name": coin, "maxLeverage": 40, "marginTableId": 56 }))
                     .collect();
+                // Nothing that can be traded, and a row without a name.
+                universe
+                    .push(json!({ "szDecimals": 1, "name": "GONE", "maxLeverage": 3, "isDelisted": true }));
+                universe.push(json!({ "szDecimals": 1, "name": null, "maxLeverage": 3, "isDelisted": null }));
                 let meta = json!({ "universe": universe, "collateralToken": 0, "marginTables": [[56, {
                     "description": "tiered 40x", "marginTiers": [
                         { "lowerBound": "0.0", "maxLeverage": 40 }, { "lowerBound": "150000000.0", "maxLeverage": 20 }
@@ -225,6 +247,18 @@ fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
     row
 }
 
+/// What the vault took over it sheds: the other account had gained.
+fn deleveraging(coin: &str, liquidation: &Liquidation) -> Value {
+    let tid = HyperliquidVoice::tid(!(liquidation.time.0 ^ liquidation.qty.units()));
+    let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time.plus(1), tid);
+    row["side"] = json!(if liquidation.side == Side::Long { "A" } else { "B" });
+    row["dir"] = json!("Auto-Deleveraging");
+    row["liquidation"] = json!({
+        "liquidatedUser": HyperliquidVoice::VAULT, "markPx": liquidation.price.to_string(), "method": "backstop"
+    });
+    row
+}
+
 fn newest_context(known: &[Event]) -> Value {
     let mark = known.iter().rev().find_map(|event| match event {
         Event::MarkPrice(tick) => Some(tick.price),
@@ -254,6 +288,6 @@ fn candle(coin: &str, kline: &Kline) -> Value {
     })
 }
 
-fn told(status: u16, body: &Value, weight: u32) -> Told {
-    Told { status, body: body.to_string(), weight, weight_header: None }
+fn told(status: u16, body: &Value, weight: u32) -> RestReply {
+    RestReply { status, body: body.to_string(), weight, weight_header: None }
 }

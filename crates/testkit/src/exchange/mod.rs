@@ -33,7 +33,7 @@ pub trait Voice: Send + Sync + 'static {
     fn path(&self, path: &str) -> Path;
 
     /// A text from a client: what is answered, and which topics it subscribes to.
-    fn hear(&self, text: &str) -> Heard;
+    fn hear(&self, text: &str) -> SocketReply;
 
     /// An event of a symbol as a frame of a topic; `None` when the topic does not carry it.
     fn say(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String>;
@@ -52,8 +52,24 @@ pub trait Voice: Send + Sync + 'static {
         None
     }
 
+    /// The limit that a request counts against; `None` where the voice has none of its own.
+    fn limit(&self, request: &RestRequest) -> Option<EndpointLimit> {
+        let _ = request;
+        None
+    }
+
+    /// An answer to a request beyond its limit.
+    fn throttled(&self) -> RestReply {
+        RestReply {
+            status: 429,
+            body: r#"{"code":-1003,"msg":"Too many requests."}"#.to_owned(),
+            weight: 1,
+            weight_header: None,
+        }
+    }
+
     /// An answer to a request.
-    fn answer(&self, request: &Asked, market: &Market, now: UnixMs) -> Told;
+    fn answer(&self, request: &RestRequest, market: &Market, now: UnixMs) -> RestReply;
 }
 
 /// What a path is good for.
@@ -69,7 +85,7 @@ pub enum Path {
 
 /// What was understood of a client's text.
 #[derive(Debug, Clone, Default)]
-pub struct Heard {
+pub struct SocketReply {
     /// Sent back.
     pub replies: Vec<String>,
     /// Subscribed to from now on.
@@ -78,7 +94,7 @@ pub struct Heard {
 
 /// A request to the REST interface.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RestRequest {
     /// Without the query.
     pub path: String,
     /// Names and values of the query.
@@ -87,7 +103,7 @@ pub struct Asked {
     pub body: String,
 }
 
-impl Asked {
+impl RestRequest {
     /// A value of the query.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
@@ -101,9 +117,20 @@ impl Asked {
     }
 }
 
+/// How often an endpoint may be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointLimit {
+    /// What is counted together.
+    pub name: String,
+    /// Most requests..
+    pub requests: usize,
+    /// ..within this much market time.
+    pub per_ms: i64,
+}
+
 /// An answer.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct RestReply {
     /// Its status.
     pub status: u16,
     /// Its body, JSON.
@@ -129,6 +156,8 @@ pub struct Seen {
     pub pongs: u64,
     /// Paths and queries that were asked for, with the market time.
     pub requests: Vec<(UnixMs, String)>,
+    /// Requests that were answered with 429 because they were beyond the limit of their endpoint.
+    pub throttled: Vec<String>,
     /// Requests that came though a pause had been asked for.
     pub requests_in_pause: u64,
     /// Weight of the requests of each minute.

@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use liqheat_market::{Event, Kline, KlineKind, Qty, Side, Taker, UNIT_SCALE, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Asked, Heard, Market, Path, Told, Voice};
+use super::{EndpointLimit, Market, Path, RestReply, RestRequest, SocketReply, Voice};
 
-/// The words of OKX. A contract is a hundredth of a coin; symbols `BTCUSDT` are `BTC-USDT-SWAP` here.
+/// The words of OKX. Contracts are of different sizes ([`OkxVoice::size`]); symbols `BTCUSDT` are `BTC-USDT-SWAP` here.
 #[derive(Debug, Default)]
 pub struct OkxVoice {
     /// Liquidations of all swaps were subscribed to.
@@ -17,9 +17,21 @@ pub struct OkxVoice {
     last_liquidation: Mutex<Option<String>>,
 }
 
-const SIZE: Qty = Qty::from_units(UNIT_SCALE / 100);
+/// The endpoints of recent candles hold the newest ones only.
+const RECENT_CANDLES: i64 = 1_440;
 
 impl OkxVoice {
+    /// Coins in a contract, by the venue's name: 0.01 BTC, 0.1 ETH, 1 of anything else.
+    #[must_use]
+    pub fn size(name: &str) -> Qty {
+        let parts = match name.split('-').next() {
+            Some("BTC") => 100,
+            Some("ETH") => 10,
+            _ => 1,
+        };
+        Qty::from_units(UNIT_SCALE / parts)
+    }
+
     /// The old event that comes after subscribing.
     fn repeated(&self) -> String {
         let last = self.last_liquidation.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -39,11 +51,11 @@ impl Voice for OkxVoice {
         }
     }
 
-    fn hear(&self, text: &str) -> Heard {
+    fn hear(&self, text: &str) -> SocketReply {
         if text == "ping" {
-            return Heard { replies: vec!["pong".to_owned()], topics: Vec::new() };
+            return SocketReply { replies: vec!["pong".to_owned()], topics: Vec::new() };
         }
-        let Ok(request) = serde_json::from_str::<Value>(text) else { return Heard::default() };
+        let Ok(request) = serde_json::from_str::<Value>(text) else { return SocketReply::default() };
         let (mut replies, mut topics) = (Vec::new(), Vec::new());
         for argument in request["args"].as_array().into_iter().flatten() {
             let channel = argument["channel"].as_str().unwrap_or_default();
@@ -68,7 +80,7 @@ impl Voice for OkxVoice {
                 topics.push(format!("liquidation-orders:{name}"));
             }
         }
-        Heard { replies, topics }
+        SocketReply { replies, topics }
     }
 
     fn symbol_of(&self, topic: &str) -> Option<String> {
@@ -81,18 +93,18 @@ impl Voice for OkxVoice {
         let data = match (channel, event) {
             ("trades", Event::Trade(trade)) => json!({
                 "instId": name, "tradeId": trade.id.to_string(), "px": trade.price.to_string(),
-                "sz": contracts(trade.qty), "side": if trade.taker == Taker::Buy { "buy" } else { "sell" },
+                "sz": contracts(name, trade.qty), "side": if trade.taker == Taker::Buy { "buy" } else { "sell" },
                 "ts": trade.time.0.to_string(), "count": "1"
             }),
             ("mark-price", Event::MarkPrice(mark)) => json!({
                 "instType": "SWAP", "instId": name, "markPx": mark.price.to_string(), "ts": mark.time.0.to_string()
             }),
             ("open-interest", Event::OpenInterest(stock)) => json!({
-                "instType": "SWAP", "instId": name, "oi": contracts(stock.qty), "oiCcy": stock.qty.to_string(),
+                "instType": "SWAP", "instId": name, "oi": contracts(name, stock.qty), "oiCcy": stock.qty.to_string(),
                 "ts": stock.time.0.to_string()
             }),
             ("liquidation-orders", Event::Liquidation(event)) => {
-                let (price, size) = (event.price.to_string(), contracts(event.qty));
+                let (price, size) = (event.price.to_string(), contracts(name, event.qty));
                 let frame = liquidation(name, event.side, &price, &size, event.time);
                 let mut last = self.last_liquidation.lock().unwrap_or_else(PoisonError::into_inner);
                 *last = Some(frame.clone());
@@ -104,18 +116,38 @@ impl Voice for OkxVoice {
         Some(json!({ "arg": { "channel": channel, "instId": name }, "data": [data] }).to_string())
     }
 
-    fn answer(&self, asked: &Asked, market: &Market, now: UnixMs) -> Told {
+    /// Each endpoint has a limit of its own, for two seconds.
+    fn limit(&self, asked: &RestRequest) -> Option<EndpointLimit> {
+        let name = asked.path.rsplit('/').next()?;
+        let requests = match name {
+            "candles" => 40,
+            "history-mark-price-candles" | "funding-rate-history" | "position-tiers" | "time" => 10,
+            "open-interest-history" => 5,
+            _ => 20,
+        };
+        Some(EndpointLimit { name: name.to_owned(), requests, per_ms: 2_000 })
+    }
+
+    fn throttled(&self) -> RestReply {
+        let body = json!({ "code": "50011", "msg": "Too Many Requests", "data": [] });
+        RestReply { status: 429, body: body.to_string(), weight: 1, weight_header: None }
+    }
+
+    fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         match asked.path.as_str() {
             "/api/v5/public/time" => return told(&json!([{ "ts": now.0.to_string() }])),
             "/api/v5/public/instruments" => {
                 let rows = market.symbols().filter_map(|symbol| {
                     let coin = symbol.strip_suffix("USDT")?;
+                    let name = format!("{coin}-USDT-SWAP");
+                    // The size is the product of two numbers.
+                    let ten = Qty::from_units(Self::size(&name).units() / 10);
                     Some(json!({
-                        "instId": format!("{coin}-USDT-SWAP"), "instType": "SWAP", "ctVal": SIZE.to_string(),
-                        "ctValCcy": coin, "ctMult": "1", "ctType": "linear", "state": "live"
+                        "instId": name, "instType": "SWAP", "instCategory": "1", "ctVal": ten.to_string(),
+                        "ctValCcy": coin, "ctMult": "10", "ctType": "linear", "state": "live"
                     }))
                 });
-                return told(&rows.collect());
+                return told(&odd_instruments().into_iter().chain(rows).collect());
             }
             "/api/v5/public/position-tiers" => {
                 return told(&json!([
@@ -132,7 +164,7 @@ impl Voice for OkxVoice {
         let known = market.until(&symbol, now);
         if known.is_empty() {
             let body = json!({ "code": "51001", "msg": "Instrument ID doesn't exist", "data": [] });
-            return Told { status: 200, body: body.to_string(), weight: 1, weight_header: None };
+            return RestReply { status: 200, body: body.to_string(), weight: 1, weight_header: None };
         }
         let limit = usize::try_from(asked.number("limit").unwrap_or(100)).unwrap_or(0);
         // Both bounds of these are exclusive..
@@ -150,27 +182,37 @@ impl Voice for OkxVoice {
             rows.truncate(limit);
             told(&Value::Array(rows))
         };
-        let klines = |wanted: KlineKind| {
+        let recent = now.floor_to(60_000).plus(-(RECENT_CANDLES - 1) * 60_000);
+        let klines = |wanted: KlineKind, oldest: UnixMs| {
             let rows = known.iter().filter_map(|event| match event {
-                Event::Kline(kline) if kline.kind == wanted && between(kline.open_time) => Some(row(kline)),
+                Event::Kline(kline)
+                    if kline.kind == wanted && between(kline.open_time) && kline.open_time >= oldest =>
+                {
+                    Some(row(name, kline))
+                }
                 _ => None,
             });
             newest(rows.collect())
         };
         match asked.path.as_str() {
-            "/api/v5/market/candles" | "/api/v5/market/history-candles" => klines(KlineKind::Last),
-            "/api/v5/market/mark-price-candles" | "/api/v5/market/history-mark-price-candles" => {
-                klines(KlineKind::Mark)
-            }
+            "/api/v5/market/candles" => klines(KlineKind::Last, recent),
+            "/api/v5/market/history-candles" => klines(KlineKind::Last, UnixMs(0)),
+            "/api/v5/market/mark-price-candles" => klines(KlineKind::Mark, recent),
+            "/api/v5/market/history-mark-price-candles" => klines(KlineKind::Mark, UnixMs(0)),
             "/api/v5/rubik/stat/contracts/open-interest-history" => {
-                // Told by the start of the five minutes at whose end it was counted.
+                // RestReply by the start of the five minutes at whose end it was counted.
                 let rows = known.iter().filter_map(|event| match event {
                     Event::OpenInterest(stock)
                         if stock.time.floor_to(300_000) == stock.time
                             && within(stock.time.plus(-300_000)) =>
                     {
                         let start = stock.time.0 - 300_000;
-                        Some(json!([start.to_string(), contracts(stock.qty), stock.qty.to_string(), "0"]))
+                        Some(json!([
+                            start.to_string(),
+                            contracts(name, stock.qty),
+                            stock.qty.to_string(),
+                            "0"
+                        ]))
                     }
                     _ => None,
                 });
@@ -186,9 +228,28 @@ impl Voice for OkxVoice {
                 });
                 newest(rows.collect())
             }
-            _ => Told { status: 404, body: "{}".to_owned(), weight: 1, weight_header: None },
+            _ => RestReply { status: 404, body: "{}".to_owned(), weight: 1, weight_header: None },
         }
     }
+}
+
+/// Rows that clients have stumbled over: one that has not opened and whose numbers are empty, a size that cannot be held,
+/// a stock.
+fn odd_instruments() -> [Value; 3] {
+    [
+        json!({
+            "instId": "SOON-USDT-SWAP", "instType": "SWAP", "instCategory": "1", "ctVal": "", "ctValCcy": "",
+            "ctMult": "", "ctType": "linear", "state": "preopen", "tickSz": ""
+        }),
+        json!({
+            "instId": "HUGE-USDT-SWAP", "instType": "SWAP", "instCategory": "1", "ctVal": "90000000000",
+            "ctValCcy": "HUGE", "ctMult": "1000000000000", "ctType": "linear", "state": "live"
+        }),
+        json!({
+            "instId": "QNT-USDT-SWAP", "instType": "SWAP", "instCategory": "3", "ctVal": "1", "ctValCcy": "QNT",
+            "ctMult": "1", "ctType": "linear", "state": "live"
+        }),
+    ]
 }
 
 fn liquidation(name: &str, side: Side, price: &str, size: &str, time: UnixMs) -> String {
@@ -207,21 +268,21 @@ fn liquidation(name: &str, side: Side, price: &str, size: &str, time: UnixMs) ->
     .to_string()
 }
 
-fn contracts(coins: Qty) -> String {
-    Qty::from_units(coins.units() * (UNIT_SCALE / SIZE.units())).to_string()
+fn contracts(name: &str, coins: Qty) -> String {
+    Qty::from_units(coins.units() * (UNIT_SCALE / OkxVoice::size(name).units())).to_string()
 }
 
-fn told(data: &Value) -> Told {
+fn told(data: &Value) -> RestReply {
     let body = json!({ "code": "0", "msg": "", "data": data });
-    Told { status: 200, body: body.to_string(), weight: 1, weight_header: None }
+    RestReply { status: 200, body: body.to_string(), weight: 1, weight_header: None }
 }
 
-fn row(kline: &Kline) -> Value {
+fn row(name: &str, kline: &Kline) -> Value {
     let mut row: Vec<String> = vec![kline.open_time.0.to_string()];
     row.extend([kline.open, kline.high, kline.low, kline.close].map(|price| price.to_string()));
     if kline.kind == KlineKind::Last {
         let coins = kline.volume.unwrap_or_default();
-        row.extend([contracts(coins), coins.to_string(), "0".to_owned()]);
+        row.extend([contracts(name, coins), coins.to_string(), "0".to_owned()]);
     }
     row.push("1".to_owned());
     json!(row)

@@ -1,5 +1,6 @@
 //! The REST interface of the stand-in exchange: whatever the voice answers, with limits.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -12,15 +13,18 @@ use hyper_util::rt::TokioIo;
 use liqheat_market::UnixMs;
 use tokio::net::TcpListener;
 
-use super::{Asked, Shared, Told};
+use super::{EndpointLimit, RestReply, RestRequest, Shared};
 
 pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     // Until when clients were asked to wait.
     let pause = Arc::new(std::sync::Mutex::new(UnixMs(0)));
+    let windows = Windows::default();
     while let Ok((stream, _)) = listener.accept().await {
-        let (shared, pause) = (Arc::clone(&shared), Arc::clone(&pause));
+        let (shared, pause, windows) = (Arc::clone(&shared), Arc::clone(&pause), Arc::clone(&windows));
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(Arc::clone(&shared), Arc::clone(&pause), request));
+            let service = service_fn(|request| {
+                answer(Arc::clone(&shared), Arc::clone(&pause), Arc::clone(&windows), request)
+            });
             // A client that goes away is no matter.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(stream), service)
@@ -29,9 +33,27 @@ pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
+/// When the requests of each limit came.
+type Windows = Arc<std::sync::Mutex<BTreeMap<String, VecDeque<UnixMs>>>>;
+
+/// Counts a request, unless its limit is used up.
+fn allows(windows: &Windows, limit: &EndpointLimit, now: UnixMs) -> bool {
+    let mut windows = windows.lock().unwrap();
+    let sent = windows.entry(limit.name.clone()).or_default();
+    while sent.front().is_some_and(|first| now.since(*first) >= limit.per_ms) {
+        sent.pop_front();
+    }
+    let is_allowed = sent.len() < limit.requests;
+    if is_allowed {
+        sent.push_back(now);
+    }
+    is_allowed
+}
+
 async fn answer(
     shared: Arc<Shared>,
     pause: Arc<std::sync::Mutex<UnixMs>>,
+    windows: Windows,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
@@ -60,12 +82,19 @@ async fn answer(
     }
     drop(until);
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let asked = Asked {
+    let asked = RestRequest {
         path: head.uri.path().to_owned(),
         query: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    let Told { status, body, weight, weight_header } = shared.voice.answer(&asked, &shared.market, clock);
+    let is_allowed = shared.voice.limit(&asked).is_none_or(|limit| allows(&windows, &limit, now));
+    let answer = if is_allowed {
+        shared.voice.answer(&asked, &shared.market, clock)
+    } else {
+        shared.seen().throttled.push(asked.path.clone());
+        shared.voice.throttled()
+    };
+    let RestReply { status, body, weight, weight_header } = answer;
     let body = super::faults::forget(body, &shared.faults().forgotten);
     let used = {
         let mut seen = shared.seen();

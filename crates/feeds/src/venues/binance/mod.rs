@@ -9,6 +9,8 @@ mod parse;
 mod rest;
 mod subscribe;
 
+pub(crate) use orders::{ForceOrders, Report};
+
 use std::time::Duration;
 
 use liqheat_market::{Symbol, UnixMs, Venue};

@@ -17,24 +17,24 @@ struct Open {
 
 /// Orders that are partially filled, of one connection: at most one for each side of a contract.
 #[derive(Debug, Default)]
-pub(super) struct ForceOrders {
+pub(crate) struct ForceOrders {
     open: BTreeMap<(usize, Side), Open>,
 }
 
 /// What a report says of an order.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Report {
-    pub(super) contract: usize,
-    pub(super) side: Side,
+pub(crate) struct Report {
+    pub(crate) contract: usize,
+    pub(crate) side: Side,
     /// `q`.
-    pub(super) size: Qty,
+    pub(crate) size: Qty,
     /// `p`.
-    pub(super) limit: Price,
+    pub(crate) limit: Price,
     /// `z`.
-    pub(super) filled: Qty,
+    pub(crate) filled: Qty,
     /// `X` is `PARTIALLY_FILLED`.
-    pub(super) is_open: bool,
-    pub(super) time: UnixMs,
+    pub(crate) is_open: bool,
+    pub(crate) time: UnixMs,
 }
 
 impl ForceOrders {
@@ -42,7 +42,7 @@ impl ForceOrders {
     const OPEN_MS_MAX: i64 = 60_000;
 
     /// What has been filled since the report before; zero when this one was there already.
-    pub(super) fn filled_since(&mut self, report: &Report) -> Qty {
+    pub(crate) fn filled_since(&mut self, report: &Report) -> Qty {
         let key = (report.contract, report.side);
         let before = self.open.get(&key).copied().filter(|open| {
             open.size == report.size

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Checks text: links lead somewhere, no phrase that CONTRIBUTING.md bans, no two public types of one name in a crate.
+
+Prints every finding as file:line and exits with 1 if there are any.
+"""
+
+import collections
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+# Riddles and ellipses. Each has a plain form: say what it is, its unit, its default, when it fails.
+PHRASES = [
+    r"that is none",
+    r"(?<!not )\bso often\b",
+    r"\b(?:is|are) told\b",
+    r"\b(?:is|are) said\b",
+    r"what is left\b",
+    r"\b(?:is|are) left out\b",
+    r"makes? the states",
+    r"\ba way back\b",
+    r"\basked again\b",
+    r"\bhas gone\b",
+    r"\bso many\b",
+    r"comes? later yet",
+    r", too\b(?=[.;:\"]|$)",
+]
+# Words that say nothing as the name of a type.
+TYPE_NAMES = set(
+    "Line Lines Word Told Ask Known Part Desk Bells Rung Stand Standing Habits Roster Slot At Fed Turn Touched".split()
+)
+MODULE_NAMES = set("said told served packed standing".split())
+
+PHRASE = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES), re.IGNORECASE)
+TYPE = re.compile(r"^\s*pub(?:\([^)]*\))? (?:struct|enum|trait|type) ([A-Z]\w*)")
+MODULE = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?mod (\w+)")
+
+
+def tracked(*patterns):
+    """Paths of tracked and new files that match."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *patterns]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return [ROOT / path for path in listed.stdout.splitlines() if (ROOT / path).is_file()]
+
+
+def lines_of(path):
+    return enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+
+
+def wording():
+    """Banned phrases in code, strings, comments and documents."""
+    for path in tracked("*.rs", "*.ts", "*.md", "*.sh", "*.yml", "*.toml", "*.css", "*.html", "Makefile"):
+        if path.name == "CHANGELOG.md" or path == pathlib.Path(__file__):
+            continue
+        for number, line in lines_of(path):
+            found = PHRASE.search(line)
+            if found and "language: allow" not in line:
+                yield path, number, f"'{found.group(0).strip()}': say it plainly (CONTRIBUTING.md, Language)"
+
+
+def names():
+    """Types that share a name within a crate, and names without meaning."""
+    seen = collections.defaultdict(list)
+    for path in tracked("crates/*/src/**.rs", "crates/*/src/*.rs"):
+        crate = path.relative_to(ROOT).parts[1]
+        for number, line in lines_of(path):
+            found = TYPE.match(line)
+            if found:
+                name = found.group(1)
+                if name in TYPE_NAMES:
+                    yield path, number, f"type '{name}' says nothing: name it with a term of the field"
+                if not line.lstrip().startswith("pub(super)"):
+                    seen[crate, name].append((path, number))
+            module = MODULE.match(line)
+            if module and module.group(1) in MODULE_NAMES:
+                yield path, number, f"module '{module.group(1)}' says nothing: name it with a term of the field"
+    for (crate, name), places in sorted(seen.items()):
+        if len(set(places)) > 1:
+            others = ", ".join(str(path.relative_to(ROOT)) for path, _ in places[1:])
+            path, number = places[0]
+            yield path, number, f"crate '{crate}' has another public type '{name}': {others}"
+
+
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+def links():
+    """Links of documents to files that do not exist."""
+    for path in tracked("*.md"):
+        for number, line in lines_of(path):
+            for target in LINK.findall(line):
+                if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists():
+                    yield path, number, f"'{target}' does not exist"
+
+
+def main():
+    findings = sorted(set([*links(), *wording(), *names()]))
+    for path, number, text in findings:
+        print(f"{path.relative_to(ROOT)}:{number}: {text}")
+    if findings:
+        print(f"{len(findings)} findings", file=sys.stderr)
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::api::{self, ApiStates, DataState, HealthState, StatsState};
+use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
 use crate::catalog::{self, Catalog, UnknownName, Wanted};
 use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
@@ -229,6 +229,8 @@ impl Foundation {
             history: History::new(),
             clock,
             speed,
+            // As long as a poller of the old contract waits between two requests.
+            timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),
             learned: cluster.learned,
         };

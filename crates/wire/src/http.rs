@@ -89,13 +89,109 @@ pub struct TimeseriesMeta {
     pub total_consumed: u64,
 }
 
-/// Lowest and highest price; `null` when there is none.
+/// Lowest and highest price; both 0 when there is no level.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PriceRange {
     /// Lowest.
-    pub min: Option<Decimal>,
+    pub min: Decimal,
     /// Highest.
-    pub max: Option<Decimal>,
+    pub max: Decimal,
+}
+
+/// `GET /data/date-range`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct DateRangeBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// Opening time of the first bar, RFC 3339.
+    pub start_date: String,
+    /// Time of the newest market event, RFC 3339.
+    pub end_date: String,
+}
+
+/// One row of `GET /liquidations/history`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct OlderLiquidationRow {
+    /// RFC 3339.
+    pub timestamp: String,
+    /// Of which symbol.
+    pub symbol: String,
+    /// `long` when a long was liquidated.
+    pub side: &'static str,
+    /// Reported price.
+    pub price: Decimal,
+    /// Coins.
+    pub quantity: Decimal,
+    /// Always `null`: no venue publishes it.
+    pub leverage: Option<f64>,
+}
+
+/// `GET /v1/tiers`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TiersBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// One entry a venue.
+    pub venues: Vec<VenueTiers>,
+}
+
+/// The maintenance margin tiers of one venue.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct VenueTiers {
+    /// The venue.
+    pub venue: &'static str,
+    /// Date of the table, RFC 3339.
+    pub as_of: String,
+    /// Lowest notional first.
+    pub tiers: Vec<TierRow>,
+}
+
+/// One maintenance margin tier.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct TierRow {
+    /// Notional from which it holds, USD.
+    pub floor_usd: f64,
+    /// Fraction of notional.
+    pub maintenance_rate: f64,
+    /// Cumulative amount, USD.
+    pub cumulative_usd: f64,
+    /// Largest leverage that the venue allows in it.
+    pub leverage_max: f64,
+}
+
+/// `GET /v1/liquidation-price`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct LiquidationPriceBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// `long` or `short`.
+    pub side: &'static str,
+    /// Entry price.
+    pub entry_price: f64,
+    /// Leverage.
+    pub leverage: f64,
+    /// Notional at entry, USD; 0 when none was given, which is the first tier.
+    pub notional_usd: f64,
+    /// One row a venue.
+    pub data: Vec<LiquidationPriceRow>,
+}
+
+/// The liquidation price under one venue's tiers.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct LiquidationPriceRow {
+    /// The venue.
+    pub venue: &'static str,
+    /// `null` where there is none; `reason` says why.
+    pub liquidation_price: Option<f64>,
+    /// The price at which the margin is gone.
+    pub bankruptcy_price: f64,
+    /// Maintenance margin rate of the tier that holds at the liquidation price.
+    pub maintenance_rate: f64,
+    /// Distance of the liquidation price from the entry, per cent, signed.
+    pub distance_pct: Option<f64>,
+    /// Why there is no liquidation price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `GET /liquidations/levels`.

@@ -23,9 +23,10 @@ pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
 pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};
 pub use hash::{Cell, StateHash};
 pub use http::{
-    BoardStats, CandleRow, ErrorBody, GridJson, HealthBody, KlinesBody, LevelRow, LevelsBody, LiquidationRow,
-    LiquidationsBody, LiveStats, PriceRange, SourceStats, StatsBody, StreamStats, SymbolRow, SymbolsBody,
-    TimeseriesBody, TimeseriesMeta, TimeseriesRow, WriterStats,
+    BoardStats, CandleRow, DateRangeBody, ErrorBody, GridJson, HealthBody, KlinesBody, LevelRow, LevelsBody,
+    LiquidationPriceBody, LiquidationPriceRow, LiquidationRow, LiquidationsBody, LiveStats,
+    OlderLiquidationRow, PriceRange, SourceStats, StatsBody, StreamStats, SymbolRow, SymbolsBody, TierRow,
+    TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
 };
 pub use number::Decimal;
 pub use said::{ClientMessage, ModeWord};

@@ -24,7 +24,8 @@ impl Contract {
 
     fn validator(&self, pointer: &str) -> Validator {
         assert!(self.document.pointer(pointer).is_some(), "nothing is described at {pointer}");
-        let mut root = json!({ "$ref": format!("#{pointer}") });
+        let fragment = pointer.replace('{', "%7B").replace('}', "%7D");
+        let mut root = json!({ "$ref": format!("#{fragment}") });
         for (key, value) in self.document.as_object().unwrap() {
             root[key] = value.clone();
         }
@@ -135,12 +136,19 @@ fn what_http_answers_is_described() {
         ("/prices/klines", "symbol=BTCUSDT&limit=5"),
         ("/liquidations/levels", "symbol=BTCUSDT"),
         ("/liquidations/heatmap-timeseries", span.as_str()),
+        ("/v1/tiers", "symbol=BTCUSDT"),
+        ("/v1/liquidation-price", "symbol=BTCUSDT&side=long&entry_price=100000&leverage=25"),
+        ("/api/margin/tiers/{symbol}", ""),
+        ("/symbols", ""),
+        ("/exchanges", ""),
+        ("/data/date-range", "symbol=BTCUSDT"),
+        ("/liquidations/history", "symbol=BTCUSDT"),
         ("/ws/stats", ""),
         ("/live", ""),
         ("/ready", ""),
         ("/health", ""),
     ] {
-        let answer = server.get(&format!("{path}?{query}"));
+        let answer = server.get(&format!("{}?{query}", path.replace("{symbol}", "BTCUSDT")));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         contract.check(&body(path, 200), &answer.json());
         asked.insert(path);

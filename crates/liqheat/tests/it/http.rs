@@ -326,6 +326,73 @@ fn the_grid_by_leverage() {
     assert_eq!((large.status, large.text().contains("1 to 1500000 cells")), (400, true), "{}", large.text());
 }
 
+/// Programs written for the API that this one re-creates ask like this.
+#[test]
+fn older_clients_are_answered_as_they_expect() {
+    serve!(_folder, server, "serve");
+    let ask = |path: &str| {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        answer.json()
+    };
+    let series = |more: &str| ask(&format!("/liquidations/heatmap-timeseries?symbol=BTCUSDT{more}"));
+
+    // What a client without a socket polls: the last seven days of the data, in quarters of an hour.
+    let poll = series("");
+    assert_eq!(
+        (poll["meta"]["interval"].as_str(), poll["meta"]["end_time"].as_str()),
+        (Some("15m"), Some(&*at(END)))
+    );
+    assert_eq!(poll["meta"]["start_time"], at(END - 7 * 86_400_000));
+    assert!(poll["data"].as_array().is_some_and(|rows| rows.len() > 90), "{}", poll["meta"]);
+    assert_eq!(series(""), poll, "the same again");
+
+    let window = series("&time_window=4h");
+    assert_eq!(window["meta"]["start_time"], at(END - 4 * 3_600_000));
+    assert_eq!(window["meta"]["interval"], "5m", "the shortest that is stored");
+    assert_eq!(series("&time_window=1y")["meta"]["interval"], "4h");
+    let weights = ["5:20,10:30", r#"{"5":2,"10":3}"#, "[[5,20],[10,30]]"];
+    let [text, object, list] = weights.map(|weights| {
+        let weights: String = weights.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        series(&format!("&time_window=4h&leverage_weights={weights}"))["data"].clone()
+    });
+    assert!(text == object && text == list && text != window["data"]);
+    assert_eq!(series("&time_window=4h&exchanges=Binance")["data"], window["data"]);
+
+    // Before the data there is no level, and no price.
+    let before = series("&start_time=2020-01-01&end_time=2020-01-02");
+    assert_eq!((&before["data"], &before["meta"]["price_range"]), (&json!([]), &json!({"min": 0, "max": 0})));
+
+    let klines =
+        |more: &str| ask(&format!("/prices/klines?symbol=BTCUSDT&interval=15m{more}"))["data"].clone();
+    let all = klines("&limit=5000");
+    let (from, to) = (END - 3 * 3_600_000, END - 2 * 3_600_000);
+    let some = klines(&format!("&start_time={from}&end_time={to}"));
+    let expected: Vec<Value> = rows(&all)
+        .iter()
+        .filter(|row| (at(from)..=at(to)).contains(&row["timestamp"].as_str().unwrap().to_owned()))
+        .cloned()
+        .collect();
+    assert_eq!((rows(&some), rows(&some).len()), (&expected, 5));
+    assert_eq!(rows(&klines(&format!("&end_time={to}&limit=2"))), &expected[3..]);
+
+    let levels = |timeframe: &str| ask(&format!("/liquidations/levels?symbol=BTCUSDT&timeframe={timeframe}"));
+    assert_eq!(levels("1"), levels("24h"));
+
+    assert_eq!(ask("/symbols"), json!(["BTCUSDT"]));
+    assert_eq!(ask("/exchanges"), json!(["binance"]));
+    let range = ask("/data/date-range?symbol=BTCUSDT");
+    assert_eq!(range, json!({"symbol": "BTCUSDT", "start_date": at(START), "end_date": at(END)}));
+    assert_eq!(ask("/liquidations/history?symbol=BTCUSDT"), json!([]));
+    let tiers = ask("/v1/tiers?symbol=BTCUSDT");
+    assert_eq!(ask("/api/margin/tiers/BTCUSDT"), tiers);
+    assert_eq!(tiers["venues"][0]["venue"], "binance");
+    let price = ask(
+        "/v1/liquidation-price?symbol=BTCUSDT&side=long&entry_price=100000&leverage=25&notional_usd=40000",
+    );
+    assert_eq!(price["data"][0]["liquidation_price"].as_f64().unwrap().round(), 96_386.0);
+}
+
 #[test]
 fn mistakes_are_answered_with_what_would_be_right() {
     serve!(_folder, server, "serve");
@@ -334,12 +401,15 @@ fn mistakes_are_answered_with_what_would_be_right() {
     let cases = [
         (series(&format!("symbol=XYZUSDT&{range}")), 400, "Symbol 'XYZUSDT' not supported. Valid: BTCUSDT"),
         (series(&range), 422, "'symbol' is missing"),
-        (series("symbol=BTCUSDT&end_time=2025-08-26"), 422, "'start_time' is missing"),
-        (series("symbol=BTCUSDT&start_time=2025-08-26"), 422, "'end_time' is missing"),
+        (series("symbol=BTCUSDT&time_window=2h"), 422, "1h, 4h, 12h"),
+        (series("symbol=BTCUSDT&time_window=1h&interval=1m"), 400, "bars of 5m"),
+        (series(&format!("symbol=BTCUSDT&{range}&time_window=1h")), 400, "contradict"),
+        (series("symbol=BTCUSDT&exchanges=binance,kraken"), 400, "valid: binance"),
+        (series("symbol=BTCUSDT&profile=x"), 400, "'profile' is not supported"),
         (series("symbol=BTCUSDT&start_time=yesterday&end_time=2025-08-26"), 422, "'yesterday' is not a time"),
         (series("symbol=BTCUSDT&start_time=2025-08-27&end_time=2025-08-26"), 422, "later than"),
         (series("symbol=BTCUSDT&start_time=2015-01-01&end_time=2025-08-26"), 422, "shorter time"),
-        (series(&format!("symbol=BTCUSDT&{range}&interval=7m")), 422, "5m, 15m, 1h, 4h"),
+        (series(&format!("symbol=BTCUSDT&{range}&interval=7m")), 422, "1m, 5m, 15m"),
         (series(&format!("symbol=BTCUSDT&{range}&price_bin_size=0")), 422, "greater than zero"),
         (series(&format!("symbol=BTCUSDT&{range}&price_bin_size=-5")), 422, "price_bin_size"),
         (series(&format!("symbol=BTCUSDT&{range}&price_bin_size=wide")), 422, "price_bin_size"),
@@ -354,6 +424,25 @@ fn mistakes_are_answered_with_what_would_be_right() {
         ("/prices/klines?symbol=BTCUSDT&limit=many".to_owned(), 422, "from 1 to"),
         ("/liquidations/levels?symbol=".to_owned(), 422, "'symbol' is missing"),
         ("/liquidations/levels?symbol=BTCUSDT&timeframe=2h".to_owned(), 422, "12h, 24h"),
+        ("/liquidations/levels?symbol=BTCUSDT&timeframe=366".to_owned(), 422, "days from 1 to 365"),
+        ("/liquidations/levels?symbol=BTCUSDT&kline_interval=1m".to_owned(), 400, "kline_interval"),
+        (
+            "/prices/klines?symbol=BTCUSDT&start_time=2025-08-26&end_time=2025-08-25".to_owned(),
+            422,
+            "earlier",
+        ),
+        ("/prices/klines?symbol=BTCUSDT&start_time=2020-01-01&interval=5m".to_owned(), 422, "5000 candles"),
+        (
+            "/v1/liquidation-price?symbol=BTCUSDT&side=up&entry_price=1&leverage=2".to_owned(),
+            422,
+            "long or short",
+        ),
+        (
+            "/v1/liquidation-price?symbol=BTCUSDT&side=long&entry_price=0&leverage=2".to_owned(),
+            422,
+            "entry_price",
+        ),
+        ("/api/margin/tiers/NOPE".to_owned(), 400, "NOPE"),
         ("/v1/heatmap/history?symbol=BTCUSDT&range=5d".to_owned(), 422, "12h, 24h"),
         ("/v1/heatmap/history?symbol=BTCUSDT&columns=0".to_owned(), 422, "from 1 to"),
         ("/v1/heatmap/history?symbol=BTCUSDT&bin=-1".to_owned(), 422, "bin"),

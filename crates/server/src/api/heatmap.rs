@@ -1,72 +1,122 @@
 //! `GET /liquidations/heatmap-timeseries`: the levels at the end of every interval, optionally under other
 //! leverage weights, computed by running the ledgers over the stored bars.
+//!
+//! Clients without a socket poll it, so only `symbol` is required, times that are not given end at the newest whole
+//! interval, and identical requests share one computation.
+
+mod weights;
+mod window;
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
-use liqheat_market::UnixMs;
-use liqheat_model::LeverageWeights;
+use axum::response::{IntoResponse, Response};
+use liqheat_market::{Price, UnixMs, Venue};
 use liqheat_wire::{LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time};
 
 use super::DataState;
-use super::reading::Reading;
+use super::reading::{JsonBody, Reading};
+use crate::catalog::ServedSymbol;
 use crate::history::timeseries::{LEVELS_MAX, TimeseriesRequest};
-use crate::http::{Query, Refusal};
+use crate::http::{Query, Refusal, SingleFlight};
 use crate::reads::ReadKind;
+pub(super) use window::{INTERVALS, TimeWindow};
 
-pub(super) const INTERVALS: [&str; 4] = ["5m", "15m", "1h", "4h"];
-/// Rows in one answer.
-const ROWS_MAX: i64 = 2_000;
+/// Answers, by everything that they depend on.
+pub(crate) type TimeseriesFlights = SingleFlight<TimeseriesKey, JsonBody>;
+
+/// What an answer depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TimeseriesKey {
+    symbol: String,
+    venues: Vec<Venue>,
+    start: UnixMs,
+    end: UnixMs,
+    interval_ms: i64,
+    bin: Option<Price>,
+    /// As they were written: two spellings of one are computed twice.
+    weights: Option<String>,
+    accepts_gzip: bool,
+}
 
 pub(super) async fn timeseries(
     State(state): State<Arc<DataState>>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
+    query.refuse(&["profile", "model", "whale_threshold", "kline_interval"])?;
     let symbol = state.symbol(&query)?;
-    let start = query.time("start_time")?;
-    let end = query.time("end_time")?;
-    let interval = query.interval_or(&INTERVALS, "15m")?;
+    let now = state.clock.now();
+    // Stored data may end long before now.
+    let newest = state.published.sum(&symbol.name).map_or(now, |sum| sum.as_of.min(now));
+    let span = window::span(&query, symbol.interval(), newest)?;
     let bin = query.price("price_bin_size")?;
-    let weights = query.get("leverage_weights").map(parse_weights).transpose()?;
-    if end <= start {
-        return Err(Refusal::malformed("parameter 'end_time' must be later than 'start_time'"));
-    }
-    if end.since(start) / interval.ms() > ROWS_MAX {
-        let detail = format!(
-            "more than {ROWS_MAX} intervals of {interval}; ask for a shorter time or longer intervals"
-        );
-        return Err(Refusal::malformed(detail));
-    }
-    let request = TimeseriesRequest { start, end, interval_ms: interval.ms(), bin, weights };
-    let turn = state.history.in_turn(reading.turn(&state, ReadKind::ModelRun).await?);
-    let rows = turn.timeseries(symbol, &request, state.clock.now()).await?;
-    let rows = rows.ok_or_else(|| {
-        Refusal::malformed(format!(
-            "more than {LEVELS_MAX} levels; ask for a shorter time or a larger price_bin_size"
-        ))
-    })?;
-    let name = symbol.name.clone();
-    reading.json(turn.read_turn(), move || body(rows, name, (start, end), interval.name())).await
+    let weights = query.get("leverage_weights").map(weights::parse).transpose()?;
+    let venues = venues(&query, symbol)?;
+    let key = TimeseriesKey {
+        symbol: symbol.name.clone(),
+        venues: venues.clone(),
+        start: span.start,
+        end: span.end,
+        interval_ms: span.interval.ms(),
+        bin,
+        weights: query.get("leverage_weights").map(str::to_owned),
+        accepts_gzip: reading.accepts_gzip(),
+    };
+    let body = state.timeseries.get(key, async || {
+        let request = TimeseriesRequest {
+            start: span.start,
+            end: span.end,
+            interval_ms: span.interval.ms(),
+            bin,
+            weights,
+            venues,
+        };
+        let turn = state.history.in_turn(reading.turn(&state, ReadKind::ModelRun).await?);
+        let rows = turn.timeseries(symbol, &request, now).await?;
+        let rows = rows.ok_or_else(|| {
+            Refusal::malformed(format!(
+                "more than {LEVELS_MAX} levels; ask for a shorter time, longer intervals or a larger price_bin_size"
+            ))
+        })?;
+        let (name, times) = (symbol.name.clone(), (span.start, span.end));
+        let body = move || body(rows, name, times, span.interval.name());
+        let body = reading.write_json(turn.read_turn(), body).await?;
+        let bytes = body.len();
+        Ok::<_, Refusal>((body, bytes))
+    });
+    Ok(body.await?.into_response())
 }
 
-/// `5:20,10:30,25:30,50:15,100:5`: leverage and weight, in any scale.
-fn parse_weights(text: &str) -> Result<LeverageWeights, Refusal> {
-    let form = || {
-        Refusal::bad(format!(
-            "parameter 'leverage_weights': '{}' must look like 5:20,10:30,25:30,50:15,100:5 (leverage:weight)",
-            text.chars().take(80).collect::<String>()
-        ))
+/// The venues to sum: those named in `exchanges`, or all that the symbol is the sum of.
+fn venues(query: &Query, symbol: &ServedSymbol) -> Result<Vec<Venue>, Refusal> {
+    let served = symbol.venues();
+    let Some(list) = query.get("exchanges") else {
+        return Ok(served);
     };
-    let pair = |part: &str| {
-        let (leverage, weight) = part.split_once(':')?;
-        let leverage = leverage.trim().trim_end_matches(['x', 'X']);
-        Some((leverage.parse::<f64>().ok()?, weight.trim().parse::<f64>().ok()?))
-    };
-    let pairs: Vec<(f64, f64)> = text.split(',').map(pair).collect::<Option<_>>().ok_or_else(form)?;
-    LeverageWeights::new(&pairs)
-        .map_err(|error| Refusal::bad(format!("parameter 'leverage_weights': {error}")))
+    let names: Vec<&str> = served.iter().map(|venue| venue.name()).collect();
+    let mut wanted = Vec::new();
+    for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        let venue = served.iter().find(|venue| venue.name().eq_ignore_ascii_case(name));
+        let venue = venue.ok_or_else(|| {
+            let name: String = name.chars().take(40).collect();
+            let valid = names.join(", ");
+            Refusal::bad(format!(
+                "parameter 'exchanges': {} is not served from '{name}'; valid: {valid}",
+                symbol.name
+            ))
+        })?;
+        wanted.push(*venue);
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    if wanted.is_empty() {
+        return Err(Refusal::bad(format!(
+            "parameter 'exchanges': name at least one of {}",
+            names.join(", ")
+        )));
+    }
+    Ok(wanted)
 }
 
 fn body(
@@ -76,7 +126,10 @@ fn body(
     interval: &str,
 ) -> TimeseriesBody {
     let prices = || rows.iter().flat_map(|row| row.levels.iter().map(|level| level.price));
-    let price_range = PriceRange { min: prices().min(), max: prices().max() };
+    let price_range = PriceRange {
+        min: prices().min().unwrap_or_else(|| Price::default().into()),
+        max: prices().max().unwrap_or_else(|| Price::default().into()),
+    };
     let sum = |side: fn(&LevelMessage) -> u64| rows.last().map_or(0, |row| row.levels.iter().map(side).sum());
     let meta = TimeseriesMeta {
         symbol,
@@ -90,20 +143,4 @@ fn body(
         total_consumed: rows.iter().map(|row| row.positions_consumed).sum(),
     };
     TimeseriesBody { data: rows, meta }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_are_read_in_any_scale() {
-        let expected = LeverageWeights::new(&[(5.0, 1.0), (10.0, 3.0)]).unwrap();
-        for text in ["5:1,10:3", "10:75, 5:25", "5x:0.25,10X:0.75"] {
-            assert_eq!(parse_weights(text).ok(), Some(expected.clone()), "{text}");
-        }
-        for text in ["", "5", "5:x", "5:1,", "0:1", "5:-1", "5:0", "5:1,5:2", "5:NaN", "1e9:1"] {
-            assert!(parse_weights(text).is_err(), "{text}");
-        }
-    }
 }

@@ -25,6 +25,7 @@ pub(super) async fn levels(
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
+    query.refuse(&["profile", "kline_interval", "at"])?;
     let symbol = state.symbol(&query)?;
     let sum = state.sum(symbol).await?;
     let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
@@ -32,12 +33,9 @@ pub(super) async fn levels(
     let Some(name) = query.get("timeframe") else {
         return Ok(Json(body(symbol, &live.by_leverage, &live)).into_response());
     };
-    let range = ChartRange::from_name(name).ok_or_else(|| {
-        let names = ChartRange::names();
-        Refusal::malformed(format!("parameter 'timeframe': '{name}' must be one of {names}"))
-    })?;
+    let timeframe_ms = timeframe_ms(name)?;
     let turn = state.history.in_turn(reading.turn(&state, ReadKind::ModelRun).await?);
-    let levels = opened_within(&turn, &sum, range).await?;
+    let levels = opened_within(&turn, &sum, timeframe_ms).await?;
     reading.json(turn.read_turn(), move || body(symbol, &levels, &live)).await
 }
 
@@ -51,16 +49,32 @@ fn body(symbol: String, levels: &[LeverageLevel], live: &LiveState) -> LevelsBod
     }
 }
 
+/// The length of a timeframe: a name, or whole days.
+fn timeframe_ms(text: &str) -> Result<i64, Refusal> {
+    const DAYS_MAX: i64 = 365;
+    const DAY_MS: i64 = 86_400_000;
+    if let Some(range) = ChartRange::from_name(text) {
+        return Ok(range.ms());
+    }
+    let days = text.parse().ok().filter(|days| (1..=DAYS_MAX).contains(days));
+    days.map(|days: i64| days * DAY_MS).ok_or_else(|| {
+        let (text, names): (String, _) = (text.chars().take(40).collect(), ChartRange::names());
+        Refusal::malformed(format!(
+            "parameter 'timeframe': '{text}' must be one of {names}, or whole days from 1 to {DAYS_MAX}"
+        ))
+    })
+}
+
 /// Only positions that were opened within the last stretch of time: a ledger that has seen nothing else.
 async fn opened_within(
     turn: &HistoryTurn<'_>,
     sum: &LedgerSum,
-    range: ChartRange,
+    timeframe_ms: i64,
 ) -> Result<Vec<LeverageLevel>, HistoryError> {
     let mut levels = Vec::new();
     for (ledger, view) in &sum.ledgers {
         let empty = Ledger::new(ledger.spec.params.clone(), ledger.tiers());
-        let back = view.cursor.plus(-range.ms());
+        let back = view.cursor.plus(-timeframe_ms);
         let from = back.max(ledger.first_bar().unwrap_or(back));
         let (moved, ()) = turn.run(ledger, LedgerRun::new(empty, ()), from, view.cursor).await?;
         levels.extend(moved.seen_levels_by_leverage(view.base_bin, view.tip));

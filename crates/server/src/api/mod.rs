@@ -10,7 +10,9 @@ mod heatmap;
 mod history;
 mod levels;
 mod liquidations;
+mod margin;
 mod metrics;
+mod older;
 mod page;
 mod poll;
 mod prices;
@@ -40,6 +42,7 @@ use crate::http::{Query, Refusal};
 use crate::published::{LedgerSum, Published};
 use crate::reads::Reads;
 pub(crate) use health::HealthState;
+pub(crate) use heatmap::TimeseriesFlights;
 pub(crate) use metrics::count;
 pub(crate) use stats::StatsState;
 
@@ -58,6 +61,8 @@ pub(crate) struct DataState {
     pub(crate) speed: f64,
     /// Moves ledgers where the updater does not run.
     pub(crate) on_demand: Option<OnDemand>,
+    /// Answers of time series that are under way or fresh.
+    pub(crate) timeseries: TimeseriesFlights,
     /// The producer's symbols, on an edge.
     pub(crate) learned: Option<Arc<Listing>>,
 }
@@ -80,7 +85,14 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/liquidations/levels", get(levels::levels))
         .route("/prices/klines", get(prices::klines))
         .route("/v1/liquidations", get(liquidations::liquidations))
-        .route("/v1/heatmap/history", get(history::history));
+        .route("/v1/heatmap/history", get(history::history))
+        .route("/v1/tiers", get(margin::tiers))
+        .route("/v1/liquidation-price", get(margin::price))
+        .route("/api/margin/tiers/{symbol}", get(margin::tiers_by_path))
+        .route("/symbols", get(older::symbols))
+        .route("/exchanges", get(older::exchanges))
+        .route("/data/date-range", get(older::date_range))
+        .route("/liquidations/history", get(older::liquidations));
     if is_edge {
         stored = stored.route_layer(from_fn(edge::refuse));
     }
@@ -109,7 +121,11 @@ pub(crate) fn routes(states: ApiStates) -> Router {
 impl DataState {
     /// The symbol a request names: missing is 422, unknown is 400.
     fn symbol(&self, query: &Query) -> Result<&Arc<ServedSymbol>, Refusal> {
-        let name = query.required("symbol")?;
+        self.symbol_named(query.required("symbol")?)
+    }
+
+    /// A symbol by any of its names; unknown is 400.
+    fn symbol_named(&self, name: &str) -> Result<&Arc<ServedSymbol>, Refusal> {
         self.catalog.symbol(name).ok_or_else(|| Refusal::bad(self.hub.unknown_symbol(name)))
     }
 

@@ -37,14 +37,38 @@ pub(super) async fn klines(
             symbol.name
         )));
     }
+    let now = state.clock.now();
+    let start = query.optional_time("start_time")?;
+    let end = query.time_or("end_time", now)?.min(now);
+    let limit = match start {
+        None => limit,
+        // A time that is asked for is answered whole, or refused.
+        Some(start) => candles_between(start, end, interval)?,
+    };
     let turn = reading.turn(&state, ReadKind::Query).await?;
     let mut by_venue = Vec::new();
     for ledger in by_open_interest(&state, symbol) {
-        let as_of = state.clock.now();
-        by_venue.push(turn.store().candles(ledger.instrument(), interval, as_of, limit).await?);
+        // The candle that opens at the end counts whole, as far as it has grown; one more makes up for it.
+        let (as_of, one_more) = (end.plus(interval.ms()).min(now), limit.saturating_add(1));
+        let mut candles = turn.store().candles(ledger.instrument(), interval, as_of, one_more).await?;
+        candles.retain(|one| one.open_time <= end && start.is_none_or(|start| one.open_time >= start));
+        by_venue.push(candles);
     }
     let name = symbol.name.clone();
     reading.json(&turn, move || body(name, interval, by_venue, limit)).await
+}
+
+/// How many candles open from `start` to `end`, both inclusive.
+fn candles_between(start: UnixMs, end: UnixMs, interval: Interval) -> Result<NonZeroUsize, Refusal> {
+    if end < start {
+        return Err(Refusal::malformed("parameter 'end_time' must not be earlier than 'start_time'"));
+    }
+    let candles = usize::try_from(end.since(start) / interval.ms() + 1).unwrap_or(usize::MAX);
+    NonZeroUsize::new(candles).filter(|candles| candles.get() <= LIMIT_MAX).ok_or_else(|| {
+        Refusal::malformed(format!(
+            "more than {LIMIT_MAX} candles of {interval}; ask for a shorter time or a longer interval"
+        ))
+    })
 }
 
 fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: NonZeroUsize) -> KlinesBody {

@@ -8,6 +8,7 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::DataState;
@@ -69,23 +70,50 @@ impl Reading {
         turn: &ReadTurn,
         body: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Response, Refusal> {
+        Ok(self.write_json(turn, body).await?.into_response())
+    }
+
+    /// The JSON of [`Reading::json`], for an answer that is shared.
+    pub(super) async fn write_json<T: Serialize>(
+        self,
+        turn: &ReadTurn,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<JsonBody, Refusal> {
+        let written = turn.compute(move || {
+            let text = serde_json::to_vec(&body())?;
+            let is_packed = self.accepts_gzip && text.len() >= PACKED_FROM_BYTES;
+            Ok(JsonBody { is_packed, bytes: if is_packed { history::pack_fast(&text) } else { text }.into() })
+        });
+        written.await.map_err(|error: serde_json::Error| {
+            Refusal::unavailable(format!("the answer cannot be written: {error}"))
+        })
+    }
+}
+
+/// A finished JSON body; clones share its bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct JsonBody {
+    is_packed: bool,
+    bytes: Bytes,
+}
+
+impl JsonBody {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl IntoResponse for JsonBody {
+    fn into_response(self) -> Response {
         const HEAD: [(HeaderName, HeaderValue); 2] = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (header::VARY, HeaderValue::from_static("accept-encoding")),
         ];
-        let written = turn.compute(move || {
-            let text = serde_json::to_vec(&body())?;
-            let is_packed = self.accepts_gzip && text.len() >= PACKED_FROM_BYTES;
-            Ok((is_packed, if is_packed { history::pack_fast(&text) } else { text }))
-        });
-        let (is_packed, body) = written.await.map_err(|error: serde_json::Error| {
-            Refusal::unavailable(format!("the answer cannot be written: {error}"))
-        })?;
-        Ok(if is_packed {
+        if self.is_packed {
             let coding = [(header::CONTENT_ENCODING, HeaderValue::from_static(history::CODING))];
-            (HEAD, coding, body).into_response()
+            (HEAD, coding, self.bytes).into_response()
         } else {
-            (HEAD, body).into_response()
-        })
+            (HEAD, self.bytes).into_response()
+        }
     }
 }

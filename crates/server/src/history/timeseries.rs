@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use liqheat_market::{Bar, Price, UnixMs};
+use liqheat_market::{Bar, Price, UnixMs, Venue};
 use liqheat_model::{Ledger, LeverageWeights, Params, Step, Tip};
 use liqheat_store::StoreError;
 use liqheat_wire::{Cell, LevelMessage, TimeseriesRow, format_time};
@@ -14,8 +14,8 @@ use crate::catalog::{ServedSymbol, VenueLedger};
 use crate::engine::{BarVisitor, LedgerRun, ledger_before, whole_usd};
 use crate::published::{common_bin, sum_cells};
 
-/// Levels in one answer: about 60 MB before compression.
-pub(crate) const LEVELS_MAX: usize = 1_000_000;
+/// Levels in one answer: about 180 MB of JSON before compression. A month at 15 minutes has 2 million.
+pub(crate) const LEVELS_MAX: usize = 3_000_000;
 /// Under other weights no stored ledger can be continued, so one is warmed up for this long before the start.
 const WARM_UP_MS: i64 = 30 * 86_400_000;
 
@@ -29,6 +29,8 @@ pub(crate) struct TimeseriesRequest {
     pub(crate) bin: Option<Price>,
     /// Leverage weights; those of the ledgers where none are given.
     pub(crate) weights: Option<LeverageWeights>,
+    /// The venues to sum.
+    pub(crate) venues: Vec<Venue>,
 }
 
 impl HistoryTurn<'_> {
@@ -40,7 +42,8 @@ impl HistoryTurn<'_> {
         now: UnixMs,
     ) -> Result<Option<Vec<TimeseriesRow>>, HistoryError> {
         let mut rows = Rows::default();
-        for ledger in &symbol.ledgers {
+        let is_wanted = |ledger: &&Arc<VenueLedger>| request.venues.contains(&ledger.instrument().venue);
+        for ledger in symbol.ledgers.iter().filter(is_wanted) {
             let end = request.end.min(now.plus(-ledger.spec.settle_ms));
             let (state, from) = self.first_state(ledger, request).await?;
             let run = LedgerRun::new(state, RowsOfLedger::new(request, rows));

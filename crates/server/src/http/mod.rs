@@ -3,6 +3,7 @@
 mod address;
 mod query;
 mod refusal;
+mod single_flight;
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use axum::http::request::Parts;
 pub(crate) use address::AddressKey;
 pub(crate) use query::Query;
 pub(crate) use refusal::Refusal;
+pub(crate) use single_flight::SingleFlight;
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Refusal;

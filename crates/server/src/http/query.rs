@@ -30,6 +30,24 @@ impl Query {
         parse_time(text).map_err(|error| Refusal::malformed(format!("parameter '{name}': {error}")))
     }
 
+    /// Refuses parameters that would change the meaning of the answer and that this route does not support.
+    ///
+    /// # Errors
+    /// 400 with the first of them that was given.
+    pub(crate) fn refuse(&self, unsupported: &[&str]) -> Result<(), Refusal> {
+        match unsupported.iter().find(|name| self.get(name).is_some()) {
+            Some(name) => {
+                Err(Refusal::bad(format!("parameter '{name}' is not supported here; leave it out")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A time that need not be given.
+    pub(crate) fn optional_time(&self, name: &str) -> Result<Option<UnixMs>, Refusal> {
+        if self.get(name).is_some() { self.time(name).map(Some) } else { Ok(None) }
+    }
+
     /// A time, or a default where none is given.
     pub(crate) fn time_or(&self, name: &str, default: UnixMs) -> Result<UnixMs, Refusal> {
         if self.get(name).is_some() { self.time(name) } else { Ok(default) }

@@ -19,13 +19,15 @@ pub(super) fn document() -> Value {
             "description": "A real-time liquidation heatmap. The socket is described by /asyncapi.json.",
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" }
         },
+        "servers": [{ "url": "/", "description": "The server that gave this document" }],
         "paths": paths,
         "components": { "schemas": generator.take_definitions(true), "securitySchemes": { "bearer": bearer() } }
     })
 }
 
 fn operation(route: &Route) -> Value {
-    let name: Vec<&str> = route.path.split(['/', '-', '.']).filter(|part| !part.is_empty()).collect();
+    let name: Vec<&str> =
+        route.path.split(['/', '-', '.', '{', '}']).filter(|part| !part.is_empty()).collect();
     let name = if name.is_empty() { "page".to_owned() } else { name.join("_") };
     let answers: Map<String, Value> =
         route.answers.iter().map(|answer| (answer.status.to_string(), response(answer))).collect();
@@ -36,16 +38,14 @@ fn operation(route: &Route) -> Value {
         "parameters": route.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "responses": answers,
     });
-    if route.guarded {
-        // Either will do: most servers ask for no token.
-        operation["security"] = json!([{}, { "bearer": [] }]);
-    }
+    // Of a guarded route either will do: most servers ask for no token.
+    operation["security"] = if route.guarded { json!([{}, { "bearer": [] }]) } else { json!([]) };
     operation
 }
 
 fn parameter(parameter: &Parameter) -> Value {
     json!({
-        "name": parameter.name, "in": "query", "required": parameter.required,
+        "name": parameter.name, "in": parameter.place, "required": parameter.required,
         "description": parameter.about, "schema": parameter.schema
     })
 }

@@ -2,13 +2,14 @@
 
 use liqheat_market::Interval;
 use liqheat_wire::{
-    ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody, LiquidationsBody,
-    STATE_CONTENT_TYPE, StatsBody, SymbolsBody, TimeseriesBody,
+    DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
+    LiquidationPriceBody, LiquidationsBody, OlderLiquidationRow, STATE_CONTENT_TYPE, StatsBody, SymbolsBody,
+    TiersBody, TimeseriesBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{heatmap, history, liquidations, prices};
+use super::super::{heatmap, history, liquidations, older, prices};
 use super::{schema_of, server_messages};
 use crate::history::ChartRange;
 
@@ -23,9 +24,11 @@ pub(super) struct Route {
     pub(super) guarded: bool,
 }
 
-/// A parameter of the query.
+/// A parameter of the query or the path.
 pub(super) struct Parameter {
     pub(super) name: &'static str,
+    /// `query` or `path`.
+    pub(super) place: &'static str,
     pub(super) about: &'static str,
     pub(super) required: bool,
     pub(super) schema: Value,
@@ -45,7 +48,7 @@ const JSON: &str = "application/json";
 const LIVE: [&str; 2] = ["/v1/heatmap", "/v1/symbols"];
 
 fn required(name: &'static str, about: &'static str, schema: Value) -> Parameter {
-    Parameter { name, about, required: true, schema }
+    Parameter { name, place: "query", about, required: true, schema }
 }
 
 fn optional(name: &'static str, about: &'static str, schema: Value) -> Parameter {
@@ -145,13 +148,31 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             "The levels at the end of every interval",
             vec![
                 symbol(),
-                required("start_time", "RFC 3339, a date, or milliseconds since 1970", time()),
-                required("end_time", "Later than start_time", time()),
-                optional("interval", "Distance of the rows", words(heatmap::INTERVALS, Some("15m"))),
+                optional(
+                    "start_time",
+                    "RFC 3339, a date, or milliseconds since 1970; 7 days or one time_window before the end without",
+                    time(),
+                ),
+                optional("end_time", "Later than start_time; the newest whole interval without", time()),
+                optional(
+                    "time_window",
+                    "A length of time, with an interval that suits it unless one is given",
+                    words(heatmap::TimeWindow::ALL.map(|window| window.name), None),
+                ),
+                optional(
+                    "interval",
+                    "Distance of the rows; whole multiples of the stored bars",
+                    words(heatmap::INTERVALS, Some("15m")),
+                ),
                 optional("price_bin_size", "Height of a level; the base bin without", price()),
                 optional(
                     "leverage_weights",
-                    "leverage:weight, separated by commas, such as 5:20,10:30,25:30,50:15,100:5",
+                    "leverage:weight, separated by commas, such as 5:20,10:30,25:30,50:15,100:5, or the same as a JSON object",
+                    json!({ "type": "string" }),
+                ),
+                optional(
+                    "exchanges",
+                    "Venues to sum, separated by commas; all of the symbol without",
                     json!({ "type": "string" }),
                 ),
             ],
@@ -163,7 +184,11 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             "The levels of this moment, by leverage",
             vec![
                 symbol(),
-                optional("timeframe", "Only positions opened within this time", words(ranges(), None)),
+                optional(
+                    "timeframe",
+                    "Only positions opened within this time: one of these words, or whole days from 1 to 365",
+                    json!({ "anyOf": [words(ranges(), None), { "type": "integer", "minimum": 1, "maximum": 365 }] }),
+                ),
             ],
             "One row a bin and leverage class, nearest to the price first",
             vec![(JSON, schema_of::<LevelsBody>(generator))],
@@ -180,9 +205,11 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
                 ),
                 optional(
                     "limit",
-                    "Most candles, the newest ones",
+                    "Most candles, the newest ones; without meaning beside start_time",
                     count(prices::LIMIT_MAX, Some(prices::LIMIT_DEFAULT.get())),
                 ),
+                optional("start_time", "Every candle that opens from here on", time()),
+                optional("end_time", "No candle that opens later; now without", time()),
             ],
             "Oldest first",
             vec![(JSON, schema_of::<KlinesBody>(generator))],
@@ -193,6 +220,70 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             Vec::new(),
             "Every symbol with how its data stands",
             vec![(JSON, schema_of::<SymbolsBody>(generator))],
+        ),
+        data(
+            "/v1/tiers",
+            "Maintenance margin tiers in use, by venue",
+            vec![symbol()],
+            "One table a venue",
+            vec![(JSON, schema_of::<TiersBody>(generator))],
+        ),
+        data(
+            "/v1/liquidation-price",
+            "Liquidation price of an isolated position, by venue",
+            vec![
+                symbol(),
+                required("side", "Of the position", words(["long", "short"], None)),
+                required("entry_price", "Average entry price", price()),
+                required("leverage", "Notional over margin at entry", price()),
+                optional("notional_usd", "Size at entry, USD; the first tier without", price()),
+            ],
+            "One row a venue",
+            vec![(JSON, schema_of::<LiquidationPriceBody>(generator))],
+        ),
+        data(
+            "/api/margin/tiers/{symbol}",
+            "The same as /v1/tiers, for older clients",
+            vec![Parameter { place: "path", ..symbol() }],
+            "One table a venue",
+            vec![(JSON, schema_of::<TiersBody>(generator))],
+        ),
+        data(
+            "/symbols",
+            "Names of the symbols, for older clients; /v1/symbols says more",
+            vec![],
+            "Names without venues",
+            vec![(JSON, schema_of::<Vec<String>>(generator))],
+        ),
+        data(
+            "/exchanges",
+            "Names of the venues, for older clients",
+            vec![],
+            "Names",
+            vec![(JSON, schema_of::<Vec<String>>(generator))],
+        ),
+        data(
+            "/data/date-range",
+            "From when to when there is data, for older clients",
+            vec![symbol()],
+            "The first bar and the newest event",
+            vec![(JSON, schema_of::<DateRangeBody>(generator))],
+        ),
+        data(
+            "/liquidations/history",
+            "Liquidations that really happened as a plain list, for older clients; /v1/liquidations says more",
+            vec![
+                symbol(),
+                optional("start", "A day before end without", time()),
+                optional("end", "Now without", time()),
+                optional(
+                    "limit",
+                    "Most rows, the newest ones",
+                    count(older::LIMIT_MAX, Some(older::LIMIT_DEFAULT.get())),
+                ),
+            ],
+            "Oldest first",
+            vec![(JSON, schema_of::<Vec<OlderLiquidationRow>>(generator))],
         ),
         data(
             "/v1/liquidations",

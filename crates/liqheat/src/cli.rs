@@ -4,11 +4,13 @@ mod cluster;
 mod front;
 mod live;
 
+use std::any::TypeId;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
@@ -56,7 +58,17 @@ pub(crate) fn command() -> clap::Command {
     // The past is in the archive; what is recorded begins now.
     let from_now_on = |command: clap::Command| command.mut_arg("fill_days", |days| days.default_value("0"));
     let command = Cli::command().mut_subcommand("demo", faster).mut_subcommand("replay", faster);
-    command.mut_subcommand("record", from_now_on).mut_subcommand("doctor", from_now_on)
+    let command = command.mut_subcommand("record", from_now_on).mut_subcommand("doctor", from_now_on);
+    command.mut_args(boolish).mut_subcommands(|command| command.mut_args(boolish))
+}
+
+/// Reads booleans as people write them in environments: `1`, `yes`, `on` and `true`, and their opposites.
+fn boolish(argument: Arg) -> Arg {
+    if argument.get_value_parser().type_id() == TypeId::of::<bool>() {
+        argument.value_parser(BoolishValueParser::new())
+    } else {
+        argument
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -394,6 +406,28 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn booleans_are_read_as_people_write_them() {
+        let enabled = |value: &str| {
+            let arguments = ["liqheat", "serve", "--ws-enabled", value];
+            let matches = command().try_get_matches_from(arguments).ok()?;
+            matches.subcommand_matches("serve")?.get_one::<bool>("ws_enabled").copied()
+        };
+        for (value, expected) in [
+            ("1", Some(true)),
+            ("yes", Some(true)),
+            ("on", Some(true)),
+            ("TRUE", Some(true)),
+            ("0", Some(false)),
+            ("no", Some(false)),
+            ("off", Some(false)),
+            ("false", Some(false)),
+            ("maybe", None),
+        ] {
+            assert_eq!(enabled(value), expected, "{value}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn rows(command: &clap::Command, known: &BTreeSet<String>) -> Vec<(Option<String
             .map(|value| format!("`{}`", value.get_name()))
             .collect();
         // What is on or off needs no list.
-        let is_switch = choices == ["`true`", "`false`"];
+        let is_switch = choices.iter().any(|choice| choice == "`true`");
         let help =
             if choices.is_empty() || is_switch { help } else { format!("{help}: {}", choices.join(", ")) };
         let help = help.replace('\n', " ").replace('|', "\\|");
@@ -100,6 +100,53 @@ fn settings() -> String {
         }
     }
     text
+}
+
+/// `.env.example`: every variable of a server, commented out, with its default.
+fn environment() -> String {
+    let mut text =
+        "# Variables that `liqheat serve` reads; docs/settings.md explains each. Remove the '#' to set one.
+"
+        .to_owned();
+    let command = cli::command();
+    let serve = command.find_subcommand("serve").unwrap();
+    for argument in command.get_arguments().chain(serve.get_arguments()) {
+        let (Some(name), false) = (argument.get_env(), argument.is_hide_set()) else { continue };
+        let defaults: Vec<_> =
+            argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+        let default = match (argument.get_action().takes_values(), defaults.as_slice()) {
+            (true, defaults) => defaults.join(","),
+            (false, _) => "false".to_owned(),
+        };
+        text.push_str(&format!(
+            "#{}={default}
+",
+            name.to_string_lossy()
+        ));
+    }
+    text
+}
+
+#[test]
+fn the_example_environment_has_the_settings_of_a_server() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.env.example");
+    let expected = environment();
+    assert!(
+        expected.contains(
+            "
+#WS_MAX_CONNECTIONS=10000
+"
+        ),
+        "{expected}"
+    );
+    if std::env::var_os("LIQHEAT_BLESS").is_some() {
+        std::fs::write(path, &expected).unwrap();
+    }
+    let stands = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        stands == expected,
+        ".env.example is not what the command line says; LIQHEAT_BLESS=1 cargo test -p liqheat settings writes it anew"
+    );
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
     };
     match action {
         "subscribe" => subscribe(&fields).map(ClientCommand::Subscribe),
-        "unsubscribe" => symbols(&fields).map(ClientCommand::Unsubscribe),
+        "unsubscribe" => symbols(&fields, None).map(ClientCommand::Unsubscribe),
         "ping" => Ok(ClientCommand::Ping),
         "ack" => ack(&fields).map(ClientCommand::Ack),
         unknown => Err(CommandError {
@@ -137,7 +137,7 @@ fn subscribe(fields: &Fields) -> Result<Subscribe, CommandError> {
         Some(_) => return Err(CommandError::message("Field 'mode' must be 'snapshot' or 'delta'")),
     };
     Ok(Subscribe {
-        symbols: symbols(fields)?,
+        symbols: symbols(fields, Some(SYMBOLS_PER_MESSAGE_MAX))?,
         update_interval_s,
         mode,
         resume: positions(fields, "resume")?,
@@ -194,14 +194,14 @@ fn ack(fields: &Fields) -> Result<Ack, CommandError> {
     }
 }
 
-fn symbols(fields: &Fields) -> Result<Vec<String>, CommandError> {
+/// `most` symbols at most, at least one. A message is bounded in bytes, so that without a number is bounded, too.
+fn symbols(fields: &Fields, most: Option<usize>) -> Result<Vec<String>, CommandError> {
     let wrong_form = || {
-        CommandError::message(format!(
-            "Field 'symbols' must be a list of 1 to {SYMBOLS_PER_MESSAGE_MAX} symbols"
-        ))
+        let number = most.map_or_else(|| "1 or more".to_owned(), |most| format!("1 to {most}"));
+        CommandError::message(format!("Field 'symbols' must be a list of {number} symbols"))
     };
     let list = fields.get("symbols").and_then(Value::as_array).ok_or_else(wrong_form)?;
-    if !(1..=SYMBOLS_PER_MESSAGE_MAX).contains(&list.len()) {
+    if list.is_empty() || most.is_some_and(|most| list.len() > most) {
         return Err(wrong_form());
     }
     list.iter().map(|symbol| symbol.as_str().map(str::to_owned).ok_or_else(wrong_form)).collect()
@@ -299,8 +299,13 @@ mod tests {
             assert_eq!(error.code, code, "{text}");
             assert!(error.message.contains(part), "{text}: {}", error.message);
         }
-        let eleven = format!(r#"{{"action":"unsubscribe","symbols":[{}]}}"#, [r#""A""#; 11].join(","));
-        assert_eq!(parse_command(&eleven).unwrap_err().code, ErrorCode::InvalidMessage);
+        let eleven =
+            |action: &str| format!(r#"{{"action":"{action}","symbols":[{}]}}"#, [r#""A""#; 11].join(","));
+        assert_eq!(parse_command(&eleven("subscribe")).unwrap_err().code, ErrorCode::InvalidMessage);
+        assert_eq!(
+            parse_command(&eleven("unsubscribe")),
+            Ok(ClientCommand::Unsubscribe(vec!["A".into(); 11]))
+        );
     }
 
     proptest! {

@@ -41,8 +41,8 @@ pub enum ClientMessage {
     },
     /// Stop sending these symbols.
     Unsubscribe {
-        /// Which.
-        #[schemars(length(min = 1, max = 10))]
+        /// Which, any number.
+        #[schemars(length(min = 1))]
         symbols: Vec<String>,
     },
     /// Asks for a pong.

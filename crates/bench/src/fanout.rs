@@ -29,7 +29,7 @@ use crate::cli::{FanoutArgs, Row};
 use arrivals::Stamps;
 use child::{Server, Usage};
 use liqheat::terminal::{complain, say};
-use load::{Ask, Expects, Load};
+use load::{ClientSpec, Expects, Load};
 use market::Market;
 use nchan::{Nchan, Publisher};
 use report::{Figures, Rounds};
@@ -42,7 +42,7 @@ const SETTLE: Duration = Duration::from_millis(1_500);
 /// Measures all rows and prints them. Returns whether every state was as promised.
 ///
 /// # Errors
-/// When the machine does not allow so many clients, or something cannot be started.
+/// When the machine does not allow that number of clients, or something cannot be started.
 pub(super) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     limits::check_clients(arguments.clients)?;
     say!(
@@ -130,7 +130,7 @@ impl Peer {
         }
     }
 
-    fn ask(&self, row: Row, arguments: &FanoutArgs) -> Ask {
+    fn ask(&self, row: Row, arguments: &FanoutArgs) -> ClientSpec {
         let (address, path) = match self {
             Self::Own(server) => (server.address, "/ws/heatmap"),
             Self::Nchan(nchan, _) => (nchan.address, nchan::PATH),
@@ -141,7 +141,7 @@ impl Peer {
             _ => Expects::States { symbols: (0..arguments.symbols).map(Market::symbol).collect(), mode },
         };
         let addresses = vec![address];
-        Ask {
+        ClientSpec {
             addresses,
             path,
             protocol: row.protocol(),

@@ -219,7 +219,7 @@ pub(crate) struct Serve {
     /// Serve what is in the database as it stands, and connect to no venue.
     #[arg(long, env = "LIQHEAT_OFFLINE")]
     pub(crate) offline: bool,
-    /// Keep the raw frames in files of this folder, too.
+    /// Also keep the raw frames in files of this folder.
     #[arg(long, env = "LIQHEAT_RECORD", value_name = "FOLDER")]
     pub(crate) record: Option<PathBuf>,
     #[command(flatten)]

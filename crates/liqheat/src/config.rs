@@ -4,7 +4,7 @@
 //! The file's keys are the long names of flags with `_` for `-`. They become the defaults of the command
 //! line, so there is one list of settings and one way to check a value.
 //!
-//! Every mistake is told at once, with where it stands. The command line's parser stops at the first, so what is
+//! Every mistake is reported at once, with its source. The command line's parser stops at the first, so what is
 //! wrong is noted and taken away from where it stood, and the rest is read again, until nothing is wrong any more.
 
 use std::collections::BTreeSet;
@@ -122,8 +122,8 @@ struct Reader {
     arguments: Vec<OsString>,
     file: PathBuf,
     table: toml::Table,
-    /// Variables that are left out because their values are wrong.
-    left_out: BTreeSet<String>,
+    /// Variables that are skipped because their values are wrong.
+    skipped: BTreeSet<String>,
     faults: Vec<Fault>,
     /// The parser's own words for a mistake on the command line, which are best if it stays the only one.
     in_its_words: Option<clap::Error>,
@@ -133,7 +133,7 @@ impl Reader {
     fn new(arguments: Vec<OsString>, file: Option<(PathBuf, toml::Table)>, faults: Vec<Fault>) -> Self {
         let (file, table) = file.unwrap_or_default();
         let mut reader =
-            Self { arguments, file, table, left_out: BTreeSet::new(), faults, in_its_words: None };
+            Self { arguments, file, table, skipped: BTreeSet::new(), faults, in_its_words: None };
         reader.drop_bad_keys();
         reader
     }
@@ -191,7 +191,7 @@ impl Reader {
             let values = default_of(value).unwrap_or_default();
             command = change(command, key, &|arg| arg.default_values(values.clone()));
         }
-        for id in &self.left_out {
+        for id in &self.skipped {
             command = change(command, id, &|arg| arg.env(Resettable::Reset));
         }
         command
@@ -218,7 +218,7 @@ impl Reader {
         let id = arg.get_id().to_string();
         let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
         let place = match variable.filter(|name| std::env::var_os(name).is_some()) {
-            Some(name) if self.left_out.insert(id.clone()) => Place::Variable(name),
+            Some(name) if self.skipped.insert(id.clone()) => Place::Variable(name),
             // Left out already, and still wrong: better told once than for ever.
             Some(_) => return false,
             None if self.table.remove(&id).is_some() => Place::File(self.file.clone()),

@@ -202,7 +202,7 @@ fn margins(doctor: &Doctor, database: &Path, findings: &mut Findings) {
         Ok(book) => book,
         Err(error) => return findings.tell(Grade::Fail, ABOUT, format_args!("{error:#}")),
     };
-    // What is wrong with the names is told with the venues.
+    // Faults of the names are reported with the venues.
     let Ok(settings) = doctor.live.settings(&doctor.symbols) else { return };
     for venue in &settings.venues {
         for symbol in &venue.symbols {
@@ -233,7 +233,7 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
     let drain = tokio::spawn(async move { while delivered.recv().await.is_some() {} });
     let mut status = feed.status();
     let began = Instant::now();
-    // Over or not, what is known by then is told.
+    // Settled or not, what is known by then is reported.
     let _ = timeout_at(began + wait, status.wait_for(|status| is_settled(status))).await.map(|_| ());
     let seen = LiveStatus::clone(&status.borrow());
     let now = clock.now();

@@ -1,6 +1,6 @@
 //! The settings in effect: printed as a configuration file that means the same, and logged in one line.
 //!
-//! Both come from the command line's own list of flags, so a new one cannot be forgotten. Secrets are left out.
+//! Both come from the command line's own list of flags, so a new one cannot be forgotten. Secrets are omitted.
 
 use std::fmt::Write;
 

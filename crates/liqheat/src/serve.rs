@@ -174,7 +174,7 @@ async fn run(
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let tiers = tiers::load(front.tiers.as_deref(), store.location().path(), recorded)?;
-    // Taken before the work of building, so that a busy port is told at once.
+    // Taken before the work of building, so that a busy port is reported at once.
     let listener = bind(front.listen)?;
     let building = Server::build(store.clone(), source, settings, &tiers);
     let server = tokio::select! {

@@ -29,7 +29,7 @@ pub(crate) fn load(
     Ok(book.replaced_by(given))
 }
 
-/// A file that the program wrote itself: where it cannot be read, the venue is asked again.
+/// A file that the program wrote itself: where it cannot be read, the table is requested from the venue.
 fn told(path: &Path) -> Option<TierBook> {
     let text = std::fs::read_to_string(path).ok()?;
     let read = TierBook::parse(&text).map(|book| book.from_origin(TierOrigin::Told));

@@ -107,7 +107,7 @@ pub struct SocketSettings {
     pub connections_max: u64,
     /// A write that cannot finish within this marks a client slow.
     pub slow_consumer_timeout: Duration,
-    /// So many states missed while a write waits mark a client slow, too.
+    /// States missed while a write waits that also mark a client slow.
     pub queue_size_max: u64,
     /// A client that accepts nothing for this long is closed.
     pub stalled_timeout: Duration,
@@ -125,7 +125,7 @@ pub struct SocketSettings {
     pub idle_timeout: Duration,
     /// A status is sent when nothing else was for this long.
     pub status_interval: Duration,
-    /// When the server stops, clients are told to come back at random moments within this.
+    /// When the server stops, clients are asked to come back at random moments within this.
     pub drain_window: Duration,
 }
 

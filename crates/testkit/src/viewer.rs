@@ -1,4 +1,4 @@
-//! A WebSocket client that reads what it is told.
+//! A WebSocket client that keeps every message it gets.
 
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpStream};

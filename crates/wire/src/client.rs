@@ -194,7 +194,7 @@ fn ack(fields: &Fields) -> Result<Ack, CommandError> {
     }
 }
 
-/// `most` symbols at most, at least one. A message is bounded in bytes, so that without a number is bounded, too.
+/// `most` symbols at most, at least one. Without a number the list is bounded by the size of a message.
 fn symbols(fields: &Fields, most: Option<usize>) -> Result<Vec<String>, CommandError> {
     let wrong_form = || {
         let number = most.map_or_else(|| "1 or more".to_owned(), |most| format!("1 to {most}"));

@@ -63,7 +63,7 @@ pub struct GridScale {
 }
 
 impl GridScale {
-    /// Ratio between the brightest and the faintest value that is told apart.
+    /// Ratio between the brightest and the faintest value that can be distinguished.
     const SPAN: f64 = 1e5;
 
     /// A scale for planes whose largest cell is this.

@@ -3,12 +3,12 @@
 
 mod binary;
 mod client;
+mod client_schema;
 mod codes;
 mod grid;
 mod hash;
 mod http;
 mod number;
-mod said;
 mod server;
 mod time;
 
@@ -19,6 +19,7 @@ pub use binary::{
 pub use client::{
     Ack, ClientCommand, CommandError, Mode, Position, SYMBOLS_PER_MESSAGE_MAX, Subscribe, parse_command,
 };
+pub use client_schema::{ClientMessage, ModeWord};
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
 pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};
 pub use hash::{Cell, StateHash};
@@ -29,6 +30,5 @@ pub use http::{
     TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
 };
 pub use number::Decimal;
-pub use said::{ClientMessage, ModeWord};
 pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData};
 pub use time::{TimeError, format_time, parse_time};

@@ -1,4 +1,4 @@
-//! Messages and grids as files that the TypeScript tests read, too. After a deliberate change of the protocol
+//! Messages and grids as files that the TypeScript and Python tests also read. After a deliberate change of the protocol
 //! print new ones with `LIQHEAT_BLESS=1 cargo test -p liqheat-wire golden` and review them.
 
 #![expect(clippy::unwrap_used, reason = "what must not fail in a test may stop it")]

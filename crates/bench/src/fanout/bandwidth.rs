@@ -8,7 +8,7 @@ use comfy_table::{Table, presets};
 use tokio_util::sync::CancellationToken;
 
 use super::child::Server;
-use super::load::{Ask, Expects, Load};
+use super::load::{ClientSpec, Expects, Load};
 use super::report;
 use crate::cli::Row;
 use liqheat::terminal::say;
@@ -50,7 +50,7 @@ fn measure(speed: u32, time: Duration, stop: &CancellationToken, table: &mut Tab
     let mut loads = Vec::new();
     for form in FORMS {
         let mode = if form.is_delta() { "delta" } else { "snapshot" };
-        let ask = Ask {
+        let ask = ClientSpec {
             addresses: vec![server.address],
             path: "/ws/heatmap",
             protocol: form.protocol(),

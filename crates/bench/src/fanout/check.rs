@@ -1,7 +1,7 @@
 //! Whether what clients were told is true: every frame leads every client from the state it has to one whose
 //! hash the frame names.
 //!
-//! A thousand clients are told the same thing, so the work is shared: a client's state is a pointer to a
+//! A thousand clients get the same frames, so the work is shared: a client's state is a pointer to a
 //! state that was checked, and a frame that another client in the same state was sent before, byte for byte,
 //! leads to the same place. Each distinct step is decoded, applied and hashed once.
 
@@ -64,7 +64,7 @@ pub(super) struct Heard {
     pub(super) is_delta: bool,
     /// The server warned of something.
     pub(super) warning: bool,
-    /// The server is about to stop, and asks the client to come back after so many milliseconds.
+    /// Delay, in milliseconds, after which a stopping server asks the client to come back.
     pub(super) goaway_ms: Option<u64>,
     pub(super) faults: Faults,
 }
@@ -117,7 +117,7 @@ struct Told {
 }
 
 impl Checker {
-    /// Steps that are remembered; what a client far behind is told may have to be checked again.
+    /// Steps that are remembered; a frame for a client further behind is checked again.
     const STEPS_KEPT: usize = 4_096;
 
     /// What a message means to a client with this state.
@@ -226,7 +226,7 @@ impl Checker {
             let taken = usize::try_from(self.inflate.total_in()).unwrap_or(usize::MAX);
             self.inflate
                 .decompress_vec(&whole[taken..], &mut out, FlushDecompress::Sync)
-                .map_err(|error| format!("a compressed message that is none: {error}"))?;
+                .map_err(|error| format!("not a compressed message: {error}"))?;
             // Room left over means that there is nothing more to come.
             if out.len() < out.capacity() {
                 return Ok(out);

@@ -1,6 +1,6 @@
 //! The measured server as a process of its own, so that its processor time and memory are its own.
 //!
-//! It is told to begin by a line on its standard input and ends when that closes, so it cannot outlive the
+//! A line on its standard input starts it, and it ends when that closes, so it cannot outlive the
 //! benchmark however that ends.
 
 use std::io::{BufRead, BufReader, Write};
@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::arrivals::{Stamps, now_micros};
 use liqheat::terminal::say;
 
-/// What children are told to begin with.
+/// The line that starts a child.
 pub(super) const GO: &str = "go";
 
 /// What a child prints when it publishes something.
@@ -134,7 +134,7 @@ impl Server {
 /// What a process has used so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// Processor time of all its threads, in the kernel, too.
+    /// Processor time of all its threads, user and kernel.
     pub(super) cpu: Duration,
     /// Resident memory.
     pub(super) rss_bytes: u64,

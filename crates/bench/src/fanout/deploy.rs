@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::arrivals::Stamps;
 use super::child::Server;
 use super::limits;
-use super::load::{Ask, Expects, Load, Node as Served};
+use super::load::{ClientSpec, Expects, Load, Node as Served};
 use super::market::Market;
 use crate::cli::FanoutArgs;
 use liqheat::terminal::say;
@@ -51,7 +51,7 @@ impl Node {
 /// Restarts both and prints what the clients saw. Returns whether nobody lost anything.
 ///
 /// # Errors
-/// When a server does not start or does not stop, or the machine does not allow so many clients.
+/// When a server does not start or does not stop, or the machine does not allow that number of clients.
 pub(crate) fn run(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     limits::check_clients(arguments.clients)?;
     if arguments.connect.is_empty() { restart_own(arguments, stop) } else { watch(arguments, stop) }
@@ -65,14 +65,15 @@ fn load(
 ) -> anyhow::Result<Load> {
     let expects = Expects::States { symbols: vec![symbol], mode: "delta" };
     let forwarded = arguments.forwarded;
-    let ask = Ask { addresses, path: "/ws/heatmap", protocol: None, deflate: false, forwarded, expects };
+    let ask =
+        ClientSpec { addresses, path: "/ws/heatmap", protocol: None, deflate: false, forwarded, expects };
     let mut load = Load::new(ask, stop.clone())?;
     load.connect(arguments.clients)?;
     load.start_counting();
     Ok(load)
 }
 
-/// Clients of servers that were there before, for so many seconds or until interrupted.
+/// Clients of servers that run already, for the given seconds or until interrupted.
 fn watch(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Result<bool> {
     const SECONDS: Duration = Duration::from_secs(60);
     let seconds = arguments.seconds.unwrap_or(SECONDS);

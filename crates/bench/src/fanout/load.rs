@@ -26,7 +26,7 @@ const NODE_HEADER: &str = "x-served-by";
 
 /// What each connection asks for.
 #[derive(Debug, Clone)]
-pub(super) struct Ask {
+pub(super) struct ClientSpec {
     /// Servers; client n begins at number n modulo their number, and at the next one when its own sends it away.
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) path: &'static str,
@@ -99,7 +99,7 @@ struct Client {
 
 /// Connections and what they hear.
 pub(super) struct Load {
-    ask: Ask,
+    ask: ClientSpec,
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
@@ -139,7 +139,7 @@ enum End {
 }
 
 impl Load {
-    pub(super) fn new(ask: Ask, stop: CancellationToken) -> anyhow::Result<Self> {
+    pub(super) fn new(ask: ClientSpec, stop: CancellationToken) -> anyhow::Result<Self> {
         let shared = Shared {
             checker: Checker::default(),
             arrivals: Arrivals::new()?,
@@ -359,7 +359,7 @@ impl Shared {
     }
 }
 
-impl Ask {
+impl ClientSpec {
     fn request(&self, server: usize, client: usize) -> String {
         let mut request = format!(
             "GET {} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n",
@@ -442,7 +442,7 @@ impl Client {
 
     fn read(
         &mut self,
-        ask: &Ask,
+        ask: &ClientSpec,
         shared: &mut Shared,
         buffer: &mut [u8],
         to_the_end: bool,
@@ -469,7 +469,7 @@ impl Client {
         }
     }
 
-    fn take(&mut self, ask: &Ask, shared: &mut Shared, bytes: &[u8], arrived: u64) -> Result<(), End> {
+    fn take(&mut self, ask: &ClientSpec, shared: &mut Shared, bytes: &[u8], arrived: u64) -> Result<(), End> {
         let Stage::Opening(answer) = &mut self.stage else {
             return self.frames(ask, shared, bytes, arrived);
         };
@@ -502,7 +502,13 @@ impl Client {
         self.frames(ask, shared, &after, arrived)
     }
 
-    fn frames(&mut self, ask: &Ask, shared: &mut Shared, bytes: &[u8], arrived: u64) -> Result<(), End> {
+    fn frames(
+        &mut self,
+        ask: &ClientSpec,
+        shared: &mut Shared,
+        bytes: &[u8],
+        arrived: u64,
+    ) -> Result<(), End> {
         let mut cutter = std::mem::take(&mut self.cutter);
         let mut outcome = Ok(());
         let cut = cutter.take(bytes, &mut |message| {
@@ -520,7 +526,7 @@ impl Client {
 
     fn message(
         &mut self,
-        ask: &Ask,
+        ask: &ClientSpec,
         shared: &mut Shared,
         message: Message<'_>,
         arrived: u64,
@@ -615,10 +621,10 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn ask(protocol: Option<&'static str>, deflate: bool) -> Ask {
+    fn ask(protocol: Option<&'static str>, deflate: bool) -> ClientSpec {
         let expects = Expects::Same(Rc::from(&b"x"[..]));
         let addresses = vec![SocketAddr::from(([127, 0, 0, 1], 80))];
-        Ask { addresses, path: "/", protocol, deflate, forwarded: false, expects }
+        ClientSpec { addresses, path: "/", protocol, deflate, forwarded: false, expects }
     }
 
     #[test]

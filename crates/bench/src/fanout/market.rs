@@ -21,13 +21,13 @@ pub(super) struct Market {
 }
 
 impl Market {
-    /// A market of so many levels, of which so many change at a time.
+    /// A market of `levels` levels, of which `changes` change at a time.
     pub(super) fn new(number: usize, levels: usize, changes: usize) -> Self {
         Self::seeded(number, 0, levels, changes, 0)
     }
 
-    /// The same with another course of events for each seed, in an epoch of its own, and with so many levels that
-    /// lose their mass at a time.
+    /// The same with another course of events for each seed, in an epoch of its own, and with `vanishing` levels
+    /// that lose their mass at a time.
     pub(super) fn seeded(number: usize, seed: u64, levels: usize, changes: usize, vanishing: usize) -> Self {
         const SYMBOLS_MAX: u64 = 1_000;
         let mut market = Self {

@@ -2,7 +2,7 @@
 //!
 //! Every row may have been measured in several rounds, each with processes and connections of its own. What is
 //! printed is the median of the rounds; ratios are made within a round, between measurements a few seconds apart,
-//! and their range is printed, too.
+//! and their range is printed beside them.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -62,7 +62,7 @@ pub(crate) struct Sockets {
     /// A write that takes longer than these seconds marks a client slow.
     #[arg(long, env = "WS_SLOW_CONSUMER_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_slow_consumer_timeout: Duration,
-    /// More missed updates than this mark a client slow, too.
+    /// More missed updates than this also mark a client slow.
     #[arg(long, env = "WS_MAX_QUEUE_SIZE", default_value = "100", value_name = "N")]
     pub(crate) ws_max_queue_size: u64,
     /// A client that accepts nothing for these seconds is closed.
@@ -89,7 +89,7 @@ pub(crate) struct Sockets {
     /// A status is sent when nothing else was for these seconds.
     #[arg(long, env = "WS_STATUS_INTERVAL", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_status_interval: Duration,
-    /// When the server stops, clients are told to come back at random moments within these seconds.
+    /// When the server stops, clients are sent away and asked to come back at random moments within these seconds.
     #[arg(long, env = "WS_DRAIN_WINDOW", default_value = "5", value_parser = seconds_or_none, value_name = "SECONDS")]
     pub(crate) ws_drain_window: Duration,
     /// Whether compressed frames (permessage-deflate) are agreed to.
@@ -230,7 +230,7 @@ impl Tokens {
     }
 }
 
-/// Zero, too: switched off.
+/// Seconds; zero switches the limit off.
 fn seconds_or_none(text: &str) -> Result<Duration, String> {
     if text.trim() == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }

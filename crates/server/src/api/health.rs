@@ -45,7 +45,7 @@ pub(super) async fn health(State(state): State<Arc<HealthState>>) -> Json<Health
     Json(body(&reasons(&state)))
 }
 
-/// 503 with the reasons when the server should get no traffic, else 200; what is less than well is told then, too.
+/// 503 with the reasons when the server should get no traffic, else 200; problems that do not block traffic are listed as well.
 pub(super) async fn ready(State(state): State<Arc<HealthState>>) -> (StatusCode, Json<HealthBody>) {
     let reasons = reasons(&state);
     let blocked = reasons.iter().any(|blame| blame.blocks);
@@ -102,7 +102,7 @@ fn faults(state: &HealthState) -> Vec<String> {
         reasons.push("there is no market data; load some with `liqheat ingest`".to_owned());
     }
     if state.ws_enabled {
-        // Live, one venue of several may not be there; that no venue brings anything is told with the sources.
+        // Live, one venue of several may not be there; the sources report when no venue brings anything.
         let first = state.catalog.markets().iter().filter_map(|market| market.symbols.first());
         let shown: Vec<_> =
             if state.live.is_some() { first.collect() } else { state.catalog.listed().collect() };

@@ -49,7 +49,7 @@ pub(super) async fn liquidations(
 }
 
 fn body(symbol: String, mut rows: Vec<(Venue, Liquidation)>, limit: NonZeroUsize) -> LiquidationsBody {
-    // Of each venue the newest are here, so the newest of all are, too.
+    // The newest of each venue are here, and so the newest of all.
     rows.sort_by_key(|(_, row)| row.time);
     let newest = rows.len().saturating_sub(limit.get());
     let data = rows[newest..]

@@ -37,7 +37,7 @@ impl Schedule {
         self.due.fill(now);
     }
 
-    /// A symbol had its turn. Turns that were missed meanwhile are left out, and the symbol keeps its place in
+    /// A symbol had its turn. Turns that were missed meanwhile are skipped, and the symbol keeps its place in
     /// the interval.
     pub(crate) fn done(&mut self, symbol: usize, now: Instant) {
         self.begun[symbol] = true;

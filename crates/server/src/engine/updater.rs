@@ -126,7 +126,7 @@ impl Updater {
         }
     }
 
-    /// Moves the ledgers of a market and publishes them; where that fails, their viewers are told.
+    /// Moves the ledgers of a market and publishes them; where that fails, their state becomes degraded.
     async fn update(&self, market: &mut MarketEngine) -> Result<(), StoreError> {
         let now = self.clock.now();
         let result = self.advance(market, now).await;

@@ -31,7 +31,7 @@ struct Landed<V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> SingleFlight<K, V> {
-    /// Keeps results for a time, at most so many and of so many bytes.
+    /// Keeps results for `keep_for`, at most `entries_max` of them and `bytes_max` bytes.
     pub(crate) fn new(keep_for: Duration, entries_max: usize, bytes_max: usize) -> Self {
         Self { keep_for, entries_max, bytes_max, flights: Mutex::default() }
     }

@@ -71,7 +71,7 @@ impl Published {
         }
     }
 
-    /// The ledgers of a market could not be moved: its viewers are told that the data is degraded.
+    /// The ledgers of a market could not be moved: the state of its data becomes degraded.
     pub(crate) fn fail(&self, market: &Market) {
         for symbol in &market.symbols {
             if let Some(slot) = self.hub.slot(&symbol.name) {

@@ -234,7 +234,7 @@ mod tests {
             prop_assert!(venues.iter().all(|one| bin % one.bin == 0), "whole multiples");
             let narrower = [1, 2, 5].into_iter().flat_map(|digit| (0..12).map(move |power| digit * 10i64.pow(power)));
             for other in narrower.filter(|other| *other < bin) {
-                prop_assert!(venues.iter().any(|one| other % one.bin != 0), "{other} would do, too");
+                prop_assert!(venues.iter().any(|one| other % one.bin != 0), "{other} would also do");
             }
             let mut expected: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
             for venue in &venues {

@@ -101,7 +101,7 @@ mod tests {
             router.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
         let described: BTreeSet<&str> =
             OPENAPI["paths"].as_object().unwrap().keys().map(String::as_str).collect();
-        // The page is what is left when no route fits.
+        // The page is the fallback when no route fits.
         assert_eq!(described, routes.iter().copied().chain(["/"]).collect());
         assert!(routes.len() > 12, "{routes:?}");
     }

@@ -44,7 +44,7 @@ pub(super) struct Answer {
 
 const JSON: &str = "application/json";
 
-/// What an edge answers, too: it needs no stored data.
+/// What an edge also answers, because it needs no stored data.
 const LIVE: [&str; 2] = ["/v1/heatmap", "/v1/symbols"];
 
 fn required(name: &'static str, about: &'static str, schema: Value) -> Parameter {

@@ -37,6 +37,20 @@ impl Symbol {
         Ok(Self(text.to_ascii_uppercase().into()))
     }
 
+    /// The currency that prices are in, where it is known to be another than a dollar: `BTC` of `ETHBTC`. Amounts of such a
+    /// contract are no dollars, whatever multiplies them.
+    #[must_use]
+    pub fn foreign_quote(&self) -> Option<&'static str> {
+        const FOREIGN: [&str; 9] = ["BTC", "ETH", "BNB", "EUR", "GBP", "TRY", "BRL", "JPY", "AUD"];
+        // A date of delivery stands behind the pair.
+        let pair = self.0.split('_').next().unwrap_or_default();
+        // A name of three letters more than the currency is a pair; `WBTC` and `STETH` are coins.
+        FOREIGN.into_iter().find(|quote| {
+            let coin = pair.strip_suffix(quote);
+            coin.is_some_and(|coin| coin.chars().count() >= 3)
+        })
+    }
+
     fn allows(c: char) -> bool {
         if c.is_ascii() {
             return c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -148,6 +162,24 @@ mod tests {
         }
         for bad in ["", "B", "BTC USDT", "BTC/USDT", "BTC'; DROP", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "БТЦ"] {
             assert!(Symbol::new(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn prices_in_other_coins_are_known() {
+        for (symbol, quote) in [
+            ("ETHBTC", Some("BTC")),
+            ("ETHBTC_251226", Some("BTC")),
+            ("BTCEUR", Some("EUR")),
+            ("BTCUSDT", None),
+            ("WBTCUSDT", None),
+            ("WBTC", None),
+            ("BTCUSDC", None),
+            ("BTCUSDT_251226", None),
+            ("BTC-USDT-SWAP", None),
+            ("币安人生USDT", None),
+        ] {
+            assert_eq!(Symbol::new(symbol).unwrap().foreign_quote(), quote, "{symbol}");
         }
     }
 

@@ -36,6 +36,11 @@ pub(super) fn plan(clues: Clues, options: &ReadOptions, head: &[u8]) -> Result<P
     if clues.symbol.as_ref().is_some_and(|symbol| is_coin_margined(symbol.as_str())) {
         return Err(FileError::CoinMargined);
     }
+    if let Some(symbol) = clues.symbol.as_ref().or(options.assume_symbol.as_ref())
+        && let Some(quote) = symbol.foreign_quote()
+    {
+        return Err(FileError::ForeignQuote { symbol: symbol.clone(), quote });
+    }
     if let Some(FamilyClue::Unused(family, why)) = clues.family {
         return Err(FileError::FamilyUnused { family, why });
     }
@@ -160,6 +165,8 @@ mod tests {
         assert_eq!(settled("rows.csv", &symbol, KLINE), Ok(Family::Klines));
         assert!(matches!(settled("BTCUSDT-1w-2025-07.csv", &none, KLINE), Err(FileError::Interval(_))));
         assert_eq!(settled("BTCUSD_PERP-5m-2025-07-17.csv", &none, KLINE), Err(FileError::CoinMargined));
+        let foreign = settled("klines/ETHBTC/5m/ETHBTC-5m-2025-07-17.csv", &none, KLINE).unwrap_err();
+        assert!(foreign.to_string().starts_with("ETHBTC is priced in BTC, not in dollars"), "{foreign}");
         assert_eq!(
             settled("spot/daily/klines/BTCUSDT-5m-2025-07-17.csv", &none, KLINE),
             Err(FileError::Spot)

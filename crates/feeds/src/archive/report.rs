@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use liqheat_market::Instrument;
+use liqheat_market::{Instrument, Symbol};
 
 use super::Family;
 
@@ -82,6 +82,9 @@ pub enum Refusal {
     /// Quantities of coin-margined contracts are contracts, not coins.
     #[error("a coin-margined contract: its quantities are contracts, not coins")]
     CoinMargined,
+    /// Prices in another coin: amounts would not be dollars.
+    #[error("priced in {0}, not in dollars")]
+    ForeignQuote(&'static str),
     /// The symbol column disagrees with the file's name.
     #[error("of another symbol than the file's name says")]
     OtherSymbol,
@@ -221,6 +224,16 @@ pub enum FileError {
     /// Not a future.
     #[error("of the spot market, not of futures")]
     Spot,
+    /// Prices in another coin.
+    #[error(
+        "{symbol} is priced in {quote}, not in dollars: amounts would not be what they are called; not loaded"
+    )]
+    ForeignQuote {
+        /// Which contract.
+        symbol: Symbol,
+        /// In what.
+        quote: &'static str,
+    },
     /// The header says another family than the name.
     #[error("its header is of {header}, its name says {name}")]
     HeaderDisagrees {

@@ -230,6 +230,9 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
             // Small letters: another spelling would be another part, so it is no symbol here.
             return Err(Refusal::BadSymbol);
         }
+        if let Some(quote) = symbol.foreign_quote() {
+            return Err(Refusal::ForeignQuote(quote));
+        }
         let instrument = Instrument::new(Venue::Binance, symbol);
         self.parts.push(Part {
             instrument,

@@ -58,16 +58,35 @@ fn kilo(name: &str) -> Option<&str> {
     name.strip_prefix('k').filter(|single| single.starts_with(|first: char| first.is_ascii_uppercase()))
 }
 
-/// Names that a contract of this symbol may have where names are written as symbols are: the symbol itself, and packs of
-/// another size of the same coin, before the coin or behind it. A symbol without a pack has one name: what is listed as
+/// Packs at Binance that differ from those of others: coin, and how it is written there.
+pub(super) const BINANCE_PACKS: [(&str, &str); 4] =
+    [("SHIB", "1000SHIB"), ("SATS", "1000SATS"), ("CHEEMS", "1000CHEEMS"), ("BABYDOGE", "1MBABYDOGE")];
+
+/// The same at Bybit.
+pub(super) const BYBIT_PACKS: [(&str, &str); 4] = [
+    ("SHIB", "SHIB1000"),
+    ("SATS", "10000SATS"),
+    ("CHEEMS", "1000000CHEEMS"),
+    ("BABYDOGE", "1000000BABYDOGE"),
+];
+
+/// Names that a contract of this symbol may have where names are written as symbols are: the one that is known to be listed
+/// (`known`), the symbol itself, and packs of another size of the same coin, before the coin or behind it. Contracts that are
+/// not priced in dollars have none. A symbol without a pack has one name: what is listed as
 /// `1000CAT` need not be the coin that is `CAT` elsewhere, and prices of single coins have more digits than are held.
-pub(super) fn candidates(symbol: &Symbol) -> Vec<String> {
-    let mut names = vec![symbol.as_str().to_owned()];
-    let Some((coin, quote)) = parts(symbol.as_str()) else { return names };
+pub(super) fn candidates(symbol: &Symbol, known: &[(&str, &str)]) -> Vec<String> {
+    if symbol.foreign_quote().is_some() {
+        return Vec::new();
+    }
+    let own = symbol.as_str().to_owned();
+    let Some((coin, quote)) = parts(symbol.as_str()) else { return vec![own] };
     let (pack, single) = pack_of(coin);
     if pack == 1 {
-        return names;
+        return vec![own];
     }
+    let listed = known.iter().find(|(coin, _)| *coin == single);
+    let mut names: Vec<String> = listed.map(|(_, written)| format!("{written}{quote}")).into_iter().collect();
+    names.push(own);
     // The same pack first.
     let mut packs: Vec<&(&str, u64)> = PACKS.iter().collect();
     packs.sort_by_key(|(_, other)| *other != pack);
@@ -183,12 +202,15 @@ mod tests {
 
     #[test]
     fn packs_of_another_size_are_the_same_coin() {
-        let names = candidates(&symbol("1000SHIBUSDT"));
-        assert_eq!(names[..2], ["1000SHIBUSDT", "SHIB1000USDT"]);
+        let names = candidates(&symbol("1000SHIBUSDT"), &BYBIT_PACKS);
+        assert_eq!(names[..2], ["SHIB1000USDT", "1000SHIBUSDT"]);
+        assert_eq!(candidates(&symbol("SHIB1000USDT"), &BINANCE_PACKS)[0], "1000SHIBUSDT");
+        assert_eq!(candidates(&symbol("10000SATSUSDT"), &BINANCE_PACKS)[0], "1000SATSUSDT");
+        assert_eq!(candidates(&symbol("1000PEPEUSDT"), &BYBIT_PACKS)[0], "1000PEPEUSDT");
         assert!(names.contains(&"10000SHIBUSDT".to_owned()) && names.contains(&"SHIBUSDT".to_owned()));
-        let names = candidates(&symbol("1000000BABYDOGEUSDT"));
-        assert!(names.contains(&"1MBABYDOGEUSDT".to_owned()), "{names:?}");
-        assert_eq!(candidates(&symbol("BTCUSDT")), ["BTCUSDT"]);
-        assert_eq!(candidates(&symbol("ETHBTC")), ["ETHBTC"]);
+        let names = candidates(&symbol("1000000BABYDOGEUSDT"), &BINANCE_PACKS);
+        assert_eq!(names[0], "1MBABYDOGEUSDT");
+        assert_eq!(candidates(&symbol("BTCUSDT"), &BYBIT_PACKS), ["BTCUSDT"]);
+        assert_eq!(candidates(&symbol("ETHBTC"), &[]), [""; 0]);
     }
 }

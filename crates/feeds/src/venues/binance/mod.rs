@@ -68,7 +68,7 @@ impl Exchange for Binance {
     }
 
     fn names_of(&self, symbol: &Symbol) -> Vec<String> {
-        names::candidates(symbol)
+        names::candidates(symbol, &names::BINANCE_PACKS)
     }
 
     fn symbol_of(&self, name: &str) -> Option<Symbol> {

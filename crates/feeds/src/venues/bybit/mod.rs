@@ -62,7 +62,7 @@ impl Exchange for Bybit {
     }
 
     fn names_of(&self, symbol: &Symbol) -> Vec<String> {
-        names::candidates(symbol)
+        names::candidates(symbol, &names::BYBIT_PACKS)
     }
 
     fn symbol_of(&self, name: &str) -> Option<Symbol> {

@@ -13,7 +13,7 @@ export type {
     HeatmapData,
     Level,
     SnapshotFrame,
-    SourceStanding,
+    SourceHealth,
     StatusFrame,
     SubscribeOptions,
     WarningFrame,

@@ -1,4 +1,4 @@
 import './style.css';
-import { App } from './ui/app.ts';
+import { App } from './app/app.ts';
 
 new App().start();

@@ -268,7 +268,7 @@ test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, {
                 if (batch.length > 0) void here.report(batch);
                 batch = [];
             }, 50);
-            // Every way to be told: whole states, differences, and both with acknowledgements.
+            // Every kind of subscription: whole states, differences, and both with acknowledgements.
             for (const [n, symbol] of symbols.entries()) {
                 ws.subscribe([symbol], { ...(n % 2 === 0 ? { mode: 'delta' } : {}), ...(n % 3 === 0 ? { ack: true } : {}) });
             }

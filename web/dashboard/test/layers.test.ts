@@ -7,7 +7,7 @@ import { test } from 'node:test';
 const WEB = new URL('../../..', import.meta.url).pathname;
 const LAYERS: Record<string, readonly string[]> = {
     'client/src': ['wire', 'model', 'transport', 'connection'],
-    'dashboard/src': ['wire', 'transport', 'model', 'render', 'ui'],
+    'dashboard/src': ['wire', 'transport', 'model', 'state', 'data', 'render', 'ui', 'panels', 'app'],
 };
 
 for (const [folder, layers] of Object.entries(LAYERS)) {

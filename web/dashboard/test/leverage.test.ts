@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Heat } from '../src/model/heat.ts';
 import { Steps } from '../src/model/steps.ts';
-import { queryOf, viewFromQuery } from '../src/model/view.ts';
 import { parseLeverageLevels } from '../src/wire/answers.ts';
 import type { Grid } from '../src/wire/grid.ts';
 import { seeded } from './synthetic-market.ts';
@@ -181,32 +180,4 @@ test('a picture without classes shows everything whatever is hidden', () => {
     assert.equal(heat.isSplit(), false);
     assert.equal(heat.filter(new Set([5])), false);
     assert.ok(heat.newestLevels().length > 10);
-});
-
-test('hidden leverages are in the address', () => {
-    const view = viewFromQuery('?hide=100,5,5,x,-3');
-    assert.deepEqual(view.hidden, [5, 100]);
-    assert.match(queryOf(view), /hide=5%2C100/);
-    assert.deepEqual(viewFromQuery(queryOf(view)).hidden, [5, 100]);
-    assert.deepEqual(viewFromQuery('?hide=', view).hidden, []);
-    assert.deepEqual(viewFromQuery('', view).hidden, [5, 100]);
-});
-
-test('a million cells are filtered fast enough to be at once', () => {
-    const random = seeded(9);
-    const cells = 1_000_000;
-    const plane = (): Uint8Array => Uint8Array.from({ length: cells }, () => (random() < 0.5 ? 0 : 1 + Math.floor(random() * 255)));
-    const heat = new Heat({
-        header: { ...made(1).grid.header, columns: 1_000, rows: 1_000, leverages: [3, 5, 10, 25, 50, 100] },
-        long: plane(),
-        short: plane(),
-        classes: Array.from({ length: 6 }, plane),
-    });
-    const took = [[100], [3, 5], [3, 5, 10, 25, 50]].map((wanted) => {
-        const began = performance.now();
-        heat.filter(new Set(wanted));
-        return performance.now() - began;
-    });
-    // Generous: other work may be running beside.
-    assert.ok(Math.min(...took) < 150, `took ${took.map((ms) => ms.toFixed(0)).join(', ')} ms`);
 });

@@ -10,7 +10,6 @@ import { momentAt, spanOf, stateAt, stepped } from '../src/model/replay.ts';
 import type { Cell } from '../src/model/rows.ts';
 import { Steps } from '../src/model/steps.ts';
 import { Sweeps } from '../src/model/sweeps.ts';
-import { DEFAULT_VIEW, queryOf, viewFromQuery } from '../src/model/view.ts';
 import { gathered } from '../src/render/events-primitive.ts';
 import { visibleSpan } from '../src/render/heat-primitive.ts';
 import { paletteOf, shares } from '../src/render/palette.ts';
@@ -246,26 +245,6 @@ test('ranges: only what the data fills, and the nearest shorter one otherwise', 
     assert.equal(candleInterval(three, '5m', 76), '1h');
     assert.equal(candleInterval(twelve, '1h', 300), '1h');
     assert.equal(candleInterval(three, '1m', 1), '1d');
-});
-
-test('the view survives the address, and a broken address is repaired part by part', () => {
-    const view = {
-        ...DEFAULT_VIEW,
-        symbol: 'ETHUSDT',
-        range: '7d',
-        side: 'split' as const,
-        threshold: 0.25,
-        theme: 'light' as const,
-        events: false,
-    };
-    assert.deepEqual(viewFromQuery(queryOf(view)), view);
-    assert.deepEqual(viewFromQuery('?range=9y&scale=log2&threshold=abc&colours=magma&symbol=btcusdt'), {
-        ...DEFAULT_VIEW,
-        symbol: 'BTCUSDT',
-        colours: 'magma',
-    });
-    assert.equal(viewFromQuery('?threshold=7').threshold, 0.95);
-    assert.equal(queryOf(DEFAULT_VIEW), '?range=3d');
 });
 
 test('numbers read as traders write them', () => {

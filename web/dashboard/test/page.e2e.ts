@@ -94,7 +94,7 @@ test('every symbol can be chosen', async () => {
     await shown(page);
     const symbols = await page.locator('#symbol option').allTextContents();
     for (const symbol of symbols) {
-        await page.getByLabel('Symbol').selectOption(symbol);
+        await page.getByLabel('Symbol', { exact: true }).selectOption(symbol);
         await shown(page);
         await page.waitForURL(new RegExp(`symbol=${symbol}`));
         await page.waitForFunction((name) => document.title.includes(name), symbol);
@@ -171,8 +171,10 @@ test('everything works from the keyboard', async () => {
     await page.keyboard.press('Escape');
     await page.waitForSelector('dialog[open]', { state: 'detached' });
     await page.keyboard.press('/');
-    assert.equal(await page.evaluate(() => document.activeElement?.id), 'symbol');
-    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await page.waitForSelector('#search[open]');
+    assert.equal(await page.evaluate(() => document.activeElement?.id), 'search-text');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('#search[open]', { state: 'detached' });
     const saved = page.waitForEvent('download');
     await page.keyboard.press('s');
     const picture = readFileSync(await (await saved).path());

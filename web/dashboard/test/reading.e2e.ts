@@ -151,7 +151,7 @@ test('a symbol without a state takes the numbers of the one before off the page'
     const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
     await shown(page);
     assert.match(await page.title(), /^[\d,]+ BTCUSDT/);
-    await page.getByLabel('Symbol').selectOption('ETHUSDT');
+    await page.getByLabel('Symbol', { exact: true }).selectOption('ETHUSDT');
     await page.getByRole('heading', { name: 'No state of ETHUSDT yet' }).waitFor();
     assert.equal(await page.title(), 'ETHUSDT · liqheat');
     for (const part of ['#quote', '#clusters', '#foot', '#legend .top-end']) assert.equal(await page.locator(part).innerText(), '', part);

@@ -62,27 +62,27 @@ async function bundled(name: string, code: string): Promise<string> {
 async function run(code: string): Promise<{ page: Page; complaints: string[] }> {
     const { page, complaints } = await open(browser, url, { bypassCSP: true });
     await page.evaluate(() => {
-        const told = { charts: [] as unknown[], statuses: [] as unknown[] };
+        const seen = { charts: [] as unknown[], statuses: [] as unknown[] };
         Object.assign(window, {
-            told,
-            updateChart: (data: unknown) => told.charts.push(data),
-            showStatus: (status: unknown) => told.statuses.push(status),
+            seen,
+            updateChart: (data: unknown) => seen.charts.push(data),
+            showStatus: (status: unknown) => seen.statuses.push(status),
         });
     });
     await page.addScriptTag({ type: 'module', content: code });
     return { page, complaints };
 }
 
-interface Told {
-    told: { charts: { levels: unknown[]; current_price: number }[]; statuses: string[] };
+interface Reported {
+    seen: { charts: { levels: unknown[]; current_price: number }[]; statuses: string[] };
 }
 
 const plain = EXAMPLES.filter(({ language }) => language === 'js');
 for (const [place, { code }] of plain.entries()) {
     test(`JavaScript example ${place + 1}`, async () => {
         const { page, complaints } = await run(await bundled(`example-${place}.js`, here(code)));
-        await page.waitForFunction(() => (window as unknown as Told).told.charts.length >= 3);
-        const { charts, statuses } = await page.evaluate(() => (window as unknown as Told).told);
+        await page.waitForFunction(() => (window as unknown as Reported).seen.charts.length >= 3);
+        const { charts, statuses } = await page.evaluate(() => (window as unknown as Reported).seen);
         assert.ok(charts.every(({ levels, current_price }) => levels.length > 50 && current_price > 0));
         assert.deepEqual(statuses, ['connecting', 'connected']);
         assert.deepEqual(complaints, []);
@@ -99,11 +99,11 @@ test('TypeScript example', async () => {
     assert.ok(example);
     const code = await bundled('example.ts', here(example.code));
     const { page } = await open(browser, url, { bypassCSP: true });
-    const said: string[] = [];
-    page.on('console', (message) => said.push(message.text()));
+    const printed: string[] = [];
+    page.on('console', (message) => printed.push(message.text()));
     await page.addScriptTag({ type: 'module', content: code });
-    while (!said.some((words) => /^ETHUSDT \d/.test(words))) await page.waitForEvent('console');
-    assert.ok(said.includes('connected connected'));
+    while (!printed.some((words) => /^ETHUSDT \d/.test(words))) await page.waitForEvent('console');
+    assert.ok(printed.includes('connected connected'));
     await page.context().close();
 });
 

@@ -2,7 +2,7 @@
  * `HeatmapWebSocket`: keeps the newest heatmap of the subscribed symbols, however the data gets here.
  *
  * Promises: `onSnapshot` always gets a whole state, in order, each state once; after any frame the state equals the server's
- * at that `seq` or the application is told; subscriptions outlive every disconnect. The socket, HTTP, time and page are
+ * at that `seq` or `onError` hears why; subscriptions outlive every disconnect. The socket, HTTP, time and page are
  * behind `Environment`; what a state is, behind `Board`; what the application sees of the connection, behind
  * `StatusMachine`. This file only decides what to do when one of them reports something.
  */
@@ -41,7 +41,7 @@ export interface HeatmapOptions {
     onWarning?: (message: WarningFrame) => void;
     /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS, SOCKET_ERROR). */
     onError?: (message: ErrorFrame) => void;
-    /** What a server that asks for one wants to see; a function is asked again for every attempt, so it can renew. */
+    /** What a server that asks for one wants to see; a function is called for every attempt, so it can renew. */
     token?: string | (() => string | Promise<string>);
     /** Disconnects for good when aborted. */
     signal?: AbortSignal;
@@ -109,8 +109,8 @@ export class HeatmapWebSocket extends EventTarget {
         this.#listen('feed', options.onFeed);
         this.#listen('warning', options.onWarning);
         this.#listen('error', options.onError);
-        const told = options.onStatusChange;
-        if (told !== undefined) this.#listen<StatusChange>('statuschange', (change) => told(change.status, change));
+        const { onStatusChange } = options;
+        if (onStatusChange !== undefined) this.#listen<StatusChange>('statuschange', (change) => onStatusChange(change.status, change));
         options.signal?.addEventListener('abort', () => this.#end('aborted', 'the signal was aborted'), { once: true });
         this.#signal = options.signal;
     }
@@ -416,7 +416,7 @@ export class HeatmapWebSocket extends EventTarget {
                 known.mismatches += 1;
                 const { at, want, got } = outcome;
                 this.#error('HASH_MISMATCH', `${symbol}: state ${at.seq} has hash ${got}, the server says ${want}`);
-                // Asking for ever would show nothing for ever: the application was told, and gets it without a position.
+                // Asking for ever would show nothing for ever: the error was reported, and the state goes out without a position.
                 if (known.mismatches >= MISMATCHES_BEFORE_SHOWING) return true;
                 this.#askAgain(symbol, { ...at, hash: got });
                 return false;

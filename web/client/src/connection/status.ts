@@ -1,5 +1,5 @@
 /**
- * What the application is told about the connection, and the one place that changes it.
+ * The status of the connection as the application sees it, and the one place that changes it.
  *
  * The table below is the whole machine: a move that is not in it is a bug in this package, and is refused.
  */

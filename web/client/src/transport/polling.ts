@@ -1,7 +1,7 @@
 /**
  * The same state by asking: `GET /v1/heatmap?symbol&since=epoch:seq`, one symbol after the other, at the subscription's pace.
  *
- * It knows nothing of states: it is told where the client stands and hands over what came back as the text of a frame.
+ * It knows nothing of states: its handler says where the client stands and takes what came back as the text of a frame.
  */
 import type { ResumePoint } from '../wire/frames.ts';
 import type { Environment } from './environment.ts';

@@ -55,11 +55,11 @@ export interface StatusFrame {
     as_of: string | null;
     seq: number | null;
     /** The venues behind the symbol, where markets are followed live. */
-    sources?: SourceStanding[];
+    sources?: SourceHealth[];
 }
 
 /** How one venue behind a symbol stands. */
-export interface SourceStanding {
+export interface SourceHealth {
     venue: string;
     /** `connecting`, `live`, `lagging`, `stale`, `down`, or `unlisted`: not there, and no part of the sum. */
     state: string;
@@ -67,7 +67,7 @@ export interface SourceStanding {
     as_of: string | null;
 }
 
-function sourcesOf(value: unknown): SourceStanding[] {
+function sourcesOf(value: unknown): SourceHealth[] {
     if (!Array.isArray(value)) return [];
     return value.flatMap((source: unknown) => {
         if (typeof source !== 'object' || source === null) return [];

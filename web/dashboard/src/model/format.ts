@@ -81,11 +81,47 @@ function two(n: number): string {
     return String(n).padStart(2, '0');
 }
 
-/** "28 Dec 14:30", in UTC like everything on the page. */
-export function formatTime(ms: number): string {
+export const ZONES = ['utc', 'local'] as const;
+/** The time zone that times are written in: UTC, or that of the reader's machine. */
+export type Zone = (typeof ZONES)[number];
+
+export interface CalendarTime {
+    year: number;
+    month: string;
+    day: number;
+    hours: number;
+    minutes: number;
+}
+
+export function calendar(ms: number, zone: Zone): CalendarTime {
     const date = new Date(ms);
-    const day = `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()] ?? ''}`;
-    return `${day} ${two(date.getUTCHours())}:${two(date.getUTCMinutes())}`;
+    const utc = zone === 'utc';
+    return {
+        year: utc ? date.getUTCFullYear() : date.getFullYear(),
+        month: MONTHS[utc ? date.getUTCMonth() : date.getMonth()] ?? '',
+        day: utc ? date.getUTCDate() : date.getDate(),
+        hours: utc ? date.getUTCHours() : date.getHours(),
+        minutes: utc ? date.getUTCMinutes() : date.getMinutes(),
+    };
+}
+
+export function formatHours({ hours, minutes }: CalendarTime): string {
+    return `${two(hours)}:${two(minutes)}`;
+}
+
+/** "28 Dec 14:30". */
+export function formatTime(ms: number, zone: Zone = 'utc'): string {
+    const time = calendar(ms, zone);
+    return `${time.day} ${time.month} ${formatHours(time)}`;
+}
+
+/** "UTC", or the offset of the reader's zone at a time: "UTC+2", "UTC+5:30". */
+export function zoneName(ms: number, zone: Zone): string {
+    const minutes = zone === 'utc' ? 0 : -new Date(ms).getTimezoneOffset();
+    if (minutes === 0) return 'UTC';
+    const size = Math.abs(minutes);
+    const rest = size % 60 === 0 ? '' : `:${two(size % 60)}`;
+    return `UTC${minutes < 0 ? '−' : '+'}${Math.floor(size / 60)}${rest}`;
 }
 
 /** "3 s", "4 min", "2 h", "5 d". */

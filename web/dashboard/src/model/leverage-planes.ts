@@ -58,11 +58,11 @@ export class LeveragePlanes {
     fillColumn(column: number, totals: Sides, known: LeverageLevels | null, geometry: Rows): void {
         const { rows } = geometry;
         const classes = this.leverages.length;
-        const told = new Float64Array(rows * classes);
+        const knownUsd = new Float64Array(rows * classes);
         for (const level of known === null ? [] : [...known.long, ...known.short]) {
             const row = rowOf(geometry, level.price);
             const place = this.leverages.indexOf(level.leverage);
-            if (row >= 0 && row < rows && place >= 0) told[row * classes + place] = (told[row * classes + place] ?? 0) + level.usd;
+            if (row >= 0 && row < rows && place >= 0) knownUsd[row * classes + place] = (knownUsd[row * classes + place] ?? 0) + level.usd;
         }
         const mix = new Float64Array(classes);
         const at = column * rows;
@@ -75,7 +75,7 @@ export class LeveragePlanes {
         if (sum(mix) === 0) mix.fill(1);
         for (let row = 0; row < rows; row++) {
             const usd = this.#steps.usd(totals.long[at + row] ?? 0) + this.#steps.usd(totals.short[at + row] ?? 0);
-            for (let place = 0; place < classes; place++) shares[place] = told[row * classes + place] ?? 0;
+            for (let place = 0; place < classes; place++) shares[place] = knownUsd[row * classes + place] ?? 0;
             if (sum(shares) === 0) {
                 for (let place = 0; place < classes; place++) shares[place] = this.#steps.usd(this.#planes[place]?.[at + row] ?? 0);
             }
@@ -87,7 +87,7 @@ export class LeveragePlanes {
         }
     }
 
-    /** Writes into `out` what is left of the totals from column `from` up to `to` when only these leverages are shown. */
+    /** Writes into `out` the totals that remain from column `from` up to `to` when only these leverages are shown. */
     compose(from: number, to: number, shown: ReadonlySet<number>, totals: Sides, out: Sides): void {
         const steps = this.#steps;
         const amounts = Float64Array.from({ length: 256 }, (_, q) => steps.usd(q));

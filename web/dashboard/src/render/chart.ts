@@ -1,7 +1,7 @@
 /**
  * The candle chart with the heat beneath it: everything that knows lightweight-charts stands in this folder.
  *
- * It is told what to show and answers where things are; it decides nothing about data.
+ * It shows what it is given and answers where things are; it decides nothing about data.
  */
 import {
     type AutoscaleInfo,
@@ -15,14 +15,16 @@ import {
     type ISeriesApi,
     LineStyle,
     type Logical,
+    PriceScaleMode,
+    TickMarkType,
     type Time,
     type UTCTimestamp,
     type WhitespaceData,
 } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
-import { formatPrice } from '../model/format.ts';
+import { calendar, formatHours, formatPrice, formatTime, type Zone } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
-import type { Theme, View } from '../model/view.ts';
+import type { Theme, TimeSpan, View } from '../state/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
 import { CoverPrimitive } from './cover-primitive.ts';
 import { EventsPrimitive } from './events-primitive.ts';
@@ -39,7 +41,9 @@ export interface Pointed {
     price: number;
 }
 
-export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept'>;
+export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'axis' | 'zone'>;
+
+const AXIS_MODES = { linear: PriceScaleMode.Normal, log: PriceScaleMode.Logarithmic, percent: PriceScaleMode.Percentage } as const;
 
 /** The candles' own span is widened by this share of itself, and at least by this share of the price. */
 const PAD_SPAN_SHARE = 0.45;
@@ -69,6 +73,10 @@ export class HeatChart {
     /** A tap stays until the next one, a mouse goes with its pointer. */
     #tapped = false;
     #onPoint: () => void = () => {};
+    /** A person has panned or zoomed, so that the view is no longer the whole range. */
+    #moved = false;
+    #onSpan: (span: TimeSpan) => void = () => {};
+    #mark: IPriceLine | null = null;
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
@@ -100,12 +108,14 @@ export class HeatChart {
             lineVisible: false,
         });
         this.#applyTheme(look.theme);
+        this.#applyAxes(look);
         this.#resize = new ResizeObserver(() => {
             this.#chart.resize(container.clientWidth, container.clientHeight);
         });
         this.#resize.observe(container);
         this.#chart.subscribeCrosshairMove(({ point }) => this.#pointAt(point));
         this.#listenToTaps(container);
+        this.#listenToMoves(container);
     }
 
     destroy(): void {
@@ -151,12 +161,14 @@ export class HeatChart {
         this.#heatLayer.show(null);
         this.#eventLayer.show([], null);
         this.#priceLine.applyOptions({ lineVisible: false, axisLabelVisible: false });
+        this.markPrice(null);
     }
 
     /** The whole range, with room for the live edge. */
     fit(): void {
         const heat = this.#heat;
         const candles = this.#candles;
+        this.#moved = false;
         if (heat === null || candles === null) return;
         // Where the data has a hole at the beginning, the picture begins after it.
         const from = candles.logical(Math.max(heat.start(), candles.firstTime()));
@@ -167,6 +179,7 @@ export class HeatChart {
 
     restyle(look: Look): void {
         if (look.theme !== this.#look.theme) this.#applyTheme(look.theme);
+        if (look.axis !== this.#look.axis || look.zone !== this.#look.zone) this.#applyAxes(look);
         this.#look = look;
         this.#raster?.restyle(look);
         this.#heatLayer.redraw();
@@ -182,7 +195,7 @@ export class HeatChart {
     /** Draws what changed in the heat and in these bars. */
     refresh(changedBars: readonly number[]): void {
         for (const time of changedBars) {
-            // The chart wants to be told whether a bar stands before its newest one or comes after it.
+            // The chart distinguishes bars before its newest one from later ones.
             this.#series.update(barOf(time, this.#candles?.at(time)), time < this.#newestBar);
             this.#newestBar = Math.max(this.#newestBar, time);
         }
@@ -210,6 +223,7 @@ export class HeatChart {
         const scale = this.#chart.timeScale();
         const visible = scale.getVisibleLogicalRange();
         if (visible === null) return;
+        this.#moved = true;
         const move = (visible.to - visible.from) * share;
         scale.setVisibleLogicalRange({ from: visible.from + move, to: visible.to + move });
     }
@@ -219,6 +233,7 @@ export class HeatChart {
         const scale = this.#chart.timeScale();
         const visible = scale.getVisibleLogicalRange();
         if (visible === null) return;
+        this.#moved = true;
         const span = Math.max(5, (visible.to - visible.from) * factor);
         scale.setVisibleLogicalRange({ from: visible.to - span, to: visible.to });
     }
@@ -230,8 +245,12 @@ export class HeatChart {
 
     /** What is under the pointer now: a resting pointer is over something else once the chart has moved. */
     pointed(): Pointed | null {
-        if (this.#pointer === null || this.#candles === null) return null;
-        const { x, y } = this.#pointer;
+        return this.#pointer === null ? null : this.at(this.#pointer.x, this.#pointer.y);
+    }
+
+    /** Time and price at a place of the pane, CSS pixels from its corner. */
+    at(x: number, y: number): Pointed | null {
+        if (this.#candles === null) return null;
         const scale = this.#chart.timeScale();
         const zero = scale.logicalToCoordinate(0 as Logical);
         const one = scale.logicalToCoordinate(1 as Logical);
@@ -291,6 +310,70 @@ export class HeatChart {
         };
     }
 
+    /** `handler` hears of the stretch of time that a person panned or zoomed to. */
+    onSpan(handler: (span: TimeSpan) => void): void {
+        this.#onSpan = handler;
+    }
+
+    /** Shows a stretch of time; null for the whole range. */
+    showSpan(span: TimeSpan | null): void {
+        if (span === null || this.#candles === null) return this.fit();
+        const { from, to } = span;
+        this.#chart.timeScale().setVisibleLogicalRange({ from: this.#candles.logical(from), to: this.#candles.logical(to) });
+        this.#moved = true;
+    }
+
+    /** A line at a price, with the price in view; null takes it away. */
+    markPrice(price: number | null, title = ''): void {
+        if (this.#mark !== null) this.#series.removePriceLine(this.#mark);
+        this.#mark = null;
+        if (price === null) return;
+        const { text } = chartColours(this.#look.theme);
+        this.#mark = this.#series.createPriceLine({
+            price,
+            title,
+            color: text,
+            lineWidth: 1,
+            lineStyle: LineStyle.Dotted,
+            axisLabelVisible: true,
+        });
+        const scale = this.#chart.priceScale('right');
+        const visible = scale.getVisibleRange();
+        if (visible === null || this.#look.axis !== 'linear' || (price > visible.from && price < visible.to)) return;
+        const room = (visible.to - visible.from) * 0.05;
+        scale.setVisibleRange({ from: Math.min(visible.from, price - room), to: Math.max(visible.to, price + room) });
+    }
+
+    #listenToMoves(container: HTMLElement): void {
+        container.addEventListener(
+            'wheel',
+            () => {
+                this.#moved = true;
+            },
+            { capture: true, passive: true },
+        );
+        container.addEventListener(
+            'pointermove',
+            ({ buttons }) => {
+                if (buttons !== 0) this.#moved = true;
+            },
+            { capture: true },
+        );
+        this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+            if (this.#pointer !== null) this.#onPoint();
+            if (!this.#moved || range === null || this.#candles === null) return;
+            this.#onSpan({ from: this.#candles.timeAt(range.from), to: this.#candles.timeAt(range.to) });
+        });
+    }
+
+    #applyAxes({ axis, zone }: Pick<Look, 'axis' | 'zone'>): void {
+        this.#chart.priceScale('right').applyOptions({ mode: AXIS_MODES[axis] });
+        this.#chart.applyOptions({
+            localization: { timeFormatter: (time: Time) => formatTime(Number(time) * 1000, zone) },
+            timeScale: { tickMarkFormatter: (time: Time, kind: TickMarkType) => tickLabel(Number(time) * 1000, kind, zone) },
+        });
+    }
+
     #applyTheme(theme: Theme): void {
         const colours = chartColours(theme);
         this.#chart.applyOptions({
@@ -319,6 +402,23 @@ export class HeatChart {
         this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
         this.#cover.style({ ground: colours.background, line: colours.crosshair });
         this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });
+    }
+}
+
+/** The chart chooses its ticks in UTC; elsewhere a day begins at another tick, which is written as the day there. */
+function tickLabel(ms: number, kind: TickMarkType, zone: Zone): string {
+    const time = calendar(ms, zone);
+    const isMidnight = time.hours === 0 && time.minutes === 0;
+    if (zone === 'local') return isMidnight ? `${time.day} ${time.month}` : formatHours(time);
+    switch (kind) {
+        case TickMarkType.Year:
+            return String(time.year);
+        case TickMarkType.Month:
+            return time.month;
+        case TickMarkType.DayOfMonth:
+            return `${time.day} ${time.month}`;
+        default:
+            return formatHours(time);
     }
 }
 

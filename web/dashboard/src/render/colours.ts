@@ -1,5 +1,5 @@
 /** Colour maps: ten stops each, perceptually even, and legible to colour-blind eyes; cividis is made for them. */
-import type { Colours, Theme } from '../model/view.ts';
+import type { Colours, Theme } from '../state/view.ts';
 
 type Stops = readonly string[];
 

@@ -33,6 +33,10 @@ export interface HeatStyle extends ProfileStyle {
 }
 
 const BAR_PX_MIN = 3;
+/** A price axis is taken for a straight line when its middle is no further off. */
+const STRAIGHT_PX = 0.5;
+/** Enough that each is straight to the pixel on a log axis over a factor of ten. */
+const STRIPS = 160;
 
 type Attached = SeriesAttachedParameter<Time>;
 
@@ -145,8 +149,16 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         // A coordinate names the left edge of the pixel a bar's middle falls into; half a pixel more is the middle itself.
         const ended = this.#until === null ? heat.columns() : heat.endedBy(this.#until);
         const columns = visibleSpan((left + 0.5) * rx, width * rx, ended, bitmapSize.width);
+        if (columns === null) return;
+        const yOf = (row: number): number => attached.series.priceToCoordinate(low + row * bin) ?? 0;
+        const middle = heat.rows / 2;
+        const straight = Math.abs(yOf(middle) - (top + bottom) / 2) < STRAIGHT_PX;
+        if (!straight) {
+            this.#blitStrips(scope, picture, columns, yOf);
+            return;
+        }
         const rows = visibleSpan(top * ry, ((bottom - top) / heat.rows) * ry, heat.rows, bitmapSize.height);
-        if (columns === null || rows === null) return;
+        if (rows === null) return;
         context.save();
         // Bands run along time: skipping columns loses nothing that can be seen, skipping rows would lose whole bands.
         context.imageSmoothingEnabled = rows.size < rows.count;
@@ -171,6 +183,36 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
             },
             this.#style.edge,
         );
+    }
+
+    /** On a price axis that is no straight line: strips of rows, each placed by its own edges. */
+    #blitStrips(
+        { context, bitmapSize, verticalPixelRatio: ry }: BitmapCoordinatesRenderingScope,
+        { heat, raster }: HeatPicture,
+        columns: Span,
+        yOf: (row: number) => number,
+    ): void {
+        const height = Math.max(1, Math.ceil(heat.rows / STRIPS));
+        context.save();
+        context.imageSmoothingEnabled = false;
+        for (let row = 0; row < heat.rows; row += height) {
+            const upTo = Math.min(heat.rows, row + height);
+            const top = Math.round(yOf(upTo) * ry);
+            const bottom = Math.round(yOf(row) * ry);
+            if (bottom <= 0 || top >= bitmapSize.height || bottom <= top) continue;
+            context.drawImage(
+                raster.canvas,
+                columns.from,
+                heat.rows - upTo,
+                columns.count,
+                upTo - row,
+                columns.at,
+                top,
+                columns.size,
+                bottom - top,
+            );
+        }
+        context.restore();
     }
 
     #bars(scope: BitmapCoordinatesRenderingScope): void {

@@ -4,7 +4,7 @@
  */
 import { formatPrice, priceDecimals, tersestUsd } from '../model/format.ts';
 import type { LeverageMap, MapBin } from '../model/liquidation-map.ts';
-import type { Theme } from '../model/view.ts';
+import type { Theme } from '../state/view.ts';
 import { leverageColour } from './colours.ts';
 import { chartColours } from './theme.ts';
 

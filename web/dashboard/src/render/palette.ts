@@ -5,7 +5,7 @@
  * over the peak's dollars. Percentile: the part of all cells with mass that have no more than this one.
  */
 import type { Steps } from '../model/steps.ts';
-import type { Scale, View } from '../model/view.ts';
+import type { Scale, View } from '../state/view.ts';
 import { colourAt, opacityAt, type Rgb, splitColourAt } from './colours.ts';
 
 const STEPS = 256;

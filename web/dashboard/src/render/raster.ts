@@ -6,7 +6,7 @@
  */
 import type { Heat } from '../model/heat.ts';
 import { type Reach, Sweeps } from '../model/sweeps.ts';
-import type { View } from '../model/view.ts';
+import type { View } from '../state/view.ts';
 import { type Palette, paletteOf, type ScaleInput } from './palette.ts';
 
 const STEPS = 256;

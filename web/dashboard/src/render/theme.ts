@@ -1,5 +1,5 @@
 /** The chart's own colours by theme; the page's are in the style sheet. */
-import type { Theme } from '../model/view.ts';
+import type { Theme } from '../state/view.ts';
 
 export interface ChartColours {
     background: string;

@@ -37,7 +37,7 @@ export class Header {
     }
 
     badge(badge: Badge): void {
-        // Only what changed, so that a screen reader is not told the same thing every second.
+        // Only what changed, so that a screen reader does not repeat it every second.
         if (this.#badge.textContent !== badge.text) this.#badge.textContent = badge.text;
         this.#badge.dataset.tone = badge.tone;
         this.#badge.title = badge.title;

@@ -19,6 +19,10 @@ export type Command =
     | 'swept'
     | 'pane'
     | 'screenshot'
+    | 'axis'
+    | 'zone'
+    | 'walls'
+    | 'tape'
     | 'refresh'
     | 'symbol'
     | 'help';
@@ -45,10 +49,14 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['e', 'E'], shown: 'E', command: 'events', says: 'realised liquidations' },
     { keys: ['w', 'W'], shown: 'W', command: 'swept', says: 'swept levels' },
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
+    { keys: ['x', 'X'], shown: 'X', command: 'walls', says: 'walls' },
+    { keys: ['v', 'V'], shown: 'V', command: 'tape', says: 'tape of liquidations' },
+    { keys: ['a', 'A'], shown: 'A', command: 'axis', says: 'price axis: linear, log, %' },
+    { keys: ['u', 'U'], shown: 'U', command: 'zone', says: 'UTC or local time' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
     { keys: ['s', 'S'], shown: 'S', command: 'screenshot', says: 'save a screenshot' },
     { keys: ['r', 'R'], shown: 'R', command: 'refresh', says: 'fetch the picture again' },
-    { keys: ['/'], shown: '/', command: 'symbol', says: 'choose the symbol' },
+    { keys: ['/'], shown: '/', command: 'symbol', says: 'find a symbol' },
     { keys: ['?'], shown: '?', command: 'help', says: 'this help' },
 ];
 
@@ -61,7 +69,7 @@ export function listen(onCommand: (command: Command) => void, onRange: (id: stri
         const { target } = event;
         // Keys that a focused field needs for itself stay with it.
         if (target instanceof HTMLSelectElement) return;
-        if (target instanceof HTMLInputElement && SLIDER_KEYS.test(event.key)) return;
+        if (target instanceof HTMLInputElement && (target.type !== 'range' || SLIDER_KEYS.test(event.key))) return;
         // One that has just been closed keeps the focus for a moment.
         if (target instanceof HTMLElement && target.closest('dialog[open]') !== null) return;
         const range = RANGES[Number.parseInt(event.key, 10) - 1];
@@ -76,7 +84,11 @@ export function listen(onCommand: (command: Command) => void, onRange: (id: stri
 export function fillHelp(dialog: HTMLDialogElement): void {
     const list = element('dl');
     const ranges = `1 – ${RANGES.length}`;
-    for (const [shown, says] of [...BINDINGS.map(({ shown, says }) => [shown, says] as const), [ranges, 'time range'] as const]) {
+    for (const [shown, says] of [
+        ...BINDINGS.map(({ shown, says }) => [shown, says] as const),
+        [ranges, 'time range'] as const,
+        ['⇧ drag', 'measure'] as const,
+    ]) {
         list.append(element('dt', {}, element('kbd', { textContent: shown })), element('dd', { textContent: says }));
     }
     dialog.replaceChildren(element('h2', { textContent: 'Keyboard' }), list);

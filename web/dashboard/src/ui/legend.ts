@@ -1,14 +1,22 @@
 /** The colour bar: maximum on top, amounts beside it, and the threshold as a slider on the bar itself. */
 import { compactUsd, tersestUsd } from '../model/format.ts';
-import { THRESHOLD_MAX, type View } from '../model/view.ts';
 import { colourAt, opacityAt, splitColourAt } from '../render/colours.ts';
 import { type ScaleInput, usdAt } from '../render/palette.ts';
+import { THRESHOLD_MAX, type View } from '../state/view.ts';
 import { element } from './dom.ts';
 
 type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
 
 const RAMP_STEPS = 128;
 const MARKS = [0.75, 0.5, 0.25];
+
+/** The colour scale as it can be drawn elsewhere: the ramp upright, amounts at its ends and beside it. */
+export interface Ramp {
+    canvas: HTMLCanvasElement;
+    top: string;
+    bottom: string;
+    marks: readonly { share: number; text: string }[];
+}
 
 export class Legend {
     readonly #canvas = element('canvas', { width: 1, height: 1 });
@@ -32,7 +40,7 @@ export class Legend {
 
     show(look: Look, scale: ScaleInput | null): void {
         this.#last = [look, scale];
-        this.#ramp(look);
+        paintRamp(this.#canvas, look, !this.#narrow.matches);
         this.#slider.value = String(look.threshold);
         const cut = `${look.threshold * 100}%`;
         this.#cut.style.height = this.#narrow.matches ? '' : cut;
@@ -49,24 +57,32 @@ export class Legend {
         });
     }
 
-    #ramp(look: Look): void {
-        const upright = !this.#narrow.matches;
-        const split = look.side === 'split';
-        const across = split ? 2 : 1;
-        this.#canvas.width = upright ? across : RAMP_STEPS;
-        this.#canvas.height = upright ? RAMP_STEPS : across;
-        const context = this.#canvas.getContext('2d');
-        if (context === null) return;
-        for (let step = 0; step < RAMP_STEPS; step++) {
-            const share = step / (RAMP_STEPS - 1);
-            for (let lane = 0; lane < across; lane++) {
-                const [red, green, blue] = split
-                    ? splitColourAt(lane === 0 ? 'long' : 'short', look.theme, share)
-                    : colourAt(look.colours, look.theme, share);
-                context.fillStyle = `rgb(${red} ${green} ${blue} / ${opacityAt(share, look.theme)})`;
-                if (upright) context.fillRect(lane, RAMP_STEPS - 1 - step, 1, 1);
-                else context.fillRect(step, lane, 1, 1);
-            }
+    /** Null before the first picture. */
+    ramp(): Ramp | null {
+        if (this.#last === null || this.#last[1] === null) return null;
+        const canvas = element('canvas', { width: 1, height: 1 });
+        paintRamp(canvas, this.#last[0], true);
+        const marks = this.#marks.map((mark, at) => ({ share: MARKS[at] ?? 0, text: mark.textContent }));
+        return { canvas, top: this.#top.textContent, bottom: this.#bottom.textContent, marks };
+    }
+}
+
+function paintRamp(canvas: HTMLCanvasElement, look: Look, upright: boolean): void {
+    const split = look.side === 'split';
+    const across = split ? 2 : 1;
+    canvas.width = upright ? across : RAMP_STEPS;
+    canvas.height = upright ? RAMP_STEPS : across;
+    const context = canvas.getContext('2d');
+    if (context === null) return;
+    for (let step = 0; step < RAMP_STEPS; step++) {
+        const share = step / (RAMP_STEPS - 1);
+        for (let lane = 0; lane < across; lane++) {
+            const [red, green, blue] = split
+                ? splitColourAt(lane === 0 ? 'long' : 'short', look.theme, share)
+                : colourAt(look.colours, look.theme, share);
+            context.fillStyle = `rgb(${red} ${green} ${blue} / ${opacityAt(share, look.theme)})`;
+            if (upright) context.fillRect(lane, RAMP_STEPS - 1 - step, 1, 1);
+            else context.fillRect(step, lane, 1, 1);
         }
     }
 }

@@ -1,6 +1,7 @@
-/** One button a leverage, for both views: switches it off and on, and in the map it is the legend, too. */
-import type { Theme } from '../model/view.ts';
+/** One button a leverage, for both views: switches it off and on, and is the legend of the map. */
+
 import { leverageColour } from '../render/colours.ts';
+import type { Theme } from '../state/view.ts';
 import { element } from './dom.ts';
 
 export interface ChipsShown {

@@ -1,5 +1,7 @@
 /** What the page says when it cannot show a picture, or when the picture needs a word of caution. */
-import { element } from './dom.ts';
+import { byId, element } from './dom.ts';
+
+const TOAST_MS = 6_000;
 
 export type Notice =
     | { kind: 'loading'; what: string }
@@ -50,6 +52,7 @@ export class Notices {
     readonly #retry: () => void;
     #shown = '';
     #bannerShown = '';
+    #toastTimer: ReturnType<typeof setTimeout> | undefined;
     /** What the note was about that was closed last. */
     #closed: string | null = null;
 
@@ -57,6 +60,17 @@ export class Notices {
         this.#host = host;
         this.#banner = banner;
         this.#retry = retry;
+    }
+
+    /** One sentence for a few seconds. */
+    toast(text: string): void {
+        const host = byId('toast', HTMLElement);
+        clearTimeout(this.#toastTimer);
+        host.textContent = text;
+        host.hidden = false;
+        this.#toastTimer = setTimeout(() => {
+            host.hidden = true;
+        }, TOAST_MS);
     }
 
     show(notice: Notice | null): void {

@@ -1,5 +1,5 @@
 /** The bar below the picture: which moment of the market is shown, and the way back through what is loaded. */
-import { formatTime } from '../model/format.ts';
+import { formatTime, type Zone, zoneName } from '../model/format.ts';
 import { momentAt, type Span } from '../model/replay.ts';
 import { byId, element } from './dom.ts';
 
@@ -10,7 +10,7 @@ export class Scrubber {
     readonly #now = byId('scrub-now', HTMLButtonElement);
     #span: Span | null = null;
 
-    /** `look` is told the moment that is wanted, null for now. */
+    /** `look` receives the chosen moment, null for now. */
     constructor(look: (moment: number | null) => void) {
         this.#slider.addEventListener('input', () => {
             if (this.#span !== null) look(momentAt(this.#span, Number(this.#slider.value)));
@@ -23,7 +23,7 @@ export class Scrubber {
     }
 
     /** `asOf`: the newest time known; `moment`: what is looked back to. */
-    show(span: Span | null, moment: number | null, asOf: number | null): void {
+    show(span: Span | null, moment: number | null, asOf: number | null, zone: Zone): void {
         this.#span = span;
         this.#bar.hidden = span === null || asOf === null;
         if (span === null || asOf === null) return;
@@ -32,7 +32,7 @@ export class Scrubber {
         this.#slider.max = String(last + step);
         this.#slider.step = String(step);
         this.#slider.value = String(moment ?? last + step);
-        const time = `${formatTime(moment ?? asOf)} UTC`;
+        const time = `${formatTime(moment ?? asOf, zone)} ${zoneName(asOf, zone)}`;
         this.#slider.setAttribute('aria-valuetext', moment === null ? `now, ${time}` : time);
         this.#says.replaceChildren(...(moment === null ? [] : [element('span', { className: 'wide', textContent: 'As of ' })]), time);
         this.#says.dataset.back = String(moment !== null);

@@ -1,5 +1,5 @@
 /** What stands under the pointer, in words and numbers. */
-import { compactUsd, formatAge, formatPrice, formatTime, signedPercent } from '../model/format.ts';
+import { compactUsd, formatAge, formatPrice, formatTime, signedPercent, type Zone } from '../model/format.ts';
 import type { Heat, SideFilter } from '../model/heat.ts';
 import type { Part } from '../model/leverage-split.ts';
 import type { Pointed } from '../render/chart.ts';
@@ -119,7 +119,7 @@ export class Tooltip {
 export type Row = readonly [label: string, value: string, tone?: 'long' | 'short' | 'part'];
 
 /** `parts`: the cell's dollars by leverage, where they are known; `decimals`: of the market's prices. */
-export function rowsOf(cell: Explained, parts: readonly Part[], decimals: number): Row[] {
+export function rowsOf(cell: Explained, parts: readonly Part[], decimals: number, zone: Zone = 'utc'): Row[] {
     const rows: Row[] = [['Price', `${formatPrice(cell.low, decimals)} – ${formatPrice(cell.high, decimals)}`]];
     if (cell.distance === null && cell.longUsd + cell.shortUsd === 0) {
         return [...rows, ['Data', 'none of this time']];
@@ -131,7 +131,7 @@ export function rowsOf(cell: Explained, parts: readonly Part[], decimals: number
     for (const part of parts) rows.push([`${part.leverage}x`, usd(part.usd), 'part']);
     if (cell.onTheWayUsd !== null) rows.push(['Up to here', `$${compactUsd(cell.onTheWayUsd)}`]);
     if (cell.ageMs !== null) {
-        const since = formatTime(cell.time - cell.ageMs);
+        const since = formatTime(cell.time - cell.ageMs, zone);
         const age = cell.ageMs === 0 ? 'new' : formatAge(cell.ageMs);
         rows.push(['Band since', cell.older ? `before ${since}` : `${since} · ${age}`]);
     }

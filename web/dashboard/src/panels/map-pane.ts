@@ -1,11 +1,11 @@
 /** The liquidation map on the page: fetches the levels of now while it is looked at, and filters them by leverage. */
 import { compactUsd, formatPrice, signedPercent } from '../model/format.ts';
 import { type LeverageMap, leverageMap, type MapBin } from '../model/liquidation-map.ts';
-import type { Theme } from '../model/view.ts';
 import { MapView } from '../render/map-view.ts';
+import type { Theme } from '../state/view.ts';
 import type { Api } from '../transport/api.ts';
+import type { Row, Tooltip } from '../ui/tooltip.ts';
 import type { LeverageLevels, SymbolInfo } from '../wire/answers.ts';
-import type { Row, Tooltip } from './tooltip.ts';
 
 /** Levels are fetched after a state, and no more often than this. */
 const REFRESH_MS = 4_000;
@@ -33,7 +33,7 @@ export class MapPane {
     /** The state that the levels were fetched after, by its time. */
     #askedFor: number | null = null;
 
-    /** `request` asks for a frame in which `draw` is called; `failed` is told why there is nothing, or null when there is. */
+    /** `request` asks for a frame in which `draw` is called; `failed` receives the reason why there is nothing, or null when there is something. */
     constructor(api: Api, host: HTMLElement, tooltip: Tooltip, request: () => void, failed: (why: string | null) => void) {
         this.#api = api;
         this.#host = host;

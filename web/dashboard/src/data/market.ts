@@ -4,7 +4,7 @@
  * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
-import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type SourceStanding, type StatusChange } from 'liqheat-client';
+import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type SourceHealth, type StatusChange } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
 import { Heat } from '../model/heat.ts';
@@ -74,7 +74,7 @@ export class Market {
     /** Prices finer than the candles, for distances in the past; 'asked' while they are on their way. */
     #track: PriceTrack | 'asked' | null = null;
     #corrections: Candle[] = [];
-    readonly #sources = new Map<string, readonly SourceStanding[]>();
+    readonly #sources = new Map<string, readonly SourceHealth[]>();
     #epoch: string | undefined;
     #loadedAt = 0;
     #patched = false;
@@ -152,13 +152,13 @@ export class Market {
     feed(): { state: FeedState | null; heardAt: number; asOf: number | null; movedAt: number } {
         const known = this.#info === null ? undefined : this.#socket.state(this.#info.symbol);
         const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
-        // Until the first heartbeat, what the list of symbols said.
+        // Until the first heartbeat, the state in the list of symbols.
         const listed = FEED_STATES.find((state) => state === this.#info?.state) ?? null;
         return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf, movedAt: this.#movedAt };
     }
 
-    /** The venues behind the symbol, as they were told last; none where nothing is followed live. */
-    sources(): readonly SourceStanding[] {
+    /** The venues behind the symbol as last reported; empty where nothing is followed live. */
+    sources(): readonly SourceHealth[] {
         return this.#info === null ? [] : (this.#sources.get(this.#info.symbol) ?? []);
     }
 

@@ -1,0 +1,336 @@
+/** Puts the page together: what is dispatched where, what is loaded when. Drawing is the painter's. */
+import { Leverages } from '../data/leverages.ts';
+import { Market } from '../data/market.ts';
+import { available, fitting } from '../model/ranges.ts';
+import { spanOf, stepped } from '../model/replay.ts';
+import { MapPane } from '../panels/map-pane.ts';
+import { SidePanel } from '../panels/side-panel.ts';
+import { HeatChart } from '../render/chart.ts';
+import { type Action, sideFilter, type TimeSpan, type View } from '../state/view.ts';
+import { browserPlace, ViewStore } from '../state/view-store.ts';
+import { Api } from '../transport/api.ts';
+import { byId } from '../ui/dom.ts';
+import { Header } from '../ui/header.ts';
+import { type Command, fillHelp, listen } from '../ui/keyboard.ts';
+import { Legend } from '../ui/legend.ts';
+import { LeverageChips } from '../ui/leverage-chips.ts';
+import { Measure } from '../ui/measure.ts';
+import { Notices } from '../ui/notices.ts';
+import { Scrubber } from '../ui/scrubber.ts';
+import { SymbolSearch } from '../ui/symbol-search.ts';
+import { Toolbar } from '../ui/toolbar.ts';
+import { Tooltip } from '../ui/tooltip.ts';
+import type { Symbols } from '../wire/answers.ts';
+import { EXPORTS, type ExportKind, exportAs } from './exports.ts';
+import { DIRTY, Frames } from './frames.ts';
+import { Painter, type Parts } from './painter.ts';
+import { SymbolList } from './symbol-list.ts';
+
+const BADGE_EVERY_MS = 1_000;
+/** Narrower candles are hairs. */
+const CANDLE_PX_MIN = 4;
+const PAN_SHARE = 0.15;
+const ZOOM_FACTOR = 0.7;
+/** Browsers limit how often the address may be written. */
+const SPAN_SETTLES_MS = 400;
+const NO_STATE = 503;
+
+export class App {
+    readonly #api = new Api(new URL('.', document.baseURI));
+    readonly #frames = new Frames((dirty) => this.#painter.draw(dirty));
+    readonly #store = new ViewStore(browserPlace(), (next, previous) => this.#viewChanged(next, previous));
+    readonly #symbols = new SymbolList(this.#api, {
+        loaded: (symbols) => this.#symbolsLoaded(symbols),
+        empty: () => this.#parts.notices.show({ kind: 'no_markets' }),
+        failed: () => this.#parts.notices.show({ kind: 'server_gone' }),
+    });
+    readonly #parts: Parts;
+    readonly #painter: Painter;
+    readonly #toolbar: Toolbar;
+    readonly #search = new SymbolSearch((symbol) => this.#dispatch({ kind: 'open', symbol }));
+    #offered: ReadonlySet<string> = new Set();
+    /** The range on the screen: the chosen one, or the longest that the data fills so far. */
+    #shownRange = '';
+    /** The symbol that is open; empty before the first. */
+    #opened = '';
+    /** Applied once, when the picture that the address asks for is there. */
+    #spanDue: TimeSpan | null;
+    #spanTimer: ReturnType<typeof setTimeout> | undefined;
+
+    constructor() {
+        const view = this.#store.get();
+        this.#spanDue = view.span;
+        const tooltip = new Tooltip(byId('tip', HTMLElement));
+        const redraw = (what: number) => (): void => this.#frames.mark(what);
+        this.#parts = {
+            market: new Market(this.#api, {
+                loaded: (keepView) => this.#loaded(keepView),
+                changed: () => {
+                    if (this.#shownRange !== this.#store.get().range) this.#grow();
+                    this.#frames.mark(DIRTY.live);
+                },
+                statusChanged: redraw(DIRTY.badge),
+            }),
+            leverages: new Leverages(this.#api, redraw(DIRTY.tooltip)),
+            chart: new HeatChart(byId('chart', HTMLElement), view),
+            map: new MapPane(this.#api, byId('map', HTMLElement), tooltip, redraw(DIRTY.map), (why) => this.#mapFailed(why)),
+            panel: new SidePanel(this.#api, (price, title) => this.#goTo(price, title)),
+            legend: new Legend(byId('legend', HTMLElement), (threshold) => this.#set({ threshold })),
+            header: new Header(),
+            chips: new LeverageChips(byId('leverages', HTMLElement), (hidden) => this.#set({ hidden })),
+            scrubber: new Scrubber((moment) => this.#dispatch({ kind: 'look_back', moment })),
+            tooltip,
+            notices: new Notices(byId('notice', HTMLElement), byId('banner', HTMLElement), () => this.#tryNow()),
+        };
+        this.#painter = new Painter(this.#parts, () => ({
+            view: this.#store.get(),
+            info: this.#symbols.find(this.#store.get().symbol),
+            range: this.#shownRange,
+            speed: this.#symbols.speed(),
+        }));
+        this.#toolbar = new Toolbar(
+            (action) => this.#dispatch(action),
+            (range) => this.#pickRange(range),
+            (symbol) => this.#dispatch({ kind: 'open', symbol }),
+        );
+    }
+
+    start(): void {
+        const { chart, notices } = this.#parts;
+        chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
+        chart.onSpan((span) => this.#spanMoved(span));
+        new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
+            at: (x, y) => chart.at(x, y),
+            heat: () => this.#parts.market.heat,
+            side: () => sideFilter(this.#store.get().side),
+            decimals: () => this.#parts.market.decimals,
+        });
+        this.#listenToButtons();
+        fillHelp(byId('keys', HTMLDialogElement));
+        listen(
+            (command) => this.#command(command),
+            (range) => this.#pickRange(range),
+        );
+        window.addEventListener('popstate', () => this.#store.moved());
+        this.#store.start();
+        this.#toolbar.show(this.#store.get(), this.#shownRange);
+        setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
+        notices.show({ kind: 'loading', what: 'Loading the list of symbols' });
+        void this.#symbols.load();
+    }
+
+    #listenToButtons(): void {
+        const exporting = byId('exports', HTMLDialogElement);
+        byId('help', HTMLButtonElement).addEventListener('click', () => this.#command('help'));
+        byId('find', HTMLButtonElement).addEventListener('click', () => this.#command('symbol'));
+        byId('shot', HTMLButtonElement).addEventListener('click', () => exporting.showModal());
+        exporting.addEventListener('click', (event) => {
+            const { target } = event;
+            const kind = target instanceof HTMLElement ? EXPORTS.find((each) => each === target.dataset.export) : undefined;
+            if (kind !== undefined) void this.#export(kind);
+            if (kind !== undefined || target === exporting) exporting.close();
+        });
+    }
+
+    // --- commands ---
+
+    #dispatch(action: Action): void {
+        this.#store.dispatch(action);
+    }
+
+    #set(part: Extract<Action, { kind: 'set' }>['part']): void {
+        this.#dispatch({ kind: 'set', part });
+    }
+
+    #command(command: Command): void {
+        const { chart, market } = this.#parts;
+        switch (command) {
+            case 'left':
+                return chart.pan(-PAN_SHARE);
+            case 'right':
+                return chart.pan(PAN_SHARE);
+            case 'zoom_in':
+                return chart.zoom(ZOOM_FACTOR);
+            case 'zoom_out':
+                return chart.zoom(1 / ZOOM_FACTOR);
+            case 'fit':
+                chart.fit();
+                chart.markPrice(null);
+                clearTimeout(this.#spanTimer);
+                return this.#dispatch({ kind: 'span', span: null });
+            case 'back':
+                return this.#stepBack(-1);
+            case 'forward':
+                return this.#stepBack(1);
+            case 'now':
+                return this.#dispatch({ kind: 'look_back', moment: null });
+            case 'scale':
+            case 'colours':
+            case 'side':
+            case 'theme':
+            case 'pane':
+            case 'axis':
+            case 'zone':
+                return this.#dispatch({ kind: 'next', what: command });
+            case 'events':
+            case 'swept':
+                return this.#dispatch({ kind: 'toggle', what: command });
+            case 'walls':
+            case 'tape':
+                return this.#dispatch({ kind: 'panel', panel: command });
+            case 'screenshot':
+                return void this.#export('png');
+            case 'refresh':
+                // What is live needs none; this is for those who want to be sure.
+                return market.reload(0);
+            case 'symbol':
+                return this.#search.open(this.#symbols.all());
+            case 'help':
+                return byId('keys', HTMLDialogElement).showModal();
+        }
+    }
+
+    #stepBack(way: -1 | 1): void {
+        const { heat, candles } = this.#parts.market;
+        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        if (span === null || this.#store.get().pane !== 'heatmap') return;
+        this.#dispatch({ kind: 'look_back', moment: stepped(span, this.#painter.moment(), way) });
+    }
+
+    #pickRange(range: string): void {
+        if (this.#offered.has(range) && range !== this.#shownRange) this.#dispatch({ kind: 'open', range });
+    }
+
+    #goTo(price: number, title: string): void {
+        if (this.#store.get().pane !== 'heatmap') this.#set({ pane: 'heatmap' });
+        this.#parts.chart.markPrice(price, title);
+    }
+
+    #spanMoved(span: TimeSpan): void {
+        clearTimeout(this.#spanTimer);
+        this.#spanTimer = setTimeout(() => this.#dispatch({ kind: 'span', span }), SPAN_SETTLES_MS);
+    }
+
+    async #export(kind: ExportKind): Promise<void> {
+        const view = this.#store.get();
+        const info = this.#symbols.find(view.symbol);
+        const why = await exportAs(kind, { parts: this.#parts, painter: this.#painter, view, info, range: this.#shownRange });
+        if (why !== null) this.#parts.notices.toast(why);
+    }
+
+    // --- what a changed view asks for ---
+
+    #viewChanged(next: View, previous: View): void {
+        const { chart } = this.#parts;
+        if (next.symbol !== previous.symbol || next.range !== previous.range) {
+            this.#spanDue = next.span;
+            clearTimeout(this.#spanTimer);
+            this.#open();
+        }
+        this.#toolbar.show(next, this.#shownRange);
+        if (next.pane !== previous.pane || next.opened !== previous.opened) this.#openPane();
+        if (next.zone !== previous.zone) this.#painter.foot();
+        // The address was changed by Back or Forward, not by the chart itself.
+        if (next.span === null && previous.span !== null && next.symbol === previous.symbol) chart.showSpan(null);
+        this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);
+    }
+
+    #openPane(): void {
+        const { map } = this.#parts;
+        const view = this.#store.get();
+        const info = this.#symbols.find(view.symbol);
+        if (view.pane === 'map' && info !== undefined) map.open(info, view.opened);
+        if (view.pane === 'heatmap') map.close();
+        this.#loaded(true);
+        this.#painter.foot();
+    }
+
+    #mapFailed(why: string | null): void {
+        if (this.#store.get().pane === 'map') this.#parts.notices.show(why === null ? null : { kind: 'failed', why });
+    }
+
+    // --- loading ---
+
+    #symbolsLoaded({ websocket, symbols }: Symbols): void {
+        this.#parts.market.connect(websocket);
+        const names = symbols.map(({ symbol }) => symbol);
+        const wanted = this.#store.get().symbol;
+        const [first = ''] = names;
+        if (!names.includes(wanted)) {
+            if (wanted !== '') this.#parts.notices.toast(`${wanted} is not served here; this is ${first}.`);
+            this.#dispatch({ kind: 'open', symbol: first });
+        }
+        this.#toolbar.symbols(names, this.#store.get().symbol);
+        const before = this.#shownRange;
+        this.#offerRanges();
+        if (this.#opened === '' || this.#shownRange !== before) this.#open();
+    }
+
+    #offerRanges(): void {
+        const view = this.#store.get();
+        const info = this.#symbols.find(view.symbol);
+        if (info === undefined) return;
+        // A young market grows into the chosen range while one watches.
+        const last = this.#opened === info.symbol ? (this.#parts.market.edge()?.asOf ?? 0) : 0;
+        this.#offered = available(Math.max(last, info.last ?? 0) - (info.first ?? 0));
+        this.#toolbar.offer(this.#offered);
+        this.#shownRange = fitting(view.range, this.#offered);
+    }
+
+    #open(): void {
+        const { tooltip, map, market, chart } = this.#parts;
+        this.#offerRanges();
+        const view = this.#store.get();
+        const info = this.#symbols.find(view.symbol);
+        if (info === undefined) return;
+        this.#toolbar.show(view, this.#shownRange);
+        this.#toolbar.symbols(
+            this.#symbols.all().map(({ symbol }) => symbol),
+            info.symbol,
+        );
+        byId('simulated', HTMLElement).hidden = !info.simulated;
+        tooltip.hide();
+        if (info.symbol !== this.#opened) this.#painter.forget(info.symbol);
+        this.#opened = info.symbol;
+        if (view.pane === 'map') map.open(info, view.opened);
+        market.open(info, this.#shownRange, chart.paneSize().width / CANDLE_PX_MIN);
+    }
+
+    #tryNow(): void {
+        if (this.#symbols.all().length === 0) void this.#symbols.load();
+        else this.#parts.market.retryNow();
+    }
+
+    #loaded(keepView: boolean): void {
+        const { market, notices, chart } = this.#parts;
+        const { load, heat } = market;
+        const { symbol, pane } = this.#store.get();
+        const range = this.#shownRange;
+        if (load.kind === 'shown' && heat !== null) {
+            notices.show(null);
+            this.#painter.picture(keepView);
+            if (this.#spanDue !== null) chart.showSpan(this.#spanDue);
+            this.#spanDue = null;
+            this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
+            return;
+        }
+        if (heat !== null || pane === 'map') return;
+        if (load.kind === 'loading') notices.show({ kind: 'loading', what: `Loading ${range} of ${symbol}` });
+        else chart.clear();
+        if (load.kind === 'empty') notices.show({ kind: 'no_data', symbol, range });
+        if (load.kind === 'failed') {
+            const { status, why } = load;
+            notices.show(
+                status === 0 ? { kind: 'server_gone' } : status === NO_STATE ? { kind: 'no_state', symbol, why } : { kind: 'failed', why },
+            );
+        }
+    }
+
+    /** Opens a longer range, up to the chosen one, as soon as the data fills it. */
+    #grow(): void {
+        if (this.#parts.market.load.kind !== 'shown') return;
+        const before = this.#shownRange;
+        this.#offerRanges();
+        if (this.#shownRange !== before) this.#open();
+    }
+}

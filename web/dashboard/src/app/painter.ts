@@ -1,0 +1,275 @@
+/** Draws the page from the view and the market's data, only ever from an animation frame. */
+import type { Leverages } from '../data/leverages.ts';
+import type { Market } from '../data/market.ts';
+import { formatAge, formatPrice, formatTime, marketDecimals, zoneName } from '../model/format.ts';
+import { badgeOf } from '../model/freshness.ts';
+import type { LiveLevel, SideFilter } from '../model/heat.ts';
+import { clusters } from '../model/quote.ts';
+import { momentAt, spanOf, stateAt } from '../model/replay.ts';
+import { withSources } from '../model/sources.ts';
+import type { MapPane } from '../panels/map-pane.ts';
+import type { SidePanel } from '../panels/side-panel.ts';
+import type { HeatChart } from '../render/chart.ts';
+import { sideFilter, type View } from '../state/view.ts';
+import { byId } from '../ui/dom.ts';
+import type { Header } from '../ui/header.ts';
+import type { Legend } from '../ui/legend.ts';
+import type { LeverageChips } from '../ui/leverage-chips.ts';
+import type { Notices } from '../ui/notices.ts';
+import type { Scrubber } from '../ui/scrubber.ts';
+import { explain, rowsOf, type Tooltip } from '../ui/tooltip.ts';
+import type { Liquidation, SymbolInfo } from '../wire/answers.ts';
+import { DIRTY } from './frames.ts';
+
+const SEEN_SHARE_LOW = 0.5;
+const NO_EVENTS: readonly Liquidation[] = [];
+
+/** What the page is made of. */
+export interface Parts {
+    market: Market;
+    leverages: Leverages;
+    chart: HeatChart;
+    map: MapPane;
+    panel: SidePanel;
+    legend: Legend;
+    header: Header;
+    chips: LeverageChips;
+    scrubber: Scrubber;
+    tooltip: Tooltip;
+    notices: Notices;
+}
+
+/** What the page shows now. */
+export interface Shown {
+    view: View;
+    info: SymbolInfo | undefined;
+    /** The range on the screen: the chosen one, or the longest that the data fills so far. */
+    range: string;
+    /** Market seconds a second. */
+    speed: number;
+}
+
+/** Price and levels of now, or of the moment that is looked back to. */
+export interface ShownState {
+    price: number | null;
+    /** Of the sides and leverages that are shown. */
+    levels: readonly LiveLevel[];
+    /** Height of a level. */
+    bin: number;
+    asOf: number | null;
+}
+
+/** Levels of the sides that are shown. */
+function ofSide(levels: readonly LiveLevel[], side: SideFilter): readonly LiveLevel[] {
+    if (side === 'both') return levels;
+    return levels.map((level) => (side === 'long' ? { ...level, short_density: 0 } : { ...level, long_density: 0 }));
+}
+
+export class Painter {
+    readonly #parts: Parts;
+    readonly #shown: () => Shown;
+    #eventsShown: readonly Liquidation[] | null = null;
+
+    constructor(parts: Parts, shown: () => Shown) {
+        this.#parts = parts;
+        this.#shown = shown;
+    }
+
+    /** Takes everything of the symbol before off the screen. */
+    forget(symbol: string): void {
+        const { header, chart, legend } = this.#parts;
+        header.clear(symbol);
+        chart.clear();
+        legend.show(this.#shown().view, null);
+        byId('foot', HTMLElement).textContent = '';
+    }
+
+    /** A new picture is there. */
+    picture(keepView: boolean): void {
+        const { market, chart } = this.#parts;
+        const { heat, candles } = market;
+        if (heat === null || candles === null) return;
+        this.#filter();
+        chart.show(heat, candles, market.decimals, keepView);
+        this.#eventsShown = null;
+        this.foot();
+    }
+
+    draw(dirty: number): void {
+        const { view } = this.#shown();
+        const { chart, legend, map, market } = this.#parts;
+        if (dirty & DIRTY.look) {
+            this.#filter();
+            chart.restyle(view);
+            legend.show(view, chart.scale());
+        }
+        if (dirty & DIRTY.live) this.#drawLive();
+        if (dirty & (DIRTY.map | DIRTY.live)) {
+            const edge = market.edge();
+            const state = { price: edge?.snapshot.data.current_price ?? null, asOf: edge?.asOf ?? null };
+            map.draw(view.theme, state, view.hidden, market.decimals);
+        }
+        if (dirty & (DIRTY.map | DIRTY.look)) this.#drawChips();
+        if (dirty & (DIRTY.badge | DIRTY.live)) this.#drawBadge();
+        if (dirty & (DIRTY.tooltip | DIRTY.live | DIRTY.look) && view.pane === 'heatmap') this.#drawTooltip();
+        if (dirty & (DIRTY.live | DIRTY.look)) this.#drawPanel();
+    }
+
+    /** The moment that is looked back to, on a boundary that the picture has; null for now. */
+    moment(): number | null {
+        const { heat, candles } = this.#parts.market;
+        const { moment } = this.#shown().view;
+        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        // What was looked back to may have left the picture, which moves on with the market.
+        return moment === null || span === null ? null : momentAt(span, moment);
+    }
+
+    /** Price and levels as they are shown; null while there is no picture. */
+    state(): ShownState | null {
+        const { market } = this.#parts;
+        const { heat, candles } = market;
+        const { view, info } = this.#shown();
+        if (heat === null || candles === null) return null;
+        const moment = this.moment();
+        const edge = market.edge();
+        const live = edge?.snapshot.data;
+        const whole = !heat.isFiltered();
+        const { price, levels } =
+            moment === null
+                ? {
+                      price: live?.current_price ?? candles.lastPrice() ?? null,
+                      levels: whole ? (live?.levels ?? []) : heat.newestLevels(),
+                  }
+                : stateAt(heat, candles, moment);
+        return {
+            price,
+            levels: ofSide(levels, sideFilter(view.side)),
+            bin: whole && moment === null ? (info?.baseBin ?? heat.header.bin) : heat.header.bin,
+            asOf: moment ?? edge?.asOf ?? heat.header.as_of,
+        };
+    }
+
+    foot(): void {
+        const header = this.#parts.market.heat?.header;
+        const { view } = this.#shown();
+        if (header === undefined) return;
+        const bin = formatPrice(header.bin, marketDecimals([], header.bin));
+        const seen = header.seen_share === null ? '' : ` · ${Math.round(header.seen_share * 100)} % of positions seen opening`;
+        const cells = view.pane === 'map' ? '' : ` · bin $${bin} · column ${formatAge(header.column_ms)}`;
+        const zone = zoneName(header.as_of, view.zone);
+        byId('foot', HTMLElement).textContent = `Estimated liquidation levels${cells}${seen} · times in ${zone}`;
+    }
+
+    /** Takes the hidden leverages out of the picture. */
+    #filter(): void {
+        const { hidden } = this.#shown().view;
+        const { heat } = this.#parts.market;
+        heat?.filter(hidden.length === 0 ? null : new Set(heat.header.leverages.filter((each) => !hidden.includes(each))));
+    }
+
+    #drawChips(): void {
+        const { view, info } = this.#shown();
+        const { market, map, chips } = this.#parts;
+        const inMap = view.pane === 'map';
+        const leverages = inMap ? map.leverages() : (info?.leverages ?? []);
+        const whyNot = inMap || market.heat === null || market.heat.isSplit() ? null : 'This picture is too large to be split by leverage';
+        chips.show({ leverages, hidden: view.hidden, theme: view.theme, whyNot });
+    }
+
+    #drawLive(): void {
+        const { market, chart, legend, leverages, scrubber } = this.#parts;
+        const { view } = this.#shown();
+        const { heat, candles } = market;
+        const peak = chart.scale()?.peak;
+        const known = heat?.isFiltered() === true ? leverages.newest(view.symbol) : null;
+        chart.refresh(market.advance(known));
+        if (chart.scale()?.peak !== peak) legend.show(view, chart.scale());
+        const edge = market.edge();
+        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        const moment = this.moment();
+        chart.until(moment);
+        scrubber.show(span, moment, edge?.asOf ?? heat?.header.as_of ?? null, view.zone);
+        const events = view.events ? market.events : NO_EVENTS;
+        if (events !== this.#eventsShown) chart.events(events);
+        this.#eventsShown = events;
+        this.#drawState();
+        // Where the picture stands, for whoever looks at the page from outside.
+        const shown = byId('chart', HTMLElement).dataset;
+        shown.columns = String(heat?.columns() ?? 0);
+        shown.asOf = String(edge?.asOf ?? '');
+        shown.moment = String(moment ?? '');
+    }
+
+    #drawState(): void {
+        const { market, chart, header } = this.#parts;
+        const { heat, candles, decimals } = market;
+        const { view, range } = this.#shown();
+        const state = this.state();
+        if (state === null || heat === null || candles === null) return chart.profile([], 1);
+        const { price, levels, bin } = state;
+        chart.profile(levels, bin);
+        if (price === null) return;
+        chart.price(price);
+        const before = candles.at(heat.start())?.open ?? candles.firstOpen() ?? price;
+        header.price(view.symbol, price, before, range, decimals);
+        if (levels.length > 0 || heat.isFiltered()) {
+            header.clusters(clusters(levels, price, heat.header.bin), sideFilter(view.side), decimals);
+        }
+    }
+
+    #drawBadge(): void {
+        const { market, header, notices } = this.#parts;
+        const { view, speed } = this.#shown();
+        const feed = market.feed();
+        const connection = market.connection();
+        const now = Date.now();
+        const { state, asOf, heardAt, movedAt } = feed;
+        const badge = badgeOf({ connection, feed: state, asOf, heardAt, movedAt, now, speed });
+        header.badge(withSources(badge, market.sources(), now));
+        const shown = market.heat !== null;
+        const seen = market.heat?.header.seen_share ?? null;
+        const { status } = connection;
+        if (shown && (status === 'disconnected' || status === 'failed')) {
+            notices.banner('Connection lost. The picture stands still until the server is back.');
+        } else if (shown && status === 'stale') {
+            notices.banner('No new market data. The picture may be out of date.');
+        } else if (shown && status === 'slow') {
+            notices.banner('Connection slow - may miss updates.');
+        } else if (shown && seen !== null && seen < SEEN_SHARE_LOW) {
+            const share = Math.floor(seen * 100);
+            const words = `Warming up: the model saw ${share} % of today's positions open and assumes the rest.`;
+            notices.banner(words, 'plain', `warming up ${view.symbol}`);
+        } else notices.banner(null);
+    }
+
+    #drawTooltip(): void {
+        const { market, chart, tooltip, leverages } = this.#parts;
+        const { view } = this.#shown();
+        const pointed = chart.pointed();
+        const side = sideFilter(view.side);
+        const cell =
+            market.heat === null || pointed === null
+                ? null
+                : explain(market.heat, pointed, { moment: this.moment(), side, priceAt: (time) => market.priceAt(time) });
+        if (cell === null || pointed === null) return tooltip.hide();
+        const any = cell.longUsd + cell.shortUsd > 0;
+        const now = cell.now && any ? leverages.between(view.symbol, cell.low, cell.high, side) : [];
+        // What the picture knows of the past is rounded; of now the server is asked.
+        const parts = now.length > 0 ? now.filter(({ leverage }) => !view.hidden.includes(leverage)) : cell.parts;
+        const caption = `${formatTime(cell.time, view.zone)} ${zoneName(cell.time, view.zone)}${cell.now ? ' · now' : ''}`;
+        tooltip.show(pointed, chart.paneSize(), caption, rowsOf(cell, parts, market.decimals, view.zone));
+    }
+
+    #drawPanel(): void {
+        const { market, panel } = this.#parts;
+        const { view } = this.#shown();
+        panel.show({
+            symbol: view.symbol,
+            panel: view.panel,
+            zone: view.zone,
+            decimals: market.decimals,
+            state: this.state(),
+            heat: market.heat,
+        });
+    }
+}

@@ -1,0 +1,58 @@
+/** The server's list of symbols, read at the start and once a minute; sooner while there is none. */
+import type { Api } from '../transport/api.ts';
+import type { SymbolInfo, Symbols } from '../wire/answers.ts';
+
+const RETRY_MS = 3_000;
+const REFRESH_MS = 60_000;
+/** The list also says when sockets are switched on again. */
+const REFRESH_POLLING_MS = 10_000;
+
+export interface SymbolListEvents {
+    loaded(symbols: Symbols): void;
+    /** The server runs and has nothing. */
+    empty(): void;
+    /** No answer, and none before either. */
+    failed(): void;
+}
+
+export class SymbolList {
+    readonly #api: Api;
+    readonly #events: SymbolListEvents;
+    #symbols: Symbols | null = null;
+    #timer: ReturnType<typeof setTimeout> | undefined;
+
+    constructor(api: Api, events: SymbolListEvents) {
+        this.#api = api;
+        this.#events = events;
+    }
+
+    all(): readonly SymbolInfo[] {
+        return this.#symbols?.symbols ?? [];
+    }
+
+    find(symbol: string): SymbolInfo | undefined {
+        return this.all().find((info) => info.symbol === symbol);
+    }
+
+    /** Market seconds a second. */
+    speed(): number {
+        return this.#symbols?.speed ?? 1;
+    }
+
+    async load(): Promise<void> {
+        clearTimeout(this.#timer);
+        let again = RETRY_MS;
+        try {
+            const symbols = await this.#api.symbols(new AbortController().signal);
+            this.#symbols = symbols;
+            if (symbols.symbols.length === 0) this.#events.empty();
+            else {
+                again = symbols.websocket ? REFRESH_MS : REFRESH_POLLING_MS;
+                this.#events.loaded(symbols);
+            }
+        } catch {
+            if (this.#symbols === null) this.#events.failed();
+        }
+        this.#timer = setTimeout(() => void this.load(), again);
+    }
+}

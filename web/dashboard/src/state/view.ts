@@ -1,0 +1,127 @@
+/** What is looked at: one value that is replaced as a whole, and the only function that makes the next one from it. */
+import { ZONES, type Zone } from '../model/format.ts';
+import { RANGES } from '../model/ranges.ts';
+
+export const SIDES = ['both', 'long', 'short', 'split'] as const;
+export const SCALES = ['linear', 'log', 'percentile'] as const;
+export const COLOURS = ['viridis', 'magma', 'inferno', 'cividis'] as const;
+export const THEMES = ['dark', 'light'] as const;
+export const PANES = ['heatmap', 'map'] as const;
+export const PANELS = ['none', 'walls', 'tape'] as const;
+export const AXES = ['linear', 'log', 'percent'] as const;
+
+export type Side = (typeof SIDES)[number];
+export type Scale = (typeof SCALES)[number];
+export type Colours = (typeof COLOURS)[number];
+export type Theme = (typeof THEMES)[number];
+export type Pane = (typeof PANES)[number];
+export type Panel = (typeof PANELS)[number];
+export type Axis = (typeof AXES)[number];
+
+/** A stretch of market time, milliseconds since 1970. */
+export interface TimeSpan {
+    readonly from: number;
+    readonly to: number;
+}
+
+/** Settings that outlive a visit. */
+export interface Settings {
+    readonly symbol: string;
+    readonly range: string;
+    readonly pane: Pane;
+    readonly side: Side;
+    readonly scale: Scale;
+    readonly colours: Colours;
+    /** Share of the colour scale below which nothing is drawn, 0..0.95. */
+    readonly threshold: number;
+    readonly theme: Theme;
+    /** Realised liquidations as circles. */
+    readonly events: boolean;
+    /** Marks where the price took levels. */
+    readonly swept: boolean;
+    /** Leverages that are not shown, ascending. */
+    readonly hidden: readonly number[];
+    /** The map shows only positions opened within this range; empty for all. */
+    readonly opened: string;
+    readonly panel: Panel;
+    /** Time zone of every time on the page. */
+    readonly zone: Zone;
+    /** Price axis of the heatmap. */
+    readonly axis: Axis;
+}
+
+export interface View extends Settings {
+    /** The moment the picture is shown as of, milliseconds since 1970; null for now. */
+    readonly moment: number | null;
+    /** What a person panned or zoomed to; null for the whole range. */
+    readonly span: TimeSpan | null;
+    /** Only the picture, for a frame in another page. */
+    readonly embedded: boolean;
+}
+
+export const THRESHOLD_MAX = 0.95;
+
+export const DEFAULT_VIEW: View = {
+    symbol: '',
+    range: '3d',
+    pane: 'heatmap',
+    side: 'both',
+    scale: 'linear',
+    colours: 'viridis',
+    threshold: 0,
+    theme: 'dark',
+    events: true,
+    swept: true,
+    hidden: [],
+    opened: '',
+    panel: 'none',
+    zone: 'utc',
+    axis: 'linear',
+    moment: null,
+    span: null,
+    embedded: false,
+};
+
+/** Settings with a fixed list of values, which a key steps through. */
+const CYCLES = { scale: SCALES, colours: COLOURS, side: SIDES, pane: PANES, axis: AXES, zone: ZONES, theme: THEMES } as const;
+
+export type Action =
+    | { kind: 'set'; part: Partial<Omit<Settings, 'symbol' | 'range'>> }
+    | { kind: 'next'; what: keyof typeof CYCLES }
+    | { kind: 'toggle'; what: 'events' | 'swept' }
+    /** Shows a panel, or hides the one that is shown. */
+    | { kind: 'panel'; panel: Panel }
+    /** Another symbol or range, as it is now and in full. */
+    | { kind: 'open'; symbol?: string; range?: string }
+    | { kind: 'look_back'; moment: number | null }
+    | { kind: 'span'; span: TimeSpan | null };
+
+function after<T>(list: readonly T[], now: T): T {
+    return list[(list.indexOf(now) + 1) % list.length] as T;
+}
+
+export function reduce(view: View, action: Action): View {
+    switch (action.kind) {
+        case 'set':
+            return { ...view, ...action.part };
+        case 'next':
+            return { ...view, [action.what]: after<string>(CYCLES[action.what], view[action.what]) };
+        case 'toggle':
+            return { ...view, [action.what]: !view[action.what] };
+        case 'panel':
+            return { ...view, panel: action.panel === view.panel ? 'none' : action.panel };
+        case 'open':
+            return { ...view, symbol: action.symbol ?? view.symbol, range: action.range ?? view.range, moment: null, span: null };
+        case 'look_back':
+            return { ...view, moment: action.moment };
+        case 'span':
+            return { ...view, span: action.span };
+    }
+}
+
+/** What a side setting leaves to be counted: the split view shows both. */
+export function sideFilter(side: Side): 'both' | 'long' | 'short' {
+    return side === 'split' ? 'both' : side;
+}
+
+export const RANGE_IDS: readonly string[] = RANGES.map(({ id }) => id);

@@ -1,0 +1,233 @@
+/** What a trader works with: links, Back, walls, tape, measuring, exports, search, and the page in a frame. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import type { Browser, Page } from 'playwright-core';
+import { asOf, axe, colours, launch, open, PHONE, painted, shown } from './browser.ts';
+import { StandInServer } from './stand-in-server.ts';
+
+const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
+
+let browser: Browser;
+let server: StandInServer;
+let url: string;
+
+before(async () => {
+    browser = await launch();
+});
+
+after(() => browser.close());
+
+beforeEach(async () => {
+    server = new StandInServer({ dist: DIST, everyMs: 0, tiny: true });
+    url = await server.start();
+});
+
+afterEach(() => server.stop());
+
+const moment = (page: Page): Promise<number> => page.evaluate(() => Number(document.getElementById('chart')?.dataset.moment));
+
+async function boxOf(page: Page, selector: string): Promise<{ x: number; y: number; width: number; height: number }> {
+    return (await page.locator(selector).boundingBox()) ?? assert.fail(`${selector} is not on the page`);
+}
+
+test('a link shows the same picture to somebody with other settings: filters, moment and span', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    await page.keyboard.press('[');
+    await page.waitForURL(/[?&]at=\d/);
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('+');
+    await page.waitForURL(/[?&]from=\d.*to=\d/);
+    const link = page.url();
+    const when = await moment(page);
+    const other = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light' });
+    const reader = await other.newPage();
+    await reader.goto(url);
+    await shown(reader);
+    await reader.keyboard.press('l');
+    await reader.waitForURL(/scale=log/);
+    await reader.goto(link);
+    await shown(reader);
+    assert.equal(reader.url(), link);
+    assert.equal(await moment(reader), when);
+    assert.equal(await reader.locator('html').getAttribute('data-theme'), 'dark');
+    await reader.goto(url);
+    await reader.waitForURL(/scale=log.*theme=light|theme=light.*scale=log/);
+    await other.close();
+    await page.context().close();
+});
+
+test('Back goes to the symbol, range and pane before', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    await page.getByLabel('Symbol', { exact: true }).selectOption('ETHUSDT');
+    await page.waitForFunction(() => document.title.includes('ETHUSDT') && document.title.includes(','));
+    await page.keyboard.press('m');
+    await page.waitForSelector('#map:not([hidden])');
+    await page.goBack();
+    await page.waitForSelector('#map', { state: 'hidden' });
+    await page.goBack();
+    await page.waitForFunction(() => /^[\d,]+ BTCUSDT/.test(document.title));
+    assert.equal(await page.getByLabel('Symbol', { exact: true }).inputValue(), 'BTCUSDT');
+    await page.goForward();
+    await page.waitForFunction(() => /^[\d,.]+ ETHUSDT/.test(document.title));
+    await page.context().close();
+});
+
+test('walls are listed, sorted, copied, and shown in the chart', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    await page.keyboard.press('x');
+    await page.waitForSelector('#panel .walls tbody tr');
+    await page.waitForURL(/panel=walls/);
+    const amounts = async (): Promise<number[]> =>
+        (await page.locator('#panel .walls td:nth-child(3)').allTextContents()).map(
+            (text) => Number.parseFloat(text) * ({ K: 1e3, M: 1e6, B: 1e9 }[text.at(-1) ?? ''] ?? 1),
+        );
+    const usd = await amounts();
+    assert.ok(usd.length > 3);
+    assert.deepEqual(
+        usd,
+        [...usd].sort((a, b) => b - a),
+    );
+    await page.getByRole('button', { name: 'Distance', exact: true }).click();
+    const far = (await page.locator('#panel .walls td:nth-child(4)').allTextContents()).map((text) =>
+        Math.abs(Number.parseFloat(text.replace('−', '-'))),
+    );
+    assert.deepEqual(
+        far,
+        [...far].sort((a, b) => a - b),
+        'the nearest first',
+    );
+    await page.locator('#panel .walls td button').first().click();
+    assert.match(await page.locator('#panel .hint').first().innerText(), /Above : below \d+ : \d+/);
+    await page.keyboard.press('x');
+    await page.waitForSelector('#panel', { state: 'hidden' });
+    await page.context().close();
+});
+
+test('the tape lists realised liquidations above an amount, with totals', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&panel=tape`);
+    await shown(page);
+    await page.waitForSelector('#panel .tape tbody tr');
+    const count = await page.locator('#panel .tape tbody tr').count();
+    const totals = await page.locator('#panel .totals tbody tr').allInnerTexts();
+    assert.equal(totals.length, 4);
+    assert.match(totals[3] ?? '', /^24 h\s+\$[\d.]+[KMB]\s+\$[\d.]+[KMB]$/);
+    await page.getByLabel('Least size').selectOption('1000000');
+    await page.waitForFunction((before) => document.querySelectorAll('#panel .tape tbody tr').length < before, count);
+    for (const text of await page.locator('#panel .tape td:nth-child(4)').allTextContents()) assert.match(text, /[MB]$/);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('shift and drag measures distance, time and dollars on the way, and moves nothing', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    const box = await boxOf(page, '#chart');
+    const before = page.url();
+    await page.keyboard.down('Shift');
+    await page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.2, { steps: 4 });
+    await page.mouse.up();
+    await page.keyboard.up('Shift');
+    const words = await page.locator('.measure-words').innerText();
+    assert.match(words, /^\+\d+\.\d\d % · [\d,]+\n\d+ (min|h)\nLongs \$[\d.]+[KMB]?\nShorts \$[\d.]+[KMB]?$/);
+    assert.equal(page.url(), before);
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('.measure', { state: 'hidden' });
+    await page.context().close();
+});
+
+test('picture, walls and levels are saved as files', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&hide=100`);
+    await shown(page);
+    const saved = async (label: string): Promise<{ name: string; bytes: Buffer }> => {
+        await page.getByRole('button', { name: 'Export', exact: true }).click();
+        const download = page.waitForEvent('download');
+        await page.getByRole('button', { name: label }).click();
+        const file = await download;
+        return { name: file.suggestedFilename(), bytes: readFileSync(await file.path()) };
+    };
+    const picture = await saved('Picture as PNG');
+    assert.match(picture.name, /^liqheat-BTCUSDT-12h-2025-12-28T\d{4}\.png$/);
+    assert.ok(picture.bytes.readUInt32BE(16) > 1_300, 'wider than the chart by the colour scale');
+    const walls = (await saved('Walls as CSV')).bytes.toString().trim().split('\n');
+    assert.equal(walls[0], 'side,low,high,usd,share,distance,age_seconds');
+    assert.ok(walls.length > 3);
+    const csv = (await saved('Levels as CSV')).bytes.toString().trim().split('\n');
+    const json = JSON.parse((await saved('Levels as JSON')).bytes.toString()) as { symbol: string; levels: unknown[] };
+    assert.deepEqual([json.symbol, json.levels.length], ['BTCUSDT', csv.length - 1]);
+    await page.context().close();
+});
+
+test('a symbol is found by typing', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    await page.keyboard.press('/');
+    await page.getByLabel('Find a symbol', { exact: true }).and(page.locator('input')).fill('pepe');
+    await page.keyboard.press('Enter');
+    await page.waitForFunction(() => /^0\.0\d+ 1000PEPEUSDT/.test(document.title));
+    await page.context().close();
+});
+
+test('a symbol that is not served is named, and another one shown', async () => {
+    const { page } = await open(browser, `${url}/?symbol=NOPEUSDT`);
+    await page.getByText('NOPEUSDT is not served here; this is BTCUSDT.').waitFor();
+    await shown(page);
+    await page.context().close();
+});
+
+test('every price axis shows the picture, and times can be local', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`, { timezoneId: 'Asia/Kolkata' });
+    await shown(page);
+    for (const axis of ['log', 'percent', 'linear']) {
+        await page.keyboard.press('a');
+        await page.waitForURL(new RegExp(`axis=${axis}`));
+        await painted(page);
+        assert.ok((await colours(page)) > 100, axis);
+    }
+    assert.match(await page.locator('#scrub-says').innerText(), /UTC$/);
+    await page.keyboard.press('u');
+    await page.waitForURL(/zone=local/);
+    await page.waitForFunction(() => document.getElementById('scrub-says')?.textContent?.endsWith('UTC+5:30'));
+    assert.match(await page.locator('#foot').innerText(), /times in UTC\+5:30$/);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('in a frame there is the picture, its price and its badge, and nothing to set', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&embed=1`);
+    await shown(page);
+    for (const part of ['.tools', '#scrub', '#panel']) assert.equal(await page.locator(part).isVisible(), false, part);
+    for (const part of ['#quote', '#badge', '#legend']) assert.equal(await page.locator(part).isVisible(), true, part);
+    assert.ok((await asOf(page)) > 0);
+    await page.context().close();
+});
+
+for (const [width, options] of [
+    ['desktop', {}],
+    ['phone', PHONE],
+] as const) {
+    test(`axe finds nothing in panels and dialogs at ${width} width`, async () => {
+        for (const theme of ['dark', 'light']) {
+            const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&theme=${theme}&panel=walls`, {
+                bypassCSP: true,
+                ...options,
+            });
+            await shown(page);
+            await page.waitForSelector('#panel .walls tbody tr');
+            assert.deepEqual(await axe(page), [], `walls, ${theme}`);
+            await page.keyboard.press('v');
+            await page.waitForSelector('#panel .tape tbody tr');
+            assert.deepEqual(await axe(page), [], `tape, ${theme}`);
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+            await page.keyboard.press('/');
+            await page.waitForSelector('#search[open]');
+            assert.deepEqual(await axe(page), [], `search, ${theme}`);
+            await page.context().close();
+        }
+    });
+}

@@ -5,6 +5,7 @@ mod front;
 mod live;
 
 use std::any::TypeId;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
 pub(crate) use cluster::Role;
-pub(crate) use front::Front;
+pub(crate) use front::{Front, Tokens, exposure};
 pub(crate) use live::{LiveArgs, RawArgs};
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
@@ -141,6 +142,9 @@ impl Command {
             Self::Doctor(doctor) => doctor.live.settings(&doctor.symbols).err(),
             _ => None,
         };
+        if let Self::Doctor(doctor) = self {
+            faults.extend(doctor.tokens.faults());
+        }
         faults.extend(live.into_iter().flatten());
         if let Self::Serve(serve) = self
             && serve.role == Role::Edge
@@ -265,6 +269,11 @@ pub(crate) struct Doctor {
     /// Most seconds to wait for data of a venue.
     #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) doctor_wait: Duration,
+    /// Address that the server is to listen on, as for `serve`.
+    #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
     /// Maintenance margin tiers that the server is to use, as for `serve`.
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,

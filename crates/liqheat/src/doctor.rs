@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Doctor;
+use crate::cli::{Doctor, exposure};
 use crate::record;
 use crate::terminal::say;
 use crate::tiers;
@@ -59,6 +59,7 @@ pub(crate) async fn run(doctor: Doctor) -> anyhow::Result<ExitCode> {
     let mut findings = Findings(Grade::Ok);
     findings.tell(Grade::Ok, "settings", "command line, environment and file are understood");
     descriptors(&mut findings);
+    access(&doctor, &mut findings);
     let path = doctor.db.path()?;
     database(&path, &mut findings).await;
     margins(&doctor, &path, &mut findings);
@@ -86,6 +87,22 @@ fn descriptors(findings: &mut Findings) {
         ),
         Some(most) => findings.tell(Grade::Ok, "descriptors", format_args!("{most} may be open")),
         None => findings.tell(Grade::Ok, "descriptors", "as many as wanted may be open"),
+    }
+}
+
+/// Who can reach the server, and what they need.
+fn access(doctor: &Doctor, findings: &mut Findings) {
+    const ABOUT: &str = "access";
+    match exposure(doctor.listen, &doctor.tokens) {
+        Some(warning) => findings.tell(Grade::Warn, ABOUT, warning),
+        None if doctor.tokens.are_required() => {
+            findings.tell(Grade::Ok, ABOUT, "tokens are required for data")
+        }
+        None => findings.tell(
+            Grade::Ok,
+            ABOUT,
+            format_args!("{} can be reached from this machine only", doctor.listen),
+        ),
     }
 }
 

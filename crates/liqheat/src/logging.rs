@@ -5,6 +5,7 @@
 //! (`liqheat_log_lines_dropped_total`), and a line says how many once there is room again. A panic is logged the same
 //! way, because the standard hook would wait for standard error.
 
+mod escape;
 mod queue;
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -19,6 +20,7 @@ use liqheat_server::log_lines_dropped;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
 
+use escape::escape;
 use queue::LineQueue;
 
 /// How log lines look.
@@ -51,14 +53,15 @@ pub fn start(format: LogFormat, levels: &str) -> io::Result<()> {
     queue.spawn_writer(stderr, |dropped| {
         tracing::warn!(dropped, "log lines dropped: standard error did not accept them");
     })?;
+    let has_colours = io::stderr().is_terminal() && !no_color;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(|| QueueWriter)
+        .with_writer(move || QueueWriter { has_colours })
         .with_timer(SystemTime)
         // Otherwise an error is printed with `eprintln!`, which panics when standard error is closed.
         .log_internal_errors(false)
         // Colours are for people at a terminal, not for files and pipes.
-        .with_ansi(io::stderr().is_terminal() && !no_color);
+        .with_ansi(has_colours);
     match format {
         LogFormat::Pretty => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
@@ -90,12 +93,14 @@ pub fn flush(at_most: Duration) {
 }
 
 /// Takes one log line per call of `write`, which is how the formatter writes.
-struct QueueWriter;
+struct QueueWriter {
+    has_colours: bool,
+}
 
 impl Write for QueueWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if let Some(queue) = QUEUE.get() {
-            queue.push(line);
+            queue.push(&escape(line, self.has_colours));
         }
         Ok(line.len())
     }

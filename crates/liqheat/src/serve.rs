@@ -15,9 +15,9 @@ use liqheat_server::{Server, ServerSettings, Source, Stopped};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::cli::{Demo, Front, Replay, Role, Serve};
+use crate::cli::{Demo, Front, Replay, Role, Serve, exposure};
 use crate::ingest;
 use crate::record;
 use crate::stop::on_signal;
@@ -208,7 +208,11 @@ async fn answer(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let url = format!("http://{}/", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    if let Some(warning) = exposure(address, &front.tokens) {
+        warn!(%address, "{warning}");
+    }
+    let url = format!("http://{address}/");
     terminal::announce(&format!("liqheat: {url}"));
     if front.open
         && let Err(error) = open::that_detached(&url)

@@ -120,6 +120,8 @@ pub enum Stopped {
 /// A server, built and ready to run.
 pub struct Server {
     front: Front,
+    /// Where tokens are required.
+    tokens: Option<Arc<Tokens>>,
     updater: Option<Arc<Updater>>,
     feed: Option<Feed>,
     driver: Option<Driver>,
@@ -219,7 +221,11 @@ impl Foundation {
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
-        let tokens = Arc::new(TokenGate::new(tokens));
+        let tokens = tokens.map(Arc::new);
+        if let Some(tokens) = &tokens {
+            tokens.register(&mut registry);
+        }
+        let gate = Arc::new(TokenGate::new(tokens.clone()));
         let data = DataState {
             catalog: Arc::clone(&catalog),
             published: Arc::clone(&published),
@@ -242,6 +248,7 @@ impl Foundation {
             catalog: Arc::clone(&catalog),
             published,
             live: live.clone(),
+            tokens: Arc::clone(&gate),
             ws_enabled,
             is_edge,
             update_interval: settings.update_interval,
@@ -252,22 +259,29 @@ impl Foundation {
             health: Arc::new(health),
             stats: Arc::new(stats),
             registry: Arc::new(registry),
-            tokens: Arc::clone(&tokens),
+            tokens: Arc::clone(&gate),
         };
         let socket = SocketState {
             ws_enabled,
             settings: settings.front.clone(),
             sessions: Arc::clone(&sessions),
             addresses: Addresses::new(settings.addresses, started),
-            tokens,
+            tokens: gate,
             metrics: Arc::clone(&front_metrics),
             stopping: stopping.clone(),
         };
         let router = gateway::routes(Arc::new(socket))
             .merge(api::routes(states))
-            .layer(from_fn_with_state(front_metrics, api::count));
+            .layer(from_fn_with_state(gateway::Guard::new(&settings.front), gateway::check))
+            .layer(from_fn_with_state(Arc::clone(&front_metrics), api::count));
         Server {
-            front: Front { settings: settings.front, router, stop_within: settings.stop_within },
+            front: Front {
+                settings: settings.front,
+                router,
+                metrics: front_metrics,
+                stop_within: settings.stop_within,
+            },
+            tokens,
             updater: (ws_enabled && !is_edge).then_some(updater),
             feed,
             driver: cluster.driver,
@@ -442,8 +456,19 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
     ) -> Result<Stopped, ServeError> {
-        let Self { front, updater, feed, driver, sessions, catalog, store, stop_within, stopping, closing } =
-            self;
+        let Self {
+            front,
+            tokens,
+            updater,
+            feed,
+            driver,
+            sessions,
+            catalog,
+            store,
+            stop_within,
+            stopping,
+            closing,
+        } = self;
         info!(address = %listener.local_addr()?, symbols = catalog.listed().count(), "listening");
         // Apart from the signal to sessions, because the order matters: they see the newest state to the end.
         let (stop_front, stop_sources) = (CancellationToken::new(), CancellationToken::new());
@@ -480,6 +505,14 @@ impl Server {
             parts.spawn(async move {
                 feed.run(stop).await;
                 "feed"
+            });
+        }
+
+        if let Some(tokens) = tokens {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                tokens.watch(stop).await;
+                "token keys"
             });
         }
 

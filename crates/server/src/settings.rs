@@ -9,7 +9,7 @@ use liqheat_store::Retention;
 use liqheat_stream::{RedisSettings, Role, SessionSettings};
 
 use crate::clock::MarketClock;
-use crate::gateway::{AddressLimits, TokenSettings};
+use crate::gateway::{AddressLimits, AllowedHost, AllowedOrigin, TokenSettings};
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -68,13 +68,17 @@ impl Default for ServerSettings {
 /// The front door: who may come in, and how long they may take.
 #[derive(Debug, Clone)]
 pub struct FrontSettings {
-    /// Origins of pages, besides our own, that may open sockets; `*` is every one.
-    pub allowed_origins: Vec<String>,
+    /// Origins of pages, besides those of this server, that may open WebSockets.
+    pub allowed_origins: Vec<AllowedOrigin>,
+    /// Names under which the server is reached, besides `localhost` and addresses.
+    pub hosts: Vec<AllowedHost>,
     /// Proxies that are believed when they name a client in `X-Forwarded-For`.
     pub trusted_proxies: Vec<IpNet>,
     /// A request head that is not complete within this ends its connection.
     pub handshake_timeout: Duration,
-    /// Connections that speak HTTP at once; sockets are counted elsewhere.
+    /// A response whose client accepts no byte for this long ends its connection.
+    pub write_timeout: Duration,
+    /// Connections that speak HTTP at once; WebSockets are counted elsewhere.
     pub http_connections_max: usize,
     /// Whether permessage-deflate is agreed to.
     pub compression: bool,
@@ -84,8 +88,10 @@ impl Default for FrontSettings {
     fn default() -> Self {
         Self {
             allowed_origins: Vec::new(),
+            hosts: Vec::new(),
             trusted_proxies: loopback(),
             handshake_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
             http_connections_max: 512,
             compression: true,
         }

@@ -38,7 +38,7 @@ pub use deflate::{InflateError, deflate, inflate};
 pub use hub::{Hub, HubSettings};
 pub use metrics::{Encoding, OfConnection, StreamMetrics};
 pub use reader::{ClientMessage, FrameReader, ReadError};
-pub use session::{Connection, serve_socket};
+pub use session::{Connection, serve_socket, serve_socket_until};
 pub use sessions::{Place, Sessions};
 pub use settings::SessionSettings;
 pub use slot::{BoardSlot, SourceStanding, Standing, StateMessage};

@@ -141,14 +141,19 @@ impl Line {
     }
 
     /// Runs until the session ends.
-    async fn run(self: &Arc<Self>, sessions: &Sessions, early: &[u8]) -> End {
+    async fn run(
+        self: &Arc<Self>,
+        sessions: &Sessions,
+        early: &[u8],
+        revoked: impl Future<Output = ()>,
+    ) -> End {
         let deflate = self.lock().core.connection().deflate;
         let mut reader = FrameReader::new(sessions.settings().message_bytes_max, deflate);
         if let Err(end) = self.take_bytes(&mut reader, early) {
             return end;
         }
         let closing = sessions.closing().cancelled();
-        tokio::pin!(closing);
+        tokio::pin!(closing, revoked);
         let timer = sleep_until(Instant::now());
         tokio::pin!(timer);
         loop {
@@ -168,6 +173,7 @@ impl Line {
                 }
                 () = self.wake.notified() => {}
                 () = &mut timer => {}
+                () = &mut revoked => return End::Closed(CloseCode::Policy),
                 () = &mut closing => {
                     self.lock().core.say_goaway();
                     return End::Closed(CloseCode::Restart);
@@ -253,6 +259,18 @@ pub async fn serve_socket(
     early: Bytes,
     connection: Connection,
 ) {
+    serve_socket_until(sessions, place, stream, early, connection, std::future::pending()).await;
+}
+
+/// As [`serve_socket`], but closes with [`CloseCode::Policy`] when `revoked` completes.
+pub async fn serve_socket_until(
+    sessions: Arc<Sessions>,
+    place: Place,
+    stream: TcpStream,
+    early: Bytes,
+    connection: Connection,
+    revoked: impl Future<Output = ()>,
+) {
     let connected = Instant::now();
     let (id, client_ip) = (sessions.next_id(), connection.client);
     if let Err(error) = tune(&stream) {
@@ -272,7 +290,7 @@ pub async fn serve_socket(
     let line = Line::new(Core::new(id, Arc::clone(&sessions), connection, connected), id, stream, connected);
     let end = {
         let _membership = Membership(&line);
-        let end = line.run(&sessions, &early).await;
+        let end = line.run(&sessions, &early, revoked).await;
         line.lock().end = Some(end);
         end
     };
@@ -350,7 +368,7 @@ mod tests {
         let line = Line::new(core, 1, stream, now);
         let running = {
             let (line, sessions) = (Arc::clone(&line), Arc::clone(&sessions));
-            tokio::spawn(async move { line.run(&sessions, &[]).await })
+            tokio::spawn(async move { line.run(&sessions, &[], std::future::pending()).await })
         };
         let poisoned = Arc::clone(&line);
         let panicked = std::thread::spawn(move || {

@@ -102,7 +102,7 @@ pub enum CloseCode {
     Unsupported,
     /// A text message that is not UTF-8.
     InvalidPayload,
-    /// The token ran out, or is not good any more; do not come back with it.
+    /// The token expired, or its key was revoked; come back with a new one only.
     Policy,
     /// A message larger than the limit.
     TooBig,
@@ -167,7 +167,7 @@ impl CloseCode {
             Self::ProtocolError => "websocket protocol error",
             Self::Unsupported => "unsupported kind of message",
             Self::InvalidPayload => "text is not UTF-8",
-            Self::Policy => "token expired",
+            Self::Policy => "token expired or revoked",
             Self::TooBig => "message too big",
             Self::ServerError => "error in the server",
             Self::Restart => "server restarts",

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use ipnet::IpNet;
-use liqheat_server::{AddressLimits, FrontSettings, Secret, ServerSettings, SocketSettings, TokenSettings};
+use liqheat_server::{
+    AddressLimits, AllowedHost, AllowedOrigin, FrontSettings, Secret, ServerSettings, SocketSettings,
+    TokenSettings,
+};
 
 use super::cluster::{Cluster, Role};
 use super::seconds;
@@ -102,8 +105,12 @@ pub(crate) struct Sockets {
 #[command(next_help_heading = "Access")]
 pub(crate) struct Access {
     /// Origins of other pages that may open sockets (https://charts.example), separated by commas; * is any.
-    #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_name = "ORIGINS")]
-    pub(crate) allowed_origins: Vec<String>,
+    #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = str::parse::<AllowedOrigin>, value_name = "ORIGINS")]
+    pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    /// Names under which this server is reached, separated by commas: heat.example, *.heat.example, or * for any.
+    /// Addresses, localhost and the hosts of --allowed-origins are always accepted.
+    #[arg(long, env = "LIQHEAT_HOSTS", value_delimiter = ',', value_parser = str::parse::<AllowedHost>, value_name = "HOSTS")]
+    pub(crate) hosts: Vec<AllowedHost>,
     /// Proxies that are believed when they name a client in X-Forwarded-For: addresses and networks, separated by
     /// commas, or none.
     #[arg(long, env = "LIQHEAT_TRUSTED_PROXIES", value_delimiter = ',', default_values = ["127.0.0.0/8", "::1"], value_parser = network, value_name = "NETWORKS")]
@@ -117,6 +124,13 @@ pub(crate) struct Access {
     /// A request that is not complete after these seconds ends its connection; so does none, on one that is kept.
     #[arg(long, env = "WS_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) ws_handshake_timeout: Duration,
+    /// A response whose client accepts no byte for these seconds ends its connection.
+    #[arg(long, env = "LIQHEAT_HTTP_WRITE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) http_write_timeout: Duration,
+    /// Most connections that speak HTTP at once, 8 to 65536; WebSockets are not counted. Three quarters are for requests
+    /// for data, a quarter for one address.
+    #[arg(long, env = "LIQHEAT_HTTP_MAX_CONNECTIONS", default_value = "512", value_name = "N", value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    pub(crate) http_max_connections: u32,
 }
 
 /// Bearer tokens (JWT). Without a secret or key, none is asked for.
@@ -157,10 +171,12 @@ impl Front {
             symbols: self.symbols.clone(),
             front: FrontSettings {
                 allowed_origins: self.access.allowed_origins.clone(),
+                hosts: self.access.hosts.clone(),
                 trusted_proxies: self.access.trusted_proxies.iter().filter_map(|one| one.0).collect(),
                 handshake_timeout: self.access.ws_handshake_timeout,
+                write_timeout: self.access.http_write_timeout,
+                http_connections_max: self.access.http_max_connections as usize,
                 compression: self.sockets.ws_compression,
-                ..FrontSettings::default()
             },
             sockets: self.sockets.settings(),
             addresses: AddressLimits {
@@ -178,8 +194,7 @@ impl Front {
     /// What is wrong with values that each are right by themselves.
     pub(crate) fn faults(&self) -> Vec<String> {
         let sockets = &self.sockets;
-        let mut faults: Vec<String> =
-            self.tokens.settings().faults().iter().map(ToString::to_string).collect();
+        let mut faults = self.tokens.faults();
         faults.extend(self.cluster.faults());
         let mut must = |holds: bool, fault: &str| {
             if !holds {
@@ -196,6 +211,27 @@ impl Front {
         );
         faults
     }
+}
+
+impl Tokens {
+    /// Whether requests for data need a token.
+    pub(crate) const fn are_required(&self) -> bool {
+        self.ws_jwt_secret.is_some()
+            || self.ws_jwt_secret_file.is_some()
+            || self.ws_jwt_public_key.is_some()
+            || self.ws_jwt_jwks.is_some()
+    }
+}
+
+/// What to say about a server that others can reach and that asks for no token; `None` when there is nothing.
+pub(crate) fn exposure(listen: SocketAddr, tokens: &Tokens) -> Option<String> {
+    let is_exposed = !listen.ip().to_canonical().is_loopback() && !tokens.are_required();
+    is_exposed.then(|| {
+        format!(
+            "no token is required, and {listen} can be reached from other machines: everyone who can connect reads all data; \
+             listen on 127.0.0.1 behind a reverse proxy, or require tokens with --ws-jwt-secret-file (docs/security.md)"
+        )
+    })
 }
 
 impl Sockets {
@@ -218,6 +254,11 @@ impl Sockets {
 }
 
 impl Tokens {
+    /// What is wrong with these settings, files included.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.settings().faults().iter().map(ToString::to_string).collect()
+    }
+
     fn settings(&self) -> TokenSettings {
         TokenSettings {
             secret: self.ws_jwt_secret.clone(),

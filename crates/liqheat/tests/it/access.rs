@@ -1,11 +1,11 @@
 //! Who may connect: limits in all and by address, slow and silent clients, tokens. Seen from the client.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use liqheat_testkit::token::{PUBLIC_KEY, SECRET, key_set, signed_by_key, signed_by_others, signed_with};
-use liqheat_testkit::{Answer, Folder, Program, Running, Viewer, get_with, read_answer, until};
+use liqheat_testkit::{Answer, Folder, Program, Running, Viewer, connect_from, get_with, read_answer, until};
 use serde_json::{Value, json};
 
 use crate::support::server;
@@ -74,8 +74,8 @@ fn new_sockets_of_one_address_are_limited() {
 fn requests_that_take_too_long_are_cut() {
     let (_folder, server) = serve("serve --ws-handshake-timeout 0.4");
     let mut viewer = server.viewer();
-    let handshake = "GET /ws/heatmap HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n";
-    for said in ["", "GET /li", handshake, "GET /live HTTP/1.1\r\nHost: x\r\n\r\n"] {
+    let handshake = "GET /ws/heatmap HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n";
+    for said in ["", "GET /li", handshake, "GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
         let began = Instant::now();
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(liqheat_testkit::PATIENCE)).unwrap();
@@ -105,8 +105,6 @@ fn a_request_head_is_bounded() {
 #[cfg(target_os = "linux")]
 #[test]
 fn silent_connections_of_one_address_disturb_nobody() {
-    use liqheat_testkit::connect_from;
-
     let (_folder, server) = serve("serve --trusted-proxies none --ws-max-connections-per-address 1000");
     let (quiet, other): (std::net::IpAddr, std::net::IpAddr) =
         ("127.0.0.2".parse().unwrap(), "127.0.0.3".parse().unwrap());
@@ -124,6 +122,112 @@ fn silent_connections_of_one_address_disturb_nobody() {
     let viewers: Vec<Viewer> = (0..160).map(|_| server.viewer()).collect();
     assert_eq!(server.get("/ws/stats").json()["active_connections"], 160);
     drop(viewers);
+}
+
+/// A client that asks for more than all buffers on the way hold, and reads nothing.
+fn asks_and_does_not_read(server: &Running, headers: &str) -> TcpStream {
+    let address = server.address();
+    let mut stream = connect_from(Ipv4Addr::LOCALHOST.into(), address);
+    let request = format!("GET /openapi.json HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
+    // The server may refuse and close before all of it is written.
+    let _ = stream.write_all(request.repeat(400).as_bytes());
+    stream
+}
+
+/// A counter of `/metrics`.
+fn counter(server: &Running, name: &str) -> u64 {
+    let text = server.get("/metrics").text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
+}
+
+fn at_least_one(server: &Running, name: &str) {
+    until(name, || (counter(server, name) > 0).then_some(()));
+}
+
+const EVICTED: &str = "liqheat_http_connections_ended_total{reason=\"evicted\"}";
+const WRITE_TIMEOUT: &str = "liqheat_http_connections_ended_total{reason=\"write_timeout\"}";
+
+#[test]
+fn a_response_that_is_not_read_ends_its_connection() {
+    let (_folder, server) = serve("serve --http-write-timeout 0.3");
+    let mut stalled = asks_and_does_not_read(&server, "");
+    at_least_one(&server, WRITE_TIMEOUT);
+    // Whatever was on its way may still come; then the connection ends.
+    let mut heard = Vec::new();
+    let _ = stalled.read_to_end(&mut heard);
+    assert!(heard.starts_with(b"HTTP/1.1 200"));
+    // A client that reads as slowly, but reads, gets everything.
+    let whole = server.get("/openapi.json").body.len();
+    let mut slow = asks_and_does_not_read(&server, "");
+    let (mut read, mut piece) = (0, vec![0; 256 * 1_024]);
+    while read < 400 * whole {
+        let count = slow.read(&mut piece).unwrap();
+        assert!(count > 0, "ended after {read} bytes");
+        read += count;
+    }
+    assert_eq!(counter(&server, WRITE_TIMEOUT), 1);
+}
+
+/// With timeouts so long that only the rules for places help.
+#[test]
+fn clients_that_do_not_read_leave_places_for_others() {
+    let (_folder, server) = serve("serve --http-max-connections 16 --http-write-timeout 3600");
+    let stalled: Vec<TcpStream> = (0..60).map(|_| asks_and_does_not_read(&server, "")).collect();
+    assert_eq!(server.get("/live").status, 200);
+    assert_eq!(server.get("/health").status, 200);
+    let mut viewer = server.viewer();
+    viewer.say(&json!({"action": "ping"}));
+    assert_eq!(viewer.hear()["type"], "pong");
+    // Data, too, as soon as the others have not read for a second.
+    until("data is answered", || (server.get(DATA).status == 200).then_some(()));
+    assert!(counter(&server, EVICTED) > 0);
+    assert!(
+        counter(&server, "liqheat_http_refused_total{reason=\"places\"}") > 0,
+        "further ones were refused"
+    );
+    drop(stalled);
+}
+
+#[test]
+fn one_client_behind_a_proxy_holds_a_part_of_the_places() {
+    let (_folder, server) = serve("serve --http-max-connections 16 --http-write-timeout 3600");
+    let from = |client: &str| format!("X-Forwarded-For: {client}\r\n");
+    let _stalled: Vec<TcpStream> =
+        (0..3).map(|_| asks_and_does_not_read(&server, &from("192.0.2.1"))).collect();
+    let ask = |client: &str| get_with(server.address(), DATA, &[("X-Forwarded-For", client)]);
+    let refused =
+        until("its places are taken", || Some(ask("192.0.2.1")).filter(|answer| answer.status == 429));
+    assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("1"), Some("close")));
+    assert!(refused.json()["detail"].as_str().unwrap().contains("this address"), "{}", refused.text());
+    assert_eq!(ask("192.0.2.2").status, 200);
+    assert!(counter(&server, "liqheat_http_refused_total{reason=\"client_places\"}") > 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn silent_connections_of_many_addresses_are_evicted() {
+    let arguments = "serve --http-max-connections 8 --ws-handshake-timeout 3600 --trusted-proxies none";
+    let (_folder, server) = serve(arguments);
+    let silent: Vec<TcpStream> = (0..60)
+        .map(|number| connect_from(Ipv4Addr::new(127, 0, 1, number).into(), server.address()))
+        .collect();
+    assert_eq!(server.get("/live").status, 200);
+    drop(server.viewer());
+    assert!(counter(&server, EVICTED) > 0);
+    drop(silent);
+}
+
+#[test]
+fn a_body_that_never_comes_holds_nobody_up() {
+    let (_folder, server) = serve("serve");
+    for method in ["GET", "POST"] {
+        let mut stream = connect_from(Ipv4Addr::LOCALHOST.into(), server.address());
+        let head = format!("{method} /live HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let answer = read_answer(&mut stream).unwrap();
+        assert_eq!(answer.status, if method == "GET" { 200 } else { 405 });
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -267,7 +371,7 @@ fn a_socket_ends_with_its_token() {
     let mut viewer =
         Viewer::connect(server.address(), &[("Authorization", &format!("Bearer {token}"))]).unwrap();
     let closed = viewer.closed();
-    assert_eq!((closed.code, closed.reason.as_str()), (1008, "token expired"));
+    assert_eq!((closed.code, closed.reason.as_str()), (1008, "token expired or revoked"));
 }
 
 #[test]
@@ -275,11 +379,28 @@ fn keys_can_be_exchanged_while_it_runs() {
     let (folder, program) = program("serve");
     let server = program.args("--ws-jwt-jwks").arg(folder.put("jwks.json", key_set("old"))).serve();
     let check = |kid: &str| with_token(&server, &signed_by_key(Some(kid), &in_an_hour())).status;
-    assert_eq!((check("old"), check("old")), (200, 200));
-    // A file system may keep times in steps; another time is another file all the same.
-    let path = folder.put("jwks.json", key_set("new"));
-    let later = SystemTime::now() + Duration::from_secs(10);
-    std::fs::File::options().write(true).open(path).unwrap().set_modified(later).unwrap();
-    assert_eq!((check("new"), check("old")), (200, 401));
-    assert!(server.log().contains("key set read again"), "{}", server.log());
+    assert_eq!((check("old"), check("old"), check("new")), (200, 200, 401));
+    let authorization = format!("Bearer {}", signed_by_key(Some("old"), &in_an_hour()));
+    let mut viewer = Viewer::connect(server.address(), &[("Authorization", &authorization)]).unwrap();
+
+    folder.put("jwks.json", "{\"keys\": [");
+    assert!(server.wait_for_log("key file not usable").contains("WS_JWT_JWKS"));
+    let ready = server.get("/ready").json();
+    assert!(ready["reasons"].to_string().contains("WS_JWT_JWKS"), "{ready}");
+    assert_eq!(counter(&server, "liqheat_token_key_files_failing"), 1);
+    assert_eq!(check("old"), 200, "a torn file revokes nothing");
+    viewer.say(&json!({"action": "ping"}));
+    assert_eq!(viewer.hear()["type"], "pong");
+
+    folder.put("jwks.json", key_set("new"));
+    until("the new key is accepted", || (check("new") == 200).then_some(()));
+    assert_eq!(check("old"), 401, "the old one is not");
+    let closed = viewer.closed();
+    assert_eq!((closed.code, closed.reason.as_str()), (1008, "token expired or revoked"));
+    server.wait_for_log("key file read again");
+    until("all is well again", || (counter(&server, "liqheat_token_key_files_failing") == 0).then_some(()));
+    assert!(!server.get("/ready").text().contains("WS_JWT_JWKS"));
+
+    folder.put("jwks.json", "{\"keys\":[]}");
+    until("no key is accepted", || (check("new") == 401).then_some(()));
 }

@@ -21,7 +21,7 @@ fn handshake(address: SocketAddr, more: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(liqheat_testkit::PATIENCE)).unwrap();
     let request = format!(
-        "GET /ws/heatmap HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET /ws/heatmap HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
     );
     stream.write_all(request.as_bytes()).unwrap();

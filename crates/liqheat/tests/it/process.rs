@@ -85,7 +85,7 @@ fn idle_and_half_open_connections_do_not_hold_it_up() {
     let server = server("serve").args("--db").arg(&db).serve();
     let idle = TcpStream::connect(server.address()).unwrap();
     let mut kept = TcpStream::connect(server.address()).unwrap();
-    kept.write_all(b"GET /live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    kept.write_all(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut half = TcpStream::connect(server.address()).unwrap();
     half.write_all(b"GET /live HT").unwrap();
     assert_eq!(server.get("/live").status, 200);

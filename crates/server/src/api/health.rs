@@ -13,6 +13,7 @@ use liqheat_stream::{Backplane, Hub};
 use liqheat_wire::HealthBody;
 
 use crate::catalog::Catalog;
+use crate::gateway::TokenGate;
 use crate::ingest::live::{self, Blame, Live};
 use crate::ops::metrics::UpdateMetrics;
 use crate::ops::stopping::Stopping;
@@ -27,6 +28,7 @@ pub(crate) struct HealthState {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) published: Arc<Published>,
     pub(crate) live: Option<Arc<Live>>,
+    pub(crate) tokens: Arc<TokenGate>,
     /// Whether the updater runs.
     pub(crate) ws_enabled: bool,
     pub(crate) is_edge: bool,
@@ -61,7 +63,9 @@ fn body(reasons: &[Blame]) -> HealthBody {
 fn reasons(state: &HealthState) -> Vec<Blame> {
     let own = faults(state).into_iter().map(|reason| Blame { reason, blocks: true });
     let late = late_update(state).into_iter().map(|reason| Blame { reason, blocks: false });
-    own.chain(late).chain(state.live.iter().flat_map(|live| live::trouble(&state.catalog, live))).collect()
+    let keys = state.tokens.faults().into_iter().map(|reason| Blame { reason, blocks: false });
+    let live = state.live.iter().flat_map(|live| live::trouble(&state.catalog, live));
+    own.chain(late).chain(keys).chain(live).collect()
 }
 
 /// An update that is overdue by several intervals. The last states are still served, so this does not block.

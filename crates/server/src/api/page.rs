@@ -12,7 +12,8 @@ use crate::http::Refusal;
 #[allow_missing = true]
 struct Page;
 
-/// What the page may load: itself, and sockets of any host for those who point it at another server.
+/// What the page may load: itself, and WebSockets of any host, for those who point it at another server. It may be
+/// framed by pages of its own origin only.
 const CONTENT_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; \
      object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
@@ -33,7 +34,6 @@ pub(super) async fn page(uri: Uri) -> Response {
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
         (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)),
-        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (headers, file.data.into_owned()).into_response()
 }

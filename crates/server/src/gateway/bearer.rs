@@ -6,9 +6,8 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use liqheat_market::UnixMs;
 
-use super::tokens::{TokenFault, Tokens};
+use super::tokens::{Grant, TokenFault, Tokens};
 use crate::clock::MarketClock;
 use crate::http::Refusal;
 
@@ -16,11 +15,16 @@ use crate::http::Refusal;
 const PROTOCOL_PREFIX: &str = "bearer.";
 
 /// Checks the tokens of requests, where the operator set any.
-pub(crate) struct TokenGate(Option<Tokens>);
+pub(crate) struct TokenGate(Option<Arc<Tokens>>);
 
 impl TokenGate {
-    pub(crate) const fn new(tokens: Option<Tokens>) -> Self {
+    pub(crate) const fn new(tokens: Option<Arc<Tokens>>) -> Self {
         Self(tokens)
+    }
+
+    /// Why keys in use may be out of date.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        self.0.as_ref().map(|tokens| tokens.faults()).unwrap_or_default()
     }
 
     /// The layer that lets a request pass that may have data.
@@ -33,8 +37,8 @@ impl TokenGate {
         Ok(next.run(request).await)
     }
 
-    /// The end of the permission that these headers give; `None` for no end, where no token is required.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<UnixMs>, Refusal> {
+    /// What the token in these headers grants; `None` where no token is required.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<Grant>, Refusal> {
         let Some(tokens) = &self.0 else {
             return Ok(None);
         };

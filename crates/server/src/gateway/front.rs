@@ -1,109 +1,118 @@
-//! The front door: accepts connections and speaks HTTP on them until they end or become sockets.
+//! The HTTP listener: accepts connections and speaks HTTP on them until they end or become WebSockets.
 //!
-//! Everything here is bounded. A request head must be complete within the handshake timeout, which also ends
-//! connections that idle between two requests; it may be 32 KiB long. At most so many connections speak HTTP at
-//! once: beyond that none is accepted until one ends, so a burst of honest clients waits in the kernel's queue
-//! instead of being refused. One address can hold a quarter of them, so that somebody who connects and says
-//! nothing disturbs nobody else. A connection that does not become a socket ends after five minutes, so that
-//! readers of answers that do not read cannot hold a place for ever. Sockets leave this place when their upgrade
-//! is complete and are bounded elsewhere.
+//! Everything here is bounded:
+//!
+//! - A request head must be complete within the handshake timeout, which also ends connections that idle between two
+//!   requests; it may be 32 KiB long.
+//! - A response whose client accepts no byte for the write timeout ends its connection ([`stream`]).
+//! - A limited number of connections speak HTTP at once; [`places`] says who gets one.
+//! - A connection that does not become a WebSocket ends after five minutes.
+//!
+//! WebSockets leave this module when their upgrade is complete, and have limits of their own.
+
+mod connection;
+mod places;
+mod stream;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
-use super::addresses::{AddressGuard, AddressLimits, Addresses};
-use super::client::is_trusted;
+use super::client::{Client, is_trusted};
+use crate::http::Refusal;
+use crate::ops::metrics::{ConnectionEnd, FrontMetrics, HttpRefusal};
 use crate::settings::FrontSettings;
+use connection::{AnswerBody, Seat, Seats, StallReporter};
+use places::{Busy, RequestClass};
+use stream::WriteTimeoutStream;
 
-/// For requests on their way when the server stops: more than the longest takes. Less where the operator wants
+/// What hyper reads from and writes to, and what an upgrade takes out of it.
+pub(crate) type HttpStream = TokioIo<WriteTimeoutStream<StallReporter>>;
+
+/// Time for running requests when the server stops: more than the longest takes. Less where the operator wants
 /// the server to stop sooner.
 const GRACE: Duration = Duration::from_secs(3);
 /// How long a connection may speak HTTP.
 const LIFETIME: Duration = Duration::from_secs(300);
-/// Between two tries when connections cannot be accepted, as a rule for want of descriptors.
+/// Between two attempts when connections cannot be accepted, usually because no descriptor is free.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest request head, and most of an answer that is copied before it is written.
 const BUFFER_BYTES: usize = 32 * 1_024;
-/// What somebody hears who has too many connections already.
+/// The answer to an address with too many connections.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
-    retry-after: 10\r\ncontent-length: 64\r\nconnection: close\r\n\r\n\
+    x-content-type-options: nosniff\r\nretry-after: 10\r\ncontent-length: 64\r\nconnection: close\r\n\r\n\
     {\"detail\":\"too many connections from this address; close some\"}\n";
 
-/// The front door, ready to run.
+/// The listener, ready to run.
 pub(crate) struct Front {
     pub(crate) settings: FrontSettings,
     pub(crate) router: Router,
+    pub(crate) metrics: Arc<FrontMetrics>,
     /// Most time between the signal to stop and the end of the process.
     pub(crate) stop_within: Duration,
 }
 
 impl Front {
-    /// Accepts until asked to stop, then waits for running requests, but not for long.
+    /// Accepts until asked to stop, then waits a limited time for running requests.
     pub(crate) async fn run(self, listener: TcpListener, stop: CancellationToken) {
-        let patience = GRACE.min(self.stop_within / 2);
-        let door = Door::new(self, stop);
+        let grace = GRACE.min(self.stop_within / 2);
+        let acceptor = Acceptor::new(self, stop);
         tokio::select! {
-            () = door.stop.cancelled() => {}
-            () = door.accept_all(&listener) => {}
+            () = acceptor.stop.cancelled() => {}
+            () = acceptor.accept_all(&listener) => {}
         }
         drop(listener);
-        door.connections.close();
-        // Somebody who began a request and never ends it must not keep the server from stopping.
-        if timeout(patience, door.connections.wait()).await.is_err() {
-            let connections = door.connections.len();
-            info!(connections, "connections with unfinished requests are left behind");
-            door.abandon.cancel();
+        acceptor.connections.close();
+        // A client that never ends its request must not keep the server from stopping.
+        if timeout(grace, acceptor.connections.wait()).await.is_err() {
+            info!(connections = acceptor.connections.len(), "connections with unfinished requests abandoned");
+            acceptor.abandon.cancel();
         }
     }
 }
 
-struct Door {
-    settings: FrontSettings,
+struct Acceptor {
+    settings: Arc<FrontSettings>,
+    metrics: Arc<FrontMetrics>,
     router: Router,
     http: http1::Builder,
-    places: Arc<Semaphore>,
-    addresses: Arc<Addresses>,
+    seats: Arc<Seats>,
     connections: TaskTracker,
     stop: CancellationToken,
     abandon: CancellationToken,
 }
 
-impl Door {
+impl Acceptor {
     fn new(front: Front, stop: CancellationToken) -> Self {
-        let Front { settings, router, .. } = front;
-        let most = settings.http_connections_max;
-        let by_address = AddressLimits {
-            open_max: u32::try_from(most / 4).unwrap_or(u32::MAX).max(1),
-            new_per_minute_max: u32::MAX,
-            ..AddressLimits::default()
-        };
+        let Front { settings, router, metrics, .. } = front;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(settings.handshake_timeout)
             .max_buf_size(BUFFER_BYTES);
         Self {
-            settings,
+            seats: Seats::new(settings.http_connections_max),
+            settings: Arc::new(settings),
+            metrics,
             router,
             http,
-            places: Arc::new(Semaphore::new(most)),
-            addresses: Addresses::new(by_address, Instant::now()),
             connections: TaskTracker::new(),
             stop,
             abandon: CancellationToken::new(),
@@ -111,46 +120,49 @@ impl Door {
     }
 
     async fn accept_all(&self, listener: &TcpListener) {
-        // The semaphore is never closed.
-        while let Ok(place) = Arc::clone(&self.places).acquire_owned().await {
+        loop {
             let (stream, peer) = accept(listener).await;
-            let Some(guard) = self.admit(peer) else {
+            let is_proxy = is_trusted(peer.ip().to_canonical(), &self.settings.trusted_proxies);
+            let Some(seat) = self.seats.take((!is_proxy).then_some(peer.ip())).await else {
+                self.metrics.refuse_http(HttpRefusal::AddressConnections);
                 refuse(stream);
                 continue;
             };
-            // A request is answered in one write as a rule; Nagle would only hold it back.
+            // A request is usually answered in one write; Nagle's algorithm would only delay it.
             if let Err(error) = stream.set_nodelay(true) {
                 debug!(%error, "socket option refused");
             }
-            let (http, router) = (self.http.clone(), self.router.clone());
-            let (stop, abandon) = (self.stop.clone(), self.abandon.clone());
+            let write_timeout = self.settings.write_timeout;
+            let stream = WriteTimeoutStream::new(stream, write_timeout, seat.stall_reporter());
+            let connection = HttpConnection {
+                settings: Arc::clone(&self.settings),
+                metrics: Arc::clone(&self.metrics),
+                http: self.http.clone(),
+                router: self.router.clone(),
+                peer,
+                seat,
+                stop: self.stop.clone(),
+            };
+            let abandon = self.abandon.clone();
             self.connections.spawn(async move {
                 tokio::select! {
-                    () = serve(http, router, stream, peer, stop) => {}
+                    () = connection.serve(TokioIo::new(stream)) => {}
                     () = abandon.cancelled() => {}
                 }
-                drop((place, guard));
             });
         }
     }
-
-    fn admit(&self, peer: SocketAddr) -> Option<AddressGuard> {
-        if is_trusted(peer.ip().to_canonical(), &self.settings.trusted_proxies) {
-            return Some(AddressGuard::uncounted());
-        }
-        self.addresses.admit(peer.ip(), Instant::now()).ok()
-    }
 }
 
-/// The next connection. Those that broke before they were accepted are passed over; when there are no
-/// descriptors left, it waits until there are.
+/// The next connection. Skips those that broke before they were accepted; when no descriptor is free, waits until
+/// one is.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                warn!(%error, "connections cannot be accepted; trying again");
+                warn!(%error, retry_in_ms = PAUSE.as_millis() as u64, "connections cannot be accepted");
                 sleep(PAUSE).await;
             }
         }
@@ -162,44 +174,104 @@ fn is_of_one_client(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Tells why, as far as that is possible without waiting.
+/// Says why, without waiting for the client.
 fn refuse(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write(TOO_MANY);
     }
 }
 
-/// Speaks HTTP until the connection ends, becomes a socket, is asked to end, or is too old.
-async fn serve(
+/// A connection that speaks HTTP.
+struct HttpConnection {
+    settings: Arc<FrontSettings>,
+    metrics: Arc<FrontMetrics>,
     http: http1::Builder,
     router: Router,
-    stream: TcpStream,
     peer: SocketAddr,
+    seat: Seat,
     stop: CancellationToken,
-) {
-    let routes = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        routes.call(request)
-    });
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    tokio::select! {
-        ended = connection.as_mut() => return tell(ended, peer),
-        () = stop.cancelled() => {}
-        () = sleep(LIFETIME) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    // When the server stops, the end of its patience comes first.
-    if let Ok(ended) = timeout(LIFETIME / 10, connection).await {
-        tell(ended, peer);
+}
+
+impl HttpConnection {
+    /// Runs until the connection ends, becomes a WebSocket, is evicted, is asked to end, or is too old.
+    async fn serve(self, stream: HttpStream) {
+        let Self { settings, metrics, http, router, peer, seat, stop } = self;
+        let routes = TowerToHyperService::new(router);
+        let (front, trusted_proxies) = (&*metrics, &settings.trusted_proxies);
+        let service = service_fn(|mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let admitted = admit(&request, peer, trusted_proxies, &seat);
+            let answer = admitted.map(|answering| (answering, routes.call(request)));
+            async move {
+                match answer {
+                    Ok((answering, response)) => {
+                        let response = response.await?;
+                        Ok(response.map(|body| Body::new(AnswerBody::new(body, answering))))
+                    }
+                    Err(busy) => Ok::<_, std::convert::Infallible>(refuse_request(busy, front)),
+                }
+            }
+        });
+        let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
+        tokio::select! {
+            ended = connection.as_mut() => return report(ended, peer, front),
+            () = seat.evicted() => return front.end_connection(ConnectionEnd::Evicted),
+            () = stop.cancelled() => {}
+            () = sleep(LIFETIME) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        // When the server stops, its own grace period is over first.
+        tokio::select! {
+            ended = timeout(LIFETIME / 10, connection) => {
+                if let Ok(ended) = ended {
+                    report(ended, peer, front);
+                }
+            }
+            () = seat.evicted() => front.end_connection(ConnectionEnd::Evicted),
+        }
     }
 }
 
-/// A connection that breaks is its client's business.
-fn tell(ended: hyper::Result<()>, peer: SocketAddr) {
-    if let Err(error) = ended {
-        debug!(client_ip = %peer.ip(), %error, "HTTP connection broke");
+/// A place for a request.
+fn admit(
+    request: &hyper::Request<Incoming>,
+    peer: SocketAddr,
+    trusted_proxies: &[IpNet],
+    seat: &Seat,
+) -> Result<connection::Answering, Busy> {
+    let class = RequestClass::of(request.uri().path());
+    let client = Client::of(peer.ip(), request.headers(), trusted_proxies);
+    seat.begin(class, client.limited.then_some(client.address))
+}
+
+/// The answer to a request for which there is no place. It ends the connection, whose place somebody else may need.
+fn refuse_request(busy: Busy, front: &FrontMetrics) -> Response {
+    const SOON: Duration = Duration::from_secs(1);
+    let (reason, refusal) = match busy {
+        Busy::Server => (
+            HttpRefusal::Places,
+            Refusal::unavailable("the server has too many requests; try again in a few seconds"),
+        ),
+        Busy::Client => (
+            HttpRefusal::ClientPlaces,
+            Refusal::too_many(
+                SOON,
+                "too many requests of this address are being answered; read the answers first",
+            ),
+        ),
+    };
+    front.refuse_http(reason);
+    refusal.closing()
+}
+
+/// A broken connection is its client's business; a client that does not read is counted.
+fn report(ended: hyper::Result<()>, peer: SocketAddr, front: &FrontMetrics) {
+    let Err(error) = ended else { return };
+    let cause = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<io::Error>());
+    if cause.is_some_and(|cause| cause.kind() == io::ErrorKind::TimedOut) {
+        front.end_connection(ConnectionEnd::WriteTimeout);
     }
+    debug!(client_ip = %peer.ip(), %error, "HTTP connection broken");
 }
 
 #[cfg(test)]
@@ -207,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_refusal_is_whole() {
+    fn the_refusal_is_a_whole_answer() {
         let text = std::str::from_utf8(TOO_MANY).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{}", body.len());
@@ -216,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn only_want_of_descriptors_and_the_like_make_it_pause() {
+    fn only_a_lack_of_descriptors_and_the_like_makes_it_pause() {
         assert!(is_of_one_client(&io::ErrorKind::ConnectionAborted.into()));
         // EMFILE.
         assert!(!is_of_one_client(&io::Error::from_raw_os_error(24)));

@@ -5,14 +5,18 @@ mod bearer;
 mod client;
 mod extensions;
 mod front;
+mod guard;
 mod tokens;
 mod upgrade;
+mod web_origin;
 
 pub use addresses::AddressLimits;
 pub(crate) use addresses::Addresses;
 pub(crate) use bearer::TokenGate;
 pub(crate) use client::Client;
 pub(crate) use front::Front;
+pub(crate) use guard::{Guard, check};
 pub(crate) use tokens::Tokens;
 pub use tokens::{Secret, TokenSettings, TokenSettingsError};
 pub(crate) use upgrade::{SocketState, routes};
+pub use web_origin::{AllowedHost, AllowedOrigin, Host, WebOrigin, WebOriginError};

@@ -4,30 +4,39 @@
 //! ES256 with a public key, named one by one or in a key set (JWKS). Which key is tried follows from the
 //! algorithm in the token's head, so a public key is never taken for a secret. Every token must expire.
 //!
-//! The file of the key set is read again when a token names a key that is not in it and the file has changed,
-//! at most once a minute; a file that cannot be read then leaves the known keys as they are.
+//! Files of keys are watched by a task ([`Tokens::watch`]), so that checking a token never reads a file. A key that is
+//! removed is no longer accepted seconds later, and WebSockets that were opened with it are closed.
 
+mod keys;
 mod signature;
+mod watch;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, Validation};
 use liqheat_market::UnixMs;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use serde::Deserialize;
-use tracing::{info, warn};
+use serde::de::IgnoredAny;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use keys::{Key, KeySource, Keys, ParsedKeys, SECRET_BYTES_MIN};
+use watch::KeyFile;
 
 /// How far the clocks of whoever signs and of this machine may be apart.
 const LEEWAY_MS: i64 = 10_000;
-/// Between two looks at the file of the key set.
-const REREAD_EVERY_MS: i64 = 60_000;
-/// The shortest secret: as long as the hash (RFC 7518, 3.2).
-const SECRET_BYTES_MIN: usize = 32;
-/// A longer token is no token; request heads are bounded, too.
+/// Between two readings of the files of keys.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+/// The longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 8 * 1_024;
 
 /// A text that is never shown.
@@ -122,6 +131,8 @@ pub(crate) enum TokenFault {
     Algorithm,
     #[error("the token names a key that is not known here")]
     UnknownKey,
+    #[error("the token demands an extension that is not supported here (header 'crit')")]
+    Critical,
     #[error("the token's signature is wrong")]
     Signature,
     #[error("the token has expired; get a new one")]
@@ -144,14 +155,25 @@ struct Claims {
     nbf: Option<f64>,
 }
 
+/// What a token gives.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    /// When it ends.
+    pub(crate) expires: UnixMs,
+    /// Cancelled when the key it was signed with is no longer accepted.
+    pub(crate) revoked: CancellationToken,
+}
+
 /// Checks tokens.
 pub(crate) struct Tokens {
-    secret: Option<DecodingKey>,
-    public_key: Option<DecodingKey>,
-    /// Locked for a look-up, and at most once a minute while a small file is read.
-    key_set: Option<Mutex<KeySet>>,
+    /// Locked for a look-up, and for moments when a file has changed.
+    keys: RwLock<Keys>,
+    /// Locked by the one task that watches.
+    files: Mutex<Vec<KeyFile>>,
     /// Without an algorithm yet.
     conditions: Validation,
+    reloads: Counter,
+    files_failing: Gauge,
 }
 
 impl TokenSettings {
@@ -166,16 +188,28 @@ impl Tokens {
     /// What checks tokens under these settings; `None` when none is asked for.
     pub(crate) fn load(settings: &TokenSettings) -> Result<Option<Self>, Vec<TokenSettingsError>> {
         let mut faults = Vec::new();
-        let mut keep = |fault| faults.push(fault);
-        let secret = secret(settings).map_err(&mut keep).ok().flatten();
-        let public_key = settings.public_key.as_deref().map(public_key).transpose();
-        let public_key = public_key.map_err(&mut keep).ok().flatten();
-        let key_set = settings.jwks.as_deref().map(KeySet::load).transpose();
-        let key_set = key_set.map_err(&mut keep).ok().flatten();
+        let (mut keys, mut files) = (Keys::default(), Vec::new());
+        match (&settings.secret, &settings.secret_file) {
+            (Some(_), Some(_)) => faults.push(TokenSettingsError::TwoSecrets),
+            (Some(secret), None) => match ParsedKeys::parse(KeySource::Secret, secret.expose()) {
+                Some(secret) => drop(keys.replace(secret)),
+                None => faults.push(TokenSettingsError::ShortSecret("WS_JWT_SECRET")),
+            },
+            (None, _) => {}
+        }
+        for (source, path) in KeyFile::paths(settings) {
+            match load_file(source, path) {
+                Ok((parsed, file)) => {
+                    keys.replace(parsed);
+                    files.push(file);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
         if !faults.is_empty() {
             return Err(faults);
         }
-        if secret.is_none() && public_key.is_none() && key_set.is_none() {
+        if keys.secret.is_none() && keys.public_key.is_none() && keys.key_set.is_none() {
             let conditions = [("WS_JWT_ISSUER", &settings.issuer), ("WS_JWT_AUDIENCE", &settings.audience)];
             let unused = conditions.into_iter().filter(|(_, value)| value.is_some());
             let faults: Vec<_> =
@@ -183,25 +217,30 @@ impl Tokens {
             return if faults.is_empty() { Ok(None) } else { Err(faults) };
         }
         signature::install();
-        let conditions = conditions(settings);
-        Ok(Some(Self { secret, public_key, key_set: key_set.map(Mutex::new), conditions }))
+        Ok(Some(Self {
+            keys: RwLock::new(keys),
+            files: Mutex::new(files),
+            conditions: conditions(settings),
+            reloads: Counter::default(),
+            files_failing: Gauge::default(),
+        }))
     }
 
-    /// Checks a token; gives the moment at which it ends.
-    pub(crate) fn check(&self, token: &str, now: UnixMs) -> Result<UnixMs, TokenFault> {
+    /// Checks a token.
+    pub(crate) fn check(&self, token: &str, now: UnixMs) -> Result<Grant, TokenFault> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenFault::Malformed);
         }
+        if has_critical_extensions(token)? {
+            return Err(TokenFault::Critical);
+        }
         let head = jsonwebtoken::decode_header(token).map_err(|_| TokenFault::Malformed)?;
-        let key = match head.alg {
-            Algorithm::HS256 => self.secret.clone().ok_or(TokenFault::Algorithm)?,
-            Algorithm::ES256 => self.public_key_for(head.kid.as_deref(), now)?,
-            _ => return Err(TokenFault::Algorithm),
-        };
+        let key = self.key_for(head.alg, head.kid.as_deref())?;
         let conditions = Validation { algorithms: vec![head.alg], ..self.conditions.clone() };
-        let claims =
-            jsonwebtoken::decode::<Claims>(token, &key, &conditions).map_err(|error| fault_of(&error))?;
-        check_times(&claims.claims, now)
+        let claims = jsonwebtoken::decode::<Claims>(token, key.decoding(), &conditions)
+            .map_err(|error| fault_of(&error))?;
+        let expires = check_times(&claims.claims, now)?;
+        Ok(Grant { expires, revoked: key.revoked().clone() })
     }
 
     /// How long a token that ends at a moment is still good for.
@@ -209,14 +248,79 @@ impl Tokens {
         Duration::from_millis(u64::try_from(expires.since(now)).unwrap_or(0))
     }
 
-    fn public_key_for(&self, kid: Option<&str>, now: UnixMs) -> Result<DecodingKey, TokenFault> {
-        let named = kid.and_then(|kid| {
-            let key_set = self.key_set.as_ref()?;
-            key_set.lock().unwrap_or_else(PoisonError::into_inner).find(kid, now)
-        });
-        let missing = if self.key_set.is_some() { TokenFault::UnknownKey } else { TokenFault::Algorithm };
-        named.or_else(|| self.public_key.clone()).ok_or(missing)
+    fn key_for(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Key, TokenFault> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        match algorithm {
+            Algorithm::HS256 => keys.secret.clone().ok_or(TokenFault::Algorithm),
+            Algorithm::ES256 => {
+                let named = kid.and_then(|kid| keys.key_set.as_ref()?.get(kid));
+                let missing =
+                    if keys.key_set.is_some() { TokenFault::UnknownKey } else { TokenFault::Algorithm };
+                named.or(keys.public_key.as_ref()).cloned().ok_or(missing)
+            }
+            _ => Err(TokenFault::Algorithm),
+        }
     }
+
+    /// Reads the files of keys again and again, until asked to stop.
+    pub(crate) async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut tick = interval(WATCH_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            let tokens = Arc::clone(&self);
+            // Files may lie on a slow disk. A reading that panics is tried again like one that fails.
+            let _ = tokio::task::spawn_blocking(move || tokens.read_files_again()).await;
+        }
+    }
+
+    /// One reading of all files; blocks.
+    fn read_files_again(&self) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        for file in files.iter_mut() {
+            let Some(parsed) = file.take(watch::read(&file.path)) else { continue };
+            let count = parsed.len();
+            let revoked = self.keys.write().unwrap_or_else(PoisonError::into_inner).replace(parsed);
+            self.reloads.inc();
+            file.report(count, revoked);
+        }
+        self.files_failing.set(files.iter().filter(|file| file.is_faulty()).count() as i64);
+    }
+
+    /// Why keys in use may be out of date, for `/ready`.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let faulty = files.iter().filter(|file| file.is_faulty());
+        let reason = |file: &KeyFile| {
+            let setting = file.source.setting();
+            format!("the key file of {setting} cannot be used; keys read before stay in use; see the log")
+        };
+        faulty.map(reason).collect()
+    }
+
+    /// Shows what happens to the files of keys in `/metrics`.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let ours = registry.sub_registry_with_prefix("liqheat");
+        ours.register(
+            "token_key_reloads",
+            "Changed files of token keys taken into use",
+            self.reloads.clone(),
+        );
+        let help = "Files of token keys that cannot be read or parsed; keys read before stay in use";
+        ours.register("token_key_files_failing", help, self.files_failing.clone());
+    }
+}
+
+/// Whether the token's head lists extensions that must be understood.
+fn has_critical_extensions(token: &str) -> Result<bool, TokenFault> {
+    let head = token.split('.').next().unwrap_or_default();
+    let json = BASE64_URL_SAFE_NO_PAD.decode(head).map_err(|_| TokenFault::Malformed)?;
+    let fields: BTreeMap<String, IgnoredAny> =
+        serde_json::from_slice(&json).map_err(|_| TokenFault::Malformed)?;
+    Ok(fields.contains_key("crit"))
 }
 
 /// Checks that depend on the time, which is a parameter here and not in the library.
@@ -268,97 +372,20 @@ fn fault_of(error: &jsonwebtoken::errors::Error) -> TokenFault {
     }
 }
 
-fn secret(settings: &TokenSettings) -> Result<Option<DecodingKey>, TokenSettingsError> {
-    let (text, setting) = match (&settings.secret, &settings.secret_file) {
-        (None, None) => return Ok(None),
-        (Some(_), Some(_)) => return Err(TokenSettingsError::TwoSecrets),
-        (Some(secret), None) => (secret.0.clone(), "WS_JWT_SECRET"),
-        (None, Some(path)) => (read("WS_JWT_SECRET_FILE", path)?, "WS_JWT_SECRET_FILE"),
-    };
-    // Editors end files with a line break that nobody means to be part of the secret.
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.len() < SECRET_BYTES_MIN {
-        return Err(TokenSettingsError::ShortSecret(setting));
-    }
-    Ok(Some(DecodingKey::from_secret(secret.as_bytes())))
-}
-
-fn public_key(path: &Path) -> Result<DecodingKey, TokenSettingsError> {
-    let text = read("WS_JWT_PUBLIC_KEY", path)?;
-    signature::public_key(&text).ok_or_else(|| TokenSettingsError::NotAKey(path.to_path_buf()))
-}
-
-fn read(setting: &'static str, path: &Path) -> Result<String, TokenSettingsError> {
-    std::fs::read_to_string(path).map_err(|error| TokenSettingsError::Unreadable {
-        setting,
+/// Reads a file of keys at the start, when every mistake is an error.
+fn load_file(source: KeySource, path: &Path) -> Result<(ParsedKeys, KeyFile), TokenSettingsError> {
+    let text = watch::read(path).map_err(|error| TokenSettingsError::Unreadable {
+        setting: source.setting(),
         path: path.to_path_buf(),
         error,
-    })
-}
-
-/// The keys of a JWKS file.
-struct KeySet {
-    path: PathBuf,
-    keys: HashMap<String, DecodingKey>,
-    modified: Option<SystemTime>,
-    /// When the file was last looked at for a key that is not in it.
-    looked: Option<UnixMs>,
-}
-
-impl KeySet {
-    fn load(path: &Path) -> Result<Self, TokenSettingsError> {
-        let modified = modified(path);
-        let text = read("WS_JWT_JWKS", path)?;
-        let keys = parse_key_set(&text).ok_or_else(|| TokenSettingsError::NotAKeySet(path.to_path_buf()))?;
-        Ok(Self { path: path.to_path_buf(), keys, modified, looked: None })
-    }
-
-    fn find(&mut self, kid: &str, now: UnixMs) -> Option<DecodingKey> {
-        if !self.keys.contains_key(kid) {
-            self.look_again(now);
-        }
-        self.keys.get(kid).cloned()
-    }
-
-    fn look_again(&mut self, now: UnixMs) {
-        if self.looked.is_some_and(|looked| now.since(looked) < REREAD_EVERY_MS) {
-            return;
-        }
-        self.looked = Some(now);
-        let newest = modified(&self.path);
-        if newest == self.modified {
-            return;
-        }
-        match Self::load(&self.path) {
-            Ok(read) => {
-                info!(path = %self.path.display(), keys = read.keys.len(), "key set read again");
-                *self = Self { looked: self.looked, ..read };
-            }
-            Err(error) => warn!(%error, "key set not read again; the known keys stay"),
-        }
-    }
-}
-
-/// `None` too when the file is gone: then reading says so.
-fn modified(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|file| file.modified()).ok()
-}
-
-/// Keys of ES256 by their names; keys of other kinds are for others.
-fn parse_key_set(text: &str) -> Option<HashMap<String, DecodingKey>> {
-    #[derive(Deserialize)]
-    struct Keys {
-        keys: Vec<serde_json::Value>,
-    }
-    let listed: Keys = serde_json::from_str(text).ok()?;
-    let key = |value| {
-        let jwk: Jwk = serde_json::from_value(value).ok()?;
-        let AlgorithmParameters::EllipticCurve(curve) = &jwk.algorithm else { return None };
-        let key = (curve.curve == EllipticCurve::P256).then(|| DecodingKey::from_jwk(&jwk))?.ok()?;
-        Some((jwk.common.key_id?, key)).filter(|(_, key)| signature::is_usable(key))
-    };
-    let keys: HashMap<_, _> = listed.keys.into_iter().filter_map(key).collect();
-    (!keys.is_empty()).then_some(keys)
+    })?;
+    let parsed = ParsedKeys::parse(source, &text).filter(|keys| keys.len() > 0);
+    let parsed = parsed.ok_or_else(|| match source {
+        KeySource::Secret => TokenSettingsError::ShortSecret(source.setting()),
+        KeySource::PublicKey => TokenSettingsError::NotAKey(path.to_path_buf()),
+        KeySource::KeySet => TokenSettingsError::NotAKeySet(path.to_path_buf()),
+    })?;
+    Ok((parsed, KeyFile::new(source, path.to_path_buf(), text)))
 }
 
 #[cfg(test)]

@@ -16,13 +16,15 @@ use axum::http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
 use liqheat_market::UnixMs;
-use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket};
+use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket_until};
 use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use tungstenite::handshake::derive_accept_key;
 
@@ -30,7 +32,10 @@ use super::addresses::{AddressGuard, AddressRefusal, Addresses};
 use super::bearer::TokenGate;
 use super::client::Client;
 use super::extensions::{agree_on_deflate, agree_on_protocol};
+use super::front::HttpStream;
+use super::guard::requested;
 use super::tokens::Tokens;
+use super::web_origin::{AllowedOrigin, Authority, WebOrigin};
 use crate::clock::MarketClock;
 use crate::http::Refusal;
 use crate::ops::metrics::{FrontMetrics, Rejected};
@@ -90,9 +95,11 @@ fn accept(
     }
     let key = handshake_key(headers).map_err(|refusal| (Rejected::Handshake, refusal))?;
     let allowed = &state.settings.allowed_origins;
-    check_origin(headers, allowed).map_err(|refusal| (Rejected::Origin, refusal))?;
+    let host = requested(request.uri(), request.version(), headers);
+    let host = host.map_err(|refusal| (Rejected::Handshake, refusal))?;
+    check_origin(headers, host.as_ref(), allowed).map_err(|refusal| (Rejected::Origin, refusal))?;
     let guard = admit(state, client).map_err(refuse_address)?;
-    let expires = state.tokens.check(headers).map_err(|refusal| (Rejected::Token, refusal))?;
+    let grant = state.tokens.check(headers).map_err(|refusal| (Rejected::Token, refusal))?;
     let protocol = agree_on_protocol(values(headers, SEC_WEBSOCKET_PROTOCOL), PROTOCOLS);
     let deflate = state
         .settings
@@ -112,9 +119,10 @@ fn accept(
         client: client.address,
         encoding: if protocol == Some(BINARY_PROTOCOL) { Encoding::Binary } else { Encoding::Json },
         deflate: deflate.is_some(),
-        expires_at: expires.map(deadline),
+        expires_at: grant.as_ref().map(|grant| deadline(grant.expires)),
     };
-    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, guard, connection));
+    let revoked = grant.map(|grant| grant.revoked).unwrap_or_default();
+    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, guard, connection, revoked));
     Ok(switch(key, protocol, deflate))
 }
 
@@ -174,6 +182,7 @@ async fn run(
     place: Place,
     guard: AddressGuard,
     connection: Connection,
+    revoked: CancellationToken,
 ) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
@@ -187,16 +196,16 @@ async fn run(
         return;
     };
     forget_http(&stream).await;
-    serve_socket(sessions, place, stream, early, connection).await;
+    serve_socket_until(sessions, place, stream, early, connection, revoked.cancelled()).await;
     drop(guard);
 }
 
 /// The TCP stream below the HTTP connection, and what the client sent early. An empty early buffer is let go:
 /// it would keep the connection's whole read buffer alive.
 fn raw_stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    let parts = upgraded.downcast::<HttpStream>().ok()?;
     let early = Bytes::copy_from_slice(&parts.read_buf);
-    Some((parts.io.into_inner(), early))
+    Some((parts.io.into_inner().into_inner(), early))
 }
 
 /// The stream still holds the waker of the task that spoke HTTP, and with it all that this task has allocated.
@@ -214,7 +223,10 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
     headers.get_all(name).iter().filter_map(|value| value.to_str().ok())
 }
 
-/// Checks the request and gives the answer to its key.
+/// Bytes of a key before it is written in base64 (RFC 6455, 4.1).
+const KEY_BYTES: usize = 16;
+
+/// Checks the request and returns the answer to its key.
 fn handshake_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     let names = |name: header::HeaderName, word: &str| {
         let listed = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
@@ -223,29 +235,46 @@ fn handshake_key(headers: &HeaderMap) -> Result<HeaderValue, Refusal> {
     if !names(header::CONNECTION, "upgrade") || !names(header::UPGRADE, "websocket") {
         return Err(Refusal::bad("this address speaks WebSocket; connect with a WebSocket client"));
     }
-    if !names(header::SEC_WEBSOCKET_VERSION, "13") {
-        return Err(Refusal::bad("Sec-WebSocket-Version must be 13"));
+    if only(headers, &header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::websocket_version("Sec-WebSocket-Version must be 13"));
     }
-    let key =
-        headers.get(header::SEC_WEBSOCKET_KEY).ok_or_else(|| Refusal::bad("Sec-WebSocket-Key is missing"))?;
-    HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
-        .map_err(|_| Refusal::bad("Sec-WebSocket-Key is malformed"))
+    let malformed = || Refusal::bad("Sec-WebSocket-Key must be there once: 16 bytes in base64");
+    let key = only(headers, &header::SEC_WEBSOCKET_KEY).ok_or_else(malformed)?;
+    let bytes = BASE64_STANDARD.decode(key).map_err(|_| malformed())?;
+    if bytes.len() != KEY_BYTES {
+        return Err(malformed());
+    }
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| malformed())
 }
 
-/// Browsers let any page open a socket anywhere, so the server must ask where the page came from: its own
-/// origin and those allowed by name. No Origin header means that it is no browser.
-fn check_origin(headers: &HeaderMap, allowed: &[String]) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return Ok(());
-    };
-    let origin = origin.to_str().unwrap_or("");
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("");
-    let own =
-        origin.split_once("://").is_some_and(|(_, rest)| !host.is_empty() && rest.eq_ignore_ascii_case(host));
-    if own || allowed.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(origin)) {
+/// The value of a header that is there exactly once, in visible ASCII.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    value.to_str().ok().map(str::trim)
+}
+
+/// Browsers let any page open a WebSocket to any server, so the server must check where the page came from: itself, or
+/// an allowed origin. A request without `Origin` is not from a browser.
+fn check_origin(
+    headers: &HeaderMap,
+    host: Option<&Authority>,
+    allowed: &[AllowedOrigin],
+) -> Result<(), Refusal> {
+    if !headers.contains_key(header::ORIGIN) || allowed.contains(&AllowedOrigin::Any) {
         return Ok(());
     }
-    Err(Refusal::forbidden(format!("origin '{origin}' is not allowed; add it with --allowed-origins")))
+    let text = only(headers, &header::ORIGIN).unwrap_or_default();
+    let is_allowed = text.parse().is_ok_and(|origin: WebOrigin| {
+        host.is_some_and(|host| origin.is_of(host)) || allowed.iter().any(|one| one.matches(&origin))
+    });
+    if is_allowed {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(120).flat_map(char::escape_debug).collect();
+    Err(Refusal::forbidden(format!(
+        "origin '{shown}' is not allowed: it is not the host and port that Host names (a proxy must pass Host on with its port); otherwise add it with --allowed-origins"
+    )))
 }
 
 #[cfg(test)]
@@ -271,24 +300,66 @@ mod tests {
     }
 
     #[test]
+    fn keys_and_versions_are_checked() {
+        const KEY: (&str, &str) = ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        const VERSION: (&str, &str) = ("sec-websocket-version", "13");
+        let refused = |rows: &[(&str, &str)]| {
+            let upgrade = [("connection", "upgrade"), ("upgrade", "websocket")];
+            let rows: Vec<_> = upgrade.iter().chain(rows).copied().collect();
+            handshake_key(&headers(&rows)).err().map(|refusal| {
+                let response = refusal.into_response();
+                (response.status().as_u16(), response.headers().contains_key("sec-websocket-version"))
+            })
+        };
+        assert_eq!(refused(&[KEY, VERSION]), None);
+        for version in ["8", "", "13, 8", "8, 13", "013", "14"] {
+            assert_eq!(refused(&[KEY, ("sec-websocket-version", version)]), Some((400, true)), "{version}");
+        }
+        assert_eq!(refused(&[KEY]), Some((400, true)));
+        assert_eq!(refused(&[KEY, VERSION, VERSION]), Some((400, true)));
+        for key in [
+            "",
+            "abcd",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ==, x",
+            "dGhlIHNhbXBsZSBub25jZSE=",
+            "not base64 at all!!!!!!=",
+        ] {
+            assert_eq!(refused(&[("sec-websocket-key", key), VERSION]), Some((400, false)), "{key}");
+        }
+        assert_eq!(refused(&[VERSION]), Some((400, false)));
+        assert_eq!(refused(&[KEY, KEY, VERSION]), Some((400, false)));
+    }
+
+    #[test]
     fn pages_of_other_origins_are_refused() {
-        let allowed = ["https://charts.example".to_owned()];
+        let allowed = ["https://charts.example".parse().unwrap()];
         for (rows, ok) in [
-            (vec![], true),
+            (vec![("host", "127.0.0.1:8000")], true),
             (vec![("origin", "http://127.0.0.1:8000"), ("host", "127.0.0.1:8000")], true),
+            (vec![("origin", "https://heat.example"), ("host", "heat.example:443")], true),
+            (vec![("origin", "https://heat.example:443"), ("host", "Heat.example")], true),
             (vec![("origin", "https://charts.example"), ("host", "127.0.0.1:8000")], true),
+            (vec![("origin", "https://Charts.example:443"), ("host", "127.0.0.1:8000")], true),
+            (vec![("origin", "http://charts.example"), ("host", "127.0.0.1:8000")], false),
             (vec![("origin", "http://127.0.0.1:9000"), ("host", "127.0.0.1:8000")], false),
             (vec![("origin", "https://evil.example"), ("host", "127.0.0.1:8000")], false),
             (vec![("origin", "null"), ("host", "127.0.0.1:8000")], false),
-            (vec![("origin", "http://"), ("host", "")], false),
+            (vec![("origin", ""), ("host", "127.0.0.1:8000")], false),
+            (vec![("origin", "http://a:1"), ("origin", "http://a:1"), ("host", "a:1")], false),
         ] {
-            assert_eq!(check_origin(&headers(&rows), &allowed).is_ok(), ok, "{rows:?}");
+            let headers = headers(&rows);
+            let host = headers["host"].to_str().unwrap().parse().unwrap();
+            assert_eq!(check_origin(&headers, Some(&host), &allowed).is_ok(), ok, "{rows:?}");
+            assert!(check_origin(&headers, Some(&host), &[AllowedOrigin::Any]).is_ok());
         }
+        let without_host = headers(&[("origin", "http://a")]);
+        assert!(check_origin(&without_host, None, &allowed).is_err());
     }
 
     #[test]
     fn plain_requests_are_told_what_to_do() {
-        let refused = handshake_key(&headers(&[("host", "x")])).unwrap_err();
+        let refused = handshake_key(&headers(&[("host", "localhost")])).unwrap_err();
         assert!(format!("{refused:?}").contains("WebSocket client"));
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use liqheat_store::StoreError;
 use liqheat_wire::ErrorBody;
@@ -20,13 +20,13 @@ pub(crate) struct Refusal {
     status: StatusCode,
     detail: String,
     retry_after: Option<Duration>,
-    /// What a client must show to be let in.
-    challenge: Option<&'static str>,
+    /// One more header: what a client must show or send instead.
+    header: Option<(HeaderName, &'static str)>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), retry_after: None, challenge: None }
+        Self { status, detail: detail.into(), retry_after: None, header: None }
     }
 
     /// 400: understood, but asks for something that is not there or makes no sense.
@@ -36,10 +36,25 @@ impl Refusal {
 
     /// 401: no token, or one that is not accepted.
     pub(crate) fn unauthorised(challenge: &'static str, detail: impl Into<String>) -> Self {
-        Self { challenge: Some(challenge), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+        let header = Some((header::WWW_AUTHENTICATE, challenge));
+        Self { header, ..Self::new(StatusCode::UNAUTHORIZED, detail) }
     }
 
-    /// 403: not for this origin.
+    /// 400: another version of WebSocket than 13 (RFC 6455, 4.2.2).
+    pub(crate) fn websocket_version(detail: impl Into<String>) -> Self {
+        let header = Some((header::SEC_WEBSOCKET_VERSION, "13"));
+        Self { header, ..Self::new(StatusCode::BAD_REQUEST, detail) }
+    }
+
+    /// 405: another method than GET and HEAD.
+    pub(crate) fn method_not_allowed(detail: impl Into<String>) -> Self {
+        Self {
+            header: Some((header::ALLOW, "GET, HEAD")),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+        }
+    }
+
+    /// 403: not for this origin, or not under this name.
     pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
@@ -54,17 +69,17 @@ impl Refusal {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
-    /// 429: this client has had its share for now.
+    /// 429: this client is over a limit.
     pub(crate) fn too_many(retry_after: Duration, detail: impl Into<String>) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail) }
     }
 
-    /// 501: not on this server.
+    /// 501: not available on this server.
     pub(crate) fn not_here(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_IMPLEMENTED, detail)
     }
 
-    /// 503: not now; the client may come back.
+    /// 503: not now; the client may retry.
     pub(crate) fn unavailable(detail: impl Into<String>) -> Self {
         Self::unavailable_for(RETRY_AFTER, detail)
     }
@@ -72,6 +87,15 @@ impl Refusal {
     /// 503 with the time after which the client may come back.
     pub(crate) fn unavailable_for(retry_after: Duration, detail: impl Into<String>) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    }
+}
+
+impl Refusal {
+    /// The answer, after which the connection ends.
+    pub(crate) fn closing(self) -> Response {
+        let mut response = self.into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        response
     }
 }
 
@@ -100,12 +124,12 @@ impl IntoResponse for Refusal {
         let mut response = (self.status, Json(ErrorBody { detail: self.detail })).into_response();
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after {
-            // Whole seconds, rounded up: who comes back as told is not refused again for the rest of a second.
+            // Whole seconds, rounded up, so that a client that waits exactly as long is not refused again.
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        if let Some(challenge) = self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some((name, value)) = self.header {
+            headers.insert(name, HeaderValue::from_static(value));
         }
         response
     }

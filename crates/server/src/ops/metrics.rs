@@ -14,6 +14,8 @@
 //! | `liqheat_invariants_broken_total` | | only a bug can cause it |
 //! | `liqheat_upgrades_rejected_total` | `reason` | sockets refused before they were one; see [`Rejected`] |
 //! | `liqheat_http_requests_total` | `route`, `status` | `route` as in the documentation or `other`, `status` `1xx` to `5xx` |
+//! | `liqheat_http_refused_total` | `reason` | connections and requests refused before any route saw them; see [`HttpRefusal`] |
+//! | `liqheat_http_connections_ended_total` | `reason` | HTTP connections ended by the server; see [`ConnectionEnd`] |
 //! | `liqheat_feed_state` | `symbol`, `state` | 1 for the state the symbol's data is in, 0 for the others |
 //! | `liqheat_board_seq` | `symbol` | last change of the board |
 //! | `liqheat_board_levels` | `symbol` | levels with mass |
@@ -191,6 +193,73 @@ impl EncodeLabelValue for Rejected {
     }
 }
 
+/// Why a connection or a request was refused before any route saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum HttpRefusal {
+    /// Too many connections of this address.
+    AddressConnections,
+    /// Too many requests of this client are being answered.
+    ClientPlaces,
+    /// Too many requests are being answered.
+    Places,
+}
+
+impl HttpRefusal {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 3] = [Self::AddressConnections, Self::ClientPlaces, Self::Places];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AddressConnections => "address_connections",
+            Self::ClientPlaces => "client_places",
+            Self::Places => "places",
+        }
+    }
+}
+
+impl EncodeLabelValue for HttpRefusal {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.name().encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpRefusalLabel {
+    reason: HttpRefusal,
+}
+
+/// Why the server ended a connection that speaks HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum ConnectionEnd {
+    /// Idle or stalled, and another client needed its place.
+    Evicted,
+    /// Its client did not read a response for the write timeout.
+    WriteTimeout,
+}
+
+impl ConnectionEnd {
+    /// Every reason.
+    pub(crate) const ALL: [Self; 2] = [Self::Evicted, Self::WriteTimeout];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Evicted => "evicted",
+            Self::WriteTimeout => "write_timeout",
+        }
+    }
+}
+
+impl EncodeLabelValue for ConnectionEnd {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.name().encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionEndLabel {
+    reason: ConnectionEnd,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     route: String,
@@ -202,9 +271,21 @@ struct RequestLabels {
 pub(crate) struct FrontMetrics {
     rejected: Family<RejectedLabel, Counter>,
     requests: Family<RequestLabels, Counter>,
+    http_refused: Family<HttpRefusalLabel, Counter>,
+    connections_ended: Family<ConnectionEndLabel, Counter>,
 }
 
 impl FrontMetrics {
+    /// Counts a connection or request that was refused before any route saw it.
+    pub(crate) fn refuse_http(&self, reason: HttpRefusal) {
+        self.http_refused.get_or_create(&HttpRefusalLabel { reason }).inc();
+    }
+
+    /// Counts a connection that speaks HTTP and that the server ended.
+    pub(crate) fn end_connection(&self, reason: ConnectionEnd) {
+        self.connections_ended.get_or_create(&ConnectionEndLabel { reason }).inc();
+    }
+
     /// Counts a socket that was refused.
     pub(crate) fn reject(&self, reason: Rejected) {
         self.rejected.get_or_create(&RejectedLabel { reason }).inc();
@@ -257,6 +338,12 @@ pub(crate) fn register(
     for reason in Rejected::ALL {
         drop(front.rejected.get_or_create(&RejectedLabel { reason }));
     }
+    for reason in HttpRefusal::ALL {
+        drop(front.http_refused.get_or_create(&HttpRefusalLabel { reason }));
+    }
+    for reason in ConnectionEnd::ALL {
+        drop(front.connections_ended.get_or_create(&ConnectionEndLabel { reason }));
+    }
     let ours = registry.sub_registry_with_prefix("liqheat");
     ours.register("updates", "Turns of the updater, one symbol each", updates.turns.clone());
     ours.register("updates_failed", "Turns that failed and are tried again", updates.failed.clone());
@@ -278,6 +365,10 @@ pub(crate) fn register(
     ours.register("invariants_broken", "Broken invariants of a ledger; only a bug can cause it", broken);
     ours.register("upgrades_rejected", "Sockets refused, by reason", front.rejected.clone());
     ours.register("http_requests", "Answers, by route and class of status", front.requests.clone());
+    let help = "Connections and requests refused before any route saw them, by reason";
+    ours.register("http_refused", help, front.http_refused.clone());
+    let help = "HTTP connections ended by the server, by reason";
+    ours.register("http_connections_ended", help, front.connections_ended.clone());
     ours.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     registry.register_collector(Box::new(Lateness(Arc::clone(&updates.due))));
     registry.register_collector(Box::new(Boards(Arc::clone(hub))));

@@ -41,7 +41,11 @@ fn times_are_checked_with_a_little_leeway() {
         (json!({"exp": NOW_S + 60, "nbf": NOW_S + 10}), Ok(UnixMs(NOW.0 + 70_000))),
         (json!({"exp": NOW_S + 60, "nbf": NOW_S + 11}), Err(TokenFault::TooEarly)),
     ] {
-        assert_eq!(tokens.check(&signed_with(SECRET, &claims), NOW), expected, "{claims}");
+        assert_eq!(
+            tokens.check(&signed_with(SECRET, &claims), NOW).map(|grant| grant.expires),
+            expected,
+            "{claims}"
+        );
     }
 }
 
@@ -80,12 +84,12 @@ fn what_is_no_token_is_refused() {
     let (signed, _) = good.rsplit_once('.').unwrap();
     let long = format!("{good}{}", "x".repeat(10_000));
     for text in ["", ".", "..", "a.b.c", "ä.ö.ü", signed, &good[1..], &long] {
-        assert_eq!(tokens.check(text, NOW), Err(TokenFault::Malformed), "{text}");
+        assert_eq!(tokens.check(text, NOW).unwrap_err(), TokenFault::Malformed, "{text}");
     }
     let mut other_claims: Vec<&str> = good.split('.').collect();
     let later = signed_with("another secret", &json!({"exp": NOW_S + 7_200}));
     other_claims[1] = later.split('.').nth(1).unwrap();
-    assert_eq!(tokens.check(&other_claims.join("."), NOW), Err(TokenFault::Signature));
+    assert_eq!(tokens.check(&other_claims.join("."), NOW).unwrap_err(), TokenFault::Signature);
 }
 
 #[test]
@@ -112,29 +116,58 @@ fn issuer_and_audience_are_asked_for_when_they_are_set() {
 }
 
 #[test]
-fn a_key_set_is_read_again_when_an_unknown_key_comes() {
+fn removed_keys_are_revoked_and_kept_ones_are_not() {
     let folder = Folder::new();
+    let secret = folder.put("secret", SECRET);
     let path = folder.put("jwks.json", key_set("old"));
-    let settings = TokenSettings { jwks: Some(path), ..TokenSettings::default() };
+    let settings = TokenSettings { jwks: Some(path), secret_file: Some(secret), ..TokenSettings::default() };
     let tokens = load(&settings);
-    let check = |kid: Option<&str>, after_s: i64| {
-        tokens.check(&signed_by_key(kid, &in_an_hour()), NOW.plus(after_s * 1_000)).map(drop)
-    };
-    assert_eq!(check(Some("old"), 0), Ok(()));
-    assert_eq!(check(None, 0), Err(TokenFault::UnknownKey));
-    assert_eq!(check(Some("new"), 0), Err(TokenFault::UnknownKey));
-    let changed = || tokens.key_set.as_ref().unwrap().lock().unwrap().modified = None;
-    folder.put("jwks.json", key_set("new"));
-    changed();
-    assert_eq!(check(Some("new"), 59), Err(TokenFault::UnknownKey), "at most once a minute");
-    assert_eq!(check(Some("new"), 60), Ok(()));
-    assert_eq!(check(Some("old"), 60), Err(TokenFault::UnknownKey), "an old key is gone");
+    let check = |kid: Option<&str>| tokens.check(&signed_by_key(kid, &in_an_hour()), NOW);
+    let by_old = check(Some("old")).unwrap();
+    let by_secret = tokens.check(&signed_with(SECRET, &in_an_hour()), NOW).unwrap();
+    assert_eq!(check(None).unwrap_err(), TokenFault::UnknownKey);
+    assert_eq!(check(Some("new")).unwrap_err(), TokenFault::UnknownKey);
+
+    folder.put("jwks.json", format!(" {}", key_set("old")));
+    tokens.read_files_again();
+    assert!(!by_old.revoked.is_cancelled(), "the same key in another text");
+
     folder.put("jwks.json", "half a fi");
-    changed();
-    assert_eq!(check(Some("newer"), 200), Err(TokenFault::UnknownKey));
-    assert_eq!(check(Some("new"), 200), Ok(()), "known keys stay");
+    tokens.read_files_again();
+    assert!(check(Some("old")).is_ok() && !by_old.revoked.is_cancelled(), "keys stay in use");
+    assert!(tokens.faults()[0].contains("WS_JWT_JWKS"), "{:?}", tokens.faults());
+
+    folder.put("jwks.json", key_set("new"));
+    tokens.read_files_again();
+    assert_eq!(check(Some("old")).unwrap_err(), TokenFault::UnknownKey);
+    assert!(by_old.revoked.is_cancelled() && tokens.faults().is_empty());
     let by_others = signed_by_others(Some("new"), &in_an_hour());
-    assert_eq!(tokens.check(&by_others, NOW), Err(TokenFault::Signature));
+    assert_eq!(tokens.check(&by_others, NOW).unwrap_err(), TokenFault::Signature);
+    let by_new = check(Some("new")).unwrap();
+
+    folder.put("secret", "another secret that is long enough for HS256");
+    tokens.read_files_again();
+    assert!(by_secret.revoked.is_cancelled());
+    assert_eq!(tokens.check(&signed_with(SECRET, &in_an_hour()), NOW).unwrap_err(), TokenFault::Signature);
+    folder.put("jwks.json", "{\"keys\":[]}");
+    tokens.read_files_again();
+    assert!(by_new.revoked.is_cancelled());
+    assert_eq!(check(Some("new")).unwrap_err(), TokenFault::UnknownKey);
+}
+
+/// An extension that must be understood may change what a token means (RFC 7515, 4.1.11).
+#[test]
+fn critical_extensions_are_refused() {
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    let tokens = load(&with_secret());
+    let good = signed_with(SECRET, &in_an_hour());
+    let rest = good.split_once('.').unwrap().1;
+    for crit in [r#"["b64"]"#, r#"["exp"]"#, "[]", "null", "1"] {
+        let head = format!(r#"{{"alg":"HS256","typ":"JWT","b64":true,"crit":{crit}}}"#);
+        let token = format!("{}.{rest}", BASE64_URL_SAFE_NO_PAD.encode(head));
+        assert_eq!(tokens.check(&token, NOW).unwrap_err(), TokenFault::Critical, "{crit}");
+    }
 }
 
 #[test]

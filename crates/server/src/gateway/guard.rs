@@ -1,0 +1,124 @@
+//! Checks that every request passes before any route sees it, and headers that every answer carries.
+//!
+//! - Only GET and HEAD; everything else, CONNECT included, is 405.
+//! - `Host` must be there, once, and name this server ([`HostRules`]): protection against DNS rebinding.
+//! - Every answer says `X-Content-Type-Options: nosniff`.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::web_origin::{Authority, HostRules};
+use crate::http::Refusal;
+use crate::settings::FrontSettings;
+
+/// What requests may name and ask.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    hosts: HostRules,
+}
+
+impl Guard {
+    pub(crate) fn new(settings: &FrontSettings) -> Arc<Self> {
+        Arc::new(Self { hosts: HostRules::new(&settings.hosts, &settings.allowed_origins) })
+    }
+
+    fn judge(&self, request: &Request) -> Result<(), Refusal> {
+        if ![Method::GET, Method::HEAD].contains(request.method()) {
+            return Err(Refusal::method_not_allowed("only GET and HEAD are answered here"));
+        }
+        let Some(requested) = requested(request.uri(), request.version(), request.headers())? else {
+            return Ok(());
+        };
+        if self.hosts.allows(&requested.host) {
+            return Ok(());
+        }
+        Err(Refusal::forbidden(format!(
+            "'{}' is not a known name of this server; if it is one, add it with --hosts (LIQHEAT_HOSTS)",
+            requested.host
+        )))
+    }
+}
+
+pub(crate) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let mut response = match guard.judge(&request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The server that a request names. `None` for HTTP/1.0 without a host, which no browser sends.
+pub(super) fn requested(
+    uri: &Uri,
+    version: Version,
+    headers: &HeaderMap,
+) -> Result<Option<Authority>, Refusal> {
+    let mut named = headers.get_all(header::HOST).iter();
+    let host = match (named.next(), named.next()) {
+        (Some(host), None) => host.to_str().unwrap_or_default(),
+        (None, _) if version < Version::HTTP_11 => return Ok(None),
+        (None, _) => return Err(Refusal::bad("the header Host is missing")),
+        (Some(_), Some(_)) => return Err(Refusal::bad("the header Host is there more than once")),
+    };
+    // A target that names its server goes before Host (RFC 9112, 3.2.2).
+    let name = uri.authority().map_or(host, |authority| authority.as_str());
+    let authority = name.parse().map_err(|error| Refusal::bad(format!("the header Host: {error}")))?;
+    Ok(Some(authority))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+
+    use super::*;
+
+    fn status(method: &str, uri: &str, version: Version, hosts: &[&str]) -> StatusCode {
+        let guard = Guard::new(&FrontSettings {
+            hosts: vec!["heat.example".parse().unwrap()],
+            ..FrontSettings::default()
+        });
+        let mut request = Request::builder().method(method).uri(uri).version(version);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let judged = guard.judge(&request.body(Body::empty()).unwrap());
+        judged.map_or_else(|refusal| refusal.into_response().status(), |()| StatusCode::OK)
+    }
+
+    #[test]
+    fn requests_are_judged_by_method_and_host() {
+        for (method, uri, hosts, expected) in [
+            ("GET", "/", &["heat.example"][..], 200),
+            ("HEAD", "/", &["HEAT.example.:443"], 200),
+            ("GET", "/", &["127.0.0.1:8000"], 200),
+            ("GET", "/", &["[::1]:8000"], 200),
+            ("GET", "/", &["localhost"], 200),
+            ("GET", "/", &["evil.example"], 403),
+            ("GET", "/", &["evil.example:8000"], 403),
+            ("GET", "/", &[], 400),
+            ("GET", "/", &[""], 400),
+            ("GET", "/", &["a b"], 400),
+            ("GET", "/", &["heat.example:port"], 400),
+            ("GET", "/", &["user@heat.example"], 400),
+            ("GET", "/", &["heat.example", "heat.example"], 400),
+            ("GET", "/", &["heat.example", "evil.example"], 400),
+            ("GET", "http://heat.example/", &["heat.example"], 200),
+            ("GET", "http://evil.example/", &["heat.example"], 403),
+            ("GET", "http://evil.example/", &[], 400),
+            ("CONNECT", "heat.example:443", &["heat.example"], 405),
+            ("POST", "/", &["heat.example"], 405),
+            ("OPTIONS", "/", &["evil.example"], 405),
+        ] {
+            let judged = status(method, uri, Version::HTTP_11, hosts);
+            assert_eq!(judged, expected, "{method} {uri} {hosts:?}");
+        }
+        assert_eq!(status("GET", "/", Version::HTTP_10, &[]), 200, "no browser speaks HTTP/1.0");
+        assert_eq!(status("GET", "/", Version::HTTP_10, &["evil.example"]), 403);
+    }
+}

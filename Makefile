@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster dist test-dist clean
+.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster chaos dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -106,6 +106,9 @@ demo: build ## k6 with up to 1000 viewers against the demo, three minutes
 
 load-cluster: build-bench ## 4000 clients through nginx on two servers with Redis, which are restarted meanwhile
 	@scripts/load-cluster.sh $(abspath $(target))/release/liqheat
+
+chaos: build ## attacks on the release build, a stated result for each; ARGS="NAME.." for some
+	node scripts/chaos.mjs $(abspath $(target))/release/liqheat $(ARGS)
 
 dist: build ## one archive that runs on a bare Debian
 	@scripts/dist.sh $(abspath $(target))/release/liqheat $(target)/dist

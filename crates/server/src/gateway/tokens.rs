@@ -192,12 +192,15 @@ impl Tokens {
         match (&settings.secret, &settings.secret_file) {
             (Some(_), Some(_)) => faults.push(TokenSettingsError::TwoSecrets),
             (Some(secret), None) => match ParsedKeys::parse(KeySource::Secret, secret.expose()) {
-                Some(secret) => drop(keys.replace(secret)),
+                Some(secret) => {
+                    keys.replace(secret);
+                }
                 None => faults.push(TokenSettingsError::ShortSecret("WS_JWT_SECRET")),
             },
             (None, _) => {}
         }
-        for (source, path) in KeyFile::paths(settings) {
+        let is_used = |source| source != KeySource::Secret || settings.secret.is_none();
+        for (source, path) in KeyFile::paths(settings).filter(|(source, _)| is_used(*source)) {
             match load_file(source, path) {
                 Ok((parsed, file)) => {
                     keys.replace(parsed);

@@ -129,17 +129,21 @@ pub(super) struct Answering(Arc<Held>);
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.seats.lock().places.end(self.0.id, Instant::now());
+        self.0.seats.lock().places.end(self.0.id);
     }
 }
 
-/// Tells the table when the client accepts nothing.
+/// Tells the table when the client accepts nothing, and when it has accepted everything.
 #[derive(Debug)]
 pub(crate) struct StallReporter(Arc<Held>);
 
 impl StallObserver for StallReporter {
     fn set_stalled(&mut self, since: Option<Instant>) {
         self.0.seats.lock().places.set_stalled(self.0.id, since);
+    }
+
+    fn flushed(&mut self) {
+        self.0.seats.lock().places.flushed(self.0.id, Instant::now());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who may speak HTTP: a pure table of connections, with time as a parameter.
 //!
-//! A connection is *waiting* for a request head or *answering* a request. Three rules keep places for those who need
-//! one, whatever other clients do:
+//! A connection is *waiting* for a request head, *answering* a request, or *flushing*: its answer is complete, but not
+//! yet accepted by the kernel. Three rules keep places for those who need one, whatever other clients do:
 //!
 //! - **Two classes of requests.** Upgrades and health checks are *essential*, everything else is *data*. Requests for
 //!   data may hold three quarters of the places, and one client a quarter of these; a request for data beyond that is
@@ -81,6 +81,16 @@ struct Entry {
 enum Phase {
     Waiting { since: Instant },
     Answering { place: Option<DataPlace> },
+    Flushing { place: Option<DataPlace> },
+}
+
+impl Phase {
+    const fn place(self) -> Option<DataPlace> {
+        match self {
+            Self::Waiting { .. } => None,
+            Self::Answering { place } | Self::Flushing { place } => place,
+        }
+    }
 }
 
 /// A place for data, with the client that it counts for, if any.
@@ -93,7 +103,7 @@ impl Entry {
         let stalled = self.stalled_since.map(|since| since + STALLED_MIN);
         let idle = match self.phase {
             Phase::Waiting { since } => Some(since + IDLE_MIN),
-            Phase::Answering { .. } => None,
+            Phase::Answering { .. } | Phase::Flushing { .. } => None,
         };
         stalled.into_iter().chain(idle).min()
     }
@@ -171,6 +181,8 @@ impl Places {
         client: Option<IpAddr>,
         now: Instant,
     ) -> Result<Option<ConnectionId>, Busy> {
+        // Of a request before this one, if there was any.
+        self.release(id, now);
         let (place, evicted) = match class {
             RequestClass::Essential => (None, None),
             RequestClass::Data => {
@@ -199,7 +211,7 @@ impl Places {
         let mut evicted = None;
         if self.data >= self.data_max() {
             let id = self.longest_stalled(now).ok_or(Busy::Server)?;
-            self.end(id, now);
+            self.release(id, now);
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.is_evicted = true;
             }
@@ -215,19 +227,32 @@ impl Places {
     /// Of the connections that hold a place for data, the one without write progress for longest.
     fn longest_stalled(&self, now: Instant) -> Option<ConnectionId> {
         let stalled = |(id, entry): (&ConnectionId, &Entry)| {
-            let holds_place = matches!(entry.phase, Phase::Answering { place: Some(_) });
+            let holds_place = entry.phase.place().is_some();
             let since = entry.stalled_since.filter(|since| holds_place && *since + STALLED_MIN <= now)?;
             Some((since, *id))
         };
         self.entries.iter().filter_map(stalled).min_by_key(|(since, _)| *since).map(|(_, id)| id)
     }
 
-    /// The body of the answer is complete or was given up.
-    pub(super) fn end(&mut self, id: ConnectionId, now: Instant) {
+    /// The answer is complete or was given up; what of it is buffered here is still to be written.
+    pub(super) fn end(&mut self, id: ConnectionId) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
-        let Phase::Answering { place } = entry.phase else { return };
-        entry.phase = Phase::Waiting { since: now };
-        self.give_back(place);
+        if let Phase::Answering { place } = entry.phase {
+            entry.phase = Phase::Flushing { place };
+        }
+    }
+
+    /// The kernel has accepted everything there was to write.
+    pub(super) fn flushed(&mut self, id: ConnectionId, now: Instant) {
+        if self.entries.get(&id).is_some_and(|entry| matches!(entry.phase, Phase::Flushing { .. })) {
+            self.release(id, now);
+        }
+    }
+
+    fn release(&mut self, id: ConnectionId, now: Instant) {
+        let Some(entry) = self.entries.get_mut(&id) else { return };
+        let before = std::mem::replace(&mut entry.phase, Phase::Waiting { since: now });
+        self.give_back(before.place());
     }
 
     fn give_back(&mut self, place: Option<DataPlace>) {
@@ -248,9 +273,7 @@ impl Places {
     pub(super) fn disconnect(&mut self, id: ConnectionId) {
         let Some(entry) = self.entries.remove(&id) else { return };
         decrement(&mut self.connections_by_address, entry.peer);
-        if let Phase::Answering { place } = entry.phase {
-            self.give_back(place);
-        }
+        self.give_back(entry.phase.place());
     }
 }
 
@@ -307,6 +330,12 @@ mod tests {
             self.places.begin(id, RequestClass::Data, client, self.at(ms))
         }
 
+        fn answered(&mut self, id: ConnectionId, ms: u64) {
+            self.places.end(id);
+            let now = self.at(ms);
+            self.places.flushed(id, now);
+        }
+
         fn is_empty(&self) -> bool {
             let Places { entries, data, connections_by_address, data_by_address, .. } = &self.places;
             entries.is_empty()
@@ -342,7 +371,7 @@ mod tests {
         table.places.disconnect(idle);
         let next = table.admit(None, 370);
         // Between two requests a connection is as idle as one that never sent any.
-        table.places.end(busy, table.at(380));
+        table.answered(busy, 380);
         assert_eq!(table.connect(None, 620), Admission::Evict(next));
         table.places.disconnect(next);
         assert_eq!(table.ask(busy, None, 640), Ok(None), "the next request came in time");
@@ -371,7 +400,7 @@ mod tests {
         let further = table.admit(None, 0);
         assert_eq!(table.ask(further, None, 0), Err(Busy::Server));
         assert_eq!(table.places.begin(further, RequestClass::Essential, None, table.at(0)), Ok(None));
-        table.places.end(further, table.at(0));
+        table.answered(further, 0);
         table.places.set_stalled(asking[2], Some(table.at(10)));
         assert_eq!(table.ask(further, None, 1_009), Err(Busy::Server));
         assert_eq!(table.ask(further, None, 1_010), Ok(Some(asking[2])));
@@ -392,11 +421,19 @@ mod tests {
         }
         assert_eq!(table.ask(ids[3], address(1), 0), Err(Busy::Client));
         assert_eq!(table.ask(ids[3], address(2), 0), Ok(None));
-        table.places.end(ids[0], table.at(1));
+        table.places.end(ids[0]);
+        assert_eq!(table.ask(ids[4], address(1), 1), Err(Busy::Client), "its client has not read it");
+        table.places.flushed(ids[0], table.at(1));
         assert_eq!(table.ask(ids[4], address(1), 2), Ok(None));
+        // The next request of a connection takes the place of the one before.
+        table.places.end(ids[4]);
+        assert_eq!(table.ask(ids[4], address(2), 3), Ok(None));
+        assert_eq!(table.ask(ids[5], address(1), 3), Ok(None));
+        for id in &ids {
+            table.places.disconnect(*id);
+        }
         for id in ids {
-            table.places.disconnect(id);
-            table.places.end(id, table.at(3));
+            table.answered(id, 3);
             assert_eq!(table.ask(id, address(1), 3), Ok(None), "a request of a connection that has ended");
         }
         assert!(table.is_empty());

@@ -13,10 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Learns when a client stops accepting bytes, and when it goes on.
+/// Learns when a client stops accepting bytes, when it goes on, and when everything is written.
 pub(crate) trait StallObserver: Unpin + Send {
     /// Nothing was accepted since this moment; `None`: something was accepted again.
     fn set_stalled(&mut self, since: Option<std::time::Instant>);
+
+    /// There is nothing left to write.
+    fn flushed(&mut self);
 }
 
 /// A TCP stream with a timeout for writes.
@@ -94,7 +97,10 @@ impl<S: StallObserver> AsyncWrite for WriteTimeoutStream<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        // The HTTP implementation flushes when its own buffer is empty.
+        let this = self.get_mut();
+        this.observer.flushed();
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

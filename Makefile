@@ -98,10 +98,7 @@ test-api: page ## made-up requests to every route (schemathesis): none may be an
 test-deploy: ## alert rules with their tests, the unit, the compositions
 	@scripts/test-deploy.sh
 
-load-build-bench: build ## the release binary of the measurements
-	$(CARGO) build --release --locked -p liqheat-bench
-
-demo: build ## k6 with up to 1000 viewers against the demo, three minutes
+load-demo: build ## k6 with up to 1000 viewers against the demo, three minutes
 	@scripts/load-demo.sh $(abspath $(target))/release/liqheat
 
 load-cluster: build-bench ## 4000 clients through nginx on two servers with Redis, which are restarted meanwhile

@@ -92,11 +92,19 @@ fn requests_that_take_too_long_are_cut() {
 #[test]
 fn a_request_head_is_bounded() {
     let (_folder, server) = serve("serve");
-    let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(liqheat_testkit::PATIENCE)).unwrap();
-    // The server may answer and close before all of it is written.
-    let _ = stream.write_all(format!("GET /live HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(60_000)).as_bytes());
-    assert!(read_answer(&mut stream).is_none_or(|answer| answer.status == 431));
+    let status = |bytes: usize| {
+        let start = "GET /live HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx: ";
+        let padding = "x".repeat(bytes - start.len() - 4);
+        let mut stream = connect_from(Ipv4Addr::LOCALHOST.into(), server.address());
+        // The server may answer and close before all of it is written.
+        let _ = stream.write_all(format!("{start}{padding}\r\n\r\n").as_bytes());
+        read_answer(&mut stream).map(|answer| answer.status)
+    };
+    assert_eq!(status(32 * 1_024), Some(200));
+    assert_eq!(status(32 * 1_024 + 1), Some(431));
+    for bytes in [60_000, 1_000_000] {
+        assert!(status(bytes).is_none_or(|status| status == 431), "{bytes}");
+    }
     assert_eq!(server.get("/live").status, 200);
 }
 

@@ -37,6 +37,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::client::{Client, is_trusted};
+use super::guard::HEAD_BYTES_MAX;
 use crate::http::Refusal;
 use crate::ops::metrics::{ConnectionEnd, FrontMetrics, HttpRefusal};
 use crate::settings::FrontSettings;
@@ -54,8 +55,9 @@ const GRACE: Duration = Duration::from_secs(3);
 const LIFETIME: Duration = Duration::from_secs(300);
 /// Between two attempts when connections cannot be accepted, usually because no descriptor is free.
 const PAUSE: Duration = Duration::from_secs(1);
-/// The longest request head, and most of an answer that is copied before it is written.
-const BUFFER_BYTES: usize = 32 * 1_024;
+/// Bytes that a request head is read into, and most of an answer that is copied before it is written. It grows in
+/// steps, so a head is measured again when it is read.
+const BUFFER_BYTES: usize = HEAD_BYTES_MAX;
 /// The answer to an address with too many connections.
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\n\
     x-content-type-options: nosniff\r\nretry-after: 10\r\ncontent-length: 64\r\nconnection: close\r\n\r\n\

@@ -1,5 +1,6 @@
 //! Checks that every request passes before any route sees it, and headers that every answer carries.
 //!
+//! - A head of at most [`HEAD_BYTES_MAX`]; the buffer that it is read into is larger at times.
 //! - Only GET and HEAD; everything else, CONNECT included, is 405.
 //! - `Host` must be there, once, and name this server ([`HostRules`]): protection against DNS rebinding.
 //! - Every answer says `X-Content-Type-Options: nosniff`.
@@ -15,6 +16,9 @@ use super::web_origin::{Authority, HostRules};
 use crate::http::Refusal;
 use crate::settings::FrontSettings;
 
+/// Most bytes of a request head.
+pub(super) const HEAD_BYTES_MAX: usize = 32 * 1_024;
+
 /// What requests may name and ask.
 #[derive(Debug)]
 pub(crate) struct Guard {
@@ -27,6 +31,9 @@ impl Guard {
     }
 
     fn judge(&self, request: &Request) -> Result<(), Refusal> {
+        if head_bytes(request) > HEAD_BYTES_MAX {
+            return Err(Refusal::head_too_large("the request head is larger than 32 KiB"));
+        }
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return Err(Refusal::method_not_allowed("only GET and HEAD are answered here"));
         }
@@ -41,6 +48,23 @@ impl Guard {
             requested.host
         )))
     }
+}
+
+/// The length of a request head as it is usually written.
+fn head_bytes(request: &Request) -> usize {
+    /// Two spaces, the version, and the two line breaks at the ends of the first line and the head.
+    const FIRST_LINE: usize = 2 + "HTTP/1.1".len() + 4;
+    /// A colon, a space and a line break.
+    const OF_HEADER: usize = 4;
+    // Without an allocation, because this is done for every request.
+    let uri = request.uri();
+    let target = uri.path().len()
+        + uri.query().map_or(0, |query| query.len() + 1)
+        + uri.authority().map_or(0, |authority| authority.as_str().len())
+        + uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let headers = request.headers().iter();
+    let headers: usize = headers.map(|(name, value)| name.as_str().len() + value.len() + OF_HEADER).sum();
+    FIRST_LINE + request.method().as_str().len() + target + headers
 }
 
 pub(crate) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
@@ -89,6 +113,24 @@ mod tests {
         }
         let judged = guard.judge(&request.body(Body::empty()).unwrap());
         judged.map_or_else(|refusal| refusal.into_response().status(), |()| StatusCode::OK)
+    }
+
+    #[test]
+    fn heads_are_measured_as_they_are_written() {
+        let head = |padding: usize| {
+            let text =
+                format!("GET /live?a=b HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "x".repeat(padding));
+            let request = Request::builder().uri("/live?a=b").header("host", "localhost");
+            let request = request.header("x", "x".repeat(padding)).body(Body::empty()).unwrap();
+            (text.len(), request)
+        };
+        let guard = Guard::new(&FrontSettings::default());
+        let (length, request) = head(100);
+        assert_eq!(head_bytes(&request), length);
+        let room = HEAD_BYTES_MAX - length + 100;
+        assert!(guard.judge(&head(room).1).is_ok());
+        let refused = guard.judge(&head(room + 1).1).unwrap_err();
+        assert_eq!(refused.into_response().status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Refusal {
         Self { header, ..Self::new(StatusCode::BAD_REQUEST, detail) }
     }
 
+    /// 431: the request head is too large.
+    pub(crate) fn head_too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
+    }
+
     /// 405: another method than GET and HEAD.
     pub(crate) fn method_not_allowed(detail: impl Into<String>) -> Self {
         Self {

@@ -96,13 +96,12 @@ fn access(doctor: &Doctor, findings: &mut Findings) {
     match exposure(doctor.listen, &doctor.tokens) {
         Some(warning) => findings.tell(Grade::Warn, ABOUT, warning),
         None if doctor.tokens.are_required() => {
-            findings.tell(Grade::Ok, ABOUT, "tokens are required for data")
+            findings.tell(Grade::Ok, ABOUT, "tokens are required for data");
         }
-        None => findings.tell(
-            Grade::Ok,
-            ABOUT,
-            format_args!("{} can be reached from this machine only", doctor.listen),
-        ),
+        None => {
+            let text = format_args!("{} can be reached from this machine only", doctor.listen);
+            findings.tell(Grade::Ok, ABOUT, text);
+        }
     }
 }
 

@@ -272,11 +272,11 @@ pub(crate) struct Doctor {
     /// Address that the server is to listen on, as for `serve`.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    #[command(flatten)]
-    pub(crate) tokens: Tokens,
     /// Maintenance margin tiers that the server is to use, as for `serve`.
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
     #[command(flatten)]
     pub(crate) live: LiveArgs,
 }

@@ -147,7 +147,7 @@ pub(crate) struct Tokens {
     /// A PEM file with the public key of ES256.
     #[arg(long, env = "WS_JWT_PUBLIC_KEY", value_name = "FILE")]
     pub(crate) ws_jwt_public_key: Option<PathBuf>,
-    /// A JWKS file with public keys of ES256; read again when a token names a new one.
+    /// A JWKS file with public keys of ES256; changes are noticed within seconds.
     #[arg(long, env = "WS_JWT_JWKS", value_name = "FILE")]
     pub(crate) ws_jwt_jwks: Option<PathBuf>,
     /// Who must have signed a token (its iss).

@@ -270,8 +270,12 @@ impl Foundation {
             metrics: Arc::clone(&front_metrics),
             stopping: stopping.clone(),
         };
+        let mut routes = api::routes(states);
+        if !settings.front.allowed_origins.is_empty() {
+            routes = routes.layer(gateway::cors(&settings.front.allowed_origins));
+        }
         let router = gateway::routes(Arc::new(socket))
-            .merge(api::routes(states))
+            .merge(routes)
             .layer(from_fn_with_state(gateway::Guard::new(&settings.front), gateway::check))
             .layer(from_fn_with_state(Arc::clone(&front_metrics), api::count));
         Server {

@@ -104,7 +104,7 @@ pub(crate) struct Sockets {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
 pub(crate) struct Access {
-    /// Origins of other pages that may open sockets (https://charts.example), separated by commas; * is any.
+    /// Origins of other pages that may open sockets and read the HTTP routes (https://charts.example), separated by commas; * is any.
     #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = str::parse::<AllowedOrigin>, value_name = "ORIGINS")]
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
     /// Names under which this server is reached, separated by commas: heat.example, *.heat.example, or * for any.

@@ -31,6 +31,45 @@ fn forwarded(address: SocketAddr, client: &str) -> Result<Viewer, Answer> {
     Viewer::connect(address, &[("X-Forwarded-For", client)])
 }
 
+/// A page whose socket fails polls, so both follow one rule.
+#[test]
+fn pages_of_allowed_origins_may_read_and_others_not() {
+    let (_folder, server) = serve("serve --allowed-origins https://charts.example");
+    let ask = |method: &str, more: &str| {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        let host = server.address();
+        write!(stream, "{method} /v1/symbols HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")
+            .unwrap();
+        read_answer(&mut stream).unwrap()
+    };
+    let preflight = "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: authorization\r\n";
+    let own = "Origin: https://Charts.example:443\r\n";
+    let allowed = ask("OPTIONS", &format!("{own}{preflight}"));
+    assert_eq!(allowed.status, 200);
+    assert_eq!(allowed.header("access-control-allow-origin"), Some("https://Charts.example:443"));
+    assert!(
+        allowed.header("access-control-allow-headers").is_some_and(|names| names.contains("authorization"))
+    );
+    let read = ask("GET", own);
+    assert_eq!((read.status, read.header("access-control-allow-origin").is_some()), (200, true));
+    assert!(read.header("access-control-expose-headers").is_some_and(|names| names.contains("etag")));
+    let foreign = "Origin: https://evil.example\r\n";
+    for answer in [ask("OPTIONS", &format!("{foreign}{preflight}")), ask("GET", foreign)] {
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+    }
+    assert_eq!(ask("OPTIONS", own).status, 405, "no preflight");
+    let (_folder, server) = serve("serve");
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let host = server.address();
+    write!(
+        stream,
+        "OPTIONS /v1/symbols HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{own}{preflight}\r\n"
+    )
+    .unwrap();
+    let closed = read_answer(&mut stream).unwrap();
+    assert_eq!(closed.header("access-control-allow-origin"), None, "no origin is allowed");
+}
+
 #[test]
 fn sockets_of_one_address_are_limited() {
     let (_folder, server) = serve("serve --ws-max-connections-per-address 2");

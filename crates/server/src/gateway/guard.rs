@@ -1,7 +1,7 @@
 //! Checks that every request passes before any route sees it, and headers that every answer carries.
 //!
 //! - A head of at most [`HEAD_BYTES_MAX`]; the buffer that it is read into is larger at times.
-//! - Only GET and HEAD; everything else, CONNECT included, is 405.
+//! - Only GET, HEAD and preflights ([`super::cors`]); everything else, CONNECT included, is 405.
 //! - `Host` must be there, once, and name this server ([`HostRules`]): protection against DNS rebinding.
 //! - Every answer says `X-Content-Type-Options: nosniff`.
 
@@ -34,7 +34,9 @@ impl Guard {
         if head_bytes(request) > HEAD_BYTES_MAX {
             return Err(Refusal::head_too_large("the request head is larger than 32 KiB"));
         }
-        if ![Method::GET, Method::HEAD].contains(request.method()) {
+        let is_preflight = request.method() == Method::OPTIONS
+            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if ![Method::GET, Method::HEAD].contains(request.method()) && !is_preflight {
             return Err(Refusal::method_not_allowed("only GET and HEAD are answered here"));
         }
         let Some(requested) = requested(request.uri(), request.version(), request.headers())? else {

@@ -3,6 +3,7 @@
 mod addresses;
 mod bearer;
 mod client;
+mod cors;
 mod extensions;
 mod front;
 mod guard;
@@ -14,6 +15,7 @@ pub use addresses::AddressLimits;
 pub(crate) use addresses::Addresses;
 pub(crate) use bearer::TokenGate;
 pub(crate) use client::Client;
+pub(crate) use cors::cors;
 pub(crate) use front::Front;
 pub(crate) use guard::{Guard, check};
 pub(crate) use tokens::Tokens;

@@ -486,6 +486,45 @@ mod tests {
     }
 
     #[test]
+    fn a_history_that_begins_too_early_begins_later() {
+        let month = RestQuery::OpenInterestHistory { from: OPEN, to: NOW };
+        let body = br#"{"code":-1130,"msg":"parameter 'startTime' is invalid."}"#;
+        assert_eq!(refusal(&month, 400, body), Some(Refusal::BeginLater));
+        assert_eq!(refusal(&RestQuery::OpenInterest, 400, body), Some(Refusal::Permanent));
+        let other = br#"{"code":-1121,"msg":"Invalid symbol."}"#;
+        assert_eq!(refusal(&month, 400, other), Some(Refusal::Permanent));
+        assert!(matches!(refusal(&month, 429, b""), Some(Refusal::Throttled { .. })));
+        assert_eq!(refusal(&month, 200, b"[]"), None);
+    }
+
+    #[test]
+    fn one_row_costs_itself() {
+        let rows = r#"[[1748131200000,"1","2","1","2","x",1748131259999,"1",1,"1","1","0"],
+            [1748131260000,"0","2","1","2","1",1748131319999,"1",1,"1","1","0"],
+            7,
+            [1748131320000,"1","2","1","2","1",1748131379999,"1",1,"1","1","0"]]"#;
+        let query = minutes(KlineKind::Last, OPEN, OPEN.plus(180_000));
+        let page = answer(&btc(), &query, rows.as_bytes(), NOW).unwrap();
+        assert_eq!(page.events.len(), 2);
+        let subjects: Vec<_> =
+            page.rejected.iter().map(|row| (row.subject.clone(), row.is_partial)).collect();
+        let minute = |at: i64| {
+            let from = OPEN.plus(at * 60_000);
+            RowSubject::Data(query.with_span(from, from.plus(60_000)))
+        };
+        assert_eq!(subjects, [(minute(0), true), (minute(1), false), (RowSubject::Unknown, false)]);
+        let trades = br#"[{"a":10,"p":"1","q":"0","T":1748131200000,"m":true},{"a":11,"p":"1","q":"1","T":1748131200000,"m":true}]"#;
+        let page = answer(&btc(), &RestQuery::Trades { first: 10, last: 11 }, trades, NOW).unwrap();
+        assert_eq!((page.events.len(), page.next), (1, None));
+        assert_eq!(page.rejected[0].subject, RowSubject::Data(RestQuery::Trades { first: 10, last: 10 }));
+        let list =
+            br#"{"symbols":[{"symbol":"ODDUSDT","status":null},{"symbol":"BTCUSDT","status":"TRADING"}]}"#;
+        let page = answer(&btc(), &RestQuery::Contracts, list, NOW).unwrap();
+        assert_eq!(page.contracts, [ListedContract::of_one_coin("BTCUSDT")]);
+        assert_eq!(page.rejected[0].subject, RowSubject::Contract("ODDUSDT".to_owned()));
+    }
+
+    #[test]
     fn an_error_is_no_answer() {
         let error =
             answer(&btc(), &RestQuery::OpenInterest, br#"{"code":-1121,"msg":"Invalid symbol."}"#, NOW)

@@ -7,7 +7,9 @@ use liqheat_market::{
 
 use super::Bybit;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
-use crate::venues::{ContractTable, Exchange, FrameReader, ListedContract, RestQuery, Signal, StreamKind};
+use crate::venues::{
+    ContractTable, Exchange, FrameReader, ListedContract, PauseScope, Refusal, RestQuery, Signal, StreamKind,
+};
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
 const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
@@ -263,6 +265,20 @@ fn an_error_of_the_venue_is_passed_on() {
     let body = br#"{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1672738134824}"#;
     let error = Bybit.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
     assert_eq!(error.to_string(), "the venue says: 10001: params error: Symbol Invalid");
+}
+
+#[test]
+fn an_error_without_a_time_is_told_in_the_venues_words() {
+    let contract = sized(&Bybit, "BTCUSDT", "1");
+    let body = br#"{"retCode":10002,"retMsg":"invalid request"}"#;
+    for query in [RestQuery::Time, RestQuery::OpenInterest, RestQuery::Contracts] {
+        let error = Bybit.answer(&contract, &query, body, MIDNIGHT).unwrap_err();
+        assert_eq!(error.to_string(), "the venue says: 10002: invalid request");
+    }
+    let busy = br#"{"retCode":10006,"retMsg":"Too many visits!"}"#;
+    let refusal = Bybit.refusal(&RestQuery::Time, 200, busy);
+    assert!(matches!(refusal, Some(Refusal::Throttled { scope: PauseScope::Endpoint, .. })), "{refusal:?}");
+    assert!(matches!(Bybit.refusal(&RestQuery::Time, 403, b""), Some(Refusal::Throttled { .. })));
 }
 
 #[test]

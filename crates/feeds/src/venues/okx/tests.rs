@@ -10,7 +10,10 @@ use liqheat_market::{
 
 use super::Okx;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
-use crate::venues::{Contract, ContractTable, Exchange, FrameReader, Page, RestQuery, Signal, StreamKind};
+use crate::venues::{
+    Contract, ContractTable, Exchange, FrameReader, Page, PauseScope, Refusal, RestQuery, RowSubject, Signal,
+    StreamKind, Underlying,
+};
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
 const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
@@ -290,6 +293,96 @@ fn statistics_have_a_limit_of_their_own() {
     let query = RestQuery::OpenInterestHistory { from: MIDNIGHT, to: MIDNIGHT.plus(86_400_000) };
     let request = Okx.request(&contract, &query, MIDNIGHT).unwrap();
     assert_eq!(request.rate_limit.map(|limit| limit.requests), Some(5));
+}
+
+#[test]
+fn one_candle_that_cannot_be_held_costs_itself() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let (from, to) = (MIDNIGHT, MIDNIGHT.plus(240_000));
+    let query = RestQuery::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to };
+    let row = |minute: i64, close: &str, volume: &str| {
+        let open = MIDNIGHT.plus(minute * 60_000).0;
+        format!(r#"["{open}","2","3","1","{close}","{volume}","1","1","1"]"#)
+    };
+    let rows = [row(3, "2", "5"), row(2, "-2", "5"), row(1, "2", "1e60"), row(0, "2", "5")].join(",");
+    let body = format!(r#"{{"code":"0","msg":"","data":[{rows}]}}"#);
+    let page = Okx.answer(&contract, &query, body.as_bytes(), to.plus(60_000)).unwrap();
+    let volumes: Vec<_> = page
+        .events
+        .iter()
+        .map(|event| match event {
+            Event::Kline(kline) => (kline.open_time.since(MIDNIGHT) / 60_000, kline.volume),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(volumes, [(0, Some(qty("0.05"))), (1, None), (3, Some(qty("0.05")))]);
+    let minute = |at: i64| {
+        RowSubject::Data(query.with_span(MIDNIGHT.plus(at * 60_000), MIDNIGHT.plus((at + 1) * 60_000)))
+    };
+    let rejected: Vec<_> = page.rejected.iter().map(|row| (row.subject.clone(), row.is_partial)).collect();
+    assert_eq!(rejected, [(minute(2), false), (minute(1), true)]);
+    assert_eq!(page.rejected[0].error.to_string(), "field c: '-2' is not a price above zero");
+    assert_eq!(page.next, None, "filling goes on");
+}
+
+#[test]
+fn one_odd_instrument_costs_itself() {
+    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let body = r#"{"code":"0","msg":"","data":[
+        {"instId":"SOON-USDT-SWAP","ctVal":"","ctMult":"","ctType":"linear","state":"preopen"},
+        {"instId":"ODD-USDT-SWAP","ctVal":"","ctMult":"1","ctType":"linear","state":"live"},
+        {"instId":"HUGE-USDT-SWAP","ctVal":"90000000000","ctMult":"1e30","ctType":"linear","state":"live"},
+        {"instId":"QNT-USDT-SWAP","instCategory":"3","ctVal":"1","ctMult":"1","ctType":"linear","state":"live"},
+        {"instId":"SHIB-USDT-SWAP","instCategory":"1","ctVal":"1000000","ctMult":"1","ctType":"linear","state":"rebase"}]}"#;
+    let page = Okx.answer(&contract, &RestQuery::Contracts, body.as_bytes(), MIDNIGHT).unwrap();
+    let listed: Vec<_> = page.contracts.iter().map(|one| (one.name.as_str(), one.underlying)).collect();
+    assert_eq!(listed, [("QNT-USDT-SWAP", Underlying::Other), ("SHIB-USDT-SWAP", Underlying::Coin)]);
+    let names: Vec<_> = page.rejected.iter().map(|row| row.subject.clone()).collect();
+    assert_eq!(names, ["ODD-USDT-SWAP", "HUGE-USDT-SWAP"].map(|name| RowSubject::Contract(name.to_owned())));
+    // The coin QNT is not the stock.
+    let quant = sized(&Okx, "QNTUSDT", "1");
+    assert!(!page.contracts[0].serves(&Okx, &quant));
+    let stock = Contract { symbol: Symbol::new("QNTSTOCKUSDT").unwrap(), ..quant };
+    assert!(page.contracts[0].serves(&Okx, &stock));
+}
+
+#[test]
+fn one_liquidation_of_a_frame_costs_itself() {
+    let detail = |size: &str, ms: i64| {
+        let ts = MIDNIGHT.plus(ms).0;
+        format!(r#"{{"bkPx":"87000","posSide":"long","side":"sell","sz":"{size}","ts":"{ts}"}}"#)
+    };
+    let details = [detail("1", 1), detail("0", 2), detail("3", 3)].join(",");
+    let frame = format!(
+        r#"{{"arg":{{"channel":"liquidation-orders","instType":"SWAP"}},"data":[{{"instId":"BTC-USDT-SWAP","details":[{details}]}}]}}"#
+    );
+    let mut signals = Vec::new();
+    reader().read(frame.as_bytes(), MIDNIGHT, &mut signals).unwrap();
+    let sizes: Vec<_> = events(&signals)
+        .iter()
+        .map(|event| match event {
+            Event::Liquidation(liquidation) => liquidation.qty.to_string(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sizes, ["0.01", "0.03"]);
+    let Some(Signal::Rejected(row)) = signals.iter().find(|one| matches!(one, Signal::Rejected(_))) else {
+        panic!("{signals:?}")
+    };
+    assert_eq!((row.contract, row.time), (Some(0), Some(MIDNIGHT.plus(2))));
+}
+
+#[test]
+fn too_many_requests_pause_an_endpoint() {
+    let pause =
+        Some(Refusal::Throttled { scope: PauseScope::Endpoint, pause: std::time::Duration::from_secs(2) });
+    let body = br#"{"code":"50011","msg":"Too Many Requests","data":[]}"#;
+    for status in [200, 429] {
+        assert_eq!(Okx.refusal(&RestQuery::Time, status, body), pause);
+    }
+    assert_eq!(Okx.refusal(&RestQuery::Time, 200, br#"{"code":"0","data":[]}"#), None);
+    assert_eq!(Okx.refusal(&RestQuery::Time, 404, b""), Some(Refusal::Permanent));
+    assert_eq!(Okx.refusal(&RestQuery::Time, 502, b"<html>"), Some(Refusal::Temporary));
 }
 
 #[test]

@@ -84,7 +84,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// The body of `GET /v1/symbols` on an edge: what the producer says of a symbol, and how its board stands.
-    pub(crate) fn body(&self, hub: &Hub) -> SymbolsBody {
+    pub(crate) fn body(&self, hub: &Hub, websocket: bool) -> SymbolsBody {
         let listed = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut known: BTreeMap<String, ListedSymbol> =
             listed.symbols.into_iter().map(|row| (row.symbol.clone(), row)).collect();
@@ -112,7 +112,7 @@ impl Listing {
         });
         let symbols: Vec<SymbolRow> = rows.collect();
         let simulated = symbols.iter().any(|row| row.simulated);
-        SymbolsBody { symbols, simulated, speed: listed.speed }
+        SymbolsBody { symbols, simulated, speed: listed.speed, websocket }
     }
 }
 
@@ -183,7 +183,7 @@ mod tests {
         let edge = listing(Vec::new());
         assert_eq!(edge.learn(&producer.ours()), Ok(vec!["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()]));
         let settings = HubSettings { update_interval: Duration::from_secs(1) };
-        let body = edge.body(&Hub::new(["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()], settings));
+        let body = edge.body(&Hub::new(["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()], settings), true);
         assert_eq!((body.speed, body.simulated, body.symbols.len()), (120.0, true, 1));
         let row = &body.symbols[0];
         assert_eq!((row.venue.as_str(), row.interval.as_str(), row.first), ("sim", "5m", Some(7)));

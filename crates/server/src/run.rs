@@ -237,6 +237,7 @@ impl Foundation {
             speed,
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
+            websocket: ws_enabled,
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),
             learned: cluster.learned,
         };

@@ -231,6 +231,8 @@ pub struct SymbolsBody {
     pub simulated: bool,
     /// Market seconds a second; 1 for a live market.
     pub speed: f64,
+    /// Whether `/ws/heatmap` accepts connections; a client that reads `false` polls without trying it first.
+    pub websocket: bool,
 }
 
 /// One symbol that is served.

@@ -42,7 +42,7 @@ fn symbols_candles_and_health() {
             "base_bin": 100, "state": "stale", "simulated": false, "seen_share": seen_share,
             "leverages": [3, 5, 10, 25, 50, 100],
         }],
-        "simulated": false, "speed": 1.0,
+        "simulated": false, "speed": 1.0, "websocket": true,
     });
     assert_eq!(symbols, expected);
 

@@ -63,6 +63,8 @@ pub(crate) struct DataState {
     pub(crate) on_demand: Option<OnDemand>,
     /// Answers of time series that are under way or fresh.
     pub(crate) timeseries: TimeseriesFlights,
+    /// Whether `/ws/heatmap` accepts connections.
+    pub(crate) websocket: bool,
     /// The producer's symbols, on an edge.
     pub(crate) learned: Option<Arc<Listing>>,
 }

@@ -12,7 +12,7 @@ use crate::catalog::leverage_of;
 
 pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<SymbolsBody> {
     if let Some(learned) = &state.learned {
-        return Json(learned.body(&state.hub));
+        return Json(learned.body(&state.hub, state.websocket));
     }
     for symbol in state.catalog.listed() {
         // Without a state the row says so; a failure is counted and logged.
@@ -36,5 +36,10 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
             leverages: symbol.classes().iter().map(|(leverage, _)| leverage_of(*leverage)).collect(),
         }
     });
-    Json(SymbolsBody { symbols: rows.collect(), simulated: state.catalog.is_simulated(), speed: state.speed })
+    Json(SymbolsBody {
+        symbols: rows.collect(),
+        simulated: state.catalog.is_simulated(),
+        speed: state.speed,
+        websocket: state.websocket,
+    })
 }

@@ -1,7 +1,7 @@
 //! Which columns and rows a request for a time x price grid means.
 
 use liqheat_market::{Interval, Price, UnixMs};
-use liqheat_model::GridError;
+use liqheat_model::{GridError, GridSpec};
 use liqheat_store::StoreError;
 
 use crate::catalog::ServedSymbol;
@@ -78,15 +78,41 @@ impl GridRequest {
     }
 
     /// The rows: everything the price has touched, and a margin on both sides.
-    pub(super) fn rows(&self, low: Price, high: Price, base_bin: Price) -> (Price, Price, usize) {
+    ///
+    /// Without a bin in the request it is the base bin or the lowest of 2, 5, 10, 20, .. times it with which that many
+    /// columns stay within the limits, split by leverage or not: the base bin follows the newest price, and a market
+    /// that has fallen to a tenth would have ten times the rows.
+    pub(super) fn rows(
+        &self,
+        low: Price,
+        high: Price,
+        base_bin: Price,
+        columns: usize,
+    ) -> (Price, Price, usize) {
         let margin = |price: Price| price.units() / 1_000 * self.range.margin_permille;
-        let bin = self.bin.unwrap_or(base_bin).units().max(1);
-        let bottom = (low.units() - margin(low)).max(0) / bin * bin;
-        let top = round_up(high.units() + margin(high), bin);
-        let rows = ((top - bottom) / bin).max(1);
-        (Price::from_units(bottom), Price::from_units(bin), rows as usize)
+        let (low, high) = ((low.units() - margin(low)).max(0), high.units() + margin(high));
+        let with = |bin: i64| {
+            let bottom = low / bin * bin;
+            let rows = ((round_up(high, bin) - bottom) / bin).max(1);
+            (Price::from_units(bottom), Price::from_units(bin), rows as usize)
+        };
+        if let Some(bin) = self.bin {
+            return with(bin.units().max(1));
+        }
+        let rows_max = (GridSpec::CELLS_MAX_SPLIT / columns.max(1)).clamp(1, ROWS_MAX);
+        let powers = std::iter::successors(Some(1i64), |power| power.checked_mul(10));
+        powers
+            .flat_map(|power| [1, 2, 5].map(|factor| power.saturating_mul(factor)))
+            .map(|times| with(base_bin.units().max(1).saturating_mul(times).min(BIN_UNITS_MAX)))
+            .find(|(_, _, rows)| *rows <= rows_max)
+            .unwrap_or_else(|| with(BIN_UNITS_MAX))
     }
 }
+
+/// Most rows of a picture that names no bin: more than a screen has lines.
+const ROWS_MAX: usize = 4_000;
+/// Far above any price, and far from overflowing when it is rounded up to.
+const BIN_UNITS_MAX: i64 = i64::MAX / 4;
 
 fn round_up(value: i64, step: i64) -> i64 {
     (value + step - 1) / step * step
@@ -169,11 +195,52 @@ mod tests {
     #[test]
     fn rows_cover_the_price_and_a_margin() {
         let dollars = |n: i64| Price::from_units(n * 100_000_000);
-        let (low, bin, rows) = request("3d", None).rows(dollars(90_000), dollars(100_000), dollars(100));
+        let (low, bin, rows) = request("3d", None).rows(dollars(90_000), dollars(100_000), dollars(100), 864);
         assert_eq!((low, bin), (dollars(82_800), dollars(100)));
         assert_eq!(rows, 252);
         let (low, _, rows) =
-            request("1y", None).rows(Price::from_units(3), Price::from_units(9), Price::from_units(5));
+            request("1y", None).rows(Price::from_units(3), Price::from_units(9), Price::from_units(5), 730);
         assert_eq!((low, rows), (Price::from_units(0), 2));
+    }
+
+    #[test]
+    fn a_market_that_fell_to_a_tenth_gets_taller_rows_instead_of_a_refusal() {
+        // From 6.30 to 0.45 with the base bin of the newest price.
+        let (low, high, base) = (Price::from_units(40_000_000), Price::from_units(640_000_000), 50_000i64);
+        for (range, columns) in [("12h", 720), ("3d", 864), ("3d", 576), ("1y", 4_000), ("1y", 1)] {
+            let (bottom, bin, rows) = request(range, None).rows(low, high, Price::from_units(base), columns);
+            assert!(
+                columns * rows <= GridSpec::CELLS_MAX_SPLIT && rows <= ROWS_MAX,
+                "{range}: {columns} x {rows}"
+            );
+            assert_eq!(bin.units() % base, 0, "a multiple of the base bin");
+            assert!(bottom <= low && bottom.units() + bin.units() * rows as i64 >= high.units());
+            // A finer one of 1, 2, 5 would not fit.
+            let finer = |times: i64| (high.units() - low.units()) / (base * times);
+            assert!(
+                rows > ROWS_MAX / 8 || rows * columns * 3 > GridSpec::CELLS_MAX_SPLIT,
+                "{rows} of {}",
+                finer(1)
+            );
+        }
+        // A bin that is asked for is kept, and refused later where it is too fine.
+        let asked = GridRequest { bin: Some(Price::from_units(base)), ..request("3d", None) };
+        assert_eq!(asked.rows(low, high, Price::from_units(base), 864).1, Price::from_units(base));
+    }
+
+    #[test]
+    fn no_price_range_runs_out_of_numbers() {
+        for high in [1, i64::MAX / 8] {
+            for base in [1, i64::MAX / 8] {
+                let request = request("1y", None);
+                let (_, _, rows) = request.rows(
+                    Price::from_units(1),
+                    Price::from_units(high),
+                    Price::from_units(base),
+                    4_000,
+                );
+                assert!((1..=375).contains(&rows), "{high} in {base}: {rows}");
+            }
+        }
     }
 }

@@ -31,7 +31,7 @@ impl HistoryTurn<'_> {
             let (low, high) = self.price_range(ledger, request.range, view).await?;
             range = (range.0.min(low), range.1.max(high));
         }
-        let (price_low, bin, rows) = request.rows(range.0, range.1, sum.base_bin);
+        let (price_low, bin, rows) = request.rows(range.0, range.1, sum.base_bin, columns);
         let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
         let mut painted: Option<HistoryGrid> = None;
         for (ledger, view) in &sum.ledgers {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
-use liqheat_feeds::live::{Intake, Known, Origin};
+use liqheat_feeds::live::{EventGate, Origin, ResumePoint};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::{ContractTable, Signal, contract, exchange};
 use liqheat_market::{
@@ -83,7 +83,7 @@ fn pass(frames: &[(UnixMs, String)], with_ledger: bool) -> anyhow::Result<usize>
     let binance = exchange(Venue::Binance).ok_or_else(|| anyhow::anyhow!("no connector"))?;
     let btc = contract(binance, &symbol).ok_or_else(|| anyhow::anyhow!("no contract"))?;
     let mut reader = binance.reader(&ContractTable::new(vec![btc]), BEGIN);
-    let mut intake = Intake::new(&binance.limits(), &Known::default(), Duration::ZERO, 1_000, BEGIN);
+    let mut gate = EventGate::new(&binance.limits(), &ResumePoint::default(), Duration::ZERO, 1_000, BEGIN);
     let tiers = TierBook::embedded().table(&Instrument::new(Venue::Binance, symbol));
     let mut minute = Minute::new(Ledger::new(Params::default(), tiers));
     let (mut signals, mut out, mut events) = (Vec::new(), Vec::new(), 0);
@@ -91,7 +91,7 @@ fn pass(frames: &[(UnixMs, String)], with_ledger: bool) -> anyhow::Result<usize>
         reader.read(frame.as_bytes(), *received, &mut signals)?;
         for signal in signals.drain(..) {
             if let Signal::Event { event, .. } = signal {
-                intake.take(event, Origin::Socket(1), *received, &mut out);
+                gate.on_event(event, Origin::Socket(1), *received, &mut out);
             }
         }
         events += out.len();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use indicatif::{HumanBytes, HumanDuration};
-use liqheat_feeds::live::{DELIVERIES_WAITING, LiveFeed, LiveStatus, SourceState, VenueStatus};
+use liqheat_feeds::live::{ClockHealth, DELIVERIES_WAITING, LiveFeed, LiveStatus, SourceState, VenueStatus};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{Instrument, UnixMs};
@@ -244,7 +244,7 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
     }
     let (deliveries, mut delivered) = mpsc::channel(DELIVERIES_WAITING);
     let stop = CancellationToken::new();
-    let (clock, wait) = (settings.clock, doctor.doctor_wait);
+    let (clock, wait) = (settings.clock.clone(), doctor.doctor_wait);
     let feed = LiveFeed::start(settings, BTreeMap::new(), deliveries, stop.clone())?;
     let drain = tokio::spawn(async move { while delivered.recv().await.is_some() {} });
     let mut status = feed.status();
@@ -252,7 +252,7 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
     // Settled or not, what is known by then is reported.
     let _ = timeout_at(began + wait, status.wait_for(|status| is_settled(status))).await.map(|_| ());
     let seen = LiveStatus::clone(&status.borrow());
-    let now = clock.now();
+    let now = clock.market_now();
     stop.cancel();
     let ended = feed.ended().await;
     drain.abort();
@@ -328,7 +328,13 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
         }
     }
     match venue.skew_ms {
-        Some(skew) if skew.unsigned_abs() > SKEW_WARN_MS => {
+        Some(skew) if venue.clock == ClockHealth::Wrong => {
+            let text = format_args!(
+                "this machine's clock is {skew} ms off the clock of {about}: the server would be degraded; synchronise it (chrony, systemd-timesyncd)"
+            );
+            findings.tell(Grade::Fail, "clock", text);
+        }
+        Some(skew) if venue.clock == ClockHealth::Off || skew.unsigned_abs() > SKEW_WARN_MS => {
             let text = format_args!(
                 "this machine's clock is {skew} ms off the clock of {about}; synchronise it (chrony, systemd-timesyncd)"
             );

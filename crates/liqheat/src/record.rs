@@ -50,7 +50,7 @@ pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
                     Some(Delivery::Events { events: some, .. }) => events += some.len() as u64,
                     Some(Delivery::Gap(gap)) => {
                         let (from, to) = (format_time(gap.from), format_time(gap.to));
-                        warn!(instrument = %gap.instrument, stream = gap.stream.name(), from, to, why = gap.why, "data is missing for good");
+                        warn!(instrument = %gap.instrument, stream = gap.stream.name(), from, to, reason = gap.reason, "data is missing for good");
                     }
                     Some(Delivery::Filled { .. }) => {}
                     None => break,
@@ -82,7 +82,7 @@ async fn tiers(settings: &LiveSettings, status: watch::Receiver<Arc<LiveStatus>>
         let Some(told) = told else { return };
         for (instrument, table) in told {
             let kind = RawKind::Tiers { symbol: instrument.symbol, origin: TierOrigin::Told, table };
-            recorder.record(instrument.venue, settings.clock.now(), &kind, &[]);
+            recorder.record(instrument.venue, settings.clock.market_now(), &kind, &[]);
         }
     }
 }

@@ -5,11 +5,13 @@
 //! are in coins, open interest is single-sided, and the side of a liquidation is the side of the position
 //! that was closed. Venues that count otherwise are converted where their data comes in.
 
+mod backoff;
 mod event;
 mod instrument;
 mod tiers;
 mod units;
 
+pub use backoff::{Backoff, BackoffError};
 pub use event::{
     Bar, Event, Funding, Kline, KlineKind, Liquidation, MarkPrice, OpenInterest, PriceKind, Side, Taker,
     Trade,

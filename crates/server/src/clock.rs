@@ -13,7 +13,8 @@ use liqheat_market::UnixMs;
 pub enum MarketClock {
     /// The wall clock: a file served as it stands.
     Wall,
-    /// The clock of live sources: the wall clock, unless time is compressed for a trial.
+    /// The clock of live sources: the wall clock, or the venues' clocks where the wall clock is wrong, unless time is
+    /// compressed for a trial.
     Live(liqheat_feeds::live::Clock),
     /// A stretch of stored market time played at a speed.
     Played(PlayedClock),
@@ -35,12 +36,12 @@ impl MarketClock {
         Self::Fed(AtomicI64::new(start.0))
     }
 
-    /// Market time now; never goes back.
+    /// Market time now. It goes back only when the wall clock does, or turns out to be fast.
     #[must_use]
     pub fn now(&self) -> UnixMs {
         match self {
             Self::Wall => Self::wall_now(),
-            Self::Live(clock) => clock.now(),
+            Self::Live(clock) => clock.market_now(),
             Self::Played(played) => played.at(Instant::now()),
             Self::Fed(until) => UnixMs(until.load(Ordering::Acquire)),
         }

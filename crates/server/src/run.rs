@@ -319,7 +319,7 @@ impl Server {
         let (clock, speed) = match source {
             Source::Stored => (Arc::new(MarketClock::Wall), 1.0),
             Source::Live(settings) => {
-                let clock = Arc::new(MarketClock::Live(settings.clock));
+                let clock = Arc::new(MarketClock::Live(settings.clock.clone()));
                 followed = Some((live::instruments(&settings, &store).await?, settings));
                 (clock, 1.0)
             }

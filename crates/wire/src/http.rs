@@ -385,8 +385,10 @@ pub struct SourceStats {
     pub holes_filled: u64,
     /// Stretches that could not be filled.
     pub gaps: u64,
-    /// The venue's clock minus ours, ms.
+    /// The venue's clock minus the local clock, ms.
     pub skew_ms: Option<i64>,
+    /// What that means: `ok` within 2 s, `off` beyond, `wrong` beyond 30 s.
+    pub clock: &'static str,
     /// Weight of requests used in the running minute.
     pub weight_used: u32,
     /// Weight allowed a minute.

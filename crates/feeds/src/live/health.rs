@@ -1,30 +1,29 @@
-//! What is known of each source, gathered for [`VenueStatus`] and published when it changed.
+//! What is known of each stream of a venue, and the state that follows from it. Pure.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::{Symbol, UnixMs};
-use tokio::sync::watch;
-use tokio::time::Instant;
+use liqheat_market::{Symbol, UnixMs, Venue};
 
-use super::budget::Budget;
-use super::follow::Start;
-use super::skew::Skew;
-use super::status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+use super::clock::{ClockReading, Uptime};
+use super::connection::{Remaining, SupervisorIndex};
+use super::contract::{ContractIndex, ContractMap};
+use super::status::{SourceState, StreamStatus, VenueStatus};
+use super::venue_clock::{ClockHealth, VenueClock};
 use crate::venues::{StreamKind, VenueLimits};
 
 /// Data that was under way for longer is late.
-const LAG_MS: i64 = 5_000;
-/// Between two publications of numbers; a change of state is published at once.
-const PUBLISH_EVERY: Duration = Duration::from_secs(1);
-const KINDS: usize = StreamKind::ALL.len();
+const LAG_MAX_MS: i64 = 5_000;
+/// Interval at which counts are published; a change of state is published at once.
+const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
+/// Advice to replace a connection is repeated at this interval, as the supervisor may not follow it at once.
+const ADVICE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A line's connection as it looks from here.
+/// The connection of a supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stand {
+enum Link {
     /// Never worked yet, never failed.
     New,
-    /// Open, no data yet.
+    /// Open, without data yet.
     Opened,
     /// Brings data.
     Proved,
@@ -32,340 +31,482 @@ enum Stand {
     Lost,
 }
 
-/// The state of a venue while it is followed.
+#[derive(Debug, Clone, Copy)]
+struct SupervisorHealth {
+    link: Link,
+    /// When a connection of it first brought data: streams that have brought nothing are silent since then.
+    first_proved: Option<Uptime>,
+    /// When one last did.
+    last_proved: Option<Uptime>,
+    advised: Option<Uptime>,
+}
+
+impl SupervisorHealth {
+    const NEW: Self = Self { link: Link::New, first_proved: None, last_proved: None, advised: None };
+}
+
+#[derive(Debug, Clone, Copy)]
+struct StreamRecord {
+    state: SourceState,
+    as_of: Option<UnixMs>,
+    heard: Option<Uptime>,
+    events: u64,
+    /// Time on the way of the newest message.
+    lag_ms: i64,
+}
+
+impl StreamRecord {
+    const NEW: Self = Self { state: SourceState::Connecting, as_of: None, heard: None, events: 0, lag_ms: 0 };
+}
+
+#[derive(Debug)]
+struct ContractHealth {
+    symbol: Symbol,
+    is_listed: bool,
+    supervisor: Option<SupervisorIndex>,
+    streams: [StreamRecord; StreamKind::ALL.len()],
+}
+
+/// A message of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heard {
+    pub(super) contract: ContractIndex,
+    pub(super) stream: StreamKind,
+    pub(super) received: Uptime,
+    /// How long it was under way, where that can be known.
+    pub(super) lag_ms: Option<i64>,
+    /// The newest moment that it told of.
+    pub(super) as_of: Option<UnixMs>,
+    /// Whether it brought a new event.
+    pub(super) is_new: bool,
+}
+
+/// What is known besides streams when a status is made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings {
+    pub(super) now: ClockReading,
+    pub(super) market_now: UnixMs,
+    pub(super) weight_used: u32,
+    pub(super) paused_until: Option<UnixMs>,
+    pub(super) is_filling: bool,
+}
+
+/// The health of a venue.
+#[derive(Debug)]
 pub(super) struct Health {
-    pub(super) status: VenueStatus,
-    pub(super) skew: Skew,
+    status: VenueStatus,
     limits: VenueLimits,
-    lines: Vec<Stand>,
-    /// Since when each line brings data; streams on it that have not spoken yet are silent since then.
-    proved: Vec<Option<UnixMs>>,
-    /// The line of each contract.
-    line_of: Vec<usize>,
-    /// Contracts that the venue has no more.
-    gone: Vec<bool>,
-    /// Time on the way of the newest frame of each stream.
-    lags: Vec<i64>,
-    /// Whether the last request for each stream of the REST interface worked.
+    contracts: ContractMap<ContractHealth>,
+    supervisors: Vec<SupervisorHealth>,
+    /// Whether the last request worked; `None` before the first.
     rest_works: Option<bool>,
-    sender: Arc<watch::Sender<Arc<LiveStatus>>>,
-    place: usize,
-    published: Option<Instant>,
+    /// When reading went on after it had to wait: silence before that was not the venue's.
+    resumed: Option<Uptime>,
+    clock: ClockHealth,
+    published: Option<Uptime>,
 }
 
 impl Health {
-    pub(super) fn new(start: &Start) -> Self {
-        let mut streams = Vec::with_capacity(start.contracts.len() * KINDS);
-        for contract in &start.contracts {
-            streams.extend(fresh(&contract.symbol));
-        }
-        let count = start.contracts.len();
+    pub(super) fn new(venue: Venue, limits: VenueLimits) -> Self {
+        let status = VenueStatus { weight_limit: limits.weight_per_minute, ..VenueStatus::new(venue) };
         Self {
-            lags: vec![0; streams.len()],
-            status: VenueStatus {
-                weight_limit: start.limits.weight_per_minute,
-                streams,
-                ..VenueStatus::new(start.exchange.venue())
-            },
-            skew: Skew::default(),
-            limits: start.limits.clone(),
-            lines: vec![Stand::New],
-            proved: vec![None],
-            line_of: vec![0; count],
-            gone: vec![false; count],
+            status,
+            limits,
+            contracts: ContractMap::default(),
+            supervisors: Vec::new(),
             rest_works: None,
-            sender: Arc::clone(&start.status),
-            place: start.place,
+            resumed: None,
+            clock: ClockHealth::Ok,
             published: None,
         }
     }
 
-    /// A contract is followed from now on, behind those that are known.
-    pub(super) fn add(&mut self, symbol: &Symbol) {
-        self.status.streams.extend(fresh(symbol));
-        self.lags.resize(self.status.streams.len(), 0);
-        self.line_of.push(0);
-        self.gone.push(false);
+    /// A contract is followed from now on, behind the others.
+    pub(super) fn add(&mut self, symbol: Symbol) -> ContractIndex {
+        let streams = [StreamRecord::NEW; StreamKind::ALL.len()];
+        self.contracts.push(ContractHealth { symbol, is_listed: true, supervisor: None, streams })
     }
 
-    /// A contract is not followed any more, or again.
-    pub(super) fn set_gone(&mut self, contract: usize, is_gone: bool) {
-        if let Some(gone) = self.gone.get_mut(contract) {
-            *gone = is_gone;
-        }
+    pub(super) fn set_listed(&mut self, contract: ContractIndex, is_listed: bool) {
+        self.contracts[contract].is_listed = is_listed;
     }
 
-    /// What the venue does not have.
+    /// The wanted symbols that the venue does not list.
     pub(super) fn set_unlisted(&mut self, unlisted: Vec<Symbol>) {
-        if !unlisted.is_empty() {
-            let names: Vec<&str> = unlisted.iter().map(Symbol::as_str).collect();
-            self.trouble(format!("it has no {}", names.join(", ")));
+        if unlisted != self.status.unlisted {
+            self.published = None;
         }
         self.status.unlisted = unlisted;
-        // Told at once.
-        self.published = None;
     }
 
-    /// Contracts are followed on a line that was opened for them.
-    pub(super) fn on_line(&mut self, line: usize, contracts: &[usize]) {
-        let count = self.lines.len().max(line + 1);
-        self.lines.resize(count, Stand::New);
-        self.proved.resize(count, None);
+    /// A supervisor has these contracts.
+    pub(super) fn assign(&mut self, supervisor: SupervisorIndex, contracts: &[ContractIndex]) {
+        let count = self.supervisors.len().max(supervisor.0 + 1);
+        self.supervisors.resize(count, SupervisorHealth::NEW);
         for contract in contracts {
-            if let Some(own) = self.line_of.get_mut(*contract) {
-                *own = line;
-            }
+            self.contracts[*contract].supervisor = Some(supervisor);
         }
     }
 
-    /// A line was left for another.
-    pub(super) fn left(&mut self, line: usize) {
-        if let Some(stand) = self.lines.get_mut(line) {
-            *stand = Stand::New;
+    /// The supervisor that has a contract.
+    pub(super) fn supervisor_of(&self, contract: ContractIndex) -> Option<SupervisorIndex> {
+        self.contracts[contract].supervisor
+    }
+
+    /// The listed contracts of a supervisor.
+    pub(super) fn contracts_of(&self, supervisor: SupervisorIndex) -> Vec<ContractIndex> {
+        let is_of = |contract: &ContractHealth| contract.is_listed && contract.supervisor == Some(supervisor);
+        self.contracts.iter().filter(|(_, contract)| is_of(contract)).map(|(index, _)| index).collect()
+    }
+
+    /// A wanted contract is not followed.
+    pub(super) fn on_unlisted(&mut self, symbol: &Symbol) {
+        self.trouble(format!("it has no {symbol}"));
+    }
+
+    /// A supervisor has ended.
+    pub(super) fn on_retired(&mut self, supervisor: SupervisorIndex) {
+        if let Some(health) = self.supervisors.get_mut(supervisor.0) {
+            health.link = Link::New;
         }
     }
 
-    /// The mark price of a contract says nothing, which it never does while there is one.
-    pub(super) fn is_silent(&self, contract: usize, now: UnixMs) -> bool {
-        let status = self.status.streams.get(contract * KINDS + StreamKind::Mark as usize);
-        let silence = self.limits.mark_silence.as_millis() as i64;
-        status.and_then(|status| status.heard).is_none_or(|heard| now.since(heard) > silence)
-    }
-
-    pub(super) fn opened(&mut self, line: usize) {
-        if let Some(stand) = self.lines.get_mut(line)
-            // One that was lost is lost until data comes.
-            && *stand == Stand::New
+    pub(super) fn on_opened(&mut self, supervisor: SupervisorIndex) {
+        if let Some(health) = self.supervisors.get_mut(supervisor.0)
+            // A lost one stays lost until it brings data.
+            && health.link == Link::New
         {
-            *stand = Stand::Opened;
+            health.link = Link::Opened;
         }
     }
 
-    pub(super) fn proved(&mut self, line: usize, now: UnixMs) {
-        if let Some(stand) = self.lines.get_mut(line) {
-            *stand = Stand::Proved;
-        }
-        if let Some(since) = self.proved.get_mut(line) {
-            since.get_or_insert(now);
+    pub(super) fn on_proved(&mut self, supervisor: SupervisorIndex, now: Uptime) {
+        if let Some(health) = self.supervisors.get_mut(supervisor.0) {
+            health.link = Link::Proved;
+            health.first_proved.get_or_insert(now);
+            health.last_proved = Some(now);
         }
     }
 
-    pub(super) fn lost(&mut self, line: usize, why: String, last: bool) {
-        self.trouble(why);
+    pub(super) fn on_lost(&mut self, supervisor: SupervisorIndex, reason: String, remaining: Remaining) {
+        self.trouble(reason);
         self.status.reconnects += 1;
-        if last && let Some(stand) = self.lines.get_mut(line) {
-            *stand = Stand::Lost;
+        if remaining == Remaining::None
+            && let Some(health) = self.supervisors.get_mut(supervisor.0)
+        {
+            health.link = Link::Lost;
         }
     }
 
-    /// Nothing can be heard of the venue, though no connection was tried yet.
-    pub(super) fn unreachable(&mut self, why: String) {
-        self.lines.fill(Stand::Lost);
-        self.status.reconnects += 1;
-        self.request_failed(why);
+    pub(super) const fn on_rolled_over(&mut self) {
+        self.status.rollovers += 1;
     }
 
-    /// The venue told what it has: `start` has only that any more.
-    pub(super) fn listed(&mut self, start: &Start, unlisted: Vec<Symbol>) {
-        let reconnects = self.status.reconnects;
-        *self = Self::new(start);
-        self.status.reconnects = reconnects;
-        self.set_unlisted(unlisted);
+    pub(super) const fn on_frames(&mut self, frames: u64) {
+        self.status.frames += frames;
+    }
+
+    pub(super) const fn on_repeated(&mut self) {
+        self.status.repeated += 1;
+    }
+
+    /// A frame, a row or an event was refused; returns how many were so far.
+    pub(super) fn on_refused(&mut self, reason: &str) -> u64 {
+        self.status.refused += 1;
+        self.trouble(format!("refused: {reason}"));
+        self.status.refused
+    }
+
+    pub(super) const fn on_filled(&mut self) {
+        self.status.holes_filled += 1;
+    }
+
+    pub(super) const fn on_gap(&mut self) {
+        self.status.gaps += 1;
+    }
+
+    pub(super) const fn on_answer(&mut self) {
         self.rest_works = Some(true);
     }
 
-    pub(super) fn trouble(&mut self, text: String) {
+    pub(super) fn on_request_failed(&mut self, reason: String) {
+        self.rest_works = Some(false);
+        self.trouble(reason);
+    }
+
+    /// The venue could not be asked which contracts it lists, and nothing of it is followed yet.
+    pub(super) fn on_unreachable(&mut self, reason: String) {
+        self.status.reconnects += 1;
+        self.on_request_failed(reason);
+    }
+
+    /// Reading had to wait, because nobody took what had been read, until now.
+    pub(super) const fn on_backpressure(&mut self, now: Uptime) {
+        self.resumed = Some(now);
+    }
+
+    fn trouble(&mut self, text: String) {
         self.status.trouble = Some(text);
     }
 
-    /// A stream spoke.
-    pub(super) fn heard(
-        &mut self,
-        contract: usize,
-        stream: StreamKind,
-        received: UnixMs,
-        sent: Option<UnixMs>,
-        as_of: Option<UnixMs>,
-        is_new: bool,
-    ) {
-        let at = contract * KINDS + stream as usize;
-        if let (Some(lag), Some(sent)) = (self.lags.get_mut(at), sent) {
-            *lag = received.plus(self.skew.ms().unwrap_or(0)).since(sent);
+    /// A message of a stream came.
+    pub(super) fn on_heard(&mut self, heard: Heard) {
+        let record = &mut self.contracts[heard.contract].streams[heard.stream as usize];
+        if let Some(lag_ms) = heard.lag_ms {
+            record.lag_ms = lag_ms;
         }
-        self.fetched(contract, stream, received, as_of);
-        if let Some(status) = self.status.streams.get_mut(at).filter(|_| is_new) {
-            status.events += 1;
-        }
+        record.as_of = record.as_of.max(heard.as_of);
+        record.heard = record.heard.max(Some(heard.received));
+        record.events += u64::from(heard.is_new);
     }
 
-    /// An answer told something of a stream.
-    pub(super) fn fetched(
-        &mut self,
-        contract: usize,
-        stream: StreamKind,
-        received: UnixMs,
-        as_of: Option<UnixMs>,
-    ) {
-        if let Some(status) = self.status.streams.get_mut(contract * KINDS + stream as usize) {
-            status.as_of = status.as_of.max(as_of);
-            status.heard = status.heard.max(Some(received));
+    /// Whether a contract's mark price brings nothing, which never happens while it is listed.
+    pub(super) fn is_silent(&self, contract: ContractIndex, now: Uptime) -> bool {
+        let mark = &self.contracts[contract].streams[StreamKind::Mark as usize];
+        mark.heard.is_none_or(|heard| heard.plus(self.limits.mark_silence) < now)
+    }
+
+    /// Supervisors whose connection should be replaced because a stream is silent while others are not, with the reason.
+    pub(super) fn replacements(&mut self, now: Uptime) -> Vec<(SupervisorIndex, String)> {
+        let mut advice = Vec::new();
+        for contract in self.contracts.values().filter(|contract| contract.is_listed) {
+            let Some(index) = contract.supervisor else { continue };
+            let Some(supervisor) = self.supervisors.get_mut(index.0) else { continue };
+            let (Link::Proved, Some(proved)) = (supervisor.link, supervisor.last_proved) else { continue };
+            if supervisor.advised.is_some_and(|advised| !advised.has_elapsed(ADVICE_INTERVAL, now)) {
+                continue;
+            }
+            let silent = StreamKind::ALL.into_iter().find(|stream| {
+                let since = contract.streams[*stream as usize].heard.max(Some(proved)).max(self.resumed);
+                // Twice as long, so that it is called stale before anything is done about it.
+                let silence = silence_max(&self.limits, *stream).map(|silence| silence * 2);
+                silence.zip(since).is_some_and(|(silence, since)| since.plus(silence) < now)
+            });
+            if let Some(stream) = silent {
+                supervisor.advised = Some(now);
+                let (stream, symbol) = (stream.name(), &contract.symbol);
+                advice.push((index, format!("{stream} of {symbol} are silent while others are not")));
+            }
         }
+        advice
     }
 
-    pub(super) fn answered(&mut self) {
-        self.rest_works = Some(true);
+    /// The local clock compared with the venue's: its grade when that changed.
+    pub(super) fn on_clock(&mut self, health: ClockHealth) -> Option<ClockHealth> {
+        (std::mem::replace(&mut self.clock, health) != health).then_some(health)
     }
 
-    pub(super) fn request_failed(&mut self, why: String) {
-        self.rest_works = Some(false);
-        self.trouble(why);
-    }
-
-    /// Publishes what changed.
-    pub(super) fn publish(&mut self, now: UnixMs, budget: &mut Budget, filling: bool) {
-        let before = (self.status.state, self.status.filling, self.status.banned_until);
-        let mut changed = false;
-        for at in 0..self.status.streams.len() {
-            let state = self.state_of(at, now);
-            changed |= std::mem::replace(&mut self.status.streams[at].state, state) != state;
+    /// The status to publish; `None` while nothing important changed and the last one is new enough.
+    pub(super) fn next_status(&mut self, clock: &VenueClock, around: Surroundings) -> Option<VenueStatus> {
+        let now = around.now.uptime;
+        let before = self.important();
+        let mut is_changed = false;
+        for contract in self.contracts.indices() {
+            for stream in StreamKind::ALL {
+                let state = self.state_of(contract, stream, now);
+                let known = &mut self.contracts[contract].streams[stream as usize].state;
+                is_changed |= std::mem::replace(known, state) != state;
+            }
         }
-        self.status.connections = self.lines.iter().filter(|stand| **stand == Stand::Proved).count() as u32;
-        self.status.skew_ms = self.skew.ms();
-        self.status.weight_used = budget.used(now);
-        self.status.banned_until = budget.banned_until(now);
-        self.status.filling = filling;
-        let matters = |status: &&StreamStatus| {
-            matches!(status.stream, StreamKind::Mark | StreamKind::Klines | StreamKind::Trades)
-        };
-        let followed = self.status.streams.iter().enumerate().filter(|(at, _)| !self.gone[at / KINDS]);
-        let worst = followed.map(|(_, status)| status).filter(matters).map(|status| status.state).max();
-        self.status.state = worst.unwrap_or_default();
+        let links = self.supervisors.iter().filter(|supervisor| supervisor.link == Link::Proved);
+        self.status.connections = links.count() as u32;
+        self.status.skew_ms = clock.skew(around.now).map(|skew| skew.ms);
+        self.status.clock = self.clock;
+        self.status.clock_offset_ms = clock.offset_ms();
+        self.status.weight_used = around.weight_used;
+        self.status.banned_until = around.paused_until;
+        self.status.filling = around.is_filling;
+        self.status.state = self.venue_state();
         if self.status.state == SourceState::Live {
             self.status.trouble = self.status.trouble.take().filter(|_| self.rest_works == Some(false));
         }
-        changed |= before != (self.status.state, self.status.filling, self.status.banned_until);
-        let is_due = self.published.is_none_or(|published| published.elapsed() >= PUBLISH_EVERY);
-        if changed || is_due {
-            self.published = Some(Instant::now());
-            let mut status = self.status.clone();
-            let mut at = 0..;
-            status.streams.retain(|_| at.next().is_some_and(|at: usize| !self.gone[at / KINDS]));
-            let place = self.place;
-            self.sender.send_modify(|all| {
-                if let Some(own) = Arc::make_mut(all).venues.get_mut(place) {
-                    *own = status;
-                }
-            });
+        is_changed |= before != self.important();
+        let is_due = self.published.is_none_or(|at| at.has_elapsed(PUBLISH_INTERVAL, now));
+        if !is_changed && !is_due {
+            return None;
         }
+        self.published = Some(now);
+        Some(VenueStatus { streams: self.stream_statuses(now, around.market_now), ..self.status.clone() })
     }
 
-    fn state_of(&self, at: usize, now: UnixMs) -> SourceState {
-        let status = &self.status.streams[at];
-        let line = self.line_of.get(at / KINDS);
-        let stand = line.and_then(|line| self.lines.get(*line)).copied().unwrap_or(Stand::New);
-        let proved = line.and_then(|line| self.proved.get(*line)).copied().flatten();
-        let is_polled = self.limits.poll_open_interest.is_some();
-        let by_request =
-            status.stream == StreamKind::Funding || (status.stream == StreamKind::OpenInterest && is_polled);
-        let without = if by_request {
+    const fn important(&self) -> (SourceState, bool, Option<UnixMs>, ClockHealth) {
+        (self.status.state, self.status.filling, self.status.banned_until, self.status.clock)
+    }
+
+    fn stream_statuses(&self, now: Uptime, market_now: UnixMs) -> Vec<StreamStatus> {
+        let mut statuses = Vec::new();
+        for contract in self.contracts.values().filter(|contract| contract.is_listed) {
+            for stream in StreamKind::ALL {
+                let record = &contract.streams[stream as usize];
+                statuses.push(StreamStatus {
+                    symbol: contract.symbol.clone(),
+                    stream,
+                    state: record.state,
+                    as_of: record.as_of,
+                    heard: record.heard.map(|heard| market_now.plus(-now.since(heard))),
+                    events: record.events,
+                });
+            }
+        }
+        statuses
+    }
+
+    /// The worst state of the streams that must not be silent.
+    fn venue_state(&self) -> SourceState {
+        let mut worst = None;
+        for contract in self.contracts.values().filter(|contract| contract.is_listed) {
+            for stream in [StreamKind::Mark, StreamKind::Klines, StreamKind::Trades] {
+                worst = worst.max(Some(contract.streams[stream as usize].state));
+            }
+        }
+        let without = match self.rest_works {
+            Some(false) if self.supervisors.is_empty() => SourceState::Down,
+            _ => SourceState::Connecting,
+        };
+        worst.unwrap_or(without)
+    }
+
+    fn state_of(&self, contract: ContractIndex, stream: StreamKind, now: Uptime) -> SourceState {
+        let contract = &self.contracts[contract];
+        let record = &contract.streams[stream as usize];
+        let supervisor = contract.supervisor.and_then(|supervisor| self.supervisors.get(supervisor.0));
+        let supervisor = supervisor.copied().unwrap_or(SupervisorHealth::NEW);
+        let is_requested = stream == StreamKind::Funding || is_polled(&self.limits, stream);
+        let without_data = if is_requested {
             match self.rest_works {
                 None => SourceState::Connecting,
                 Some(true) => SourceState::Stale,
                 Some(false) => SourceState::Down,
             }
         } else {
-            match stand {
-                Stand::New => SourceState::Connecting,
-                Stand::Opened if status.heard.is_none() => SourceState::Connecting,
-                Stand::Opened | Stand::Proved => SourceState::Stale,
-                Stand::Lost => SourceState::Down,
+            match supervisor.link {
+                Link::New => SourceState::Connecting,
+                Link::Opened if record.heard.is_none() => SourceState::Connecting,
+                Link::Opened | Link::Proved => SourceState::Stale,
+                Link::Lost => SourceState::Down,
             }
         };
-        let Some(silence) = (self.limits.silence)(status.stream) else {
-            // Its silence means nothing: it is as its line is.
-            let works = if by_request { self.rest_works == Some(true) } else { stand == Stand::Proved };
-            return if works { SourceState::Live } else { without };
+        let Some(silence) = (self.limits.silence)(stream) else {
+            // Silence of such a stream means nothing: it is as its connection is.
+            let works =
+                if is_requested { self.rest_works == Some(true) } else { supervisor.link == Link::Proved };
+            return if works { SourceState::Live } else { without_data };
         };
-        // A closed kline comes once a minute, a trade when somebody trades: where other data comes, a stream that has
-        // not spoken yet is as one that spoke last when that began.
-        let began = proved.filter(|_| !by_request && stand == Stand::Proved);
-        let Some(heard) = status.heard.or(began) else {
-            return if without == SourceState::Down { SourceState::Down } else { SourceState::Connecting };
+        // A stream that has brought nothing yet counts as one that was last heard when its connection began to work.
+        let began = supervisor.first_proved.filter(|_| !is_requested && supervisor.link == Link::Proved);
+        let Some(heard) = record.heard.or(began) else {
+            let is_down = without_data == SourceState::Down;
+            return if is_down { SourceState::Down } else { SourceState::Connecting };
         };
-        let is_silent = now.since(heard) > silence.as_millis() as i64;
-        match (stand, is_silent) {
-            (Stand::Lost, _) if !by_request => SourceState::Down,
-            (_, true) => without,
-            (_, false) if self.lags[at] > LAG_MS => SourceState::Lagging,
+        match (supervisor.link, heard.plus(silence) < now) {
+            (Link::Lost, _) if !is_requested => SourceState::Down,
+            (_, true) => without_data,
+            (_, false) if record.lag_ms > LAG_MAX_MS => SourceState::Lagging,
             (_, false) => SourceState::Live,
         }
     }
 }
 
-/// The streams of a contract of which nothing is known yet.
-fn fresh(symbol: &Symbol) -> impl Iterator<Item = StreamStatus> {
-    StreamKind::ALL.into_iter().map(|stream| StreamStatus {
-        symbol: symbol.clone(),
-        stream,
-        state: SourceState::Connecting,
-        as_of: None,
-        heard: None,
-        events: 0,
-    })
+fn is_polled(limits: &VenueLimits, stream: StreamKind) -> bool {
+    stream == StreamKind::OpenInterest && limits.poll_open_interest.is_some()
+}
+
+/// How long a stream of a socket may be silent; `None` where that means nothing.
+fn silence_max(limits: &VenueLimits, stream: StreamKind) -> Option<Duration> {
+    (limits.silence)(stream).filter(|_| !is_polled(limits, stream))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use liqheat_market::Venue;
-    use tokio::sync::mpsc;
-
     use super::*;
-    use crate::live::LiveSettings;
-    use crate::venues::{contract, exchange};
+    use crate::venues::exchange;
 
-    const BEGIN: UnixMs = UnixMs(1_748_131_200_000);
+    const SUPERVISOR: SupervisorIndex = SupervisorIndex(0);
 
-    /// Binance's, with one contract on one line.
-    fn health() -> Health {
-        let exchange = exchange(Venue::Binance).unwrap();
-        let (deliveries, _) = mpsc::channel(1);
-        Health::new(&Start {
-            exchange,
-            limits: exchange.limits(),
-            contracts: vec![contract(exchange, &Symbol::new("BTCUSDT").unwrap()).unwrap()],
-            accounts: Vec::new(),
-            socket_base: String::new(),
-            rest_base: String::new(),
-            settings: Arc::new(LiveSettings::new(Vec::new())),
-            known: BTreeMap::new(),
-            deliveries,
-            status: Arc::new(watch::Sender::default()),
-            place: 0,
-        })
+    /// Binance's, with one contract at one supervisor.
+    fn health() -> (Health, ContractIndex) {
+        let mut health = Health::new(Venue::Binance, exchange(Venue::Binance).unwrap().limits());
+        let contract = health.add(Symbol::new("BTCUSDT").unwrap());
+        health.assign(SUPERVISOR, &[contract]);
+        (health, contract)
     }
 
-    fn state(health: &Health, stream: StreamKind, after_s: i64) -> SourceState {
-        health.state_of(stream as usize, BEGIN.plus(after_s * 1_000))
+    fn at(seconds: i64) -> Uptime {
+        Uptime(seconds * 1_000)
+    }
+
+    fn heard(contract: ContractIndex, stream: StreamKind, seconds: i64) -> Heard {
+        let (lag_ms, as_of) = (None, None);
+        Heard { contract, stream, received: at(seconds), lag_ms, as_of, is_new: true }
+    }
+
+    fn around(seconds: i64, local: UnixMs) -> Surroundings {
+        let now = ClockReading { local, uptime: at(seconds) };
+        Surroundings { now, market_now: local, weight_used: 0, paused_until: None, is_filling: false }
     }
 
     #[test]
-    fn a_stream_that_has_not_spoken_is_silent_since_other_data_comes() {
-        let mut health = health();
+    fn a_stream_that_brought_nothing_is_silent_since_other_data_came() {
+        let (mut health, contract) = health();
+        let state = |health: &Health, stream, seconds| health.state_of(contract, stream, at(seconds));
         assert_eq!(state(&health, StreamKind::Trades, 0), SourceState::Connecting);
-        health.opened(0);
+        health.on_opened(SUPERVISOR);
         assert_eq!(state(&health, StreamKind::Trades, 0), SourceState::Connecting);
-        health.proved(0, BEGIN);
-        health.proved(0, BEGIN.plus(60_000));
-        // Trades may be away for two minutes, closed klines come once in one; open interest is asked for.
+        health.on_proved(SUPERVISOR, at(0));
+        health.on_proved(SUPERVISOR, at(60));
+        // Trades may be absent for two minutes, closed klines come once in one; open interest is requested.
         assert_eq!(state(&health, StreamKind::Trades, 119), SourceState::Live);
         assert_eq!(state(&health, StreamKind::Klines, 119), SourceState::Live);
         assert_eq!(state(&health, StreamKind::OpenInterest, 119), SourceState::Connecting);
         assert_eq!(state(&health, StreamKind::Trades, 121), SourceState::Stale);
-        health.heard(0, StreamKind::Trades, BEGIN.plus(121_000), None, None, true);
+        health.on_heard(heard(contract, StreamKind::Trades, 121));
         assert_eq!(state(&health, StreamKind::Trades, 122), SourceState::Live);
-        health.lost(0, "cut".to_owned(), true);
+        health.on_lost(SUPERVISOR, "cut".to_owned(), Remaining::None);
         assert_eq!(state(&health, StreamKind::Klines, 122), SourceState::Down);
+    }
+
+    #[test]
+    fn a_local_clock_that_is_stepped_makes_no_stream_stale() {
+        let (mut health, contract) = health();
+        health.on_proved(SUPERVISOR, at(0));
+        for stream in [StreamKind::Mark, StreamKind::Klines, StreamKind::Trades] {
+            health.on_heard(heard(contract, stream, 10));
+        }
+        let clock = VenueClock::default();
+        let local = UnixMs(1_763_942_400_000);
+        let status = health.next_status(&clock, around(11, local)).unwrap();
+        assert_eq!(status.state, SourceState::Live);
+        let back = health.next_status(&clock, around(12, local.plus(-7_200_000))).unwrap();
+        assert_eq!(back.state, SourceState::Live);
+        assert_eq!(back.streams[0].heard, Some(local.plus(-7_202_000)), "two seconds ago, on the new clock");
+    }
+
+    #[test]
+    fn a_silent_stream_is_advised_about_once_a_minute_unless_reading_had_to_wait() {
+        let (mut health, contract) = health();
+        health.on_proved(SUPERVISOR, at(0));
+        for second in 0..400 {
+            health.on_heard(heard(contract, StreamKind::Mark, second));
+            health.on_heard(heard(contract, StreamKind::Klines, second));
+        }
+        assert_eq!(health.replacements(at(240)), []);
+        let advice = health.replacements(at(241));
+        assert_eq!(advice[0].1, "trades of BTCUSDT are silent while others are not");
+        assert_eq!(health.replacements(at(300)), []);
+        assert_eq!(health.replacements(at(301)).len(), 1);
+        health.on_backpressure(at(360));
+        assert_eq!(health.replacements(at(399)), [], "nothing was read before");
+    }
+
+    #[test]
+    fn a_venue_that_cannot_be_asked_is_down_before_anything_is_followed() {
+        let mut health = Health::new(Venue::Okx, exchange(Venue::Okx).unwrap().limits());
+        let clock = VenueClock::default();
+        let status = health.next_status(&clock, around(0, UnixMs(0))).unwrap();
+        assert_eq!(status.state, SourceState::Connecting);
+        health.on_unreachable("no route".to_owned());
+        let status = health.next_status(&clock, around(0, UnixMs(0))).unwrap();
+        assert_eq!((status.state, status.trouble.as_deref()), (SourceState::Down, Some("no route")));
+        assert_eq!(health.next_status(&clock, around(0, UnixMs(0))), None, "nothing changed");
     }
 }

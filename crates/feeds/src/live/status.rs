@@ -2,6 +2,7 @@
 
 use liqheat_market::{Symbol, UnixMs, Venue};
 
+use super::venue_clock::ClockHealth;
 use crate::venues::StreamKind;
 
 /// How a source is.
@@ -45,7 +46,7 @@ pub struct StreamStatus {
     pub state: SourceState,
     /// The newest moment it told of, by the venue's clock.
     pub as_of: Option<UnixMs>,
-    /// When it last spoke, by ours.
+    /// Market time of its last message.
     pub heard: Option<UnixMs>,
     /// Events that came.
     pub events: u64,
@@ -78,8 +79,12 @@ pub struct VenueStatus {
     pub holes_filled: u64,
     /// Stretches that could not be filled.
     pub gaps: u64,
-    /// The venue's clock minus ours, when it was measured.
+    /// The venue's time minus local time in milliseconds; `None` until it is measured.
     pub skew_ms: Option<i64>,
+    /// What the skew means, with the uncertainty of its measurement taken into account.
+    pub clock: ClockHealth,
+    /// The venue's time minus uptime.
+    pub(super) clock_offset_ms: Option<i64>,
     /// Weight of requests used in the running minute, as the venue counts it.
     pub weight_used: u32,
     /// Weight allowed a minute.
@@ -116,6 +121,8 @@ impl VenueStatus {
             holes_filled: 0,
             gaps: 0,
             skew_ms: None,
+            clock: ClockHealth::Ok,
+            clock_offset_ms: None,
             weight_used: 0,
             weight_limit: 0,
             banned_until: None,
@@ -130,4 +137,13 @@ impl VenueStatus {
 pub struct LiveStatus {
     /// In the order of the settings.
     pub venues: Vec<VenueStatus>,
+}
+
+impl LiveStatus {
+    /// Replaces the status of a venue, by its index in the settings.
+    pub(super) fn set(&mut self, index: usize, status: VenueStatus) {
+        if let Some(own) = self.venues.get_mut(index) {
+            *own = status;
+        }
+    }
 }

@@ -9,9 +9,8 @@ use liqheat_market::{Event, Instrument, Interval, KlineKind, Price, TierError, T
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::budget::{Budget, Of};
-use super::rest::{FetchError, Rest};
-use super::{Clock, LiveError, LiveSettings, LiveStatus, Start, VenueSettings, VenueStatus};
+use super::backfill::{Budget, FetchError, Priority, Rest};
+use super::{Clock, LiveError, LiveSettings, LiveStatus, VenueSettings, VenueStatus};
 use crate::tiers::TierBook;
 use crate::venues::{Contract, RestQuery, TierUnit};
 
@@ -52,35 +51,35 @@ pub async fn fetch_tiers(
     timeout: Duration,
     mut book: TierBook,
 ) -> Result<TierBook, TierFetchError> {
-    let (exchange, limits, contracts) = Start::contracts(venue)?;
-    let base = Start::rest_base(venue, exchange)?;
+    let (exchange, limits, contracts) = venue.contracts()?;
+    let base = venue.rest_base(exchange)?;
     let budget = Budget::new(limits.weight_per_minute, 1.0);
-    let rest = Rest::new(exchange, &base, budget, clock, timeout, None);
+    let rest = Rest::new(exchange, &base, budget, clock.clone(), timeout, None);
     for mut contract in contracts {
         if exchange.request(&contract, &RestQuery::Tiers, clock.now()).is_none() {
             return Err(TierFetchError::NotPublic(venue.venue));
         }
         let instrument = Instrument::new(venue.venue, contract.symbol.clone());
         let failed = |why: String| TierFetchError::Failed { instrument: instrument.clone(), why };
-        match rest.fetch(&contract, &RestQuery::Contracts, Of::Present).await {
+        match rest.fetch(&contract, &RestQuery::Contracts, Priority::Live).await {
             Ok(fetched) => {
                 let listed = fetched.page.contracts.into_iter().find(|listed| listed.name == contract.name);
-                contract.size =
-                    listed.ok_or_else(|| failed(format!("there is no contract {}", contract.name)))?.size;
+                let missing = || failed(format!("there is no contract {}", contract.name));
+                contract.size = listed.ok_or_else(missing)?.size;
             }
             Err(FetchError::NotOffered) => {}
             Err(error) => return Err(failed(error.to_string())),
         }
         let told = rest
-            .fetch(&contract, &RestQuery::Tiers, Of::Present)
+            .fetch(&contract, &RestQuery::Tiers, Priority::Live)
             .await
             .map_err(|error| failed(error.to_string()))?;
         let rows = told.page.tiers.ok_or_else(|| failed("it told no tiers".to_owned()))?;
         let price = match rows.unit {
             TierUnit::Usd => Price::from_units(liqheat_market::UNIT_SCALE),
-            TierUnit::Coins => price(&rest, &contract, clock).await.map_err(failed)?,
+            TierUnit::Coins => price(&rest, &contract).await.map_err(failed)?,
         };
-        let as_of = clock.now().floor_to(86_400_000);
+        let as_of = clock.market_now().floor_to(86_400_000);
         let table = rows
             .table(as_of, price)
             .map_err(|error| TierFetchError::Table { instrument: instrument.clone(), error })?;
@@ -139,7 +138,7 @@ impl<'a> TierRounds<'a> {
         let mut told = Vec::new();
         let pause = match self.ask(&self.settings.venues[at], &status, &is_wanted, &mut told).await {
             // A contract that is listed meanwhile does not wait for its tiers until all are asked about again.
-            Round::Done => Some(self.every.min(self.settings.look_again)),
+            Round::Done => Some(self.every.min(self.settings.listing_interval)),
             Round::Unreachable => Some(AGAIN),
             Round::Failed => Some(AFTER_FAILURE),
             Round::NotPublic => None,
@@ -174,7 +173,7 @@ impl<'a> TierRounds<'a> {
             }
             let began = Instant::now();
             let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
-            let (clock, timeout) = (self.settings.clock, self.settings.timeout);
+            let (clock, timeout) = (self.settings.clock.clone(), self.settings.timeout);
             match fetch_tiers(&one, clock, timeout, TierBook::default()).await {
                 Ok(book) => {
                     told.extend(book.own_table(&instrument).map(|table| (instrument.clone(), table.clone())));
@@ -200,11 +199,12 @@ fn answers(status: &VenueStatus) -> bool {
 }
 
 /// The price of the newest minute.
-async fn price(rest: &Rest, contract: &Contract, clock: Clock) -> Result<Price, String> {
+async fn price(rest: &Rest, contract: &Contract) -> Result<Price, String> {
     const BACK_MS: i64 = 600_000;
-    let (from, to) = (clock.now().plus(-BACK_MS), clock.now());
+    let to = rest.venue_now();
+    let from = to.plus(-BACK_MS);
     let query = RestQuery::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to };
-    let fetched = rest.fetch(contract, &query, Of::Present).await.map_err(|error| error.to_string())?;
+    let fetched = rest.fetch(contract, &query, Priority::Live).await.map_err(|error| error.to_string())?;
     let newest = fetched.page.events.iter().rev().find_map(|event| match event {
         Event::Kline(kline) => Some(kline.close),
         _ => None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 
 use super::line::RawRecord;
-use crate::live::{Intake, Known, Origin, RawKind, Verdict};
+use crate::live::{EventGate, GateVerdict, Origin, RawKind, ResumePoint};
 use crate::tiers::TierOrigin;
 use crate::venues::{Contract, ContractTable, Exchange, FrameReader, RestQuery, Signal, contract, exchange};
 
@@ -43,7 +43,7 @@ struct Playing {
     exchange: &'static dyn Exchange,
     contracts: BTreeMap<Symbol, Contract>,
     connections: BTreeMap<u64, Connection>,
-    intakes: BTreeMap<Symbol, Intake>,
+    gates: BTreeMap<Symbol, EventGate>,
     skew_ms: i64,
 }
 
@@ -104,7 +104,7 @@ impl Playing {
             exchange,
             contracts: BTreeMap::new(),
             connections: BTreeMap::new(),
-            intakes: BTreeMap::new(),
+            gates: BTreeMap::new(),
             skew_ms: 0,
         }
     }
@@ -160,9 +160,9 @@ impl Playing {
             };
             let Some(contract) = contracts.get(contract) else { continue };
             match self.pass(&contract.symbol, event, Origin::Socket(number), record.received, out) {
-                Verdict::New => {}
-                Verdict::Repeated => played.repeated += 1,
-                Verdict::Absurd(_) => played.refused += 1,
+                GateVerdict::New => {}
+                GateVerdict::Repeated => played.repeated += 1,
+                GateVerdict::Implausible(_) => played.refused += 1,
             }
         }
     }
@@ -192,12 +192,12 @@ impl Playing {
         for event in page.events {
             let before = out.len();
             match self.pass(symbol, event, Origin::Answer, record.received, out) {
-                Verdict::New => {}
-                Verdict::Repeated if out.len() == before => {
+                GateVerdict::New => {}
+                GateVerdict::Repeated if out.len() == before => {
                     out.push((Instrument::new(record.venue, symbol.clone()), event));
                 }
-                Verdict::Repeated => {}
-                Verdict::Absurd(_) => played.refused += 1,
+                GateVerdict::Repeated => {}
+                GateVerdict::Implausible(_) => played.refused += 1,
             }
         }
     }
@@ -209,14 +209,14 @@ impl Playing {
         origin: Origin,
         received: UnixMs,
         out: &mut Vec<(Instrument, Event)>,
-    ) -> Verdict {
+    ) -> GateVerdict {
         let now = received.plus(self.skew_ms);
         let exchange = self.exchange;
-        let intake = self.intakes.entry(symbol.clone()).or_insert_with(|| {
-            Intake::new(&exchange.limits(), &Known::default(), Self::FILLED_AT_MOST, u64::MAX, now)
+        let gate = self.gates.entry(symbol.clone()).or_insert_with(|| {
+            EventGate::new(&exchange.limits(), &ResumePoint::default(), Self::FILLED_AT_MOST, u64::MAX, now)
         });
         let mut events = Vec::new();
-        let verdict = intake.take(event, origin, now, &mut events);
+        let verdict = gate.on_event(event, origin, now, &mut events);
         let instrument = Instrument::new(exchange.venue(), symbol.clone());
         out.extend(events.into_iter().map(|event| (instrument.clone(), event)));
         verdict

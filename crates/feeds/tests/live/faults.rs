@@ -141,7 +141,7 @@ async fn trades_that_nobody_has_are_a_stated_gap() {
     run.until("a gap", |run| (!run.gaps.is_empty()).then_some(())).await;
     let gap = &run.gaps[0];
     assert_eq!(gap.stream, StreamKind::Trades);
-    assert!(gap.why.contains(&format!("trades {0} to {0}", lost[0])), "{gap:?}");
+    assert!(gap.reason.contains(&format!("trades {0} to {0}", lost[0])), "{gap:?}");
     assert!(gap.from <= gap.to && gap.to.since(gap.from) < 2 * MINUTE && gap.from >= BEGIN, "{gap:?}");
     run.until("it is counted", |run| (run.status().gaps == 1).then_some(())).await;
     assert_eq!(run.gaps.len(), 1);

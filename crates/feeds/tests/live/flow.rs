@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liqheat_feeds::live::{Known, SourceState};
+use liqheat_feeds::live::{ResumePoint, SourceState};
 use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, Kline, UnixMs};
 use liqheat_testkit::exchange::{Made, Market};
@@ -44,7 +44,7 @@ async fn a_restart_goes_on_where_the_database_ends() {
     let newest = |wanted: fn(&Event) -> Option<UnixMs>| before.iter().rev().find_map(wanted);
     let (id, time) =
         before.iter().rev().find_map(|event| trade_id(event).map(|id| (id, event.known_at()))).unwrap();
-    let known = Known {
+    let known = ResumePoint {
         kline: Some(ended.plus(-MINUTE)),
         mark_kline: Some(ended.plus(-MINUTE)),
         open_interest: newest(|event| matches!(event, Event::OpenInterest(_)).then(|| event.known_at())),
@@ -72,7 +72,11 @@ async fn a_restart_goes_on_where_the_database_ends() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn too_many_trades_to_fetch_are_a_stated_gap() {
-    let known = Known { trade: Some((7_000_001, DAY)), kline: Some(BEGIN.plus(-MINUTE)), ..Known::default() };
+    let known = ResumePoint {
+        trade: Some((7_000_001, DAY)),
+        kline: Some(BEGIN.plus(-MINUTE)),
+        ..ResumePoint::default()
+    };
     let plan =
         Plan { known: [(instrument("BTCUSDT"), known)].into(), fill_trades_max: 600, ..Plan::default() };
     let mut run = plan.start();
@@ -83,9 +87,9 @@ async fn too_many_trades_to_fetch_are_a_stated_gap() {
     .await;
     let gap = &run.gaps[0];
     assert_eq!((gap.stream, gap.from), (StreamKind::Trades, DAY));
-    assert!(gap.why.starts_with("trades 7000002 to "), "{gap:?}");
+    assert!(gap.reason.starts_with("trades 7000002 to "), "{gap:?}");
     assert!(gap.to >= BEGIN && run.gaps.len() == 1, "{:?}", run.gaps);
-    let last_missing: i64 = gap.why.split([' ', ':']).nth(3).unwrap().parse().unwrap();
+    let last_missing: i64 = gap.reason.split([' ', ':']).nth(3).unwrap().parse().unwrap();
     let first = run.events("BTCUSDT").iter().filter_map(trade_id).min();
     assert_eq!(first, Some(last_missing + 1), "the newest six hundred were fetched");
     run.end().await;

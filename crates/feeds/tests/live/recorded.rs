@@ -1,9 +1,9 @@
-//! Frames that were recorded, through the same reader and intake as live ones.
+//! Frames that were recorded, through the same reader and gate as live ones.
 
 use std::io::Read;
 use std::time::Duration;
 
-use liqheat_feeds::live::{Intake, Known, Origin, Verdict};
+use liqheat_feeds::live::{EventGate, GateVerdict, Origin, ResumePoint};
 use liqheat_feeds::venues::{ContractTable, Signal, contract, exchange};
 use liqheat_market::{Event, Price, Qty, Symbol, Trade, UnixMs, Venue};
 use liqheat_testkit::recorded;
@@ -20,8 +20,8 @@ fn five_minutes_of_trades_are_the_kline_that_was_published() {
     let binance = exchange(Venue::Binance).unwrap();
     let btc = contract(binance, &Symbol::new("BTCUSDT").unwrap()).unwrap();
     let mut reader = binance.reader(&ContractTable::new(vec![btc]), OPEN);
-    let mut intake =
-        Intake::new(&binance.limits(), &Known::default(), Duration::from_secs(3600), 1_000, OPEN);
+    let mut gate =
+        EventGate::new(&binance.limits(), &ResumePoint::default(), Duration::from_secs(3600), 1_000, OPEN);
     let (mut signals, mut came) = (Vec::new(), Vec::new());
     for line in text.lines() {
         let (stamp, frame) = line.split_once(' ').unwrap();
@@ -30,7 +30,7 @@ fn five_minutes_of_trades_are_the_kline_that_was_published() {
         reader.read(frame.as_bytes(), received, &mut signals).unwrap();
         for signal in signals.drain(..) {
             let Signal::Event { event, .. } = signal else { panic!("{signal:?}") };
-            assert_eq!(intake.take(event, Origin::Socket(1), received, &mut came), Verdict::New);
+            assert_eq!(gate.on_event(event, Origin::Socket(1), received, &mut came), GateVerdict::New);
         }
     }
     assert_eq!(came.len(), 21_313);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_feeds::live::{
-    Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings, VenueStatus,
+    Clock, Delivery, Gap, LiveFeed, LiveSettings, LiveStatus, ResumePoint, VenueSettings, VenueStatus,
 };
 use liqheat_feeds::venues::{StreamKind, VenueLimits, exchange};
-use liqheat_market::{Event, Instrument, Kline, KlineKind, Symbol, UnixMs, Venue};
+use liqheat_market::{Backoff, Event, Instrument, Kline, KlineKind, Symbol, UnixMs, Venue};
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BinanceVoice, Exchange, Made, Market, Time};
 use tokio::sync::{mpsc, watch};
@@ -60,7 +60,7 @@ pub(crate) struct Plan {
     pub(crate) speed: f64,
     pub(crate) begin: UnixMs,
     pub(crate) limits: VenueLimits,
-    pub(crate) known: BTreeMap<Instrument, Known>,
+    pub(crate) known: BTreeMap<Instrument, ResumePoint>,
     pub(crate) fill_trades_max: u64,
 }
 
@@ -105,7 +105,7 @@ impl Plan {
             fill_klines: Duration::from_secs(2 * 3_600),
             fill_open_interest: Duration::from_secs(2 * 3_600),
             fill_trades_max: self.fill_trades_max,
-            reconnect_max: Duration::from_secs(30),
+            reconnect: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)).unwrap(),
             timeout: Duration::from_secs(5),
             ..LiveSettings::new(vec![venue])
         };

@@ -68,8 +68,9 @@ async fn a_contract_that_has_gone_is_named_and_takes_no_other_with_it() {
         world.exchange.market().unlist("ETHUSDT");
         world.exchange.cut_all();
         world
-            .until("it is named", |_, status| {
-                unlisted(status) == ["ETHUSDT"] && status.venues[0].state == SourceState::Live
+            .until("it is named, and the other has a connection of its own", |_, status| {
+                let venue = &status.venues[0];
+                unlisted(status) == ["ETHUSDT"] && venue.state == SourceState::Live && venue.connections == 1
             })
             .await;
         let (settled, sockets) = (world.exchange.now(), world.exchange.seen().sockets.len());

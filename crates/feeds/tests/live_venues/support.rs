@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use liqheat_feeds::live::{Clock, Delivery, Gap, Known, LiveFeed, LiveSettings, LiveStatus, VenueSettings};
+use liqheat_feeds::live::{
+    Clock, Delivery, Gap, LiveFeed, LiveSettings, LiveStatus, ResumePoint, VenueSettings,
+};
 use liqheat_feeds::venues::{Account, StreamKind, VenueLimits, exchange};
 use liqheat_market::{
-    Event, Instrument, Kline, KlineKind, Liquidation, PriceKind, Symbol, Trade, UnixMs, Venue,
+    Backoff, Event, Instrument, Kline, KlineKind, Liquidation, PriceKind, Symbol, Trade, UnixMs, Venue,
 };
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time};
@@ -107,17 +109,16 @@ impl World {
         };
         let minutes = |minutes: i64| Duration::from_millis((minutes * MINUTE_MS).unsigned_abs());
         let settings = LiveSettings {
-            clock: self.clock,
+            clock: self.clock.clone(),
             fill_klines: minutes(FILLED_MINUTES),
             fill_open_interest: minutes(FILLED_MINUTES),
-            reconnect_min: Duration::from_secs(2),
-            reconnect_max: Duration::from_secs(20),
+            reconnect: Backoff::new(Duration::from_secs(2), Duration::from_secs(20)).unwrap(),
             timeout: Duration::from_secs(2),
-            look_again: Duration::from_secs(60),
+            listing_interval: Duration::from_secs(60),
             ..LiveSettings::new(vec![settings])
         };
         let (sender, receiver) = mpsc::channel(liqheat_feeds::live::DELIVERIES_WAITING);
-        let known: BTreeMap<Instrument, Known> = BTreeMap::new();
+        let known: BTreeMap<Instrument, ResumePoint> = BTreeMap::new();
         self.feed = Some(LiveFeed::start(settings, known, sender, self.stop.clone()).unwrap());
         self.deliveries = Some(receiver);
     }

@@ -28,7 +28,7 @@ async fn each_venue_tells_its_own() {
     for venue in VENUES {
         let world = World::new(venue, 40);
         let settings = settings(&world, "BTCUSDT");
-        let book = fetch_tiers(&settings, world.clock, TIMEOUT, TierBook::embedded()).await.unwrap();
+        let book = fetch_tiers(&settings, world.clock.clone(), TIMEOUT, TierBook::embedded()).await.unwrap();
         let table = book.table(&Instrument::new(venue, Symbol::new("BTCUSDT").unwrap()));
         assert!(table.as_of().0 >= 1_763_942_400_000 - 86_400_000, "{venue}: today");
         let tiers: Vec<(f64, f64, f64)> =
@@ -67,7 +67,8 @@ async fn what_a_venue_does_not_have_is_an_error_with_words() {
     for (venue, words) in cases {
         let world = World::new(venue, 40);
         let settings = settings(&world, "DOGEUSDT");
-        let error = fetch_tiers(&settings, world.clock, TIMEOUT, TierBook::default()).await.unwrap_err();
+        let error =
+            fetch_tiers(&settings, world.clock.clone(), TIMEOUT, TierBook::default()).await.unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }
     let mut settings = settings(&World::new(Venue::Bybit, 1), "BTCUSDT");

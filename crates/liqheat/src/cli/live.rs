@@ -8,7 +8,7 @@ use clap::Args;
 use liqheat_feeds::live::{Clock, LiveSettings, VenueSettings};
 use liqheat_feeds::raw::RawSettings;
 use liqheat_feeds::venues::{Account, Exchange, exchange};
-use liqheat_market::{Symbol, UnixMs, Venue};
+use liqheat_market::{Backoff, Symbol, UnixMs, Venue};
 
 use super::{DAYS, HOURS, moment, seconds, speed};
 
@@ -169,9 +169,14 @@ impl LiveArgs {
             }
         }
         venues.retain(|venue| !venue.symbols.is_empty());
-        if !faults.is_empty() {
-            return Err(faults);
-        }
+        let max = self.reconnect_max.max(self.reconnect_min);
+        let reconnect = Backoff::new(self.reconnect_min, max)
+            .map_err(|error| vec![format!("--reconnect-min and --reconnect-max: {error}")]);
+        let reconnect = match (reconnect, faults.is_empty()) {
+            (Ok(reconnect), true) => reconnect,
+            (Ok(_), false) => return Err(faults),
+            (Err(error), _) => return Err(faults.into_iter().chain(error).collect()),
+        };
         let clock = match self.live_clock {
             Some(start) => Clock::compressed(start, self.live_speed),
             None => Clock::wall(),
@@ -181,8 +186,7 @@ impl LiveArgs {
             fill_klines: self.fill_days,
             fill_open_interest: self.fill_days,
             fill_trades_max: self.fill_trades_max,
-            reconnect_min: self.reconnect_min,
-            reconnect_max: self.reconnect_max.max(self.reconnect_min),
+            reconnect,
             timeout: self.venue_timeout,
             budget_share: self.request_budget,
             refresh_tiers: (!self.refresh_tiers.is_zero()).then_some(self.refresh_tiers),

@@ -64,12 +64,17 @@ fn follower(exchange: &Exchange, speed: f64, db: &Path) -> Program {
 }
 
 fn at(exchange: &Exchange, speed: f64, program: Program) -> Program {
+    at_clock(exchange, speed, exchange.now(), program)
+}
+
+/// The same on a local clock that shows `local` now.
+fn at_clock(exchange: &Exchange, speed: f64, local: UnixMs, program: Program) -> Program {
     program
         .args("--venues binance --fill-days 1 --binance-socket")
         .arg(exchange.socket_base())
         .args("--binance-rest")
         .arg(exchange.rest_base())
-        .args(&format!("--live-speed {speed} --live-clock {}", exchange.now().0))
+        .args(&format!("--live-speed {speed} --live-clock {}", local.0))
 }
 
 pub(crate) fn end_of(minutes: i64) -> UnixMs {
@@ -282,6 +287,37 @@ fn a_server_that_is_killed_goes_on_without_a_hole() {
     let (rows, all) = (stored(&db), told(exchange.market()));
     assert_eq!((&rows.klines, &rows.marks), (&all.klines, &all.marks));
     assert_eq!(stored_trades(&db), trades(exchange.market()).len() as u64, "filled by their ids");
+}
+
+#[test]
+fn a_local_clock_that_is_two_hours_slow_is_reported_and_makes_no_board_old() {
+    const SPEED: f64 = 30.0;
+    const SLOW_MS: i64 = 2 * 60 * MINUTE;
+    let folder = Folder::new();
+    let db = folder.path("live.duckdb");
+    let exchange = exchange(40, SPEED);
+    let program = server("serve --symbols BTCUSDT --ws-update-interval 0.1 --log info");
+    let local = exchange.now().plus(-SLOW_MS);
+    let server = at_clock(&exchange, SPEED, local, program).args("--db").arg(&db).serve();
+    wait_for(&server, end_of(6));
+    let mut viewer = server.viewer();
+    viewer.subscribe("BTCUSDT");
+    let status = viewer.hear_until(|message| message["state"] == "degraded");
+    let as_of = liqheat_wire::parse_time(status["as_of"].as_str().unwrap()).unwrap();
+    assert!(as_of >= end_of(4), "as new as the venue's clock: {status}");
+    let source = server.get("/ws/stats").json()["live"]["sources"][0].clone();
+    assert_eq!(
+        (&source["clock"], &source["state"]),
+        (&Value::from("wrong"), &Value::from("live")),
+        "{source}"
+    );
+    assert!((source["skew_ms"].as_i64().unwrap() - SLOW_MS).abs() < MINUTE, "{source}");
+    let ready = server.get("/ready");
+    assert_eq!(ready.status, 200, "{}", ready.text());
+    assert_eq!(ready.json()["status"], "degraded");
+    assert!(ready.text().contains("s behind the clock of binance"), "{}", ready.text());
+    assert!(server.get("/metrics").text().contains("liqheat_source_clock{venue=\"binance\"} 2"));
+    assert!(server.log().contains("the local clock differs from the venue's"), "{}", server.log());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use liqheat_wire::HealthBody;
 
 use crate::catalog::Catalog;
 use crate::gateway::TokenGate;
-use crate::ingest::live::{self, Blame, Live};
+use crate::ingest::live::{self, HealthIssue, Live};
 use crate::ops::metrics::UpdateMetrics;
 use crate::ops::stopping::Stopping;
 use crate::published::Published;
@@ -50,20 +50,20 @@ pub(super) async fn health(State(state): State<Arc<HealthState>>) -> Json<Health
 /// 503 with the reasons when the server should get no traffic, else 200; problems that do not block traffic are listed as well.
 pub(super) async fn ready(State(state): State<Arc<HealthState>>) -> (StatusCode, Json<HealthBody>) {
     let reasons = reasons(&state);
-    let blocked = reasons.iter().any(|blame| blame.blocks);
+    let blocked = reasons.iter().any(|issue| issue.blocks);
     let status = if blocked { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     (status, Json(body(&reasons)))
 }
 
-fn body(reasons: &[Blame]) -> HealthBody {
-    let reasons: Vec<String> = reasons.iter().map(|blame| blame.reason.clone()).collect();
+fn body(reasons: &[HealthIssue]) -> HealthBody {
+    let reasons: Vec<String> = reasons.iter().map(|issue| issue.reason.clone()).collect();
     HealthBody { status: if reasons.is_empty() { "ok" } else { "degraded" }, reasons, version: VERSION }
 }
 
-fn reasons(state: &HealthState) -> Vec<Blame> {
-    let own = faults(state).into_iter().map(|reason| Blame { reason, blocks: true });
-    let late = late_update(state).into_iter().map(|reason| Blame { reason, blocks: false });
-    let keys = state.tokens.faults().into_iter().map(|reason| Blame { reason, blocks: false });
+fn reasons(state: &HealthState) -> Vec<HealthIssue> {
+    let own = faults(state).into_iter().map(|reason| HealthIssue { reason, blocks: true });
+    let late = late_update(state).into_iter().map(|reason| HealthIssue { reason, blocks: false });
+    let keys = state.tokens.faults().into_iter().map(|reason| HealthIssue { reason, blocks: false });
     let live = state.live.iter().flat_map(|live| live::trouble(&state.catalog, live));
     own.chain(late).chain(keys).chain(live).collect()
 }

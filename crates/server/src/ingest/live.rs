@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use liqheat_feeds::live::{DELIVERIES_WAITING, Known, LiveError, LiveFeed, LiveSettings, LiveStatus};
+use liqheat_feeds::live::{DELIVERIES_WAITING, LiveError, LiveFeed, LiveSettings, LiveStatus, ResumePoint};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::{LIVE_INTERVAL, TradeIds, exchange};
 use liqheat_market::Instrument;
@@ -25,7 +25,7 @@ use crate::catalog::{Catalog, Wanted};
 
 pub(crate) use journal::Journal;
 pub use margins::{describe_tiers, keep_told_tiers, told_tiers_path};
-pub(crate) use sources::{Blame, Shown, listed, standing, stats, trouble};
+pub(crate) use sources::{HealthIssue, Shown, listed, standing, stats, trouble};
 
 /// What is followed live, as requests see it.
 #[derive(Debug, Default)]
@@ -66,9 +66,12 @@ fn named(settings: &LiveSettings) -> impl Iterator<Item = Instrument> {
         .flat_map(|venue| venue.symbols.iter().map(|symbol| Instrument::new(venue.venue, symbol.clone())))
 }
 
-/// Where the database ends, for each instrument, or where its first hole begins.
-async fn known(settings: &LiveSettings, store: &Store) -> Result<BTreeMap<Instrument, Known>, StoreError> {
-    let mut known = BTreeMap::new();
+/// Up to where each instrument is stored without a gap.
+async fn resume_points(
+    settings: &LiveSettings,
+    store: &Store,
+) -> Result<BTreeMap<Instrument, ResumePoint>, StoreError> {
+    let mut points = BTreeMap::new();
     for instrument in named(settings) {
         let now = settings.clock.now();
         let back = |stretch: Duration| now.plus(-i64::try_from(stretch.as_millis()).unwrap_or(i64::MAX));
@@ -80,16 +83,16 @@ async fn known(settings: &LiveSettings, store: &Store) -> Result<BTreeMap<Instru
             trades: are_consecutive.then_some(settings.fill_trades_max),
         };
         let reach = store.whole_reach(&instrument, LIVE_INTERVAL, fetchable).await?;
-        let of_it = Known {
+        let point = ResumePoint {
             kline: reach.kline,
             mark_kline: reach.mark_kline,
             open_interest: reach.open_interest,
             trade: reach.trade,
             funding: reach.funding,
         };
-        known.insert(instrument, of_it);
+        points.insert(instrument, point);
     }
-    Ok(known)
+    Ok(points)
 }
 
 /// Why following ended by itself.
@@ -110,22 +113,22 @@ pub(crate) async fn follow(
     tiers: TierBook,
     stop: CancellationToken,
 ) -> Result<(), FollowError> {
-    let known = loop {
-        match known(&settings, &store).await {
-            Ok(known) => break known,
+    let resume = loop {
+        match resume_points(&settings, &store).await {
+            Ok(points) => break points,
             Err(error) => {
                 // Without it months would be fetched that are there already.
                 live.journal.failed(&error.to_string());
-                tracing::warn!(%error, "cannot read how far the database goes; trying again");
+                tracing::warn!(%error, retry_in_ms = writer::RETRY_MIN.as_millis() as u64, "resume points cannot be read from the database");
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
-                    () = tokio::time::sleep(writer::PAUSE_MIN) => {}
+                    () = tokio::time::sleep(writer::RETRY_MIN) => {}
                 }
             }
         }
     };
     let (deliveries, delivered) = mpsc::channel(DELIVERIES_WAITING);
-    let feed = LiveFeed::start(settings.clone(), known, deliveries, stop.clone())?;
+    let feed = LiveFeed::start(settings.clone(), resume, deliveries, stop.clone())?;
     let _ = live.status.set(feed.status());
     let asks_end = stop.child_token();
     let followed = async {

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use liqheat_feeds::live::GapCause;
 use liqheat_wire::WriterStats;
 
 /// Shared between the writer and requests.
@@ -20,11 +22,23 @@ pub(crate) struct Journal {
 struct Told {
     trouble: Option<String>,
     gaps: VecDeque<String>,
+    /// Gaps of refused data, and when they were reported.
+    refused: VecDeque<(Instant, String)>,
 }
 
 impl Journal {
     /// Gaps remembered; all of them are in the log.
     const GAPS_KEPT: usize = 100;
+    /// How long refused data is a reason of `/ready`.
+    const RECENT: Duration = Duration::from_secs(3_600);
+
+    /// Gaps of refused data in the last hour, at most 100, and the newest of them.
+    pub(crate) fn refused_recently(&self) -> Option<(usize, String)> {
+        let told = self.told();
+        let recent = told.refused.iter().filter(|(at, _)| at.elapsed() < Self::RECENT);
+        let count = recent.count();
+        told.refused.back().filter(|_| count > 0).map(|(_, text)| (count, text.clone()))
+    }
 
     pub(crate) fn waits(&self, rows: usize) {
         self.waiting.store(rows as u64, Ordering::Relaxed);
@@ -51,8 +65,14 @@ impl Journal {
         self.failing.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn gap(&self, text: String) {
+    pub(crate) fn gap(&self, text: String, cause: GapCause) {
         let mut told = self.told();
+        if cause == GapCause::Refused {
+            if told.refused.len() >= Self::GAPS_KEPT {
+                told.refused.pop_front();
+            }
+            told.refused.push_back((Instant::now(), text.clone()));
+        }
         if told.gaps.len() >= Self::GAPS_KEPT {
             told.gaps.pop_front();
         }

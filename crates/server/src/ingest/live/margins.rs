@@ -92,7 +92,7 @@ impl Keeper<'_> {
     fn record(&self, instrument: &Instrument, origin: TierOrigin, table: TierTable) {
         let Some(recorder) = &self.settings.recorder else { return };
         let kind = RawKind::Tiers { symbol: instrument.symbol.clone(), origin, table };
-        recorder.record(instrument.venue, self.settings.clock.now(), &kind, &[]);
+        recorder.record(instrument.venue, self.settings.clock.market_now(), &kind, &[]);
     }
 
     /// Uses a table that differs; whether it does.

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use liqheat_feeds::live::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+use liqheat_feeds::live::{ClockHealth, LiveStatus, SourceState, StreamStatus, VenueStatus};
 use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{Instrument, UnixMs};
 use liqheat_stream::SourceStanding;
@@ -96,7 +96,12 @@ pub(crate) fn standing(
         .collect();
     let states: Vec<SourceState> = venues.iter().filter_map(|(state, _)| *state).collect();
     let is_old = shown.is_none_or(|shown| shown.is_stale(symbol, now));
-    let word = if live.journal.failing() > 0 { FeedState::Degraded } else { word(&states, shown, is_old) };
+    let is_degraded = live.journal.failing() > 0 || wrong_clocks(&status).next().is_some();
+    let word = match word(&states, shown, is_old) {
+        FeedState::Live | FeedState::Lagging if is_degraded => FeedState::Degraded,
+        _ if live.journal.failing() > 0 => FeedState::Degraded,
+        word => word,
+    };
     (word, venues.into_iter().map(|(_, standing)| standing).collect())
 }
 
@@ -118,9 +123,14 @@ fn word(states: &[SourceState], shown: Option<Shown>, is_old: bool) -> FeedState
     }
 }
 
+/// Venues whose clock is so far from the local one that the local one must be wrong, or theirs.
+fn wrong_clocks(status: &LiveStatus) -> impl Iterator<Item = &VenueStatus> {
+    status.venues.iter().filter(|venue| venue.clock == ClockHealth::Wrong)
+}
+
 /// What is wrong with live data, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Blame {
+pub(crate) struct HealthIssue {
     pub(crate) reason: String,
     /// Whether the server should get no traffic because of it.
     pub(crate) blocks: bool,
@@ -128,14 +138,14 @@ pub(crate) struct Blame {
 
 /// Everything that is wrong. One venue of several is a flaw; a symbol without any venue, or a database that takes
 /// nothing, is more than that.
-pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<Blame> {
+pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<HealthIssue> {
     let status = live.status();
-    let mut blames = Vec::new();
+    let mut issues = Vec::new();
     let writer = live.journal.stats();
     if writer.failing > 0 {
         let why = writer.trouble.unwrap_or_default();
         let reason = format!("live events cannot be stored ({} attempts): {why}", writer.failing);
-        blames.push(Blame { reason, blocks: true });
+        issues.push(HealthIssue { reason, blocks: true });
     }
     for venue in &status.venues {
         if matches!(venue.state, SourceState::Live | SourceState::Lagging) || venue.has_nothing() {
@@ -143,7 +153,21 @@ pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<Blame> {
         }
         let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
         let reason = format!("{} is {}{because}", venue.venue, venue.state.name());
-        blames.push(Blame { reason, blocks: false });
+        issues.push(HealthIssue { reason, blocks: false });
+    }
+    for venue in wrong_clocks(&status) {
+        let seconds = venue.skew_ms.unwrap_or_default() / 1_000;
+        let direction = if seconds > 0 { "behind" } else { "ahead of" };
+        let reason = format!(
+            "the local clock is {} s {direction} the clock of {}; market time follows the venues; synchronise the clock (chrony, systemd-timesyncd)",
+            seconds.abs(),
+            venue.venue
+        );
+        issues.push(HealthIssue { reason, blocks: false });
+    }
+    if let Some((count, newest)) = live.journal.refused_recently() {
+        let reason = format!("data was refused and is missing ({count} times in the last hour): {newest}");
+        issues.push(HealthIssue { reason, blocks: false });
     }
     for market in catalog.markets() {
         let Some(symbol) = market.symbols.first() else { continue };
@@ -151,10 +175,10 @@ pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<Blame> {
         if states.clone().flatten().all(|state| badness(&state) > 1) {
             let states: Vec<&str> = states.map(|state| state.map_or(UNLISTED, SourceState::name)).collect();
             let reason = format!("{} has no live source ({})", symbol.name, states.join(", "));
-            blames.push(Blame { reason, blocks: true });
+            issues.push(HealthIssue { reason, blocks: true });
         }
     }
-    blames
+    issues
 }
 
 /// For `GET /ws/stats`.
@@ -182,6 +206,7 @@ fn source_stats(venue: &VenueStatus) -> SourceStats {
         holes_filled: venue.holes_filled,
         gaps: venue.gaps,
         skew_ms: venue.skew_ms,
+        clock: venue.clock.name(),
         weight_used: venue.weight_used,
         weight_limit: venue.weight_limit,
         paused_until: venue.banned_until.map(format_time),
@@ -215,12 +240,10 @@ mod tests {
             heard: None,
             events: 0,
         };
-        let venue = VenueStatus {
-            state,
-            streams: NEEDED.into_iter().map(stream).collect(),
-            unlisted: unlisted.iter().map(|name| symbol(name)).collect(),
-            ..VenueStatus::new(Venue::Okx)
-        };
+        let mut venue = VenueStatus::new(Venue::Okx);
+        venue.state = state;
+        venue.streams = NEEDED.into_iter().map(stream).collect();
+        venue.unlisted = unlisted.iter().map(|name| symbol(name)).collect();
         LiveStatus { venues: vec![venue] }
     }
 

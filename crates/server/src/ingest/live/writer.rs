@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_feeds::live::{Delivery, Gap};
-use liqheat_market::{Event, Instrument};
+use liqheat_market::{Backoff, Event, Instrument};
 use liqheat_store::{BATCH_ROWS_MAX, Batch, Store, StoreError};
 use liqheat_wire::format_time;
 use tokio::sync::mpsc;
@@ -28,9 +28,9 @@ const GATHER: Duration = Duration::from_millis(200);
 const BATCH_ROWS: usize = 20_000;
 /// When so many wait because the store does not take them, no more are taken from the sources.
 const WAITING_ROWS_MAX: usize = BATCH_ROWS_MAX;
-/// Pauses between attempts.
-pub(super) const PAUSE_MIN: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Delays between attempts to store.
+pub(super) const RETRY_MIN: Duration = Duration::from_millis(500);
+const RETRY_MAX: Duration = Duration::from_secs(15);
 
 /// What waits to be stored.
 struct Writer<'a> {
@@ -41,7 +41,7 @@ struct Writer<'a> {
     rows: usize,
     /// When the waiting events are to be stored; `None` while there are none.
     due: Option<Instant>,
-    pause: Duration,
+    backoff: Backoff,
 }
 
 /// Runs until the sources have ended and everything is stored, or cannot be.
@@ -60,7 +60,7 @@ pub(super) async fn run(
         waiting: BTreeMap::new(),
         rows: 0,
         due: None,
-        pause: PAUSE_MIN,
+        backoff: Backoff::new(RETRY_MIN, RETRY_MAX).expect("invariant: the delays are in order"),
     };
     loop {
         // Sources hold the other end; when all have ended, and all is taken, there is nothing more to come.
@@ -104,8 +104,8 @@ impl Writer<'_> {
             }
             Delivery::Gap(gap) => {
                 let text = describe(&gap);
-                warn!(instrument = %gap.instrument, stream = gap.stream.name(), from = format_time(gap.from), to = format_time(gap.to), why = gap.why, "data is missing for good");
-                self.live.journal.gap(text);
+                warn!(instrument = %gap.instrument, stream = gap.stream.name(), from = format_time(gap.from), to = format_time(gap.to), reason = gap.reason, "data is missing for good");
+                self.live.journal.gap(text, gap.cause);
             }
             Delivery::Filled { instrument, stream, from, to, events } => {
                 info!(%instrument, stream = stream.name(), from = format_time(from), to = format_time(to), events, "filled from before");
@@ -129,17 +129,17 @@ impl Writer<'_> {
         self.live.journal.waits(self.rows);
         match trouble {
             None => {
-                self.pause = PAUSE_MIN;
+                self.backoff.reset();
                 if self.live.journal.failing() > 0 {
                     info!("the database takes rows again");
                     self.live.journal.well();
                 }
             }
             Some(error) => {
-                warn!(%error, waiting = self.rows, again_in_ms = self.pause.as_millis() as u64, "live events not stored; trying again");
+                let delay = self.backoff.next_delay(fastrand::f64());
+                warn!(%error, waiting = self.rows, retry_in_ms = delay.as_millis() as u64, "live events not stored");
                 self.live.journal.failed(&error.to_string());
-                self.due = Some(Instant::now() + self.pause);
-                self.pause = (self.pause * 2).min(PAUSE_MAX);
+                self.due = Some(Instant::now() + delay);
             }
         }
     }
@@ -170,6 +170,6 @@ fn describe(gap: &Gap) -> String {
         gap.instrument,
         format_time(gap.from),
         format_time(gap.to),
-        gap.why
+        gap.reason
     )
 }

@@ -21,11 +21,16 @@ pub(super) struct Sources {
 type Gauge = (&'static str, &'static str, fn(&VenueStatus) -> Option<f64>);
 type Count = (&'static str, &'static str, fn(&VenueStatus) -> u64);
 
-const GAUGES: [Gauge; 3] = [
+const GAUGES: [Gauge; 4] = [
     ("liqheat_source_connections", "Connections that bring data", |venue| Some(f64::from(venue.connections))),
-    ("liqheat_source_clock_skew_seconds", "The venue's clock minus ours", |venue| {
+    ("liqheat_source_clock_skew_seconds", "The venue's clock minus the local clock", |venue| {
         venue.skew_ms.map(|ms| ms as f64 / 1_000.0)
     }),
+    (
+        "liqheat_source_clock",
+        "Local clock against the venue's: 0 within 2 s, 1 off by more, 2 off by more than 30 s",
+        |venue| venue.skew_ms.map(|_| f64::from(venue.clock.grade())),
+    ),
     ("liqheat_source_weight_used", "Weight of requests used in the running minute", |venue| {
         Some(f64::from(venue.weight_used))
     }),

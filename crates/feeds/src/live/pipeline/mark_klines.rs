@@ -1,5 +1,5 @@
-//! Klines of the mark price from its ticks. Venues stream ticks but no such klines; a minute whose ticks came
-//! without a pause is one. A minute with a pause is not made up: its kline is fetched.
+//! Klines of the mark price, built from its ticks, because venues stream ticks only. A minute whose ticks came without a
+//! gap becomes a kline; the kline of any other minute is fetched.
 
 use std::time::Duration;
 
@@ -9,33 +9,33 @@ use liqheat_market::{Interval, Kline, KlineKind, MarkPrice, Price, UnixMs};
 struct Running {
     kline: Kline,
     last_tick: UnixMs,
-    /// No pause so far.
-    whole: bool,
+    /// No gap between ticks so far.
+    is_whole: bool,
 }
 
-/// The minute that is running.
+/// Builds the kline of the running interval.
 #[derive(Debug)]
-pub(super) struct MarkMinutes {
+pub(super) struct MarkKlineBuilder {
     interval: Interval,
-    /// The longest pause between two ticks that is none.
-    pause_ms: i64,
+    /// Largest gap between ticks that still counts as continuous data.
+    gap_max_ms: i64,
     running: Option<Running>,
 }
 
-impl MarkMinutes {
-    pub(super) fn new(interval: Interval, pause: Duration) -> Self {
-        Self { interval, pause_ms: pause.as_millis() as i64, running: None }
+impl MarkKlineBuilder {
+    pub(super) fn new(interval: Interval, gap_max: Duration) -> Self {
+        Self { interval, gap_max_ms: gap_max.as_millis() as i64, running: None }
     }
 
-    /// Takes a tick, in order of time; gives the kline that it ended, if that was whole.
-    pub(super) fn take(&mut self, tick: MarkPrice) -> Option<Kline> {
+    /// A tick, in order of time; returns the kline that it ended, unless a tick of that was missing.
+    pub(super) fn on_tick(&mut self, tick: MarkPrice) -> Option<Kline> {
         let open_time = tick.time.floor_to(self.interval.ms());
         match &mut self.running {
             Some(running) if open_time == running.kline.open_time => {
                 if tick.time < running.last_tick {
                     return None;
                 }
-                running.whole &= tick.time.since(running.last_tick) <= self.pause_ms;
+                running.is_whole &= tick.time.since(running.last_tick) <= self.gap_max_ms;
                 running.last_tick = tick.time;
                 let kline = &mut running.kline;
                 kline.high = kline.high.max(tick.price);
@@ -46,11 +46,11 @@ impl MarkMinutes {
             Some(running) if open_time < running.kline.open_time => None,
             _ => {
                 // Without the tick before it nobody knows whether this is the first of its minute.
-                let follows = |before: Running| tick.time.since(before.last_tick) <= self.pause_ms;
-                let whole = self.running.is_some_and(follows);
+                let follows = |before: Running| tick.time.since(before.last_tick) <= self.gap_max_ms;
+                let is_whole = self.running.is_some_and(follows);
                 let kline = self.kline(open_time, tick.price);
-                let ended = self.running.replace(Running { kline, last_tick: tick.time, whole })?;
-                (ended.whole && whole).then_some(ended.kline)
+                let ended = self.running.replace(Running { kline, last_tick: tick.time, is_whole })?;
+                (ended.is_whole && is_whole).then_some(ended.kline)
             }
         }
     }
@@ -79,8 +79,8 @@ mod tests {
         MarkPrice { time: UnixMs(second * 1_000), price: Price::from_units(price) }
     }
 
-    fn minutes() -> MarkMinutes {
-        MarkMinutes::new(Interval::M1, Duration::from_secs(5))
+    fn minutes() -> MarkKlineBuilder {
+        MarkKlineBuilder::new(Interval::M1, Duration::from_secs(5))
     }
 
     #[test]
@@ -88,9 +88,9 @@ mod tests {
         let mut minutes = minutes();
         for second in -1..60 {
             let price = if second == 30 { 5 } else { 100 + second };
-            assert_eq!(minutes.take(tick(second, price)), None);
+            assert_eq!(minutes.on_tick(tick(second, price)), None);
         }
-        let kline = minutes.take(tick(60, 7)).unwrap();
+        let kline = minutes.on_tick(tick(60, 7)).unwrap();
         let prices = [kline.open, kline.high, kline.low, kline.close].map(Price::units);
         assert_eq!(prices, [100, 159, 5, 159]);
         assert_eq!((kline.open_time, kline.kind, kline.volume), (UnixMs(0), KlineKind::Mark, None));
@@ -102,7 +102,7 @@ mod tests {
             let mut minutes = minutes();
             let mut ended = Vec::new();
             for second in (-1..182).filter(|second| !(from..to).contains(second)) {
-                ended.extend(minutes.take(tick(second, 1)));
+                ended.extend(minutes.on_tick(tick(second, 1)));
             }
             let open_times: Vec<i64> = ended.iter().map(|kline| kline.open_time.0).collect();
             // A pause at the end of a minute leaves the beginning of the next in doubt.
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn the_minute_in_which_one_comes_is_not_whole() {
         let mut minutes = minutes();
-        let ended: Vec<Kline> = (2..121).filter_map(|second| minutes.take(tick(second, 1))).collect();
+        let ended: Vec<Kline> = (2..121).filter_map(|second| minutes.on_tick(tick(second, 1))).collect();
         assert_eq!(ended.len(), 1);
         assert_eq!(ended[0].open_time, UnixMs(60_000));
     }
@@ -123,9 +123,9 @@ mod tests {
     fn late_ticks_change_nothing() {
         let mut minutes = minutes();
         for second in -1..60 {
-            minutes.take(tick(second, 100));
-            minutes.take(tick(second - 1, 7));
+            minutes.on_tick(tick(second, 100));
+            minutes.on_tick(tick(second - 1, 7));
         }
-        assert_eq!(minutes.take(tick(60, 100)).unwrap().low, Price::from_units(100));
+        assert_eq!(minutes.on_tick(tick(60, 100)).unwrap().low, Price::from_units(100));
     }
 }

@@ -1,23 +1,23 @@
-//! Numbers that cannot be true: a hundred times more or less than a moment ago. Prices do fall by nine tenths
-//! within a minute; by ninety-nine hundredths they do not.
+//! Values that cannot be true: a hundred times more or less than a moment ago. Prices do fall by nine tenths within a
+//! minute; by ninety-nine hundredths they do not.
 //!
-//! It must not lock itself in: what keeps being said for a while becomes the new truth.
+//! A value that keeps coming for a while is accepted, so that one wrong value at the start cannot refuse all others.
 
-/// Watches one number of one contract.
+/// Plausibility check of one quantity of one contract.
 #[derive(Debug, Default)]
-pub(super) struct Plausible {
+pub(super) struct PlausibilityFilter {
     last: Option<i64>,
-    /// Refused one after the other, and when that began.
+    /// Values refused in a row, and when the first of them came.
     refused: u32,
     refused_since: i64,
 }
 
-impl Plausible {
+impl PlausibilityFilter {
     const FACTOR: i64 = 100;
-    const INSISTED: u32 = 20;
-    const INSISTED_MS: i64 = 60_000;
+    const CONFIRMATIONS: u32 = 20;
+    const CONFIRMED_AFTER_MS: i64 = 60_000;
 
-    /// Whether a number (above zero) may be; remembers it when it may.
+    /// Whether a value (above zero) is plausible; a plausible one is remembered.
     pub(super) fn admits(&mut self, units: i64, now: i64) -> bool {
         let fits = self.last.is_none_or(|last| units / Self::FACTOR <= last && last / Self::FACTOR <= units);
         if !fits {
@@ -25,8 +25,9 @@ impl Plausible {
                 self.refused_since = now;
             }
             self.refused += 1;
-            let insisted = self.refused >= Self::INSISTED && now - self.refused_since >= Self::INSISTED_MS;
-            if !insisted {
+            let is_confirmed =
+                self.refused >= Self::CONFIRMATIONS && now - self.refused_since >= Self::CONFIRMED_AFTER_MS;
+            if !is_confirmed {
                 return false;
             }
         }
@@ -42,7 +43,7 @@ mod tests {
 
     #[test]
     fn a_crash_is_believed_and_nonsense_is_not() {
-        let mut price = Plausible::default();
+        let mut price = PlausibilityFilter::default();
         assert!(price.admits(6_000_000, 0));
         assert!(price.admits(300_000, 1), "a crash of 95 %");
         assert!(!price.admits(300_000_000, 2));
@@ -52,7 +53,7 @@ mod tests {
 
     #[test]
     fn what_is_said_again_and_again_becomes_true() {
-        let mut price = Plausible::default();
+        let mut price = PlausibilityFilter::default();
         assert!(price.admits(1, 0), "the very first may be wrong");
         let heard: Vec<bool> = (0..100).map(|at| price.admits(60_000, at * 1_000)).collect();
         assert_eq!(heard.iter().position(|&admitted| admitted), Some(60));

@@ -1,0 +1,14 @@
+//! Fetching what is missing and what is polled: the planner decides what is requested when, the budget how much, and
+//! [`Rest`] sends the requests.
+
+mod budget;
+mod planner;
+#[cfg(test)]
+mod properties;
+mod rest;
+mod task;
+
+pub(super) use budget::{Budget, Priority};
+pub(super) use planner::{BackfillCommand, BackfillPlanner, BackfillPolicy, Failure, PlanTime};
+pub(super) use rest::{FetchError, Fetched, Rest};
+pub(super) use task::{BackfillRequest, TaskKind};

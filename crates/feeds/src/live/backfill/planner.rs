@@ -1,0 +1,745 @@
+//! What is requested of a venue, and when. Pure.
+//!
+//! Every missing stretch is filled, or reported as a gap once. A page, an error or a refusal moves the plan on: the same
+//! query is not sent without end unless nobody answers at all, and then at a bounded rate.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use liqheat_market::{Event, UnixMs};
+
+use super::budget::{Budget, Priority};
+use super::task::{BackfillRequest, TaskKind, TaskState};
+use crate::live::clock::{Uptime, millis};
+use crate::live::contract::{ContractIndex, ContractMap};
+use crate::live::pipeline::{EventGate, GateVerdict, Loss, Lost, Origin, Series};
+use crate::live::{GapCause, ResumePoint};
+use crate::venues::{
+    Contract, Exchange, HistoryDepth, LIVE_INTERVAL, Page, RestQuery, RowSubject, StreamKind, VenueLimits,
+};
+
+/// Requests under way at once, by priority.
+const BACKFILL_MAX: usize = 2;
+const LIVE_MAX: usize = 4;
+/// Interval of requests for the venue's clock and for funding.
+const CLOCK_INTERVAL: Duration = Duration::from_secs(600);
+const FUNDING_INTERVAL: Duration = Duration::from_secs(600);
+/// Without a sample for this long the history of open interest is requested.
+const OPEN_INTEREST_HOLE_MS: i64 = 600_000;
+/// Klines of the mark price that cannot be requested are expected from ticks for this long after their end.
+const TICKS_LATE_MS: i64 = 60_000;
+/// Unusable answers to one page after which it is skipped.
+const FAILED_ANSWERS_MAX: u32 = 12;
+/// Rows that are skipped then: no venue's page is smaller.
+const SKIPPED_ROWS: i64 = 100;
+
+/// How far back is filled.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::live) struct BackfillPolicy {
+    pub(in crate::live) klines: Duration,
+    pub(in crate::live) open_interest: Duration,
+    /// Largest number of missing trades that is fetched.
+    pub(in crate::live) trades_max: u64,
+    /// Share of the venue's limits that is used.
+    pub(in crate::live) budget_share: f64,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::live) enum BackfillCommand {
+    /// Send this request.
+    Fetch(BackfillRequest),
+    /// Report data that cannot be had.
+    Gap {
+        contract: ContractIndex,
+        stream: StreamKind,
+        from: UnixMs,
+        to: UnixMs,
+        cause: GapCause,
+        reason: String,
+    },
+    /// Report a filled stretch.
+    Filled { contract: ContractIndex, stream: StreamKind, from: UnixMs, to: UnixMs, events: u64 },
+    /// Report a row of an answer that was refused, or one of its fields.
+    Refused { reason: String, row: String },
+}
+
+/// Why a request brought nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::live) enum Failure {
+    /// Nobody answered.
+    NoAnswer,
+    /// The budget pauses; the request is sent again when it allows it.
+    Throttled,
+    /// The answer cannot be used; another one may be.
+    Unusable(String),
+    /// The query begins before what the venue keeps.
+    BeginsTooEarly(String),
+    /// The same request would be refused again.
+    Permanent(String),
+}
+
+/// Now, on the two clocks that matter here.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::live) struct PlanTime {
+    pub(in crate::live) uptime: Uptime,
+    /// The venue's time; `None` until it is known.
+    pub(in crate::live) venue: Option<UnixMs>,
+}
+
+/// One contract.
+struct ContractPlan {
+    contract: Contract,
+    is_listed: bool,
+    tasks: BTreeMap<TaskKind, TaskState>,
+    /// Time between polls of open interest now.
+    poll_interval_ms: i64,
+    last_poll: Option<Event>,
+    /// The history of open interest is requested from here on; `None` while nothing is missing.
+    open_interest_from: Option<UnixMs>,
+    /// Whether what is missing of it was once there.
+    has_open_interest: bool,
+    /// Funding is complete up to here.
+    funding_from: UnixMs,
+}
+
+/// The plan of a venue.
+pub(in crate::live) struct BackfillPlanner {
+    exchange: &'static dyn Exchange,
+    limits: VenueLimits,
+    policy: BackfillPolicy,
+    plans: ContractMap<ContractPlan>,
+    live_running: usize,
+    backfill_running: usize,
+    /// Where the search for the next task begins, so that no contract is passed over.
+    cursor: usize,
+}
+
+impl BackfillPlanner {
+    pub(in crate::live) fn new(
+        exchange: &'static dyn Exchange,
+        limits: VenueLimits,
+        policy: BackfillPolicy,
+    ) -> Self {
+        let plans = ContractMap::default();
+        Self { exchange, limits, policy, plans, live_running: 0, backfill_running: 0, cursor: 0 }
+    }
+
+    /// Plans for a contract whose data is stored up to `resume`, and makes its gate.
+    pub(in crate::live) fn add(
+        &mut self,
+        contract: Contract,
+        resume: &ResumePoint,
+        now: UnixMs,
+    ) -> (ContractIndex, EventGate) {
+        let policy = &self.policy;
+        let from = |stored: Option<UnixMs>, back: Duration| {
+            let oldest = now.plus(-millis(back));
+            stored.map_or(oldest, |time| time.plus(1).max(oldest))
+        };
+        // Where no history is kept, what was never stored is no loss.
+        let has_open_interest = resume.open_interest.is_some();
+        let is_wanted = has_open_interest || self.limits.history.open_interest != HistoryDepth::NotKept;
+        let gate = EventGate::new(&self.limits, resume, policy.klines, policy.trades_max, now);
+        let plan = ContractPlan {
+            contract,
+            is_listed: true,
+            tasks: BTreeMap::new(),
+            poll_interval_ms: 0,
+            last_poll: None,
+            open_interest_from: is_wanted.then(|| from(resume.open_interest, policy.open_interest)),
+            has_open_interest,
+            funding_from: from(resume.funding, policy.klines),
+        };
+        (self.plans.push(plan), gate)
+    }
+
+    /// A contract was listed or delisted. Nothing is requested of one that is not listed.
+    pub(in crate::live) fn set_listed(&mut self, contract: ContractIndex, is_listed: bool) {
+        self.plans[contract].is_listed = is_listed;
+    }
+
+    pub(in crate::live) fn contract(&self, contract: ContractIndex) -> &Contract {
+        &self.plans[contract].contract
+    }
+
+    /// The contracts that are listed.
+    pub(in crate::live) fn listed(&self) -> impl Iterator<Item = &Contract> {
+        self.plans.values().filter(|plan| plan.is_listed).map(|plan| &plan.contract)
+    }
+
+    /// The venue changed the size of a contract.
+    pub(in crate::live) fn resize(&mut self, contract: ContractIndex, size: liqheat_market::Qty) {
+        self.plans[contract].contract.size = size;
+    }
+
+    /// What is due.
+    pub(in crate::live) fn poll(
+        &mut self,
+        now: PlanTime,
+        gates: &mut ContractMap<EventGate>,
+        budget: &mut Budget,
+    ) -> Vec<BackfillCommand> {
+        let mut commands = Vec::new();
+        let clock_contract = self.plans.iter().find(|(_, plan)| plan.is_listed).map(|(index, _)| index);
+        for contract in self.plans.indices_from(self.cursor) {
+            if !self.plans[contract].is_listed {
+                continue;
+            }
+            if let Some(venue) = now.venue {
+                gates[contract].on_time(venue);
+            }
+            // The clock is requested once for all contracts.
+            let clock = (clock_contract == Some(contract)).then_some(TaskKind::Clock);
+            for task in clock.into_iter().chain(TaskKind::OF_CONTRACT) {
+                if self.may_begin(contract, task, now) {
+                    self.begin(contract, task, now, &mut gates[contract], budget, &mut commands);
+                }
+            }
+        }
+        self.cursor = (self.cursor + 1) % self.plans.len().max(1);
+        commands
+    }
+
+    fn may_begin(&self, contract: ContractIndex, task: TaskKind, now: PlanTime) -> bool {
+        let has_room = match task.priority() {
+            Priority::Live => self.live_running < LIVE_MAX,
+            Priority::Backfill => self.backfill_running < BACKFILL_MAX,
+        };
+        let state = self.plans[contract].tasks.get(&task);
+        let is_due = state.is_none_or(|state| !state.is_running && state.not_before <= now.uptime);
+        // Which minutes have ended is a question of the venue's clock.
+        has_room && is_due && (now.venue.is_some() || task == TaskKind::Clock)
+    }
+
+    /// Begins a task if it has something to request.
+    fn begin(
+        &mut self,
+        contract: ContractIndex,
+        task: TaskKind,
+        now: PlanTime,
+        gate: &mut EventGate,
+        budget: &mut Budget,
+        commands: &mut Vec<BackfillCommand>,
+    ) {
+        let venue = now.venue.unwrap_or_default();
+        let Some(query) = self.next_query(contract, task, venue, gate, commands) else { return };
+        let Some(query) = self.clip(contract, task, query, now, gate, commands) else { return };
+        let plan = &mut self.plans[contract];
+        let Some(request) = self.exchange.request(&plan.contract, &query, venue) else {
+            return self.on_not_kept(contract, task, query, now, gate, commands);
+        };
+        let state = plan.tasks.entry(task).or_insert_with(TaskState::new);
+        if let Err(until) = budget.take(&request, task.priority(), venue) {
+            state.not_before = Uptime(now.uptime.0.saturating_add(until.since(venue).max(1)));
+            return;
+        }
+        state.begin(query);
+        *self.running(task) += 1;
+        commands.push(BackfillCommand::Fetch(BackfillRequest { contract, task, query, request }));
+    }
+
+    const fn running(&mut self, task: TaskKind) -> &mut usize {
+        match task.priority() {
+            Priority::Live => &mut self.live_running,
+            Priority::Backfill => &mut self.backfill_running,
+        }
+    }
+
+    fn next_query(
+        &self,
+        contract: ContractIndex,
+        task: TaskKind,
+        now: UnixMs,
+        gate: &mut EventGate,
+        commands: &mut Vec<BackfillCommand>,
+    ) -> Option<RestQuery> {
+        let plan = &self.plans[contract];
+        if let Some(remaining) = plan.tasks.get(&task).and_then(|state| state.remaining) {
+            return Some(remaining);
+        }
+        match task {
+            TaskKind::Clock => Some(RestQuery::Time),
+            TaskKind::Poll => self.limits.poll_open_interest.map(|_| RestQuery::OpenInterest),
+            TaskKind::Series(series, reach) => {
+                let mut lost = Vec::new();
+                let query = gate.next_missing(series, reach, now, &mut lost);
+                report_lost(contract, &lost, GapCause::Unavailable, "too much to be fetched", commands);
+                query
+            }
+            TaskKind::OpenInterestHistory => {
+                let from = plan.open_interest_from?;
+                let is_due = now.since(from) > OPEN_INTEREST_HOLE_MS;
+                is_due.then_some(RestQuery::OpenInterestHistory { from, to: now })
+            }
+            TaskKind::Funding => Some(RestQuery::Funding { from: plan.funding_from, to: now }),
+        }
+    }
+
+    /// Cuts off what the venue keeps no longer, or not at all.
+    fn clip(
+        &mut self,
+        contract: ContractIndex,
+        task: TaskKind,
+        query: RestQuery,
+        now: PlanTime,
+        gate: &mut EventGate,
+        commands: &mut Vec<BackfillCommand>,
+    ) -> Option<RestQuery> {
+        let clipped = self.limits.history.clip(&query, now.venue.unwrap_or_default());
+        if clipped.query.is_none() {
+            self.on_not_kept(contract, task, query, now, gate, commands);
+        } else if let Some(lost) = clipped.lost {
+            self.give_up(
+                contract,
+                task,
+                &lost,
+                Loss::Stored,
+                "older than what the venue keeps",
+                gate,
+                commands,
+            );
+            if let Some(state) = self.plans[contract].tasks.get_mut(&task)
+                && state.remaining.is_some()
+            {
+                state.remaining = clipped.query;
+            }
+        }
+        clipped.query
+    }
+
+    /// The venue keeps nothing of a query, or does not offer it.
+    fn on_not_kept(
+        &mut self,
+        contract: ContractIndex,
+        task: TaskKind,
+        query: RestQuery,
+        now: PlanTime,
+        gate: &mut EventGate,
+        commands: &mut Vec<BackfillCommand>,
+    ) {
+        let venue = now.venue.unwrap_or_default();
+        let state = self.plans[contract].tasks.entry(task).or_insert_with(TaskState::new);
+        (state.remaining, state.whole) = (None, None);
+        // Klines of the newest minutes may still be made of ticks: there is no other chance to have them.
+        let late = venue.plus(-TICKS_LATE_MS).floor_to(LIVE_INTERVAL.ms());
+        let query = match query {
+            RestQuery::Klines { from, to, .. } if to > late => {
+                state.not_before = now.uptime.plus(TaskState::RETRY_MIN);
+                if from >= late {
+                    return;
+                }
+                query.with_span(from, late)
+            }
+            _ => query,
+        };
+        if !matches!(task, TaskKind::Series(..)) {
+            state.not_before = now.uptime.plus(CLOCK_INTERVAL);
+        }
+        self.give_up(contract, task, &query, Loss::Stored, "the venue does not keep it", gate, commands);
+        self.finish(contract, task);
+    }
+
+    /// A page arrived. Its new events are appended to `out`.
+    pub(in crate::live) fn on_page(
+        &mut self,
+        request: &BackfillRequest,
+        page: Page,
+        now: PlanTime,
+        gate: &mut EventGate,
+        out: &mut Vec<Event>,
+    ) -> Vec<BackfillCommand> {
+        *self.running(request.task) -= 1;
+        let (contract, task) = (request.contract, request.task);
+        let venue = now.venue.unwrap_or_default();
+        let mut commands = Vec::new();
+        let times = page.events.first().zip(page.events.last());
+        let times = times.map(|(first, last)| (first.known_at(), last.known_at()));
+        let mut brought = 0;
+        let mut refused = RefusedRows::new(contract);
+        for event in page.events {
+            match gate.on_event(event, Origin::Answer, venue, out) {
+                GateVerdict::New => brought += 1,
+                GateVerdict::Repeated => {}
+                GateVerdict::Implausible(reason) => {
+                    if let Some(query) = query_of(&event) {
+                        refused.add(task, &query, reason, gate, &mut commands);
+                    }
+                    let (reason, row) = (reason.to_owned(), format!("{event:?}"));
+                    commands.push(BackfillCommand::Refused { reason, row });
+                }
+            }
+            if task == TaskKind::Poll {
+                self.on_poll(contract, event);
+            }
+        }
+        for rejected in page.rejected {
+            let reason = rejected.error.to_string();
+            if let (RowSubject::Data(query), false) = (&rejected.subject, rejected.is_partial) {
+                refused.add(task, query, &reason, gate, &mut commands);
+            }
+            commands.push(BackfillCommand::Refused { reason, row: rejected.text });
+        }
+        refused.report(&mut commands);
+        // A page that leads back to itself would be requested for ever.
+        let next = page.next.filter(|next| advances(&request.query, next));
+        let state = self.state(contract, task);
+        state.on_page(brought, times);
+        state.remaining = next;
+        if next.is_none() {
+            self.on_complete(contract, task, now, gate, &mut commands);
+        }
+        commands
+    }
+
+    /// A request brought nothing. `random` in `0.0..1.0` spreads attempts.
+    pub(in crate::live) fn on_failure(
+        &mut self,
+        request: &BackfillRequest,
+        failure: Failure,
+        now: PlanTime,
+        random: f64,
+        gate: &mut EventGate,
+    ) -> Vec<BackfillCommand> {
+        *self.running(request.task) -= 1;
+        let (contract, task, query) = (request.contract, request.task, request.query);
+        let mut commands = Vec::new();
+        let state = self.state(contract, task);
+        state.is_running = false;
+        // Whatever is done next is done to the page that failed.
+        if task.is_fill() {
+            state.remaining = Some(query);
+        }
+        match failure {
+            Failure::Throttled => {}
+            Failure::NoAnswer => state.not_before = now.uptime.plus(state.backoff.next_delay(random)),
+            Failure::Unusable(reason) => {
+                state.not_before = now.uptime.plus(state.backoff.next_delay(random));
+                state.failed_answers += 1;
+                if state.failed_answers >= FAILED_ANSWERS_MAX
+                    && let Some((skipped, rest)) = skip(&query)
+                {
+                    state.failed_answers = 0;
+                    state.remaining = rest;
+                    let reason = format!("{FAILED_ANSWERS_MAX} answers could not be used: {reason}");
+                    self.give_up(contract, task, &skipped, Loss::All, &reason, gate, &mut commands);
+                    if rest.is_none() {
+                        self.on_complete(contract, task, now, gate, &mut commands);
+                    }
+                }
+            }
+            Failure::BeginsTooEarly(reason) => {
+                let step = state.begin_step;
+                state.begin_step = step.saturating_mul(2);
+                let Some((from, to)) = query.span() else {
+                    return self.on_permanent(request, &reason, now, gate);
+                };
+                let later = from.plus(millis(step));
+                let (lost, rest) = if later < to {
+                    (query.with_span(from, later), Some(query.with_span(later, to)))
+                } else {
+                    (query, None)
+                };
+                state.remaining = rest;
+                self.give_up(contract, task, &lost, Loss::Stored, &reason, gate, &mut commands);
+                if rest.is_none() {
+                    self.on_complete(contract, task, now, gate, &mut commands);
+                }
+            }
+            Failure::Permanent(reason) => return self.on_permanent(request, &reason, now, gate),
+        }
+        commands
+    }
+
+    fn on_permanent(
+        &mut self,
+        request: &BackfillRequest,
+        reason: &str,
+        now: PlanTime,
+        gate: &mut EventGate,
+    ) -> Vec<BackfillCommand> {
+        let (contract, task) = (request.contract, request.task);
+        let state = self.state(contract, task);
+        (state.remaining, state.whole) = (None, None);
+        let pause = if matches!(task, TaskKind::Series(..)) { TaskState::RETRY_MIN } else { CLOCK_INTERVAL };
+        state.not_before = now.uptime.plus(pause);
+        let mut commands = Vec::new();
+        self.give_up(contract, task, &request.query, Loss::All, reason, gate, &mut commands);
+        self.finish(contract, task);
+        commands
+    }
+
+    /// Everything that the venue has of a query came.
+    fn on_complete(
+        &mut self,
+        contract: ContractIndex,
+        task: TaskKind,
+        now: PlanTime,
+        gate: &mut EventGate,
+        commands: &mut Vec<BackfillCommand>,
+    ) {
+        let venue = now.venue.unwrap_or_default();
+        let least_poll_ms = self.poll_interval_range().0;
+        let plan = &mut self.plans[contract];
+        let poll_ms = plan.poll_interval_ms.max(least_poll_ms).max(1);
+        let state = plan.tasks.entry(task).or_insert_with(TaskState::new);
+        let (whole, events, times) = (state.whole.take(), state.events, state.times.take());
+        state.remaining = None;
+        match task {
+            TaskKind::Clock => state.not_before = now.uptime.plus(CLOCK_INTERVAL),
+            TaskKind::Poll => state.not_before = Uptime(now.uptime.0.saturating_add(poll_ms)),
+            TaskKind::Funding => {
+                state.not_before = now.uptime.plus(FUNDING_INTERVAL);
+                if let Some(newest) = gate.newest_funding() {
+                    plan.funding_from = plan.funding_from.max(newest.plus(1));
+                }
+            }
+            TaskKind::OpenInterestHistory => self.finish(contract, task),
+            // What the venue has not yet it has in a while.
+            TaskKind::Series(..) => state.not_before = now.uptime.plus(TaskState::RETRY_MIN),
+        }
+        if let (TaskKind::Series(..), Some(whole)) = (task, &whole) {
+            let mut lost = Vec::new();
+            gate.on_complete(whole, venue, &mut lost);
+            report_lost(contract, &lost, GapCause::Unavailable, "the venue does not have it", commands);
+        }
+        let span = whole.as_ref().and_then(RestQuery::span).or(times);
+        if task.is_fill()
+            && events > 0
+            && let (Some(stream), Some((from, to))) = (task.stream(), span)
+        {
+            commands.push(BackfillCommand::Filled { contract, stream, from, to, events });
+        }
+    }
+
+    /// Nothing more is requested of a task that has no sequence of its own.
+    fn finish(&mut self, contract: ContractIndex, task: TaskKind) {
+        if task == TaskKind::OpenInterestHistory {
+            let plan = &mut self.plans[contract];
+            plan.open_interest_from = None;
+            plan.has_open_interest = true;
+        }
+    }
+
+    /// Gives up the data of a query, and reports what is lost by it.
+    #[expect(clippy::too_many_arguments, reason = "what, why, and where it is reported")]
+    fn give_up(
+        &self,
+        contract: ContractIndex,
+        task: TaskKind,
+        query: &RestQuery,
+        loss: Loss,
+        reason: &str,
+        gate: &mut EventGate,
+        commands: &mut Vec<BackfillCommand>,
+    ) {
+        match task {
+            TaskKind::Series(..) => {
+                let mut lost = Vec::new();
+                gate.on_unavailable(query, loss, &mut lost);
+                report_lost(contract, &lost, GapCause::Unavailable, reason, commands);
+            }
+            TaskKind::OpenInterestHistory => {
+                let is_lost = loss == Loss::All || self.plans[contract].has_open_interest;
+                if let Some((from, to)) = query.span().filter(|_| is_lost) {
+                    let stream = StreamKind::OpenInterest;
+                    let reason = reason.to_owned();
+                    commands.push(BackfillCommand::Gap {
+                        contract,
+                        stream,
+                        from,
+                        to,
+                        cause: GapCause::Unavailable,
+                        reason,
+                    });
+                }
+            }
+            TaskKind::Clock | TaskKind::Poll | TaskKind::Funding => {}
+        }
+    }
+
+    fn state(&mut self, contract: ContractIndex, task: TaskKind) -> &mut TaskState {
+        self.plans[contract].tasks.entry(task).or_insert_with(TaskState::new)
+    }
+
+    /// A poll brought a sample: one that does not change is polled less often.
+    fn on_poll(&mut self, contract: ContractIndex, event: Event) {
+        let (least, most) = self.poll_interval_range();
+        let plan = &mut self.plans[contract];
+        let is_same = plan.last_poll == Some(event);
+        plan.poll_interval_ms =
+            if is_same { (plan.poll_interval_ms * 3 / 2).clamp(least, most) } else { least };
+        let before = plan.last_poll.replace(event).map(|event| event.known_at());
+        self.on_open_interest(contract, before, event.known_at());
+    }
+
+    /// A sample of open interest came: after a long pause the history is requested.
+    pub(in crate::live) fn on_open_interest(
+        &mut self,
+        contract: ContractIndex,
+        before: Option<UnixMs>,
+        time: UnixMs,
+    ) {
+        let plan = &mut self.plans[contract];
+        if let Some(before) = before
+            && time.since(before) > OPEN_INTEREST_HOLE_MS
+            && plan.open_interest_from.is_none()
+        {
+            plan.open_interest_from = Some(before.plus(1));
+            plan.has_open_interest = true;
+        }
+    }
+
+    /// Whether a sample is the same as the one that was polled before.
+    pub(in crate::live) fn is_same_poll(&self, contract: ContractIndex, event: &Event) -> bool {
+        self.plans[contract].last_poll.as_ref() == Some(event)
+    }
+
+    /// Shortest and longest time between polls of a contract in milliseconds, so that all of them together take at most
+    /// half of the weight that may be used.
+    fn poll_interval_range(&self) -> (i64, i64) {
+        let wanted = millis(self.limits.poll_open_interest.unwrap_or_default());
+        let most = millis(self.limits.poll_open_interest_max).max(wanted);
+        let weight = f64::from(self.limits.weight_per_minute) * self.policy.budget_share / 2.0;
+        let affordable = (self.plans.len() as f64 / weight.max(1.0) * 60_000.0) as i64;
+        (wanted.max(affordable), most.max(affordable))
+    }
+
+    /// Whether data of the past is still being fetched.
+    pub(in crate::live) fn is_filling(&self, now: UnixMs, gates: &ContractMap<EventGate>) -> bool {
+        let recent = now.plus(-3 * LIVE_INTERVAL.ms());
+        self.plans.iter().filter(|(_, plan)| plan.is_listed).any(|(contract, plan)| {
+            let has_history = plan.open_interest_from.is_some_and(|from| from < recent);
+            let is_at_work = |(task, state): (&TaskKind, &TaskState)| {
+                matches!(task, TaskKind::Series(..)) && state.whole.is_some()
+            };
+            has_history || (plan.tasks.iter().any(is_at_work) && !gates[contract].is_whole())
+        })
+    }
+}
+
+/// Rows of a page that were refused; neighbours with the same reason become one gap.
+struct RefusedRows {
+    contract: ContractIndex,
+    lost: Vec<Lost>,
+    reason: String,
+}
+
+impl RefusedRows {
+    const fn new(contract: ContractIndex) -> Self {
+        Self { contract, lost: Vec::new(), reason: String::new() }
+    }
+
+    /// Gives up the data of a row.
+    fn add(
+        &mut self,
+        task: TaskKind,
+        query: &RestQuery,
+        reason: &str,
+        gate: &mut EventGate,
+        commands: &mut Vec<BackfillCommand>,
+    ) {
+        if self.reason != reason {
+            self.report(commands);
+            reason.clone_into(&mut self.reason);
+        }
+        if matches!(task, TaskKind::Series(..)) {
+            gate.on_unavailable(query, Loss::All, &mut self.lost);
+        } else if let (Some(stream), Some((from, to))) = (task.stream(), query.span()) {
+            let (contract, reason) = (self.contract, format!("refused: {reason}"));
+            commands.push(BackfillCommand::Gap {
+                contract,
+                stream,
+                from,
+                to,
+                cause: GapCause::Refused,
+                reason,
+            });
+        }
+    }
+
+    fn report(&mut self, commands: &mut Vec<BackfillCommand>) {
+        let mut merged: Vec<Lost> = Vec::new();
+        for lost in self.lost.drain(..) {
+            match merged.last_mut() {
+                Some(last) if last.series == lost.series && last.numbers.1 + 1 == lost.numbers.0 => {
+                    last.numbers.1 = lost.numbers.1;
+                    (last.from, last.to) = (last.from.min(lost.from), last.to.max(lost.to));
+                }
+                _ => merged.push(lost),
+            }
+        }
+        report_lost(
+            self.contract,
+            &merged,
+            GapCause::Refused,
+            &format!("refused: {}", self.reason),
+            commands,
+        );
+    }
+}
+
+fn report_lost(
+    contract: ContractIndex,
+    lost: &[Lost],
+    cause: GapCause,
+    reason: &str,
+    commands: &mut Vec<BackfillCommand>,
+) {
+    for lost in lost {
+        let reason = match lost.series {
+            Series::Trades => {
+                let (first, last) = lost.numbers;
+                format!("trades {first} to {last}: {reason}")
+            }
+            Series::MarkKlines => format!("klines of the mark price: {reason}"),
+            Series::Klines => reason.to_owned(),
+        };
+        let (stream, from, to) = (lost.series.stream(), lost.from, lost.to);
+        commands.push(BackfillCommand::Gap { contract, stream, from, to, cause, reason });
+    }
+}
+
+/// The query for one event of a series.
+fn query_of(event: &Event) -> Option<RestQuery> {
+    match *event {
+        Event::Trade(trade) => Some(RestQuery::Trades { first: trade.id, last: trade.id }),
+        Event::Kline(kline) => Some(RestQuery::Klines {
+            kind: kline.kind,
+            interval: kline.interval,
+            from: kline.open_time,
+            to: kline.open_time.plus(kline.interval.ms()),
+        }),
+        _ => None,
+    }
+}
+
+/// Whether the page after this one is about less.
+fn advances(query: &RestQuery, next: &RestQuery) -> bool {
+    match (query, next) {
+        (RestQuery::Trades { first, last }, RestQuery::Trades { first: next, last: end }) => {
+            next > first && end <= last
+        }
+        _ => match (query.span(), next.span()) {
+            (Some((from, to)), Some((next, end))) => next > from && end <= to,
+            _ => false,
+        },
+    }
+}
+
+/// The beginning of a query that is skipped, and the rest.
+fn skip(query: &RestQuery) -> Option<(RestQuery, Option<RestQuery>)> {
+    if let RestQuery::Trades { first, last } = *query {
+        let end = last.min(first.saturating_add(SKIPPED_ROWS - 1));
+        let rest = (end < last).then_some(RestQuery::Trades { first: end + 1, last });
+        return Some((RestQuery::Trades { first, last: end }, rest));
+    }
+    let (from, to) = query.span()?;
+    let row_ms = match query {
+        RestQuery::OpenInterestHistory { .. } => 300_000,
+        RestQuery::Funding { .. } => 3_600_000,
+        _ => LIVE_INTERVAL.ms(),
+    };
+    let end = to.min(from.plus(SKIPPED_ROWS * row_ms));
+    Some((query.with_span(from, end), (end < to).then_some(query.with_span(end, to))))
+}

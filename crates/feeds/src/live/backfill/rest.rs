@@ -1,0 +1,246 @@
+//! Requests over HTTP.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use liqheat_market::UnixMs;
+
+use super::budget::{Budget, Priority};
+use crate::live::clock::{Clock, Uptime, millis};
+use crate::live::{RawKind, Recorder, connection, error_chain};
+use crate::venues::{Contract, Exchange, FrameError, Page, RateLimit, Refusal, Request, RestQuery};
+
+/// Why a request brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::live) enum FetchError {
+    /// The venue has no such interface.
+    #[error("the venue does not offer it")]
+    NotOffered,
+    /// Too many requests; the budget keeps the pause.
+    #[error("status {status}: too many requests; paused for {} s", pause.as_secs())]
+    Throttled {
+        /// 429 or another that the venue uses for it.
+        status: u16,
+        /// Length of the pause.
+        pause: Duration,
+    },
+    /// No answer, or a broken one.
+    #[error("{0}")]
+    NoAnswer(String),
+    /// The venue failed.
+    #[error("status {status}: {body}")]
+    Failed {
+        /// Usually between 500 and 599.
+        status: u16,
+        /// Its words, cut.
+        body: String,
+    },
+    /// The query begins before what the venue keeps.
+    #[error("status {status}: {body}")]
+    BeginsTooEarly {
+        /// Usually 400.
+        status: u16,
+        /// Its words, cut.
+        body: String,
+    },
+    /// The venue would refuse the same request again.
+    #[error("status {status}: {body}")]
+    Refused {
+        /// Usually between 400 and 499.
+        status: u16,
+        /// Its words, cut.
+        body: String,
+    },
+    /// An answer that was not understood.
+    #[error("{0}")]
+    Malformed(#[from] FrameError),
+}
+
+impl FetchError {
+    /// Whether the same request may succeed later.
+    pub(in crate::live) const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Throttled { .. } | Self::NoAnswer(_) | Self::Failed { .. } | Self::Malformed(_))
+    }
+}
+
+/// A page, and when it was requested and received.
+#[derive(Debug)]
+pub(in crate::live) struct Fetched {
+    pub(in crate::live) page: Page,
+    pub(in crate::live) sent: Uptime,
+    pub(in crate::live) received: Uptime,
+}
+
+/// The REST interface of one venue. Cheap to clone.
+#[derive(Clone)]
+pub(in crate::live) struct Rest {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: Arc<str>,
+    exchange: &'static dyn Exchange,
+    /// Locked for the length of a decision.
+    budget: Arc<Mutex<Budget>>,
+    clock: Clock,
+    timeout: Duration,
+    recorder: Option<Arc<dyn Recorder>>,
+    /// The venue's time minus uptime; local time minus uptime before that is known.
+    venue_offset_ms: Arc<AtomicI64>,
+}
+
+impl Rest {
+    /// Largest answer: a thousand klines are 150 KiB, all contracts of a venue a few MiB.
+    const BODY_BYTES_MAX: usize = 16 << 20;
+    const PAUSE_MAX: Duration = Duration::from_secs(3 * 86_400);
+    /// Characters of a refusal that are kept.
+    const WORDS_CHARS_MAX: usize = 200;
+
+    pub(in crate::live) fn new(
+        exchange: &'static dyn Exchange,
+        base: &str,
+        budget: Budget,
+        clock: Clock,
+        timeout: Duration,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_connect_timeout(Some(timeout));
+        tcp.set_nodelay(true);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config((*connection::tls_config()).clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(4)
+            .build(connector);
+        let budget = Arc::new(Mutex::new(budget));
+        let now = clock.read();
+        let venue_offset_ms = Arc::new(AtomicI64::new(now.local.since(UnixMs(now.uptime.0))));
+        Self { client, base: base.into(), exchange, budget, clock, timeout, recorder, venue_offset_ms }
+    }
+
+    pub(in crate::live) fn budget(&self) -> MutexGuard<'_, Budget> {
+        // Nothing panics while it is held, and numbers are never half written.
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The venue's time is this much ahead of uptime.
+    pub(in crate::live) fn set_venue_offset(&self, ms: i64) {
+        self.venue_offset_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// The venue's time, as far as it is known.
+    pub(in crate::live) fn venue_now(&self) -> UnixMs {
+        self.venue_time(self.clock.uptime())
+    }
+
+    fn venue_time(&self, uptime: Uptime) -> UnixMs {
+        UnixMs(uptime.0.saturating_add(self.venue_offset_ms.load(Ordering::Relaxed)))
+    }
+
+    /// Waits for the budget, requests a page of a query, and reads it.
+    pub(in crate::live) async fn fetch(
+        &self,
+        contract: &Contract,
+        query: &RestQuery,
+        priority: Priority,
+    ) -> Result<Fetched, FetchError> {
+        let request =
+            self.exchange.request(contract, query, self.venue_now()).ok_or(FetchError::NotOffered)?;
+        loop {
+            let now = self.venue_now();
+            let Err(until) = self.budget().take(&request, priority, now) else { break };
+            let wait = Duration::from_millis(until.since(now).max(1).unsigned_abs());
+            tokio::time::sleep(self.clock.real(wait)).await;
+        }
+        self.send(contract, query, request).await
+    }
+
+    /// Sends a request whose budget has been taken, and reads the answer.
+    pub(in crate::live) async fn send(
+        &self,
+        contract: &Contract,
+        query: &RestQuery,
+        request: Request,
+    ) -> Result<Fetched, FetchError> {
+        let (sent, rate_limit) = (self.clock.uptime(), request.rate_limit);
+        let (status, headers, body) = tokio::time::timeout(self.timeout, self.exchange_messages(request))
+            .await
+            .map_err(|_| FetchError::NoAnswer(format!("no answer within {:?}", self.timeout)))??;
+        let received = self.clock.uptime();
+        let now = self.venue_time(received);
+        let find = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
+        if let Some(used) = self.exchange.reported_usage(&find).used_weight {
+            self.budget().on_reported_weight(used, now);
+        }
+        if let Some(refusal) = self.exchange.refusal(query, status.as_u16(), &body) {
+            let retry_after = find(header::RETRY_AFTER.as_str());
+            return Err(self.refused(refusal, status.as_u16(), &body, retry_after, rate_limit, now));
+        }
+        if let Some(recorder) = &self.recorder {
+            let kind = RawKind::Answer { symbol: contract.symbol.clone(), query: *query };
+            recorder.record(self.exchange.venue(), self.clock.market_now(), &kind, &body);
+        }
+        let page = self.exchange.answer(contract, query, &body, now)?;
+        Ok(Fetched { page, sent, received })
+    }
+
+    fn refused(
+        &self,
+        refusal: Refusal,
+        status: u16,
+        body: &[u8],
+        retry_after: Option<String>,
+        rate_limit: Option<RateLimit>,
+        now: UnixMs,
+    ) -> FetchError {
+        let body = || String::from_utf8_lossy(body).chars().take(Self::WORDS_CHARS_MAX).collect();
+        match refusal {
+            Refusal::Throttled { scope, pause } => {
+                let seconds = retry_after.and_then(|text| text.trim().parse().ok());
+                let pause = seconds.map_or(pause, Duration::from_secs);
+                let pause = pause.clamp(Duration::from_secs(1), Self::PAUSE_MAX);
+                self.budget().on_pause(rate_limit, scope, now, now.plus(millis(pause)));
+                FetchError::Throttled { status, pause }
+            }
+            Refusal::BeginLater => FetchError::BeginsTooEarly { status, body: body() },
+            Refusal::Temporary => FetchError::Failed { status, body: body() },
+            Refusal::Permanent => FetchError::Refused { status, body: body() },
+        }
+    }
+
+    async fn exchange_messages(
+        &self,
+        request: Request,
+    ) -> Result<(StatusCode, http::HeaderMap, Bytes), FetchError> {
+        let no_answer = |what: &str, error: &dyn std::error::Error| {
+            FetchError::NoAnswer(format!("{what}: {}", error_chain(error)))
+        };
+        let uri: Uri = format!("{}{}", self.base, request.path)
+            .parse()
+            .map_err(|error: http::uri::InvalidUri| no_answer("address", &error))?;
+        let mut builder = http::Request::builder().uri(uri).header(header::USER_AGENT, "liqheat");
+        let body = match request.body {
+            Some(text) => {
+                builder = builder.method(Method::POST).header(header::CONTENT_TYPE, "application/json");
+                Bytes::from(text)
+            }
+            None => Bytes::new(),
+        };
+        let made = builder.body(Full::new(body)).map_err(|error| no_answer("request", &error))?;
+        let answer = self.client.request(made).await.map_err(|error| no_answer("connection", &error))?;
+        let (head, body) = answer.into_parts();
+        let limited = Limited::new(body, Self::BODY_BYTES_MAX);
+        let whole = limited.collect().await.map_err(|error| no_answer("answer", &*error))?;
+        Ok((head.status, head.headers, whole.to_bytes()))
+    }
+}

@@ -1,0 +1,13 @@
+//! Validation and ordering of events, pure: what is implausible is refused, what came before is dropped, what is missing
+//! is remembered. A recording runs through the same code.
+
+mod gate;
+mod liquidations;
+mod mark_klines;
+mod outbox;
+mod plausible;
+mod sequence;
+
+pub use gate::{EventGate, GateVerdict, Origin};
+pub(super) use gate::{Loss, Lost, Reach, Series};
+pub(super) use outbox::Outbox;

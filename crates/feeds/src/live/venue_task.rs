@@ -1,0 +1,324 @@
+//! The task of one venue: owns its connections, requests and timers, and does what [`VenueState`] says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use liqheat_market::Backoff;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::backfill::{BackfillPolicy, BackfillRequest, Budget, FetchError, Fetched, Priority, Rest};
+use super::connection::{ConnectionEvent, ConnectionPool, ConnectionSettings, SupervisorIndex};
+use super::contract::ContractIndex;
+use super::listing::{ListedContracts, add_page};
+use super::settings::VenuePlan;
+use super::venue_state::{Handover, VenueCommand, VenueState, VenueStateSettings};
+use super::{Delivery, LiveSettings, LiveStatus, RawKind};
+use crate::venues::{Contract, Exchange, RestQuery};
+
+/// Connection events that wait; when it is full, sockets are not read.
+const CONNECTION_EVENTS_MAX: usize = 64;
+/// Flush interval of buffered events, and of everything else that happens by time.
+const TICK: Duration = Duration::from_millis(100);
+const TICK_MIN: Duration = Duration::from_millis(5);
+/// How long the last deliveries may take at the end.
+const LAST_DELIVERY: Duration = Duration::from_secs(1);
+/// Delivering that takes longer, in market time, suspends the judgement of silence.
+const BACKPRESSURE_MS: i64 = 1_000;
+
+type ListOutcome = Result<Option<ListedContracts>, FetchError>;
+
+/// Follows a venue until `stop`, or until nobody takes deliveries any more.
+///
+/// # Errors
+/// When one of its tasks panicked.
+pub(super) async fn run(plan: VenuePlan, stop: CancellationToken) -> Result<(), JoinError> {
+    let (events, received) = mpsc::channel(CONNECTION_EVENTS_MAX);
+    let mut task = VenueTask::new(plan, events, &stop);
+    tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        () = task.begin() => {}
+    }
+    let outcome = task.follow(received, &stop).await;
+    task.fetches.shutdown().await;
+    task.listings.shutdown().await;
+    task.connections.shut_down().await?;
+    outcome
+}
+
+struct VenueTask {
+    exchange: &'static dyn Exchange,
+    settings: Arc<LiveSettings>,
+    state: VenueState,
+    connections: ConnectionPool,
+    rest: Rest,
+    fetches: JoinSet<(BackfillRequest, Result<Fetched, FetchError>)>,
+    listings: JoinSet<ListOutcome>,
+    deliveries: mpsc::Sender<Delivery>,
+    status: Arc<watch::Sender<Arc<LiveStatus>>>,
+    /// Its index in the status.
+    index: usize,
+}
+
+/// Nobody takes deliveries any more.
+struct Closed;
+
+impl VenueTask {
+    fn new(plan: VenuePlan, events: mpsc::Sender<ConnectionEvent>, stop: &CancellationToken) -> Self {
+        let VenuePlan { exchange, limits, settings, .. } = plan;
+        let clock = settings.clock.clone();
+        let budget = Budget::new(limits.weight_per_minute, settings.budget_share);
+        let recorder = settings.recorder.clone();
+        let rest =
+            Rest::new(exchange, &plan.rest_base, budget, clock.clone(), settings.timeout, recorder.clone());
+        let connections = ConnectionSettings {
+            exchange,
+            limits: limits.clone(),
+            socket_base: plan.socket_base,
+            clock: clock.clone(),
+            timeout: settings.timeout,
+            backoff: settings.reconnect,
+            recorder,
+            events,
+        };
+        let state = VenueStateSettings {
+            exchange,
+            limits,
+            wanted: plan.contracts,
+            listing_interval: settings.listing_interval,
+            policy: BackfillPolicy {
+                klines: settings.fill_klines,
+                open_interest: settings.fill_open_interest,
+                trades_max: settings.fill_trades_max,
+                budget_share: settings.budget_share,
+            },
+            resume: plan.resume,
+        };
+        Self {
+            exchange,
+            state: VenueState::new(state, clock.uptime()),
+            connections: ConnectionPool::new(connections, plan.accounts, stop.child_token()),
+            rest,
+            fetches: JoinSet::new(),
+            listings: JoinSet::new(),
+            deliveries: plan.deliveries,
+            status: plan.status,
+            index: plan.index,
+            settings,
+        }
+    }
+
+    /// Asks the venue for its time and its contracts until it answers, and connects what it lists.
+    async fn begin(&mut self) {
+        let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60))
+            .expect("invariant: the first delay is shorter than the longest");
+        loop {
+            let outcome = match self.fetch_time().await {
+                Ok(()) => {
+                    // The request counts as the first of the regular ones.
+                    let _ = self.state.on_tick(self.settings.clock.read());
+                    list_contracts(&self.rest, self.exchange, &self.state.wanted()).await
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(list) => return self.on_list(list.as_ref()),
+                Err(error) => {
+                    self.state.on_unreachable(error.to_string(), self.settings.clock.uptime());
+                    self.publish();
+                    let delay = backoff.next_delay(fastrand::f64());
+                    tokio::time::sleep(self.settings.clock.real(delay)).await;
+                }
+            }
+        }
+    }
+
+    /// What is stored and what is expected depends on the venue's clock: it is asked for before anything else.
+    async fn fetch_time(&mut self) -> Result<(), FetchError> {
+        let Some(any) = self.state.wanted().into_iter().next() else { return Ok(()) };
+        match self.rest.fetch(&any, &RestQuery::Time, Priority::Live).await {
+            Ok(Fetched { page, sent, received }) => {
+                if let Some(time) = page.time {
+                    self.state.on_venue_time(time, sent, received);
+                    self.share_venue_time();
+                }
+                Ok(())
+            }
+            Err(error) if error.is_temporary() => Err(error),
+            // The stamps of frames will tell.
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        mut events: mpsc::Receiver<ConnectionEvent>,
+        stop: &CancellationToken,
+    ) -> Result<(), JoinError> {
+        let period = self.settings.clock.real(TICK).clamp(TICK_MIN, TICK);
+        let mut tick = tokio::time::interval(period);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => {
+                    let _ = self.state.on_tick(self.settings.clock.read());
+                    let _ = tokio::time::timeout(LAST_DELIVERY, self.deliver()).await;
+                    return Ok(());
+                }
+                () = self.deliveries.closed() => return Ok(()),
+                Some(ended) = self.connections.ended() => ended?,
+                Some(event) = events.recv() => self.on_connection_event(event),
+                Some(listed) = self.listings.join_next() => match listed? {
+                    Ok(list) => self.on_list(list.as_ref()),
+                    Err(error) => self.state.on_list_failed(&error, self.settings.clock.uptime()),
+                },
+                Some(fetched) = self.fetches.join_next() => {
+                    let (request, result) = fetched?;
+                    self.state.on_fetched(&request, result, self.settings.clock.read(), fastrand::f64());
+                    self.share_venue_time();
+                    self.poll();
+                }
+                _ = tick.tick() => {
+                    let commands = self.state.on_tick(self.settings.clock.read());
+                    self.execute(commands);
+                    self.share_venue_time();
+                    self.poll();
+                    self.publish();
+                }
+            }
+            if self.deliver().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent) {
+        match &event {
+            // What a supervisor that is being ended still says of itself does not matter.
+            ConnectionEvent::Opened { supervisor } | ConnectionEvent::Proved { supervisor }
+                if self.connections.is_retired(*supervisor) =>
+            {
+                return;
+            }
+            ConnectionEvent::Proved { supervisor } => {
+                for before in self.connections.on_proved(*supervisor) {
+                    self.state.on_retired(before);
+                }
+            }
+            _ => {}
+        }
+        self.state.on_connection_event(event, self.settings.clock.uptime());
+    }
+
+    fn on_list(&mut self, list: Option<&ListedContracts>) {
+        let commands = self.state.on_list(list, self.settings.clock.read());
+        self.execute(commands);
+    }
+
+    /// Begins the requests that are due.
+    fn poll(&mut self) {
+        let now = self.settings.clock.uptime();
+        let commands = self.state.poll(now, &mut self.rest.budget());
+        self.execute(commands);
+    }
+
+    fn execute(&mut self, commands: Vec<VenueCommand>) {
+        for command in commands {
+            match command {
+                VenueCommand::Fetch(request) => {
+                    let (rest, contract) = (self.rest.clone(), self.state.contract(request.contract).clone());
+                    self.fetches.spawn(async move {
+                        let result = rest.send(&contract, &request.query, request.request.clone()).await;
+                        (request, result)
+                    });
+                }
+                VenueCommand::ListContracts => {
+                    let (rest, exchange, wanted) = (self.rest.clone(), self.exchange, self.state.wanted());
+                    self.listings.spawn(async move { list_contracts(&rest, exchange, &wanted).await });
+                }
+                VenueCommand::Connect(contracts) => {
+                    self.connect(&contracts);
+                }
+                VenueCommand::Reassign { supervisor, remaining, handover } => {
+                    self.reassign(supervisor, &remaining, handover);
+                }
+                VenueCommand::AdviseReplacement { supervisor, reason } => {
+                    self.connections.advise_replacement(supervisor, reason);
+                }
+            }
+        }
+    }
+
+    /// Connects contracts. A recording learns which contracts are followed.
+    fn connect(&mut self, contracts: &[ContractIndex]) -> Vec<SupervisorIndex> {
+        if let Some(recorder) = &self.settings.recorder {
+            let kind = RawKind::Opened { connection: RawKind::FOLLOWED, contracts: self.state.followed() };
+            recorder.record(self.exchange.venue(), self.settings.clock.market_now(), &kind, &[]);
+        }
+        let named: Vec<(ContractIndex, Contract)> =
+            contracts.iter().map(|index| (*index, self.state.contract(*index).clone())).collect();
+        let supervisors = self.connections.open(&named);
+        for supervisor in &supervisors {
+            self.state.on_assigned(*supervisor, self.connections.contracts(*supervisor));
+        }
+        supervisors
+    }
+
+    fn reassign(&mut self, supervisor: SupervisorIndex, remaining: &[ContractIndex], handover: Handover) {
+        let successor = self.connect(remaining).first().copied();
+        let successor = successor.filter(|_| handover == Handover::Overlapping);
+        self.connections.retire(supervisor, successor);
+        if successor.is_none() {
+            self.state.on_retired(supervisor);
+        }
+    }
+
+    /// Delivers what is ready.
+    async fn deliver(&mut self) -> Result<(), Closed> {
+        let began = self.settings.clock.uptime();
+        for delivery in self.state.deliveries() {
+            self.deliveries.send(delivery).await.map_err(|_| Closed)?;
+        }
+        let now = self.settings.clock.uptime();
+        if now.since(began) > BACKPRESSURE_MS {
+            self.state.on_backpressure(now);
+        }
+        Ok(())
+    }
+
+    /// Requests need the venue's time: for limits by the minute, and for klines that have ended.
+    fn share_venue_time(&self) {
+        if let Some(offset) = self.state.clock_offset_ms() {
+            self.rest.set_venue_offset(offset);
+        }
+    }
+
+    fn publish(&mut self) {
+        let clock = &self.settings.clock;
+        let status = self.state.next_status(clock.read(), clock.market_now(), &mut self.rest.budget());
+        let Some(status) = status else { return };
+        let index = self.index;
+        self.status.send_modify(|all| Arc::make_mut(all).set(index, status));
+    }
+}
+
+/// Requests which contracts the venue lists; `None` when it does not say and their sizes do not matter.
+async fn list_contracts(rest: &Rest, exchange: &'static dyn Exchange, wanted: &[Contract]) -> ListOutcome {
+    let mut listed = ListedContracts::new();
+    for contract in wanted {
+        // Some venues list all contracts at once.
+        if listed.contains_key(&contract.name) {
+            continue;
+        }
+        match rest.fetch(contract, &RestQuery::Contracts, Priority::Live).await {
+            Ok(fetched) => add_page(&mut listed, fetched.page),
+            Err(error) if !error.is_temporary() && !exchange.has_sizes() => {
+                tracing::warn!(venue = %exchange.venue(), %error, "the venue does not say which contracts it lists");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(listed))
+}

@@ -58,6 +58,31 @@ def test_levels(client: Client) -> None:
     assert recent.to_dataframe()["usd"].sum() < levels.to_dataframe()["usd"].sum()
 
 
+def test_walls_map_and_largest_levels_belong_to_one_state(client: Client) -> None:
+    walls = client.walls(SYMBOL, limit=1_000)
+    assert walls.walls
+    assert walls.position is not None
+    for wall in walls.walls:
+        assert sum(wall.leverages.values()) == wall.usd
+        assert wall.low <= wall.peak_price <= wall.high
+    frame = walls.to_dataframe()
+    assert frame["usd"].is_monotonic_decreasing
+    assert frame.loc[frame["side"] == "long", "usd"].sum() <= walls.long_usd
+    chart = client.map(SYMBOL, range_pct=5, bin=500)
+    assert chart.bin == 500
+    assert all(len(level.long_by_leverage) == len(chart.leverages) for level in chart.levels)
+    assert chart.to_dataframe()["short_cumulative_usd"].is_monotonic_increasing
+    pain = client.max_pain(SYMBOL)
+    assert pain.long is not None
+    assert pain.long.distance_pct <= 0
+    past = client.walls(SYMBOL, at=walls.as_of - timedelta(hours=3))
+    assert past.position is None
+    assert past.as_of < walls.as_of
+    summary = client.liquidation_summary(SYMBOL)
+    assert [window.window for window in summary.windows] == ["1h", "4h", "12h", "24h"]
+    assert summary.windows[3].total.long_usd == sum(venue.long_usd for venue in summary.windows[3].venues)
+
+
 def test_liquidations_and_timeseries_accept_every_form_of_time(client: Client) -> None:
     last = client.symbols().symbols[0].last
     assert last is not None
@@ -142,6 +167,10 @@ def test_the_asynchronous_client_gives_the_same_answers(client: Client, server: 
             assert series.interval == "15m"
             assert isinstance(await other.heatmap(SYMBOL), Snapshot)
             assert (await other.health()).version == (await other.ready()).version
+            assert (await other.walls(SYMBOL, limit=3)).symbol == SYMBOL
+            assert (await other.max_pain(SYMBOL)).long is not None
+            assert (await other.map(SYMBOL, range_pct=2)).levels
+            assert len((await other.liquidation_summary(SYMBOL)).windows) == 4
             with pytest.raises(ApiError):
                 await other.levels("NOPE")
 

@@ -8,6 +8,8 @@
 //!                          |
 //!                history   v                     the past, computed on request
 //!                   \---> api, gateway           routes; connections, sockets, tokens
+//!                          ^
+//!                compact ──┘                     walls and maps, pure
 //! ```
 //!
 //! [`run`](Server) wires them and is the only module that knows all.
@@ -16,6 +18,7 @@ mod api;
 mod catalog;
 mod clock;
 mod cluster;
+mod compact;
 mod compute;
 mod engine;
 mod gateway;

@@ -45,7 +45,7 @@ pub use checkpoints::Checkpoint;
 pub use counters::Counters;
 pub use error::StoreError;
 pub use holes::Fetchable;
-pub use points::{MarkRange, PricesAt};
+pub use points::{LiquidationTotals, MarkRange, PricesAt};
 pub use profiles::Profile;
 pub use schema::SCHEMA_VERSION;
 pub use settings::{BATCH_ROWS_MAX, Location, QUERY_ROWS_MAX, Retention, Settings};

@@ -19,7 +19,8 @@ use crate::counters::{Counters, Tally};
 use crate::holes::{Fetchable, WholeReach};
 use crate::owner::{Command, Job, Message, Owner, Posted, ReadMessage};
 use crate::points::{
-    LiquidationSums, Liquidations, MarkRange, MarkRangeOf, OpenInterests, PricesAt, PricesAtMoment,
+    LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange, MarkRangeOf,
+    OpenInterests, PricesAt, PricesAtMoment,
 };
 use crate::profiles::{Profile, Profiles};
 use crate::readers::{ReadConnections, Reader};
@@ -209,29 +210,42 @@ impl Store {
         self.ask(Profiles { instrument: instrument.clone(), interval, cell, from, to })
     }
 
-    /// The newest `limit` realised liquidations from `from` to `to`, both inclusive, oldest first.
+    /// The newest `limit` realised liquidations of at least `min_usd` dollars from `from` to `to`, both inclusive,
+    /// oldest first.
     pub fn liquidations(
         &self,
         instrument: &Instrument,
         from: UnixMs,
         to: UnixMs,
+        min_usd: u64,
         limit: NonZeroUsize,
     ) -> Ask<Vec<Liquidation>> {
-        self.ask(Liquidations { instrument: instrument.clone(), from, to, limit })
+        self.ask(Liquidations { instrument: instrument.clone(), from, to, min_usd, limit })
+    }
+
+    /// The sums of realised liquidations from after `from` to `to`, by side.
+    pub fn liquidation_totals(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> Ask<LiquidationTotals> {
+        self.ask(LiquidationTotalsOf { instrument: instrument.clone(), from, to })
     }
 
     /// The newest `limit` sums of realised liquidations from `from` to `to`, both inclusive, oldest first: one a
     /// side, kind of price and interval in which there were any, with the interval's beginning, the coins and
-    /// their volume-weighted price.
+    /// their volume-weighted price. Liquidations of less than `min_usd` dollars are not summed.
     pub fn liquidation_sums(
         &self,
         instrument: &Instrument,
         interval: Interval,
         from: UnixMs,
         to: UnixMs,
+        min_usd: u64,
         limit: NonZeroUsize,
     ) -> Ask<Vec<Liquidation>> {
-        self.ask(LiquidationSums { instrument: instrument.clone(), interval, from, to, limit })
+        self.ask(LiquidationSums { instrument: instrument.clone(), interval, from, to, min_usd, limit })
     }
 
     /// The latest moment at or before `as_of` at which something became known (`Event::known_at`).

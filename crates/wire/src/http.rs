@@ -269,6 +269,8 @@ pub struct LiquidationsBody {
     pub symbol: String,
     /// Oldest first.
     pub data: Vec<LiquidationRow>,
+    /// `cursor` of the request for the rows before these; `null` when there are none.
+    pub next: Option<String>,
 }
 
 /// One realised liquidation.

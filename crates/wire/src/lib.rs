@@ -5,6 +5,7 @@ mod binary;
 mod client;
 mod client_schema;
 mod codes;
+mod compact;
 mod grid;
 mod hash;
 mod http;
@@ -21,6 +22,10 @@ pub use client::{
 };
 pub use client_schema::{ClientMessage, ModeWord};
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
+pub use compact::{
+    LeverageUsd, LiquidationSummaryBody, LiquidationTotal, LiquidationWindow, MapBody, MapRow, MaxPainBody,
+    PainLevel, StateReference, VenueLiquidations, WallRow, WallsBody,
+};
 pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};
 pub use hash::{Cell, StateHash};
 pub use http::{

@@ -15,15 +15,23 @@ from .answers import (
     Health,
     Klines,
     LevelsByLeverage,
+    LiquidationMap,
     Liquidations,
+    LiquidationSummary,
+    MaxPain,
     Symbols,
     Timeseries,
+    Walls,
     read_health,
     read_klines,
     read_levels,
     read_liquidations,
+    read_map,
+    read_max_pain,
+    read_summary,
     read_symbols,
     read_timeseries,
+    read_walls,
 )
 
 if TYPE_CHECKING:
@@ -89,8 +97,44 @@ def klines(
     return _json_route("/prices/klines", read_klines, {"symbol": symbol, "interval": interval, "limit": limit})
 
 
-def levels(symbol: str, timeframe: str | None) -> Route[LevelsByLeverage]:
-    return _json_route("/liquidations/levels", read_levels, {"symbol": symbol, "timeframe": timeframe})
+def _selection(symbol: str, timeframe: str | None, at: datetime | str | int | None) -> dict[str, object | None]:
+    """The parameters that name a state by leverage."""
+    return {"symbol": symbol, "timeframe": timeframe, "at": _time(at)}
+
+
+def levels(symbol: str, timeframe: str | None, at: datetime | str | int | None) -> Route[LevelsByLeverage]:
+    return _json_route("/liquidations/levels", read_levels, _selection(symbol, timeframe, at))
+
+
+def walls(
+    symbol: str,
+    timeframe: str | None,
+    at: datetime | str | int | None,
+    range_pct: float | None,
+    min_usd: int | None,
+    limit: int | None,
+) -> Route[Walls]:
+    more = {"range_pct": range_pct, "min_usd": min_usd, "limit": limit}
+    return _json_route("/v1/walls", read_walls, {**_selection(symbol, timeframe, at), **more})
+
+
+def max_pain(symbol: str, timeframe: str | None, at: datetime | str | int | None) -> Route[MaxPain]:
+    return _json_route("/v1/max-pain", read_max_pain, _selection(symbol, timeframe, at))
+
+
+def liquidation_map(
+    symbol: str,
+    timeframe: str | None,
+    at: datetime | str | int | None,
+    range_pct: float | None,
+    bin_height: float | None,
+) -> Route[LiquidationMap]:
+    more = {"range_pct": range_pct, "bin": price_text(bin_height)}
+    return _json_route("/v1/map", read_map, {**_selection(symbol, timeframe, at), **more})
+
+
+def liquidation_summary(symbol: str) -> Route[LiquidationSummary]:
+    return _json_route("/v1/liquidations/summary", read_summary, {"symbol": symbol})
 
 
 def liquidations(
@@ -99,6 +143,8 @@ def liquidations(
     end_time: datetime | str | int | None,
     limit: int | None,
     interval: str | None,
+    min_usd: int | None,
+    cursor: str | None,
 ) -> Route[Liquidations]:
     parameters = {
         "symbol": symbol,
@@ -106,6 +152,8 @@ def liquidations(
         "end_time": _time(end_time),
         "limit": limit,
         "interval": interval,
+        "min_usd": min_usd,
+        "cursor": cursor,
     }
     return _json_route("/v1/liquidations", read_liquidations, parameters)
 

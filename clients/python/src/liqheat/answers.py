@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ._wire.fields import Fields, MalformedError, number_of
-from ._wire.frames import Level, levels_of
+from ._wire.fields import Fields, MalformedError, count_of, number_of
+from ._wire.frames import Level, Position, levels_of
 from ._wire.times import from_millis, parse_time
 from .dataframes import columns_of, rows_frame
 
@@ -109,6 +109,137 @@ class LevelsByLeverage:
         return rows_frame(self.levels, columns_of(LeverageLevel))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StateAnswer:
+    symbol: str
+    as_of: datetime
+    """Time of the newest event in the state."""
+    position: Position | None
+    """Of the live state; ``None`` for a state of the past."""
+    state: str
+    """Health of the data now."""
+    current_price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """A stretch of price in which the levels of one side are denser than around it."""
+
+    side: Literal["long", "short"]
+    low: float
+    high: float
+    peak_price: float
+    """Middle of its densest stretch."""
+    usd: int
+    share: float
+    """Of all dollars of its side, 0 to 1."""
+    distance_pct: float
+    """From the price to its nearest edge, per cent; negative below the price, 0 inside."""
+    usd_on_the_way: int
+    """Dollars of the same side between the price and the wall."""
+    leverages: dict[float, int]
+    """Its dollars by leverage class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walls(_StateAnswer):
+    """``GET /v1/walls``: those with the most dollars first."""
+
+    long_usd: int
+    """All long levels, in walls or not."""
+    short_usd: int
+    walls: tuple[Wall, ...]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per wall; needs pandas."""
+        return rows_frame(self.walls, columns_of(Wall))
+
+
+@dataclass(frozen=True, slots=True)
+class PainLevel:
+    """The largest level of a side."""
+
+    price: float
+    """Lower edge of the bin."""
+    usd: int
+    share: float
+    """Of all dollars of its side, 0 to 1."""
+    distance_pct: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPain(_StateAnswer):
+    """``GET /v1/max-pain``."""
+
+    long: PainLevel | None
+    short: PainLevel | None
+
+
+@dataclass(frozen=True, slots=True)
+class MapLevel:
+    """One bin of the liquidation map, in dollars."""
+
+    price: float
+    """Lower edge of the bin."""
+    long_usd: int
+    short_usd: int
+    long_cumulative_usd: int
+    """What a fall of the price to the bin would liquidate."""
+    short_cumulative_usd: int
+    """What a rise to it would liquidate."""
+    long_by_leverage: tuple[int, ...]
+    """In the order of :attr:`LiquidationMap.leverages`."""
+    short_by_leverage: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationMap(_StateAnswer):
+    """``GET /v1/map``: ascending in price."""
+
+    bin: float
+    leverages: tuple[float, ...]
+    long_usd: int
+    """All long levels, shown or not."""
+    short_usd: int
+    levels: tuple[MapLevel, ...]
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per bin; needs pandas."""
+        return rows_frame(self.levels, columns_of(MapLevel))
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationTotal:
+    """Sums of realised liquidations."""
+
+    venue: str | None
+    """``None`` for all venues together."""
+    long_usd: int
+    short_usd: int
+    long_count: int
+    short_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationWindow:
+    """What was liquidated within a time."""
+
+    window: str
+    """``1h``, ``4h``, ``12h`` or ``24h``."""
+    start_time: datetime
+    total: LiquidationTotal
+    venues: tuple[LiquidationTotal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationSummary:
+    """``GET /v1/liquidations/summary``: shortest window first."""
+
+    symbol: str
+    end_time: datetime
+    windows: tuple[LiquidationWindow, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Liquidation:
     """One realised liquidation, or the sum of an interval."""
@@ -130,6 +261,8 @@ class Liquidations:
 
     symbol: str
     liquidations: tuple[Liquidation, ...]
+    next: str | None
+    """``cursor`` of the request for the page before these; ``None`` when there is none."""
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per liquidation; needs pandas."""
@@ -253,7 +386,116 @@ def read_liquidations(fields: Fields) -> Liquidations:
         )
         for row in fields.objects("data")
     )
-    return Liquidations(fields.text("symbol"), rows)
+    return Liquidations(fields.text("symbol"), rows, fields.optional_text("next"))
+
+
+def read_walls(fields: Fields) -> Walls:
+    walls = tuple(
+        Wall(
+            side=_side_name(row),
+            low=row.number("low"),
+            high=row.number("high"),
+            peak_price=row.number("peak_price"),
+            usd=row.count("usd"),
+            share=row.number("share"),
+            distance_pct=row.number("distance_pct"),
+            usd_on_the_way=row.count("usd_on_the_way"),
+            leverages={each.number("leverage"): each.count("usd") for each in row.objects("leverages")},
+        )
+        for row in fields.objects("walls")
+    )
+    reference = _reference(fields)
+    return Walls(
+        symbol=reference.symbol,
+        as_of=reference.as_of,
+        position=reference.position,
+        state=reference.state,
+        current_price=reference.current_price,
+        long_usd=fields.count("long_usd"),
+        short_usd=fields.count("short_usd"),
+        walls=walls,
+    )
+
+
+def read_max_pain(fields: Fields) -> MaxPain:
+    def level(name: str) -> PainLevel | None:
+        if fields.get(name) is None:
+            return None
+        row = fields.object(name)
+        return PainLevel(row.number("price"), row.count("usd"), row.number("share"), row.number("distance_pct"))
+
+    reference = _reference(fields)
+    return MaxPain(
+        symbol=reference.symbol,
+        as_of=reference.as_of,
+        position=reference.position,
+        state=reference.state,
+        current_price=reference.current_price,
+        long=level("long"),
+        short=level("short"),
+    )
+
+
+def read_map(fields: Fields) -> LiquidationMap:
+    levels = tuple(
+        MapLevel(
+            price=row.number("price"),
+            long_usd=row.count("long_usd"),
+            short_usd=row.count("short_usd"),
+            long_cumulative_usd=row.count("long_cumulative_usd"),
+            short_cumulative_usd=row.count("short_cumulative_usd"),
+            long_by_leverage=_counts(row, "long_by_leverage"),
+            short_by_leverage=_counts(row, "short_by_leverage"),
+        )
+        for row in fields.objects("levels")
+    )
+    reference = _reference(fields)
+    return LiquidationMap(
+        symbol=reference.symbol,
+        as_of=reference.as_of,
+        position=reference.position,
+        state=reference.state,
+        current_price=reference.current_price,
+        bin=fields.number("bin"),
+        leverages=_numbers(fields, "leverages"),
+        long_usd=fields.count("long_usd"),
+        short_usd=fields.count("short_usd"),
+        levels=levels,
+    )
+
+
+def read_summary(fields: Fields) -> LiquidationSummary:
+    windows = tuple(
+        LiquidationWindow(
+            window=row.text("window"),
+            start_time=_time(row, "start_time"),
+            total=_total(row, None),
+            venues=tuple(_total(venue, venue.text("venue")) for venue in row.objects("venues")),
+        )
+        for row in fields.objects("windows")
+    )
+    return LiquidationSummary(fields.text("symbol"), _time(fields, "end_time"), windows)
+
+
+def _total(row: Fields, venue: str | None) -> LiquidationTotal:
+    return LiquidationTotal(
+        venue=venue,
+        long_usd=row.count("long_usd"),
+        short_usd=row.count("short_usd"),
+        long_count=row.count("long_count"),
+        short_count=row.count("short_count"),
+    )
+
+
+def _reference(fields: Fields) -> _StateAnswer:
+    epoch, seq = fields.optional_text("epoch"), fields.optional_count("seq")
+    return _StateAnswer(
+        symbol=fields.text("symbol"),
+        as_of=_time(fields, "as_of"),
+        position=None if epoch is None or seq is None else Position(epoch, seq),
+        state=fields.text("state"),
+        current_price=fields.number("current_price"),
+    )
 
 
 def read_timeseries(fields: Fields) -> Timeseries:
@@ -313,6 +555,14 @@ def _texts(row: Fields, name: str) -> tuple[str, ...]:
     if len(texts) != len(items):
         raise MalformedError(f"field '{name}' is not a list of strings")
     return texts
+
+
+def _counts(row: Fields, name: str) -> tuple[int, ...]:
+    counts = [count_of(item) for item in row.items(name)]
+    known = tuple(count for count in counts if count is not None)
+    if len(known) != len(counts):
+        raise MalformedError(f"field '{name}' is not a list of whole numbers")
+    return known
 
 
 def _numbers(row: Fields, name: str) -> tuple[float, ...]:

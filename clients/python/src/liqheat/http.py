@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from ._routes import Route
     from ._wire.frames import Delta, Position, Snapshot
     from ._wire.grid import Grid
-    from .answers import Health, Klines, LevelsByLeverage, Liquidations, Symbols, Timeseries
+    from .answers import (
+        Health,
+        Klines,
+        LevelsByLeverage,
+        LiquidationMap,
+        Liquidations,
+        LiquidationSummary,
+        MaxPain,
+        Symbols,
+        Timeseries,
+        Walls,
+    )
 
 Answer = TypeVar("Answer")
 Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
@@ -104,9 +115,46 @@ class Client:
         """The newest candles, oldest first; 5 m and 500 of them by default."""
         return self._get(routes.klines(symbol, interval, limit))
 
-    def levels(self, symbol: str, *, timeframe: Range | None = None) -> LevelsByLeverage:
-        """The levels of this moment by leverage; with ``timeframe``, only positions opened within it."""
-        return self._get(routes.levels(symbol, timeframe))
+    def levels(
+        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
+    ) -> LevelsByLeverage:
+        """The levels by leverage: of this moment, of positions opened within ``timeframe``, or of the moment ``at``."""
+        return self._get(routes.levels(symbol, timeframe, at))
+
+    def walls(
+        self,
+        symbol: str,
+        *,
+        timeframe: Range | None = None,
+        at: datetime | str | int | None = None,
+        range_pct: float | None = None,
+        min_usd: int | None = None,
+        limit: int | None = None,
+    ) -> Walls:
+        """The largest walls, ten by default: stretches of price whose levels are denser than around them."""
+        return self._get(routes.walls(symbol, timeframe, at, range_pct, min_usd, limit))
+
+    def max_pain(
+        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
+    ) -> MaxPain:
+        """The largest level of each side."""
+        return self._get(routes.max_pain(symbol, timeframe, at))
+
+    def map(
+        self,
+        symbol: str,
+        *,
+        timeframe: Range | None = None,
+        at: datetime | str | int | None = None,
+        range_pct: float | None = None,
+        bin: float | None = None,  # noqa: A002 - the protocol's word
+    ) -> LiquidationMap:
+        """Both sides by price and leverage, with cumulative curves."""
+        return self._get(routes.liquidation_map(symbol, timeframe, at, range_pct, bin))
+
+    def liquidation_summary(self, symbol: str) -> LiquidationSummary:
+        """What was liquidated within the last 1, 4, 12 and 24 hours, by venue and side."""
+        return self._get(routes.liquidation_summary(symbol))
 
     def liquidations(
         self,
@@ -116,9 +164,14 @@ class Client:
         end_time: datetime | str | int | None = None,
         limit: int | None = None,
         interval: Interval | None = None,
+        min_usd: int | None = None,
+        cursor: str | None = None,
     ) -> Liquidations:
-        """The newest realised liquidations, of the last day by default; with ``interval``, their sums."""
-        return self._get(routes.liquidations(symbol, start_time, end_time, limit, interval))
+        """The newest realised liquidations, of the last day by default; with ``interval``, their sums.
+
+        ``cursor``: ``next`` of the page before, which leads further back.
+        """
+        return self._get(routes.liquidations(symbol, start_time, end_time, limit, interval, min_usd, cursor))
 
     def timeseries(
         self,
@@ -214,9 +267,46 @@ class AsyncClient:
         """The newest candles, oldest first; 5 m and 500 of them by default."""
         return await self._get(routes.klines(symbol, interval, limit))
 
-    async def levels(self, symbol: str, *, timeframe: Range | None = None) -> LevelsByLeverage:
-        """The levels of this moment by leverage; with ``timeframe``, only positions opened within it."""
-        return await self._get(routes.levels(symbol, timeframe))
+    async def levels(
+        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
+    ) -> LevelsByLeverage:
+        """The levels by leverage: of this moment, of positions opened within ``timeframe``, or of the moment ``at``."""
+        return await self._get(routes.levels(symbol, timeframe, at))
+
+    async def walls(
+        self,
+        symbol: str,
+        *,
+        timeframe: Range | None = None,
+        at: datetime | str | int | None = None,
+        range_pct: float | None = None,
+        min_usd: int | None = None,
+        limit: int | None = None,
+    ) -> Walls:
+        """The largest walls, ten by default: stretches of price whose levels are denser than around them."""
+        return await self._get(routes.walls(symbol, timeframe, at, range_pct, min_usd, limit))
+
+    async def max_pain(
+        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
+    ) -> MaxPain:
+        """The largest level of each side."""
+        return await self._get(routes.max_pain(symbol, timeframe, at))
+
+    async def map(
+        self,
+        symbol: str,
+        *,
+        timeframe: Range | None = None,
+        at: datetime | str | int | None = None,
+        range_pct: float | None = None,
+        bin: float | None = None,  # noqa: A002 - the protocol's word
+    ) -> LiquidationMap:
+        """Both sides by price and leverage, with cumulative curves."""
+        return await self._get(routes.liquidation_map(symbol, timeframe, at, range_pct, bin))
+
+    async def liquidation_summary(self, symbol: str) -> LiquidationSummary:
+        """What was liquidated within the last 1, 4, 12 and 24 hours, by venue and side."""
+        return await self._get(routes.liquidation_summary(symbol))
 
     async def liquidations(
         self,
@@ -226,9 +316,14 @@ class AsyncClient:
         end_time: datetime | str | int | None = None,
         limit: int | None = None,
         interval: Interval | None = None,
+        min_usd: int | None = None,
+        cursor: str | None = None,
     ) -> Liquidations:
-        """The newest realised liquidations, of the last day by default; with ``interval``, their sums."""
-        return await self._get(routes.liquidations(symbol, start_time, end_time, limit, interval))
+        """The newest realised liquidations, of the last day by default; with ``interval``, their sums.
+
+        ``cursor``: ``next`` of the page before, which leads further back.
+        """
+        return await self._get(routes.liquidations(symbol, start_time, end_time, limit, interval, min_usd, cursor))
 
     async def timeseries(
         self,

@@ -477,7 +477,7 @@ fn liquidations_that_really_happened() {
     let first = json!({"timestamp": at(ms), "venue": "binance", "side": "long", "price": 100_020.9, "quantity": 1.5, "usd": 150_031});
     let second = json!({"timestamp": at(ms + 60_000), "venue": "binance", "side": "short", "price": 100_425, "quantity": 7, "usd": 702_975});
     let day = "&start_time=2025-08-25&end_time=2025-08-26";
-    assert_eq!(ask(day), json!({"symbol": "BTCUSDT", "data": [first, second]}));
+    assert_eq!(ask(day), json!({"symbol": "BTCUSDT", "data": [first, second], "next": null}));
     assert_eq!(ask(&format!("{day}&limit=1"))["data"], json!([second]), "the newest");
     assert_eq!(ask("")["data"], json!([]), "by default those of the last day");
     let sums = ask(&format!("{day}&interval=5m"));

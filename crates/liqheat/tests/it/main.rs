@@ -4,6 +4,7 @@
 
 mod access;
 mod agreed;
+mod compact;
 mod contract;
 mod deploy;
 mod http;

@@ -278,7 +278,7 @@ type Closed = (UnixMs, Side, Qty, Price);
 fn liquidations(db: &Path, instrument: &Instrument) -> Vec<Closed> {
     let store = Store::open(Location::File(db.to_path_buf()), Settings::default()).unwrap();
     let (from, to) = (UnixMs(0), UnixMs(i64::MAX / 4));
-    let found = store.liquidations(instrument, from, to, NonZeroUsize::MAX).blocking().unwrap();
+    let found = store.liquidations(instrument, from, to, 0, NonZeroUsize::MAX).blocking().unwrap();
     store.close_blocking().unwrap();
     found.into_iter().map(|one| (one.time, one.side, one.qty, one.price)).collect()
 }

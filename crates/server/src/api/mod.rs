@@ -10,6 +10,7 @@ mod heatmap;
 mod history;
 mod levels;
 mod liquidations;
+mod map;
 mod margin;
 mod metrics;
 mod older;
@@ -18,8 +19,10 @@ mod poll;
 mod prices;
 mod reading;
 mod reference;
+mod selection;
 mod stats;
 mod symbols;
+mod walls;
 
 use std::sync::Arc;
 
@@ -87,6 +90,10 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/liquidations/levels", get(levels::levels))
         .route("/prices/klines", get(prices::klines))
         .route("/v1/liquidations", get(liquidations::liquidations))
+        .route("/v1/liquidations/summary", get(liquidations::summary))
+        .route("/v1/walls", get(walls::walls))
+        .route("/v1/max-pain", get(walls::max_pain))
+        .route("/v1/map", get(map::map))
         .route("/v1/heatmap/history", get(history::history))
         .route("/v1/tiers", get(margin::tiers))
         .route("/v1/liquidation-price", get(margin::price))

@@ -65,7 +65,7 @@ pub(super) async fn liquidations(
     let turn = reading.turn(&state, ReadKind::Query).await?;
     let mut rows = Vec::new();
     for ledger in &symbol.ledgers {
-        rows.extend(turn.store().liquidations(ledger.instrument(), start, end, limit).await?);
+        rows.extend(turn.store().liquidations(ledger.instrument(), start, end, 0, limit).await?);
     }
     let name = symbol.name.clone();
     let list = move || {

@@ -3,6 +3,7 @@
 mod cache;
 mod grid;
 mod gzip;
+mod moment;
 mod painter;
 pub(crate) mod timeseries;
 
@@ -16,6 +17,7 @@ pub(crate) use cache::{GridBasis, GridCache};
 pub(crate) use grid::{ChartRange, GridRequest, HistoryError};
 pub use gzip::pack;
 pub(crate) use gzip::{CODING, is_accepted, pack_fast};
+pub(crate) use moment::PastState;
 
 use crate::catalog::VenueLedger;
 use crate::compute::ComputePool;

@@ -71,6 +71,18 @@ impl Query {
         })
     }
 
+    /// A whole number of dollars, 0 where none is given.
+    pub(crate) fn usd_or_zero(&self, name: &str) -> Result<u64, Refusal> {
+        /// Numbers of the interface stay below 2^53.
+        const MAX: u64 = 1 << 53;
+        let Some(text) = self.get(name) else { return Ok(0) };
+        text.parse().ok().filter(|usd| *usd < MAX).ok_or_else(|| {
+            Refusal::malformed(format!(
+                "parameter '{name}': '{text}' must be a whole number of dollars, such as 100000"
+            ))
+        })
+    }
+
     /// One of the named intervals.
     pub(crate) fn interval_or(&self, allowed: &[&str], default: &str) -> Result<Interval, Refusal> {
         let text = self.get("interval").unwrap_or(default);

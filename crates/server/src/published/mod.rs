@@ -25,6 +25,10 @@ pub(crate) use sum::{LedgerSum, common_bin, sum_by_leverage, sum_cells};
 pub(crate) struct LiveState {
     /// Epoch of the board.
     pub(crate) epoch: Arc<str>,
+    /// The board's last change.
+    pub(crate) seq: u64,
+    /// Time of the newest market event in it.
+    pub(crate) as_of: UnixMs,
     /// The price now.
     pub(crate) price: Price,
     /// Height of a level.
@@ -103,6 +107,8 @@ impl Published {
         let (mut live, cells) = slot.with_board(|board| {
             let live = LiveState {
                 epoch: Arc::clone(board.epoch()),
+                seq: board.seq(),
+                as_of: board.as_of(),
                 price: board.price(),
                 base_bin: board.base_bin(),
                 by_leverage: Vec::new(),

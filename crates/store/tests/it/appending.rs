@@ -28,7 +28,7 @@ fn contents(store: &Store) -> Batch {
         klines,
         open_interest: store.open_interest(&btc(), start, FOREVER).blocking().unwrap(),
         liquidations: store
-            .liquidations(&btc(), start, FOREVER, 1_000_000.try_into().unwrap())
+            .liquidations(&btc(), start, FOREVER, 0, 1_000_000.try_into().unwrap())
             .blocking()
             .unwrap(),
         ..Batch::default()

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 use std::num::NonZeroUsize;
 
 use liqheat_market::{Interval, Kline, KlineKind, Liquidation, Price, Side, UnixMs};
-use liqheat_store::{InstrumentSpan, MarkRange, PricesAt, Profile};
+use liqheat_store::{InstrumentSpan, LiquidationTotals, MarkRange, PricesAt, Profile};
 
 use crate::world::{
     FOREVER, M5, T0, btc, coins, eth, events, in_memory, kline, kline_of, klines, liquidation, mark, stock,
@@ -192,8 +192,34 @@ fn liquidations_are_the_newest_in_order() {
     let store = in_memory();
     let rows: Vec<_> = (0..6).map(|i| liquidation(T0 + i, Side::Short, 100.0)).collect();
     store.append(&btc(), rows.clone()).blocking().unwrap();
-    let read = store.liquidations(&btc(), UnixMs(T0 + 1), UnixMs(T0 + 4), limit(3)).blocking().unwrap();
+    let read = store.liquidations(&btc(), UnixMs(T0 + 1), UnixMs(T0 + 4), 0, limit(3)).blocking().unwrap();
     assert_eq!(read, rows[2..5]);
+}
+
+/// A quarter of a coin each, so 25, 50, .. 150 dollars; every second one a short.
+#[test]
+fn liquidations_are_picked_by_their_dollars_and_totalled_by_side() {
+    let store = in_memory();
+    let side = |i| if i % 2 == 0 { Side::Long } else { Side::Short };
+    let rows: Vec<_> = (1..=6).map(|i| liquidation(T0 + i, side(i), 100.0 * i as f64)).collect();
+    store.append(&btc(), rows.clone()).blocking().unwrap();
+    let read =
+        |min_usd| store.liquidations(&btc(), UnixMs(T0), FOREVER, min_usd, limit(10)).blocking().unwrap();
+    assert_eq!(read(100), rows[3..]);
+    assert_eq!(read(101), rows[4..]);
+    let sums = store.liquidation_sums(&btc(), Interval::M1, UnixMs(T0), FOREVER, 125, limit(10));
+    let sums = sums.blocking().unwrap();
+    assert_eq!(
+        sums.iter().map(|sum| (sum.side, sum.qty)).collect::<Vec<_>>(),
+        [(Side::Long, coins(0.25)), (Side::Short, coins(0.25))]
+    );
+    // After the beginning, up to the end.
+    let totals = store.liquidation_totals(&btc(), UnixMs(T0 + 1), UnixMs(T0 + 5)).blocking().unwrap();
+    let expected =
+        LiquidationTotals { long_usd: 50 + 100, short_usd: 75 + 125, long_count: 2, short_count: 2 };
+    assert_eq!(totals, expected);
+    let none = store.liquidation_totals(&eth(), UnixMs(T0), FOREVER).blocking().unwrap();
+    assert_eq!(none, LiquidationTotals::default());
 }
 
 #[test]
@@ -211,7 +237,7 @@ fn liquidations_are_summed_by_side_and_interval() {
     ];
     store.append(&btc(), rows).blocking().unwrap();
     let sums = |from: i64, most: usize| {
-        let ask = store.liquidation_sums(&btc(), Interval::M1, UnixMs(T0 + from), FOREVER, limit(most));
+        let ask = store.liquidation_sums(&btc(), Interval::M1, UnixMs(T0 + from), FOREVER, 0, limit(most));
         ask.blocking().unwrap()
     };
     let expected =

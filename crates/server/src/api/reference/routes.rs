@@ -3,13 +3,13 @@
 use liqheat_market::Interval;
 use liqheat_wire::{
     DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
-    LiquidationPriceBody, LiquidationsBody, OlderLiquidationRow, STATE_CONTENT_TYPE, StatsBody, SymbolsBody,
-    TiersBody, TimeseriesBody,
+    LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody, MaxPainBody,
+    OlderLiquidationRow, STATE_CONTENT_TYPE, StatsBody, SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{heatmap, history, liquidations, older, prices};
+use super::super::{heatmap, history, liquidations, older, prices, walls};
 use super::{schema_of, server_messages};
 use crate::history::ChartRange;
 
@@ -81,6 +81,30 @@ fn count(most: usize, default: Option<usize>) -> Value {
         schema["default"] = default.into();
     }
     schema
+}
+
+fn usd() -> Value {
+    json!({ "type": "integer", "minimum": 0, "default": 0 })
+}
+
+fn range_pct() -> Parameter {
+    optional("range_pct", "Only what is within this distance of the price, per cent", price())
+}
+
+/// The parameters that name a state by leverage, and further ones.
+fn selection(further: Vec<Parameter>) -> Vec<Parameter> {
+    let ranges = ChartRange::names();
+    let mut parameters = vec![
+        symbol(),
+        optional(
+            "timeframe",
+            "Only positions opened within this time: one of these words, or whole days from 1 to 365",
+            json!({ "anyOf": [words(ranges.split(", "), None), { "type": "integer", "minimum": 1, "maximum": 365 }] }),
+        ),
+        optional("at", "The state at a moment of the past; not together with timeframe", time()),
+    ];
+    parameters.extend(further);
+    parameters
 }
 
 fn answer(status: u16, about: &'static str, bodies: Vec<(&'static str, Value)>) -> Answer {
@@ -182,14 +206,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         data(
             "/liquidations/levels",
             "The levels of this moment, by leverage",
-            vec![
-                symbol(),
-                optional(
-                    "timeframe",
-                    "Only positions opened within this time: one of these words, or whole days from 1 to 365",
-                    json!({ "anyOf": [words(ranges(), None), { "type": "integer", "minimum": 1, "maximum": 365 }] }),
-                ),
-            ],
+            selection(Vec::new()),
             "One row a bin and leverage class, nearest to the price first",
             vec![(JSON, schema_of::<LevelsBody>(generator))],
         ),
@@ -302,9 +319,50 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
                     "One row a venue, side and interval instead of one a liquidation",
                     words(intervals(), None),
                 ),
+                optional("min_usd", "Only liquidations of at least this many dollars", usd()),
+                optional("cursor", "`next` of the page before", json!({ "type": "string" })),
             ],
-            "Oldest first",
+            "Oldest first; `next` leads to the page before these rows",
             vec![(JSON, schema_of::<LiquidationsBody>(generator))],
+        ),
+        data(
+            "/v1/liquidations/summary",
+            "Totals of realised liquidations over 1h, 4h, 12h and 24h, by venue and side",
+            vec![symbol()],
+            "Shortest window first",
+            vec![(JSON, schema_of::<LiquidationSummaryBody>(generator))],
+        ),
+        data(
+            "/v1/walls",
+            "Walls: stretches of price in which the levels of a side are denser than around them",
+            selection(vec![
+                range_pct(),
+                optional("min_usd", "Only walls of at least this many dollars", usd()),
+                optional(
+                    "limit",
+                    "Most walls, the largest ones",
+                    count(walls::LIMIT_MAX, Some(walls::LIMIT_DEFAULT.get())),
+                ),
+            ]),
+            "Those with the most dollars first",
+            vec![(JSON, schema_of::<WallsBody>(generator))],
+        ),
+        data(
+            "/v1/max-pain",
+            "The largest level of each side",
+            selection(Vec::new()),
+            "`null` for a side without levels",
+            vec![(JSON, schema_of::<MaxPainBody>(generator))],
+        ),
+        data(
+            "/v1/map",
+            "The liquidation map: both sides by price and leverage, with cumulative curves",
+            selection(vec![
+                range_pct(),
+                optional("bin", "Height of a bin, a multiple of the base bin", price()),
+            ]),
+            "Ascending in price",
+            vec![(JSON, schema_of::<MapBody>(generator))],
         ),
         poll,
         data(

@@ -1,0 +1,168 @@
+//! Which state a compact answer is about: the live one, only its newer positions, or one of the past.
+
+use std::sync::Arc;
+
+use liqheat_market::{Price, Side, UnixMs};
+use liqheat_model::{Ledger, LeverageLevel};
+use liqheat_wire::{StateReference, format_time};
+
+use super::reading::Reading;
+use super::{DataState, no_state};
+use crate::catalog::ServedSymbol;
+use crate::compact::{SideMass, leverages_of};
+use crate::engine::LedgerRun;
+use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
+use crate::http::{Query, Refusal};
+use crate::published::{LedgerSum, LiveState, sum_by_leverage};
+use crate::reads::ReadKind;
+
+/// Which state a request names.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    Live,
+    /// Only positions opened within so many milliseconds.
+    OpenedWithin(i64),
+    /// The state at a moment.
+    At(UnixMs),
+}
+
+/// A state by leverage, with what it is.
+#[derive(Debug, Clone)]
+pub(super) struct SelectedState {
+    pub(super) reference: StateReference,
+    pub(super) price: Price,
+    pub(super) base_bin: Price,
+    /// In bins of `base_bin`.
+    pub(super) levels: Vec<LeverageLevel>,
+    /// The model's leverage classes in it, lowest first.
+    pub(super) leverages: Vec<f64>,
+}
+
+impl SelectedState {
+    /// The state that `at` and `timeframe` name.
+    ///
+    /// # Errors
+    /// Refused when a parameter is wrong, both are given, or there is no such state.
+    pub(super) async fn of(state: &DataState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
+        let symbol = state.symbol(query)?;
+        let wanted = wanted(query)?;
+        let sum = state.sum(symbol).await?;
+        let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
+        match wanted {
+            Wanted::Live => Ok(Self::live(state, symbol, live)),
+            Wanted::OpenedWithin(timeframe_ms) => {
+                let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+                let by_leverage = opened_within(&turn, &sum, timeframe_ms).await?;
+                // The local ledgers' bins; on a follower the board's may be others.
+                let by_leverage = sum_by_leverage(&by_leverage, live.base_bin);
+                Ok(Self::live(state, symbol, LiveState { by_leverage, ..live }))
+            }
+            Wanted::At(at) => {
+                let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+                let past = turn.state_at(symbol, at, state.clock.now()).await?;
+                let past = past.ok_or_else(|| no_state_at(symbol, at))?;
+                Ok(Self::past(state, symbol, past))
+            }
+        }
+    }
+
+    fn live(state: &DataState, symbol: &ServedSymbol, live: LiveState) -> Self {
+        let reference = StateReference {
+            epoch: Some(live.epoch.to_string()),
+            seq: Some(live.seq),
+            ..reference(state, symbol, live.as_of, live.price)
+        };
+        Self::new(reference, live.price, live.base_bin, live.by_leverage)
+    }
+
+    fn past(state: &DataState, symbol: &ServedSymbol, past: PastState) -> Self {
+        let reference = reference(state, symbol, past.as_of, past.price);
+        Self::new(reference, past.price, past.base_bin, past.by_leverage)
+    }
+
+    fn new(reference: StateReference, price: Price, base_bin: Price, levels: Vec<LeverageLevel>) -> Self {
+        let leverages = leverages_of(&levels);
+        Self { reference, price, base_bin, levels, leverages }
+    }
+
+    /// One side of it.
+    pub(super) fn side(&self, side: Side) -> SideMass {
+        SideMass::new(side, &self.levels, self.base_bin, &self.leverages)
+    }
+}
+
+fn wanted(query: &Query) -> Result<Wanted, Refusal> {
+    let timeframe_ms = query.get("timeframe").map(timeframe_ms).transpose()?;
+    match (timeframe_ms, query.optional_time("at")?) {
+        (None, None) => Ok(Wanted::Live),
+        (Some(timeframe_ms), None) => Ok(Wanted::OpenedWithin(timeframe_ms)),
+        (None, Some(at)) => Ok(Wanted::At(at)),
+        (Some(_), Some(_)) => Err(Refusal::bad(
+            "'timeframe' and 'at' cannot be combined: positions are told apart by their age at this moment only",
+        )),
+    }
+}
+
+/// The length of a timeframe: a name, or whole days.
+fn timeframe_ms(text: &str) -> Result<i64, Refusal> {
+    const DAYS_MAX: i64 = 365;
+    const DAY_MS: i64 = 86_400_000;
+    if let Some(range) = ChartRange::from_name(text) {
+        return Ok(range.ms());
+    }
+    let days = text.parse().ok().filter(|days| (1..=DAYS_MAX).contains(days));
+    days.map(|days: i64| days * DAY_MS).ok_or_else(|| {
+        let (text, names): (String, _) = (text.chars().take(40).collect(), ChartRange::names());
+        Refusal::malformed(format!(
+            "parameter 'timeframe': '{text}' must be one of {names}, or whole days from 1 to {DAYS_MAX}"
+        ))
+    })
+}
+
+fn reference(state: &DataState, symbol: &ServedSymbol, as_of: UnixMs, price: Price) -> StateReference {
+    StateReference {
+        symbol: symbol.name.clone(),
+        as_of: format_time(as_of),
+        epoch: None,
+        seq: None,
+        state: state.published.feed_state(&symbol.name),
+        current_price: price.into(),
+    }
+}
+
+fn no_state_at(symbol: &ServedSymbol, at: UnixMs) -> Refusal {
+    let known = symbol
+        .first_bar()
+        .map_or_else(String::new, |first| format!("; its bars begin at {}", format_time(first)));
+    Refusal::bad(format!("parameter 'at': no state of {} at {}{known}", symbol.name, format_time(at)))
+}
+
+/// Only positions that were opened within the last stretch of time: a ledger that has seen nothing else.
+async fn opened_within(
+    turn: &HistoryTurn<'_>,
+    sum: &Arc<LedgerSum>,
+    timeframe_ms: i64,
+) -> Result<Vec<LeverageLevel>, HistoryError> {
+    let mut levels = Vec::new();
+    for (ledger, view) in &sum.ledgers {
+        let empty = Ledger::new(ledger.spec.params.clone(), ledger.tiers());
+        let back = view.cursor.plus(-timeframe_ms);
+        let from = back.max(ledger.first_bar().unwrap_or(back));
+        let (moved, ()) = turn.run(ledger, LedgerRun::new(empty, ()), from, view.cursor).await?;
+        levels.extend(moved.seen_levels_by_leverage(view.base_bin, view.tip));
+    }
+    Ok(sum_by_leverage(&levels, sum.base_bin))
+}
+
+/// A distance from the price in per cent; unlimited where none is given.
+///
+/// # Errors
+/// Refused when it is not a number above zero.
+pub(super) fn range_pct(query: &Query) -> Result<f64, Refusal> {
+    let Some(text) = query.get("range_pct") else { return Ok(f64::INFINITY) };
+    text.parse().ok().filter(|pct: &f64| *pct > 0.0 && pct.is_finite()).ok_or_else(|| {
+        Refusal::malformed(format!(
+            "parameter 'range_pct': '{text}' must be a number of per cent above zero, such as 5"
+        ))
+    })
+}

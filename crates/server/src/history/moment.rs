@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::{Ledger, LeverageLevel, Tip};
+use liqheat_wire::Cell;
 
 use super::HistoryTurn;
 use super::grid::HistoryError;
 use crate::catalog::{ServedSymbol, VenueLedger};
-use crate::engine::{LedgerRun, ledger_before};
-use crate::published::{common_bin, sum_by_leverage};
+use crate::engine::{LedgerRun, ledger_before, whole_usd};
+use crate::published::{common_bin, split, sum_by_leverage, sum_cells};
 
 /// What a symbol showed at a moment.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub(crate) struct PastState {
     pub(crate) price: Price,
     /// Height of a level.
     pub(crate) base_bin: Price,
-    /// Levels by leverage, in bins of that height.
+    /// Levels by leverage, in bins of that height. The classes of a level sum to whole dollars, as those of a live state.
     pub(crate) by_leverage: Vec<LeverageLevel>,
 }
 
@@ -29,7 +30,9 @@ struct VenueState {
     as_of: UnixMs,
     price: Price,
     base_bin: Price,
-    levels: Vec<LeverageLevel>,
+    /// Whole dollars.
+    cells: Vec<Cell>,
+    by_leverage: Vec<LeverageLevel>,
 }
 
 impl VenueState {
@@ -38,11 +41,24 @@ impl VenueState {
         const WHOLE: Tip = None;
         let (as_of, price, base_bin) = (state.as_of()?, state.last_price()?, state.base_bin()?);
         let is_known = at.since(as_of) <= state.params().values().gap_ms_max;
-        is_known.then(|| Self { as_of, price, base_bin, levels: state.levels_by_leverage(base_bin, WHOLE) })
+        let cells = || {
+            state.levels(base_bin, WHOLE).into_iter().map(|level| Cell {
+                price: level.price,
+                long_usd: whole_usd(level.long_usd),
+                short_usd: whole_usd(level.short_usd),
+            })
+        };
+        is_known.then(|| Self {
+            as_of,
+            price,
+            base_bin,
+            cells: cells().filter(|cell| !cell.is_empty()).collect(),
+            by_leverage: state.levels_by_leverage(base_bin, WHOLE),
+        })
     }
 
-    fn usd(&self) -> f64 {
-        self.levels.iter().map(|level| level.long_usd + level.short_usd).sum()
+    fn usd(&self) -> u64 {
+        self.cells.iter().map(|cell| cell.long_usd.saturating_add(cell.short_usd)).sum()
     }
 }
 
@@ -75,12 +91,15 @@ impl HistoryTurn<'_> {
 }
 
 fn sum(venues: &[VenueState]) -> Option<PastState> {
-    let lead = venues.iter().max_by(|a, b| a.usd().total_cmp(&b.usd()))?;
+    let lead = venues.iter().max_by_key(|venue| venue.usd())?;
     let base_bin = common_bin(venues.iter().map(|venue| venue.base_bin));
     Some(PastState {
         as_of: venues.iter().map(|venue| venue.as_of).max()?,
         price: lead.price,
         base_bin,
-        by_leverage: sum_by_leverage(venues.iter().flat_map(|venue| &venue.levels), base_bin),
+        by_leverage: split(
+            &sum_cells(venues.iter().flat_map(|venue| &venue.cells), base_bin),
+            &sum_by_leverage(venues.iter().flat_map(|venue| &venue.by_leverage), base_bin),
+        ),
     })
 }

@@ -18,6 +18,7 @@ use liqheat_wire::FeedState;
 
 use crate::catalog::{Catalog, Market, ServedSymbol};
 pub(crate) use health::FeedWatch;
+pub(crate) use split::split;
 pub(crate) use sum::{LedgerSum, common_bin, sum_by_leverage, sum_cells};
 
 /// The live state of a symbol, all of it from one board state.
@@ -117,8 +118,7 @@ impl Published {
         })?;
         if let Some(local) = self.sum(name) {
             // A follower's ledgers may have other bins than the producer's.
-            live.by_leverage =
-                split::split(&cells, &sum_by_leverage(local.by_leverage.iter(), live.base_bin));
+            live.by_leverage = split(&cells, &sum_by_leverage(local.by_leverage.iter(), live.base_bin));
         }
         Some(live)
     }

@@ -20,7 +20,7 @@ use crate::reads::ReadKind;
 #[derive(Debug, Clone, Copy)]
 enum Wanted {
     Live,
-    /// Only positions opened within so many milliseconds.
+    /// Only positions opened within this time, ms.
     OpenedWithin(i64),
     /// The state at a moment.
     At(UnixMs),
@@ -98,7 +98,7 @@ fn wanted(query: &Query) -> Result<Wanted, Refusal> {
         (Some(timeframe_ms), None) => Ok(Wanted::OpenedWithin(timeframe_ms)),
         (None, Some(at)) => Ok(Wanted::At(at)),
         (Some(_), Some(_)) => Err(Refusal::bad(
-            "'timeframe' and 'at' cannot be combined: positions are told apart by their age at this moment only",
+            "'timeframe' and 'at' cannot be combined: the age of positions is known for this moment only",
         )),
     }
 }

@@ -77,7 +77,7 @@ fn body(symbol: String, rows: Vec<(Venue, Liquidation)>, page: Page) -> Liquidat
             usd: (row.price.to_f64() * row.qty.to_f64()).round() as u64,
         })
         .collect();
-    LiquidationsBody { symbol, data, next: next.map(|cursor| cursor.text()) }
+    LiquidationsBody { symbol, data, next: next.map(Cursor::text) }
 }
 
 /// Where the page before began: its oldest moment, and how many rows of that moment were in it or in earlier pages.

@@ -97,7 +97,7 @@ fn stretches(bins: &[Bin]) -> Vec<Stretch> {
         let density = bin.usd() / bin.width();
         match stretches.last_mut() {
             Some(last) if last.high == bin.low && last.density.total_cmp(&density).is_eq() => {
-                last.high = bin.high
+                last.high = bin.high;
             }
             _ => stretches.push(Stretch { low: bin.low, high: bin.high, density }),
         }

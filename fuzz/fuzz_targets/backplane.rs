@@ -4,7 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use liqheat_stream::{Board, Message};
+use liqheat_cluster::Message;
+use liqheat_stream::Board;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(read) = Message::decode(bytes) else { return };

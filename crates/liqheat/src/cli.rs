@@ -17,6 +17,7 @@ use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
+use cluster::Cluster;
 pub(crate) use cluster::Role;
 pub(crate) use front::{Front, Tokens, exposure};
 pub(crate) use live::{LiveArgs, RawArgs};
@@ -146,6 +147,9 @@ impl Command {
             faults.extend(doctor.tokens.faults());
         }
         faults.extend(live.into_iter().flatten());
+        if let Self::Doctor(doctor) = self {
+            faults.extend(doctor.cluster.faults());
+        }
         if let Self::Serve(serve) = self
             && serve.role == Role::Edge
             && !serve.front.cluster.redis_enabled
@@ -279,6 +283,8 @@ pub(crate) struct Doctor {
     pub(crate) tokens: Tokens,
     #[command(flatten)]
     pub(crate) live: LiveArgs,
+    #[command(flatten)]
+    pub(crate) cluster: Cluster,
 }
 
 #[derive(Debug, Args)]
@@ -382,6 +388,10 @@ impl Unit {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     SECONDS.parse(text, 0.1..=3_600.0)
+}
+
+fn redis_timeout(text: &str) -> Result<Duration, String> {
+    SECONDS.parse(text, 0.05..=30.0)
 }
 
 fn days(text: &str) -> Result<Duration, String> {

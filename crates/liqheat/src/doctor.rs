@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Doctor, exposure};
+use crate::cli::{Doctor, Role, exposure};
 use crate::record;
 use crate::terminal::say;
 use crate::tiers;
@@ -63,6 +63,7 @@ pub(crate) async fn run(doctor: Doctor) -> anyhow::Result<ExitCode> {
     let path = doctor.db.path()?;
     database(&path, &mut findings).await;
     margins(&doctor, &path, &mut findings);
+    redis(&doctor, &mut findings).await?;
     venues(&doctor, &mut findings).await?;
     say!();
     match findings.0 {
@@ -236,6 +237,40 @@ fn margins(doctor: &Doctor, database: &Path, findings: &mut Findings) {
 }
 
 /// Follows every venue until each has shown what it is.
+/// What servers with the same settings would find in Redis.
+async fn redis(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> {
+    const ABOUT: &str = "redis";
+    let Some(settings) = doctor.cluster.settings(Role::Edge, &doctor.symbols)? else { return Ok(()) };
+    let address = &settings.address;
+    let probe = match liqheat_cluster::probe(&settings, &doctor.symbols).await {
+        Ok(probe) => probe,
+        Err(error) => {
+            let text = format_args!("{address}: {error}; see docs/troubleshooting.md, 'Several servers'");
+            findings.tell(Grade::Fail, ABOUT, text);
+            return Ok(());
+        }
+    };
+    for (key, why) in &probe.unusable {
+        let text = format_args!("{address}: the value of {key} is ignored: {why}; delete the key");
+        findings.tell(Grade::Warn, ABOUT, text);
+    }
+    let prefix = &settings.prefix;
+    let group = probe.group.as_deref().unwrap_or("nothing yet");
+    if probe.has_producer {
+        let states: Vec<String> =
+            probe.symbols.iter().map(|(symbol, feed)| format!("{symbol} {}", feed.name())).collect();
+        let states = if states.is_empty() { "no states yet".to_owned() } else { states.join(", ") };
+        let text = format_args!("{address}: the servers of prefix '{prefix}' serve {group}; {states}");
+        findings.tell(Grade::Ok, ABOUT, text);
+    } else {
+        let text = format_args!(
+            "{address}: no producer under prefix '{prefix}' (last served: {group}); start a server with --role all"
+        );
+        findings.tell(Grade::Warn, ABOUT, text);
+    }
+    Ok(())
+}
+
 async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> {
     let settings = doctor.live.settings(&doctor.symbols).map_err(record::told)?;
     if settings.venues.is_empty() {

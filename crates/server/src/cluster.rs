@@ -1,13 +1,14 @@
-//! This server as one of several: what it needs besides the backplane itself.
+//! This server in a cluster: the symbol list, and what servers must have in common.
 //!
-//! The list of symbols goes from the producer to edges through Redis, because an edge has no database to read
-//! it from. Everything else that an edge serves is on the boards.
+//! The symbol list goes from the producer to edges through Redis, because an edge has no database to read it from.
+//! Everything else that an edge serves is on the boards.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use liqheat_cluster::{Backplane, DataKind, Driver, Group, Role, SymbolList};
 use liqheat_market::Venue;
-use liqheat_stream::{Backplane, Catalogue, Driver, Hub, Role, Sessions};
+use liqheat_stream::{Hub, Sessions};
 use liqheat_wire::{SymbolRow, SymbolsBody};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -15,10 +16,10 @@ use tracing::warn;
 use crate::catalog::{Catalog, ServedSymbol, leverage_of};
 use crate::settings::ServerSettings;
 
-/// The backplane, and what an edge learns besides states.
+/// The backplane and its task, and the symbol list of an edge.
 pub(crate) struct Cluster {
     pub(crate) backplane: Backplane,
-    /// What the producer serves; `None` on a server that has symbols of its own.
+    /// The producer's list; `None` on a server that has symbols of its own.
     pub(crate) learned: Option<Arc<Listing>>,
     /// To be run; `None` where this server is alone.
     pub(crate) driver: Option<Driver>,
@@ -30,29 +31,39 @@ impl Cluster {
         Self { backplane: Backplane::memory(), learned: None, driver: None }
     }
 
-    /// As the settings say.
+    /// As the settings say. `kind` is the source of this server's data; `None` on an edge.
     pub(crate) fn join(
         settings: &ServerSettings,
         sessions: &Arc<Sessions>,
         catalog: &Catalog,
         speed: f64,
+        kind: Option<DataKind>,
     ) -> Self {
         let Some(redis) = settings.redis.clone() else { return Self::alone() };
         if !settings.ws_enabled && redis.role == Role::All {
             warn!(
-                "WS_ENABLED=false: this server makes no states, so it takes no part in REDIS_ENABLED; polling is answered from its own data"
+                "WS_ENABLED=false: this server computes no states, so it takes no part in REDIS_ENABLED; polling is answered from its own data"
             );
             return Self::alone();
         }
         let symbols = catalog.symbols().cloned().collect();
         let listing = Arc::new(Listing { symbols, speed, learned: Mutex::default() });
         let learned = (redis.role == Role::Edge).then(|| Arc::clone(&listing));
-        let (driver, backplane) = Driver::new(redis, Arc::clone(sessions), listing);
+        let group = kind.filter(|_| redis.role == Role::All).map(|kind| group_of(kind, catalog));
+        let (driver, backplane) = Driver::new(redis, Arc::clone(sessions), listing, group);
         Self { backplane, learned, driver: Some(driver) }
     }
 }
 
-/// What is served, as it stands in Redis. Unknown fields are left to newer versions.
+/// What servers must have in common to share their states: kind of data, venues and model.
+fn group_of(kind: DataKind, catalog: &Catalog) -> Group {
+    let venues = catalog.ledgers().map(|ledger| ledger.instrument().venue.name());
+    let models: BTreeSet<u64> = catalog.ledgers().map(|ledger| ledger.spec.params.fingerprint()).collect();
+    let model = models.into_iter().fold(0, |all: u64, one| all.rotate_left(1) ^ one);
+    Group::new(kind, venues, model)
+}
+
+/// The list as it stands in Redis. Fields that this version does not know are skipped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Listed {
     speed: f64,
@@ -74,7 +85,7 @@ struct ListedSymbol {
     leverages: Vec<f64>,
 }
 
-/// The list of symbols: ours for others, or theirs for us.
+/// The symbol list: this server's own, or the producer's.
 pub(crate) struct Listing {
     symbols: Vec<Arc<ServedSymbol>>,
     speed: f64,
@@ -83,7 +94,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// The body of `GET /v1/symbols` on an edge: what the producer says of a symbol, and how its board stands.
+    /// The body of `GET /v1/symbols` on an edge: the producer's list, with the state of each board.
     pub(crate) fn body(&self, hub: &Hub, websocket: bool) -> SymbolsBody {
         let listed = self.learned.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut known: BTreeMap<String, ListedSymbol> =
@@ -116,8 +127,8 @@ impl Listing {
     }
 }
 
-impl Catalogue for Listing {
-    fn ours(&self) -> Vec<u8> {
+impl SymbolList for Listing {
+    fn own(&self) -> Vec<u8> {
         let row = |symbol: &Arc<ServedSymbol>| ListedSymbol {
             symbol: symbol.name.clone(),
             listed: symbol.listed,
@@ -134,7 +145,7 @@ impl Catalogue for Listing {
         serde_json::to_vec(&listed).unwrap_or_default()
     }
 
-    fn learn(&self, bytes: &[u8]) -> Result<Vec<String>, String> {
+    fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String> {
         let listed: Listed = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let names = listed.symbols.iter().map(|row| row.symbol.clone()).collect();
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = listed;
@@ -181,7 +192,7 @@ mod tests {
         };
         let producer = listing(vec![named("BTCUSDT", true), named("BTCUSDT@sim", false)]);
         let edge = listing(Vec::new());
-        assert_eq!(edge.learn(&producer.ours()), Ok(vec!["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()]));
+        assert_eq!(edge.adopt(&producer.own()), Ok(vec!["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()]));
         let settings = HubSettings { update_interval: Duration::from_secs(1) };
         let body = edge.body(&Hub::new(["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()], settings), true);
         assert_eq!((body.speed, body.simulated, body.symbols.len()), (120.0, true, 1));
@@ -189,7 +200,7 @@ mod tests {
         assert_eq!((row.venue.as_str(), row.interval.as_str(), row.first), ("sim", "5m", Some(7)));
         assert_eq!((row.venues.as_slice(), row.leverages.len()), (&["sim"][..], 6));
         assert_eq!((row.state, row.base_bin), (FeedState::WarmingUp, None));
-        assert!(edge.learn(b"nonsense").is_err());
-        assert_eq!(edge.learn(br#"{"speed":1,"symbols":[],"later":[]}"#), Ok(Vec::new()));
+        assert!(edge.adopt(b"nonsense").is_err());
+        assert_eq!(edge.adopt(br#"{"speed":1,"symbols":[],"later":[]}"#), Ok(Vec::new()));
     }
 }

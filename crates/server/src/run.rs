@@ -11,12 +11,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::middleware::from_fn_with_state;
+use liqheat_cluster::{DataKind, Driver};
 use liqheat_feeds::live::LiveSettings;
 use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
 use liqheat_market::UnixMs;
 use liqheat_store::{InstrumentSpan, Store, StoreError};
-use liqheat_stream::{Driver, Hub, HubSettings, Sessions};
+use liqheat_stream::{Hub, HubSettings, Sessions};
 use liqheat_wire::format_time;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -68,6 +69,18 @@ pub enum Source {
         /// Market seconds a second.
         speed: f64,
     },
+}
+
+impl Source {
+    /// What servers that share their states must have in common.
+    const fn kind(&self) -> DataKind {
+        match self {
+            Self::Stored => DataKind::Stored,
+            Self::Live(_) => DataKind::Live,
+            Self::Played { .. } => DataKind::Replay,
+            Self::Simulated { .. } => DataKind::Simulated,
+        }
+    }
 }
 
 /// Why a server does not start.
@@ -314,6 +327,7 @@ impl Server {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
         let updates = Arc::new(UpdateMetrics::default());
+        let kind = source.kind();
         let mut followed = None;
         let mut simulated = None;
         let (clock, speed) = match source {
@@ -378,7 +392,7 @@ impl Server {
         let closing = CancellationToken::new();
         let hub = boards_of(&catalog, settings.update_interval);
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let cluster = Cluster::join(&settings, &sessions, &catalog, speed);
+        let cluster = Cluster::join(&settings, &sessions, &catalog, speed, Some(kind));
         let foundation = Foundation {
             settings,
             store,
@@ -401,7 +415,7 @@ impl Server {
     /// When the settings of tokens cannot be used.
     pub fn edge(settings: ServerSettings) -> Result<Self, ServeError> {
         Self::without_markets(Store::absent(), Vec::new(), settings, |settings, sessions| {
-            Cluster::join(settings, sessions, &Catalog::default(), 1.0)
+            Cluster::join(settings, sessions, &Catalog::default(), 1.0, None)
         })
     }
 
@@ -502,7 +516,7 @@ impl Server {
             let stop = stop_sources.clone();
             parts.spawn(async move {
                 driver.run(stop).await;
-                "backplane"
+                "cluster"
             });
         }
         if let Some(feed) = feed {

@@ -5,8 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use liqheat_cluster::{RedisSettings, Role};
 use liqheat_store::Retention;
-use liqheat_stream::{RedisSettings, Role, SessionSettings};
+use liqheat_stream::SessionSettings;
 
 use crate::clock::MarketClock;
 use crate::gateway::{AddressLimits, AllowedHost, AllowedOrigin, TokenSettings};

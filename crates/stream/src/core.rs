@@ -322,10 +322,8 @@ impl Core {
 
     fn unsubscribe(&mut self, symbols: &[String], now: Instant) {
         for symbol in symbols {
-            if self.sessions.hub().slot(symbol).is_none() {
-                let message = self.sessions.hub().unknown_symbol(symbol);
-                self.refuse(ErrorCode::InvalidSymbol, &message);
-            } else if let Some(index) = self.position_of(symbol) {
+            // A symbol that is no longer served may still be followed.
+            if let Some(index) = self.position_of(symbol) {
                 let subscription = self.subscriptions.remove(index);
                 leave(self.id, &subscription);
                 info!(
@@ -335,6 +333,9 @@ impl Core {
                     symbol,
                     active_connections = self.active_connections(),
                 );
+            } else if self.sessions.hub().slot(symbol).is_none() {
+                let message = self.sessions.hub().unknown_symbol(symbol);
+                self.refuse(ErrorCode::InvalidSymbol, &message);
             }
         }
         if self.subscriptions.is_empty() {

@@ -1,8 +1,11 @@
 //! All boards that are served, each in a slot.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
+
+use liqheat_wire::FeedState;
 
 use crate::broadcast::Bells;
 use crate::metrics::StreamMetrics;
@@ -15,11 +18,16 @@ pub struct HubSettings {
     pub update_interval: Duration,
 }
 
-/// All boards. Symbols may come while it runs (on a server that learns them from others), but none goes.
+/// All boards. On a server that takes its symbols from the producer's list they come and go while it runs.
 #[derive(Debug)]
 pub struct Hub {
-    /// Locked for a few instructions; written only when a symbol comes.
+    /// Locked for a few instructions; written only when a symbol comes or goes.
     slots: RwLock<BTreeMap<String, Arc<BoardSlot>>>,
+    /// Boards that are no longer served, but that clients still hold: a symbol that comes back has the same board.
+    /// Locked for a few instructions.
+    removed: Mutex<BTreeMap<String, Weak<BoardSlot>>>,
+    /// Whether a symbol without a board may be refused; on an edge only once it has read the list.
+    symbols_known: AtomicBool,
     /// Names that are served, but that nobody has to be told of while nobody uses them.
     second_names: BTreeSet<String>,
     settings: HubSettings,
@@ -37,7 +45,15 @@ impl Hub {
             .into_iter()
             .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells))))
             .collect();
-        Self { slots: RwLock::new(slots), second_names: BTreeSet::new(), settings, bells, metrics }
+        Self {
+            slots: RwLock::new(slots),
+            removed: Mutex::default(),
+            symbols_known: AtomicBool::new(true),
+            second_names: BTreeSet::new(),
+            settings,
+            bells,
+            metrics,
+        }
     }
 
     /// With empty boards for further names, of symbols that have another name already: they are left out of lists
@@ -69,9 +85,45 @@ impl Hub {
     pub(crate) fn add(&self, symbol: &str) {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if !slots.contains_key(symbol) {
-            let slot = BoardSlot::new(symbol.to_owned(), &self.metrics, &self.bells);
-            slots.insert(symbol.to_owned(), Arc::new(slot));
+            let known = self.removed().remove(symbol).and_then(|slot| slot.upgrade());
+            let new = || Arc::new(BoardSlot::new(symbol.to_owned(), &self.metrics, &self.bells));
+            slots.insert(symbol.to_owned(), known.unwrap_or_else(new));
         }
+    }
+
+    /// Serves a symbol no longer. Clients that follow it are told that it is stale, and get its states again when it
+    /// comes back. See [`crate::Sessions::remove_board`].
+    pub(crate) fn remove(&self, symbol: &str) {
+        let slot = self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(symbol);
+        let mut removed = self.removed();
+        // Whoever let go of the last of these leaves their metrics.
+        removed.retain(|name, slot| {
+            let is_held = slot.strong_count() > 0;
+            if !is_held {
+                self.metrics.forget(name);
+            }
+            is_held
+        });
+        if let Some(slot) = slot {
+            slot.set_standing(FeedState::Stale, None);
+            removed.insert(symbol.to_owned(), Arc::downgrade(&slot));
+        }
+    }
+
+    fn removed(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Weak<BoardSlot>>> {
+        self.removed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether all symbols are known, so that others may be refused. `false` on an edge that has not read the
+    /// producer's list yet.
+    #[must_use]
+    pub fn symbols_known(&self) -> bool {
+        self.symbols_known.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`Hub::symbols_known`].
+    pub fn set_symbols_known(&self, known: bool) {
+        self.symbols_known.store(known, Ordering::Relaxed);
     }
 
     pub(crate) const fn bells(&self) -> &Arc<Bells> {
@@ -99,5 +151,29 @@ impl Hub {
     #[must_use]
     pub const fn settings(&self) -> &HubSettings {
         &self.settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_that_comes_back_has_the_board_that_clients_hold() {
+        let hub = Hub::new(["A".to_owned()], HubSettings { update_interval: Duration::from_secs(1) });
+        let held = hub.slot("A").unwrap();
+        hub.remove("A");
+        assert!(hub.slot("A").is_none() && hub.symbols_known());
+        assert_eq!(held.standing().state, FeedState::Stale);
+        hub.add("A");
+        assert!(Arc::ptr_eq(&hub.slot("A").unwrap(), &held));
+        hub.remove("A");
+        drop(held);
+        hub.add("B");
+        hub.remove("B");
+        hub.remove("none");
+        assert!(hub.removed().is_empty(), "nobody holds them");
+        hub.add("A");
+        assert_eq!(hub.slot("A").unwrap().standing().state, FeedState::WarmingUp);
     }
 }

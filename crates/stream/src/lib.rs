@@ -5,7 +5,6 @@
 //! leads from there to the newest state. Nothing is ever queued per client but the frame being written, so a
 //! slow client skips states and never sees old ones. This crate knows nothing of exchanges, models or HTTP.
 
-mod backplane;
 mod board;
 mod broadcast;
 mod budget;
@@ -29,10 +28,6 @@ mod subscription;
 mod view;
 mod window;
 
-pub use backplane::{
-    Backplane, BackplaneTimes, Catalogue, Driver, LeaseTimes, MESSAGE_BYTES_MAX, Message, MessageError,
-    RedisAddress, RedisCertificates, RedisSettings, RedisSettingsError, Role, check_prefix,
-};
 pub use board::{Board, BoardUpdate, Counters, Misfit, RemoteState, Step};
 pub use deflate::{InflateError, deflate, inflate};
 pub use hub::{Hub, HubSettings};

@@ -252,6 +252,17 @@ impl StreamMetrics {
         self.touch();
     }
 
+    /// Drops the rows of a symbol that is no longer served.
+    pub(crate) fn forget(&self, symbol: &str) {
+        let label = OfSymbol { symbol: symbol.to_owned() };
+        self.subscriptions.remove(&label);
+        self.messages_sent.remove(&label);
+        self.slow_consumers_total.remove(&label);
+        for histograms in [&self.broadcast, &self.latency, &self.written_to_painted, &self.event_to_painted] {
+            histograms.remove(&label);
+        }
+    }
+
     /// Makes every word a row from the start, so that a rate can be taken from the first event on.
     fn touch(&self) {
         for code in CloseCode::ALL {

@@ -42,6 +42,12 @@ impl Sessions {
         self.hub.add(symbol);
     }
 
+    /// Serves a symbol no longer; nothing happens when it is not served. Clients that follow it are told that it is
+    /// stale, and get its states again when it comes back.
+    pub fn remove_board(&self, symbol: &str) {
+        self.hub.remove(symbol);
+    }
+
     /// The boards that are served.
     #[must_use]
     pub const fn hub(&self) -> &Arc<Hub> {

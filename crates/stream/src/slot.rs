@@ -191,7 +191,7 @@ impl BoardSlot {
     }
 
     /// The venues behind it, where how it stands is said by another server.
-    pub(crate) fn set_sources(&self, sources: Vec<SourceStanding>) {
+    pub fn set_sources(&self, sources: Vec<SourceStanding>) {
         self.stand(self.standing().state, None, Some(sources));
     }
 

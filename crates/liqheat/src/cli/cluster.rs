@@ -2,29 +2,35 @@
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use liqheat_server::{MarketClock, Secret};
-use liqheat_stream::{
-    BackplaneTimes, RedisAddress, RedisCertificates, RedisSettings, RedisSettingsError, check_prefix,
+use liqheat_cluster::{
+    ClusterTimes, RedisAddress, RedisCertificates, RedisSettings, RedisSettingsError, check_prefix,
 };
+use liqheat_server::{MarketClock, Secret};
 
 /// Several servers over one Redis.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several servers")]
 pub(crate) struct Cluster {
-    /// Whether states are shared with other servers through Redis; without, this server is alone.
+    /// Whether states are shared with other servers through Redis; otherwise this server is alone.
     #[arg(long, env = "REDIS_ENABLED", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) redis_enabled: bool,
-    /// Where Redis is: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS. Never logged with
-    /// its password; other users of the machine can read command lines, so better use the variable.
+    /// Address of Redis: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS. The password is never
+    /// logged; other users of the machine can read command lines, so better use the variable.
     #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true, value_parser = secret, value_name = "URL")]
     pub(crate) redis_url: Secret,
-    /// Begins the names of channels and keys in Redis: the channel of a symbol is PREFIX:SYMBOL.
+    /// First part of all names in Redis: the channel of a symbol is PREFIX:SYMBOL. Servers share states only with those
+    /// of the same prefix.
     #[arg(long, env = "REDIS_CHANNEL_PREFIX", default_value = "heatmap", value_name = "PREFIX")]
     pub(crate) redis_channel_prefix: String,
-    /// For TLS: a PEM file of whom to trust, instead of those the system trusts.
+    /// Seconds after which a request to Redis has failed. The producer's lease lasts 2 seconds, so a producer that waits
+    /// longer is replaced meanwhile.
+    #[arg(long, env = "REDIS_TIMEOUT", default_value = "1", value_parser = super::redis_timeout, value_name = "SECONDS")]
+    pub(crate) redis_timeout: Duration,
+    /// For TLS: a PEM file of certificate authorities, instead of the system's.
     #[arg(long, env = "REDIS_CA", value_name = "FILE")]
     pub(crate) redis_ca: Option<PathBuf>,
     /// For TLS: a PEM file with our certificate, where Redis asks for one.
@@ -38,13 +44,13 @@ pub(crate) struct Cluster {
 /// What a server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
-    /// Everything: data, model, serving. One of several makes the states of all.
+    /// Data, model and clients. One of several is the producer.
     All,
-    /// Serve only, what others make; needs nothing but Redis.
+    /// Clients only: serves the producer's states; needs nothing but Redis.
     Edge,
 }
 
-impl From<Role> for liqheat_stream::Role {
+impl From<Role> for liqheat_cluster::Role {
     fn from(role: Role) -> Self {
         match role {
             Role::All => Self::All,
@@ -86,7 +92,7 @@ impl Cluster {
             prefix: self.redis_channel_prefix.clone(),
             role: role.into(),
             symbols: if role == Role::Edge { symbols.to_vec() } else { Vec::new() },
-            times: BackplaneTimes::default(),
+            times: ClusterTimes { answer_within: self.redis_timeout, ..ClusterTimes::default() },
             wall_clock: MarketClock::wall_now,
         }))
     }

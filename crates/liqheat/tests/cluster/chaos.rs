@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use liqheat_cluster::{
+    Backplane, ClusterTimes, DataKind, Driver, Group, RedisAddress, RedisCertificates, RedisSettings, Role,
+    SymbolList,
+};
 use liqheat_market::{Price, UnixMs};
 use liqheat_server::{MarketClock, SocketSettings};
-use liqheat_stream::{
-    Backplane, BackplaneTimes, Board, BoardSlot, BoardUpdate, Catalogue, Counters, Driver, Hub, HubSettings,
-    RedisAddress, RedisCertificates, RedisSettings, Role, Sessions,
-};
+use liqheat_stream::{Board, BoardSlot, BoardUpdate, Counters, Hub, HubSettings, Sessions};
 use liqheat_wire::{Cell, FeedState};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -23,12 +24,12 @@ const STEP: Duration = Duration::from_millis(100);
 
 struct OneSymbol;
 
-impl Catalogue for OneSymbol {
-    fn ours(&self) -> Vec<u8> {
+impl SymbolList for OneSymbol {
+    fn own(&self) -> Vec<u8> {
         SYMBOL.into()
     }
 
-    fn learn(&self, bytes: &[u8]) -> Result<Vec<String>, String> {
+    fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String> {
         Ok(vec![String::from_utf8(bytes.to_vec()).map_err(|error| error.to_string())?])
     }
 }
@@ -47,13 +48,14 @@ impl Node {
             prefix: "heatmap".into(),
             role,
             symbols: Vec::new(),
-            times: BackplaneTimes { alone_after: Duration::from_secs(2), ..BackplaneTimes::default() },
+            times: ClusterTimes { alone_after: Duration::from_secs(2), ..ClusterTimes::default() },
             wall_clock: MarketClock::wall_now,
         };
+        let group = (role == Role::All).then(|| Group::new(DataKind::Live, ["binance"], 1));
         let hub = Arc::new(Hub::new([SYMBOL.to_owned()], HubSettings { update_interval: STEP }));
         let slot = hub.slot(SYMBOL).unwrap();
         let sessions = Sessions::new(hub, SocketSettings::default().sessions(), CancellationToken::new());
-        let (driver, backplane) = Driver::new(settings, sessions, Arc::new(OneSymbol));
+        let (driver, backplane) = Driver::new(settings, sessions, Arc::new(OneSymbol), group);
         let task = tokio::spawn(driver.run(CancellationToken::new()));
         Self { slot, backplane, task }
     }

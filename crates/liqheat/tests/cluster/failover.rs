@@ -9,7 +9,7 @@ use super::support::{
     takes_over, three,
 };
 
-/// From a moment until another server makes the states.
+/// From a moment until another server is the producer.
 #[track_caller]
 fn taken_over(since: Instant, by: &Running) -> Duration {
     takes_over(by);
@@ -63,8 +63,8 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
     first.kill();
     let took = taken_over(killed, &second);
     assert!(took < Duration::from_secs(3), "{took:?}");
-    let line = second.wait_for_log("a run of states goes on here");
-    assert!(line.contains("Continued") && line.contains(&epoch), "{line}");
+    let line = second.wait_for_log("epoch taken over");
+    assert!(line.contains("continued") && line.contains(&epoch), "{line}");
     assert_eq!(agree(&[&second, &edge]), (epoch.clone(), seq, hash));
     // Whoever comes back needs nothing new.
     assert!(shadow.connect(second.address(), &[]));

@@ -18,6 +18,8 @@ mod cluster {
     mod chaos;
     mod edge;
     mod failover;
+    mod foreign;
+    mod group;
     mod nginx;
     mod outage;
     mod secure;

@@ -14,9 +14,9 @@ use super::support::{
 
 #[track_caller]
 fn degraded(server: &Running) {
-    until("it says that Redis is away", || {
+    until("it says that Redis is unavailable", || {
         let (status, reason) = ready(server);
-        let said = status == 503 && reason.contains("Redis is away");
+        let said = status == 503 && reason.contains("Redis is unavailable");
         (said && standing(server) == "degraded" && metric(server, "liqheat_redis_connected") == 0.0)
             .then_some(())
     });
@@ -46,7 +46,7 @@ fn redis_is_killed_and_comes_back_empty() {
 
     redis.kill();
     [&producer, &edge].into_iter().for_each(degraded);
-    assert!(ready(&producer).1.contains("goes on by itself"), "{}", ready(&producer).1);
+    assert!(ready(&producer).1.contains("continues alone"), "{}", ready(&producer).1);
     assert!(ready(&edge).1.contains("keep the last state"), "{}", ready(&edge).1);
     // The producer goes on for its own clients; the edge keeps what it has.
     let kept = board(&edge).unwrap();
@@ -104,9 +104,9 @@ fn redis_stands_still_for_twenty_seconds() {
     servers.into_iter().for_each(degraded);
     let kept = board(&edge).unwrap();
     // Of the others, the producer goes on at once, and who follows it after a while.
-    until("the follower goes on by itself", || {
+    until("the follower continues alone", || {
         let (status, reason) = ready(&second);
-        (status == 503 && reason.contains("goes on by itself")).then_some(())
+        (status == 503 && reason.contains("continues alone")).then_some(())
     });
     let alone = [&first, &second].map(|server| board(server).unwrap());
     assert!(
@@ -233,7 +233,7 @@ fn without_redis_at_the_start_everything_but_the_others_is_there() {
     let edge = edge(&url).serve();
     assert_eq!(edge.get("/live").status, 200);
     let (status, reason) = ready(&edge);
-    assert!(status == 503 && reason.contains("Redis is away"), "{reason}");
+    assert!(status == 503 && reason.contains("Redis is unavailable"), "{reason}");
     assert_eq!(producer.terminate().code, Some(0));
     assert_eq!(edge.terminate().code, Some(0));
 }

@@ -30,7 +30,7 @@ fn a_password_is_used_and_never_shown() {
     leads(&producer);
     let server = edge(&url).serve();
     agree(&[&producer, &server]);
-    server.wait_for_log("Redis is there");
+    server.wait_for_log("Redis connected");
 
     // Without it, and with a wrong one.
     for wrong in [redis.url(), format!("redis://:{PASSWORD}-not@127.0.0.1:{}", redis.port)] {
@@ -121,7 +121,7 @@ fn tls_with_certificates_on_both_sides() {
     leads(&producer);
     let server = known(edge(&url)).serve();
     agree(&[&producer, &server]);
-    let log = server.wait_for_log("Redis is there");
+    let log = server.wait_for_log("Redis connected");
     assert!(log.contains("rediss://127.0.0.1"), "{log}");
 
     // An authority that is not known is not trusted.

@@ -110,10 +110,10 @@ pub(crate) fn node(arguments: &str, url: &str) -> Program {
         .env("LIQHEAT_LISTEN", "127.0.0.1:0")
         .env("REDIS_ENABLED", "true")
         .env("REDIS_URL", url)
-        .env("LIQHEAT_LOG", "info,liqheat_stream=debug")
+        .env("LIQHEAT_LOG", "info,liqheat_cluster=debug")
 }
 
-/// A server that makes moving states: the simulated market, fast.
+/// A server with moving states: the simulated market, fast.
 pub(crate) fn maker(url: &str) -> Program {
     node("demo --days 1 --speed 600", url)
 }
@@ -148,19 +148,19 @@ pub(crate) fn has_state(server: &Running) {
     until("a state", || board(server));
 }
 
-/// Waits until a server makes the states.
+/// Waits until a server is the producer.
 #[track_caller]
 pub(crate) fn leads(server: &Running) {
     until("the lease", || (metric(server, "liqheat_redis_lease_holder") == 1.0).then_some(()));
 }
 
-/// Waits until a server makes the states, after another one did.
+/// Waits until a server is the producer, after another one was.
 #[track_caller]
 pub(crate) fn takes_over(server: &Running) {
     leads(server);
-    let line = server.wait_for_log("a run of states goes on here");
-    // The board follows when Redis has agreed.
-    until("the run is on its board", || line.contains(&board(server)?.0).then_some(()));
+    let line = server.wait_for_log("epoch taken over");
+    // The board follows when Redis has confirmed.
+    until("the epoch is on its board", || line.contains(&board(server)?.0).then_some(()));
 }
 
 /// Waits until all servers are at the same state, which may move meanwhile.

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use liqheat_stream::{Backplane, Hub};
+use liqheat_cluster::Backplane;
+use liqheat_stream::Hub;
 use liqheat_wire::HealthBody;
 
 use crate::catalog::Catalog;

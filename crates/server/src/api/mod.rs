@@ -41,7 +41,7 @@ use crate::cluster::Listing;
 use crate::engine::OnDemand;
 use crate::gateway::TokenGate;
 use crate::history::History;
-use crate::http::{Query, Refusal};
+use crate::http::{Query, Refusal, unknown_symbol};
 use crate::published::{LedgerSum, Published};
 use crate::reads::Reads;
 pub(crate) use health::HealthState;
@@ -135,7 +135,7 @@ impl DataState {
 
     /// A symbol by any of its names; unknown is 400.
     fn symbol_named(&self, name: &str) -> Result<&Arc<ServedSymbol>, Refusal> {
-        self.catalog.symbol(name).ok_or_else(|| Refusal::bad(self.hub.unknown_symbol(name)))
+        self.catalog.symbol(name).ok_or_else(|| unknown_symbol(&self.hub, name))
     }
 
     /// Brings a symbol up to date where the updater does not run.

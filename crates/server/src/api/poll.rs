@@ -11,7 +11,7 @@ use liqheat_stream::Encoding;
 use liqheat_wire::{Position, STATE_CONTENT_TYPE};
 
 use super::DataState;
-use crate::http::{Query, Refusal};
+use crate::http::{Query, Refusal, unknown_symbol};
 
 pub(super) async fn heatmap(
     State(state): State<Arc<DataState>>,
@@ -19,7 +19,7 @@ pub(super) async fn heatmap(
     query: Query,
 ) -> Result<Response, Refusal> {
     let name = query.required("symbol")?;
-    let slot = state.hub.slot(name).ok_or_else(|| Refusal::bad(state.hub.unknown_symbol(name)))?;
+    let slot = state.hub.slot(name).ok_or_else(|| unknown_symbol(&state.hub, name))?;
     let since = query.get("since").map(position).transpose()?;
     let range = price_range(&query)?;
     let bin = query.price("bin")?;

@@ -37,7 +37,7 @@ use super::guard::requested;
 use super::tokens::Tokens;
 use super::web_origin::{AllowedOrigin, Authority, WebOrigin};
 use crate::clock::MarketClock;
-use crate::http::Refusal;
+use crate::http::{Refusal, no_list_yet};
 use crate::ops::metrics::{FrontMetrics, Rejected};
 use crate::ops::stopping::Stopping;
 use crate::settings::FrontSettings;
@@ -87,6 +87,9 @@ fn accept(
     if state.stopping.is_stopping() {
         let detail = "the server is stopping; reconnect in a few seconds";
         return Err((Rejected::Stopping, Refusal::unavailable(detail)));
+    }
+    if !state.sessions.hub().symbols_known() {
+        return Err((Rejected::Starting, no_list_yet()));
     }
     let headers = request.headers();
     // HEAD is answered by the same route, but opens nothing.

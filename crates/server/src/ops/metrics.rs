@@ -139,6 +139,8 @@ pub(crate) enum Rejected {
     Disabled,
     /// The server is on its way down.
     Stopping,
+    /// An edge that has not read the producer's symbol list yet.
+    Starting,
     /// Not a WebSocket handshake.
     Handshake,
     /// A page of another origin.
@@ -155,9 +157,10 @@ pub(crate) enum Rejected {
 
 impl Rejected {
     /// Every reason.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Disabled,
         Self::Stopping,
+        Self::Starting,
         Self::Handshake,
         Self::Origin,
         Self::Token,
@@ -172,6 +175,7 @@ impl Rejected {
         match self {
             Self::Disabled => "disabled",
             Self::Stopping => "stopping",
+            Self::Starting => "starting",
             Self::Handshake => "handshake",
             Self::Origin => "origin",
             Self::Token => "token",

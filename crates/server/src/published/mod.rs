@@ -11,9 +11,10 @@ mod sum;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use liqheat_cluster::Backplane;
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::LeverageLevel;
-use liqheat_stream::{Backplane, BoardUpdate, Hub};
+use liqheat_stream::{BoardUpdate, Hub};
 use liqheat_wire::FeedState;
 
 use crate::catalog::{Catalog, Market, ServedSymbol};

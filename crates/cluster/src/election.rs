@@ -1,9 +1,8 @@
-//! Who makes the states: a lease in Redis, as a state machine without Redis and without a clock.
+//! Who is the producer: a lease in Redis, as a state machine without Redis and without a clock.
 //!
-//! A server that could make states asks for the lease now and then; whoever has it renews it several times
-//! before it runs out. Every grant comes with a token larger than all before, and Redis refuses what is
-//! published under an older one, so a server that slept through the end of its lease does no harm: the
-//! lease says who should publish, the token who can.
+//! A server that could produce asks for the lease at intervals; the holder renews it several times before it expires.
+//! Every grant comes with a fencing token larger than all before, and Redis refuses publications under an older one,
+//! so a server that slept past the end of its lease does no harm: the lease says who should publish, the token who can.
 
 use std::time::Duration;
 
@@ -12,16 +11,16 @@ use tokio::time::Instant;
 /// Times of the lease.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseTimes {
-    /// How long it holds without being renewed.
+    /// Expiry of a lease that is not renewed.
     pub ttl: Duration,
     /// Time between renewals.
     pub renew_every: Duration,
-    /// Time between two questions of one who has none, on average.
+    /// Mean time between two requests of a server that does not have it.
     pub contend_every: Duration,
 }
 
 impl Default for LeaseTimes {
-    /// A dead producer is followed by another after 1.5 to 2.4 seconds.
+    /// A dead producer is replaced after 1.5 to 2.4 seconds.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(2),
@@ -31,34 +30,34 @@ impl Default for LeaseTimes {
     }
 }
 
-/// What to ask Redis.
+/// A request to Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum LeaseRequest {
     /// For the lease, if it is free or ours.
     Take,
-    /// To hold it for longer.
+    /// To extend it.
     Renew { token: u64 },
-    /// To end it, because this server cannot make states now.
+    /// To end it, because this server cannot produce now.
     GiveUp { token: u64 },
 }
 
-/// What Redis said.
+/// The answer of Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum LeaseAnswer {
     /// The lease is ours, under this token.
     Ours { token: u64 },
-    /// It is somebody else's, or nobody's after it was given up.
+    /// It belongs to another server, or to none after it was given up.
     NotOurs,
 }
 
 /// What an answer changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum LeaseChange {
     /// Nothing.
     Same,
-    /// This server makes the states from now on.
+    /// This server is the producer from now on.
     Won { token: u64 },
-    /// It does not any more.
+    /// It is not any more.
     Lost,
 }
 
@@ -80,52 +79,52 @@ impl Election {
         self.token
     }
 
-    /// When to ask next.
-    pub(crate) const fn next(&self) -> Instant {
+    /// Time of the next request.
+    pub(crate) const fn next_at(&self) -> Instant {
         self.next
     }
 
-    /// What to ask now. `able` says whether this server could make states.
-    pub(crate) fn ask(&self, able: bool) -> Option<Ask> {
+    /// The request to send now. `able` says whether this server could produce.
+    pub(crate) fn request(&self, able: bool) -> Option<LeaseRequest> {
         match (self.token, able) {
-            (Some(token), true) => Some(Ask::Renew { token }),
-            (Some(token), false) => Some(Ask::GiveUp { token }),
-            (None, true) => Some(Ask::Take),
+            (Some(token), true) => Some(LeaseRequest::Renew { token }),
+            (Some(token), false) => Some(LeaseRequest::GiveUp { token }),
+            (None, true) => Some(LeaseRequest::Take),
             (None, false) => None,
         }
     }
 
-    /// Nothing is asked now; `dice` is 0 to 1.
+    /// No request is sent now; `dice` is 0 to 1.
     pub(crate) fn wait(&mut self, now: Instant, dice: f64) {
         self.next = now + self.times.contend_every.mul_f64(0.7 + 0.6 * dice);
     }
 
-    /// An answer to what was asked at `sent`; `dice` is 0 to 1, so that servers do not all ask at once.
-    pub(crate) fn answered(&mut self, answer: Answer, sent: Instant, dice: f64) -> Turn {
+    /// The answer to a request sent at `sent`; `dice` is 0 to 1 and spreads the requests of several servers.
+    pub(crate) fn on_answer(&mut self, answer: LeaseAnswer, sent: Instant, dice: f64) -> LeaseChange {
         let before = self.token;
         match answer {
-            Answer::Ours { token } => {
+            LeaseAnswer::Ours { token } => {
                 self.token = Some(token);
                 self.next = sent + self.times.renew_every;
-                if before == Some(token) { Turn::Same } else { Turn::Won { token } }
+                if before == Some(token) { LeaseChange::Same } else { LeaseChange::Won { token } }
             }
-            Answer::NotOurs => {
+            LeaseAnswer::NotOurs => {
                 self.token = None;
                 self.wait(sent, dice);
-                if before.is_some() { Turn::Lost } else { Turn::Same }
+                if before.is_some() { LeaseChange::Lost } else { LeaseChange::Same }
             }
         }
     }
 
-    /// Redis refused what was published: somebody has a newer token, or it lost ours. Asks at once.
-    pub(crate) const fn fenced(&mut self, now: Instant) {
+    /// Redis refused a publication: another server has a newer token, or Redis lost ours. Asks at once.
+    pub(crate) const fn on_fenced(&mut self, now: Instant) {
         self.token = None;
         self.next = now;
     }
 
-    /// Redis is there again. The lease may be ours still, so it is asked for at once; whoever gets it anew
-    /// gets a new token.
-    pub(crate) const fn reconnected(&mut self, now: Instant) {
+    /// Redis is reachable again. The lease may still be ours, so the request is sent at once; a new grant has a new
+    /// token.
+    pub(crate) const fn on_reconnected(&mut self, now: Instant) {
         self.token = None;
         self.next = now;
     }
@@ -137,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// The scripts of `redis.rs`, in words.
+    /// The scripts of `redis.rs`, in Rust.
     #[derive(Debug, Default)]
     struct Redis {
         lease: Option<(usize, Instant)>,
@@ -150,25 +149,25 @@ mod tests {
             self.lease.filter(|(_, until)| *until > now).map(|(who, _)| who)
         }
 
-        fn answer(&mut self, who: usize, ask: Ask, now: Instant, ttl: Duration) -> Answer {
+        fn answer(&mut self, who: usize, request: LeaseRequest, now: Instant, ttl: Duration) -> LeaseAnswer {
             let holder = self.holder(now);
-            match ask {
-                Ask::Take if holder.is_none_or(|holder| holder == who) => {
+            match request {
+                LeaseRequest::Take if holder.is_none_or(|holder| holder == who) => {
                     if holder.is_none() {
                         self.token += 1;
                     }
                     self.lease = Some((who, now + ttl));
-                    Answer::Ours { token: self.token }
+                    LeaseAnswer::Ours { token: self.token }
                 }
-                Ask::Renew { token } if holder == Some(who) && token == self.token => {
+                LeaseRequest::Renew { token } if holder == Some(who) && token == self.token => {
                     self.lease = Some((who, now + ttl));
-                    Answer::Ours { token }
+                    LeaseAnswer::Ours { token }
                 }
-                Ask::GiveUp { token } if holder == Some(who) && token == self.token => {
+                LeaseRequest::GiveUp { token } if holder == Some(who) && token == self.token => {
                     self.lease = None;
-                    Answer::NotOurs
+                    LeaseAnswer::NotOurs
                 }
-                _ => Answer::NotOurs,
+                _ => LeaseAnswer::NotOurs,
             }
         }
 
@@ -219,12 +218,12 @@ mod tests {
                         if redis.publish(who, token) {
                             last_sign = now;
                         } else {
-                            server.fenced(now);
+                            server.on_fenced(now);
                         }
                     }
-                    if server.next() <= now && let Some(ask) = server.ask(true) {
-                        let answer = redis.answer(who, ask, now, times.ttl);
-                        server.answered(answer, now, die);
+                    if server.next_at() <= now && let Some(request) = server.request(true) {
+                        let answer = redis.answer(who, request, now, times.ttl);
+                        server.on_answer(answer, now, die);
                     }
                 }
                 let somebody_is_well = well_since.iter().any(|since| now - *since >= Duration::from_secs(3));
@@ -240,18 +239,18 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_make_states_gives_the_lease_up() {
+    fn a_server_that_cannot_produce_gives_the_lease_up() {
         let now = Instant::now();
         let mut server = Election::new(LeaseTimes::default(), now);
-        assert_eq!(server.ask(false), None);
-        assert_eq!(server.ask(true), Some(Ask::Take));
-        assert_eq!(server.answered(Answer::Ours { token: 7 }, now, 0.5), Turn::Won { token: 7 });
-        assert_eq!(server.answered(Answer::Ours { token: 7 }, now, 0.5), Turn::Same);
-        assert_eq!(server.ask(false), Some(Ask::GiveUp { token: 7 }));
-        assert_eq!(server.answered(Answer::NotOurs, now, 0.5), Turn::Lost);
+        assert_eq!(server.request(false), None);
+        assert_eq!(server.request(true), Some(LeaseRequest::Take));
+        assert_eq!(server.on_answer(LeaseAnswer::Ours { token: 7 }, now, 0.5), LeaseChange::Won { token: 7 });
+        assert_eq!(server.on_answer(LeaseAnswer::Ours { token: 7 }, now, 0.5), LeaseChange::Same);
+        assert_eq!(server.request(false), Some(LeaseRequest::GiveUp { token: 7 }));
+        assert_eq!(server.on_answer(LeaseAnswer::NotOurs, now, 0.5), LeaseChange::Lost);
         assert_eq!(server.token(), None);
-        assert!(server.next() > now && server.next() < now + Duration::from_secs(1));
-        server.reconnected(now);
-        assert_eq!(server.next(), now);
+        assert!(server.next_at() > now && server.next_at() < now + Duration::from_secs(1));
+        server.on_reconnected(now);
+        assert_eq!(server.next_at(), now);
     }
 }

@@ -1,13 +1,13 @@
-//! What servers tell each other, byte by byte: a head, and the state in the public binary form.
+//! Messages between servers: a head, and the state in the public binary form.
 //!
 //! ```text
-//! version 1 | kind | standing | token | published ms | base bin | length of the state | the state
-//! kind 2 (whole) goes on: for every level of the state, how many changes ago it changed last
+//! version 2 | kind | feed state | token | group | published ms | base bin | length of the state | the state
+//! kind 2 (whole) continues: for every level of the state, the number of changes since its last change
 //! ```
 //!
-//! One byte each for the first three, numbers of variable length for the rest. The state is written as a
-//! difference: from the state before, from itself (a sign of life), or from the first state that a difference
-//! can be made from (whole). Bytes come from outside: nothing is believed.
+//! One byte each for the first three, numbers of variable length for the rest. `group` is the fingerprint of what the
+//! sender serves. The state is written as a difference: from the state before, from itself (a heartbeat), or from the
+//! first state that a difference can be made from (whole). Bytes come from outside; every field is checked.
 
 use std::sync::Arc;
 
@@ -16,12 +16,11 @@ use liqheat_wire::{
     BinaryState, Cell, DecodeError, FeedState, decode_state, encode_state, put_varint, take_varint,
 };
 
-use crate::board::{Counters, RemoteState, Step};
-use crate::view::Changed;
+use liqheat_stream::{Changed, Counters, RemoteState, Step};
 
-/// The form that is written and read.
-const VERSION: u8 = 1;
-/// Larger messages are neither sent nor read: a whole state of a hundred thousand levels is smaller.
+/// The version that is written and read. 2 added `group`.
+const VERSION: u8 = 2;
+/// Largest message that is sent or read, in bytes: a whole state of a hundred thousand levels is smaller.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 /// Longest names of symbols and epochs.
 pub(crate) const NAME_BYTES_MAX: usize = 100;
@@ -33,37 +32,39 @@ const WHOLE: u8 = 2;
 /// One message about one symbol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Of which symbol.
+    /// The symbol.
     pub symbol: String,
-    /// The right under which it was published; later ones are larger.
+    /// Fencing token under which it was published; newer ones are larger.
     pub token: u64,
-    /// When, by the clock of the one who published it.
+    /// Fingerprint of what the sender serves.
+    pub group: u64,
+    /// Time of publication, by the sender's clock.
     pub published: UnixMs,
-    /// How the data stands there.
-    pub standing: FeedState,
-    /// The state.
+    /// State of the data feed at the sender.
+    pub feed_state: FeedState,
+    /// The state, or the change that leads to it.
     pub state: RemoteState,
 }
 
-/// Why bytes are not a message.
+/// Why bytes are no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// More bytes than any message has.
-    #[error("{0} bytes, which is more than a message has")]
+    /// More than [`MESSAGE_BYTES_MAX`].
+    #[error("{0} bytes; a message has at most {MESSAGE_BYTES_MAX}")]
     TooLong(usize),
     /// Written by another version of the program.
-    #[error("form {0}, and this program reads form {VERSION}")]
+    #[error("message version {0}; this program reads version {VERSION}")]
     Version(u8),
     /// The state in it, or a number of the head.
     #[error(transparent)]
     State(#[from] DecodeError),
-    /// Something that is never written.
+    /// A field that no server writes.
     #[error("malformed: {0}")]
     Malformed(&'static str),
 }
 
 impl Message {
-    /// Its bytes; `None` where there would be too many, or a name is too long.
+    /// Writes the message; `None` when it would be larger than [`MESSAGE_BYTES_MAX`] or a name is too long.
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
         let state = &self.state;
@@ -89,11 +90,12 @@ impl Message {
             positions_consumed: state.counted.consumed,
             cells: &cells,
         });
-        let standing = FeedState::ALL.iter().position(|word| *word == self.standing).unwrap_or(0);
+        let feed_state = FeedState::ALL.iter().position(|known| *known == self.feed_state).unwrap_or(0);
         let mut out = Vec::with_capacity(32 + body.len() + 2 * cells.len());
-        out.extend([VERSION, kind, standing as u8]);
+        out.extend([VERSION, kind, feed_state as u8]);
         for number in [
             self.token,
+            self.group,
             self.published.0.max(0).unsigned_abs(),
             state.base_bin.units().max(0).unsigned_abs(),
             body.len() as u64,
@@ -110,7 +112,7 @@ impl Message {
     /// Reads a message.
     ///
     /// # Errors
-    /// When the bytes are anything but exactly one message in the form that is written.
+    /// When the bytes are anything but exactly one message of this version.
     pub fn decode(bytes: &[u8]) -> Result<Self, MessageError> {
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(MessageError::TooLong(bytes.len()));
@@ -119,12 +121,13 @@ impl Message {
         if *version != VERSION {
             return Err(MessageError::Version(*version));
         }
-        let ([kind, standing], mut rest) = rest.split_first_chunk::<2>().ok_or(DecodeError::Truncated)?;
-        let standing = *FeedState::ALL
-            .get(usize::from(*standing))
-            .ok_or(MessageError::Malformed("an unknown standing"))?;
+        let ([kind, feed_state], mut rest) = rest.split_first_chunk::<2>().ok_or(DecodeError::Truncated)?;
+        let feed_state = *FeedState::ALL
+            .get(usize::from(*feed_state))
+            .ok_or(MessageError::Malformed("an unknown feed state"))?;
         let rest = &mut rest;
         let token = take_varint(rest)?;
+        let group = take_varint(rest)?;
         let published = UnixMs(take_varint(rest)? as i64);
         let base_bin = Price::from_units(take_varint(rest)? as i64);
         let length = take_varint(rest)? as usize;
@@ -145,8 +148,9 @@ impl Message {
         Ok(Self {
             symbol: read.symbol,
             token,
+            group,
             published,
-            standing,
+            feed_state,
             state: RemoteState {
                 epoch: Arc::from(read.epoch),
                 seq: read.seq,
@@ -187,7 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::board::{Board, BoardUpdate};
+    use liqheat_stream::{Board, BoardUpdate};
 
     fn cell(price: i64, long_usd: u64, short_usd: u64) -> Cell {
         Cell { price: Price::from_units(price * 10_000_000_000), long_usd, short_usd }
@@ -197,8 +201,9 @@ mod tests {
         Message {
             symbol: "BTCUSDT".into(),
             token: 1_766_932_200_001,
+            group: 0x000c_0ffe_e00c_0ffe,
             published: UnixMs(1_766_932_200_123),
-            standing: FeedState::Replay,
+            feed_state: FeedState::Replay,
             state,
         }
     }
@@ -225,13 +230,13 @@ mod tests {
     }
 
     /// Servers of different builds run beside each other during an upgrade, so these bytes are a promise: another
-    /// form needs another version.
+    /// layout needs another version.
     #[test]
     fn golden_bytes() {
         let board = board();
         let cases = [("still", board.still()), ("change", board.last_change()), ("whole", board.whole())];
         let lines = cases.map(|(name, state)| format!("{name} {}\n", hex(&message(state).encode().unwrap())));
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/backplane.txt");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/messages.txt");
         if std::env::var_os("LIQHEAT_BLESS").is_some() {
             std::fs::write(path, lines.concat()).unwrap();
         }
@@ -244,7 +249,7 @@ mod tests {
             seq in 1u64..1 << 40,
             back in 0u64..1_000,
             levels in prop::collection::btree_map(0i64..1 << 19, (0u64..1 << 50, 0u64..9, 0u64..1_000), 0..50),
-            standing in 0usize..6,
+            feed_state in 0usize..6,
             kind in 0u8..3,
             epoch in "\\PC{0,20}",
         ) {
@@ -268,7 +273,7 @@ mod tests {
                 counted: Counters { created: 4, consumed: 2 },
                 step,
             };
-            let written = Message { standing: FeedState::ALL[standing], ..message(state) };
+            let written = Message { feed_state: FeedState::ALL[feed_state], ..message(state) };
             let bytes = written.encode().unwrap();
             let read = Message::decode(&bytes);
             prop_assert_eq!(read.as_ref(), Ok(&written));
@@ -296,11 +301,11 @@ mod tests {
     }
 
     #[test]
-    fn other_forms_are_named() {
+    fn other_versions_are_named() {
         let mut bytes = message(board().still()).encode().unwrap();
-        bytes[0] = 2;
+        bytes[0] = 1;
         let error = Message::decode(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), "form 2, and this program reads form 1");
+        assert_eq!(error.to_string(), "message version 1; this program reads version 2");
         let long = Message { symbol: "x".repeat(101), ..message(board().still()) };
         assert_eq!(long.encode(), None);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Where Redis is, how it is spoken to, and the rhythms of the backplane.
+//! Address and credentials of Redis, the role of this server, and all intervals.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,59 +7,65 @@ use std::time::Duration;
 use liqheat_market::UnixMs;
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
-use super::election::LeaseTimes;
+use crate::election::LeaseTimes;
 
-/// What a server does in a group of servers.
+/// The role of a server in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
-    /// Makes states when it is its turn, and serves.
+    /// Computes states, is the producer when it holds the lease, and serves clients.
     #[default]
     All,
-    /// Serves what others make.
+    /// Serves the producer's states; has no data of its own.
     Edge,
 }
 
-/// Redis, and this server's part.
+/// Redis, and the role of this server.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// Where it is.
+    /// URL, credentials and certificates.
     pub address: RedisAddress,
-    /// Begins the names of channels and keys.
+    /// First part of the names of channels and keys.
     pub prefix: String,
-    /// What this server does.
+    /// All, or an edge.
     pub role: Role,
-    /// On an edge: the only symbols to serve; empty for all there are.
+    /// On an edge: the symbols to serve; empty for all that the producer has.
     pub symbols: Vec<String>,
-    /// Rhythms.
-    pub times: BackplaneTimes,
+    /// Intervals and timeouts.
+    pub times: ClusterTimes,
     /// The wall clock, for the stamp in messages.
     pub wall_clock: fn() -> UnixMs,
 }
 
-/// Rhythms and patience.
+/// Intervals and timeouts.
 #[derive(Debug, Clone, Copy)]
-pub struct BackplaneTimes {
+pub struct ClusterTimes {
     /// The lease.
     pub lease: LeaseTimes,
-    /// A sign of life is published for a symbol of which nothing else was for this long.
+    /// A heartbeat is published for a symbol without a change for this long.
     pub heartbeat_every: Duration,
-    /// A symbol of which nothing is heard for this long is asked for, over a new subscription.
+    /// A symbol without updates for this long is degraded; its state is fetched over a new subscription.
     pub silent_after: Duration,
-    /// An answer of Redis that takes longer counts as none.
+    /// Timeout of a request to Redis.
     pub answer_within: Duration,
-    /// The first pause before another attempt to reach Redis; it doubles up to `retry_max`.
+    /// Pause before the first reconnect; it doubles with every failure up to `retry_max`.
     pub retry_min: Duration,
-    /// The longest pause.
+    /// Longest pause between reconnects.
     pub retry_max: Duration,
-    /// A server that could make states but follows another one goes on by itself when Redis is away this long.
+    /// A replica with data of its own serves its own states when Redis is unavailable this long.
     pub alone_after: Duration,
-    /// A producer that is given nothing to publish for this long leaves it to others.
+    /// A producer whose updater publishes nothing for this long gives the lease up.
     pub idle_after: Duration,
-    /// Time between two looks at which symbols there are.
-    pub catalogue_every: Duration,
+    /// Interval at which the symbol list is written, or read while it is known.
+    pub list_every: Duration,
+    /// Interval at which an edge reads the list while it knows of no symbol.
+    pub list_retry: Duration,
+    /// An edge drops a symbol that is missing in the list for this long.
+    pub drop_after: Duration,
+    /// Messages that are older than the board for this long mean that the board is wrong.
+    pub old_after: Duration,
 }
 
-impl Default for BackplaneTimes {
+impl Default for ClusterTimes {
     fn default() -> Self {
         Self {
             lease: LeaseTimes::default(),
@@ -70,12 +76,15 @@ impl Default for BackplaneTimes {
             retry_max: Duration::from_secs(5),
             alone_after: Duration::from_secs(15),
             idle_after: Duration::from_secs(30),
-            catalogue_every: Duration::from_secs(5),
+            list_every: Duration::from_secs(5),
+            list_retry: Duration::from_millis(250),
+            drop_after: Duration::from_secs(60),
+            old_after: Duration::from_secs(3),
         }
     }
 }
 
-/// Why the settings of Redis cannot be used. Never repeats the address, which may hold a password.
+/// Invalid Redis settings. Never repeats the URL, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisSettingsError {
     /// Not an address.
@@ -100,7 +109,7 @@ pub enum RedisSettingsError {
 /// Certificates for TLS, PEM.
 #[derive(Clone, Default)]
 pub struct RedisCertificates {
-    /// Whom to trust, instead of those the system trusts.
+    /// Certificate authorities, instead of the system's.
     pub authorities: Option<Vec<u8>>,
     /// Our own certificate and its key, where Redis asks for one.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
@@ -112,7 +121,7 @@ impl fmt::Debug for RedisCertificates {
     }
 }
 
-/// Where Redis is and how to get in. Shown without the password.
+/// URL and certificates of Redis. Displayed without the password.
 #[derive(Clone)]
 pub struct RedisAddress {
     pub(crate) client: Arc<Client>,
@@ -132,10 +141,10 @@ impl fmt::Display for RedisAddress {
 }
 
 impl RedisAddress {
-    /// Reads an address.
+    /// Parses a URL.
     ///
     /// # Errors
-    /// When it is none, or the certificates cannot be used.
+    /// When the URL is invalid, or the certificates cannot be used.
     pub fn new(url: &str, certificates: RedisCertificates) -> Result<Self, RedisSettingsError> {
         // The first one in the process decides; it is the same everywhere.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -174,10 +183,10 @@ fn shown(info: &ConnectionInfo) -> String {
     format!("{scheme}://{user}{}{database}", info.addr())
 }
 
-/// Whether channels and keys may begin like this.
+/// Checks the prefix of channels and keys.
 ///
 /// # Errors
-/// When not.
+/// When it is empty, longer than 64 bytes, or holds other characters than letters, digits and `-_.:{}`.
 pub fn check_prefix(prefix: &str) -> Result<(), RedisSettingsError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.:{}".contains(c);
     if (1..=64).contains(&prefix.len()) && prefix.chars().all(allowed) {

@@ -1,0 +1,239 @@
+//! The task between the boards of this server and Redis: sends the node's requests, and passes on what happens.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use liqheat_stream::{Board, Misfit, RemoteState, Sessions};
+use liqheat_wire::FeedState;
+use redis::Msg;
+use redis::aio::PubSubStream;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::backplane::{Backplane, Shared};
+use crate::group::Group;
+use crate::node::{Node, NodeSettings};
+use crate::redis::{Answered, RedisClient, RedisKeys, next_message};
+use crate::request::{Host, Moment};
+use crate::settings::{RedisSettings, Role};
+
+/// Messages taken one after the other before other events get their turn.
+const MESSAGES_AT_A_TIME: usize = 64;
+
+/// The list of what is served, as the server writes and reads it.
+pub trait SymbolList: Send + Sync {
+    /// What this server serves, written while it is the producer.
+    fn own(&self) -> Vec<u8>;
+    /// Takes over the producer's list and returns the names in it.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words.
+    fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String>;
+}
+
+type Pending = Pin<Box<dyn Future<Output = Answered> + Send>>;
+
+/// Moves the boards of a server that is one of several.
+pub struct Driver {
+    node: Node,
+    host: ServerHost,
+    shared: Arc<Shared>,
+    settings: RedisSettings,
+    keys: RedisKeys,
+    client: RedisClient,
+    /// The request in flight.
+    pending: Option<Pending>,
+    stream: Option<PubSubStream>,
+}
+
+enum Event {
+    Stop,
+    Answered(Answered),
+    Updated,
+    Message(Option<Msg>),
+    Time,
+}
+
+impl Driver {
+    /// A driver for the boards of these sessions, and the backplane for the updater. `group` is what this server
+    /// serves; `None` on an edge.
+    #[must_use]
+    pub fn new(
+        settings: RedisSettings,
+        sessions: Arc<Sessions>,
+        list: Arc<dyn SymbolList>,
+        group: Option<Group>,
+    ) -> (Self, Backplane) {
+        let (backplane, shared) = Backplane::redis(settings.role);
+        let now = Instant::now();
+        let id = format!("{:032x}", fastrand::u128(..));
+        let hub = Arc::clone(sessions.hub());
+        if settings.role == Role::Edge {
+            settings.symbols.iter().for_each(|symbol| sessions.add_board(symbol));
+            hub.set_symbols_known(!settings.symbols.is_empty());
+        }
+        let node = NodeSettings {
+            role: settings.role,
+            times: settings.times,
+            symbols: settings.symbols.clone(),
+            group: group.clone(),
+            address: settings.address.to_string(),
+            tag: id[..6].to_owned(),
+            update_interval: hub.settings().update_interval,
+            seed: fastrand::u64(..),
+        };
+        let mut node = Node::new(node, shared.metrics.clone(), now);
+        hub.slots().for_each(|slot| node.add_symbol(slot.symbol(), now));
+        let driver = Self {
+            node,
+            host: ServerHost { sessions, list },
+            shared,
+            keys: RedisKeys::new(settings.prefix.clone()),
+            client: RedisClient::new(settings.clone(), id, group),
+            pending: None,
+            stream: None,
+            settings,
+        };
+        (driver, backplane)
+    }
+
+    /// Runs until `stop`, then gives up the lease.
+    pub async fn run(mut self, stop: CancellationToken) {
+        info!(redis = %self.settings.address, role = ?self.settings.role, "cluster task started");
+        loop {
+            self.request();
+            match self.next_event(&stop).await {
+                Event::Stop => break,
+                Event::Answered(answered) => self.on_answered(answered),
+                Event::Updated => self.take_updates(),
+                Event::Message(first) => self.on_messages(first),
+                Event::Time => {}
+            }
+        }
+        if let Some(request) = self.node.stop() {
+            drop(self.pending.take());
+            drop(self.client.answer(request).await);
+        }
+        info!("cluster task stopped");
+    }
+
+    fn moment(&self) -> Moment {
+        Moment { now: Instant::now(), wall: (self.settings.wall_clock)() }
+    }
+
+    /// Sends what is due, and shows what has changed.
+    fn request(&mut self) {
+        let at = self.moment();
+        if let Some(request) = self.node.next(at, &mut self.host) {
+            self.pending = Some(Box::pin(self.client.clone().answer(request)));
+        }
+        if self.node.take_update_request() {
+            self.shared.update_wanted.notify_one();
+        }
+        if let Some((reasons, is_alone)) = self.node.take_reasons() {
+            self.shared.set_reasons(reasons, is_alone);
+        }
+    }
+
+    async fn next_event(&mut self, stop: &CancellationToken) -> Event {
+        let wake = self.node.wake_at(Instant::now());
+        tokio::select! {
+            () = stop.cancelled() => Event::Stop,
+            answered = answered(self.pending.as_mut()) => Event::Answered(answered),
+            () = self.shared.updated.notified() => Event::Updated,
+            message = message(self.stream.as_mut()) => Event::Message(message),
+            () = sleep_until(wake) => Event::Time,
+        }
+    }
+
+    fn on_answered(&mut self, answered: Answered) {
+        self.pending = None;
+        self.client = answered.client;
+        if answered.stream.is_some() || answered.reply.is_err() {
+            self.stream = answered.stream;
+        }
+        self.node.on_reply(answered.reply, self.moment(), &mut self.host);
+    }
+
+    fn take_updates(&mut self) {
+        let now = Instant::now();
+        for (symbol, update) in self.shared.take_pending() {
+            self.node.on_update(&symbol, update, now);
+        }
+    }
+
+    fn on_messages(&mut self, first: Option<Msg>) {
+        let mut next = Some(first);
+        for _ in 0..MESSAGES_AT_A_TIME {
+            let Some(message) = next else { return };
+            let Some(message) = message else {
+                self.stream = None;
+                return self.node.on_subscription_lost(Instant::now());
+            };
+            if let Some(symbol) = self.keys.symbol(message.get_channel_name()) {
+                let at = self.moment();
+                self.node.on_message(symbol, message.get_payload_bytes(), at, &mut self.host);
+            }
+            next = self.stream.as_mut().and_then(|stream| next_message(stream).now_or_never());
+        }
+    }
+}
+
+/// The boards of this server.
+struct ServerHost {
+    sessions: Arc<Sessions>,
+    list: Arc<dyn SymbolList>,
+}
+
+impl Host for ServerHost {
+    fn board(&self, symbol: &str) -> Option<Board> {
+        self.sessions.hub().slot(symbol)?.with_board(Board::clone)
+    }
+
+    fn apply(&mut self, symbol: &str, state: &RemoteState, feed: FeedState) -> Result<bool, Misfit> {
+        // A symbol that is no longer served takes anything.
+        self.sessions.hub().slot(symbol).map_or(Ok(false), |slot| slot.take_remote(state, feed))
+    }
+
+    fn set_feed_state(&mut self, symbol: &str, feed: FeedState) {
+        if let Some(slot) = self.sessions.hub().slot(symbol) {
+            slot.set_standing(feed, None);
+        }
+    }
+
+    fn add_symbol(&mut self, symbol: &str) {
+        self.sessions.add_board(symbol);
+    }
+
+    fn remove_symbol(&mut self, symbol: &str) {
+        self.sessions.remove_board(symbol);
+    }
+
+    fn set_symbols_known(&mut self) {
+        self.sessions.hub().set_symbols_known(true);
+    }
+
+    fn own_list(&self) -> Vec<u8> {
+        self.list.own()
+    }
+
+    fn adopt_list(&mut self, bytes: &[u8]) -> Result<Vec<String>, String> {
+        self.list.adopt(bytes)
+    }
+}
+
+async fn answered(pending: Option<&mut Pending>) -> Answered {
+    match pending {
+        Some(pending) => pending.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn message(stream: Option<&mut PubSubStream>) -> Option<Msg> {
+    match stream {
+        Some(stream) => next_message(stream).await,
+        None => std::future::pending().await,
+    }
+}

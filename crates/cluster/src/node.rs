@@ -1,0 +1,666 @@
+//! One server's part in the cluster, without Redis, sockets and clocks: events in, requests to Redis out.
+//!
+//! At most one request is in flight, so the order of what Redis does is the order of the decisions. Events arrive
+//! meanwhile: the newest update of each symbol is kept, and messages are applied.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fastrand::Rng;
+use liqheat_stream::Board;
+use liqheat_wire::FeedState;
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use crate::backplane::PendingUpdate;
+use crate::catalogue::{Catalogue, SYMBOLS_MAX};
+use crate::election::{Election, LeaseAnswer, LeaseChange, LeaseRequest};
+use crate::epoch_run::{Continuity, EpochNames};
+use crate::group::Group;
+use crate::issues::{Issue, Issues, LogLimit, Reason};
+use crate::link::Link;
+use crate::message::Message;
+use crate::metrics::{ClusterMetrics, MessageFate, ResyncReason};
+use crate::producer::Producer;
+use crate::replica::{Fetched, Received, Replica};
+use crate::request::{Fault, Grant, Host, ListRead, Moment, Outcome, Purpose, Reply, Request, StoredValue};
+use crate::settings::{ClusterTimes, Role};
+
+/// Longest time between two looks at what is due.
+const TICK: Duration = Duration::from_millis(250);
+/// Shortest time between them.
+const TICK_MIN: Duration = Duration::from_millis(10);
+
+/// What a node is configured with.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeSettings {
+    pub(crate) role: Role,
+    pub(crate) times: ClusterTimes,
+    /// On an edge: the symbols to serve; empty for all of the producer's list.
+    pub(crate) symbols: Vec<String>,
+    /// What this server serves; `None` on an edge.
+    pub(crate) group: Option<Group>,
+    /// Address of Redis without the password, for the log.
+    pub(crate) address: String,
+    /// Identifies this process in the names of epochs.
+    pub(crate) tag: String,
+    /// Of the updater.
+    pub(crate) update_interval: Duration,
+    pub(crate) seed: u64,
+}
+
+/// The request in flight.
+#[derive(Debug)]
+enum InFlight {
+    Open,
+    Listen,
+    Subscribe,
+    Lease,
+    Publish,
+    TakeOver(Vec<String>),
+    Resync(Vec<(String, ResyncReason)>),
+    WriteList,
+    ReadList,
+}
+
+/// Changes of the subscription that Redis has not been asked for yet.
+#[derive(Debug, Default)]
+struct Channels {
+    add: BTreeSet<String>,
+    remove: BTreeSet<String>,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub(crate) struct Node {
+    settings: NodeSettings,
+    /// The group in Redis, as far as it is known; on an edge the one that it follows.
+    theirs: Option<Group>,
+    link: Link,
+    election: Election,
+    producer: Producer,
+    replica: Replica,
+    catalogue: Catalogue,
+    issues: Issues,
+    logs: LogLimit,
+    names: EpochNames,
+    metrics: ClusterMetrics,
+    dice: Rng,
+    in_flight: Option<(InFlight, Instant)>,
+    is_listening: bool,
+    channels: Channels,
+    /// This server has won the lease and not lost it since.
+    was_producer: bool,
+    /// Until when the last lease held for certain.
+    held_until: Option<Instant>,
+    list_at: Instant,
+    /// The list that was read last, and the names in it.
+    list: Option<(Vec<u8>, Vec<String>)>,
+    wants_update: bool,
+}
+
+impl Node {
+    pub(crate) fn new(settings: NodeSettings, metrics: ClusterMetrics, now: Instant) -> Self {
+        let times = &settings.times;
+        let group = settings.group.as_ref().map(Group::fingerprint);
+        Self {
+            theirs: None,
+            link: Link::new((times.retry_min, times.retry_max), now),
+            election: Election::new(times.lease, now),
+            producer: Producer::new(times.heartbeat_every, group.unwrap_or_default()),
+            replica: Replica::new(group, times.silent_after, times.old_after),
+            catalogue: Catalogue::new(&settings.symbols, times.drop_after),
+            issues: Issues::connecting(now),
+            logs: LogLimit::default(),
+            names: EpochNames::new(settings.tag.clone()),
+            metrics,
+            dice: Rng::with_seed(settings.seed),
+            in_flight: None,
+            is_listening: false,
+            channels: Channels::default(),
+            was_producer: false,
+            held_until: None,
+            list_at: now,
+            list: None,
+            wants_update: false,
+            settings,
+        }
+    }
+
+    // ---- What the shell asks.
+
+    /// Serves one more symbol.
+    pub(crate) fn add_symbol(&mut self, symbol: &str, now: Instant) {
+        self.producer.add_symbol(symbol, now);
+        self.replica.add_symbol(symbol, now);
+        self.channels.remove.remove(symbol);
+        self.channels.add.insert(symbol.to_owned());
+    }
+
+    /// The fencing token, while this server is the producer.
+    pub(crate) fn token(&self) -> Option<u64> {
+        self.election.token().filter(|_| self.link.is_up())
+    }
+
+    /// When to call `next` at the latest, if nothing happens.
+    pub(crate) fn wake_at(&self, now: Instant) -> Instant {
+        let mut due = now + TICK;
+        if self.link.is_up() && self.in_flight.is_none() {
+            due = due.min(self.list_at);
+            if self.settings.role == Role::All {
+                due = due.min(self.election.next_at());
+            }
+        }
+        due.max(now + TICK_MIN)
+    }
+
+    /// Whether the updater should compute all symbols at once, because this server has become the producer.
+    pub(crate) fn take_update_request(&mut self) -> bool {
+        std::mem::take(&mut self.wants_update)
+    }
+
+    /// What `/ready` shows, and whether states of this server's own are served; `None` when nothing has changed.
+    pub(crate) fn take_reasons(&mut self) -> Option<(Vec<Reason>, bool)> {
+        let reasons = self.issues.take_changed()?;
+        Some((reasons, self.election.token().is_some() || self.producer.has_runs()))
+    }
+
+    /// The last request before the end.
+    pub(crate) fn stop(&self) -> Option<Request> {
+        // Without it the others wait until the lease expires.
+        self.token().map(|token| Request::Lease(LeaseRequest::GiveUp { token }))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn touch_for_test(&mut self) {
+        self.issues.touch();
+    }
+
+    // ---- Events.
+
+    /// The updater has something new of a symbol.
+    pub(crate) fn on_update(&mut self, symbol: &str, update: PendingUpdate, now: Instant) {
+        self.producer.on_update(symbol, update, now);
+    }
+
+    /// A message of the subscription.
+    pub(crate) fn on_message(&mut self, symbol: &str, payload: &[u8], at: Moment, host: &mut impl Host) {
+        if self.token().is_some() || self.is_foreign() {
+            return;
+        }
+        let message = match Message::decode(payload) {
+            Ok(message) if message.symbol == symbol => message,
+            Ok(message) => {
+                let name: String = message.symbol.chars().take(40).collect();
+                return self.on_bad_message(
+                    symbol,
+                    format!("it is of symbol '{name}'; is the prefix used twice?"),
+                    at,
+                );
+            }
+            Err(error) => return self.on_bad_message(symbol, error.to_string(), at),
+        };
+        let fate = match self.replica.on_message(&message, at.now, host) {
+            Received::Applied { changed } => {
+                self.issues.clear(&Issue::Silent(symbol.to_owned()), at.now);
+                if changed {
+                    self.metrics.lag(at.wall.since(message.published));
+                }
+                MessageFate::Applied
+            }
+            Received::Old => MessageFate::Old,
+            Received::Misfit => MessageFate::Misfit,
+            Received::Fenced => MessageFate::Fenced,
+            Received::OtherGroup => {
+                // An edge learns from Redis whether its group has changed.
+                self.list_at = self.list_at.min(at.now + self.settings.times.list_retry);
+                MessageFate::OtherGroup
+            }
+            Received::Unknown => return,
+        };
+        self.metrics.message(fate);
+    }
+
+    fn on_bad_message(&mut self, symbol: &str, why: String, at: Moment) {
+        self.metrics.message(MessageFate::Unreadable);
+        if self.replica.has_symbol(symbol) {
+            self.issues.raise(Issue::BadMessages(symbol.to_owned()), why, at.now);
+        }
+    }
+
+    /// The connection of the subscription has ended.
+    pub(crate) fn on_subscription_lost(&mut self, now: Instant) {
+        if self.logs.allows("subscription", now) {
+            warn!("subscription to Redis lost; subscribing again");
+        }
+        self.is_listening = false;
+        self.replica.want_all(ResyncReason::Broken);
+    }
+
+    /// The reply to the request in flight.
+    pub(crate) fn on_reply(&mut self, reply: Result<Reply, Fault>, at: Moment, host: &mut impl Host) {
+        let Some((request, sent)) = self.in_flight.take() else { return };
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(fault) => return self.on_fault(&request, &fault, at, host),
+        };
+        match request {
+            InFlight::Open => {
+                self.link.on_opened(at.now);
+                self.is_listening = true;
+                self.election.on_reconnected(at.now);
+                self.list_at = at.now;
+                self.replica.restart(ResyncReason::Start, at.now);
+                return;
+            }
+            InFlight::Listen => {
+                self.is_listening = true;
+                return;
+            }
+            _ => self.on_answer(at.now),
+        }
+        match (request, reply) {
+            (InFlight::Lease, Reply::Lease(grant)) => self.on_grant(grant, sent, at),
+            (InFlight::Publish, Reply::Published(outcomes)) => self.on_published(&outcomes, at, host),
+            (InFlight::TakeOver(symbols), Reply::States(values)) => {
+                self.on_take_over(symbols, values, at, host)
+            }
+            (InFlight::Resync(symbols), Reply::States(values)) => self.on_states(symbols, values, at, host),
+            (InFlight::WriteList, Reply::ListWritten(Outcome::Fenced)) => self.election.on_fenced(at.now),
+            (InFlight::ReadList, Reply::List(read)) => self.on_list(read, at, host),
+            _ => {}
+        }
+    }
+
+    fn on_answer(&mut self, now: Instant) {
+        if let Some(down_for) = self.link.on_answer(now) {
+            self.issues.clear(&Issue::RedisDown, now);
+            self.issues.connected();
+            if self.logs.allows("connected", now) {
+                info!(
+                    redis = self.settings.address,
+                    after_ms = down_for.as_millis() as u64,
+                    "Redis connected"
+                );
+            }
+            self.metrics.connected.set(1);
+        }
+    }
+
+    /// Redis failed. The producer continues for its own clients; replicas keep the last state.
+    fn on_fault(&mut self, request: &InFlight, fault: &Fault, at: Moment, host: &mut impl Host) {
+        self.link.on_failure(at.now, self.dice.f64());
+        self.issues.raise(Issue::RedisDown, fault.0.clone(), at.now);
+        debug!(error = fault.0, ?request, "request to Redis failed");
+        self.is_listening = false;
+        self.metrics.connected.set(0);
+        self.metrics.lease_holder.set(0);
+        self.metrics.faults.inc();
+        for symbol in self.replica.symbols() {
+            host.set_feed_state(&symbol, FeedState::Degraded);
+        }
+        self.producer.on_disconnected();
+        if matches!(request, InFlight::Publish) {
+            self.producer.on_publish_failed(&mut self.names, host);
+        }
+        self.issues.touch();
+    }
+
+    // ---- Requests.
+
+    /// The next request to send; `None` while one is in flight, or when nothing is due.
+    pub(crate) fn next(&mut self, at: Moment, host: &mut impl Host) -> Option<Request> {
+        self.issues.on_tick(at.now);
+        self.metrics.silent.set(self.issues.silent() as i64);
+        if self.in_flight.is_some() {
+            if !self.link.is_up() {
+                self.serve_alone(at.now, host);
+            }
+            return None;
+        }
+        let (in_flight, request) = self.choose(at, host)?;
+        self.in_flight = Some((in_flight, at.now));
+        Some(request)
+    }
+
+    fn choose(&mut self, at: Moment, host: &mut impl Host) -> Option<(InFlight, Request)> {
+        if self.link.begin_opening(at.now) {
+            self.channels = Channels::default();
+            return Some((InFlight::Open, Request::Open { symbols: self.replica.symbols() }));
+        }
+        if !self.link.is_up() {
+            self.serve_alone(at.now, host);
+            return None;
+        }
+        if !self.is_listening {
+            self.channels = Channels::default();
+            return Some((InFlight::Listen, Request::Listen { symbols: self.replica.symbols() }));
+        }
+        let Channels { add, remove } = std::mem::take(&mut self.channels);
+        if !add.is_empty() || !remove.is_empty() {
+            let (add, remove) = (add.into_iter().collect(), remove.into_iter().collect());
+            return Some((InFlight::Subscribe, Request::Subscribe { add, remove }));
+        }
+        if self.token().is_none() && self.list_at <= at.now {
+            return Some((InFlight::ReadList, Request::ReadList));
+        }
+        if self.settings.role == Role::All && self.election.next_at() <= at.now {
+            let idle_after = self.settings.times.idle_after.max(3 * self.settings.update_interval);
+            match self.election.request(self.producer.is_able(at.now, idle_after)) {
+                Some(request) => return Some((InFlight::Lease, Request::Lease(request))),
+                None => self.election.wait(at.now, self.dice.f64()),
+            }
+        }
+        match self.token() {
+            Some(token) => self.produce(token, at, host),
+            None => self.follow(at, host),
+        }
+    }
+
+    fn produce(&mut self, token: u64, at: Moment, host: &mut impl Host) -> Option<(InFlight, Request)> {
+        self.producer.on_tick(at.now);
+        let undecided = self.producer.undecided();
+        if !undecided.is_empty() {
+            let request = Request::ReadStates { symbols: undecided.clone(), purpose: Purpose::TakeOver };
+            return Some((InFlight::TakeOver(undecided), request));
+        }
+        let batch = self.producer.batch(token, at, &mut self.names);
+        for (symbol, levels) in batch.too_large {
+            self.issues.raise(Issue::TooLarge(symbol), format!("{levels} levels"), at.now);
+        }
+        if !batch.publications.is_empty() {
+            return Some((InFlight::Publish, Request::Publish { token, publications: batch.publications }));
+        }
+        if self.list_at <= at.now {
+            self.list_at = at.now + self.settings.times.list_every;
+            return Some((InFlight::WriteList, Request::WriteList { token, list: host.own_list() }));
+        }
+        None
+    }
+
+    fn follow(&mut self, at: Moment, host: &mut impl Host) -> Option<(InFlight, Request)> {
+        if self.is_foreign() {
+            self.was_producer = false;
+            self.serve_alone(at.now, host);
+            return None;
+        }
+        self.producer.drop_due();
+        if self.was_producer || self.producer.has_runs() {
+            self.was_producer = false;
+            self.held_until = None;
+            self.metrics.lease_holder.set(0);
+            self.producer.on_lost();
+            self.replica.restart(ResyncReason::Lost, at.now);
+            self.issues.touch();
+            if self.logs.allows("lease lost", at.now) {
+                info!("lease lost role=replica");
+            }
+        }
+        let silence = self.replica.on_tick(at.now);
+        for symbol in silence.began {
+            host.set_feed_state(&symbol, FeedState::Degraded);
+            let detail = "subscribing again and fetching the whole state";
+            self.issues.raise(Issue::Silent(symbol), detail, at.now);
+        }
+        if silence.resubscribe {
+            self.is_listening = false;
+            return self.choose(at, host);
+        }
+        let wanted = self.replica.take_wanted(at.now);
+        if wanted.is_empty() {
+            return None;
+        }
+        let symbols = wanted.iter().map(|(symbol, _)| symbol.clone()).collect();
+        Some((InFlight::Resync(wanted), Request::ReadStates { symbols, purpose: Purpose::Resync }))
+    }
+
+    /// Own states for own clients, where nothing can be shared.
+    fn serve_alone(&mut self, now: Instant, host: &mut impl Host) {
+        if self.settings.role == Role::Edge || !(self.link.has_failed() || self.is_foreign()) {
+            return;
+        }
+        let had_runs = self.producer.has_runs();
+        let is_patient = !self.is_foreign() && self.link.down_for(now) < self.settings.times.alone_after;
+        if self.producer.serve_alone(is_patient, &mut self.names, host) != had_runs {
+            self.issues.touch();
+        }
+    }
+
+    // ---- Replies.
+
+    fn on_grant(&mut self, grant: Grant, sent: Instant, at: Moment) {
+        if !grant.ignored.is_empty() {
+            self.metrics.unusable.inc();
+            self.issues.raise(Issue::BadKeys, grant.ignored.join(" "), at.now);
+        }
+        self.on_group(grant.group, at.now);
+        let continuity = match self.held_until {
+            Some(until) if at.now <= until => Continuity::Unbroken,
+            _ => Continuity::Broken,
+        };
+        if matches!(grant.answer, LeaseAnswer::Ours { .. }) {
+            self.held_until = Some(sent + self.settings.times.lease.ttl);
+        }
+        match self.election.on_answer(grant.answer, sent, self.dice.f64()) {
+            LeaseChange::Same => {}
+            // Whoever lost it to nobody, because the keys are gone, asks again at once.
+            LeaseChange::Lost => self.election.on_fenced(at.now),
+            LeaseChange::Won { token } => {
+                if self.logs.allows("lease acquired", at.now) {
+                    info!(token, "lease acquired role=producer");
+                }
+                self.was_producer = true;
+                self.metrics.lease_holder.set(1);
+                self.producer.on_won(continuity);
+                self.replica.stand_by();
+                self.list_at = at.now;
+                for symbol in self.replica.symbols() {
+                    self.issues.clear(&Issue::Silent(symbol), at.now);
+                }
+                // The updater's newest state may be as old as its interval; the last producer's states were newer.
+                self.wants_update = true;
+            }
+        }
+    }
+
+    fn on_published(&mut self, outcomes: &[Outcome], at: Moment, host: &mut impl Host) {
+        let result = self.producer.on_outcomes(outcomes, at.now, host);
+        for symbol in &result.published {
+            self.metrics.message(MessageFate::Published);
+            self.issues.clear(&Issue::TooLarge(symbol.clone()), at.now);
+            self.issues.clear(&Issue::BadState(symbol.clone()), at.now);
+        }
+        for symbol in result.refused.iter().filter(|_| self.logs.allows("refused", at.now)) {
+            error!(symbol, "own state refused by own board");
+        }
+        if !result.fenced.is_empty() {
+            self.metrics.fencing_refusals.inc_by(result.fenced.len() as u64);
+            self.issues.raise(Issue::Fenced, result.fenced.join(" "), at.now);
+            self.election.on_fenced(at.now);
+        }
+    }
+
+    fn on_take_over(
+        &mut self,
+        symbols: Vec<String>,
+        values: Vec<StoredValue>,
+        at: Moment,
+        host: &mut impl Host,
+    ) {
+        for (symbol, value) in symbols.into_iter().zip(values) {
+            let stored = self.usable(&symbol, value, at.now).and_then(|message| {
+                let is_ours = self.replica.group() == Some(message.group);
+                Board::from_remote(&message.state).ok().filter(|_| is_ours)
+            });
+            let board = host.board(&symbol);
+            let Some(taken) = self.producer.decide(&symbol, (stored, board), &mut self.names) else {
+                continue;
+            };
+            if self.logs.allows(&format!("epoch {symbol}"), at.now) {
+                let (epoch, seq, handover) = taken;
+                info!(symbol, epoch, seq, handover = handover.name(), "epoch taken over");
+            }
+        }
+    }
+
+    fn on_states(
+        &mut self,
+        symbols: Vec<(String, ResyncReason)>,
+        values: Vec<StoredValue>,
+        at: Moment,
+        host: &mut impl Host,
+    ) {
+        for ((symbol, reason), value) in symbols.into_iter().zip(values) {
+            self.metrics.resync(reason);
+            let Some(message) = self.usable(&symbol, value, at.now) else { continue };
+            let fetched = self.replica.on_state(&message, at.now, &mut self.names, host);
+            debug!(symbol, reason = reason.name(), seq = message.state.seq, ?fetched, "whole state fetched");
+            match fetched {
+                Fetched::Replaced if self.logs.allows(&format!("replaced {symbol}"), at.now) => {
+                    warn!(symbol, "board was ahead of the producer; continuing under a local epoch");
+                }
+                Fetched::Damaged => {
+                    let why = "its levels have another hash than it says";
+                    self.issues.raise(Issue::BadState(symbol), why, at.now);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The message of a stored value; an unusable one is an issue.
+    fn usable(&mut self, symbol: &str, value: StoredValue, now: Instant) -> Option<Message> {
+        let issue = Issue::BadState(symbol.to_owned());
+        let why = match value {
+            StoredValue::Missing => {
+                self.issues.clear(&issue, now);
+                return None;
+            }
+            StoredValue::Unusable(why) => why,
+            StoredValue::Bytes(bytes) => match Message::decode(&bytes) {
+                Ok(message) if message.symbol == symbol => {
+                    self.issues.clear(&issue, now);
+                    return Some(message);
+                }
+                Ok(_) => "a state of another symbol".to_owned(),
+                Err(error) => error.to_string(),
+            },
+        };
+        self.metrics.unusable.inc();
+        self.issues.raise(issue, why, now);
+        None
+    }
+
+    fn on_list(&mut self, read: ListRead, at: Moment, host: &mut impl Host) {
+        self.on_group(read.group, at.now);
+        if self.settings.role == Role::Edge && !self.issues.is_raised(&Issue::OtherGroup) {
+            self.read_list(read.list, at.now, host);
+            let knows = self.catalogue.knows_symbols();
+            if knows {
+                host.set_symbols_known();
+                self.issues.clear(&Issue::NoSymbols, at.now);
+            } else {
+                self.issues.raise(Issue::NoSymbols, "no producer has written the list yet", at.now);
+            }
+        }
+        let times = &self.settings.times;
+        let is_waiting = self.settings.role == Role::Edge && !self.catalogue.knows_symbols();
+        self.list_at = at.now + if is_waiting { times.list_retry } else { times.list_every };
+    }
+
+    fn read_list(&mut self, list: StoredValue, now: Instant, host: &mut impl Host) {
+        let adopted = match list {
+            StoredValue::Missing => {
+                self.issues.clear(&Issue::BadList, now);
+                return;
+            }
+            StoredValue::Bytes(bytes) => match self.list.take_if(|(known, _)| *known == bytes) {
+                Some(known) => Ok(known),
+                None => host.adopt_list(&bytes).map(|names| (bytes, names)),
+            },
+            StoredValue::Unusable(why) => Err(why),
+        };
+        match adopted {
+            Ok((bytes, names)) => {
+                self.issues.clear(&Issue::BadList, now);
+                self.list = Some((bytes, names.clone()));
+                self.change_symbols(names, now, host);
+            }
+            Err(why) => {
+                self.metrics.unusable.inc();
+                self.issues.raise(Issue::BadList, why, now);
+            }
+        }
+    }
+
+    fn change_symbols(&mut self, names: Vec<String>, now: Instant, host: &mut impl Host) {
+        let change = self.catalogue.on_list(names, now);
+        for symbol in &change.remove {
+            host.remove_symbol(symbol);
+            self.producer.remove_symbol(symbol);
+            self.replica.remove_symbol(symbol);
+            self.issues.forget(symbol);
+            self.channels.add.remove(symbol);
+            self.channels.remove.insert(symbol.clone());
+        }
+        for symbol in &change.add {
+            host.add_symbol(symbol);
+            self.add_symbol(symbol, now);
+        }
+        if change.skipped > 0 {
+            let detail = format!("{} symbols more than the {SYMBOLS_MAX} that are served", change.skipped);
+            self.issues.raise(Issue::LongList, detail, now);
+        } else {
+            self.issues.clear(&Issue::LongList, now);
+        }
+        let (added, removed) = (change.add.len(), change.remove.len());
+        if added + removed > 0 && self.logs.allows("symbols", now) {
+            let first: Vec<&str> = change.add.iter().map(String::as_str).take(20).collect();
+            info!(added, removed, symbols = first.join(","), "symbol list changed");
+        }
+    }
+
+    // ---- The group.
+
+    /// Whether the servers of this prefix serve something else than this server.
+    fn is_foreign(&self) -> bool {
+        self.settings.group.is_some() && self.issues.is_raised(&Issue::OtherGroup)
+    }
+
+    /// What the servers of this prefix serve.
+    fn on_group(&mut self, group: Option<Group>, now: Instant) {
+        let detail = match (&self.settings.group, group, &self.theirs) {
+            (Some(ours), Some(theirs), _) if theirs != *ours => {
+                Some(format!("they serve '{theirs}', this server '{ours}'; use another REDIS_CHANNEL_PREFIX"))
+            }
+            (Some(_), _, _) => None,
+            // An edge keeps the group that it has seen, while Redis knows none.
+            (None, None, _) => return,
+            (None, Some(theirs), Some(known)) if !theirs.has_kind_of(known) => {
+                Some(format!("they serve '{theirs}', this edge follows '{known}'; restart it to follow them"))
+            }
+            (None, Some(theirs), known) => {
+                if known.as_ref() != Some(&theirs) {
+                    if self.logs.allows("group", now) {
+                        info!(group = theirs.as_str(), "following");
+                    }
+                    self.replica.set_group(theirs.fingerprint());
+                    self.replica.restart(ResyncReason::Start, now);
+                    self.theirs = Some(theirs);
+                }
+                None
+            }
+        };
+        self.metrics.group_mismatch.set(i64::from(detail.is_some()));
+        match detail {
+            Some(detail) => {
+                self.issues.raise(Issue::OtherGroup, detail, now);
+            }
+            None => {
+                if self.issues.clear(&Issue::OtherGroup, now) && self.settings.group.is_some() {
+                    self.replica.restart(ResyncReason::Start, now);
+                }
+            }
+        }
+    }
+}

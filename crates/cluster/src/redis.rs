@@ -1,0 +1,380 @@
+//! Redis: one connection for requests, another one for the subscription, and the scripts that are atomic.
+//!
+//! | name | content |
+//! |---|---|
+//! | channel `heatmap:SYMBOL` | one message for every change, and heartbeats |
+//! | key `heatmap:SYMBOL:state` | the newest whole state; expires after a day |
+//! | key `heatmap:symbols` | the producer's symbol list; expires after a day |
+//! | key `heatmap:lease` | id of the producer; expires after two seconds |
+//! | key `heatmap:fence` | the newest fencing token |
+//! | key `heatmap:group` | what the servers of this prefix serve; expires after a day |
+//!
+//! Other programs may write these keys, so no script trusts their type or content: a lease without an expiry, a fence
+//! that is no whole number below 2^53 and a group that no server writes count as missing, and are overwritten. The size
+//! of a value is checked before it is read.
+
+mod scripts;
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use liqheat_wire::FeedState;
+use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
+use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError};
+use tokio::time::timeout;
+
+use crate::election::{LeaseAnswer, LeaseRequest};
+use crate::group::Group;
+use crate::message::{MESSAGE_BYTES_MAX, Message};
+use crate::request::{Fault, Grant, KeptState, ListRead, Outcome, Publication, Reply, Request, StoredValue};
+use crate::settings::RedisSettings;
+
+/// Expiry of states, of the list and of the group, in seconds.
+const KEPT_S: u64 = 86_400;
+/// A group of the same kind of data may replace another one that was not renewed for this long, in seconds.
+const GROUP_REST_S: u64 = 60;
+/// Longest expiry of a lease that a server can have written, in milliseconds.
+const LEASE_MS_MAX: u64 = 60_000;
+/// Largest symbol list that is read, in bytes.
+const LIST_BYTES_MAX: usize = 1_024 * 1_024;
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Names of channels and keys.
+#[derive(Debug, Clone)]
+pub(crate) struct RedisKeys {
+    prefix: String,
+}
+
+impl RedisKeys {
+    pub(crate) const fn new(prefix: String) -> Self {
+        Self { prefix }
+    }
+
+    fn channel(&self, symbol: &str) -> String {
+        format!("{}:{symbol}", self.prefix)
+    }
+
+    /// The symbol of a channel.
+    pub(crate) fn symbol<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        channel.strip_prefix(&self.prefix)?.strip_prefix(':')
+    }
+
+    fn state(&self, symbol: &str) -> String {
+        format!("{}:{symbol}:state", self.prefix)
+    }
+
+    fn of(&self, what: &str) -> String {
+        format!("{}:{what}", self.prefix)
+    }
+}
+
+/// Sends requests. Clones share the connections.
+#[derive(Clone)]
+pub(crate) struct RedisClient {
+    settings: RedisSettings,
+    keys: RedisKeys,
+    /// Who we are, in the lease.
+    id: String,
+    /// What this server serves; `None` on an edge.
+    group: Option<Group>,
+    connection: Option<MultiplexedConnection>,
+    subscription: Option<PubSubSink>,
+}
+
+/// What the shell keeps of an answer.
+pub(crate) struct Answered {
+    pub(crate) client: RedisClient,
+    pub(crate) reply: Result<Reply, Fault>,
+    /// A new subscription.
+    pub(crate) stream: Option<PubSubStream>,
+}
+
+impl RedisClient {
+    pub(crate) fn new(settings: RedisSettings, id: String, group: Option<Group>) -> Self {
+        let keys = RedisKeys::new(settings.prefix.clone());
+        Self { settings, keys, id, group, connection: None, subscription: None }
+    }
+
+    /// Does what is asked, and gives itself back with the answer.
+    pub(crate) async fn answer(mut self, request: Request) -> Answered {
+        let mut stream = None;
+        let reply = match request {
+            Request::Open { symbols } => match self.open(&symbols).await {
+                Ok(opened) => {
+                    stream = Some(opened);
+                    Ok(Reply::Opened)
+                }
+                Err(fault) => Err(fault),
+            },
+            Request::Listen { symbols } => match self.listen(&symbols).await {
+                Ok(opened) => {
+                    stream = Some(opened);
+                    Ok(Reply::Listening)
+                }
+                Err(fault) => Err(fault),
+            },
+            Request::Subscribe { add, remove } => {
+                self.subscribe(&add, &remove).await.map(|()| Reply::Subscribed)
+            }
+            Request::Lease(request) => self.lease(request).await.map(Reply::Lease),
+            Request::Publish { token, publications } => {
+                self.publish(token, &publications).await.map(Reply::Published)
+            }
+            Request::ReadStates { symbols, .. } => self.read_states(&symbols).await.map(Reply::States),
+            Request::WriteList { token, list } => self.write_list(token, &list).await.map(Reply::ListWritten),
+            Request::ReadList => self.read_list().await.map(Reply::List),
+        };
+        Answered { client: self, reply, stream }
+    }
+
+    /// Opens both connections and subscribes.
+    async fn open(&mut self, symbols: &[String]) -> Result<PubSubStream, Fault> {
+        self.connection = None;
+        self.connection = Some(connect(&self.settings.address.client, self.within()).await?);
+        self.listen(symbols).await
+    }
+
+    /// Opens a new subscription in place of the one there is.
+    async fn listen(&mut self, symbols: &[String]) -> Result<PubSubStream, Fault> {
+        self.subscription = None;
+        let within = self.within();
+        let opening = self.settings.address.client.get_async_pubsub();
+        let (sink, stream) = timeout(2 * within, opening).await.map_err(|_| slow(within))??.split();
+        self.subscription = Some(sink);
+        self.subscribe(symbols, &[]).await?;
+        Ok(stream)
+    }
+
+    async fn subscribe(&mut self, add: &[String], remove: &[String]) -> Result<(), Fault> {
+        let within = self.within();
+        let channels = |symbols: &[String]| -> Vec<String> {
+            symbols.iter().map(|symbol| self.keys.channel(symbol)).collect()
+        };
+        let (add, remove) = (channels(add), channels(remove));
+        let sink = self.subscription.as_mut().ok_or_else(closed)?;
+        if !add.is_empty() {
+            timeout(within, sink.subscribe(add)).await.map_err(|_| slow(within))??;
+        }
+        if !remove.is_empty() {
+            timeout(within, sink.unsubscribe(remove)).await.map_err(|_| slow(within))??;
+        }
+        Ok(())
+    }
+
+    async fn lease(&mut self, request: LeaseRequest) -> Result<Grant, Fault> {
+        let Some(group) = self.group.clone() else { return Err(Fault("an edge takes no lease".into())) };
+        let mut command = redis::cmd("EVAL");
+        let (script, token) = match request {
+            LeaseRequest::Take => (scripts::TAKE, 0),
+            LeaseRequest::Renew { token } => (scripts::RENEW, token),
+            LeaseRequest::GiveUp { token } => (scripts::GIVE_UP, token),
+        };
+        command
+            .arg(script)
+            .arg(3)
+            .arg(self.keys.of("lease"))
+            .arg(self.keys.of("fence"))
+            .arg(self.keys.of("group"))
+            .arg(&self.id)
+            .arg(self.settings.times.lease.ttl.as_millis() as u64)
+            .arg(token)
+            .arg(group.as_str())
+            .arg(KEPT_S)
+            .arg(GROUP_REST_S)
+            .arg(LEASE_MS_MAX);
+        let (token, group, ignored): (u64, Vec<u8>, String) = command.query_async(self.connection()?).await?;
+        let answer = if token == 0 { LeaseAnswer::NotOurs } else { LeaseAnswer::Ours { token } };
+        let group = String::from_utf8(group).ok().and_then(|text| Group::parse(&text));
+        let ignored = ignored.split_whitespace().map(|what| self.keys.of(what)).collect();
+        Ok(Grant { answer, group, ignored })
+    }
+
+    /// All in one pipeline.
+    async fn publish(&mut self, token: u64, publications: &[Publication]) -> Result<Vec<Outcome>, Fault> {
+        let mut pipeline = Pipeline::with_capacity(publications.len());
+        for publication in publications {
+            let (whole, kept) = match &publication.kept {
+                KeptState::Write(whole) => (whole.as_slice(), (0, &[][..])),
+                KeptState::Expect { length, head } => (&[][..], (*length, head.as_slice())),
+            };
+            pipeline
+                .cmd("EVAL")
+                .arg(scripts::PUBLISH)
+                .arg(2)
+                .arg(self.keys.of("fence"))
+                .arg(self.keys.state(&publication.symbol))
+                .arg(token)
+                .arg(self.keys.channel(&publication.symbol))
+                .arg(&publication.message)
+                .arg(whole)
+                .arg(KEPT_S)
+                .arg(kept.0)
+                .arg(kept.1);
+        }
+        let answers: Vec<i64> = pipeline.query_async(self.connection()?).await?;
+        let outcome = |answer: i64| match answer {
+            -1 => Outcome::Fenced,
+            -2 => Outcome::StateLost,
+            _ => Outcome::Published,
+        };
+        Ok(answers.into_iter().map(outcome).collect())
+    }
+
+    async fn read_states(&mut self, symbols: &[String]) -> Result<Vec<StoredValue>, Fault> {
+        let keys: Vec<String> = symbols.iter().map(|symbol| self.keys.state(symbol)).collect();
+        self.read(&keys, MESSAGE_BYTES_MAX).await
+    }
+
+    async fn read_list(&mut self) -> Result<ListRead, Fault> {
+        let keys = [self.keys.of("symbols"), self.keys.of("group")];
+        let mut values = self.read(&keys, LIST_BYTES_MAX).await?.into_iter();
+        let list = values.next().unwrap_or(StoredValue::Missing);
+        let group = match values.next() {
+            Some(StoredValue::Bytes(text)) => {
+                String::from_utf8(text).ok().and_then(|text| Group::parse(&text))
+            }
+            _ => None,
+        };
+        Ok(ListRead { list, group })
+    }
+
+    async fn read(&mut self, keys: &[String], bytes_max: usize) -> Result<Vec<StoredValue>, Fault> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(scripts::READ).arg(keys.len()).arg(keys).arg(bytes_max);
+        let values: Vec<(i64, Vec<u8>)> = command.query_async(self.connection()?).await?;
+        if values.len() != keys.len() {
+            return Err(Fault(format!("{} values for {} keys", values.len(), keys.len())));
+        }
+        let value = |(size, bytes): (i64, Vec<u8>)| match size {
+            0 => StoredValue::Missing,
+            -1 => StoredValue::Unusable(String::from_utf8_lossy(&bytes).chars().take(200).collect()),
+            _ if size as usize > bytes_max => {
+                StoredValue::Unusable(format!("{size} bytes; at most {bytes_max} are read"))
+            }
+            _ => StoredValue::Bytes(bytes),
+        };
+        Ok(values.into_iter().map(value).collect())
+    }
+
+    async fn write_list(&mut self, token: u64, list: &[u8]) -> Result<Outcome, Fault> {
+        let mut command = redis::cmd("EVAL");
+        command
+            .arg(scripts::WRITE_LIST)
+            .arg(2)
+            .arg(self.keys.of("fence"))
+            .arg(self.keys.of("symbols"))
+            .arg(token)
+            .arg(list)
+            .arg(KEPT_S);
+        let answer: i64 = command.query_async(self.connection()?).await?;
+        Ok(if answer == -1 { Outcome::Fenced } else { Outcome::Published })
+    }
+
+    fn connection(&mut self) -> Result<&mut MultiplexedConnection, Fault> {
+        self.connection.as_mut().ok_or_else(closed)
+    }
+
+    const fn within(&self) -> Duration {
+        self.settings.times.answer_within
+    }
+}
+
+async fn connect(client: &Client, within: Duration) -> Result<MultiplexedConnection, Fault> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(within)).set_response_timeout(Some(within));
+    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    Ok(timeout(2 * within, connecting).await.map_err(|_| slow(within))??)
+}
+
+fn slow(within: Duration) -> Fault {
+    Fault(format!("no answer within {} ms", within.as_millis()))
+}
+
+fn closed() -> Fault {
+    Fault("not connected".to_owned())
+}
+
+/// What a look at Redis finds, for `liqheat doctor`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What the servers of this prefix serve; `None` while there are none.
+    pub group: Option<String>,
+    /// Whether a server holds the lease.
+    pub has_producer: bool,
+    /// Symbols with a usable state, and the state of their feeds.
+    pub symbols: Vec<(String, FeedState)>,
+    /// Values that no server wrote: key, reason.
+    pub unusable: Vec<(String, String)>,
+}
+
+/// Connects, and reads what is there for these symbols. Writes nothing.
+///
+/// # Errors
+/// When Redis cannot be reached or refuses a command, in its words.
+pub async fn probe(settings: &RedisSettings, symbols: &[String]) -> Result<Probe, String> {
+    let mut client = RedisClient::new(settings.clone(), String::new(), None);
+    client.probe(symbols).await.map_err(|fault| fault.to_string())
+}
+
+impl RedisClient {
+    async fn probe(&mut self, symbols: &[String]) -> Result<Probe, Fault> {
+        self.connection = Some(connect(&self.settings.address.client, self.within()).await?);
+        let names = ["lease", "fence", "group", "symbols"];
+        let keys = names.map(|name| self.keys.of(name));
+        let mut unusable = Vec::new();
+        let mut texts = Vec::new();
+        for (key, value) in keys.iter().zip(self.read(&keys, LIST_BYTES_MAX).await?) {
+            texts.push(match value {
+                StoredValue::Bytes(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+                StoredValue::Missing => None,
+                StoredValue::Unusable(why) => {
+                    unusable.push((key.clone(), why));
+                    None
+                }
+            });
+        }
+        if texts[1].as_deref().is_some_and(|fence| !is_token(fence)) {
+            unusable.push((keys[1].clone(), "not a whole number below 2^53; it counts as 0".to_owned()));
+        }
+        let group = texts[2].as_deref().and_then(Group::parse);
+        if texts[2].is_some() && group.is_none() {
+            unusable.push((keys[2].clone(), "no server writes that; it counts as missing".to_owned()));
+        }
+        let mut found = Vec::new();
+        for (symbol, value) in symbols.iter().zip(self.read_states(symbols).await?) {
+            let read = match value {
+                StoredValue::Missing => continue,
+                StoredValue::Unusable(why) => Err(why),
+                StoredValue::Bytes(bytes) => Message::decode(&bytes).map_err(|error| error.to_string()),
+            };
+            match read {
+                Ok(message) => found.push((symbol.clone(), message.feed_state)),
+                Err(why) => unusable.push((self.keys.state(symbol), why)),
+            }
+        }
+        let has_producer = texts[0].is_some();
+        Ok(Probe { group: group.map(|group| group.to_string()), has_producer, symbols: found, unusable })
+    }
+}
+
+/// The rule of `scripts::WHOLE`.
+fn is_token(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok_and(|token| token < 1 << 53)
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The next message of a subscription: channel and payload; `None` when the connection has ended.
+pub(crate) async fn next_message(stream: &mut PubSubStream) -> Option<redis::Msg> {
+    stream.next().await
+}

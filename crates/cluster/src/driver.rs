@@ -50,7 +50,7 @@ pub struct Driver {
 
 enum Event {
     Stop,
-    Answered(Answered),
+    Answered(Box<Answered>),
     Updated,
     Message(Option<Msg>),
     Time,
@@ -106,7 +106,7 @@ impl Driver {
             self.request();
             match self.next_event(&stop).await {
                 Event::Stop => break,
-                Event::Answered(answered) => self.on_answered(answered),
+                Event::Answered(answered) => self.on_answered(*answered),
                 Event::Updated => self.take_updates(),
                 Event::Message(first) => self.on_messages(first),
                 Event::Time => {}
@@ -141,7 +141,7 @@ impl Driver {
         let wake = self.node.wake_at(Instant::now());
         tokio::select! {
             () = stop.cancelled() => Event::Stop,
-            answered = answered(self.pending.as_mut()) => Event::Answered(answered),
+            answered = answered(self.pending.as_mut()) => Event::Answered(Box::new(answered)),
             () = self.shared.updated.notified() => Event::Updated,
             message = message(self.stream.as_mut()) => Event::Message(message),
             () = sleep_until(wake) => Event::Time,

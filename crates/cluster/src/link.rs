@@ -113,7 +113,7 @@ mod tests {
             if link.begin_opening(now) {
                 attempts += 1;
                 link.on_opened(now);
-                assert_eq!(link.on_answer(now).is_some(), true, "the first answer ends the outage");
+                assert!(link.on_answer(now).is_some(), "the first answer ends the outage");
                 link.on_failure(now, 0.0);
             }
             now += Duration::from_millis(50);

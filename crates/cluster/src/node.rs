@@ -263,7 +263,7 @@ impl Node {
             (InFlight::Lease, Reply::Lease(grant)) => self.on_grant(grant, sent, at),
             (InFlight::Publish, Reply::Published(outcomes)) => self.on_published(&outcomes, at, host),
             (InFlight::TakeOver(symbols), Reply::States(values)) => {
-                self.on_take_over(symbols, values, at, host)
+                self.on_take_over(symbols, values, at, host);
             }
             (InFlight::Resync(symbols), Reply::States(values)) => self.on_states(symbols, values, at, host),
             (InFlight::WriteList, Reply::ListWritten(Outcome::Fenced)) => self.election.on_fenced(at.now),

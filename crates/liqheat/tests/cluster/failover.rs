@@ -120,3 +120,37 @@ fn a_server_without_websockets_takes_no_part() {
     assert_eq!(redis.command(&["dbsize"]), "0");
     assert_eq!(ready(&server).0, 200);
 }
+
+/// A client that follows the protocol fetches the history again when its epoch is not that of the states.
+#[test]
+fn the_history_names_the_epoch_of_the_states_on_every_server() {
+    let redis = Redis::start();
+    let (_folder, paths) = databases(2, 2);
+    let first = over("serve", &paths[0], &redis.url()).serve();
+    leads(&first);
+    has_state(&first);
+    let second = over("serve", &paths[1], &redis.url()).serve();
+    let (epoch, ..) = agree(&[&first, &second]);
+    let epochs = |server: &Running| {
+        ["/v1/heatmap?symbol=BTCUSDT", "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96"].map(
+            |path| {
+                let answer = server.get(path).json();
+                answer["epoch"].as_str().unwrap_or_else(|| panic!("{path}: {answer}")).to_owned()
+            },
+        )
+    };
+    for server in [&first, &second] {
+        assert_eq!(epochs(server), [epoch.clone(), epoch.clone()]);
+    }
+    // A producer with other levels begins another epoch; nobody keeps the old one.
+    let (_folder, paths) = databases(3, 1);
+    let third = over("serve", &paths[0], &redis.url()).serve();
+    has_state(&third);
+    assert_eq!(epochs(&third), [epoch.clone(), epoch.clone()], "a replica with other data");
+    first.kill();
+    second.kill();
+    takes_over(&third);
+    let (next, ..) = agree(&[&third]);
+    assert_ne!(next, epoch);
+    assert_eq!(epochs(&third), [next.clone(), next]);
+}

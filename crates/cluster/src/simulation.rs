@@ -447,7 +447,9 @@ impl World {
     /// Calm: all come to one state and stay together while it moves.
     fn check_calm(&mut self) {
         self.chaos = Chaos::default();
-        self.servers.iter_mut().for_each(|server| server.lag = 0);
+        for server in &mut self.servers {
+            (server.lag, server.stands_still_until) = (0, None);
+        }
         for _ in 0..3 {
             self.run_until("all servers at one state", Duration::from_secs(40), Self::agree);
             let moved = self.servers[0].state();

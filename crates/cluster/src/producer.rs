@@ -305,8 +305,13 @@ impl Producer {
         for sent in std::mem::take(&mut self.in_flight) {
             let Some(produced) = self.symbols.get_mut(&sent.symbol) else { continue };
             self.due.insert(sent.symbol.clone());
-            let Some(update) = produced.update().filter(|_| sent.changed).cloned() else { continue };
+            let update = produced.update().filter(|_| sent.changed).cloned();
             let Some(run) = &mut produced.run else { continue };
+            let Some(update) = update else {
+                // Other servers may know the run now, so it does not continue without Redis.
+                run.confirm();
+                continue;
+            };
             run.detach(update, names);
             put(host, &sent.symbol, &run.board().whole(), run.board(), FeedState::Degraded);
         }

@@ -109,7 +109,7 @@ fn pass(frames: &[(UnixMs, String)], with_ledger: bool) -> anyhow::Result<usize>
 struct Minute {
     ledger: Ledger,
     /// Coins traded at each price, in the ledger's cells.
-    volume: BTreeMap<i64, i64>,
+    volume: BTreeMap<i64, i128>,
     mark: Option<Kline>,
     /// Walks, so that there is something to open and close.
     stock: i64,

@@ -22,11 +22,12 @@ impl Digest {
     }
 
     fn event(&mut self, event: &Event) {
-        let unknown_or = |qty: Option<Qty>| qty.map_or(-1, Qty::units);
+        let units = |qty: Qty| qty.units() as i64;
+        let unknown_or = |qty: Option<Qty>| qty.map_or(-1, units);
         match event {
             Event::Trade(t) => {
                 let buys = i64::from(t.taker == Taker::Buy);
-                self.words(&[1, t.id, t.time.0, t.price.units(), t.qty.units(), buys]);
+                self.words(&[1, t.id, t.time.0, t.price.units(), units(t.qty), buys]);
             }
             Event::Kline(k) => {
                 let kind = i64::from(k.kind == KlineKind::Mark);
@@ -35,14 +36,14 @@ impl Digest {
                 self.words(&[unknown_or(k.volume), unknown_or(k.taker_buy_volume), k.trades.unwrap_or(-1)]);
             }
             Event::MarkPrice(m) => self.words(&[3, m.time.0, m.price.units()]),
-            Event::OpenInterest(o) => self.words(&[4, o.time.0, o.qty.units()]),
+            Event::OpenInterest(o) => self.words(&[4, o.time.0, units(o.qty)]),
             Event::Funding(f) => {
                 self.words(&[5, f.time.0, f.rate.units(), f.interval_hours.unwrap_or(-1)]);
             }
             Event::Liquidation(l) => {
                 let side = i64::from(l.side == Side::Short);
                 let kind = i64::from(l.price_kind == PriceKind::Fill);
-                self.words(&[6, l.time.0, side, l.qty.units(), l.price.units(), kind]);
+                self.words(&[6, l.time.0, side, units(l.qty), l.price.units(), kind]);
             }
         }
     }

@@ -344,9 +344,17 @@ pub(crate) struct Database {
     /// The database file [default: liqheat.duckdb in the data folder of the platform]
     #[arg(long, env = "LIQHEAT_DB", value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
+    /// Open a database whose write-ahead log is damaged: what precedes the damage is kept, and the whole log is copied
+    /// beside it first.
+    #[arg(long, env = "LIQHEAT_RECOVER")]
+    pub(crate) recover: bool,
 }
 
 impl Database {
+    pub(crate) fn settings(&self) -> liqheat_store::Settings {
+        liqheat_store::Settings { recover: self.recover, ..liqheat_store::Settings::default() }
+    }
+
     /// The file to use; the platform's data folder is created when it is needed.
     pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
         if let Some(path) = &self.db {

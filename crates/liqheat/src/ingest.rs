@@ -16,7 +16,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use liqheat_feeds::archive::{self, Batch, Discovery, Family, FileReport, ReadOptions, Rows};
 use liqheat_market::Symbol;
-use liqheat_store::{Location, Settings, Store, StoreError};
+use liqheat_store::{Location, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Ingest;
@@ -25,7 +25,7 @@ use crate::terminal::{self, say};
 /// Runs the command; `stop` ends it after the batch being read.
 pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let path = ingest.db.path()?;
-    let store = Store::open(Location::File(path.clone()), Settings::default())?;
+    let store = Store::open(Location::File(path.clone()), ingest.db.settings())?;
     let began = Instant::now();
     let loaded = load(&store, &ingest.paths, ingest.family, ingest.symbol.clone(), stop);
     let closed = store.close_blocking();

@@ -45,7 +45,7 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     } else {
         Source::Stored
     };
-    let store = open(Location::File(serve.db.path()?)).await?;
+    let store = open(Location::File(serve.db.path()?), serve.db.settings()).await?;
     settings.retention = serve.keep.retention();
     let ended = run(serve.front, settings, store, source, TierBook::default(), stop).await;
     if let Some(recorder) = recorder {
@@ -57,10 +57,11 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
 pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
     let (store, tiers) = if replay.raw_files.is_empty() {
-        (open(Location::File(replay.db.path()?)).await?, TierBook::default())
+        (open(Location::File(replay.db.path()?), replay.db.settings()).await?, TierBook::default())
     } else {
         // Not into the platform's own file by accident.
-        let store = open(replay.db.db.clone().map_or(Location::Memory, Location::File)).await?;
+        let location = replay.db.db.clone().map_or(Location::Memory, Location::File);
+        let store = open(location, replay.db.settings()).await?;
         let recorded = record::load(&store, &replay.raw_files, &stop).await?;
         if stop.is_cancelled() {
             store.close().await?;
@@ -85,7 +86,7 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
     let settings = demo.front.settings(Role::All)?;
     let location = demo.demo_db.clone().map_or(Location::Memory, Location::File);
-    let store = open(location).await?;
+    let store = open(location, Settings::default()).await?;
     let source = if demo.data.is_empty() {
         let defaults = SimConfig::default();
         let config = SimConfig { seed: demo.seed.unwrap_or(defaults.seed), ..defaults };
@@ -111,8 +112,8 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
     run(demo.front, settings, store, source, TierBook::default(), stop).await
 }
 
-pub(crate) async fn open(location: Location) -> anyhow::Result<Store> {
-    Ok(tokio::task::spawn_blocking(move || Store::open(location, Settings::default())).await??)
+pub(crate) async fn open(location: Location, settings: Settings) -> anyhow::Result<Store> {
+    Ok(tokio::task::spawn_blocking(move || Store::open(location, settings)).await??)
 }
 
 fn empty(path: &Path) -> String {

@@ -31,7 +31,40 @@ pub enum DecimalError {
     /// More than fits in 64 bits of 1e-8 units (about 92 billion).
     #[error("'{0}' is too large (limit is about 92,000,000,000)")]
     TooLarge(String),
+    /// More than [`Qty::MAX`].
+    #[error("'{0}' is too large (limit is 10,000,000,000,000,000,000,000 coins)")]
+    AmountTooLarge(String),
 }
+
+/// The integer that units are kept in.
+trait Units: Copy + From<i64> + Into<i128> {
+    /// The same number, if it is in range.
+    fn fit(units: i128) -> Option<Self>;
+    fn too_large(text: String) -> DecimalError;
+}
+
+impl Units for i64 {
+    fn fit(units: i128) -> Option<Self> {
+        Self::try_from(units).ok()
+    }
+
+    fn too_large(text: String) -> DecimalError {
+        DecimalError::TooLarge(text)
+    }
+}
+
+impl Units for i128 {
+    fn fit(units: i128) -> Option<Self> {
+        (units.unsigned_abs() <= QTY_UNITS_MAX.unsigned_abs()).then_some(units)
+    }
+
+    fn too_large(text: String) -> DecimalError {
+        DecimalError::AmountTooLarge(text)
+    }
+}
+
+/// The largest amount that is read: 1e22 coins. The sum of a hundred million of them still fits into 128 bits.
+const QTY_UNITS_MAX: i128 = 10_i128.pow(30);
 
 /// A factor between two units, such as coins in a contract: a fraction of whole numbers, in lowest terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,11 +119,11 @@ enum FineDigits {
 
 /// Reads a decimal text, with or without an exponent, as 1e-8 units of `text x ratio`: scaled first, rounded to the
 /// nearest unit last.
-fn parse_units(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<i64, DecimalError> {
+fn parse_units<U: Units>(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<U, DecimalError> {
     if ratio == Ratio::ONE
         && let Some(units) = parse_short(text)
     {
-        return Ok(units);
+        return Ok(U::from(units));
     }
     parse_any(text, ratio, fine)
 }
@@ -176,11 +209,11 @@ fn parse_exponent(text: &[u8]) -> Option<i32> {
     Some(if is_negative { -value } else { value })
 }
 
-fn parse_any(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<i64, DecimalError> {
-    let too_large = || DecimalError::TooLarge(shorten(text));
+fn parse_any<U: Units>(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<U, DecimalError> {
+    let too_large = || U::too_large(shorten(text));
     let mut number = parse_digits(text)?;
     if number.digits == 0 {
-        return Ok(0);
+        return Ok(U::from(0));
     }
     while number.digits.is_multiple_of(10) {
         number.digits /= 10;
@@ -206,9 +239,9 @@ fn parse_any(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<i64, Decimal
     if fine == FineDigits::Keep && lost as f64 > dividend as f64 * FINE_DIGITS_LOST_MAX {
         return Err(DecimalError::TooFine(shorten(text)));
     }
-    let units = i64::try_from(whole).ok().and_then(|units| units.checked_add(i64::from(rounds_up)));
-    let units = units.ok_or_else(too_large)?;
-    Ok(if number.is_negative { -units } else { units })
+    let units = i128::try_from(whole).ok().and_then(|units| units.checked_add(i128::from(rounds_up)));
+    let units = units.map(|units| if number.is_negative { -units } else { units });
+    units.and_then(U::fit).ok_or_else(too_large)
 }
 
 /// Error texts quote what was found, but never a whole broken file.
@@ -219,10 +252,10 @@ fn shorten(text: &[u8]) -> String {
     format!("{quoted}{ellipsis}")
 }
 
-fn write_units(units: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn write_units(units: i128, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sign = if units < 0 { "-" } else { "" };
     let magnitude = units.unsigned_abs();
-    let scale = UNIT_SCALE.unsigned_abs();
+    let scale = i128::from(UNIT_SCALE).unsigned_abs();
     let (whole, fraction) = (magnitude / scale, magnitude % scale);
     if fraction == 0 {
         return write!(f, "{sign}{whole}");
@@ -232,21 +265,15 @@ fn write_units(units: i64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 macro_rules! decimal_newtype {
-    ($(#[$doc:meta])* $name:ident, $fine:expr) => {
+    ($(#[$doc:meta])* $name:ident($repr:ty), $fine:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-        pub struct $name(i64);
+        pub struct $name($repr);
 
         impl $name {
-            /// From 1e-8 units, as stored.
-            #[must_use]
-            pub const fn from_units(units: i64) -> Self {
-                Self(units)
-            }
-
             /// The 1e-8 units inside.
             #[must_use]
-            pub const fn units(self) -> i64 {
+            pub const fn units(self) -> $repr {
                 self.0
             }
 
@@ -283,11 +310,9 @@ macro_rules! decimal_newtype {
                 if !units.is_finite() {
                     return Err(DecimalError::Malformed(value.to_string()));
                 }
-                // 2^63 as a float; anything at or beyond it does not fit.
-                if units.abs() >= 9_223_372_036_854_775_808.0 {
-                    return Err(DecimalError::TooLarge(value.to_string()));
-                }
-                Ok(Self(units as i64))
+                // The cast saturates, and the ends of i128 are out of range of both.
+                let fit = <$repr as Units>::fit(units as i128);
+                fit.map(Self).ok_or_else(|| <$repr as Units>::too_large(value.to_string()))
             }
 
             /// As a float, for the edges.
@@ -305,24 +330,61 @@ macro_rules! decimal_newtype {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_units(self.0, f)
+                write_units(self.0.into(), f)
+            }
+        }
+    };
+}
+
+macro_rules! from_whole_units {
+    ($name:ident) => {
+        impl $name {
+            /// From 1e-8 units, as stored.
+            #[must_use]
+            pub const fn from_units(units: i64) -> Self {
+                Self(units)
             }
         }
     };
 }
 
 decimal_newtype! {
-    /// A price in the quote currency (USD or USDT), in units of 1e-8.
-    Price, FineDigits::Keep
+    /// A price in the quote currency (USD or USDT), in units of 1e-8 in 64 bits.
+    Price(i64), FineDigits::Keep
 }
+from_whole_units!(Price);
 decimal_newtype! {
-    /// A quantity in coins of the base asset, in units of 1e-8. Never contracts, never USD.
-    Qty, FineDigits::Keep
+    /// A quantity in coins of the base asset, in units of 1e-8 in 128 bits. Never contracts, never USD.
+    ///
+    /// Coins that cost a millionth of a cent trade by the trillion within a minute, which 64 bits of 1e-8 do not hold.
+    Qty(i128), FineDigits::Keep
+}
+
+impl Qty {
+    /// The largest quantity that is read from text or floats: 1e22 coins.
+    pub const MAX: Self = Self(QTY_UNITS_MAX);
+
+    /// One coin.
+    pub const ONE: Self = Self(UNIT_SCALE as i128);
+
+    /// From 1e-8 units, as stored. Sums of quantities up to [`Qty::MAX`] always fit.
+    #[must_use]
+    pub fn from_units(units: impl Into<i128>) -> Self {
+        Self(units.into())
+    }
+
+    /// The sum of two quantities. Saturates at the ends of 128 bits, which sums of quantities up to [`Qty::MAX`] do not
+    /// reach.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
 }
 decimal_newtype! {
     /// A dimensionless rate (funding, margin), in units of 1e-8, to the nearest of which texts are rounded.
-    Rate, FineDigits::Round
+    Rate(i64), FineDigits::Round
 }
+from_whole_units!(Rate);
 
 /// Milliseconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -455,10 +517,29 @@ mod tests {
             "1e9999",
             "123456789012345678901234567890e5",
         ] {
-            assert!(matches!(Qty::parse(text), Err(DecimalError::TooLarge(_))), "{text}");
+            assert!(matches!(Price::parse(text), Err(DecimalError::TooLarge(_))), "{text}");
         }
+        for text in ["10000000000000000000001", "-10000000000000000000001", "1e31", "1e9999"] {
+            assert!(matches!(Qty::parse(text), Err(DecimalError::AmountTooLarge(_))), "{text}");
+        }
+        assert!(Price::from_f64(9.3e10).is_err() && Price::from_f64(9.2e10).is_ok());
+        assert!(Qty::from_f64(1.1e22).is_err() && Qty::from_f64(-1e60).is_err());
         assert!(Price::from_f64(f64::NAN).is_err());
         assert!(Price::from_f64(1e30).is_err());
+    }
+
+    #[test]
+    fn quantities_beyond_64_bits_are_exact() {
+        for (text, units) in [
+            ("93000000000", 9_300_000_000_000_000_000_i128),
+            ("1234567890123456.00000001", 123_456_789_012_345_600_000_001),
+            ("10000000000000000000000", QTY_UNITS_MAX),
+        ] {
+            assert_eq!(Qty::parse(text), Ok(Qty::from_units(units)), "{text}");
+            assert_eq!(Qty::from_units(units).to_string(), text);
+        }
+        assert_eq!(Qty::MAX.plus(Qty::MAX).units(), 2 * QTY_UNITS_MAX);
+        assert_eq!(Qty::from_f64(9.3e10), Qty::parse("93000000000"));
     }
 
     #[test]
@@ -477,7 +558,7 @@ mod tests {
         }
         let too_fine = Price::parse_scaled("0.0000000162345", by(10_000, 1));
         assert!(matches!(too_fine, Err(DecimalError::TooFine(_))), "{too_fine:?}");
-        assert!(matches!(Qty::parse_scaled("1e10", by(1_000, 1)), Err(DecimalError::TooLarge(_))));
+        assert!(matches!(Price::parse_scaled("1e10", by(1_000, 1)), Err(DecimalError::TooLarge(_))));
     }
 
     #[test]

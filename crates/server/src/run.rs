@@ -263,6 +263,7 @@ impl Foundation {
             published,
             live: live.clone(),
             tokens: Arc::clone(&gate),
+            store: store.clone(),
             ws_enabled,
             is_edge,
             update_interval: settings.update_interval,

@@ -17,7 +17,7 @@ use std::cmp::Reverse;
 use duckdb::Connection;
 use duckdb::arrow::array::RecordBatch;
 use liqheat_market::{
-    Funding, Instrument, Kline, Liquidation, MarkPrice, OpenInterest, Qty, Taker, Trade, UnixMs,
+    Funding, Instrument, Kline, Liquidation, MarkPrice, OpenInterest, Taker, Trade, UnixMs,
 };
 
 use crate::batch::Batch;
@@ -212,8 +212,8 @@ fn klines(instrument: &Instrument, mut rows: Vec<Kline>) -> Vec<Piece> {
             .whole("high", rows, |row| row.high.units())
             .whole("low", rows, |row| row.low.units())
             .whole("close", rows, |row| row.close.units())
-            .maybe("volume", rows, |row| row.volume.map(Qty::units))
-            .maybe("taker_buy_volume", rows, |row| row.taker_buy_volume.map(Qty::units))
+            .maybe_qty("volume", rows, |row| row.volume)
+            .maybe_qty("taker_buy_volume", rows, |row| row.taker_buy_volume)
             .maybe("trades", rows, |row| row.trades);
         let key = &["open_time"];
         let stale = Stale::Bars { interval_ms };
@@ -230,7 +230,7 @@ fn trades(instrument: &Instrument, mut rows: Vec<Trade>) -> Option<Piece> {
         .whole("id", &rows, |row| row.id)
         .whole("time", &rows, |row| row.time.0)
         .whole("price", &rows, |row| row.price.units())
-        .whole("qty", &rows, |row| row.qty.units())
+        .qty("qty", &rows, |row| row.qty)
         .flag("taker_bought", &rows, bought);
     let shared = of_instrument(instrument);
     Some(Piece { table: "trades", shared, columns, key: &["id"], bounds, time: "time", stale: Stale::Trades })
@@ -244,7 +244,7 @@ fn mark_prices(instrument: &Instrument, mut rows: Vec<MarkPrice>) -> Option<Piec
 
 fn open_interest(instrument: &Instrument, mut rows: Vec<OpenInterest>) -> Option<Piece> {
     once_each(&mut rows, |row| row.time, |row| row.qty);
-    let columns = Columns::default().whole("qty", &rows, |row| row.qty.units());
+    let columns = Columns::default().qty("qty", &rows, |row| row.qty);
     by_time("open_interest", instrument, &rows, |row| row.time, columns, Stale::Samples)
 }
 
@@ -264,7 +264,7 @@ fn liquidations(instrument: &Instrument, mut rows: Vec<Liquidation>) -> Option<P
     let columns = Columns::default()
         .text("side", &rows, |row| row.side.name())
         .whole("price", &rows, |row| row.price.units())
-        .whole("qty", &rows, |row| row.qty.units())
+        .qty("qty", &rows, |row| row.qty)
         .text("price_kind", &rows, |row| price_kind_name(row.price_kind));
     let piece = by_time("liquidations", instrument, &rows, |row| row.time, columns, Stale::None)?;
     Some(Piece { key: &["time", "side", "price", "qty"], ..piece })

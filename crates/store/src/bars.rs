@@ -60,10 +60,9 @@ impl Command for Candles {
             return Ok(Vec::new());
         };
         // A sum over only a part of the bars would pass for the whole, so it is NULL when any part is. Sums are
-        // 128 bits wide; one that does not fit 64 is unknown too.
-        let whole_sum = |column: &str| {
-            format!("CASE WHEN count({column}) = count(*) THEN TRY_CAST(sum({column}) AS BIGINT) END")
-        };
+        // HUGEINT, which volumes that are stored cannot exceed; a number of trades beyond 64 bits is unknown.
+        let whole_sum =
+            |column: &str, sum: &str| format!("CASE WHEN count({column}) = count(*) THEN {sum} END");
         let sql = format!(
             "SELECT * FROM (
                  SELECT open_time - open_time % {interval} AS candle, arg_min(open, open_time), max(high), min(low),
@@ -73,9 +72,9 @@ impl Command for Candles {
                  GROUP BY candle ORDER BY candle DESC LIMIT {limit}
              ) ORDER BY candle",
             interval = self.interval.ms(),
-            volume = whole_sum("volume"),
-            taker = whole_sum("taker_buy_volume"),
-            trades = whole_sum("trades"),
+            volume = whole_sum("volume", "sum(volume)"),
+            taker = whole_sum("taker_buy_volume", "sum(taker_buy_volume)"),
+            trades = whole_sum("trades", "TRY_CAST(sum(trades) AS BIGINT)"),
             last_open = self.as_of.plus(-base_ms).0,
             limit = self.limit.get().min(QUERY_ROWS_MAX),
         );

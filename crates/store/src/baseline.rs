@@ -100,6 +100,7 @@ impl Baseline {
         interval: Interval,
     ) -> Result<Timed, BaselineError> {
         let units = |column: &str| format!("CAST(round({column} * 1e8) AS BIGINT)");
+        let wide_units = |column: &str| format!("CAST(round({column} * 1e8) AS HUGEINT)");
         let sql = format!(
             "INSERT INTO klines SELECT '{venue}', '{symbol}', 'last', {interval}, {open_time},
                  {open}, {high}, {low}, {close}, {volume}, {taker_buy}, CAST({trades} AS BIGINT) FROM {source}",
@@ -110,8 +111,8 @@ impl Baseline {
             high = units("high"),
             low = units("low"),
             close = units("close"),
-            volume = units(volume),
-            taker_buy = units(taker_buy),
+            volume = wide_units(volume),
+            taker_buy = wide_units(taker_buy),
         );
         let started = Instant::now();
         let rows = self.connection.execute(&sql, [])?;

@@ -2,11 +2,18 @@
 
 use std::sync::Arc;
 
-use duckdb::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StringArray};
+use duckdb::arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, RecordBatch, StringArray,
+};
 use duckdb::arrow::compute::min;
 use duckdb::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
+use liqheat_market::Qty;
+
 use crate::error::Fault;
+
+/// How Arrow has a HUGEINT: no type of 128 bits is closer.
+pub(crate) const HUGEINT: DataType = DataType::Decimal128(38, 0);
 
 /// A value that all rows have.
 pub(crate) enum Shared {
@@ -44,6 +51,17 @@ impl Columns {
     pub(crate) fn maybe<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> Option<i64>) -> Self {
         let values: Int64Array = rows.iter().map(value).collect();
         self.with(name, DataType::Int64, Arc::new(values))
+    }
+
+    /// Adds quantities.
+    pub(crate) fn qty<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> Qty) -> Self {
+        self.maybe_qty(name, rows, |row| Some(value(row)))
+    }
+
+    /// Adds quantities that may be unknown.
+    pub(crate) fn maybe_qty<T>(self, name: &str, rows: &[T], value: impl Fn(&T) -> Option<Qty>) -> Self {
+        let values: Decimal128Array = rows.iter().map(|row| value(row).map(Qty::units)).collect();
+        self.with(name, HUGEINT, Arc::new(values.with_data_type(HUGEINT)))
     }
 
     /// Adds yes or no.
@@ -100,6 +118,7 @@ impl Columns {
             let kind = match field.data_type() {
                 DataType::Boolean => "BOOLEAN",
                 DataType::Utf8 => "VARCHAR",
+                DataType::Decimal128(..) => "HUGEINT",
                 _ => "BIGINT",
             };
             format!("{} {kind}", field.name())

@@ -1,7 +1,10 @@
 //! What the store has done since it was opened, for metrics. Written by the owner thread, read by anybody.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::FileState;
 
 /// A reading of the store's counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +27,8 @@ pub struct Counters {
     pub busy: Duration,
     /// Commands waiting in the queue now.
     pub waiting: u64,
+    /// What became of the database file, looked at once a second while commands are answered.
+    pub file: FileState,
 }
 
 /// The living counters. Each stands alone, so relaxed order is enough.
@@ -37,6 +42,7 @@ pub(crate) struct Tally {
     rows_already_there: AtomicU64,
     longest_command_us: AtomicU64,
     busy_us: AtomicU64,
+    file: Mutex<FileState>,
 }
 
 /// How a command ended.
@@ -61,6 +67,12 @@ impl Tally {
         self.busy_us.fetch_add(took_us, Relaxed);
     }
 
+    /// Remembers what became of the file; whether that is news.
+    pub(crate) fn set_file(&self, file: FileState) -> bool {
+        let before = &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(before, file) != file
+    }
+
     pub(crate) fn reopened(&self) {
         self.reopenings.fetch_add(1, Relaxed);
     }
@@ -81,6 +93,7 @@ impl Tally {
             longest_command: Duration::from_micros(self.longest_command_us.load(Relaxed)),
             busy: Duration::from_micros(self.busy_us.load(Relaxed)),
             waiting,
+            file: *self.file.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 }

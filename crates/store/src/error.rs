@@ -4,6 +4,7 @@
 //! them happen with real files, and so notice when a new release words them differently.
 
 use crate::Location;
+use crate::log_file::{damaged_at, log_of};
 
 /// Why the store could not be opened or did not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +77,50 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
+    /// The write-ahead log beside the file is damaged.
+    #[error(
+        "the write-ahead log {log} is damaged at byte {position}; start with --recover to go on with what precedes the damage (the whole log is kept aside), or restore both files from a backup"
+    )]
+    DamagedLog {
+        /// The log.
+        log: String,
+        /// Where the damage begins; 0 where nothing of the log can be used.
+        position: u64,
+    },
+    /// The log could not be cut or copied.
+    #[error(
+        "the write-ahead log of {location} cannot be recovered ({detail}); check the permissions and the space of its folder"
+    )]
+    Recovery {
+        /// The database.
+        location: String,
+        /// What the system said.
+        detail: String,
+    },
+    /// Parts of the file do not hold what was written.
+    #[error(
+        "{location} is damaged ({detail}); check the disk, then restore the file from a backup, or move it away and load the data again"
+    )]
+    DamagedFile {
+        /// The database.
+        location: String,
+        /// What DuckDB said.
+        detail: String,
+    },
+    /// The file was deleted or replaced while it was open.
+    #[error(
+        "{location} was {what} while it was open: rows stored since are lost when this process ends; stop it, put the file back from a backup and load or fetch the data again"
+    )]
+    FileGone {
+        /// The database.
+        location: String,
+        /// `deleted` or `replaced`.
+        what: &'static str,
+    },
     /// Opening failed for another reason.
-    #[error("{location} cannot be opened: {detail}")]
+    #[error(
+        "{location} cannot be opened ({detail}); check the file and its folder, or choose another file with --db"
+    )]
     Open {
         /// The database.
         location: String,
@@ -85,7 +128,9 @@ pub enum StoreError {
         detail: String,
     },
     /// A command failed.
-    #[error("{command} failed on {location}: {detail}")]
+    #[error(
+        "{command} failed on {location} ({detail}); it may be repeated; if it fails again, please report this"
+    )]
     Query {
         /// The command.
         command: &'static str,
@@ -197,6 +242,9 @@ impl Fault {
                 if is_disk_full(&text) {
                     return StoreError::DiskFull { location, detail: first_line(&text) };
                 }
+                if is_damaged(&text) {
+                    return StoreError::DamagedFile { location, detail: first_line(&text) };
+                }
                 StoreError::Query { command, location, detail: first_line(&text) }
             }
         }
@@ -207,14 +255,21 @@ impl Fault {
 pub(crate) fn explain_open(error: &duckdb::Error, location: &Location) -> StoreError {
     let text = error.to_string();
     let detail = first_line(&text);
+    let database = location.path();
     let location = location.to_string();
     let says = |part: &str| text.contains(part);
+    if let Some((position, path)) = damaged_at(&text).zip(database) {
+        let log = log_of(path).display().to_string();
+        return StoreError::DamagedLog { log, position };
+    }
     if says("Could not set lock on file") {
         StoreError::Locked { location, holder: lock_holder(&text) }
     } else if says("not a valid DuckDB database file") || says("version number") {
         StoreError::NotADatabase { location, detail }
     } else if is_disk_full(&text) {
         StoreError::DiskFull { location, detail }
+    } else if is_damaged(&text) {
+        StoreError::DamagedFile { location, detail }
     } else if says("Permission denied") || says("Read-only file system") || says("Operation not permitted") {
         StoreError::Permission { location, detail }
     } else if says("No such file or directory") {
@@ -222,6 +277,12 @@ pub(crate) fn explain_open(error: &duckdb::Error, location: &Location) -> StoreE
     } else {
         StoreError::Open { location, detail }
     }
+}
+
+fn is_damaged(text: &str) -> bool {
+    const SAYINGS: [&str; 3] =
+        ["Could not read enough bytes", "Corrupt database file", "does not match stored checksum"];
+    SAYINGS.iter().any(|saying| text.contains(saying))
 }
 
 fn is_disk_full(text: &str) -> bool {

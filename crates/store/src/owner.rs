@@ -17,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::counters::{Outcome, Tally};
 use crate::error::{Fault, explain_open};
+use crate::identity::{FileIdentity, FileState};
+use crate::log_file::{self, LogShape};
 use crate::readers::{ReadConnections, Reader};
 use crate::schema::{MIGRATIONS, migrate};
 use crate::{Location, Settings, StoreError};
@@ -93,6 +95,10 @@ pub(crate) struct Owner {
     /// `None` after a failure that requires opening it again.
     database: Option<Database>,
     readers: Arc<ReadConnections>,
+    /// Of the file that was opened; `None` in memory.
+    identity: Option<FileIdentity>,
+    /// When the identity was compared last.
+    compared: Instant,
     /// When opening it again failed last.
     refused: Option<Instant>,
     /// Keeps other stores of this process off the file.
@@ -103,18 +109,23 @@ impl Owner {
     /// Opens the database and brings its schema up to date.
     pub(crate) fn open(
         location: Location,
-        settings: Settings,
+        mut settings: Settings,
         tally: Arc<Tally>,
         readers: Arc<ReadConnections>,
     ) -> Result<Self, StoreError> {
         let claim = location.path().map(Claim::new).transpose()?;
         let database = open_database(&location, &settings, &tally, &readers)?;
+        // A log that is damaged later is not cut without the operator's consent.
+        settings.recover = false;
+        let identity = location.path().and_then(FileIdentity::of);
         Ok(Self {
             location,
             settings,
             tally,
             database: Some(database),
             readers,
+            identity,
+            compared: Instant::now(),
             refused: None,
             _claim: claim,
         })
@@ -149,6 +160,7 @@ impl Owner {
         let started = Instant::now();
         let (result, outcome) = self.attempt(command);
         self.tally.command(outcome, started.elapsed());
+        self.compare_file();
         if let Err(error) = &result {
             tracing::warn!(command = C::NAME, %error, "store command failed");
         }
@@ -180,6 +192,32 @@ impl Owner {
         }
     }
 
+    /// Notices a file that was deleted or replaced, about once a second.
+    fn compare_file(&mut self) {
+        const EVERY: Duration = Duration::from_secs(1);
+        if self.compared.elapsed() < EVERY {
+            return;
+        }
+        self.compared = Instant::now();
+        let state = self.file_state();
+        if self.tally.set_file(state) {
+            match self.file_gone(state) {
+                Some(error) => tracing::error!(%error, "database file is no longer in place"),
+                None => tracing::info!(database = %self.location, "database file is in place again"),
+            }
+        }
+    }
+
+    fn file_state(&self) -> FileState {
+        let opened = self.identity.zip(self.location.path());
+        opened.map_or(FileState::InPlace, |(identity, path)| identity.state(path))
+    }
+
+    fn file_gone(&self, state: FileState) -> Option<StoreError> {
+        let what = state.problem()?;
+        Some(StoreError::FileGone { location: self.location.to_string(), what })
+    }
+
     /// Closes the database; it is opened again when it is next needed.
     fn give_up(&mut self) {
         self.readers.disconnect();
@@ -206,6 +244,10 @@ impl Owner {
         let database = match self.database.take() {
             Some(database) => database,
             None => {
+                // Opening would create an empty file, or go on in another one.
+                if let Some(error) = self.file_gone(self.file_state()) {
+                    return Err(error);
+                }
                 let database = open_database(&self.location, &self.settings, &self.tally, &self.readers)?;
                 self.tally.reopened();
                 tracing::info!(database = %self.location, "database opened again after a failure");
@@ -223,7 +265,8 @@ impl Owner {
         let written = database.connection.execute_batch("CHECKPOINT");
         let closed = database.connection.close().map_err(|(_, error)| error);
         let explain = |error| Fault::Duckdb(error).explain("close", &self.location);
-        written.and(closed).map_err(explain)
+        written.and(closed).map_err(explain)?;
+        self.file_gone(self.file_state()).map_or(Ok(()), Err)
     }
 }
 
@@ -234,7 +277,7 @@ fn open_database(
     readers: &ReadConnections,
 ) -> Result<Database, StoreError> {
     check_path(location)?;
-    let connection = connect(location, settings).map_err(|error| explain_open(&error, location))?;
+    let connection = connect_to_valid_log(location, settings)?;
     migrate(&connection, location, MIGRATIONS).map_err(|fault| match fault {
         Fault::Store(error) => error,
         Fault::Duckdb(error) => explain_open(&error, location),
@@ -260,6 +303,55 @@ fn check_path(location: &Location) -> Result<(), StoreError> {
         Ok(true) => Ok(()),
         Ok(false) => Err(StoreError::FolderMissing { location: name() }),
         Err(error) => Err(StoreError::Permission { location: name(), detail: error.to_string() }),
+    }
+}
+
+/// Connects; a log that ends within an entry is reported, a damaged one is refused or, if so asked, cut.
+fn connect_to_valid_log(location: &Location, settings: &Settings) -> Result<Connection, StoreError> {
+    let Some(path) = location.path() else {
+        return connect(location, settings).map_err(|error| explain_open(&error, location));
+    };
+    let failed = |error: std::io::Error| StoreError::Recovery {
+        location: location.to_string(),
+        detail: error.to_string(),
+    };
+    // A log that cannot be read is a problem that DuckDB has too, and reports.
+    let mut damaged_at = match log_file::inspect(path).unwrap_or(LogShape::Whole) {
+        LogShape::Whole => None,
+        LogShape::BadHeader => Some(0),
+        LogShape::Torn { from, bytes } => {
+            tracing::warn!(
+                database = %location,
+                log_bytes = bytes,
+                lost_bytes = bytes - from,
+                "write-ahead log ends within an entry, as after a kill or a full disk; what precedes it is used"
+            );
+            None
+        }
+    };
+    loop {
+        if let Some(position) = damaged_at {
+            if !settings.recover {
+                let log = log_file::log_of(path).display().to_string();
+                return Err(StoreError::DamagedLog { log, position });
+            }
+            let aside = log_file::cut(path, position).map_err(failed)?;
+            tracing::warn!(
+                database = %location,
+                kept_bytes = position,
+                damaged_log = %aside.display(),
+                "damaged write-ahead log cut; the whole log is kept aside"
+            );
+        }
+        match connect(location, settings).map_err(|error| explain_open(&error, location)) {
+            // Every cut is shorter than the one before, so this ends.
+            Err(StoreError::DamagedLog { position, .. })
+                if settings.recover && damaged_at.is_none_or(|before| position < before) =>
+            {
+                damaged_at = Some(position);
+            }
+            connected => return connected,
+        }
     }
 }
 

@@ -187,8 +187,8 @@ impl Command for LiquidationSums {
         let sql = format!(
             "SELECT * FROM (
                  SELECT time - time % {interval} AS begins, side,
-                     CAST(round(sum(CAST(price AS DOUBLE) * qty) / sum(CAST(qty AS DOUBLE))) AS BIGINT) AS price,
-                     CAST(sum(qty) AS BIGINT) AS qty, price_kind
+                     CAST(round(sum(CAST(price AS DOUBLE) * CAST(qty AS DOUBLE)) / sum(CAST(qty AS DOUBLE))) AS BIGINT) AS price,
+                     sum(qty) AS qty, price_kind
                  FROM liquidations WHERE {} AND time BETWEEN {} AND {}{}
                  GROUP BY begins, side, price_kind
                  ORDER BY begins DESC, side DESC, price_kind DESC LIMIT {}

@@ -37,7 +37,7 @@ impl Command for Profiles {
         let first = self.from.max(UnixMs(0)).plus(interval - 1).floor_to(interval).0;
         let end = self.to.floor_to(interval).0;
         let sql = format!(
-            "SELECT time - time % {interval} AS bar, price - price % {cell} AS cell, CAST(sum(qty) AS BIGINT) FROM trades
+            "SELECT time - time % {interval} AS bar, price - price % {cell} AS cell, sum(qty) FROM trades
              WHERE {key} AND time >= {first} AND time < {end}
              GROUP BY bar, cell ORDER BY bar, cell",
             key = of(&self.instrument),

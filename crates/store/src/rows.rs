@@ -7,7 +7,7 @@
 
 use duckdb::Connection;
 use duckdb::arrow::array::{Array, AsArray, RecordBatch};
-use duckdb::arrow::datatypes::{Int64Type, UInt64Type};
+use duckdb::arrow::datatypes::{Decimal128Type, Int64Type, UInt64Type};
 use liqheat_market::{Instrument, Interval, KlineKind, Price, PriceKind, Qty, Side, UnixMs};
 
 use crate::error::Fault;
@@ -123,12 +123,16 @@ impl Row<'_> {
         self.whole(column).map(Price::from_units)
     }
 
+    /// A HUGEINT.
     pub(crate) fn qty(&self, column: usize) -> Result<Qty, Fault> {
-        self.whole(column).map(Qty::from_units)
+        self.maybe_qty(column)?.ok_or_else(|| duckdb::Error::InvalidColumnIndex(column).into())
     }
 
+    /// A HUGEINT that may be NULL.
     pub(crate) fn maybe_qty(&self, column: usize) -> Result<Option<Qty>, Fault> {
-        Ok(self.maybe(column)?.map(Qty::from_units))
+        let values =
+            self.array(column)?.as_primitive_opt::<Decimal128Type>().ok_or_else(|| self.mismatch(column))?;
+        Ok(values.is_valid(self.index).then(|| Qty::from_units(values.value(self.index))))
     }
 
     pub(crate) fn interval(&self, column: usize, table: &'static str) -> Result<Interval, Fault> {

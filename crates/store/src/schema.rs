@@ -85,6 +85,14 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         state BLOB NOT NULL
     );
     ",
+    // 3: quantities in 128 bits. 64 bits of 1e-8 coins end at 92 billion coins, which cheap coins trade in a minute.
+    "
+    ALTER TABLE klines ALTER volume TYPE HUGEINT;
+    ALTER TABLE klines ALTER taker_buy_volume TYPE HUGEINT;
+    ALTER TABLE trades ALTER qty TYPE HUGEINT;
+    ALTER TABLE open_interest ALTER qty TYPE HUGEINT;
+    ALTER TABLE liquidations ALTER qty TYPE HUGEINT;
+    ",
 ];
 
 /// Tables with rows of events or checkpoints, in the order of reports.
@@ -139,7 +147,12 @@ fn version(connection: &Connection, location: &Location) -> Result<i64, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
+    use liqheat_market::{Instrument, Interval, KlineKind, Price, Qty, Symbol, UnixMs, Venue};
+
     use super::*;
+    use crate::{Settings, Store};
 
     fn columns(connection: &Connection) -> Vec<String> {
         let sql = "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable
@@ -168,6 +181,48 @@ mod tests {
             assert_eq!(sum, 2);
             assert_eq!(migrate(&connection, &Location::Memory, MIGRATIONS).unwrap(), SCHEMA_VERSION);
         }
+    }
+
+    /// A file of the version that kept quantities in 64 bits, read after the migration.
+    #[test]
+    fn quantities_of_64_bits_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::File(folder.path().join("market.duckdb"));
+        let connection = Connection::open(location.path().unwrap()).unwrap();
+        migrate(&connection, &location, &MIGRATIONS[..2]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO klines VALUES ('sim', 'BTCUSDT', 'last', 60000, 0, 1, 2, 1, 2, 9223372036854775807, NULL, 7);
+                 INSERT INTO klines VALUES ('sim', 'BTCUSDT', 'last', 60000, 60000, 1, 2, 1, 2, 9223372036854775807, 0, 7);
+                 INSERT INTO trades VALUES ('sim', 'BTCUSDT', 1, 5, 1, 250000000, true);
+                 INSERT INTO open_interest VALUES ('sim', 'BTCUSDT', 60000, 123);
+                 INSERT INTO liquidations VALUES ('sim', 'BTCUSDT', 9, 'long', 1, 456, 'fill');
+                 INSERT INTO checkpoints VALUES ('sim', 'BTCUSDT', 60000, 1, 60000, 'abc')",
+            )
+            .unwrap();
+        connection.close().map_err(|(_, error)| error).unwrap();
+
+        let store = Store::open(location, Settings::default()).unwrap();
+        let instrument = Instrument::new(Venue::Sim, Symbol::new("BTCUSDT").unwrap());
+        let (first, end, one) = (UnixMs(0), UnixMs(1_000_000), NonZeroUsize::MIN);
+        let klines = store.klines(&instrument, KlineKind::Last, Interval::M1, first, end).blocking().unwrap();
+        let most = Qty::from_units(i64::MAX);
+        assert_eq!(klines.iter().map(|kline| kline.volume).collect::<Vec<_>>(), [Some(most); 2]);
+        let bought = [None, Some(Qty::default())];
+        assert_eq!(klines.iter().map(|kline| kline.taker_buy_volume).collect::<Vec<_>>(), bought);
+        let candle = store.candles(&instrument, Interval::M5, end, one).blocking().unwrap()[0];
+        assert_eq!(candle.volume, Some(most.plus(most)), "a sum that 64 bits do not hold");
+        let profile = store.profiles(&instrument, Interval::M1, Price::from_units(1), first, end);
+        assert_eq!(
+            profile.blocking().unwrap()[0].volume,
+            [(Price::from_units(1), Qty::from_units(250_000_000))]
+        );
+        let samples = store.open_interest(&instrument, first, end).blocking().unwrap();
+        assert_eq!(samples[0].qty, Qty::from_units(123));
+        let liquidations = store.liquidations(&instrument, first, end, 0, one).blocking().unwrap();
+        assert_eq!(liquidations[0].qty, Qty::from_units(456));
+        let kept = store.latest_checkpoint(&instrument, Interval::M1, 1, end).blocking().unwrap();
+        assert_eq!(kept.unwrap().state, b"abc");
     }
 
     /// A file in which only the version table had been made counts as version 0.

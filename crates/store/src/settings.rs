@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Most rows one batch may have. A larger one is refused, so that the queue's worst case is known:
-/// [`Settings::queue_capacity`] times this many rows of about 100 bytes.
+/// [`Settings::queue_capacity`] times this many rows of about 150 bytes.
 pub const BATCH_ROWS_MAX: usize = 262_144;
 
 /// Most rows one query may answer (four years of one-minute bars). A larger answer is refused, not cut.
@@ -55,6 +55,9 @@ pub struct Settings {
     pub queue_capacity: NonZeroUsize,
     /// Connections for queries beside the owner ([`crate::Store::on_read_connections`]), each with a thread.
     pub read_connections: NonZeroUsize,
+    /// Opens a database with a damaged write-ahead log: what precedes the damage is kept, and the whole log is copied
+    /// beside it first. Without this such a database is refused.
+    pub recover: bool,
 }
 
 impl Default for Settings {
@@ -69,6 +72,7 @@ impl Default for Settings {
             threads: THREADS,
             queue_capacity: QUEUE,
             read_connections: READERS,
+            recover: false,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Looking after the file: deleting what is too old, writing the log into it, counting.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use liqheat_market::{Instrument, UnixMs};
 
 use crate::error::Fault;
+use crate::log_file::log_of;
 use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
 use crate::schema::TABLES;
@@ -102,13 +103,6 @@ impl Command for StatsOf {
         };
         Ok(Stats { rows, file_bytes, log_bytes })
     }
-}
-
-/// DuckDB keeps its log at the file's name with `.wal` after it.
-fn log_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".wal");
-    name.into()
 }
 
 fn bytes_of(path: &Path) -> u64 {

@@ -8,19 +8,19 @@ use serde::{Serialize, Serializer};
 
 /// A decimal in fixed units that is written as the shortest exact JSON number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Decimal(i64);
+pub struct Decimal(i128);
 
 impl Decimal {
     /// From 1e-8 units.
     #[must_use]
     pub const fn from_units(units: i64) -> Self {
-        Self(units)
+        Self(units as i128)
     }
 }
 
 impl From<Price> for Decimal {
     fn from(price: Price) -> Self {
-        Self(price.units())
+        Self(price.units().into())
     }
 }
 
@@ -32,10 +32,11 @@ impl From<liqheat_market::Qty> for Decimal {
 
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0 % UNIT_SCALE == 0 {
-            serializer.serialize_i64(self.0 / UNIT_SCALE)
-        } else {
-            serializer.serialize_f64(self.0 as f64 / UNIT_SCALE as f64)
+        let scale = i128::from(UNIT_SCALE);
+        // Beyond 64 bits, where whole numbers of JSON end for many readers, it is the nearest float.
+        match i64::try_from(self.0 / scale) {
+            Ok(whole) if self.0 % scale == 0 => serializer.serialize_i64(whole),
+            _ => serializer.serialize_f64(self.0 as f64 / UNIT_SCALE as f64),
         }
     }
 }
@@ -57,6 +58,15 @@ impl JsonSchema for Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quantities_beyond_64_bits_are_written() {
+        for text in ["93000000000", "123456789012.5"] {
+            let qty = liqheat_market::Qty::parse(text).unwrap();
+            assert_eq!(serde_json::to_string(&Decimal::from(qty)).unwrap(), text);
+        }
+        assert_eq!(serde_json::to_string(&Decimal::from(liqheat_market::Qty::MAX)).unwrap(), "1e22");
+    }
 
     #[test]
     fn whole_numbers_have_no_point() {

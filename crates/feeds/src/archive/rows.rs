@@ -204,15 +204,21 @@ impl Row for Kline {
 
     fn identity(&self) -> ((i64, UnixMs), u64) {
         const UNKNOWN: i64 = -1;
-        let units = |qty: Option<Qty>| qty.map_or(UNKNOWN, Qty::units);
+        let units = |qty: Option<Qty>| qty.map_or([UNKNOWN; 2], halves);
         let prices = [self.open, self.high, self.low, self.close].map(liqheat_market::Price::units);
-        let rest = [units(self.volume), units(self.taker_buy_volume), self.trades.unwrap_or(UNKNOWN)];
+        let amounts = [units(self.volume), units(self.taker_buy_volume)].concat();
+        let rest = amounts.into_iter().chain([self.trades.unwrap_or(UNKNOWN)]);
         ((self.interval.ms(), self.open_time), fingerprint(prices.into_iter().chain(rest)))
     }
 
     fn wrap(rows: Vec<Self>) -> Rows {
         Rows::Klines(rows)
     }
+}
+
+/// A quantity as two numbers of 64 bits.
+const fn halves(qty: Qty) -> [i64; 2] {
+    [qty.units() as i64, (qty.units() >> 64) as i64]
 }
 
 /// `2025-07-17 00:05:00,BTCUSDT,89556.92200000,10625830282.68580055,,1.90321700,0.70203805,`: label, symbol,
@@ -237,7 +243,7 @@ impl Row for OpenInterest {
     }
 
     fn identity(&self) -> (UnixMs, u64) {
-        (self.time, fingerprint([self.qty.units()]))
+        (self.time, fingerprint(halves(self.qty)))
     }
 
     fn wrap(rows: Vec<Self>) -> Rows {

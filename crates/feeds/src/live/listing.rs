@@ -193,14 +193,13 @@ fn usable(listed: Option<&Result<ListedContract, String>>) -> Result<Qty, Option
 
 #[cfg(test)]
 mod tests {
-    use liqheat_market::UNIT_SCALE;
 
     use super::*;
     use crate::live::contract::ContractMap;
     use crate::venues::contract_named;
 
     const HOUR: Duration = Duration::from_secs(3_600);
-    const COIN: Qty = Qty::from_units(UNIT_SCALE);
+    const COIN: Qty = Qty::ONE;
 
     fn symbol(text: &str) -> Symbol {
         Symbol::new(text).unwrap()

@@ -119,6 +119,11 @@ impl SimConfig {
     }
 }
 
+/// Units of a quantity of the simulation in 64 bits: the range of its open interest keeps them far below the limit.
+pub(super) fn units_of(qty: Qty) -> i64 {
+    i64::try_from(qty.units()).unwrap_or(i64::MAX)
+}
+
 fn in_range(name: &'static str, value: f64, low: f64, high: f64) -> Result<(), SimConfigError> {
     if (low..=high).contains(&value) { Ok(()) } else { Err(SimConfigError::Range { name, value, low, high }) }
 }

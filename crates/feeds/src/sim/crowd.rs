@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 
 use liqheat_market::{Price, Qty, Side, TierTable, UNIT_SCALE};
 
+use super::config::units_of;
 use super::margin;
 
 /// Share of liquidated contracts whose counterpart closes, so that open interest falls by them.
@@ -103,8 +104,8 @@ impl Crowd {
     pub(super) fn new(open_interest: Qty, tiers: TierTable) -> Self {
         Self {
             tiers,
-            open_interest: open_interest.units(),
-            pool: [open_interest.units(); 2],
+            open_interest: units_of(open_interest),
+            pool: [units_of(open_interest); 2],
             levered: [0; 2],
             positions: Vec::new(),
             free: Vec::new(),

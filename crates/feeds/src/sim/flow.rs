@@ -7,7 +7,7 @@
 
 use liqheat_market::{Price, Qty, Side, Taker};
 
-use super::config::SimConfig;
+use super::config::{SimConfig, units_of};
 use super::crowd::{Crowd, Entrant, Leg};
 use super::dice::Dice;
 use super::path::Path;
@@ -105,7 +105,7 @@ impl Flow {
     pub(super) fn new(config: &SimConfig, dice: Dice) -> Self {
         Self {
             stock: config.open_interest.units() as f64,
-            lot: config.lot.units(),
+            lot: units_of(config.lot),
             levered_share: config.levered_share,
             imbalance: Wave::new(0.07, 1_500.0),
             building: Wave::new(0.06, 2_400.0),

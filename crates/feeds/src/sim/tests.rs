@@ -139,7 +139,7 @@ fn liquidated_is_what_the_mark_touched_and_nothing_else() {
         sim.advance(time, &mut events);
         events.clear();
         let mark = sim.mark_price();
-        let mut touched: BTreeMap<Side, i64> = BTreeMap::new();
+        let mut touched: BTreeMap<Side, i128> = BTreeMap::new();
         for level in sim.true_levels() {
             let hit = match level.side {
                 Side::Long => level.price >= mark,
@@ -150,8 +150,8 @@ fn liquidated_is_what_the_mark_touched_and_nothing_else() {
             }
         }
         sim.advance(time.plus(SECOND - 1), &mut events);
-        let mut liquidated: BTreeMap<Side, i64> = BTreeMap::new();
-        let mut prints: BTreeMap<(Price, i64), i64> = BTreeMap::new();
+        let mut liquidated: BTreeMap<Side, i128> = BTreeMap::new();
+        let mut prints: BTreeMap<(Price, i64), i128> = BTreeMap::new();
         for event in events.drain(..) {
             match event {
                 Event::Liquidation(forced) => {
@@ -170,9 +170,9 @@ fn liquidated_is_what_the_mark_touched_and_nothing_else() {
         }
         assert_eq!(touched, liquidated, "second {second}");
         assert!(prints.values().all(|&left| left == 0), "second {second}");
-        total += liquidated.values().sum::<i64>();
+        total += liquidated.values().sum::<i128>();
     }
-    assert!(total > 200 * liqheat_market::UNIT_SCALE, "a cascade without liquidations: {total}");
+    assert!(total > 200 * i128::from(liqheat_market::UNIT_SCALE), "a cascade without liquidations: {total}");
 }
 
 #[test]

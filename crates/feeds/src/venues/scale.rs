@@ -31,7 +31,8 @@ impl Scale {
         let theirs = pack_of_name(&contract.name);
         let coins = Ratio::new(theirs, ours).unwrap_or(Ratio::ONE);
         // A size is above zero, and products of a size and a pack fit: `size_of` looks at both.
-        let size = Ratio::new(contract.size.units().unsigned_abs(), UNIT_SCALE.unsigned_abs());
+        let size = u64::try_from(contract.size.units()).ok();
+        let size = size.and_then(|size| Ratio::new(size, UNIT_SCALE.unsigned_abs()));
         let contracts = size.and_then(|size| size.times(coins)).unwrap_or(coins);
         Self { price: coins.inverse(), coins, contracts }
     }

@@ -43,7 +43,7 @@ fn five_minutes_of_trades_are_the_kline_that_was_published() {
         .filter(|trade| trade.time >= OPEN && trade.time < CLOSE)
         .collect();
     assert_eq!(trades.len(), 19_562);
-    let volume = Qty::from_units(trades.iter().map(|trade| trade.qty.units()).sum());
+    let volume = Qty::from_units(trades.iter().map(|trade| trade.qty.units()).sum::<i128>());
     let price = |text: &str| Price::parse(text).unwrap();
     let high = trades.iter().map(|trade| trade.price).max().unwrap();
     let low = trades.iter().map(|trade| trade.price).min().unwrap();

@@ -40,7 +40,7 @@ pub(crate) fn bin_of(side: Side, price: f64, level: f64) -> Option<usize> {
 
 /// The simple map known from many charts: all volume so far, moved by one over the leverage, wherever the
 /// price has been since.
-pub(crate) fn moved_volume(side: Side, price: f64, traded: &BTreeMap<Price, i64>) -> Map {
+pub(crate) fn moved_volume(side: Side, price: f64, traded: &BTreeMap<Price, i128>) -> Map {
     const LEVERAGES: [f64; 4] = [10.0, 25.0, 50.0, 100.0];
     let mut map = vec![0.0; bins(price)];
     for (entry, units) in traded {

@@ -19,7 +19,7 @@ pub(crate) struct Observer {
     pub(crate) sim: Sim,
     ledger: Ledger,
     /// All coins traded so far by price, in cells.
-    traded: BTreeMap<Price, i64>,
+    traded: BTreeMap<Price, i128>,
 }
 
 /// What one hour brought, sorted by kind.
@@ -28,7 +28,7 @@ struct Hour {
     klines: Vec<Kline>,
     marks: Vec<Kline>,
     counts: Vec<OpenInterest>,
-    profiles: BTreeMap<UnixMs, BTreeMap<Price, i64>>,
+    profiles: BTreeMap<UnixMs, BTreeMap<Price, i128>>,
     /// (side, price, USD).
     liquidations: Vec<(Side, f64, f64)>,
 }
@@ -129,7 +129,7 @@ impl Observer {
         let mut consumed = 0.0;
         for bar in &bars {
             assert_eq!(bar.close_time.since(bar.open_time), Interval::M1.ms());
-            let in_coins = |(price, units): (&Price, &i64)| (*price, Qty::from_units(*units));
+            let in_coins = |(price, units): (&Price, &i128)| (*price, Qty::from_units(*units));
             let cells = hour.profiles.get(&bar.open_time);
             let profile: Vec<(Price, Qty)> = cells.into_iter().flatten().map(in_coins).collect();
             let step = self.ledger.apply(bar, &profile);

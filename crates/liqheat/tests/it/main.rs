@@ -4,8 +4,10 @@
 
 mod access;
 mod agreed;
+mod amounts;
 mod compact;
 mod contract;
+mod damage;
 mod deploy;
 mod http;
 mod ingest;

@@ -47,7 +47,7 @@ fn higher(event: &Event, times: i64) -> Event {
             kline.low = price(kline.low);
             kline.close = price(kline.close);
         }
-        Event::OpenInterest(sample) => sample.qty = Qty::from_units(sample.qty.units() / times),
+        Event::OpenInterest(sample) => sample.qty = Qty::from_units(sample.qty.units() / i128::from(times)),
         Event::Funding(_) => {}
     }
     event

@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use liqheat_cluster::Backplane;
+use liqheat_store::Store;
 use liqheat_stream::Hub;
 use liqheat_wire::HealthBody;
 
@@ -30,6 +31,7 @@ pub(crate) struct HealthState {
     pub(crate) published: Arc<Published>,
     pub(crate) live: Option<Arc<Live>>,
     pub(crate) tokens: Arc<TokenGate>,
+    pub(crate) store: Store,
     /// Whether the updater runs.
     pub(crate) ws_enabled: bool,
     pub(crate) is_edge: bool,
@@ -63,10 +65,19 @@ fn body(reasons: &[HealthIssue]) -> HealthBody {
 
 fn reasons(state: &HealthState) -> Vec<HealthIssue> {
     let own = faults(state).into_iter().map(|reason| HealthIssue { reason, blocks: true });
-    let late = late_update(state).into_iter().map(|reason| HealthIssue { reason, blocks: false });
-    let keys = state.tokens.faults().into_iter().map(|reason| HealthIssue { reason, blocks: false });
+    let warnings = late_update(state).into_iter().chain(missing_file(state)).chain(state.tokens.faults());
+    let warnings = warnings.map(|reason| HealthIssue { reason, blocks: false });
     let live = state.live.iter().flat_map(|live| live::trouble(&state.catalog, live));
-    own.chain(late).chain(keys).chain(live).collect()
+    own.chain(warnings).chain(live).collect()
+}
+
+/// A database file that was deleted or replaced. Rows are still stored and served, so this does not block.
+fn missing_file(state: &HealthState) -> Option<String> {
+    let what = state.store.counters().file.problem()?;
+    let location = state.store.location();
+    Some(format!(
+        "{location} was {what} while it was open: rows stored since are lost when this server stops"
+    ))
 }
 
 /// An update that is overdue by several intervals. The last states are still served, so this does not block.

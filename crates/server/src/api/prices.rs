@@ -78,9 +78,7 @@ fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: No
             let of_all =
                 candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
             // A volume with an unknown part is unknown.
-            let sum =
-                of_all.volume.zip(candle.volume).map(|(all, one)| all.units().saturating_add(one.units()));
-            of_all.volume = sum.map(Qty::from_units);
+            of_all.volume = of_all.volume.zip(candle.volume).map(|(all, one)| all.plus(one));
         }
     }
     let newest = candles.len().saturating_sub(limit.get());

@@ -29,6 +29,7 @@
 //! | `liqheat_store_busy_seconds_total` | | time spent in commands; its growth divided by that of the commands is what one takes |
 //! | `liqheat_store_longest_command_seconds` | | since the start |
 //! | `liqheat_store_waiting` | | commands in the queue |
+//! | `liqheat_store_file_in_place` | | 0 when the database file was deleted or replaced while it was open |
 //! | `liqheat_uptime_seconds` | | since the start |
 //! | `liqheat_log_lines_dropped_total` | | log lines that standard error did not take |
 //! | `liqheat_build_info` | `version` | always 1 |

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use duckdb::Connection;
 use liqheat_market::{Interval, KlineKind, Price, Qty, Taker, Trade, UnixMs};
-use liqheat_store::{Location, SCHEMA_VERSION, Settings, Store, StoreError};
+use liqheat_store::{FileState, Location, SCHEMA_VERSION, Settings, Store, StoreError};
 
 use crate::world::{FOREVER, Place, btc, in_memory, klines};
 
@@ -232,7 +232,7 @@ fn a_damaged_database_is_refused() {
     bytes[4_096..12_288].fill(0xAB);
     std::fs::write(place.file(), bytes).unwrap();
     let error = refusal(&place.file());
-    assert!(matches!(error, StoreError::NotADatabase { .. } | StoreError::Open { .. }), "{error:?}");
+    assert!(matches!(error, StoreError::DamagedFile { .. }), "{error:?}");
 }
 
 #[cfg(unix)]
@@ -307,4 +307,119 @@ fn a_closed_store_says_so() {
     store.close_blocking().unwrap();
     assert_eq!(other.instruments().blocking(), Err(StoreError::Closed));
     assert_eq!(other.close_blocking(), Err(StoreError::Closed));
+}
+
+/// A database whose rows are in the log only, as a killed process leaves it: `batches` batches of klines.
+fn killed_after(batches: i64) -> Place {
+    let place = Place::new();
+    let mut child = another_process("append for ever", &place.file(), None);
+    line_from(&mut child, &format!("appended {}", batches - 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(log_file(&place).exists());
+    place
+}
+
+fn log_file(place: &Place) -> std::path::PathBuf {
+    place.folder.path().join("market.duckdb.wal")
+}
+
+fn recover(place: &Place) -> Store {
+    Store::open(place.location(), Settings { recover: true, ..Settings::default() }).unwrap()
+}
+
+#[test]
+fn a_damaged_log_is_refused_and_its_valid_beginning_recovered() {
+    let place = killed_after(3);
+    let mut log = std::fs::read(log_file(&place)).unwrap();
+    let middle = log.len() / 2;
+    log[middle] ^= 0x20;
+    std::fs::write(log_file(&place), &log).unwrap();
+    for _ in 0..2 {
+        let error = open(&place.file()).err().unwrap();
+        let StoreError::DamagedLog { position, .. } = error else { panic!("{error:?}") };
+        assert!(position > 0 && position <= middle as u64, "{position} of {middle}");
+        assert!(error.to_string().contains("--recover"), "{error}");
+        assert_eq!(std::fs::read(log_file(&place)).unwrap(), log, "a refusal changes nothing");
+    }
+    let store = recover(&place);
+    let count = bars(&store) as i64;
+    assert!(count > 0 && count % BATCH == 0, "whole batches before the damage: {count}");
+    store.append(&btc(), klines(0..count + 7)).blocking().unwrap();
+    store.close_blocking().unwrap();
+    let aside = place.folder.path().join("market.duckdb.wal.damaged-1");
+    assert_eq!(std::fs::read(aside).unwrap(), log, "the whole log is kept");
+    assert_eq!(bars(&place.open()) as i64, count + 7);
+}
+
+#[test]
+fn a_log_without_its_beginning_is_not_dropped_silently() {
+    let place = killed_after(2);
+    let mut log = std::fs::read(log_file(&place)).unwrap();
+    log[..64].fill(0xAB);
+    std::fs::write(log_file(&place), &log).unwrap();
+    let error = open(&place.file()).err().unwrap();
+    assert!(matches!(error, StoreError::DamagedLog { position: 0, .. }), "{error:?}");
+    let store = recover(&place);
+    assert_eq!(store.instruments().blocking().unwrap(), [], "nothing of the log can be used");
+    store.close_blocking().unwrap();
+    let aside = place.folder.path().join("market.duckdb.wal.damaged-1");
+    assert_eq!(std::fs::read(aside).unwrap(), log);
+}
+
+#[test]
+fn a_log_that_ends_early_is_used() {
+    for share in [0.1, 0.5, 0.95] {
+        let place = killed_after(2);
+        let log = std::fs::read(log_file(&place)).unwrap();
+        let bytes = (log.len() as f64 * share) as usize;
+        std::fs::write(log_file(&place), &log[..bytes]).unwrap();
+        let store = place.open();
+        assert_eq!(bars(&store) as i64 % BATCH, 0, "whole batches");
+        store.close_blocking().unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_is_damaged_and_says_what_to_do() {
+    let place = Place::new();
+    let store = place.open();
+    store.append(&btc(), klines(0..20_000)).blocking().unwrap();
+    store.close_blocking().unwrap();
+    let bytes = std::fs::read(place.file()).unwrap();
+    std::fs::write(place.file(), &bytes[..bytes.len() / 2]).unwrap();
+    let error = match open(&place.file()) {
+        Err(error) => error,
+        Ok(store) => store.instruments().blocking().unwrap_err(),
+    };
+    assert!(matches!(error, StoreError::DamagedFile { .. }), "{error:?}");
+    assert!(error.to_string().contains("restore the file from a backup"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_deleted_or_replaced_while_open_is_noticed() {
+    for replace in [false, true] {
+        let place = Place::new();
+        let store = place.open();
+        store.append(&btc(), klines(0..10)).blocking().unwrap();
+        if replace {
+            let other = place.folder.path().join("other");
+            std::fs::write(&other, "something else").unwrap();
+            std::fs::rename(other, place.file()).unwrap();
+        } else {
+            std::fs::remove_file(place.file()).unwrap();
+        }
+        let expected = if replace { FileState::Replaced } else { FileState::Deleted };
+        // Looked at once a second, while commands are answered.
+        while store.counters().file == FileState::InPlace {
+            store.instruments().blocking().unwrap();
+        }
+        assert_eq!(store.counters().file, expected);
+        let error = store.close_blocking().unwrap_err();
+        assert!(matches!(error, StoreError::FileGone { .. }), "{error:?}");
+        if replace {
+            assert_eq!(std::fs::read(place.file()).unwrap(), b"something else", "left alone");
+        }
+    }
 }

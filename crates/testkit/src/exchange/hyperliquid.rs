@@ -237,7 +237,7 @@ fn fill_row(coin: &str, price: Price, qty: Qty, time: UnixMs, tid: i64) -> Value
 fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
     let sold = (liquidation.side == Side::Long) == (user == HyperliquidVoice::LIQUIDATED);
     // The same for both sides of the trade.
-    let tid = HyperliquidVoice::tid(liquidation.time.0 ^ liquidation.qty.units());
+    let tid = HyperliquidVoice::tid(liquidation.time.0 ^ liquidation.qty.units() as i64);
     let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time, tid);
     row["side"] = json!(if sold { "A" } else { "B" });
     row["liquidation"] = json!({
@@ -249,7 +249,7 @@ fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
 
 /// What the vault took over it sheds: the other account had gained.
 fn deleveraging(coin: &str, liquidation: &Liquidation) -> Value {
-    let tid = HyperliquidVoice::tid(!(liquidation.time.0 ^ liquidation.qty.units()));
+    let tid = HyperliquidVoice::tid(!(liquidation.time.0 ^ liquidation.qty.units() as i64));
     let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time.plus(1), tid);
     row["side"] = json!(if liquidation.side == Side::Long { "A" } else { "B" });
     row["dir"] = json!("Auto-Deleveraging");

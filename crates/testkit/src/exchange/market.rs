@@ -166,7 +166,7 @@ fn make(made: &Made) -> Vec<Event> {
 fn kline_of(open_time: UnixMs, trades: &[Trade]) -> Option<Kline> {
     let volume = |only: Option<Taker>| {
         let counted = trades.iter().filter(|trade| only.is_none_or(|taker| trade.taker == taker));
-        Qty::from_units(counted.map(|trade| trade.qty.units()).sum())
+        Qty::from_units(counted.map(|trade| trade.qty.units()).sum::<i128>())
     };
     Some(Kline {
         kind: KlineKind::Last,

@@ -269,7 +269,7 @@ fn liquidation(name: &str, side: Side, price: &str, size: &str, time: UnixMs) ->
 }
 
 fn contracts(name: &str, coins: Qty) -> String {
-    Qty::from_units(coins.units() * (UNIT_SCALE / OkxVoice::size(name).units())).to_string()
+    Qty::from_units(coins.units() * (i128::from(UNIT_SCALE) / OkxVoice::size(name).units())).to_string()
 }
 
 fn told(data: &Value) -> RestReply {

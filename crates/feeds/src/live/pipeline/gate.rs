@@ -567,7 +567,7 @@ fn implausible_kline(kline: &Kline) -> Option<&'static str> {
         return Some("it does not open on its grid");
     }
     let amounts = [kline.volume, kline.taker_buy_volume].into_iter().flatten();
-    let is_negative = amounts.map(liqheat_market::Qty::units).any(i64::is_negative);
+    let is_negative = amounts.map(liqheat_market::Qty::units).any(i128::is_negative);
     let is_too_much = matches!((kline.volume, kline.taker_buy_volume), (Some(all), Some(part)) if part > all);
     (is_negative || is_too_much || kline.trades.is_some_and(i64::is_negative))
         .then_some("its amounts contradict each other")

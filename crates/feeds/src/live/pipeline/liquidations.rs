@@ -16,7 +16,7 @@ pub(super) struct LiquidationFilter {
 }
 
 /// Time, side, size and price.
-type Key = (UnixMs, Side, i64, i64);
+type Key = (UnixMs, Side, i128, i64);
 
 #[derive(Debug, Default)]
 struct Count {

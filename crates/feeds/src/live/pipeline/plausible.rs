@@ -6,19 +6,20 @@
 /// Plausibility check of one quantity of one contract.
 #[derive(Debug, Default)]
 pub(super) struct PlausibilityFilter {
-    last: Option<i64>,
+    last: Option<i128>,
     /// Values refused in a row, and when the first of them came.
     refused: u32,
     refused_since: i64,
 }
 
 impl PlausibilityFilter {
-    const FACTOR: i64 = 100;
+    const FACTOR: i128 = 100;
     const CONFIRMATIONS: u32 = 20;
     const CONFIRMED_AFTER_MS: i64 = 60_000;
 
     /// Whether a value (above zero) is plausible; a plausible one is remembered.
-    pub(super) fn admits(&mut self, units: i64, now: i64) -> bool {
+    pub(super) fn admits(&mut self, units: impl Into<i128>, now: i64) -> bool {
+        let units = units.into();
         let fits = self.last.is_none_or(|last| units / Self::FACTOR <= last && last / Self::FACTOR <= units);
         if !fits {
             if self.refused == 0 {

@@ -20,7 +20,7 @@ fn entering(coins: i64, leverage: f64) -> Leg {
 }
 
 fn check(crowd: &Crowd) {
-    let stock = crowd.open_interest().units();
+    let stock = units_of(crowd.open_interest());
     assert_eq!(crowd.recount(), [stock, stock]);
     assert!(crowd.pool_least() >= 0);
 }
@@ -33,7 +33,7 @@ fn a_new_contract_has_a_long_and_a_short() {
     assert_eq!(crowd.open_interest(), Qty::from_units(102 * COIN));
     let levels = crowd.levels();
     let seen: Vec<(Side, i64, f64)> =
-        levels.iter().map(|l| (l.side, l.qty.units() / COIN, l.price.to_f64().round())).collect();
+        levels.iter().map(|l| (l.side, units_of(l.qty) / COIN, l.price.to_f64().round())).collect();
     assert_eq!(seen, [(Side::Long, 1, 99_398.0), (Side::Short, 2, 109_562.0)]);
     check(&crowd);
 }
@@ -71,7 +71,7 @@ fn a_position_too_large_for_the_leg_leaves_in_parts() {
         .map(|_| {
             crowd.trade(at, at, 30 * COIN, Leg::default(), leaving, 0);
             check(&crowd);
-            crowd.levels().first().map_or((0, at), |l| (l.qty.units() / COIN, l.price))
+            crowd.levels().first().map_or((0, at), |l| (units_of(l.qty) / COIN, l.price))
         })
         .collect();
     assert_eq!(levels.iter().map(|l| l.0).collect::<Vec<_>>(), [30, 10, 0]);

@@ -258,8 +258,12 @@ fn listed(row: &InstrumentRow<'_>) -> Result<Option<ListedContract>, FrameError>
         return Ok(None);
     }
     let (coins, times) = (row.ct_val.size("ctVal")?, row.ct_mult.size("ctMult")?);
-    let units = i128::from(coins.units()) * i128::from(times.units()) / i128::from(UNIT_SCALE);
-    let size = i64::try_from(units).ok().map(Qty::from_units).filter(|size| size.is_positive());
+    let units = coins.units().checked_mul(times.units()).map(|units| units / i128::from(UNIT_SCALE));
+    // A size in 64 bits, as factors are.
+    let size = units
+        .and_then(|units| i64::try_from(units).ok())
+        .map(Qty::from_units)
+        .filter(|size| size.is_positive());
     let size = size.ok_or_else(|| value("ctVal", row.ct_val.text(), "a size that can be held"))?;
     let category = row.inst_category.map(Decimal::text).filter(|category| !category.is_empty());
     let underlying = match category {

@@ -111,7 +111,9 @@ impl Collector for Database {
         };
         let longest = counts.longest_command.as_secs_f64();
         gauge("liqheat_store_longest_command_seconds", "The longest any command took", longest)?;
-        gauge("liqheat_store_waiting", "Commands in the queue", counts.waiting as f64)
+        gauge("liqheat_store_waiting", "Commands in the queue", counts.waiting as f64)?;
+        let in_place = if counts.file.problem().is_none() { 1.0 } else { 0.0 };
+        gauge("liqheat_store_file_in_place", "0 when the database file was deleted or replaced", in_place)
     }
 }
 

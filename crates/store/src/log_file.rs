@@ -60,19 +60,18 @@ fn shape(log: &mut (impl Read + Seek), bytes: u64) -> io::Result<LogShape> {
     if !first.starts_with(&HEADER) {
         return Ok(LogShape::BadHeader);
     }
-    // Entries follow somewhere behind an end mark; where the lengths lead to the end of the file is the right one.
-    let mut torn = None;
+    // Entries follow behind one of the end marks: the one from which most lengths lead to another entry.
+    let mut best: Option<(u64, u64)> = None;
     for end in (HEADER.len()..first.len()).filter(|at| first[..=*at].ends_with(&END)) {
-        let begins = end as u64 + 1;
-        let (whole, last) = walk(log, begins, bytes)?;
-        if last == bytes {
-            return Ok(LogShape::Whole);
-        }
-        if torn.is_none_or(|(most, _)| whole > most) {
-            torn = Some((whole, last));
+        let (whole, last) = walk(log, end as u64 + 1, bytes)?;
+        if best.is_none_or(|(most, _)| whole > most) {
+            best = Some((whole, last));
         }
     }
-    Ok(LogShape::Torn { from: torn.map_or(0, |(_, last)| last), bytes })
+    Ok(match best {
+        Some((_, last)) if last == bytes => LogShape::Whole,
+        best => LogShape::Torn { from: best.map_or(0, |(_, last)| last), bytes },
+    })
 }
 
 /// Follows the lengths of entries: how many are whole, and where the last of them ends.

@@ -67,10 +67,11 @@ fuzz-smoke: ## a few seconds of it for what reads a socket
 test-page: page ## of the page in a real browser, against a stand-in and the real binary
 	@scripts/test-page.sh
 
-lint: page ## formatting, lints, types, licences
+lint: page ## formatting, lints, types, wording, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	cd web && npm run lint
+	@if command -v python3 >/dev/null; then python3 scripts/check-text.py; else echo "check-text: skipped: needs python3" >&2; fi
 	@scripts/deny.sh
 
 fmt: ## format the Rust code

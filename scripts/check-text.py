@@ -23,7 +23,7 @@ PHRASES = [
     r"makes? the states",
     r"\ba way back\b",
     r"\basked again\b",
-    r"\bhas gone\b",
+    r"\bhas gone\b(?! silent)",
     r"\bso many\b",
     r"comes? later yet",
     r", too\b(?=[.;:\"]|$)",

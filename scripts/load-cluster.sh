@@ -54,7 +54,7 @@ redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly no >"$
 redis=$!
 until_true 10 "Redis" redis-cli -p "$redis_port" ping >/dev/null 2>&1
 
-# server NAME LISTEN: a server that could make the states, with a simulated market that moves.
+# server NAME LISTEN: a server that could be the producer, with a simulated market that moves.
 server() {
     REDIS_ENABLED=true REDIS_URL="redis://127.0.0.1:$redis_port" "$program" demo --days 1 --speed 600 --listen "$2" --log warn \
         --ws-update-interval 1 --ws-max-connections-per-address "$clients" \

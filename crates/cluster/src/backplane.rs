@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use liqheat_stream::{BoardSlot, BoardUpdate, SourceStanding};
+use liqheat_stream::{BoardSlot, BoardUpdate, SourceStatus};
 use liqheat_wire::FeedState;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
@@ -89,7 +89,7 @@ impl Backplane {
         slot: &BoardSlot,
         update: Option<BoardUpdate>,
         feed: FeedState,
-        sources: Vec<SourceStanding>,
+        sources: Vec<SourceStatus>,
     ) {
         match &self.shared {
             None => {

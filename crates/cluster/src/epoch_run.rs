@@ -237,7 +237,7 @@ mod tests {
         recent
     }
 
-    /// Takes over with levels of so many dollars, the only ones it had.
+    /// Takes over with levels of this many dollars, the only ones it had.
     fn pass(
         own: Option<EpochRun>,
         stored: Option<Board>,

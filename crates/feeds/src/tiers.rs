@@ -250,7 +250,7 @@ impl TierBook {
         })
     }
 
-    /// Names in the files read that are not written in ASCII; their tables are left out.
+    /// Names in the files read that are not written in ASCII; their tables are skipped.
     #[must_use]
     pub fn left_out(&self) -> &[String] {
         &self.left_out

@@ -326,7 +326,7 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
     let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     for symbol in &venue.unlisted {
         let text = format_args!(
-            "has no {symbol}: it is left out of the sum; if it goes by another name there, give it with --contract-names"
+            "has no {symbol}: it is excluded from the sum; if it goes by another name there, give it with --contract-names"
         );
         findings.tell(Grade::Warn, about, text);
     }

@@ -171,7 +171,7 @@ impl GridPainter {
         Self::of(spec, GridSpec::CELLS_MAX, 0)
     }
 
-    /// An empty picture that also keeps each of so many leverage classes apart.
+    /// An empty picture that also keeps each of this many leverage classes apart.
     ///
     /// # Errors
     /// When it has no cells, too many ([`GridSpec::CELLS_MAX_SPLIT`]), or no extent.

@@ -335,7 +335,7 @@ impl Flow {
         Self { opened: (change + liquidated).max(0.0) + reopened, closed: closed_least + reopened }
     }
 
-    /// The share of what is left on a side that stays open.
+    /// The share of what remains on a side that stays open.
     fn survival(&self, before: f64, liquidated: f64) -> f64 {
         let left = before - liquidated;
         if left > 0.0 { ((before - self.closed) / left).clamp(0.0, 1.0) } else { 0.0 }

@@ -103,7 +103,7 @@ impl Ledger {
     }
 
     /// Adds the levels to rows of one column of a chart: row `r` covers `low + r * bin` upwards. Mass outside
-    /// the rows is left out.
+    /// the rows is skipped.
     pub fn add_to_column(&self, low: Price, bin: Price, tip: Tip, long: &mut [f32], short: &mut [f32]) {
         let Some(bins) = Bins::new(self, low.units(), bin) else { return };
         for (book, rows) in [(&self.long, long), (&self.short, short)] {

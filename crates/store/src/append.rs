@@ -22,10 +22,10 @@ use liqheat_market::{
 
 use crate::batch::Batch;
 use crate::columns::{Columns, Shared};
+use crate::dirty::DirtyRange;
 use crate::error::Fault;
 use crate::owner::{Command, Database};
 use crate::rows::{kind_name, of, price_kind_name};
-use crate::touched::Touched;
 use crate::{BATCH_ROWS_MAX, StoreError};
 
 /// What became of a batch.
@@ -38,7 +38,7 @@ pub struct Appended {
     /// Checkpoints deleted because new rows belong to a time they cover.
     pub checkpoints_dropped: u64,
     /// The earliest of the new rows that a ledger is made of.
-    pub touched: Touched,
+    pub dirty: DirtyRange,
 }
 
 /// Stores a batch.
@@ -66,7 +66,7 @@ impl Command for Append {
             let new = insert_new(&transaction, piece)?;
             appended.inserted += new.rows;
             if let Some(earliest) = new.earliest {
-                appended.touched = appended.touched.and(stale.touched(earliest));
+                appended.dirty = appended.dirty.and(stale.dirty(earliest));
             }
             if let Some(stale) = new.earliest.and_then(|time| stale.checkpoints(time)) {
                 let sql = format!("DELETE FROM checkpoints WHERE {} AND {stale}", of(&self.instrument));
@@ -124,13 +124,13 @@ impl Stale {
     }
 
     /// The same for a ledger that is at work.
-    fn touched(&self, earliest: i64) -> Touched {
+    fn dirty(&self, earliest: i64) -> DirtyRange {
         let earliest = Some(UnixMs(earliest));
         match self {
-            Self::Bars { .. } => Touched { klines: earliest, ..Touched::default() },
-            Self::Trades => Touched { trades: earliest, ..Touched::default() },
-            Self::Samples => Touched { open_interest: earliest, ..Touched::default() },
-            Self::None => Touched::default(),
+            Self::Bars { .. } => DirtyRange { klines: earliest, ..DirtyRange::default() },
+            Self::Trades => DirtyRange { trades: earliest, ..DirtyRange::default() },
+            Self::Samples => DirtyRange { open_interest: earliest, ..DirtyRange::default() },
+            Self::None => DirtyRange::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with the store, in words that name the file and say what to do.
 //!
-//! DuckDB reports everything as one text, so the kinds are told apart by its wording; the tests make each of
+//! DuckDB reports everything as one text, so the kinds are distinguished by its wording; the tests make each of
 //! them happen with real files, and so notice when a new release words them differently.
 
 use crate::Location;

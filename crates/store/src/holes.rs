@@ -19,7 +19,7 @@ pub struct Fetchable {
     pub klines: UnixMs,
     /// Samples of open interest since then.
     pub open_interest: UnixMs,
-    /// So many of the newest trades, where ids are consecutive.
+    /// Number of the newest trades, where ids are consecutive.
     pub trades: Option<u64>,
 }
 

@@ -1,7 +1,7 @@
 //! The market's events on disk: the only crate that knows DuckDB.
 //!
 //! One named thread owns the database. Everybody else holds a [`Store`], a cheap handle that posts typed
-//! commands into a bounded queue; each command carries a slot for its answer ([`Ask`]). When the queue is
+//! commands into a bounded queue; each command carries a slot for its answer ([`PendingReply`]). When the queue is
 //! full, whoever asks waits: nothing is dropped. A command that fails, or even panics, is an error for the one
 //! who asked and a number in the [`Counters`]; it ends neither the thread nor the process.
 //!
@@ -14,7 +14,7 @@
 //! - Times are milliseconds since 1970 UTC, prices, quantities and rates whole numbers of 1e-8, as in
 //!   `liqheat-market`. A missing value is NULL, never zero.
 //!
-//! Not here: files of exchanges (crate `feeds`), the clock (every read is told up to when), any model.
+//! Not here: files of exchanges (crate `feeds`), the clock (every read is given its end), any model.
 
 pub mod baseline;
 
@@ -25,6 +25,7 @@ mod catalogue;
 mod checkpoints;
 mod columns;
 mod counters;
+mod dirty;
 mod error;
 mod holes;
 mod identity;
@@ -37,7 +38,6 @@ mod rows;
 mod schema;
 mod settings;
 mod store;
-mod touched;
 mod upkeep;
 
 pub use append::Appended;
@@ -45,6 +45,7 @@ pub use batch::Batch;
 pub use catalogue::{InstrumentSpan, Reach};
 pub use checkpoints::Checkpoint;
 pub use counters::Counters;
+pub use dirty::DirtyRange;
 pub use error::StoreError;
 pub use holes::Fetchable;
 pub use identity::FileState;
@@ -52,6 +53,5 @@ pub use points::{LiquidationTotals, MarkRange, PricesAt};
 pub use profiles::Profile;
 pub use schema::SCHEMA_VERSION;
 pub use settings::{BATCH_ROWS_MAX, Location, QUERY_ROWS_MAX, Retention, Settings};
-pub use store::{Ask, Store};
-pub use touched::Touched;
+pub use store::{PendingReply, Store};
 pub use upkeep::{Deleted, Stats};

@@ -49,7 +49,7 @@ pub(crate) fn inspect(database: &Path) -> io::Result<LogShape> {
 }
 
 fn shape(log: &mut (impl Read + Seek), bytes: u64) -> io::Result<LogShape> {
-    /// The first entry has neither length nor checksum; it ends with this, within so many bytes.
+    /// The first entry has neither length nor checksum; it ends with this, within this number of bytes.
     const END: [u8; 2] = [0xFF, 0xFF];
     const FIRST_BYTES_MAX: usize = 256;
     if bytes < HEADER.len() as u64 {

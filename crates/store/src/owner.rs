@@ -295,7 +295,7 @@ fn check_path(location: &Location) -> Result<(), StoreError> {
     if path.is_dir() {
         return Err(unfit("it is a folder"));
     }
-    // What is left when the very first start is killed between creating the file and writing its header.
+    // What remains when the very first start is killed between creating the file and writing its header.
     if path.metadata().is_ok_and(|file| file.is_file() && file.len() == 0) {
         return Err(unfit("it is empty: delete it"));
     }

@@ -132,7 +132,7 @@ impl Command for PricesAtMoment {
 /// Dollars of a liquidation, rounded as answers show them.
 const USD: &str = "round(CAST(price AS DOUBLE) / 1e8 * (CAST(qty AS DOUBLE) / 1e8))";
 
-/// The condition that a liquidation has at least so many dollars.
+/// The condition that a liquidation has at least `min_usd` dollars.
 fn has_usd(min_usd: u64) -> String {
     if min_usd == 0 { String::new() } else { format!(" AND {USD} >= {min_usd}") }
 }

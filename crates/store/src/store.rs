@@ -29,7 +29,7 @@ use crate::{Location, Retention, Settings, StoreError};
 
 /// A handle to the thread that owns the database; clones are cheap and reach the same thread.
 ///
-/// Its methods describe a question ([`Ask`]); `.await` it in async code, or call [`Ask::blocking`] elsewhere.
+/// Its methods describe a question ([`PendingReply`]); `.await` it in async code, or call [`PendingReply::blocking`] elsewhere.
 /// Answers come in the order of asking. Close with [`Store::close`] (or [`Store::close_blocking`]): dropping the
 /// last handle closes too, but nobody hears of an error and nobody waits.
 #[derive(Clone)]
@@ -128,22 +128,22 @@ impl Store {
     /// Stores events of one instrument, all or none; those that are there already are left as they are.
     /// Repeating it is harmless. Several different rows under one key in one batch: the same one is taken
     /// whatever their order. At most [`crate::BATCH_ROWS_MAX`] rows.
-    pub fn append(&self, instrument: &Instrument, batch: impl Into<Batch>) -> Ask<Appended> {
+    pub fn append(&self, instrument: &Instrument, batch: impl Into<Batch>) -> PendingReply<Appended> {
         self.ask(Append { instrument: instrument.clone(), batch: batch.into() })
     }
 
     /// Every instrument that has klines of trades, by name, with its finest interval.
-    pub fn instruments(&self) -> Ask<Vec<InstrumentSpan>> {
+    pub fn instruments(&self) -> PendingReply<Vec<InstrumentSpan>> {
         self.ask(Instruments)
     }
 
     /// When the first kline of trades of a length opened; `None` without any.
-    pub fn first_bar(&self, instrument: &Instrument, interval: Interval) -> Ask<Option<UnixMs>> {
+    pub fn first_bar(&self, instrument: &Instrument, interval: Interval) -> PendingReply<Option<UnixMs>> {
         self.ask(FirstBar { instrument: instrument.clone(), interval })
     }
 
     /// How far each kind of data of an instrument goes; klines are those of a length.
-    pub fn reach(&self, instrument: &Instrument, interval: Interval) -> Ask<Reach> {
+    pub fn reach(&self, instrument: &Instrument, interval: Interval) -> PendingReply<Reach> {
         self.ask(ReachOf { instrument: instrument.clone(), interval })
     }
 
@@ -153,7 +153,7 @@ impl Store {
         instrument: &Instrument,
         interval: Interval,
         fetchable: Fetchable,
-    ) -> Ask<Reach> {
+    ) -> PendingReply<Reach> {
         self.ask(WholeReach { instrument: instrument.clone(), interval, fetchable })
     }
 
@@ -165,7 +165,7 @@ impl Store {
         interval: Interval,
         from: UnixMs,
         to: UnixMs,
-    ) -> Ask<Vec<Kline>> {
+    ) -> PendingReply<Vec<Kline>> {
         self.ask(Klines { instrument: instrument.clone(), kind, interval, from, to })
     }
 
@@ -178,27 +178,37 @@ impl Store {
         interval: Interval,
         as_of: UnixMs,
         limit: NonZeroUsize,
-    ) -> Ask<Vec<Kline>> {
+    ) -> PendingReply<Vec<Kline>> {
         self.ask(Candles { instrument: instrument.clone(), interval, as_of, limit })
     }
 
     /// Samples of open interest from `from` to `to`, both inclusive, oldest first.
-    pub fn open_interest(&self, instrument: &Instrument, from: UnixMs, to: UnixMs) -> Ask<Vec<OpenInterest>> {
+    pub fn open_interest(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> PendingReply<Vec<OpenInterest>> {
         self.ask(OpenInterests { instrument: instrument.clone(), from, to })
     }
 
     /// Lowest, highest and last tick of the mark price from `from` to `to`, both inclusive; `None` without ticks.
-    pub fn mark_range(&self, instrument: &Instrument, from: UnixMs, to: UnixMs) -> Ask<Option<MarkRange>> {
+    pub fn mark_range(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> PendingReply<Option<MarkRange>> {
         self.ask(MarkRangeOf { instrument: instrument.clone(), from, to })
     }
 
     /// The newest mark price and traded price known at `as_of`, from ticks, trades and closed klines.
-    pub fn prices_at(&self, instrument: &Instrument, as_of: UnixMs) -> Ask<PricesAt> {
+    pub fn prices_at(&self, instrument: &Instrument, as_of: UnixMs) -> PendingReply<PricesAt> {
         self.ask(PricesAtMoment { instrument: instrument.clone(), as_of })
     }
 
     /// Volume at price of each bar that opened at or after `from` and closed at or before `to`, summed from
-    /// trades in cells of `cell`; bars oldest first, cells lowest first. Bars without trades are left out.
+    /// trades in cells of `cell`; bars oldest first, cells lowest first. Bars without trades are skipped.
     pub fn profiles(
         &self,
         instrument: &Instrument,
@@ -206,7 +216,7 @@ impl Store {
         cell: Price,
         from: UnixMs,
         to: UnixMs,
-    ) -> Ask<Vec<Profile>> {
+    ) -> PendingReply<Vec<Profile>> {
         self.ask(Profiles { instrument: instrument.clone(), interval, cell, from, to })
     }
 
@@ -219,7 +229,7 @@ impl Store {
         to: UnixMs,
         min_usd: u64,
         limit: NonZeroUsize,
-    ) -> Ask<Vec<Liquidation>> {
+    ) -> PendingReply<Vec<Liquidation>> {
         self.ask(Liquidations { instrument: instrument.clone(), from, to, min_usd, limit })
     }
 
@@ -229,7 +239,7 @@ impl Store {
         instrument: &Instrument,
         from: UnixMs,
         to: UnixMs,
-    ) -> Ask<LiquidationTotals> {
+    ) -> PendingReply<LiquidationTotals> {
         self.ask(LiquidationTotalsOf { instrument: instrument.clone(), from, to })
     }
 
@@ -244,12 +254,12 @@ impl Store {
         to: UnixMs,
         min_usd: u64,
         limit: NonZeroUsize,
-    ) -> Ask<Vec<Liquidation>> {
+    ) -> PendingReply<Vec<Liquidation>> {
         self.ask(LiquidationSums { instrument: instrument.clone(), interval, from, to, min_usd, limit })
     }
 
     /// The latest moment at or before `as_of` at which something became known (`Event::known_at`).
-    pub fn newest(&self, instrument: &Instrument, as_of: UnixMs) -> Ask<Option<UnixMs>> {
+    pub fn newest(&self, instrument: &Instrument, as_of: UnixMs) -> PendingReply<Option<UnixMs>> {
         self.ask(Newest { instrument: instrument.clone(), as_of })
     }
 
@@ -259,7 +269,7 @@ impl Store {
         instrument: &Instrument,
         interval: Interval,
         checkpoint: Checkpoint,
-    ) -> Ask<()> {
+    ) -> PendingReply<()> {
         self.ask(PutCheckpoint { instrument: instrument.clone(), interval, checkpoint })
     }
 
@@ -270,27 +280,32 @@ impl Store {
         interval: Interval,
         fingerprint: u64,
         not_after: UnixMs,
-    ) -> Ask<Option<Checkpoint>> {
+    ) -> PendingReply<Option<Checkpoint>> {
         self.ask(LatestCheckpoint { instrument: instrument.clone(), interval, fingerprint, not_after })
     }
 
     /// Keeps the `keep` newest states of an instrument for each interval and fingerprint; says how many went.
-    pub fn prune_checkpoints(&self, instrument: &Instrument, keep: usize) -> Ask<u64> {
+    pub fn prune_checkpoints(&self, instrument: &Instrument, keep: usize) -> PendingReply<u64> {
         self.ask(PruneCheckpoints { instrument: instrument.clone(), keep })
     }
 
     /// Deletes rows of an instrument that are older than their table keeps them, counted back from `as_of`.
-    pub fn retain(&self, instrument: &Instrument, as_of: UnixMs, retention: Retention) -> Ask<Deleted> {
+    pub fn retain(
+        &self,
+        instrument: &Instrument,
+        as_of: UnixMs,
+        retention: Retention,
+    ) -> PendingReply<Deleted> {
         self.ask(Retain { instrument: instrument.clone(), as_of, retention })
     }
 
     /// Moves everything from the write-ahead log into the file.
-    pub fn flush(&self) -> Ask<()> {
+    pub fn flush(&self) -> PendingReply<()> {
         self.ask(Flush)
     }
 
     /// Rows of each table and bytes on disk.
-    pub fn stats(&self) -> Ask<Stats> {
+    pub fn stats(&self) -> PendingReply<Stats> {
         self.ask(StatsOf)
     }
 
@@ -330,23 +345,23 @@ impl Store {
         }
     }
 
-    pub(crate) fn ask<C: Command>(&self, command: C) -> Ask<C::Answer> {
+    pub(crate) fn ask<C: Command>(&self, command: C) -> PendingReply<C::Answer> {
         let (answer, answered) = oneshot::channel();
         let queue = match self.route {
             Route::ReadConnections if C::IS_READ => Queue::Readers(self.shared.read_queue.clone()),
             _ => Queue::Owner(self.shared.queue.clone()),
         };
-        Ask { queue, job: Box::new(Posted { command, answer }), answered }
+        PendingReply { queue, job: Box::new(Posted { command, answer }), answered }
     }
 }
 
-/// A question to the store, not yet asked: `.await` it, or call [`Ask::blocking`].
+/// A question to the store, not yet asked: `.await` it, or call [`PendingReply::blocking`].
 ///
 /// Waits while the queue is full. Dropping the future before it got into the queue means the question was never
 /// asked; dropping it later means the command is carried out and its answer thrown away. Appending is safe to
 /// repeat either way.
 #[must_use = "nothing is asked until this is awaited or `blocking` is called"]
-pub struct Ask<T> {
+pub struct PendingReply<T> {
     queue: Queue,
     job: Box<dyn Job>,
     answered: oneshot::Receiver<Result<T, StoreError>>,
@@ -374,7 +389,7 @@ impl Queue {
     }
 }
 
-impl<T> Ask<T> {
+impl<T> PendingReply<T> {
     /// Asks and waits on this thread.
     ///
     /// # Errors
@@ -388,7 +403,7 @@ impl<T> Ask<T> {
     }
 }
 
-impl<T: Send + 'static> IntoFuture for Ask<T> {
+impl<T: Send + 'static> IntoFuture for PendingReply<T> {
     type Output = Result<T, StoreError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

@@ -13,7 +13,7 @@ use crate::rows::{of, read_first};
 use crate::schema::TABLES;
 use crate::{Location, Retention};
 
-/// Rows deleted, by table; tables that lost none are left out.
+/// Rows deleted, by table; tables that lost none are skipped.
 pub type Deleted = BTreeMap<&'static str, u64>;
 
 /// Deletes rows older than they are kept.

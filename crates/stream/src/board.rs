@@ -52,7 +52,7 @@ pub struct BoardUpdate {
 
 /// A state, or the way to it from an earlier one, as it is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct StateUpdate {
     /// The state it applies to; `None` is a whole state.
     pub(crate) from: Option<u64>,
     pub(crate) epoch: Arc<str>,
@@ -86,7 +86,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// Changes whose totals are remembered; a client further behind is told the totals of the last change.
+    /// Changes whose totals are remembered; a client further behind gets the totals of the last change.
     const COUNTERS_KEPT: usize = 4_096;
     /// Tombstones beyond this many, and beyond the number of live cells, are dropped.
     const TOMBSTONES_MIN: usize = 256;
@@ -197,7 +197,7 @@ impl Board {
     /// whole state, where whole states are wanted, `from` is unknown or too old, or the difference has as many
     /// levels as the state.
     #[must_use]
-    pub(crate) fn tell(&self, view: &View, mode: Mode, from: Option<u64>) -> Told {
+    pub(crate) fn tell(&self, view: &View, mode: Mode, from: Option<u64>) -> StateUpdate {
         let known = from.filter(|from| (self.complete_from.max(1)..=self.seq).contains(from));
         let wanted = known.filter(|_| mode == Mode::Delta);
         let mut hash = self.hash;
@@ -215,7 +215,7 @@ impl Board {
                 }
             }
         }
-        let mut told = Told {
+        let mut told = StateUpdate {
             from: wanted,
             epoch: Arc::clone(&self.epoch),
             seq: self.seq,
@@ -340,7 +340,7 @@ mod tests {
     }
 
     impl Client {
-        fn hear(&mut self, told: &Told) {
+        fn hear(&mut self, told: &StateUpdate) {
             match told.from {
                 Some(from) => assert_eq!(self.from, Some(from), "a difference from what the client has"),
                 None => self.levels.clear(),

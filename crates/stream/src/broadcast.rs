@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use crate::session::Line;
+use crate::session::ClientSession;
 use crate::sessions::Sessions;
 use crate::slot::BoardSlot;
 
@@ -33,7 +33,7 @@ const SHARDS_MAX: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Followers {
     shards: Box<[Shard]>,
-    bells: Arc<Bells>,
+    bells: Arc<WakeSignals>,
     /// Locked for a few instructions once a round.
     round: Mutex<Round>,
 }
@@ -43,7 +43,7 @@ struct Shard {
     /// Locked while a client comes or goes, and while a round takes its copy. In the order in which clients came:
     /// their sessions and the kernel's sockets lie in memory in about that order, and a round that walks through memory
     /// forwards costs less than one that jumps.
-    lines: Mutex<BTreeMap<u64, Arc<Line>>>,
+    lines: Mutex<BTreeMap<u64, Arc<ClientSession>>>,
     told: AtomicBool,
 }
 
@@ -56,12 +56,12 @@ struct Round {
 }
 
 impl Followers {
-    pub(crate) fn new(bells: &Arc<Bells>) -> Self {
+    pub(crate) fn new(bells: &Arc<WakeSignals>) -> Self {
         let shards = bells.0.iter().map(|_| Shard::default()).collect();
         Self { shards, bells: Arc::clone(bells), round: Mutex::default() }
     }
 
-    pub(crate) fn add(&self, line: &Arc<Line>) {
+    pub(crate) fn add(&self, line: &Arc<ClientSession>) {
         self.shard(line.id()).lock().insert(line.id(), Arc::clone(line));
     }
 
@@ -79,7 +79,7 @@ impl Followers {
         for shard in &self.shards {
             shard.told.store(true, Ordering::Release);
         }
-        self.bells.ring(Rung::Change);
+        self.bells.ring(Woken::Change);
     }
 
     fn shard(&self, id: u64) -> &Shard {
@@ -99,7 +99,7 @@ impl Followers {
 }
 
 impl Shard {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Line>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientSession>>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -112,17 +112,17 @@ fn shards() -> usize {
 
 /// What wakes the threads that make the rounds: one bell each.
 #[derive(Debug)]
-pub(crate) struct Bells(Box<[Bell]>);
+pub(crate) struct WakeSignals(Box<[WakeSignal]>);
 
 #[derive(Debug, Default)]
-struct Bell {
+struct WakeSignal {
     /// Locked for an instruction or two.
-    rung: Mutex<Rung>,
+    rung: Mutex<Woken>,
     heard: Condvar,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Rung {
+enum Woken {
     #[default]
     Not,
     /// Some board has something new to say.
@@ -131,15 +131,15 @@ enum Rung {
     End,
 }
 
-impl Bells {
+impl WakeSignals {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self((0..shards()).map(|_| Bell::default()).collect()))
+        Arc::new(Self((0..shards()).map(|_| WakeSignal::default()).collect()))
     }
 
-    fn ring(&self, why: Rung) {
+    fn ring(&self, why: Woken) {
         for bell in &self.0 {
             let mut rung = bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
-            if *rung != Rung::End {
+            if *rung != Woken::End {
                 *rung = why;
             }
             bell.heard.notify_one();
@@ -148,20 +148,20 @@ impl Bells {
 
     /// No more rounds.
     pub(crate) fn end(&self) {
-        self.ring(Rung::End);
+        self.ring(Woken::End);
     }
 }
 
-impl Bell {
+impl WakeSignal {
     /// Waits for a change; `false` at the end.
     fn wait(&self) -> bool {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let quiet = |rung: &mut Rung| *rung == Rung::Not;
+        let quiet = |rung: &mut Woken| *rung == Woken::Not;
         let mut rung = self.heard.wait_while(rung, quiet).unwrap_or_else(PoisonError::into_inner);
-        if *rung == Rung::End {
+        if *rung == Woken::End {
             return false;
         }
-        *rung = Rung::Not;
+        *rung = Woken::Not;
         true
     }
 }
@@ -194,7 +194,7 @@ pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
     }
 }
 
-fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Arc<Line>>) {
+fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Arc<ClientSession>>) {
     let change = slot.last_change();
     lines.extend(slot.followers().shards[shard].lock().values().cloned());
     for some in lines.chunks(DELIVERIES_AT_A_TIME) {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 pub(crate) enum Verdict {
     /// It is acted on.
     Fine,
-    /// It is ignored, and the client is told.
+    /// It is ignored, and the client gets an error.
     Refused,
     /// It is ignored; the client was told a moment ago.
     RefusedSilently,

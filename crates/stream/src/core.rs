@@ -477,7 +477,7 @@ impl Core {
         }
     }
 
-    /// When a silent client is told so: two thirds of the way to being closed.
+    /// When a silent client is warned: two thirds of the way to being closed.
     fn unstable_at(&self) -> Instant {
         self.last_seen + self.sessions.settings().silent_after * 2 / 3
     }

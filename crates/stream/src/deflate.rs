@@ -7,7 +7,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 
 /// Below this many bytes compression costs more than it saves.
 const BYTES_MIN: usize = 256;
-/// What a sync flush ends with; it is left out on the wire (RFC 7692 section 7.2.1).
+/// What a sync flush ends with; it is skipped on the wire (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 
 thread_local! {

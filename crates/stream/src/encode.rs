@@ -2,11 +2,11 @@
 
 use liqheat_wire::{BinaryState, LevelMessage, ServerMessage, StateData, encode_state, format_time};
 
-use crate::board::Told;
+use crate::board::StateUpdate;
 use crate::metrics::Encoding;
 
 /// The payload of the message, without framing.
-pub(crate) fn encode(symbol: &str, told: &Told, encoding: Encoding) -> Vec<u8> {
+pub(crate) fn encode(symbol: &str, told: &StateUpdate, encoding: Encoding) -> Vec<u8> {
     match encoding {
         Encoding::Json => json(symbol, told),
         Encoding::Binary => encode_state(&BinaryState {
@@ -24,7 +24,7 @@ pub(crate) fn encode(symbol: &str, told: &Told, encoding: Encoding) -> Vec<u8> {
     }
 }
 
-fn json(symbol: &str, told: &Told) -> Vec<u8> {
+fn json(symbol: &str, told: &StateUpdate) -> Vec<u8> {
     let level = |cell: &liqheat_wire::Cell| LevelMessage {
         price: cell.price.into(),
         long_density: cell.long_usd,

@@ -59,7 +59,7 @@ impl Frames {
         self.bytes = 0;
     }
 
-    /// What a message of so many bytes and levels saved, in comparison with a plain whole state.
+    /// What a message of this many bytes and levels saved, in comparison with a plain whole state.
     pub(crate) fn saved(
         &mut self,
         encoding: Encoding,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use liqheat_wire::FeedState;
 
-use crate::broadcast::Bells;
+use crate::broadcast::WakeSignals;
 use crate::metrics::StreamMetrics;
 use crate::slot::BoardSlot;
 
@@ -31,7 +31,7 @@ pub struct Hub {
     /// Names that are served, but that nobody has to be told of while nobody uses them.
     second_names: BTreeSet<String>,
     settings: HubSettings,
-    bells: Arc<Bells>,
+    bells: Arc<WakeSignals>,
     /// What all sessions count.
     pub metrics: Arc<StreamMetrics>,
 }
@@ -40,7 +40,7 @@ impl Hub {
     /// Empty boards for these symbols.
     #[must_use]
     pub fn new(symbols: impl IntoIterator<Item = String>, settings: HubSettings) -> Self {
-        let (metrics, bells) = (Arc::new(StreamMetrics::default()), Bells::new());
+        let (metrics, bells) = (Arc::new(StreamMetrics::default()), WakeSignals::new());
         let slots = symbols
             .into_iter()
             .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells))))
@@ -56,7 +56,7 @@ impl Hub {
         }
     }
 
-    /// With empty boards for further names, of symbols that have another name already: they are left out of lists
+    /// With empty boards for further names, of symbols that have another name already: they are excluded from lists
     /// until somebody follows them.
     #[must_use]
     pub fn with_second_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
@@ -91,7 +91,7 @@ impl Hub {
         }
     }
 
-    /// Serves a symbol no longer. Clients that follow it are told that it is stale, and get its states again when it
+    /// Serves a symbol no longer. Clients that follow it are notified that it is stale, and get its states again when it
     /// comes back. See [`crate::Sessions::remove_board`].
     pub(crate) fn remove(&self, symbol: &str) {
         let slot = self.slots.write().unwrap_or_else(PoisonError::into_inner).remove(symbol);
@@ -126,7 +126,7 @@ impl Hub {
         self.symbols_known.store(known, Ordering::Relaxed);
     }
 
-    pub(crate) const fn bells(&self) -> &Arc<Bells> {
+    pub(crate) const fn bells(&self) -> &Arc<WakeSignals> {
         &self.bells
     }
 

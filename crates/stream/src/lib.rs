@@ -36,5 +36,5 @@ pub use reader::{ClientMessage, FrameReader, ReadError};
 pub use session::{Connection, serve_socket, serve_socket_until};
 pub use sessions::{Place, Sessions};
 pub use settings::SessionSettings;
-pub use slot::{BoardSlot, SourceStanding, Standing, StateMessage};
+pub use slot::{BoardSlot, FeedStatus, SourceStatus, StateMessage};
 pub use view::{Changed, View, ViewError};

@@ -50,7 +50,7 @@ impl Connection {
 
 /// A socket with its session, as those who deliver see it.
 #[derive(Debug)]
-pub(crate) struct Line {
+pub(crate) struct ClientSession {
     id: u64,
     stream: TcpStream,
     /// Locked for the length of a write that does not wait, never across an await.
@@ -73,7 +73,7 @@ struct Awaited {
     writable: bool,
 }
 
-impl Line {
+impl ClientSession {
     fn new(core: Core, id: u64, stream: TcpStream, now: Instant) -> Arc<Self> {
         let awaited = Awaited { until: now, writable: false };
         let inner = Mutex::new(Inner { core, awaited, end: None });
@@ -182,7 +182,7 @@ impl Line {
         }
     }
 
-    /// Writes what is left; whether all of it is out.
+    /// Writes what remains; whether all of it is out.
     fn flush(&self) -> io::Result<bool> {
         let mut inner = self.lock();
         let flushed = inner.core.flush(|bytes| self.write(bytes), Instant::now());
@@ -243,7 +243,7 @@ impl Line {
 }
 
 /// Takes a session out of all rounds, however it ends.
-struct Membership<'a>(&'a Line);
+struct Membership<'a>(&'a ClientSession);
 
 impl Drop for Membership<'_> {
     fn drop(&mut self) {
@@ -287,7 +287,12 @@ pub async fn serve_socket_until(
         deflate = connection.deflate,
         active_connections = active(),
     );
-    let line = Line::new(Core::new(id, Arc::clone(&sessions), connection, connected), id, stream, connected);
+    let line = ClientSession::new(
+        Core::new(id, Arc::clone(&sessions), connection, connected),
+        id,
+        stream,
+        connected,
+    );
     let end = {
         let _membership = Membership(&line);
         let end = line.run(&sessions, &early, revoked).await;
@@ -324,7 +329,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 /// Says goodbye and waits a moment for the client to close, so that the last frame is not lost in a reset.
-async fn finish(line: &Line, end: End) {
+async fn finish(line: &ClientSession, end: End) {
     const GOODBYE: Duration = Duration::from_secs(1);
     let End::Closed(code) = end else { return };
     line.lock().core.reply(frame::close(code));
@@ -365,7 +370,7 @@ mod tests {
         let (stream, peer) = listener.accept().await.unwrap();
         let now = Instant::now();
         let core = Core::new(1, Arc::clone(&sessions), Connection::plain(peer.ip()), now);
-        let line = Line::new(core, 1, stream, now);
+        let line = ClientSession::new(core, 1, stream, now);
         let running = {
             let (line, sessions) = (Arc::clone(&line), Arc::clone(&sessions));
             tokio::spawn(async move { line.run(&sessions, &[], std::future::pending()).await })

@@ -42,7 +42,7 @@ impl Sessions {
         self.hub.add(symbol);
     }
 
-    /// Serves a symbol no longer; nothing happens when it is not served. Clients that follow it are told that it is
+    /// Serves a symbol no longer; nothing happens when it is not served. Clients that follow it are notified that it is
     /// stale, and get its states again when it comes back.
     pub fn remove_board(&self, symbol: &str) {
         self.hub.remove(symbol);

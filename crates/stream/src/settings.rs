@@ -26,7 +26,7 @@ pub struct SessionSettings {
     pub status_every: Duration,
     /// A write that cannot finish within this marks the client slow.
     pub slow_after: Duration,
-    /// So many states missed while a write waits mark the client slow, too.
+    /// States missed while a write waits that also mark the client slow.
     pub missed_max: u64,
     /// A client that takes nothing for this long is closed.
     pub stalled_after: Duration,

@@ -9,17 +9,17 @@ use liqheat_wire::{FeedState, Mode, Position, ServerMessage, SourceMessage, Stat
 use tokio::time::Instant;
 
 use crate::board::{Board, BoardUpdate, Misfit, RemoteState};
-use crate::broadcast::{Bells, Followers};
+use crate::broadcast::{Followers, WakeSignals};
 use crate::encode::encode;
 use crate::frame;
 use crate::frames::{Form, Frames, StateFrame};
 use crate::metrics::{Encoding, Kind, StreamMetrics, SymbolMetrics};
-use crate::session::Line;
+use crate::session::ClientSession;
 use crate::view::{View, ViewError};
 
 /// How a symbol's data stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct FeedStatus {
     /// In a word.
     pub state: FeedState,
     /// Time of the newest market event, if there was one.
@@ -28,7 +28,7 @@ pub struct Standing {
 
 /// How one venue behind a symbol stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceStanding {
+pub struct SourceStatus {
     /// Which venue.
     pub venue: &'static str,
     /// In a word.
@@ -39,7 +39,7 @@ pub struct SourceStanding {
 
 /// Where a client is: a state it has. As [`Position`], but cheap to compare and to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct At {
+pub(crate) struct Cursor {
     pub(crate) epoch: Arc<str>,
     pub(crate) seq: u64,
 }
@@ -59,7 +59,7 @@ pub struct StateMessage {
 #[derive(Debug, Clone)]
 pub(crate) struct NextState {
     pub(crate) frame: StateFrame,
-    pub(crate) at: At,
+    pub(crate) at: Cursor,
     pub(crate) as_of: UnixMs,
     /// When the board came to this state.
     pub(crate) changed: Instant,
@@ -83,9 +83,9 @@ pub struct BoardSlot {
 struct Inner {
     board: Option<Board>,
     changed: Instant,
-    standing: Standing,
+    standing: FeedStatus,
     /// The venues behind it, where it is followed live.
-    sources: Vec<SourceStanding>,
+    sources: Vec<SourceStatus>,
     /// Rises when a word in either changes.
     standing_change: u64,
     frames: Frames,
@@ -97,11 +97,11 @@ impl BoardSlot {
     /// Different views of a symbol at once: each costs an encoding of its own with every change.
     const VIEWS_MAX: usize = 256;
 
-    pub(crate) fn new(symbol: String, metrics: &StreamMetrics, bells: &Arc<Bells>) -> Self {
+    pub(crate) fn new(symbol: String, metrics: &StreamMetrics, bells: &Arc<WakeSignals>) -> Self {
         let inner = Inner {
             board: None,
             changed: Instant::now(),
-            standing: Standing { state: FeedState::WarmingUp, as_of: None },
+            standing: FeedStatus { state: FeedState::WarmingUp, as_of: None },
             sources: Vec::new(),
             standing_change: 0,
             frames: Frames::default(),
@@ -148,7 +148,7 @@ impl BoardSlot {
         changed
     }
 
-    /// Takes a state that another server made, and how the data stands there; followers are told if there is
+    /// Applies a state of another server and the status of its data; followers are woken if there is
     /// something new. Returns whether the state was.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ impl BoardSlot {
             };
             let told = inner.standing.state != standing;
             let as_of = inner.standing.as_of.max(Some(state.as_of));
-            inner.standing = Standing { state: standing, as_of };
+            inner.standing = FeedStatus { state: standing, as_of };
             inner.standing_change += u64::from(told);
             inner.status = None;
             if changed {
@@ -180,30 +180,30 @@ impl BoardSlot {
         Ok(changed)
     }
 
-    /// Says how the data stands; followers are told when the word changed.
+    /// Sets the status of the data; followers are woken when it changed.
     pub fn set_standing(&self, state: FeedState, as_of: Option<UnixMs>) {
         self.stand(state, as_of, None);
     }
 
     /// As [`BoardSlot::set_standing`], with every venue behind it.
-    pub fn set_standing_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStanding>) {
+    pub fn set_standing_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStatus>) {
         self.stand(state, as_of, Some(sources));
     }
 
-    /// The venues behind it, where how it stands is said by another server.
-    pub fn set_sources(&self, sources: Vec<SourceStanding>) {
+    /// Sets the venues behind it, where another server sets the status.
+    pub fn set_sources(&self, sources: Vec<SourceStatus>) {
         self.stand(self.standing().state, None, Some(sources));
     }
 
-    fn stand(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStanding>>) {
-        let words = |sources: &[SourceStanding]| -> Vec<_> {
+    fn stand(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStatus>>) {
+        let words = |sources: &[SourceStatus]| -> Vec<_> {
             sources.iter().map(|source| (source.venue, source.state)).collect()
         };
         let changed = {
             let mut inner = self.lock();
             let sources = sources.unwrap_or_else(|| inner.sources.clone());
             let changed = inner.standing.state != state || words(&inner.sources) != words(&sources);
-            inner.standing = Standing { state, as_of: inner.standing.as_of.max(as_of) };
+            inner.standing = FeedStatus { state, as_of: inner.standing.as_of.max(as_of) };
             inner.sources = sources;
             inner.standing_change += u64::from(changed);
             inner.status = None;
@@ -226,7 +226,7 @@ impl BoardSlot {
 
     /// How the data stands.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> FeedStatus {
         self.lock().standing
     }
 
@@ -288,7 +288,7 @@ impl BoardSlot {
         }
     }
 
-    pub(crate) fn join(&self, line: &Arc<Line>) {
+    pub(crate) fn join(&self, line: &Arc<ClientSession>) {
         self.followers.add(line);
         self.metrics.subscriptions.inc();
     }
@@ -300,7 +300,7 @@ impl BoardSlot {
     }
 
     /// How many changes a client at this position lacks; `None` before the first state.
-    pub(crate) fn missed(&self, at: Option<&At>) -> Option<u64> {
+    pub(crate) fn missed(&self, at: Option<&Cursor>) -> Option<u64> {
         let inner = self.lock();
         let board = inner.board.as_ref()?;
         match at {
@@ -311,7 +311,7 @@ impl BoardSlot {
 
     /// The frame that leads from a position to the newest state; `None` before the first state, or when the
     /// client has it.
-    pub(crate) fn next_state(&self, form: &Form, at: Option<&At>) -> Option<NextState> {
+    pub(crate) fn next_state(&self, form: &Form, at: Option<&Cursor>) -> Option<NextState> {
         let mut inner = self.lock();
         let Inner { board, frames, changed, .. } = &mut *inner;
         let board = board.as_ref()?;
@@ -319,7 +319,7 @@ impl BoardSlot {
         if from == Some(board.seq()) {
             return None;
         }
-        let leads_to = At { epoch: Arc::clone(board.epoch()), seq: board.seq() };
+        let leads_to = Cursor { epoch: Arc::clone(board.epoch()), seq: board.seq() };
         let (as_of, changed) = (board.as_of(), *changed);
         let key = (*form, from);
         if let Some(frame) = frames.get(&key) {
@@ -395,7 +395,7 @@ impl BoardSlot {
         let (standing, board, sources) = (inner.standing, &inner.board, &inner.sources);
         let made = inner.status.get_or_insert_with(|| {
             let as_of = standing.as_of.map(format_time);
-            let source = |source: &SourceStanding| SourceMessage {
+            let source = |source: &SourceStatus| SourceMessage {
                 venue: source.venue,
                 state: source.state,
                 as_of: source.as_of.map(format_time),
@@ -432,7 +432,7 @@ mod tests {
 
     #[test]
     fn polling_shares_the_frames_of_sockets_and_says_the_same() {
-        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &Bells::new());
+        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &WakeSignals::new());
         let at = Price::from_units;
         let state = |long_usd| BoardUpdate {
             epoch: "e".into(),
@@ -453,7 +453,7 @@ mod tests {
             Form { view: View::default(), mode: Mode::Delta, encoding: Encoding::Json, deflate: false };
         for seq in [None, Some(1)] {
             let first = poll(seq);
-            let from = seq.map(|seq| At { epoch: Arc::from("e"), seq });
+            let from = seq.map(|seq| Cursor { epoch: Arc::from("e"), seq });
             let socket = slot.next_state(&form, from.as_ref()).unwrap();
             assert_eq!(frame::payload(&socket.frame.bytes), first.body);
             let second = poll(seq);
@@ -471,7 +471,7 @@ mod tests {
 
     #[test]
     fn different_views_are_limited_and_given_back() {
-        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &Bells::new());
+        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &WakeSignals::new());
         let view =
             |low| View { price_range: Some((Price::from_units(low), Price::from_units(1_000))), bin: None };
         for low in 0..BoardSlot::VIEWS_MAX as i64 {

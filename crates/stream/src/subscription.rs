@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::credit::{Credit, InFlight};
 use crate::frames::Form;
 use crate::metrics::{Kind, Resumed, StreamMetrics};
-use crate::slot::{At, BoardSlot, NextState};
+use crate::slot::{BoardSlot, Cursor, NextState};
 
 #[derive(Debug)]
 pub(crate) struct Subscription {
@@ -19,7 +19,7 @@ pub(crate) struct Subscription {
     interval: Duration,
     /// How often boards change; wishes for a faster rhythm get every change.
     tick: Duration,
-    at: Option<At>,
+    at: Option<Cursor>,
     /// The client named a position to go on from and has not been answered yet.
     resuming: bool,
     /// There is a newer state, but it is not time for it.
@@ -66,7 +66,7 @@ impl Subscription {
             interval: wish.interval_s.map_or(tick, clamped),
             tick,
             resuming: wish.resume.is_some(),
-            at: wish.resume.map(|position| At { epoch: position.epoch.into(), seq: position.seq }),
+            at: wish.resume.map(|position| Cursor { epoch: position.epoch.into(), seq: position.seq }),
             waiting: false,
             // Who comes to a market of several venues hears how they stand, and not only when that changes.
             status_due,

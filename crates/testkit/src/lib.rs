@@ -21,7 +21,7 @@ pub use archive::Folder;
 pub use data::recorded;
 pub use http::{Answer, connect_from, get, get_with, read_answer};
 pub use program::{Finished, Program, Running};
-pub use shadow::{Position, Shadow, Told};
+pub use shadow::{LoggedStates, Position, Shadow};
 pub use viewer::{Closed, Heard, Viewer};
 
 /// Most time anything may take; never waited for when all is well.

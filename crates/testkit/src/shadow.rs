@@ -14,12 +14,12 @@ use crate::{Heard, PATIENCE, Viewer};
 
 /// Every state that any client of a test was told: its hash, by symbol, epoch and `seq`.
 #[derive(Debug, Clone, Default)]
-pub struct Told(Arc<Mutex<BTreeMap<Name, String>>>);
+pub struct LoggedStates(Arc<Mutex<BTreeMap<Name, String>>>);
 
 /// Symbol, epoch, `seq`.
 type Name = (String, String, u64);
 
-impl Told {
+impl LoggedStates {
     #[track_caller]
     fn check(&self, name: Name, hash: &str) {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,7 +50,7 @@ pub struct Position {
 pub struct Shadow {
     viewer: Option<Viewer>,
     symbol: String,
-    told: Told,
+    told: LoggedStates,
     at: Option<Position>,
     levels: BTreeMap<Price, Cell>,
     /// Whole states heard.
@@ -64,7 +64,7 @@ pub struct Shadow {
 impl Shadow {
     /// A client that has nothing yet and is not connected.
     #[must_use]
-    pub fn new(symbol: &str, told: &Told) -> Self {
+    pub fn new(symbol: &str, told: &LoggedStates) -> Self {
         Self {
             viewer: None,
             symbol: symbol.to_owned(),

@@ -11,7 +11,7 @@ interface Case {
     message: unknown;
 }
 
-/** Written and read by the server's tests, too. */
+/** Also written and read by the server's tests. */
 function golden(name: string): unknown {
     return JSON.parse(readFileSync(new URL(`../../../../crates/wire/golden/${name}`, import.meta.url), 'utf8'));
 }

@@ -59,7 +59,7 @@ test('a difference from further back leads on, because values are absolute; one 
     assert.deepEqual(board.snapshot()?.data.levels, both);
 });
 
-test('a wrong hash is told, and nothing can be built on that state', () => {
+test('a wrong hash is reported, and nothing can be built on that state', () => {
     const board = new Board('S');
     const outcome = board.applySnapshot(snapshot(5, [level(1, 1, 1)], 'e', 'ffffffffffffffff'));
     assert.equal(outcome.kind, 'mismatch');

@@ -273,7 +273,7 @@ test('differences are applied: onDelta gets the change, onSnapshot the whole', (
     assert.equal(snapshots[1]?.data.levels[0]?.long_density, 7_777);
 });
 
-test('a difference that does not fit is told and a whole state asked for', () => {
+test('a difference that does not fit is reported and a whole state asked for', () => {
     const { world, snapshots, errors } = connected();
     world.socket().say(frame(1));
     world.socket().say(frame(9, 1, { type: 'delta', from: 8 }));
@@ -287,7 +287,7 @@ test('a difference that does not fit is told and a whole state asked for', () =>
     );
 });
 
-test('a wrong hash is told and reported, and a third one in a row is shown rather than asked for for ever', () => {
+test('a wrong hash is reported and reported, and a third one in a row is shown rather than asked for for ever', () => {
     const { world, snapshots, errors } = connected();
     world.socket().say(frame(1, 1, { hash: '00000000deadbeef' }));
     assert.equal(errors[0]?.code, 'HASH_MISMATCH');
@@ -331,7 +331,7 @@ test('the server calling the client slow, or the feed stale, shows in the status
     assert.equal(client.status.status, 'connected');
 });
 
-test('nonsense from the server is told and survived', () => {
+test('nonsense from the server is reported and survived', () => {
     const { world, client, errors } = connected();
     for (const nonsense of [
         '',
@@ -369,7 +369,7 @@ test('disconnect and abort leave nothing behind, and connect works again after a
     assert.equal(other.world.sockets.length, 1);
 });
 
-test('an address that is none fails with words', () => {
+test('an invalid URL fails with words', () => {
     const { client, errors } = setUp({}, 'bad address');
     client.connect();
     assert.equal(client.status.status, 'failed');

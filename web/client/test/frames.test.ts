@@ -1,4 +1,4 @@
-/** The text messages of the protocol, from files that the server's tests read and write, too. */
+/** The text messages of the protocol, from files that the server's tests also read and write. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -50,7 +50,7 @@ test('created, asked, opened', () => {
     assert.equal(last(), 'connected -> disconnected: asked');
 });
 
-test('closed, retry: the time of the next attempt is told and kept', async () => {
+test('closed, retry: the time of the next attempt is reported and kept', async () => {
     const { client, world } = opened();
     world.socket().end();
     assert.equal(last(), 'connected -> disconnected: closed');

@@ -281,7 +281,7 @@ test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, {
         new Promise((resolve) => {
             heard = resolve;
         });
-    /** Until so many batches came from the page. */
+    /** Until this many batches came from the page. */
     const batches = async (count: number): Promise<void> => {
         for (let n = 0; n < count; n++) await more();
     };

@@ -65,7 +65,7 @@ test('sockets switched off: the page polls, and says so', async () => {
     await page.context().close();
 });
 
-test('a stale feed and a slow page are told apart', async () => {
+test('a stale feed and a slow page are distinguished', async () => {
     const { page } = await open(browser, url);
     await shown(page);
     server.tell({ type: 'warning', code: 'SLOW_CONSUMER', message: 'behind', dropped_messages: 9 });

@@ -2,7 +2,7 @@
 
 use liqheat_market::{DecimalError, Price, Qty, Rate, UnixMs};
 
-use super::report::Refusal;
+use super::report::RefusedRows;
 
 /// More fields than any family has; what lies beyond is only counted.
 pub(super) const FIELDS_MAX: usize = 16;
@@ -64,75 +64,79 @@ fn bare(field: &[u8]) -> &[u8] {
 }
 
 /// Why a decimal field is refused, naming its column.
-fn refusal(column: &'static str, error: &DecimalError) -> Refusal {
+fn refusal(column: &'static str, error: &DecimalError) -> RefusedRows {
     match error {
-        DecimalError::Empty => Refusal::Empty(column),
-        DecimalError::Malformed(_) => Refusal::NotANumber(column),
-        DecimalError::TooLarge(_) | DecimalError::AmountTooLarge(_) => Refusal::Absurd(column),
-        DecimalError::TooFine(_) => Refusal::TooFine(column),
+        DecimalError::Empty => RefusedRows::Empty(column),
+        DecimalError::Malformed(_) => RefusedRows::NotANumber(column),
+        DecimalError::TooLarge(_) | DecimalError::AmountTooLarge(_) => RefusedRows::Absurd(column),
+        DecimalError::TooFine(_) => RefusedRows::TooFine(column),
     }
 }
 
 /// A price that something was or could be traded at: greater than zero, and below what any coin ever cost.
-pub(super) fn price(field: &[u8], column: &'static str) -> Result<Price, Refusal> {
+pub(super) fn price(field: &[u8], column: &'static str) -> Result<Price, RefusedRows> {
     /// A hundred million USD a coin: a thousand times the dearest.
     const PRICE_MAX: Price = Price::from_units(100_000_000 * liqheat_market::UNIT_SCALE);
     let price = Price::parse_bytes(field).map_err(|error| refusal(column, &error))?;
     match price.units() {
-        0 => Err(Refusal::Zero(column)),
-        ..0 => Err(Refusal::Negative(column)),
-        _ if price > PRICE_MAX => Err(Refusal::Absurd(column)),
+        0 => Err(RefusedRows::Zero(column)),
+        ..0 => Err(RefusedRows::Negative(column)),
+        _ if price > PRICE_MAX => Err(RefusedRows::Absurd(column)),
         _ => Ok(price),
     }
 }
 
 /// A quantity; zero is one.
-pub(super) fn qty(field: &[u8], column: &'static str) -> Result<Qty, Refusal> {
+pub(super) fn qty(field: &[u8], column: &'static str) -> Result<Qty, RefusedRows> {
     let qty = Qty::parse_bytes(field).map_err(|error| refusal(column, &error))?;
-    if qty.units() < 0 { Err(Refusal::Negative(column)) } else { Ok(qty) }
+    if qty.units() < 0 { Err(RefusedRows::Negative(column)) } else { Ok(qty) }
 }
 
 /// A quantity, or unknown when the field is empty.
-pub(super) fn qty_or_unknown(field: &[u8], column: &'static str) -> Result<Option<Qty>, Refusal> {
+pub(super) fn qty_or_unknown(field: &[u8], column: &'static str) -> Result<Option<Qty>, RefusedRows> {
     if field.is_empty() { Ok(None) } else { qty(field, column).map(Some) }
 }
 
 /// A rate.
-pub(super) fn rate(field: &[u8], column: &'static str) -> Result<Rate, Refusal> {
+pub(super) fn rate(field: &[u8], column: &'static str) -> Result<Rate, RefusedRows> {
     Rate::parse_bytes(field).map_err(|error| refusal(column, &error))
 }
 
 /// A whole number that is not negative.
-pub(super) fn count(field: &[u8], column: &'static str) -> Result<i64, Refusal> {
+pub(super) fn count(field: &[u8], column: &'static str) -> Result<i64, RefusedRows> {
     if field.is_empty() {
-        return Err(Refusal::Empty(column));
+        return Err(RefusedRows::Empty(column));
     }
     let mut value: i64 = 0;
     for &byte in field {
         if !byte.is_ascii_digit() {
             let negative = field.first() == Some(&b'-');
-            return Err(if negative { Refusal::Negative(column) } else { Refusal::NotANumber(column) });
+            return Err(if negative {
+                RefusedRows::Negative(column)
+            } else {
+                RefusedRows::NotANumber(column)
+            });
         }
         value = value
             .checked_mul(10)
             .and_then(|v| v.checked_add(i64::from(byte - b'0')))
-            .ok_or(Refusal::Absurd(column))?;
+            .ok_or(RefusedRows::Absurd(column))?;
     }
     Ok(value)
 }
 
 /// A moment: a stamp in milliseconds or microseconds, or `YYYY-MM-DD HH:MM:SS` in UTC.
-pub(super) fn time(field: &[u8], column: &'static str) -> Result<UnixMs, Refusal> {
+pub(super) fn time(field: &[u8], column: &'static str) -> Result<UnixMs, RefusedRows> {
     /// Above this a stamp is in microseconds. As milliseconds it would be the year 5138, as microseconds
     /// it is 1973: no row of an exchange lies near either.
     const MILLISECONDS_MAX: i64 = 100_000_000_000_000;
     let time = if field.get(4) == Some(&b'-') {
-        text_time(field).ok_or(Refusal::NotATime(column))?
+        text_time(field).ok_or(RefusedRows::NotATime(column))?
     } else {
         let stamp = count(field, column)?;
         UnixMs(if stamp > MILLISECONDS_MAX { stamp / 1000 } else { stamp })
     };
-    if (TIME_FIRST..TIME_END).contains(&time.0) { Ok(time) } else { Err(Refusal::Absurd(column)) }
+    if (TIME_FIRST..TIME_END).contains(&time.0) { Ok(time) } else { Err(RefusedRows::Absurd(column)) }
 }
 
 /// 2017-01-01: the exchange is younger.
@@ -214,10 +218,10 @@ mod tests {
         assert_eq!(time(b"1756080000000", "t"), Ok(UnixMs(1_756_080_000_000)));
         assert_eq!(time(b"1756080000000123", "t"), Ok(UnixMs(1_756_080_000_000)));
         for absurd in ["0", "1756080000", "1756080000000000000", "99999999999999999999"] {
-            assert_eq!(time(absurd.as_bytes(), "t"), Err(Refusal::Absurd("t")), "{absurd}");
+            assert_eq!(time(absurd.as_bytes(), "t"), Err(RefusedRows::Absurd("t")), "{absurd}");
         }
-        assert_eq!(time(b"", "t"), Err(Refusal::Empty("t")));
-        assert_eq!(time(b"-1756080000000", "t"), Err(Refusal::Negative("t")));
+        assert_eq!(time(b"", "t"), Err(RefusedRows::Empty("t")));
+        assert_eq!(time(b"-1756080000000", "t"), Err(RefusedRows::Negative("t")));
     }
 
     #[test]
@@ -231,7 +235,7 @@ mod tests {
             "2025-08-25 24:00:00",
             "2025-08-25 0a:00:00",
         ] {
-            assert_eq!(time(bad.as_bytes(), "t"), Err(Refusal::NotATime("t")), "{bad}");
+            assert_eq!(time(bad.as_bytes(), "t"), Err(RefusedRows::NotATime("t")), "{bad}");
         }
     }
 
@@ -258,8 +262,8 @@ mod tests {
         // Tools that went through floats print small numbers so.
         assert_eq!(price(b"8.12e-06", "p"), Ok(Price::from_units(812)));
         assert_eq!(qty(b"1.5E+3", "q"), Ok(Qty::from_units(150_000_000_000_i64)));
-        assert_eq!(price(b"0.0000000162345", "p"), Err(Refusal::TooFine("p")));
-        assert_eq!(price(b"4e-9", "p"), Err(Refusal::TooFine("p")));
+        assert_eq!(price(b"0.0000000162345", "p"), Err(RefusedRows::TooFine("p")));
+        assert_eq!(price(b"4e-9", "p"), Err(RefusedRows::TooFine("p")));
         for (text, units) in [
             ("0.0001", 10_000),
             ("8.514e-05", 8_514),
@@ -272,18 +276,18 @@ mod tests {
             assert_eq!(rate(text.as_bytes(), "r"), Ok(Rate::from_units(units)), "{text}");
         }
         for bad in ["e", "e-5", "1e", "1e5.5", "1.2.3e4", "abc"] {
-            assert_eq!(rate(bad.as_bytes(), "r"), Err(Refusal::NotANumber("r")), "{bad}");
+            assert_eq!(rate(bad.as_bytes(), "r"), Err(RefusedRows::NotANumber("r")), "{bad}");
         }
-        assert_eq!(rate(b"1e999", "r"), Err(Refusal::Absurd("r")));
+        assert_eq!(rate(b"1e999", "r"), Err(RefusedRows::Absurd("r")));
     }
 
     #[test]
     fn prices_must_make_sense() {
-        assert_eq!(price(b"0.000", "p"), Err(Refusal::Zero("p")));
-        assert_eq!(price(b"-1", "p"), Err(Refusal::Negative("p")));
-        assert_eq!(price(b"100000001", "p"), Err(Refusal::Absurd("p")));
-        assert_eq!(price(b"", "p"), Err(Refusal::Empty("p")));
-        assert_eq!(qty(b"-0.1", "q"), Err(Refusal::Negative("q")));
+        assert_eq!(price(b"0.000", "p"), Err(RefusedRows::Zero("p")));
+        assert_eq!(price(b"-1", "p"), Err(RefusedRows::Negative("p")));
+        assert_eq!(price(b"100000001", "p"), Err(RefusedRows::Absurd("p")));
+        assert_eq!(price(b"", "p"), Err(RefusedRows::Empty("p")));
+        assert_eq!(qty(b"-0.1", "q"), Err(RefusedRows::Negative("q")));
         assert_eq!(qty_or_unknown(b"", "q"), Ok(None));
     }
 

@@ -1,4 +1,4 @@
-//! Lines out of a stream of bytes, in bounded memory.
+//! CsvReader out of a stream of bytes, in bounded memory.
 //!
 //! A compressed file may unfold into gigabytes without a line break. A line beyond [`LINE_BYTES_MAX`] is
 //! skipped and reported, one beyond [`TEXT_BYTES_MAX`] means that this is no text.
@@ -15,7 +15,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// One line, without its line break.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum CsvLine<'a> {
     /// Its bytes.
     Text(&'a [u8]),
     /// It was too long; its first bytes.
@@ -32,7 +32,7 @@ pub(super) enum LineError {
 }
 
 /// Reads lines, counting them from 1.
-pub(super) struct Lines<R> {
+pub(super) struct CsvReader<R> {
     source: R,
     buffer: Vec<u8>,
     start: usize,
@@ -42,7 +42,7 @@ pub(super) struct Lines<R> {
     number: u64,
 }
 
-impl<R: Read> Lines<R> {
+impl<R: Read> CsvReader<R> {
     pub(super) fn new(source: R) -> Self {
         let buffer = vec![0; BUFFER_BYTES];
         Self { source, buffer, start: 0, end: 0, at_end: false, failed: None, number: 0 }
@@ -67,7 +67,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next line; `None` at the end. The last line needs no line break.
-    pub(super) fn next(&mut self) -> Result<Option<Line<'_>>, LineError> {
+    pub(super) fn next(&mut self) -> Result<Option<CsvLine<'_>>, LineError> {
         let mut searched = 0;
         let line_end = loop {
             let unsearched = &self.buffer[self.start + searched..self.end];
@@ -94,15 +94,15 @@ impl<R: Read> Lines<R> {
         self.start = self.end.min(line_end + 1);
         self.number += 1;
         if line.len() > LINE_BYTES_MAX {
-            return Ok(Some(Line::TooLong(&self.buffer[line.start..line.start + LINE_BYTES_MAX])));
+            return Ok(Some(CsvLine::TooLong(&self.buffer[line.start..line.start + LINE_BYTES_MAX])));
         }
         let text = &self.buffer[line];
-        Ok(Some(Line::Text(text.strip_suffix(b"\r").unwrap_or(text))))
+        Ok(Some(CsvLine::Text(text.strip_suffix(b"\r").unwrap_or(text))))
     }
 
     /// Drops the rest of a line whose beginning fills [`LINE_BYTES_MAX`]; its beginning is kept aside at the
     /// front of the buffer.
-    fn skip_long_line(&mut self) -> Result<Line<'_>, LineError> {
+    fn skip_long_line(&mut self) -> Result<CsvLine<'_>, LineError> {
         self.buffer.copy_within(self.start..self.start + LINE_BYTES_MAX, 0);
         let mut skipped = (self.end - self.start) as u64;
         // What follows is read behind the part kept; nothing of it matters but the line break.
@@ -128,7 +128,7 @@ impl<R: Read> Lines<R> {
             }
         }
         self.number += 1;
-        Ok(Line::TooLong(&self.buffer[..LINE_BYTES_MAX]))
+        Ok(CsvLine::TooLong(&self.buffer[..LINE_BYTES_MAX]))
     }
 
     /// Reads once, behind what is there; makes room first where there is little. While a long line is
@@ -167,12 +167,12 @@ mod tests {
     }
 
     fn all(bytes: &[u8], step: usize) -> Vec<(usize, bool)> {
-        let mut lines = Lines::new(Trickle(bytes, step));
+        let mut lines = CsvReader::new(Trickle(bytes, step));
         let mut found = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             found.push(match line {
-                Line::Text(text) => (text.len(), false),
-                Line::TooLong(text) => (text.len(), true),
+                CsvLine::Text(text) => (text.len(), false),
+                CsvLine::TooLong(text) => (text.len(), true),
             });
         }
         found
@@ -180,10 +180,10 @@ mod tests {
 
     #[test]
     fn lines_come_without_their_breaks() {
-        let mut lines = Lines::new(&b"\xef\xbb\xbfone\r\ntwo\n\nlast"[..]);
+        let mut lines = CsvReader::new(&b"\xef\xbb\xbfone\r\ntwo\n\nlast"[..]);
         assert_eq!(lines.head(), b"one\r\ntwo\n\nlast");
         for expected in [&b"one"[..], b"two", b"", b"last"] {
-            assert_eq!(lines.next().unwrap(), Some(Line::Text(expected)));
+            assert_eq!(lines.next().unwrap(), Some(CsvLine::Text(expected)));
         }
         assert_eq!(lines.number(), 4);
         assert_eq!(lines.next().unwrap(), None);
@@ -203,7 +203,7 @@ mod tests {
             }
         }
         let endless = io::repeat(0);
-        let mut lines = Lines::new(endless);
+        let mut lines = CsvReader::new(endless);
         assert!(matches!(lines.next(), Err(LineError::NotText)));
         assert!(matches!(lines.next(), Ok(None)));
     }
@@ -221,9 +221,9 @@ mod tests {
                 Ok(8)
             }
         }
-        let mut lines = Lines::new(Fails(false));
+        let mut lines = CsvReader::new(Fails(false));
         assert_eq!(lines.head(), b"whole\nha");
-        assert_eq!(lines.next().unwrap(), Some(Line::Text(b"whole")));
+        assert_eq!(lines.next().unwrap(), Some(CsvLine::Text(b"whole")));
         assert!(matches!(lines.next(), Err(LineError::Io(_))));
         assert!(matches!(lines.next(), Ok(None)));
     }

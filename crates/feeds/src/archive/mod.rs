@@ -31,6 +31,6 @@ pub use discover::{ArchiveFile, Discovery, PathProblem, SkipReason, Skipped, dis
 pub use family::Family;
 pub(crate) use fields::start_of_date;
 pub use read::{ReadOptions, read, read_source};
-pub use report::{FileError, FileReport, Note, Refusal, Refused};
+pub use report::{FileError, FileReport, Note, Refused, RefusedRows};
 pub(crate) use rows::whole_hour;
 pub use rows::{Batch, Rows};

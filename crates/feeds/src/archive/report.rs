@@ -13,7 +13,7 @@ const SAMPLE_CHARS_MAX: usize = 120;
 
 /// Why a row was not loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Refusal {
+pub enum RefusedRows {
     /// Too few or too many fields.
     #[error("{found} columns where {expected} belong")]
     ColumnCount {
@@ -108,7 +108,7 @@ pub enum Refusal {
     Conflict,
 }
 
-impl Refusal {
+impl RefusedRows {
     /// Known gaps in the published data, which nobody can mend: worth a line in a report, but no failure.
     #[must_use]
     pub const fn is_known_gap(&self) -> bool {
@@ -120,7 +120,7 @@ impl Refusal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Why.
-    pub reason: Refusal,
+    pub reason: RefusedRows,
     /// How many.
     pub rows: u64,
     /// The first of them, counted from 1 (in its zip member).
@@ -344,11 +344,11 @@ impl FileReport {
             || self.refused.iter().any(|refused| !refused.reason.is_known_gap())
     }
 
-    pub(super) fn refuse(&mut self, reason: Refusal, line: u64, text: &[u8]) {
+    pub(super) fn refuse(&mut self, reason: RefusedRows, line: u64, text: &[u8]) {
         count(&mut self.refused, reason, line, text);
     }
 
-    pub(super) fn lose_field(&mut self, reason: Refusal, line: u64, text: &[u8]) {
+    pub(super) fn lose_field(&mut self, reason: RefusedRows, line: u64, text: &[u8]) {
         count(&mut self.fields_lost, reason, line, text);
     }
 
@@ -359,7 +359,7 @@ impl FileReport {
     }
 }
 
-fn count(kinds: &mut Vec<Refused>, reason: Refusal, line: u64, text: &[u8]) {
+fn count(kinds: &mut Vec<Refused>, reason: RefusedRows, line: u64, text: &[u8]) {
     if let Some(known) = kinds.iter_mut().find(|refused| refused.reason == reason) {
         known.rows += 1;
     } else if kinds.len() < KINDS_MAX {
@@ -388,7 +388,7 @@ mod tests {
         let mut report = FileReport::default();
         for line in 1..=200 {
             let found = line as usize % 100;
-            report.refuse(Refusal::ColumnCount { found, expected: "12" }, line, &[b'x'; 500]);
+            report.refuse(RefusedRows::ColumnCount { found, expected: "12" }, line, &[b'x'; 500]);
         }
         assert_eq!(report.refused.len(), KINDS_MAX);
         assert_eq!(report.rows_refused(), 200);
@@ -401,7 +401,7 @@ mod tests {
     #[test]
     fn known_gaps_are_no_trouble() {
         let mut report = FileReport::default();
-        report.refuse(Refusal::OpenInterestUnknown, 2, b"x");
+        report.refuse(RefusedRows::OpenInterestUnknown, 2, b"x");
         assert!(!report.has_trouble());
         report.fail(FileError::Empty);
         assert!(report.has_trouble());

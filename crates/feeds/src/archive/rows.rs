@@ -8,7 +8,7 @@ use liqheat_market::{
 use super::columns::expected_count;
 use super::fields::{self, Fields};
 use super::name::Period;
-use super::report::Refusal;
+use super::report::RefusedRows;
 use super::seen::{IdRanges, Keys, Memory, fingerprint};
 use super::{Family, plan::Plan};
 use crate::venues::binance::{ForceOrders, Report};
@@ -70,7 +70,7 @@ pub(super) trait Row: Sized + Copy {
     }
 
     /// Reads and checks a row. What is wrong with a field that the row can do without is added to `lost`.
-    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<Refusal>) -> Result<Self, Refusal>;
+    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<RefusedRows>) -> Result<Self, RefusedRows>;
 
     /// What later rows of an instrument depend on.
     type State: Default;
@@ -87,9 +87,9 @@ pub(super) trait Row: Sized + Copy {
     fn wrap(rows: Vec<Self>) -> Rows;
 }
 
-fn expect_columns(fields: &Fields<'_>, counts: &[usize], family: Family) -> Result<(), Refusal> {
+fn expect_columns(fields: &Fields<'_>, counts: &[usize], family: Family) -> Result<(), RefusedRows> {
     let (found, expected) = (fields.count(), expected_count(family));
-    if counts.contains(&found) { Ok(()) } else { Err(Refusal::ColumnCount { found, expected }) }
+    if counts.contains(&found) { Ok(()) } else { Err(RefusedRows::ColumnCount { found, expected }) }
 }
 
 /// `5933014,61800.30,0.006,8154045700,8154045704,1723161256322,true`: id, price, quantity, first and last
@@ -98,14 +98,14 @@ impl Row for Trade {
     type Memory = IdRanges;
     type State = ();
 
-    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<RefusedRows>) -> Result<Self, RefusedRows> {
         if fields.count() == 8 {
-            return Err(Refusal::SpotTrade);
+            return Err(RefusedRows::SpotTrade);
         }
         expect_columns(fields, &[7], plan.family)?;
         let qty = fields::qty(fields.at(2), "quantity")?;
         if !qty.is_positive() {
-            return Err(Refusal::Zero("quantity"));
+            return Err(RefusedRows::Zero("quantity"));
         }
         let is_buyer_maker = fields.at(6);
         let taker = if is_buyer_maker.eq_ignore_ascii_case(b"true") {
@@ -113,7 +113,7 @@ impl Row for Trade {
         } else if is_buyer_maker.eq_ignore_ascii_case(b"false") {
             Taker::Buy
         } else {
-            return Err(Refusal::NotABool("is_buyer_maker"));
+            return Err(RefusedRows::NotABool("is_buyer_maker"));
         };
         Ok(Self {
             id: fields::count(fields.at(0), "agg_trade_id")?,
@@ -141,7 +141,7 @@ impl Row for Kline {
     type Memory = Keys<(i64, UnixMs)>;
     type State = ();
 
-    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<RefusedRows>) -> Result<Self, RefusedRows> {
         expect_columns(fields, &[12], plan.family)?;
         let open_time = fields::time(fields.at(0), "open_time")?;
         let open = fields::price(fields.at(1), "open")?;
@@ -149,7 +149,7 @@ impl Row for Kline {
         let low = fields::price(fields.at(3), "low")?;
         let close = fields::price(fields.at(4), "close")?;
         if low > open.min(close) || high < open.max(close) {
-            return Err(Refusal::PriceOrder);
+            return Err(RefusedRows::PriceOrder);
         }
         let length = fields::time(fields.at(6), "close_time").map(|end| end.plus(1).since(open_time));
         let interval = match (plan.interval, length) {
@@ -159,12 +159,14 @@ impl Row for Kline {
                 interval
             }
             (None, Err(reason)) => return Err(reason),
-            (Some(interval), Ok(length_ms)) if interval.ms() != length_ms => return Err(Refusal::CloseTime),
+            (Some(interval), Ok(length_ms)) if interval.ms() != length_ms => {
+                return Err(RefusedRows::CloseTime);
+            }
             (Some(interval), Ok(_)) => interval,
-            (None, Ok(length_ms)) => Interval::from_ms(length_ms).ok_or(Refusal::CloseTime)?,
+            (None, Ok(length_ms)) => Interval::from_ms(length_ms).ok_or(RefusedRows::CloseTime)?,
         };
         if open_time.floor_to(interval.ms()) != open_time {
-            return Err(Refusal::OffGrid);
+            return Err(RefusedRows::OffGrid);
         }
         let kline = |kind| Self {
             kind,
@@ -181,7 +183,7 @@ impl Row for Kline {
         if plan.family == Family::MarkPriceKlines {
             return Ok(kline(KlineKind::Mark));
         }
-        let mut known = |result: Result<Option<Qty>, Refusal>| {
+        let mut known = |result: Result<Option<Qty>, RefusedRows>| {
             result.unwrap_or_else(|reason| {
                 lost.push(reason);
                 None
@@ -192,7 +194,7 @@ impl Row for Kline {
         if let (Some(all), Some(bought)) = (volume, taker_buy_volume)
             && bought > all
         {
-            lost.push(Refusal::TakerAboveVolume);
+            lost.push(RefusedRows::TakerAboveVolume);
             taker_buy_volume = None;
         }
         let trades = match fields.at(8) {
@@ -232,12 +234,12 @@ impl Row for OpenInterest {
         Some(fields.at(1))
     }
 
-    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<RefusedRows>) -> Result<Self, RefusedRows> {
         expect_columns(fields, &[8], plan.family)?;
         let label = fields::time(fields.at(0), "create_time")?;
         let qty = fields::qty(fields.at(2), "sum_open_interest")?;
         if !qty.is_positive() {
-            return Err(Refusal::OpenInterestUnknown);
+            return Err(RefusedRows::OpenInterestUnknown);
         }
         Ok(Self { time: stock_time(label, plan.period)?, qty })
     }
@@ -258,21 +260,21 @@ impl Row for OpenInterest {
 /// 23:55. So the label 2026-06-25 00:00 stands in two files and means two moments: in the file of the 24th
 /// its midnight, in the file of the 25th five past. Only the file's date tells them apart. Without a date
 /// (or with one that spans the change) every other label is still clear, and that one is refused.
-fn stock_time(label: UnixMs, period: Option<Period>) -> Result<UnixMs, Refusal> {
+fn stock_time(label: UnixMs, period: Option<Period>) -> Result<UnixMs, RefusedRows> {
     /// 2026-06-25 00:00 UTC.
     const MOVED: UnixMs = UnixMs(1_782_345_600_000);
     const STEP_MS: i64 = 300_000;
     if let Some(period) = period
         && !(period.start.plus(-STEP_MS)..=period.end.plus(STEP_MS)).contains(&label)
     {
-        return Err(Refusal::OutsideFile);
+        return Err(RefusedRows::OutsideFile);
     }
     match period {
         Some(period) if period.end <= MOVED => Ok(label),
         Some(period) if period.start >= MOVED => Ok(label.plus(STEP_MS)),
         _ if label < MOVED => Ok(label),
         _ if label >= MOVED.plus(STEP_MS) => Ok(label.plus(STEP_MS)),
-        _ => Err(Refusal::AmbiguousLabel),
+        _ => Err(RefusedRows::AmbiguousLabel),
     }
 }
 
@@ -281,7 +283,7 @@ impl Row for Funding {
     type Memory = Keys<UnixMs>;
     type State = ();
 
-    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, lost: &mut Vec<RefusedRows>) -> Result<Self, RefusedRows> {
         expect_columns(fields, &[2, 3], plan.family)?;
         let time = fields::time(fields.at(0), "calc_time")?;
         let (interval_hours, rate) = if fields.count() == 2 {
@@ -292,7 +294,7 @@ impl Row for Funding {
                 hours => {
                     let hours = fields::count(hours, "funding_interval_hours").and_then(|hours| {
                         let fits = (1..=24).contains(&hours);
-                        if fits { Ok(hours) } else { Err(Refusal::Absurd("funding_interval_hours")) }
+                        if fits { Ok(hours) } else { Err(RefusedRows::Absurd("funding_interval_hours")) }
                     });
                     hours.map_err(|reason| lost.push(reason)).ok()
                 }
@@ -301,7 +303,7 @@ impl Row for Funding {
         };
         // More than the whole position in one payment.
         if rate.units().abs() > liqheat_market::UNIT_SCALE {
-            return Err(Refusal::Absurd("funding rate"));
+            return Err(RefusedRows::Absurd("funding rate"));
         }
         Ok(Self { time: whole_hour(time), rate, interval_hours })
     }
@@ -349,7 +351,7 @@ impl Row for Liquidation {
         (fields.count() == 11).then(|| fields.at(1))
     }
 
-    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<Refusal>) -> Result<Self, Refusal> {
+    fn parse(fields: &Fields<'_>, plan: &Plan, _lost: &mut Vec<RefusedRows>) -> Result<Self, RefusedRows> {
         expect_columns(fields, &[10, 11], plan.family)?;
         let after_symbol = fields.count() - 10;
         let at = |index: usize| fields.at(index + after_symbol);
@@ -358,11 +360,11 @@ impl Row for Liquidation {
         } else if at(1).eq_ignore_ascii_case(b"sell") {
             Side::Long
         } else {
-            return Err(Refusal::Side);
+            return Err(RefusedRows::Side);
         };
         let qty = fields::qty(at(9), "accumulated_fill_quantity")?;
         if !qty.is_positive() {
-            return Err(Refusal::NothingFilled);
+            return Err(RefusedRows::NothingFilled);
         }
         Ok(Self {
             time: fields::time(fields.at(0), "time")?,

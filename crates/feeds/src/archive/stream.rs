@@ -7,11 +7,11 @@ use liqheat_market::{Funding, Instrument, Kline, Liquidation, OpenInterest, Symb
 
 use super::columns;
 use super::fields::Fields;
-use super::lines::{Line, LineError, Lines};
+use super::lines::{CsvLine, CsvReader, LineError};
 use super::name::{Clues, is_coin_margined};
 use super::plan::{Plan, plan};
 use super::read::ReadOptions;
-use super::report::{FileReport, Note, Refusal, shorten};
+use super::report::{FileReport, Note, RefusedRows, shorten};
 use super::rows::{Batch, Row};
 use super::seen::{Memory, Sighting};
 use super::{Family, FileError};
@@ -36,7 +36,7 @@ pub(super) fn read_table(
     outlet: &mut Outlet<'_>,
     report: &mut FileReport,
 ) -> Result<(), FileError> {
-    let mut lines = Lines::new(source);
+    let mut lines = CsvReader::new(source);
     let head = lines.head();
     let planned = plan(clues, options, head);
     if head.is_empty() {
@@ -103,7 +103,7 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
         }
     }
 
-    fn read(mut self, lines: &mut Lines<&mut dyn Read>) -> Result<(), FileError> {
+    fn read(mut self, lines: &mut CsvReader<&mut dyn Read>) -> Result<(), FileError> {
         let outcome = self.read_lines(lines);
         if !self.report.stopped {
             self.hand_out();
@@ -114,7 +114,7 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
         if nothing_found { Err(FileError::Empty) } else { Ok(()) }
     }
 
-    fn read_lines(&mut self, lines: &mut Lines<&mut dyn Read>) -> Result<(), FileError> {
+    fn read_lines(&mut self, lines: &mut CsvReader<&mut dyn Read>) -> Result<(), FileError> {
         loop {
             let number = lines.number() + 1;
             let line = match lines.next() {
@@ -123,10 +123,10 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
                 Err(error) => return Err(broken(error, number - 1)),
             };
             match line {
-                Line::TooLong(start) => self.refuse(Refusal::LineTooLong, number, start),
-                Line::Text(text) if text.trim_ascii().is_empty() => {}
-                Line::Text(text) if columns::is_text(text) => self.take_text(text, number)?,
-                Line::Text(text) => match self.take_row(text, number) {
+                CsvLine::TooLong(start) => self.refuse(RefusedRows::LineTooLong, number, start),
+                CsvLine::Text(text) if text.trim_ascii().is_empty() => {}
+                CsvLine::Text(text) if columns::is_text(text) => self.take_text(text, number)?,
+                CsvLine::Text(text) => match self.take_row(text, number) {
                     Ok(()) => {}
                     Err(reason) => self.refuse(reason, number, text),
                 },
@@ -143,7 +143,7 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
         }
     }
 
-    fn refuse(&mut self, reason: Refusal, line: u64, text: &[u8]) {
+    fn refuse(&mut self, reason: RefusedRows, line: u64, text: &[u8]) {
         self.refused += 1;
         self.report.refuse(reason, line, text);
     }
@@ -162,15 +162,15 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
                 Err(FileError::HeaderUnknown { line: number, header: shorten(text) })
             }
             None => {
-                self.refuse(Refusal::NotARow, number, text);
+                self.refuse(RefusedRows::NotARow, number, text);
                 Ok(())
             }
         }
     }
 
-    fn take_row(&mut self, text: &[u8], number: u64) -> Result<(), Refusal> {
+    fn take_row(&mut self, text: &[u8], number: u64) -> Result<(), RefusedRows> {
         if !text.is_ascii() && std::str::from_utf8(text).is_err() {
-            return Err(Refusal::NotText);
+            return Err(RefusedRows::NotText);
         }
         let fields = Fields::split(text);
         let mut lost = Vec::new();
@@ -197,23 +197,23 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
                 self.report.rows_repeated += 1;
                 Ok(())
             }
-            Sighting::Conflicting => Err(Refusal::Conflict),
+            Sighting::Conflicting => Err(RefusedRows::Conflict),
         }
     }
 
     /// The part a row belongs to: by its symbol column, else the file's symbol, else the caller's.
-    fn part_of(&mut self, fields: &Fields<'_>) -> Result<usize, Refusal> {
+    fn part_of(&mut self, fields: &Fields<'_>) -> Result<usize, RefusedRows> {
         let in_row = match R::symbol_field(fields) {
-            Some(field) => Some(std::str::from_utf8(field).map_err(|_| Refusal::BadSymbol)?),
+            Some(field) => Some(std::str::from_utf8(field).map_err(|_| RefusedRows::BadSymbol)?),
             None => None,
         };
         let in_file = self.plan.symbol.as_ref().map(Symbol::as_str);
         let name = match (in_row, in_file) {
-            (Some(row), _) if is_coin_margined(row) => return Err(Refusal::CoinMargined),
-            (Some(row), Some(file)) if row != file => return Err(Refusal::OtherSymbol),
+            (Some(row), _) if is_coin_margined(row) => return Err(RefusedRows::CoinMargined),
+            (Some(row), Some(file)) if row != file => return Err(RefusedRows::OtherSymbol),
             (row, file) => row.or(file).or(self.plan.symbol_assumed.as_ref().map(Symbol::as_str)),
         };
-        let name = name.ok_or(Refusal::NoSymbol)?;
+        let name = name.ok_or(RefusedRows::NoSymbol)?;
         let is_same = |part: &Part<R>| part.instrument.symbol.as_str() == name;
         if self.parts.get(self.newest_part).is_some_and(is_same) {
             return Ok(self.newest_part);
@@ -223,15 +223,15 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
             return Ok(known);
         }
         if self.parts.len() >= SYMBOLS_MAX {
-            return Err(Refusal::TooManySymbols);
+            return Err(RefusedRows::TooManySymbols);
         }
-        let symbol = Symbol::new(name).map_err(|_| Refusal::BadSymbol)?;
+        let symbol = Symbol::new(name).map_err(|_| RefusedRows::BadSymbol)?;
         if symbol.as_str() != name {
             // Small letters: another spelling would be another part, so it is no symbol here.
-            return Err(Refusal::BadSymbol);
+            return Err(RefusedRows::BadSymbol);
         }
         if let Some(quote) = symbol.foreign_quote() {
-            return Err(Refusal::ForeignQuote(quote));
+            return Err(RefusedRows::ForeignQuote(quote));
         }
         let instrument = Instrument::new(Venue::Binance, symbol);
         self.parts.push(Part {

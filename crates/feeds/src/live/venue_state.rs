@@ -422,7 +422,7 @@ impl VenueState {
         requests.map(VenueCommand::Fetch).collect()
     }
 
-    /// Time passed: what was buffered becomes ready, and what is due is said.
+    /// Time passed: what was buffered becomes ready, and what is due is reported.
     pub(super) fn on_tick(&mut self, now: ClockReading) -> Vec<VenueCommand> {
         for (contract, stretch) in self.rejected.take_due(now.uptime) {
             let RejectedStretch { stream, from, to, reason } = stretch;

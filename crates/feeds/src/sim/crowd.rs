@@ -221,7 +221,7 @@ impl Crowd {
         LegFlow { opened, closed }
     }
 
-    /// Lets the pools trade what is left of both legs, so that both sides change by the same amount, as near
+    /// Lets the pools trade what remains of both legs, so that both sides change by the same amount, as near
     /// to `oi_change` as possible.
     fn settle(&mut self, qty: i64, buyers: LegFlow, sellers: LegFlow, oi_change: i64) {
         let levered_change = [buyers.opened - sellers.closed, sellers.opened - buyers.closed];

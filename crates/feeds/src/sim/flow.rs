@@ -39,7 +39,7 @@ const LEVERAGES: [Leverage; 9] = [
     leverage(125.0, 0.03, 0.0, 0.6),
 ];
 
-/// Makers carry this much of the takers' leverage, and one trade in so many has a levered maker.
+/// Makers carry this much of the takers' leverage, and one trade in this many has a levered maker.
 const MAKER_SHARE: f64 = 0.2;
 const MAKER_CHANCE: f64 = 0.4;
 /// Mean size of a print as a share of the open interest at the start, and the spread of its logarithm.

@@ -110,7 +110,7 @@ impl Regime {
         }
     }
 
-    /// Whether it has gone as far as it meant to.
+    /// Whether it has moved its full distance.
     fn arrived(&self, log_price: f64) -> bool {
         match *self {
             Self::Flush { way, from, depth } | Self::Cascade { way, from, depth } => {

@@ -45,7 +45,7 @@ pub struct VenueLimits {
     pub silence: fn(StreamKind) -> Option<Duration>,
     /// How ids of trades are given out.
     pub trade_ids: TradeIds,
-    /// Open interest is polled so often where [`Exchange::request`](super::Exchange::request) knows [`RestQuery::OpenInterest`] and no stream
+    /// Open interest is polled this often where [`Exchange::request`](super::Exchange::request) knows [`RestQuery::OpenInterest`] and no stream
     /// brings it; `None` where a stream does.
     pub poll_open_interest: Option<Duration>,
     /// The longest pause between two polls, reached when nothing changes or the budget is short.

@@ -1,4 +1,4 @@
-//! How much of a fast stream is kept. Tickers speak up to ten times a second; the model moves by minutes. What is left
+//! How much of a fast stream is kept. Tickers speak up to ten times a second; the model moves by minutes. What remains
 //! out changes nothing that is made of the rest, or less than a second of it.
 
 use liqheat_market::{Price, UnixMs};
@@ -33,7 +33,7 @@ impl MarkPace {
         true
     }
 
-    /// Whether a price that has not changed is said again: only after a pause, so that it never takes the place of one
+    /// Whether a price that has not changed is reported again: only after a pause, so that it never takes the place of one
     /// that is about to be told.
     pub(super) fn repeats(&mut self, time: UnixMs, price: Price) -> bool {
         const PAUSE_MS: i64 = 2_000;

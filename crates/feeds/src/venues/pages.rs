@@ -11,7 +11,7 @@ pub(super) fn part_end(from: UnixMs, to: UnixMs, rows: i64, every_ms: i64) -> Un
     to.min(from.plus(rows.saturating_mul(every_ms)))
 }
 
-/// What is left of `query` after the part that ended at `end`; nothing when `end` has not been reached yet.
+/// What remains of `query` after the part that ended at `end`; nothing when `end` has not been reached yet.
 fn rest_of(query: &RestQuery, end: UnixMs, now: UnixMs) -> Option<RestQuery> {
     if end >= now {
         return None;

@@ -1,4 +1,4 @@
-//! Lists whose elements are read one by one: what is wrong with one is told of it, and the others are taken.
+//! Lists whose elements are read one by one: what is wrong with one is reported of it, and the others are taken.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ pub(super) struct FrameKeys {
     pub(super) time: &'static str,
 }
 
-/// Reads each row of a frame by itself and appends what it says; one that cannot be read is told, unless it is of a
+/// Reads each row of a frame by itself and appends what it says; one that cannot be read is reported, unless it is of a
 /// contract that is not followed.
 pub(super) fn read_frame_rows<'a, T: Deserialize<'a>>(
     rows: &[&'a RawValue],

@@ -60,7 +60,7 @@ pub enum FrameError {
     /// Not JSON, or not of the form it should have.
     #[error("not a message of this venue: {0}")]
     Form(String),
-    /// A number that is none, or out of range.
+    /// Not a number, or out of range.
     #[error("field {field}: {error}")]
     Number {
         /// Name of the field on the wire.

@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use liqheat_feeds::archive::{FileError, Note, ReadOptions, Refusal, read, read_source};
+use liqheat_feeds::archive::{FileError, Note, ReadOptions, RefusedRows, read, read_source};
 
 use crate::support::{KLINES_HEADER, made_up_klines, read_file, read_text, zip_of};
 
@@ -190,7 +190,7 @@ fn bombs_are_bounded() {
     // A long line costs itself.
     let long = [made_up_klines(1), "9".repeat(10_000), "\n".to_owned(), made_up_klines(2)].concat();
     let read = read_text(CSV, long);
-    assert_eq!(read.report.refused[0].reason, Refusal::LineTooLong);
+    assert_eq!(read.report.refused[0].reason, RefusedRows::LineTooLong);
     assert_eq!(read.report.refused[0].first_line, 2);
     assert_eq!(read.report.rows_ok, 2);
     // Thousands of members.

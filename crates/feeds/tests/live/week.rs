@@ -85,7 +85,7 @@ async fn a_week_of_cuts_leaks_nothing() {
     })
     .await;
     // A hundredth of a second is minutes here: now and then the exchange does not have a kline for what we
-    // think is long enough. That is said; and trades are all there.
+    // think is long enough. That is reported; and trades are all there.
     let gaps = |stream| run.gaps.iter().filter(|gap| gap.stream == stream).count();
     assert_eq!(gaps(StreamKind::Trades), 0, "{:?}", run.gaps);
     assert!(gaps(StreamKind::Klines) + gaps(StreamKind::Mark) <= 20, "{:?}", run.gaps);

@@ -14,7 +14,7 @@ const OTHER: &str = "0x2b5dba3bc4cbb1b94d1e57fcbe0fbc82731ce5f2";
 /// Farther back than the script goes.
 const BEFORE_ALL: i64 = -3_600_000;
 
-/// Whichever side of a liquidation is followed, it is told once, also those of before and of an outage.
+/// Whichever side of a liquidation is followed, it is notified once, also those of before and of an outage.
 #[tokio::test(flavor = "multi_thread")]
 async fn liquidations_of_named_accounts_come_once() {
     for accounts in [&[HyperliquidVoice::LIQUIDATED][..], &[OTHER], &[OTHER, HyperliquidVoice::LIQUIDATED]] {

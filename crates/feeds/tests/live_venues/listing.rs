@@ -45,7 +45,7 @@ async fn a_contract_that_is_listed_later_is_followed_from_then_on() {
             world.check_trades(symbol);
         }
         world.check_klines("BTCUSDT");
-        // Its past is fetched, too.
+        // Its past is also fetched.
         let count = world.check_klines_from("ETHUSDT", listed.plus(-15 * MINUTE_MS));
         assert!(count >= 18, "{venue}: {count}");
         assert_eq!(

@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    /// Takes what comes until klines of both kinds and both symbols reach so many minutes past midnight.
+    /// Takes what comes until klines of both kinds and both symbols reach this many minutes past midnight.
     pub(crate) async fn until_minute(&mut self, minutes: i64) {
         let end = MIDNIGHT.plus(minutes * MINUTE_MS);
         self.until(&format!("minute {minutes}"), |got, _| {

@@ -48,7 +48,7 @@ async fn cuts_lose_no_kline_and_no_trade_without_a_word() {
             world.check_klines(symbol);
         }
         assert!(status.venues[0].reconnects >= 5, "{venue}: {status:?}");
-        // Liquidations are told once, whatever OKX repeats after subscribing.
+        // Liquidations are reported once, whatever OKX repeats after subscribing.
         if venue != Venue::Hyperliquid {
             let (got, expected) = world.liquidations("BTCUSDT", MIDNIGHT, MIDNIGHT.plus(7 * 60_000));
             assert!(got.iter().all(|one| expected.contains(one)), "{venue}");

@@ -68,7 +68,7 @@ impl Node {
         self.slot.with_board(|board: &Board| (board.epoch().to_string(), board.seq()))
     }
 
-    /// Ends it as kill -9 does: nothing is said, the connections break.
+    /// Ends it as kill -9 does: nothing is reported, the connections break.
     fn kill(&self) {
         self.task.abort();
     }

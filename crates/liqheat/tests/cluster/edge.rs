@@ -1,6 +1,6 @@
 //! An edge shows what the producer makes, and clients change servers without losing their place.
 
-use liqheat_testkit::{Folder, Told, until};
+use liqheat_testkit::{Folder, LoggedStates, until};
 use serde_json::json;
 
 use super::support::{
@@ -10,7 +10,7 @@ use super::support::{
 #[test]
 fn both_servers_show_the_same_and_a_client_goes_on_at_either() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let second = edge(&redis.url()).serve();
@@ -35,7 +35,7 @@ fn both_servers_show_the_same_and_a_client_goes_on_at_either() {
     assert!(told.states() > 10);
     agree(&[&producer, &second]);
 
-    // A server that starts later knows of the levels' last changes, so one from before can go on there, too.
+    // A server that starts later knows of the levels' last changes, so a client from before can also resume there.
     let late = edge(&redis.url()).serve();
     has_state(&late);
     assert!(here.connect(late.address(), &[]));
@@ -127,7 +127,7 @@ fn an_edge_serves_only_the_symbols_it_is_told_to() {
 #[test]
 fn an_edge_that_is_killed_costs_its_clients_a_difference() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let (first, second) = (edge(&redis.url()).serve(), edge(&redis.url()).serve());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{Running, Told, until};
+use liqheat_testkit::{LoggedStates, Running, until};
 
 use super::support::{
     Redis, Watcher, agree, client, databases, edge, goes_on, has_state, leads, metric, over, ready, standing,
@@ -19,7 +19,7 @@ fn taken_over(since: Instant, by: &Running) -> Duration {
 #[test]
 fn a_killed_producer_is_followed_within_three_seconds() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let [first, second, edge] = three(&redis);
     assert_eq!(metric(&second, "liqheat_redis_lease_holder"), 0.0);
     let watchers = [
@@ -55,7 +55,7 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
     let second = over("serve", &paths[1], &redis.url()).serve();
     let edge = edge(&redis.url()).serve();
     let (epoch, seq, hash) = agree(&[&first, &second, &edge]);
-    let told = Told::default();
+    let told = LoggedStates::default();
     let mut shadow = client(&edge, &told);
     shadow.next_state();
 
@@ -75,7 +75,7 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
 #[test]
 fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let [first, second, edge] = three(&redis);
     let watcher = Watcher::start(&[edge.address()], &told);
     assert_eq!(first.terminate().code, Some(0));
@@ -89,7 +89,7 @@ fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
 #[test]
 fn a_producer_that_slept_through_its_lease_does_no_harm() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let [first, second, edge] = three(&redis);
     let watcher = Watcher::start(&[edge.address()], &told);
     first.signal("STOP");

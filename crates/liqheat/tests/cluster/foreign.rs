@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use liqheat_cluster::Message;
 use liqheat_stream::{RemoteState, Step};
-use liqheat_testkit::{Running, Told, until};
+use liqheat_testkit::{LoggedStates, Running, until};
 
 use super::support::{
     Redis, SYMBOL, Watcher, agree, board, edge, goes_on, has_state, leads, maker, metric, ready, service,
@@ -47,7 +47,7 @@ fn warnings(server: &Running) -> usize {
 fn a_far_seq_stops_nobody_for_long() {
     let redis = Redis::start();
     let [first, second, edge] = three(&redis);
-    let told = Told::default();
+    let told = LoggedStates::default();
     let watcher = Watcher::start(&[edge.address()], &told);
     until("some states", || (board(&edge)?.1 > 5).then_some(()));
     const FAR: u64 = 1 << 50;

@@ -65,7 +65,7 @@ fn a_demo_with_the_environment_of_a_cluster_takes_no_part() {
     says_why();
 }
 
-/// Until the list is read, nobody is told that a symbol does not exist.
+/// Until the list is read, nobody is notified that a symbol does not exist.
 #[test]
 fn an_edge_that_starts_first_asks_its_clients_to_wait() {
     let redis = Redis::start();

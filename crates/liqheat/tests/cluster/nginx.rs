@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use liqheat_testkit::{Answer, Folder, Program, Running, Shadow, Told, Viewer, get, get_with, until};
+use liqheat_testkit::{Answer, Folder, LoggedStates, Program, Running, Shadow, Viewer, get, get_with, until};
 use serde_json::Value;
 
 use super::support::{
@@ -66,7 +66,7 @@ impl Nginx {
     #[track_caller]
     fn wait_for_stage(&self) {
         let stage = self.stage.to_string();
-        // For a moment the old worker takes connections, too.
+        // For a moment the old worker also takes connections.
         let is_new = || {
             std::net::TcpStream::connect(self.address).ok()?;
             (get(self.address, "/nginx-health").header("x-stage") == Some(stage.as_str())).then_some(())
@@ -74,7 +74,7 @@ impl Nginx {
         until("nginx has the new configuration", || (0..50).try_for_each(|_| is_new()));
     }
 
-    /// Sockets of clients from so many networks; gives how many each server has then.
+    /// Sockets of clients from `networks` networks; gives how many each server has then.
     #[track_caller]
     fn spread(&self, clients: usize, servers: [&Running; 2]) -> [usize; 2] {
         let before = servers.map(connections);
@@ -156,7 +156,7 @@ http {{
 #[test]
 fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let servers = [edge(&redis.url()).serve(), edge(&redis.url()).serve()];
@@ -212,7 +212,7 @@ fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
         assert_eq!(
             get(nginx.address, "/v1/heatmap?symbol=BTCUSDT").status,
             200,
-            "polls are passed over, too"
+            "polls are also passed over"
         );
     }
 }
@@ -299,7 +299,7 @@ fn sockets_can_be_switched_off_and_clients_poll_on() {
     let port = server.address().port();
     let addresses = [server.address(), local(free_port())];
     let nginx = Nginx::before(addresses, ["weight=1", "down"], producer.address());
-    let told = Told::default();
+    let told = LoggedStates::default();
     let mut shadow = Shadow::new(SYMBOL, &told);
     assert!(shadow.connect(nginx.address, &[]));
     shadow.hear_until("differences", |shadow, _| shadow.deltas >= 2);

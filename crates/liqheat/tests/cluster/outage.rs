@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{PATIENCE, Running, Told, until};
+use liqheat_testkit::{LoggedStates, PATIENCE, Running, until};
 
 use super::support::{
     Redis, SYMBOL, Watcher, agree, board, edge, free_port, goes_on, has_state, leads, local, maker, metric,
@@ -36,7 +36,7 @@ fn well(server: &Running) {
 #[test]
 fn redis_is_killed_and_comes_back_empty() {
     let mut redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
@@ -71,7 +71,7 @@ fn redis_is_killed_and_comes_back_empty() {
 #[test]
 fn redis_forgets_everything_while_it_runs() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
@@ -93,7 +93,7 @@ fn redis_forgets_everything_while_it_runs() {
 fn redis_stands_still_for_twenty_seconds() {
     const STILL: Duration = Duration::from_secs(20);
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let [first, second, edge] = three(&redis);
     let servers = [&first, &second, &edge];
     let watchers = servers.map(|server| Watcher::start(&[server.address()], &told));
@@ -134,7 +134,7 @@ fn redis_stands_still_for_twenty_seconds() {
 #[test]
 fn a_reader_that_is_thrown_out_finds_back() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
@@ -197,7 +197,7 @@ impl Proxy {
 #[test]
 fn a_subscription_that_is_dead_while_all_else_is_well_is_noticed() {
     let redis = Redis::start();
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let proxy = Proxy::to(local(redis.port));
@@ -227,7 +227,7 @@ fn without_redis_at_the_start_everything_but_the_others_is_there() {
     let producer = maker(&url).serve();
     has_state(&producer);
     degraded(&producer);
-    let told = Told::default();
+    let told = LoggedStates::default();
     let mut shadow = super::support::client(&producer, &told);
     shadow.hear_until("differences", |shadow, _| shadow.deltas > 3);
     let edge = edge(&url).serve();

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use liqheat_testkit::{Folder, Program, Running, Told, until};
+use liqheat_testkit::{Folder, LoggedStates, Program, Running, until};
 
 use super::support::{
     Redis, Watcher, agree, board, edge, free_port, leads, local, maker, metric, pass, redis_command, service,
@@ -79,7 +79,7 @@ fn a_replica_that_sentinel_makes_the_master_carries_on() {
     });
     let sentinel = Sentinel::over(&first);
     let url = format!("redis://{}", forwarder(sentinel.port));
-    let told = Told::default();
+    let told = LoggedStates::default();
     let producer = maker(&url).serve();
     leads(&producer);
     let edge = edge(&url).serve();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use liqheat_testkit::{Folder, Heard, Program, Running, Shadow, Told, until};
+use liqheat_testkit::{Folder, Heard, LoggedStates, Program, Running, Shadow, until};
 
 pub(crate) const SYMBOL: &str = "BTCUSDT";
 
@@ -201,7 +201,7 @@ pub(crate) fn ready(server: &Running) -> (u16, String) {
 
 /// A client, connected.
 #[track_caller]
-pub(crate) fn client(server: &Running, told: &Told) -> Shadow {
+pub(crate) fn client(server: &Running, told: &LoggedStates) -> Shadow {
     let mut shadow = Shadow::new(SYMBOL, told);
     assert!(shadow.connect(server.address(), &[]));
     shadow
@@ -220,7 +220,7 @@ pub(crate) struct Watched {
 }
 
 impl Watcher {
-    pub(crate) fn start(servers: &[SocketAddr], told: &Told) -> Self {
+    pub(crate) fn start(servers: &[SocketAddr], told: &LoggedStates) -> Self {
         let (stop, servers, mut shadow) =
             (Arc::new(AtomicBool::new(false)), servers.to_vec(), Shadow::new(SYMBOL, told));
         let stopped = Arc::clone(&stop);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{loaded, server, state};
 
-/// Checks one value by a schema of a document; a field that is not described is a fault, too.
+/// Checks one value by a schema of a document; a field that is not described is also a fault.
 struct Contract {
     document: Value,
 }

@@ -374,7 +374,7 @@ fn a_full_disk_is_told_and_made_up_for() {
         ready.contains("live events cannot be stored").then_some(ready)
     });
     assert!(reason.contains("no room"), "{reason}");
-    until("viewers are told", || {
+    until("viewers are notified", || {
         let state = server.get("/ws/stats").json()["boards"]["BTCUSDT"]["state"].clone();
         (state == "degraded" || state == Value::Null).then_some(())
     });

@@ -123,7 +123,7 @@ fn a_log_that_nobody_reads_holds_nobody_up() {
         }
         (lines_dropped(&server) > 0.0).then_some(())
     });
-    // Somebody reads again: what was lost is said.
+    // Somebody reads again: what was lost is reported.
     let (said, heard) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(reader).lines().map_while(Result::ok) {

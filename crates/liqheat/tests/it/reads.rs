@@ -1,4 +1,4 @@
-//! Many connections that read the database: states go on, other clients are answered, and the rest is told to wait.
+//! Many connections that read the database: states go on, other clients are answered, and the rest is notified to wait.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -111,7 +111,7 @@ fn the_sum_of_live_venues_says_who_is_silent_and_who_is_not_there() {
         brings(status, "binance") && status["state"] != "degraded"
     });
     assert_eq!(source(&status, "bybit"), "unlisted", "{status}");
-    server.wait_for_log("there is no contract ETHUSDT; it is left out");
+    server.wait_for_log("contract not followed");
     let stats = server.get("/ws/stats").json();
     assert_eq!(stats["live"]["sources"][1]["unlisted"], serde_json::json!(["ETHUSDT"]), "{stats}");
     assert_eq!(server.get("/ready").status, 200, "{}", server.get("/ready").text());

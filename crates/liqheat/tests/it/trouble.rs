@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::market::{BAR_MS, BARS_A_DAY, START, bar};
 use crate::support::{load, loaded, server, state, time_of};
 
-/// So many trades that they fill several parts of the file, which are read one after the other.
+/// This many trades that they fill several parts of the file, which are read one after the other.
 fn trades(days: i64, each_bar: i64) -> String {
     let mut text = String::new();
     for index in 0..days * BARS_A_DAY {

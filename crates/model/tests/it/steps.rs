@@ -133,7 +133,7 @@ fn price_consumes_up_to_its_cell() {
     assert_eq!(step.consumed_short.coins, 0.0);
     let mean = step.consumed_long.usd / step.consumed_long.coins;
     assert!((98_000.0..100_000.0).contains(&mean), "each level at its own price: {mean}");
-    // The cell 98,000 held the low and went whole; what is left lies below it or was opened by this bar.
+    // The cell 98,000 held the low and went whole; what remains lies below it or was opened by this bar.
     let prior_left = |l: &liqheat_model::LevelUsd| l.price >= price(98_000.0) && l.long_usd > 0.0;
     let opened_only = step.opened * 0.05 * 0.6 * 100_000.0;
     let above: f64 =

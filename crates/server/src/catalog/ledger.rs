@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use liqheat_market::{Instrument, Interval, Price, TierTable, UnixMs};
 use liqheat_model::{LeverageLevel, Params, Tip};
-use liqheat_store::Touched;
+use liqheat_store::DirtyRange;
 use liqheat_stream::Counters;
 use liqheat_wire::Cell;
 
@@ -15,7 +15,7 @@ use liqheat_wire::Cell;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum EngineCommand {
     /// Rows were stored; where they lie before the ledger's position, it rolls back.
-    Append(Touched),
+    Append(DirtyRange),
     /// The venue changed its margin tiers; the ledger is recomputed from the first bar.
     ReplaceTiers(TierTable),
 }
@@ -24,7 +24,7 @@ pub(crate) enum EngineCommand {
 /// is busy.
 #[derive(Debug, Default)]
 struct Mailbox {
-    appended: Touched,
+    appended: DirtyRange,
     tiers: Option<TierTable>,
 }
 
@@ -39,7 +39,7 @@ impl Mailbox {
     fn take(&mut self) -> Vec<EngineCommand> {
         let tiers = self.tiers.take().map(EngineCommand::ReplaceTiers);
         let appended = std::mem::take(&mut self.appended);
-        let appended = (appended != Touched::default()).then_some(EngineCommand::Append(appended));
+        let appended = (appended != DirtyRange::default()).then_some(EngineCommand::Append(appended));
         tiers.into_iter().chain(appended).collect()
     }
 }
@@ -179,7 +179,7 @@ mod tests {
     fn commands_are_merged_and_taken_once() {
         let mut mailbox = Mailbox::default();
         assert_eq!(mailbox.take(), []);
-        let kline = |ms| Touched { klines: Some(UnixMs(ms)), ..Touched::default() };
+        let kline = |ms| DirtyRange { klines: Some(UnixMs(ms)), ..DirtyRange::default() };
         let tiers = |rate| TierTable::flat(UnixMs(0), rate).unwrap();
         for command in [
             EngineCommand::Append(kline(7)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use liqheat_market::{Bar, Instrument, Price, UnixMs};
 use liqheat_model::{Ledger, Outcome, Step, Tip};
-use liqheat_store::{Checkpoint, Store, StoreError, Touched};
+use liqheat_store::{Checkpoint, DirtyRange, Store, StoreError};
 use liqheat_stream::Counters;
 use liqheat_wire::{Cell, format_time};
 use tracing::{debug, error, info, warn};
@@ -137,7 +137,7 @@ impl Engine {
             EngineCommand::ReplaceTiers(tiers) => {
                 self.ledger.set_tiers(tiers);
                 // Everything was computed under the old tiers, the first bar included.
-                let first_bar = Touched { klines: self.ledger.first_bar(), ..Touched::default() };
+                let first_bar = DirtyRange { klines: self.ledger.first_bar(), ..DirtyRange::default() };
                 self.roll_back(first_bar).await
             }
         }
@@ -145,7 +145,7 @@ impl Engine {
 
     /// Rows were stored for a time that is in the ledger already: back to the newest checkpoint that has not seen
     /// it. The store deleted those that have.
-    async fn roll_back(&mut self, rows: Touched) -> Result<(), StoreError> {
+    async fn roll_back(&mut self, rows: DirtyRange) -> Result<(), StoreError> {
         let outdated = rows.outdates(self.ledger.spec.interval);
         let Some(outdated) = outdated.filter(|from| self.cursor >= *from) else {
             return Ok(());

@@ -101,12 +101,12 @@ pub enum TokenSettingsError {
         /// Why.
         error: std::io::Error,
     },
-    /// A key that is none.
+    /// Malformed key.
     #[error(
         "WS_JWT_PUBLIC_KEY: {0} is not a public key of ES256 in PEM form (-----BEGIN PUBLIC KEY-----, curve P-256)"
     )]
     NotAKey(PathBuf),
-    /// A key set that is none.
+    /// Malformed key set.
     #[error(
         "WS_JWT_JWKS: {0} is not a key set ({{\"keys\":[..]}}) with at least one EC key of curve P-256 and a kid"
     )]

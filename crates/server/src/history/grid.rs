@@ -77,7 +77,7 @@ impl GridRequest {
         (start, column_ms, (end.since(start) / column_ms).max(1) as usize)
     }
 
-    /// The rows: everything the price has touched, and a margin on both sides.
+    /// The rows: everything the price has dirty, and a margin on both sides.
     ///
     /// Without a bin in the request it is the base bin or the lowest of 2, 5, 10, 20, .. times it with which that many
     /// columns stay within the limits, split by leverage or not: the base bin follows the newest price, and a market

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use liqheat_market::UnixMs;
-use liqheat_stream::SourceStanding;
+use liqheat_stream::SourceStatus;
 use liqheat_wire::FeedState;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -38,7 +38,7 @@ impl FeedWatch {
         symbol: &ServedSymbol,
         sum: Option<&LedgerSum>,
         now: UnixMs,
-    ) -> (FeedState, Vec<SourceStanding>) {
+    ) -> (FeedState, Vec<SourceStatus>) {
         let shown = sum.map(|sum| Shown { as_of: sum.as_of, is_warming_up: sum.warming_up });
         match &self.live {
             Some(live) => live::standing(live, symbol, shown, now),

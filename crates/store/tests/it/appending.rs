@@ -1,7 +1,7 @@
 //! Each row once, whole batches or nothing, whatever the order.
 
 use liqheat_market::{Event, Interval, Kline, KlineKind, PriceKind, Side, UnixMs};
-use liqheat_store::{Appended, BATCH_ROWS_MAX, Batch, Store, StoreError, Touched};
+use liqheat_store::{Appended, BATCH_ROWS_MAX, Batch, DirtyRange, Store, StoreError};
 use proptest::prelude::*;
 
 use crate::world::{
@@ -116,10 +116,10 @@ fn an_empty_batch_is_nothing() {
 #[test]
 fn the_earliest_new_row_of_each_kind_is_told() {
     let store = in_memory();
-    let touched = |batch: Batch| store.append(&btc(), batch).blocking().unwrap().touched;
+    let touched = |batch: Batch| store.append(&btc(), batch).blocking().unwrap().dirty;
     let bars = |range| Batch { klines: klines(range), ..Batch::default() };
     assert_eq!(touched(bars(10..20)).klines, Some(UnixMs(T0 + 10 * M5)));
-    assert_eq!(touched(bars(10..20)), Touched::default(), "what is there changes nothing");
+    assert_eq!(touched(bars(10..20)), DirtyRange::default(), "what is there changes nothing");
     assert_eq!(touched(bars(15..25)).klines, Some(UnixMs(T0 + 20 * M5)), "not the earliest of the batch");
     assert_eq!(touched(bars(8..30)).klines, Some(UnixMs(T0 + 8 * M5)));
 
@@ -128,7 +128,7 @@ fn the_earliest_new_row_of_each_kind_is_told() {
         liquidations: vec![liquidation(T0, Side::Long, 1.0)],
         ..Batch::default()
     };
-    let of_samples = Touched { open_interest: Some(UnixMs(T0 + M5)), ..Touched::default() };
+    let of_samples = DirtyRange { open_interest: Some(UnixMs(T0 + M5)), ..DirtyRange::default() };
     assert_eq!(touched(samples), of_samples, "no ledger is made of liquidations");
 
     let all = events(300);
@@ -137,7 +137,7 @@ fn the_earliest_new_row_of_each_kind_is_told() {
         _ => None,
     });
     let first = trades.min().unwrap();
-    let of_all = store.append(&eth(), all).blocking().unwrap().touched;
+    let of_all = store.append(&eth(), all).blocking().unwrap().dirty;
     assert_eq!((of_all.klines, of_all.trades), (Some(UnixMs(T0)), Some(first)));
 }
 

@@ -26,7 +26,7 @@ fn klines_are_those_wholly_inside_the_time() {
         store.klines(&btc(), KlineKind::Last, Interval::M5, from, to).blocking().unwrap()
     };
     assert_eq!(read(2 * M5, 5 * M5), klines(2..5));
-    assert_eq!(read(2 * M5 + 1, 5 * M5 - 1), klines(3..4), "bars that stick out are left out");
+    assert_eq!(read(2 * M5 + 1, 5 * M5 - 1), klines(3..4), "bars that stick out are skipped");
     assert_eq!(read(5 * M5, 5 * M5), []);
     assert_eq!(read(5 * M5, 2 * M5), []);
 }
@@ -179,7 +179,7 @@ fn profiles_sum_trades_by_bar_and_cell() {
         Profile { open_time: UnixMs(T0), volume: vec![(usd(100.0), coins(3.0)), (usd(110.0), coins(4.0))] };
     let second = Profile { open_time: UnixMs(T0 + 2 * M1), volume: vec![(usd(90.0), coins(8.0))] };
     assert_eq!(profiles(usd(10.0), 0, 4 * M1 - 1), [first.clone(), second.clone()]);
-    assert_eq!(profiles(usd(10.0), 1, 3 * M1), [second], "a bar that began before is left out");
+    assert_eq!(profiles(usd(10.0), 1, 3 * M1), [second], "a bar that began before is skipped");
     assert_eq!(profiles(usd(10.0), 0, M1), [first]);
     assert_eq!(profiles(Price::from_units(0), 0, M1)[0].volume.len(), 3, "no cell: every price by itself");
     let everything =

@@ -1,6 +1,6 @@
 //! A board on several servers: what one server tells the others of it, and how they take it.
 //!
-//! One server makes the states; all others hold copies. A copy has the epoch, the `seq`, the hash and the last
+//! One server is the producer; all others hold copies. A copy has the epoch, the `seq`, the hash and the last
 //! change of every level, so a difference from any of its states is the same wherever a client asks. What
 //! does not fit onto a copy leaves it as it is.
 

@@ -159,7 +159,7 @@ async fn a_slow_client_skips_to_the_newest_state() {
             break message;
         }
     };
-    assert!(warnings > 0, "it is told that it skipped states");
+    assert!(warnings > 0, "it is warned that it skipped states");
     // Bounded by the kernel's buffers, far from the 399 states published.
     assert!(received < newest / 2, "{received} states were in flight");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Boards, sessions over real sockets, and a client that reads what it is told.
+//! Boards, sessions over real sockets, and a client that keeps every message it gets.
 
 use std::net::TcpStream as ClientSocket;
 use std::sync::Arc;

@@ -16,7 +16,7 @@ pub struct Faults {
     pub mute: BTreeSet<String>,
     /// Sockets with numbers from here on are not muted.
     pub mute_below: usize,
-    /// Trades whose id this divides are left out.
+    /// Trades whose id this divides are skipped.
     pub drop_every: Option<i64>,
     /// Trades whose id this divides come twice.
     pub repeat_every: Option<i64>,
@@ -26,7 +26,7 @@ pub struct Faults {
     pub halve_every: Option<i64>,
     /// Texts that are sent once, to whoever is there.
     pub say: VecDeque<String>,
-    /// The next so many frames are cut in the middle, with the connection.
+    /// The next this many frames are cut in the middle, with the connection.
     pub cut_mid_message: u32,
     /// Waited before each frame.
     pub slow: Option<Duration>,
@@ -36,7 +36,7 @@ pub struct Faults {
     pub clock_off_ms: i64,
     /// Requests are not answered at all.
     pub rest_down: bool,
-    /// The next so many requests are refused with a status and seconds to wait.
+    /// The next this many requests are refused with a status and seconds to wait.
     pub refuse_requests: u32,
     /// With this status, 429 or 418.
     pub refuse_status: u16,

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 
 use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
 
-/// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations are told in fills only: those of
+/// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations appear in fills only: those of
 /// [`HyperliquidVoice::LIQUIDATED`], to whom all of the script happen, and of any other account, which has traded against
 /// it each time.
 #[derive(Debug, Default)]
 pub struct HyperliquidVoice {
-    /// Mark price and open interest of each coin: they are told together.
+    /// Mark price and open interest of each coin: they arrive together.
     contexts: Mutex<BTreeMap<String, (Option<Price>, Qty)>>,
-    /// Coins whose trades were subscribed to: fills of an account are told of these.
+    /// Coins whose trades were subscribed to: fills of an account are sent for these.
     coins: Mutex<BTreeSet<String>>,
 }
 
@@ -38,7 +38,7 @@ impl HyperliquidVoice {
     /// Fills of an account that a subscription begins with.
     const FILLS_REPEATED: usize = 2_000;
 
-    /// The id under which a trade of the script is told: unique, and not consecutive.
+    /// The id of a trade of the script: unique, and not consecutive.
     #[must_use]
     pub const fn tid(id: i64) -> i64 {
         // An odd factor maps the ids below 2^48 one to one.
@@ -116,7 +116,7 @@ impl Voice for HyperliquidVoice {
                 }
                 return Some(fills(user, false, &rows));
             }
-            // An account trades without being liquidated, too.
+            // An account also trades without being liquidated.
             ("userFills", Event::Trade(trade)) if trade.id % 16 == 0 => {
                 let mut row = fill_row(coin, trade.price, trade.qty, trade.time, Self::tid(trade.id));
                 row["side"] = json!(if trade.taker == Taker::Buy { "B" } else { "A" });

@@ -241,7 +241,7 @@ export class Market {
             ]);
             if (signal.aborted) return;
             const { header } = grid;
-            // The newest so many candles reach further back than the range where the data has holes.
+            // The newest this many candles reach further back than the range where the data has holes.
             const candles = all.filter(({ time }) => time + stepMs > header.start);
             if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
                 this.load = { kind: 'empty' };

@@ -45,7 +45,7 @@ export class LeveragePlanes {
         for (const plane of this.#planes) plane.copyWithin(0, columns * this.#rows);
     }
 
-    /** A cell's dollars by class, highest leverage first; classes without any are left out. */
+    /** A cell's dollars by class, highest leverage first; classes without any are skipped. */
     parts(cell: number): Part[] {
         const parts = this.leverages.map((leverage, place) => ({ leverage, usd: this.#steps.usd(this.#planes[place]?.[cell] ?? 0) }));
         return parts.filter(({ usd }) => usd > 0).reverse();

@@ -23,7 +23,7 @@ export function totalsOf(list: readonly Liquidation[], now: number): Totals[] {
     });
 }
 
-/** The newest first, of at least so many dollars. */
+/** The newest first, of at least this many dollars. */
 export function tapeOf(list: readonly Liquidation[], usdMin: number, countMax: number): Liquidation[] {
     return list
         .filter(({ usd }) => usd >= usdMin)

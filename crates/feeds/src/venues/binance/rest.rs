@@ -34,7 +34,7 @@ pub(super) fn request(contract: &Contract, query: &RestQuery) -> Option<Request>
     Some(match *query {
         RestQuery::Time => plain("/fapi/v1/time".to_owned(), 1),
         RestQuery::Contracts => plain("/fapi/v1/exchangeInfo".to_owned(), 1),
-        // They are told to accounts only.
+        // They are reported to accounts only.
         RestQuery::Tiers => return None,
         RestQuery::Klines { kind, interval, from, to } => {
             let rows = rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);

@@ -1,6 +1,6 @@
 //! Bybit linear perpetuals.
 //!
-//! Tickers bring the mark price and the open interest: a snapshot, then what changed. Every liquidation is told, with the
+//! Tickers bring the mark price and the open interest: a snapshot, then what changed. Every liquidation is reported, with the
 //! side of the position and its bankruptcy price.
 
 mod frame;

@@ -117,7 +117,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A field that cannot be used is told, and the other one counts.
+    /// A field that cannot be used is reported, and the other one counts.
     fn ticker(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let ticker: Ticker<'_> = json(frame)?;
         let Some((contract, scale)) = self.find(&ticker.data.symbol) else { return Ok(()) };
@@ -212,7 +212,7 @@ pub(super) fn open_interest(fields: &TickerFields<'_>, scale: Scale) -> Result<O
     single_sided(fields.single_open_interest, fields.open_interest, scale)
 }
 
-/// Coins, single-sided: `singleOpenInterest` where it is told, else half of `openInterest`, which counts both sides.
+/// Coins, single-sided: `singleOpenInterest` where it is notified, else half of `openInterest`, which counts both sides.
 /// A stock of zero is a fault of the venue, never true of a contract that trades.
 pub(super) fn single_sided(
     single: Option<Decimal<'_>>,

@@ -79,7 +79,7 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
 }
 
 /// `{"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1763942400000}`: too many requests of a
-/// kind; 10018 and 429 are told for the address.
+/// kind; 10018 and 429 are reported for the address.
 pub(super) fn throttled(body: &[u8]) -> Option<Refusal> {
     const SHORT_BYTES: usize = 1_024;
     const PAUSE: Duration = Duration::from_secs(5);

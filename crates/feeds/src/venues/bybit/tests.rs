@@ -69,7 +69,7 @@ fn a_session_is_understood() {
     };
     let trades = events(&said[2]);
     let Event::Trade(first) = trades[0] else { panic!("{trades:?}") };
-    // The block trade is left out.
+    // The block trade is skipped.
     assert_eq!(trades.len(), 2);
     assert_eq!(trades[0], trade(first.id, "87216", "0.001", Taker::Buy));
     assert!(first.id > 0);
@@ -227,7 +227,7 @@ fn tiers_are_continuous_and_in_order() {
         .map(|t| (t.floor_usd, t.rate, t.cumulative_usd.round(), t.leverage_max))
         .collect();
     assert_eq!(tiers, [(0.0, 0.005, 0.0, 100.0), (2_000_000.0, 0.01, 10_000.0, 57.14)]);
-    // Percents are told from fractions.
+    // Percents are reported from fractions.
     let percents = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ");
     let percents = percents.replace("0.005", "0.5").replace("\"0.01\"", "\"1\"").replace("0.0175", "1.75");
     let page = Bybit.answer(&contract, &query, percents.as_bytes(), MIDNIGHT).unwrap();

@@ -23,7 +23,7 @@ use crate::venues::rows::{FrameKeys, read_frame_rows};
 use crate::venues::scale::Scale;
 use crate::venues::{ContractTable, FrameError, Signal, StreamKind};
 
-/// Fills of a snapshot that are older when it comes are left out. No outage that is worth filling lasts longer, and
+/// Fills of a snapshot that are older when it comes are skipped. No outage that is worth filling lasts longer, and
 /// events of more than a day ago are believed of no socket.
 const SNAPSHOT_BACK_MS: i64 = 12 * 3_600_000;
 

@@ -2,7 +2,7 @@
 //!
 //! Trades do not say which of them closed a liquidated position. Fills do, and anybody may ask for those of an account:
 //! so there are realised liquidations of accounts that are named, and of no others. The mark price and the open interest come without a time of the venue and hold when they arrive. Nothing marks the last state of a
-//! candle: the reader keeps the running one until time has gone on.
+//! candle: the reader keeps the running one until time has moved on.
 
 mod fills;
 mod frame;

@@ -118,7 +118,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A field that cannot be used is told, and the other one counts.
+    /// A field that cannot be used is reported, and the other one counts.
     fn context(&mut self, frame: &[u8], received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let Body { data }: Body<ActiveContext<'_>> = json(frame)?;
         let Some(contract) = self.table.find(&data.coin) else { return Ok(()) };

@@ -25,9 +25,9 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Weight of most requests..
 const WEIGHT: u32 = 20;
-/// ..one more for so many candles..
+/// Candles of an answer that cost one more unit of weight.
 const CANDLES_PER_WEIGHT: i64 = 60;
-/// ..and for so many payments.
+/// Funding payments of an answer that cost one more unit of weight.
 const PAYMENTS_PER_WEIGHT: i64 = 20;
 
 pub(super) fn request(contract: &Contract, query: &RestQuery) -> Option<Request> {
@@ -167,7 +167,7 @@ struct MarginTier<'a> {
 }
 
 impl<'a> Meta<'a> {
-    /// Index of the contract of that name, and what is told of it.
+    /// Index of the contract of that name, and what is reported of it.
     fn find(&self, name: &str) -> Result<(usize, Asset<'a>), FrameError> {
         let is_named = |row: &str| field_of(row, TimeAt::Key("name")).is_some_and(|n| n.text() == name);
         let found = self.universe.iter().enumerate().find(|(_, row)| is_named(row.get()));

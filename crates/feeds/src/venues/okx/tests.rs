@@ -195,7 +195,7 @@ fn answers_are_understood() {
     let received = MIDNIGHT.plus(120_200);
     let ask = |kind| answer(&Okx, &contract, ANSWERS, kind, received).1;
     assert_eq!(ask("time").time, Some(MIDNIGHT.plus(120_123)));
-    // Contracts that are settled in coins are left out.
+    // Contracts that are settled in coins are skipped.
     let listed: Vec<_> = ask("contracts").contracts.into_iter().map(|one| (one.name, one.size)).collect();
     let sizes = [("BTC-USDT-SWAP".to_owned(), qty("0.01")), ("PEPE-USDT-SWAP".to_owned(), qty("10000000"))];
     assert_eq!(listed, sizes);
@@ -206,7 +206,7 @@ fn answers_are_understood() {
         };
         page.events.iter().map(part).collect()
     };
-    // Volumes are told in contracts; oldest first, and without the running one.
+    // Volumes are reported in contracts; oldest first, and without the running one.
     assert_eq!(klines(&ask("klines")), [(0, Some(qty("31.204"))), (60_000, Some(qty("20.5")))]);
     assert_eq!(klines(&ask("mark-klines")), [(60_000, None)]);
     let stock = |time, text| Event::OpenInterest(OpenInterest { time, qty: qty(text) });

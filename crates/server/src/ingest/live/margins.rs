@@ -41,7 +41,7 @@ pub fn describe_tiers(book: &TierBook, instrument: &Instrument) -> String {
     }
 }
 
-/// Asks until told to stop. A recording is told which tables are in use.
+/// Requests tables until asked to stop. A recording keeps the tables in use.
 pub(super) async fn keep(
     catalog: &Catalog,
     store: &Store,

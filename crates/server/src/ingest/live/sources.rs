@@ -13,7 +13,7 @@ use std::sync::Arc;
 use liqheat_feeds::live::{ClockHealth, LiveStatus, SourceState, StreamStatus, VenueStatus};
 use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{Instrument, UnixMs};
-use liqheat_stream::SourceStanding;
+use liqheat_stream::SourceStatus;
 use liqheat_wire::{FeedState, LiveStats, SourceStats, StreamStats, format_time};
 
 use super::Live;
@@ -83,15 +83,15 @@ pub(crate) fn standing(
     symbol: &ServedSymbol,
     shown: Option<Shown>,
     now: UnixMs,
-) -> (FeedState, Vec<SourceStanding>) {
+) -> (FeedState, Vec<SourceStatus>) {
     let status = live.status();
-    let venues: Vec<(Option<SourceState>, SourceStanding)> = symbol
+    let venues: Vec<(Option<SourceState>, SourceStatus)> = symbol
         .ledgers
         .iter()
         .map(|ledger| {
             let (state, as_of) = of_instrument(&status, ledger.instrument());
             let venue = ledger.instrument().venue.name();
-            (state, SourceStanding { venue, state: state.map_or(UNLISTED, SourceState::name), as_of })
+            (state, SourceStatus { venue, state: state.map_or(UNLISTED, SourceState::name), as_of })
         })
         .collect();
     let states: Vec<SourceState> = venues.iter().filter_map(|(state, _)| *state).collect();

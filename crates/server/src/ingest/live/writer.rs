@@ -24,9 +24,9 @@ use crate::catalog::{Catalog, EngineCommand, VenueLedger};
 
 /// Events are gathered for so long.
 const GATHER: Duration = Duration::from_millis(200);
-/// So many events are stored without waiting for more.
+/// Events that are stored without waiting for more.
 const BATCH_ROWS: usize = 20_000;
-/// When so many wait because the store does not take them, no more are taken from the sources.
+/// Events waiting for the store at which no more are taken from the sources.
 const WAITING_ROWS_MAX: usize = BATCH_ROWS_MAX;
 /// Delays between attempts to store.
 pub(super) const RETRY_MIN: Duration = Duration::from_millis(500);
@@ -156,7 +156,7 @@ impl Writer<'_> {
             self.rows -= rows;
             self.live.journal.stored(appended.inserted);
             if let Some(ledger) = self.ledgers.get(instrument) {
-                ledger.send(EngineCommand::Append(appended.touched));
+                ledger.send(EngineCommand::Append(appended.dirty));
             }
         }
         Ok(())

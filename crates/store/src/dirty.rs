@@ -7,7 +7,7 @@ use liqheat_market::{Interval, UnixMs};
 
 /// The earliest new row of each kind that a ledger is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Touched {
+pub struct DirtyRange {
     /// Opening time of a kline.
     pub klines: Option<UnixMs>,
     /// Time of a trade.
@@ -16,7 +16,7 @@ pub struct Touched {
     pub open_interest: Option<UnixMs>,
 }
 
-impl Touched {
+impl DirtyRange {
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -47,12 +47,12 @@ mod tests {
     #[test]
     fn a_ledger_is_outdated_by_what_belongs_to_bars_it_has_seen() {
         let minute = Interval::M1;
-        assert_eq!(Touched::default().outdates(minute), None);
-        let kline = Touched { klines: Some(UnixMs(60_000)), ..Touched::default() };
+        assert_eq!(DirtyRange::default().outdates(minute), None);
+        let kline = DirtyRange { klines: Some(UnixMs(60_000)), ..DirtyRange::default() };
         assert_eq!(kline.outdates(minute), Some(UnixMs(120_000)), "not that which ends where the bar begins");
-        let trade = Touched { trades: Some(UnixMs(59_999)), ..Touched::default() };
+        let trade = DirtyRange { trades: Some(UnixMs(59_999)), ..DirtyRange::default() };
         assert_eq!(trade.outdates(minute), Some(UnixMs(60_000)));
-        let sample = Touched { open_interest: Some(UnixMs(66_000)), ..Touched::default() };
+        let sample = DirtyRange { open_interest: Some(UnixMs(66_000)), ..DirtyRange::default() };
         assert_eq!(sample.outdates(minute), Some(UnixMs(60_000)), "the last that counts for the bar before");
         assert_eq!(kline.and(sample).and(trade).outdates(minute), Some(UnixMs(60_000)));
     }

@@ -1,5 +1,6 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
+mod backtest;
 mod cluster;
 mod front;
 mod live;
@@ -17,6 +18,7 @@ use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
+pub(crate) use backtest::{Backtest, ReportFormat};
 use cluster::Cluster;
 pub(crate) use cluster::Role;
 pub(crate) use front::{Front, Tokens, exposure};
@@ -37,6 +39,7 @@ Examples:
   liqheat ingest ~/archive --db btc.duckdb        load files of the Binance archive
   liqheat serve --db btc.duckdb                   serve what is in the file
   liqheat serve --symbols BTCUSDT,ETHUSDT         follow the market by itself
+  liqheat backtest --db btc.duckdb                grade the map on what is stored
   liqheat doctor                                  what is wrong, and what to do
   liqheat replay --db btc.duckdb --from 2025-11-20 --to 2025-11-24 --speed 600"
 )]
@@ -85,8 +88,10 @@ pub(crate) enum Command {
     Record(Record),
     /// Check venues, clocks, limits and the database, and say what to do.
     Doctor(Doctor),
-    /// Load files of the Binance public archive into a database.
+    /// Load files of the Binance public archive, klines in Parquet and recorded liquidations into a database.
     Ingest(Ingest),
+    /// Grade the map against liquidations that happened, beside simpler predictors.
+    Backtest(Backtest),
 }
 
 #[derive(Debug, Args)]
@@ -165,7 +170,7 @@ impl Command {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) => None,
+            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) | Self::Backtest(_) => None,
         }
     }
 }
@@ -321,8 +326,11 @@ Examples:
   liqheat ingest ~/archive/futures/um
   liqheat ingest BTCUSDT-5m-2025-08-25.zip BTCUSDT-metrics-2025-08-25.zip --db btc.duckdb
   liqheat ingest funding.csv --family fundingRate --symbol BTCUSDT
+  liqheat ingest binance-um-BTCUSDT-5m-2024.parquet bybit-BTCUSDT.csv.gz --db btc.duckdb
 
-Files are .csv or .zip, with or without header line; a CHECKSUM file beside one is verified. Loading twice
+Files of the archive are .csv or .zip, with or without header line; a CHECKSUM file beside one is verified.
+Klines in .parquet have the columns open_time, open, high, low, close and volume. Liquidations event by event
+(.csv, .csv.gz) have the columns of Bybit, Binance or OKX, see the documentation of sources. Loading twice
 changes nothing. Exit code 1 when anything was refused that is not a known gap of the published data.")]
 pub(crate) struct Ingest {
     /// Folders (searched with all below them) and files.

@@ -1,12 +1,17 @@
-//! `ingest`: files of the archive into the database, with a progress bar and a report at the end.
+//! `ingest`: files of the archive, klines in Parquet and liquidations into the database, with a progress bar and a
+//! report at the end.
 //!
 //! One thread reads and checks rows while another stores them. What cannot be loaded is named in the report;
 //! everything else is loaded.
 
+mod beside_archive;
+mod doubts;
+pub(crate) mod liquidation_file;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
@@ -19,6 +24,8 @@ use liqheat_market::Symbol;
 use liqheat_store::{Location, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
+use self::beside_archive::{FileKind, Loaded};
+use self::doubts::Doubts;
 use crate::cli::Ingest;
 use crate::terminal::{self, say};
 
@@ -53,25 +60,38 @@ pub fn load(
     symbol: Option<Symbol>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Summary> {
-    let found = archive::discover(paths);
+    let mut found = archive::discover(paths);
+    let beside_archive = beside_archive::take_from(&mut found);
     // Every batch is a transaction; a large one costs little more than a small one.
     let options = ReadOptions { assume_family: family, assume_symbol: symbol, batch_rows: 100_000 };
     let progress = progress_bar(found.files.iter().map(|file| file.bytes).sum());
     let mut summary = Summary { found, ..Summary::default() };
     let mut bytes_done = 0;
+    let mut doubts = Doubts::default();
     for index in 0..summary.found.files.len() {
         if stop.is_cancelled() {
             break;
         }
         let file = summary.found.files[index].clone();
         progress.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let loaded =
-            load_file(store, &file.path, &options, stop, &|bytes| progress.set_position(bytes_done + bytes));
+        let loaded = load_file(store, &file.path, &options, stop, &mut |batch| {
+            doubts.look_at(&batch.instrument, &batch.rows);
+            progress.set_position(bytes_done + batch.file_bytes_read);
+        });
         let (report, already_there) = loaded.with_context(|| format!("loading {}", file.path.display()))?;
         bytes_done += file.bytes;
         progress.set_position(bytes_done);
         summary.add(report, already_there);
     }
+    for (path, kind) in beside_archive {
+        if stop.is_cancelled() {
+            break;
+        }
+        progress.set_message(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
+        let loaded = beside_archive::load(store, &path, kind, options.assume_symbol.as_ref(), stop)?;
+        summary.add_beside_archive(&path, kind, loaded);
+    }
+    summary.lines.extend(doubts.lines());
     progress.finish_and_clear();
     Ok(summary)
 }
@@ -89,10 +109,10 @@ fn progress_bar(bytes: u64) -> ProgressBar {
 /// many rows were stored before.
 fn load_file(
     store: &Store,
-    path: &std::path::Path,
+    path: &Path,
     options: &ReadOptions,
     stop: &CancellationToken,
-    progress: &dyn Fn(u64),
+    each: &mut dyn FnMut(&Batch),
 ) -> Result<(FileReport, u64), StoreError> {
     /// Batches on their way: enough to keep both sides busy.
     const WAITING_MAX: usize = 2;
@@ -108,10 +128,11 @@ fn load_file(
             })
         });
         let mut already_there = 0;
-        for Batch { instrument, rows, file_bytes_read } in &waiting {
+        for batch in &waiting {
+            each(&batch);
+            let Batch { instrument, rows, .. } = batch;
             let appended = store.append(&instrument, store_batch(rows)).blocking()?;
             already_there += appended.already_there;
-            progress(file_bytes_read);
         }
         match reader.join() {
             Ok(report) => Ok((report, already_there)),
@@ -155,10 +176,20 @@ pub struct Summary {
     sums: BTreeMap<&'static str, Sums>,
     /// Reports worth a line, in the order of the files.
     remarks: Vec<FileReport>,
+    /// The same of files that are not of the archive, whole lines.
+    lines: Vec<String>,
     trouble: bool,
 }
 
 impl Summary {
+    fn add_beside_archive(&mut self, path: &Path, kind: FileKind, file: Loaded) {
+        let Loaded { loaded, already_there, refused, remarks } = file;
+        let sums = Sums { files: 1, loaded, already_there, refused };
+        self.sums.entry(kind.name()).or_default().add(sums);
+        self.trouble |= !remarks.is_empty();
+        self.lines.extend(remarks.iter().map(|remark| format!("{}: {remark}", path.display())));
+    }
+
     fn add(&mut self, report: FileReport, stored_before: u64) {
         let sums = Sums {
             files: 1,
@@ -191,7 +222,12 @@ impl Summary {
 
     /// Whether the user should look at something.
     pub(crate) fn has_trouble(&self) -> bool {
-        self.trouble || !self.found.problems.is_empty() || self.found.files.is_empty()
+        self.trouble || !self.found.problems.is_empty() || self.is_empty()
+    }
+
+    /// Nothing to load was found.
+    fn is_empty(&self) -> bool {
+        self.found.files.is_empty() && self.sums.is_empty()
     }
 
     /// The table at the end.
@@ -221,6 +257,9 @@ impl Summary {
         for problem in &self.found.problems {
             let _ = writeln!(text, "{problem}");
         }
+        for line in &self.lines {
+            let _ = writeln!(text, "{line}");
+        }
         for report in &self.remarks {
             let path = report.path.display();
             for error in &report.errors {
@@ -236,8 +275,8 @@ impl Summary {
                 let _ = writeln!(text, "{path}: note: {note}");
             }
         }
-        if self.found.files.is_empty() {
-            let _ = writeln!(text, "no .csv, .csv.gz or .zip file was found under the given paths");
+        if self.is_empty() {
+            let _ = writeln!(text, "no .csv, .csv.gz, .zip or .parquet file was found under the given paths");
         }
         for skipped in &self.found.skipped {
             let _ = writeln!(text, "{}: skipped: {}", skipped.path.display(), skipped.reason);

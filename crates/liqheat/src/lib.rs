@@ -6,6 +6,7 @@
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod backtest;
 mod cli;
 mod config;
 #[cfg(test)]
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
     let levels = match cli.command {
+        Command::Backtest(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
         // What it finds is what it prints.
         Command::Doctor(_) if cli.logging.log == logging::DEFAULT_LEVELS => "error",
         _ => &cli.logging.log,
@@ -69,6 +71,10 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
         Command::Ingest(ingest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
+        }),
+        Command::Backtest(backtest) => runtime()?.block_on(async {
+            let stop = stop::on_signal()?;
+            tokio::task::spawn_blocking(move || backtest::run(&backtest, &stop)).await?
         }),
     }
 }

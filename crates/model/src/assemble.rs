@@ -1,9 +1,9 @@
 //! The join: klines of trades, klines of the mark price and samples of open interest become bars.
 //!
 //! What belongs to a bar is a function of the events alone, never of how they were cut into batches: each
-//! sample of open interest belongs to exactly one bar length. Venues count the stock a few seconds off the
+//! sample of open interest belongs to exactly one bar length. Venues count it a few seconds off the
 //! grid, so a bar takes the latest sample in `(close - 0.9 interval, close + 0.1 interval]`. No such sample,
-//! or a stock of zero (a known fault of venues, never true of a live market), means unknown.
+//! or a sample of zero (a known fault of venues, never true of a live market), means unknown.
 
 use liqheat_market::{Bar, Kline, KlineKind, OpenInterest, Price};
 
@@ -29,7 +29,7 @@ pub fn assemble(klines: &[Kline], marks: &[Kline], ois: &[OpenInterest]) -> Vec<
             mark: mark_of(kline, &marks),
             volume: kline.volume,
             taker_buy_volume: kline.taker_buy_volume,
-            open_interest: stock_of(kline, &ois).map(|oi| oi.qty),
+            open_interest: open_interest_of(kline, &ois).map(|oi| oi.qty),
         })
         .collect()
 }
@@ -54,7 +54,7 @@ fn mark_of(kline: &Kline, marks: &[&Kline]) -> Option<(Price, Price, Price)> {
     sound.then_some((mark.low, mark.high, mark.close))
 }
 
-fn stock_of<'a>(kline: &Kline, ois: &[&'a OpenInterest]) -> Option<&'a OpenInterest> {
+fn open_interest_of<'a>(kline: &Kline, ois: &[&'a OpenInterest]) -> Option<&'a OpenInterest> {
     let tolerance_ms = kline.interval.ms() / 10;
     let latest = kline.close_time().plus(tolerance_ms);
     let after = kline.open_time.plus(tolerance_ms);

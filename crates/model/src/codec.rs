@@ -7,14 +7,14 @@
 
 use liqheat_market::{Price, TierTable, UnixMs};
 
-use crate::book::Book;
 use crate::grid::PriceGrid;
 use crate::hash::Fnv64;
 use crate::ledger::Ledger;
 use crate::params::Params;
+use crate::position_bins::PositionBins;
 
 const MAGIC: &[u8; 4] = b"LQLG";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const CHECKSUM_BYTES: usize = 8;
 
 /// Why a checkpoint cannot be used. The ledger can always be rebuilt from the bars instead.
@@ -53,6 +53,9 @@ impl Ledger {
         out.push(u8::from(self.last_price.is_some()));
         out.extend_from_slice(&self.last_price.unwrap_or_default().units().to_le_bytes());
         put_f64(&mut out, self.open_interest);
+        put_f64(&mut out, self.filter.believed);
+        put_f64(&mut out, self.filter.doubted);
+        out.extend_from_slice(&self.filter.agreeing.to_le_bytes());
         for book in [&self.long, &self.short] {
             put_f64(&mut out, book.scale);
             book.levelled.iter().chain(&book.unlevelled).for_each(|sum| put_f64(&mut out, *sum));
@@ -100,6 +103,9 @@ impl Ledger {
         ledger.as_of = reader.optional()?.map(UnixMs);
         ledger.last_price = reader.optional()?.map(Price::from_units);
         ledger.open_interest = reader.number()?;
+        ledger.filter.believed = reader.number()?;
+        ledger.filter.doubted = reader.number()?;
+        ledger.filter.agreeing = u32::from_le_bytes(reader.take()?);
         for book in [&mut ledger.long, &mut ledger.short] {
             reader.book(book)?;
         }
@@ -199,7 +205,7 @@ impl Reader<'_> {
         Err(CheckpointError::Damaged("a count is too large"))
     }
 
-    fn book(&mut self, book: &mut Book) -> Result<(), CheckpointError> {
+    fn book(&mut self, book: &mut PositionBins) -> Result<(), CheckpointError> {
         book.scale = self.number()?;
         for sum in [0, 1] {
             book.levelled[sum] = self.number()?;

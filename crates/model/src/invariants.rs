@@ -2,8 +2,8 @@
 
 use liqheat_market::Side;
 
-use crate::book::{Book, Origin};
 use crate::ledger::Ledger;
+use crate::position_bins::{Origin, PositionBins};
 
 /// Largest error of the balance, relative to open interest, that is still rounding.
 const BALANCE_ERROR_MAX: f64 = 1e-9;
@@ -126,7 +126,7 @@ struct Recount {
     drift: f64,
 }
 
-fn recount(book: &Book, price_cell: usize) -> Recount {
+fn recount(book: &PositionBins, price_cell: usize) -> Recount {
     let scale = book.scale();
     let mut levelled = [0.0; 2];
     let mut mass_min: f64 = 0.0;

@@ -19,12 +19,13 @@ use std::ops::Range;
 
 use liqheat_market::{Bar, Price, Qty, Side, TierTable, UnixMs};
 
-use crate::book::{Book, Eaten, Origin};
 use crate::grid::{CELLS_PER_BIN, PriceGrid, cells_kept};
 use crate::hash::Fnv64;
 use crate::kernel::Entries;
+use crate::open_interest::OpenInterestFilter;
 use crate::opening::{Order, SideRules};
 use crate::params::Params;
+use crate::position_bins::{Eaten, Origin, PositionBins};
 use crate::step::{BarFault, Consumed, Outcome, PriceSource, Step};
 
 /// The estimated open positions of one instrument.
@@ -59,14 +60,15 @@ pub struct Ledger {
     pub(crate) rules_fingerprint: u64,
     long_rules: SideRules,
     short_rules: SideRules,
-    pub(crate) long: Book,
-    pub(crate) short: Book,
+    pub(crate) long: PositionBins,
+    pub(crate) short: PositionBins,
     /// `None` until an open interest is known.
     pub(crate) grid: Option<PriceGrid>,
     pub(crate) as_of: Option<UnixMs>,
     pub(crate) last_price: Option<Price>,
     /// Coins, single-sided.
     pub(crate) open_interest: f64,
+    pub(crate) filter: OpenInterestFilter,
 }
 
 /// The prices that consume.
@@ -89,13 +91,14 @@ impl Ledger {
             rules_fingerprint,
             long_rules: SideRules::new(Side::Long, &params, &tiers),
             short_rules: SideRules::new(Side::Short, &params, &tiers),
-            long: Book::new(Side::Long, classes, cells),
-            short: Book::new(Side::Short, classes, cells),
+            long: PositionBins::new(Side::Long, classes, cells),
+            short: PositionBins::new(Side::Short, classes, cells),
             params,
             grid: None,
             as_of: None,
             last_price: None,
             open_interest: 0.0,
+            filter: OpenInterestFilter::default(),
         }
     }
 
@@ -109,19 +112,26 @@ impl Ledger {
         }
         let (prices, price_source) = consuming_prices(bar);
         let gap_ms = self.as_of.map_or(0, |as_of| bar.open_time.since(as_of));
-        let stock_known = bar.open_interest.filter(|stock| stock.is_positive()).map(Qty::to_f64);
-        let mut step = match (self.grid, stock_known) {
+        if gap_ms > self.params.values().gap_ms_max {
+            // What was believed before the gap is no measure of what comes after it.
+            self.filter = OpenInterestFilter::default();
+        }
+        let sample = bar.open_interest.map(Qty::to_f64);
+        let sample_verdict = self.filter.judge(sample);
+        let open_interest_known = sample.filter(|_| sample_verdict.is_used());
+        let mut step = match (self.grid, open_interest_known) {
             (None, None) => Step::quiet(bar.close_time, Outcome::Waiting),
-            (None, Some(stock)) => self.start(bar, prices.close, stock, Outcome::Started),
+            (None, Some(open_interest)) => self.start(bar, prices.close, open_interest, Outcome::Started),
             (Some(_), _) if gap_ms > self.params.values().gap_ms_max => {
-                let stock = stock_known.unwrap_or(self.open_interest);
-                self.start(bar, prices.close, stock, Outcome::Restarted { gap_ms })
+                let open_interest = open_interest_known.unwrap_or(self.open_interest);
+                self.start(bar, prices.close, open_interest, Outcome::Restarted { gap_ms })
             }
-            (Some(grid), _) => self.advance(bar, profile, &grid, prices, stock_known),
+            (Some(grid), _) => self.advance(bar, profile, &grid, prices, open_interest_known),
         };
         self.as_of = Some(bar.close_time);
         self.last_price = Some(prices.close);
-        step.oi_known = stock_known.is_some();
+        step.oi_known = open_interest_known.is_some();
+        step.sample_verdict = sample_verdict;
         step.volume_known = bar.volume.is_some();
         step.taker_known = bar.taker_buy_volume.is_some();
         step.price_source = price_source;
@@ -151,8 +161,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Begins on the prior: the whole stock, as if opened around the price, fewer the further away, half by takers.
-    fn start(&mut self, bar: &Bar, price: Price, stock: f64, outcome: Outcome) -> Step {
+    /// Begins on the prior: the whole open interest, as if opened around the price, fewer the further away, half by takers.
+    fn start(&mut self, bar: &Bar, price: Price, open_interest: f64, outcome: Outcome) -> Step {
         let cells_in_price = self.params.values().cells_in_price;
         let grid = match self.grid {
             None => PriceGrid::for_price(price, cells_in_price, 1),
@@ -162,14 +172,14 @@ impl Ledger {
         self.long.clear();
         self.short.clear();
         self.grid = Some(grid);
-        self.open_interest = stock;
+        self.open_interest = open_interest;
 
         let middle = price.to_f64();
         let entries = Entries::fading(middle, self.params.values().prior_half_width);
-        let created = self.open(&grid, price, &entries, stock, 0.5, Origin::Prior);
+        let created = self.open(&grid, price, &entries, open_interest, 0.5, Origin::Prior);
         let mut step = Step::quiet(bar.close_time, outcome);
         step.created = created;
-        step.opened = stock;
+        step.opened = open_interest;
         step.regridded = regridded;
         step
     }
@@ -180,7 +190,7 @@ impl Ledger {
         profile: &[(Price, Qty)],
         grid: &PriceGrid,
         prices: Range3,
-        stock_known: Option<f64>,
+        open_interest_known: Option<f64>,
     ) -> Step {
         let mut step = Step::quiet(bar.close_time, Outcome::Advanced);
 
@@ -193,7 +203,7 @@ impl Ledger {
 
         // 2. Close.
         let before = self.open_interest;
-        let after = stock_known.unwrap_or(before);
+        let after = open_interest_known.unwrap_or(before);
         let volume = bar.volume.map(Qty::to_f64);
         let flow = Flow::new(
             before,
@@ -308,7 +318,7 @@ impl Ledger {
     /// Mass in coins that has a level, (long, short).
     #[must_use]
     pub fn levelled(&self) -> (f64, f64) {
-        let of = |book: &Book| (book.levelled[0] + book.levelled[1]) * book.scale();
+        let of = |book: &PositionBins| (book.levelled[0] + book.levelled[1]) * book.scale();
         (of(&self.long), of(&self.short))
     }
 
@@ -330,7 +340,7 @@ impl Flow {
         let change = after - before;
         let closed_least = liquidated.max(-change);
         let turnover = volume.map_or(0.0, |volume| turnover_share * (volume - change.abs()).max(0.0));
-        // More than everything cannot close: a volume of many times the stock turns it over once.
+        // More than everything cannot close: a volume of many times the open interest turns it over once.
         let reopened = turnover.min((before - closed_least).max(0.0));
         Self { opened: (change + liquidated).max(0.0) + reopened, closed: closed_least + reopened }
     }
@@ -379,6 +389,7 @@ fn rules_fingerprint(params: &Params, tiers: &TierTable) -> u64 {
         hash.number(tier.floor_usd);
         hash.number(tier.rate);
         hash.number(tier.cumulative_usd);
+        hash.number(tier.leverage_max);
     }
     hash.finish()
 }

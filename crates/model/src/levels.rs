@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use liqheat_market::{Price, Side};
 
-use crate::book::{Book, Origin};
 use crate::ledger::Ledger;
+use crate::position_bins::{Origin, PositionBins};
 
 /// Mass of one price bin.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -159,7 +159,7 @@ impl Ledger {
     }
 
     /// The cells of a side that hold mass and are not hidden by the tip.
-    fn visible(&self, book: &Book, tip: Tip) -> Range<usize> {
+    fn visible(&self, book: &PositionBins, tip: Tip) -> Range<usize> {
         let (mut start, mut end) = (book.used.start, book.used.end);
         if let (Some(grid), Some((low, high))) = (self.grid, tip) {
             match book.side {

@@ -21,8 +21,9 @@ mod grid;
 mod kernel;
 mod opening;
 
-mod book;
 mod ledger;
+mod open_interest;
+mod position_bins;
 mod step;
 
 mod codec;
@@ -43,6 +44,7 @@ pub use liquidation::{
     NoLevel, bankruptcy_price, bankruptcy_price_of_liquidation, liquidation_price, liquidation_price_in_tier,
     liquidation_price_of_bankruptcy, liquidation_price_with_margin, maintenance_margin,
 };
+pub use open_interest::{OpenInterestFilter, SampleVerdict};
 pub use params::{ParamValues, Params, ParamsError};
 pub use step::{BarFault, Consumed, Outcome, PriceSource, Step};
 pub use weights::{LeverageWeights, WeightsError};

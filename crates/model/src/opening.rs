@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use liqheat_market::{Side, TierTable};
 
-use crate::book::{Book, Origin};
 use crate::grid::{CELLS_PER_BIN, PriceGrid, ln_index};
 use crate::kernel::Entries;
 use crate::liquidation::liquidation_price;
 use crate::params::Params;
+use crate::position_bins::{Origin, PositionBins};
 
 /// The rules of one side, one entry per leverage class.
 #[derive(Debug, Clone)]
@@ -52,7 +52,9 @@ impl SideRules {
             let taker_share = weight * values.liquidatable_share;
             let sigma = (values.kernel_sigma_per_leverage / leverage).max(values.kernel_sigma_min);
             // At an entry of 1 the quantity is the notional; the ratio is the same at any other entry.
-            let ratio = liquidation_price(side, 1.0, values.position_usd, leverage, tiers).ok();
+            let is_allowed = leverage <= tiers.tier_of(values.position_usd).leverage_max;
+            let price = || liquidation_price(side, 1.0, values.position_usd, leverage, tiers).ok();
+            let ratio = is_allowed.then(price).flatten();
             let level = ratio.map(|ratio| LevelRule {
                 ratio,
                 ln_ratio: libm::log(ratio),
@@ -67,7 +69,7 @@ impl SideRules {
 
     /// Puts `coins` of new positions into `book`. `taker` is the share of them opened by takers; levels may
     /// stand in the `allowed` cells only, all other mass joins the part without a level.
-    pub(crate) fn open(&self, book: &mut Book, grid: &PriceGrid, order: &Order<'_>) -> Opened {
+    pub(crate) fn open(&self, book: &mut PositionBins, grid: &PriceGrid, order: &Order<'_>) -> Opened {
         let mut opened = Opened::default();
         let raw = order.coins / book.scale();
         if raw <= 0.0 {
@@ -119,7 +121,7 @@ fn block_cells(level: &LevelRule, entries: &Entries, cell: f64) -> usize {
 }
 
 fn spread(
-    book: &mut Book,
+    book: &mut PositionBins,
     class: usize,
     grid: &PriceGrid,
     level: &LevelRule,

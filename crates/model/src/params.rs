@@ -68,7 +68,7 @@ pub struct Params {
 impl Params {
     /// Grows when the meaning of a parameter or of the step changes, so that old checkpoints are not
     /// continued under new rules.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
     pub(crate) const CELLS_IN_PRICE_MAX: i64 = 10_000;
 
     /// Checks the numbers.

@@ -3,6 +3,7 @@
 use liqheat_market::UnixMs;
 
 use crate::invariants::InvariantBreak;
+use crate::open_interest::SampleVerdict;
 
 /// What happened when a bar was applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,8 +24,10 @@ pub struct Step {
     pub opened: f64,
     /// Coins closed on each side, liquidated ones included.
     pub closed: f64,
-    /// The bar knew its open interest. When it did not, the last known stock was held.
+    /// The bar knew its open interest and it was believed. Otherwise the last believed one was held.
     pub oi_known: bool,
+    /// What was made of the bar's sample of open interest.
+    pub sample_verdict: SampleVerdict,
     /// The bar knew its volume. When it did not, no turnover was assumed.
     pub volume_known: bool,
     /// The bar knew its taker-buy volume. When it did not, takers bought half.
@@ -49,6 +52,7 @@ impl Step {
             opened: 0.0,
             closed: 0.0,
             oi_known: false,
+            sample_verdict: SampleVerdict::Unknown,
             volume_known: false,
             taker_known: false,
             price_source: PriceSource::Last,

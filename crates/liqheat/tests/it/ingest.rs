@@ -158,7 +158,7 @@ fn nothing_to_load_is_said() {
     let folder = Folder::new();
     let done = liqheat("ingest --db").arg(folder.path("x.duckdb")).arg(folder.path("")).run();
     assert_eq!(done.code, Some(1));
-    assert!(done.out.contains("no .csv or .zip file was found"), "{}", done.out);
+    assert!(done.out.contains("no .csv, .csv.gz, .zip or .parquet file was found"), "{}", done.out);
 }
 
 #[test]

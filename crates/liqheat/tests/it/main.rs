@@ -5,6 +5,7 @@
 mod access;
 mod agreed;
 mod amounts;
+mod backtest;
 mod compact;
 mod contract;
 mod damage;

@@ -1,7 +1,7 @@
 //! One rule of the step at a time, on bars made for it.
 
-use liqheat_market::{Bar, Price, Qty, UnixMs};
-use liqheat_model::{BarFault, Ledger, Outcome, PriceSource, Step};
+use liqheat_market::{Bar, Price, Qty, TierTable, UnixMs};
+use liqheat_model::{BarFault, Ledger, Outcome, ParamValues, Params, PriceSource, SampleVerdict, Step};
 
 use crate::support::{START, flat_bar, ledger};
 
@@ -65,7 +65,7 @@ fn it_starts_on_the_prior_and_says_so() {
 fn an_opening_lands_at_its_liquidation_prices() {
     let mut ledger = started();
     let before = ledger.levels_by_leverage(price(10.0), None);
-    ledger.apply(&flat_bar(1, 100_000.0, 2_000.0), &[]);
+    ledger.apply(&flat_bar(1, 100_000.0, 1_500.0), &[]);
     for (leverage, long, short) in [(10.0, 90_361.0, 109_562.0), (100.0, 99_398.0, 100_598.0)] {
         let mass_at = |levels: &[liqheat_model::LeverageLevel], at: f64| {
             let bin = price((at / 10.0).floor() * 10.0);
@@ -229,7 +229,9 @@ fn unknown_is_not_zero() {
 #[test]
 fn levels_beyond_the_close_join_the_mass_without_one() {
     // Entries reach from 94,000 to 106,000 but the bar closes at 95,000: most longs are under water.
-    let mut falling = flat_bar(1, 95_000.0, 3_000.0);
+    let mut falling = flat_bar(1, 95_000.0, 1_500.0);
+    // So much volume turns everything over.
+    falling.volume = coins(100_000.0);
     (falling.low, falling.high, falling.open) = (price(94_000.0), price(106_000.0), price(106_000.0));
     let mut ledger = started();
     ledger.apply(&falling, &[]);
@@ -342,4 +344,69 @@ fn the_tip_hides_what_price_has_swept() {
     assert!((step.consumed_short.usd / hidden(|l| l.short_usd) - 1.0).abs() < 1e-9);
     let (low, high) = (price(1.0), price(1_000_000.0));
     assert!(ledger.levels(bin, Some((low, high))).is_empty());
+}
+
+/// A market of so many bars; from bar 300 on, so many samples of open interest are multiplied.
+fn with_outlier(bars: usize, factor: f64, samples: usize) -> Ledger {
+    let mut ledger = ledger();
+    for index in 0..bars {
+        let wave = index as f64;
+        let price = 100_000.0 + 400.0 * (wave / 9.0).sin();
+        let mut bar = flat_bar(index as i64, price, 1_000.0 + 3.0 * (wave / 5.0).cos());
+        bar.volume = coins(60.0);
+        let is_wrong = (300..300 + samples).contains(&index);
+        if is_wrong {
+            bar.open_interest = coins(bar.open_interest.unwrap().to_f64() * factor);
+        }
+        let step = ledger.apply(&bar, &[]);
+        assert_eq!(step.broken, []);
+        if is_wrong && index < 302 {
+            assert_eq!((step.sample_verdict, step.oi_known), (SampleVerdict::Doubted, false));
+        }
+    }
+    ledger
+}
+
+#[test]
+fn one_absurd_sample_of_open_interest_changes_no_level_by_a_hundredth() {
+    let an_hour_later = 313;
+    let right = with_outlier(an_hour_later, 1.0, 0).levels(price(100.0), None);
+    assert!(right.len() > 50);
+    for factor in [3.0, 10.0, 1_000.0, 0.3, 0.001] {
+        let wrong = with_outlier(an_hour_later, factor, 1).levels(price(100.0), None);
+        assert_eq!(wrong.len(), right.len());
+        for (found, expected) in wrong.iter().zip(&right) {
+            let sides = [(found.long_usd, expected.long_usd), (found.short_usd, expected.short_usd)];
+            for (found, expected) in sides {
+                assert!((found - expected).abs() <= 0.01 * expected, "x{factor}: {found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_jump_that_stays_is_believed_at_the_third_sample() {
+    let ledger = with_outlier(302, 3.0, 100);
+    assert!(ledger.open_interest() < 1_100.0, "two are not enough");
+    let ledger = with_outlier(303, 3.0, 100);
+    assert!((ledger.open_interest() / 3_000.0 - 1.0).abs() < 0.01, "{}", ledger.open_interest());
+    assert!(ledger.check().hold());
+}
+
+#[test]
+fn classes_above_the_cap_of_the_venue_have_no_level() {
+    let tiers = |cap: f64| TierTable::new(UnixMs(0), &[(0.0, 0.004, cap), (50_000.0, 0.005, 5.0)]).unwrap();
+    let leverages = |cap: f64, position_usd: f64| {
+        let params = Params::new(ParamValues { position_usd, ..ParamValues::default() }).unwrap();
+        let mut ledger = Ledger::new(params, tiers(cap));
+        ledger.apply(&flat_bar(0, 100_000.0, 1_000.0), &[]);
+        assert!(ledger.check().hold());
+        let mut found: Vec<f64> =
+            ledger.levels_by_leverage(price(100.0), None).iter().map(|level| level.leverage).collect();
+        found.dedup();
+        found
+    };
+    assert_eq!(leverages(100.0, 10_000.0), [5.0, 10.0, 25.0, 50.0, 100.0]);
+    assert_eq!(leverages(40.0, 10_000.0), [5.0, 10.0, 25.0]);
+    assert_eq!(leverages(40.0, 60_000.0), [5.0], "the tier of the position decides");
 }

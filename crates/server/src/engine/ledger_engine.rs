@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use liqheat_market::{Bar, Instrument, Price, UnixMs};
-use liqheat_model::{Ledger, Outcome, Step, Tip};
+use liqheat_model::{Ledger, Outcome, SampleVerdict, Step, Tip};
 use liqheat_store::{Checkpoint, DirtyRange, Store, StoreError};
 use liqheat_stream::Counters;
 use liqheat_wire::{Cell, format_time};
@@ -310,6 +310,18 @@ impl BarVisitor for Accounts {
             }
             Outcome::Started => info!(%instrument, bar = at(), "ledger starts"),
             Outcome::Waiting | Outcome::Advanced => {}
+        }
+        let open_interest = || bar.open_interest.map(|coins| coins.to_string()).unwrap_or_default();
+        match step.sample_verdict {
+            SampleVerdict::Doubted => {
+                self.metrics.open_interest_doubted.inc();
+                warn!(%instrument, bar = at(), open_interest = open_interest(), "open interest doubted action=counts_as_unknown");
+            }
+            SampleVerdict::JumpConfirmed => {
+                self.metrics.open_interest_jumps.inc();
+                warn!(%instrument, bar = at(), open_interest = open_interest(), "open interest jump confirmed");
+            }
+            SampleVerdict::Unknown | SampleVerdict::Believed => {}
         }
         for broken in &step.broken {
             self.metrics.invariants_broken.inc();

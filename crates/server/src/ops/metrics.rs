@@ -12,6 +12,8 @@
 //! | `liqheat_update_duration_seconds` | | how long a turn took |
 //! | `liqheat_bars_total` | | bars applied to ledgers |
 //! | `liqheat_invariants_broken_total` | | only a bug can cause it |
+//! | `liqheat_open_interest_doubted_total` | | samples of open interest that counted as unknown, see `OpenInterestFilter` |
+//! | `liqheat_open_interest_jumps_total` | | jumps of open interest that later samples confirmed |
 //! | `liqheat_upgrades_rejected_total` | `reason` | sockets refused before they were one; see [`Rejected`] |
 //! | `liqheat_http_requests_total` | `route`, `status` | `route` as in the documentation or `other`, `status` `1xx` to `5xx` |
 //! | `liqheat_http_refused_total` | `reason` | connections and requests refused before any route saw them; see [`HttpRefusal`] |
@@ -76,6 +78,10 @@ pub(crate) struct UpdateMetrics {
     pub(crate) bars: Counter,
     /// Broken invariants, which only a bug can cause.
     pub(crate) invariants_broken: Counter,
+    /// Samples of open interest far from the last believed one, which counted as unknown.
+    pub(crate) open_interest_doubted: Counter,
+    /// Jumps of open interest that later samples confirmed.
+    pub(crate) open_interest_jumps: Counter,
     /// Failed turns in a row of the symbol that fails longest; zero when all is well.
     pub(crate) failing: Gauge,
     /// Turns of the simulated market in a row that could not be stored.
@@ -97,6 +103,8 @@ impl Default for UpdateMetrics {
             failed: Counter::default(),
             bars: Counter::default(),
             invariants_broken: Counter::default(),
+            open_interest_doubted: Counter::default(),
+            open_interest_jumps: Counter::default(),
             failing: Gauge::default(),
             feed_failing: Gauge::default(),
             // Half a millisecond to eight seconds.
@@ -368,6 +376,14 @@ pub(crate) fn register(
     ours.register("bars", "Bars applied to ledgers", updates.bars.clone());
     let broken = updates.invariants_broken.clone();
     ours.register("invariants_broken", "Broken invariants of a ledger; only a bug can cause it", broken);
+    let doubted = updates.open_interest_doubted.clone();
+    ours.register(
+        "open_interest_doubted",
+        "Samples of open interest that counted as unknown: far from the last believed one",
+        doubted,
+    );
+    let jumps = updates.open_interest_jumps.clone();
+    ours.register("open_interest_jumps", "Jumps of open interest that later samples confirmed", jumps);
     ours.register("upgrades_rejected", "Sockets refused, by reason", front.rejected.clone());
     ours.register("http_requests", "Answers, by route and class of status", front.requests.clone());
     let help = "Connections and requests refused before any route saw them, by reason";

@@ -31,7 +31,7 @@ const SCALE_MIN: f64 = 1e-60;
 const DUST: f64 = 1e-50;
 
 #[derive(Debug)]
-pub(crate) struct Book {
+pub(crate) struct PositionBins {
     pub(crate) side: Side,
     classes: usize,
     stride: usize,
@@ -54,7 +54,7 @@ pub(crate) struct Eaten {
     pub(crate) bins: u64,
 }
 
-impl Book {
+impl PositionBins {
     pub(crate) fn new(side: Side, classes: usize, stride: usize) -> Self {
         // Zeroed pages cost nothing until they are written, so the whole range of prices is laid out at once.
         let rows = vec![0.0; stride * Self::row_count(classes)];
@@ -197,7 +197,7 @@ impl Book {
         self.retotal();
     }
 
-    /// Adds `each` raw to every one of `cells`; [`Book::settle`] must follow.
+    /// Adds `each` raw to every one of `cells`; [`PositionBins::settle`] must follow.
     #[inline]
     pub(crate) fn add(&mut self, class: usize, origin: Origin, cells: Range<usize>, each: f64) {
         let start = self.row_start(class, origin) - self.stride;
@@ -279,7 +279,7 @@ impl Book {
     }
 }
 
-impl Clone for Book {
+impl Clone for PositionBins {
     /// Copies the used cells only; the rest stays untouched zero pages.
     fn clone(&self) -> Self {
         let mut copy = Self::new(self.side, self.classes, self.stride);

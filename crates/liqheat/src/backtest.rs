@@ -1,0 +1,224 @@
+//! `backtest`: grades the map against liquidations that happened, on what is stored.
+
+mod html;
+mod text;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use liqheat_feeds::tiers::TierBook;
+use liqheat_market::{Bar, Instrument, Interval, KlineKind, Liquidation, PriceKind, Symbol, UnixMs, Venue};
+use liqheat_model::{Params, assemble};
+use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
+use liqheat_store::{InstrumentSpan, Location, Settings, Store};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Backtest, ReportFormat};
+use crate::ingest::liquidation_file;
+use crate::terminal::{self, complain};
+use crate::tiers;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A card and where its rows come from.
+#[derive(Debug, Serialize)]
+struct Report {
+    symbol: String,
+    bars_of: String,
+    liquidations_of: String,
+    /// What is known about the venue's feed of liquidations.
+    feed_limit: &'static str,
+    /// Liquidations reported at their bankruptcy price, which were converted.
+    bankruptcy_prices: usize,
+    tiers: String,
+    #[serde(flatten)]
+    card: Card,
+}
+
+/// Runs the command; `stop` ends it between two bars.
+pub(crate) fn run(backtest: &Backtest, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let path = backtest.db.path()?;
+    if !path.exists() {
+        bail!("{} does not exist; load klines with `liqheat ingest` first", path.display());
+    }
+    let store = Store::open(Location::File(path.clone()), Settings::default())?;
+    let graded = grade(backtest, &store, &path, stop);
+    let closed = store.close_blocking();
+    let Some(report) = graded? else {
+        complain!("Stopped; nothing was graded.");
+        return Ok(ExitCode::FAILURE);
+    };
+    closed?;
+    let text = match backtest.format {
+        ReportFormat::Text => text::text(&report),
+        ReportFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
+        ReportFormat::Html => html::html(&report),
+    };
+    terminal::print(format_args!("{text}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `None` when it was stopped.
+fn grade(
+    backtest: &Backtest,
+    store: &Store,
+    path: &Path,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Report>> {
+    let stored = store.instruments().blocking()?;
+    let span = choose(&stored, backtest.symbol.as_deref())?;
+    let (origin, liquidations) = liquidations(backtest, store, span)?;
+    let Some((first, last)) = liquidations.first().zip(liquidations.last()) else {
+        bail!(
+            "there are no liquidations of {} in the database; load some with `liqheat ingest`, or name a file with --liquidations",
+            span.instrument.symbol
+        );
+    };
+    let warm_up_ms = i64::try_from(backtest.warm_up.as_millis()).unwrap_or(i64::MAX);
+    let from = backtest.from.unwrap_or(first.time).floor_to(DAY_MS).plus(-warm_up_ms);
+    let to = backtest.to.unwrap_or(last.time.floor_to(DAY_MS).plus(DAY_MS));
+    let bars = read_bars(store, &span.instrument, span.interval, from, to)?;
+    // Positions are liquidated by the rules of the venue that reports them.
+    let rules_of = Instrument::new(origin.venue, origin.symbol.clone());
+    let book = tiers::load(backtest.tiers.as_deref(), Some(path), TierBook::default())?;
+    let table = book.table(&rules_of);
+    let params = Params::default();
+    let input = Input {
+        bars: &bars,
+        volume_at_price: &NoVolumeAtPrice,
+        liquidations: &liquidations,
+        params: &params,
+        tiers: &table,
+    };
+    let options = Options {
+        windows_ms: backtest.windows.iter().map(|window| window.ms()).collect(),
+        from: backtest.from,
+        to: backtest.to,
+        warm_up_ms,
+        open_interest: backtest.open_interest,
+        ..Options::default()
+    };
+    let progress = progress_bar();
+    let card = liqheat_score::backtest(&input, &options, &mut |done, total| {
+        progress.set_length(total as u64);
+        progress.set_position(done as u64);
+        if stop.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    progress.finish_and_clear();
+    let card = match card {
+        Ok(card) => card,
+        Err(BacktestError::Stopped) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let is_bankruptcy = |row: &&Liquidation| row.price_kind == PriceKind::Bankruptcy;
+    Ok(Some(Report {
+        symbol: origin.symbol.to_string(),
+        bars_of: span.instrument.to_string(),
+        liquidations_of: origin.to_string(),
+        feed_limit: feed_limit(origin.venue),
+        bankruptcy_prices: liquidations.iter().filter(is_bankruptcy).count(),
+        tiers: book.origin(&rules_of).map_or_else(
+            || format!("one flat rate of {} %", liqheat_feeds::tiers::FALLBACK_RATE * 100.0),
+            |origin| origin.to_string(),
+        ),
+        card,
+    }))
+}
+
+fn progress_bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("grading {bar:30} {percent:>3} % {eta:>4}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let progress = ProgressBar::new(0).with_style(style);
+    progress.enable_steady_tick(Duration::from_millis(200));
+    progress
+}
+
+/// The instrument whose bars are used.
+fn choose<'a>(stored: &'a [InstrumentSpan], wanted: Option<&str>) -> anyhow::Result<&'a InstrumentSpan> {
+    let names = || stored.iter().map(|span| span.instrument.to_string()).collect::<Vec<_>>().join(", ");
+    let Some(wanted) = wanted else {
+        return match stored {
+            [] => Err(anyhow!("the database holds no klines; load some with `liqheat ingest`")),
+            [only] => Ok(only),
+            _ => Err(anyhow!("choose one with --symbol; the database holds {}", names())),
+        };
+    };
+    let (symbol, venue) = match wanted.split_once('@') {
+        Some((symbol, venue)) => (symbol, Some(Venue::from_name(venue)?)),
+        None => (wanted, None),
+    };
+    let symbol = Symbol::new(symbol)?;
+    let fits = |span: &&InstrumentSpan| {
+        span.instrument.symbol == symbol && venue.is_none_or(|venue| span.instrument.venue == venue)
+    };
+    let found = stored.iter().find(fits);
+    found.with_context(|| format!("the database holds no klines of {wanted}; it holds {}", names()))
+}
+
+/// Whose liquidations are used, and those: of the file, else of the instrument itself, else of another venue.
+fn liquidations(
+    backtest: &Backtest,
+    store: &Store,
+    span: &InstrumentSpan,
+) -> anyhow::Result<(Instrument, Vec<Liquidation>)> {
+    let symbol = &span.instrument.symbol;
+    if let Some(path) = &backtest.liquidations {
+        let file = liquidation_file::read(path).with_context(|| path.display().to_string())?;
+        if file.refused > 0 || file.broke_off.is_some() {
+            complain!(
+                "{}: {} rows refused{}",
+                path.display(),
+                file.refused,
+                file.broke_off.map_or_else(String::new, |text| format!("; {text}"))
+            );
+        }
+        let of_symbol = file.rows.into_iter().find(|(instrument, _)| instrument.symbol == *symbol);
+        let (instrument, mut rows) =
+            of_symbol.with_context(|| format!("{} holds no liquidations of {symbol}", path.display()))?;
+        rows.sort_by_key(|row| row.time);
+        return Ok((instrument, rows));
+    }
+    let mut venues = vec![span.instrument.venue];
+    venues.extend(Venue::ALL.into_iter().filter(|venue| *venue != span.instrument.venue));
+    let from = backtest.from.unwrap_or(UnixMs(0));
+    let to = backtest.to.unwrap_or(UnixMs(i64::MAX));
+    for venue in venues {
+        let instrument = Instrument::new(venue, symbol.clone());
+        let limit =
+            std::num::NonZeroUsize::new(liqheat_store::QUERY_ROWS_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
+        let rows = store.liquidations(&instrument, from, to, 0, limit).blocking()?;
+        if !rows.is_empty() {
+            return Ok((instrument, rows));
+        }
+    }
+    Ok((span.instrument.clone(), Vec::new()))
+}
+
+fn read_bars(
+    store: &Store,
+    instrument: &Instrument,
+    interval: Interval,
+    from: UnixMs,
+    to: UnixMs,
+) -> anyhow::Result<Vec<Bar>> {
+    let klines = store.klines(instrument, KlineKind::Last, interval, from, to).blocking()?;
+    let marks = store.klines(instrument, KlineKind::Mark, interval, from, to).blocking()?;
+    let samples = store.open_interest(instrument, from, to.plus(interval.ms() / 10)).blocking()?;
+    Ok(assemble(&klines, &marks, &samples))
+}
+
+/// What keeps a venue's feed from telling all liquidations.
+const fn feed_limit(venue: Venue) -> &'static str {
+    match venue {
+        Venue::Binance => "at most one liquidation a second and symbol",
+        Venue::Okx => "at most one liquidation a second and contract",
+        Venue::Bybit => "all liquidations since 2025-02; at most one a second and symbol before",
+        Venue::Hyperliquid => "liquidations of followed addresses only",
+        Venue::Sim => "all liquidations",
+    }
+}

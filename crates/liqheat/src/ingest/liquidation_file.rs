@@ -1,0 +1,376 @@
+//! Files of realised liquidations, one event a line, as they are recorded from venues' feeds:
+//!
+//! | venue | columns (any order) | side | price |
+//! |---|---|---|---|
+//! | Bybit | `ts_ms, symbol, side, qty, price` | `Buy` is a liquidated long | bankruptcy |
+//! | Binance | `trade_time_ms, symbol, side, avg_price, filled_qty` and others | the order's: `SELL` closes a long | fill |
+//! | OKX | `ts, instId, posSide or side, sz, bkPx, ctVal` | `posSide` is the position's | bankruptcy |
+//!
+//! `.csv`, or `.csv.gz`; the venue is told from the header.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use liqheat_market::{Instrument, Liquidation, Price, PriceKind, Qty, Side, Symbol, UnixMs, Venue};
+
+/// Longest line that is read; a row has about a hundred bytes.
+const LINE_BYTES_MAX: u64 = 4096;
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(crate) struct LiquidationFile {
+    /// Rows by instrument, in the order of the file.
+    pub(crate) rows: BTreeMap<Instrument, Vec<Liquidation>>,
+    /// Rows refused.
+    pub(crate) refused: u64,
+    /// Rows of each kind, and the line of the first one.
+    pub(crate) reasons: BTreeMap<Refusal, (u64, u64)>,
+    /// Where and why reading ended before the end of the file; the rows before are kept.
+    pub(crate) broke_off: Option<String>,
+}
+
+impl LiquidationFile {
+    #[cfg(test)]
+    fn count(&self) -> usize {
+        self.rows.values().map(Vec::len).sum()
+    }
+
+    fn refuse(&mut self, reason: Refusal, line: u64) {
+        self.refused += 1;
+        self.reasons.entry(reason).or_insert((0, line)).0 += 1;
+    }
+}
+
+/// Why a row is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Refusal {
+    Columns,
+    Time,
+    Symbol,
+    Side,
+    Quantity,
+    Price,
+    ContractValue,
+    TooLong,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Columns => "fewer columns than the header",
+            Self::Time => "the time is not in milliseconds since 1970",
+            Self::Symbol => "not the symbol of a USDT contract",
+            Self::Side => "the side is none of buy, sell, long, short",
+            Self::Quantity => "the quantity is not a positive number",
+            Self::Price => "the price is not a positive number",
+            Self::ContractValue => "the contract value (ctVal) is not a positive number",
+            Self::TooLong => "longer than 4096 bytes or not UTF-8 text",
+        })
+    }
+}
+
+/// Why nothing of a file is read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LiquidationFileError {
+    #[error("cannot be read: {0}")]
+    Read(std::io::Error),
+    #[error(
+        "its header is none of the known ones of liquidations (Bybit: ts_ms,symbol,side,qty,price; Binance: \
+         trade_time_ms,symbol,side,avg_price,filled_qty,..; OKX: ts,instId,posSide,sz,bkPx,ctVal): {0}"
+    )]
+    Header(String),
+}
+
+/// The columns of a venue's rows.
+#[derive(Debug, PartialEq)]
+struct Layout {
+    venue: Venue,
+    time: usize,
+    symbol: usize,
+    side: usize,
+    qty: usize,
+    price: usize,
+    /// Coins in a contract, where quantities are contracts.
+    contract_value: Option<usize>,
+    columns: usize,
+    /// The side column names the position (`long`, or `Buy` for one that was bought), not the closing order.
+    side_is_position: bool,
+}
+
+impl Layout {
+    /// From a header line; `None` when it is of no known kind.
+    fn of(header: &str) -> Option<Self> {
+        let names: Vec<String> = header
+            .trim_start_matches('\u{feff}')
+            .split(',')
+            .map(|name| name.trim().trim_matches('"').to_ascii_lowercase())
+            .collect();
+        let at = |name: &str| names.iter().position(|column| column == name);
+        let columns = names.len();
+        if let (Some(price), Some(qty)) = (at("bkpx"), at("sz")) {
+            let position = at("posside");
+            return Some(Self {
+                venue: Venue::Okx,
+                time: at("ts")?,
+                symbol: at("instid")?,
+                side: position.or_else(|| at("side"))?,
+                qty,
+                price,
+                contract_value: Some(at("ctval")?),
+                columns,
+                side_is_position: position.is_some(),
+            });
+        }
+        let (symbol, side) = (at("symbol")?, at("side")?);
+        if let (Some(price), Some(qty)) = (at("avg_price"), at("filled_qty")) {
+            let time = at("trade_time_ms").or_else(|| at("time"))?;
+            let (venue, contract_value, side_is_position) = (Venue::Binance, None, false);
+            return Some(Self {
+                venue,
+                time,
+                symbol,
+                side,
+                qty,
+                price,
+                contract_value,
+                columns,
+                side_is_position,
+            });
+        }
+        let time = at("ts_ms").or_else(|| at("ts"))?;
+        let (qty, price) = (at("qty")?, at("price")?);
+        let (venue, contract_value, side_is_position) = (Venue::Bybit, None, true);
+        Some(Self { venue, time, symbol, side, qty, price, contract_value, columns, side_is_position })
+    }
+
+    fn row(&self, line: &str) -> Result<(Instrument, Liquidation), Refusal> {
+        let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
+        if fields.len() < self.columns {
+            return Err(Refusal::Columns);
+        }
+        let time: i64 = fields[self.time].parse().map_err(|_| Refusal::Time)?;
+        if !(1_000_000_000_000..100_000_000_000_000).contains(&time) {
+            return Err(Refusal::Time);
+        }
+        let quantity = |at: usize| Qty::parse(fields[at]).ok().filter(|qty| qty.is_positive());
+        let mut qty = quantity(self.qty).ok_or(Refusal::Quantity)?;
+        if let Some(at) = self.contract_value {
+            let value = quantity(at).ok_or(Refusal::ContractValue)?;
+            let product = qty.units().checked_mul(value.units()).ok_or(Refusal::Quantity)?;
+            qty = Qty::from_units(product / i128::from(liqheat_market::UNIT_SCALE));
+        }
+        let price = Price::parse(fields[self.price]).ok().filter(|price| price.is_positive());
+        let row = Liquidation {
+            time: UnixMs(time),
+            side: self.side(fields[self.side]).ok_or(Refusal::Side)?,
+            qty,
+            price: price.ok_or(Refusal::Price)?,
+            price_kind: if self.venue == Venue::Binance { PriceKind::Fill } else { PriceKind::Bankruptcy },
+        };
+        let symbol = self.symbol(fields[self.symbol]).ok_or(Refusal::Symbol)?;
+        Ok((Instrument::new(self.venue, symbol), row))
+    }
+
+    fn side(&self, text: &str) -> Option<Side> {
+        let position = match text.to_ascii_lowercase().as_str() {
+            "long" => return Some(Side::Long),
+            "short" => return Some(Side::Short),
+            "buy" => Side::Long,
+            "sell" => Side::Short,
+            _ => return None,
+        };
+        Some(if self.side_is_position { position } else { position.opposite() })
+    }
+
+    fn symbol(&self, text: &str) -> Option<Symbol> {
+        match self.venue {
+            // Our symbols are named as Binance and Bybit write them.
+            Venue::Okx => Symbol::new(&format!("{}USDT", text.strip_suffix("-USDT-SWAP")?)).ok(),
+            _ => Symbol::new(text).ok(),
+        }
+    }
+}
+
+/// Whether a file begins with a header of liquidations.
+pub(crate) fn is_liquidation_file(path: &Path) -> bool {
+    let Ok(source) = open(path) else { return false };
+    let mut line = String::new();
+    let read = BufReader::new(source).take(LINE_BYTES_MAX).read_line(&mut line);
+    read.is_ok() && Layout::of(&line).is_some()
+}
+
+/// Reads a file whole.
+///
+/// # Errors
+/// When it cannot be opened or its header is unknown. Bad rows are counted in the answer, and a file that breaks off
+/// is named there.
+pub(crate) fn read(path: &Path) -> Result<LiquidationFile, LiquidationFileError> {
+    read_from(open(path).map_err(LiquidationFileError::Read)?)
+}
+
+fn read_from(source: impl Read) -> Result<LiquidationFile, LiquidationFileError> {
+    let mut reader = BufReader::new(source);
+    let mut file = LiquidationFile::default();
+    let mut layout = None;
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let read = match reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if layout.is_none() => return Err(LiquidationFileError::Read(error)),
+            Err(error) => {
+                file.broke_off = Some(format!("broke off after line {}: {error}", number - 1));
+                break;
+            }
+        };
+        let is_cut = read as u64 == LINE_BYTES_MAX && line.last() != Some(&b'\n');
+        let text = std::str::from_utf8(&line).ok().filter(|_| !is_cut).map(str::trim_end);
+        let Some(layout) = &layout else {
+            let found = text.and_then(Layout::of).ok_or_else(|| {
+                LiquidationFileError::Header(
+                    String::from_utf8_lossy(&line[..line.len().min(120)]).trim().to_owned(),
+                )
+            })?;
+            layout = Some(found);
+            continue;
+        };
+        match text.map(|text| (text, layout.row(text))) {
+            None => {
+                file.refuse(Refusal::TooLong, number);
+                // A failure here shows again at the next line.
+                if is_cut && skip_line(&mut reader).is_err() {
+                    continue;
+                }
+            }
+            Some(("", _)) => {}
+            Some((_, Ok((instrument, row)))) => file.rows.entry(instrument).or_default().push(row),
+            Some((_, Err(reason))) => file.refuse(reason, number),
+        }
+    }
+    if layout.is_none() {
+        return Err(LiquidationFileError::Header("the file is empty".to_owned()));
+    }
+    Ok(file)
+}
+
+fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let (bytes, is_end) = match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), false),
+        };
+        reader.consume(bytes);
+        if is_end {
+            return Ok(());
+        }
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
+    let file = File::open(path)?;
+    let is_gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    Ok(if is_gzip { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> LiquidationFile {
+        read_from(text.as_bytes()).unwrap()
+    }
+
+    fn only(text: &str) -> (Instrument, Liquidation) {
+        let file = of(text);
+        assert_eq!((file.refused, file.count()), (0, 1), "{:?}", file.reasons);
+        let (instrument, rows) = file.rows.into_iter().next().unwrap();
+        (instrument, rows[0])
+    }
+
+    #[test]
+    fn every_venue_has_its_columns_and_sides() {
+        let (bybit, row) = only("ts_ms,symbol,side,qty,price\n1707756333999,BTCUSDT,Buy,1.496,49306.3\n");
+        assert_eq!(bybit.to_string(), "BTCUSDT@bybit");
+        assert_eq!((row.side, row.price_kind), (Side::Long, PriceKind::Bankruptcy));
+        assert_eq!(row.time, UnixMs(1_707_756_333_999));
+        let (binance, row) = only(
+            "symbol,side,order_type,time_in_force,orig_qty,price,avg_price,status,last_qty,filled_qty,trade_time_ms\n\
+             1000PEPEUSDT,SELL,LIMIT,IOC,43942.0,0.0107751,0.0109313,FILLED,43942.0,43942.0,1718901133106\n",
+        );
+        assert_eq!(binance.to_string(), "1000PEPEUSDT@binance");
+        assert_eq!((row.side, row.price_kind), (Side::Long, PriceKind::Fill));
+        assert_eq!(row.price, Price::parse("0.0109313").unwrap());
+        let (okx, row) = only(
+            "ts,instId,posSide,side,sz,bkPx,ctVal\r\n1723038122631,BTC-USDT-SWAP,long,sell,10000,57102.9,0.01\r\n",
+        );
+        assert_eq!(okx.to_string(), "BTCUSDT@okx");
+        assert_eq!((row.side, row.qty), (Side::Long, Qty::parse("100").unwrap()));
+        let (_, row) =
+            only("ts,instId,side,sz,bkPx,ctVal\n1723038122631,BTC-USDT-SWAP,sell,10000,57102.9,0.01\n");
+        assert_eq!(row.side, Side::Long, "a sell order closes a long");
+    }
+
+    #[test]
+    fn bad_rows_are_counted_and_the_good_ones_kept() {
+        let file = of("ts_ms,symbol,side,qty,price\n\
+             1707756333999,BTCUSDT,Buy,1,49306.3\n\
+             1707756333,BTCUSDT,Buy,1,49306.3\n\
+             1707756333999,BTC USDT,Buy,1,49306.3\n\
+             1707756333999,BTCUSDT,Both,1,49306.3\n\
+             1707756333999,BTCUSDT,Buy,0,49306.3\n\
+             1707756333999,BTCUSDT,Buy,1,-1\n\
+             1707756333999,BTCUSDT\n\
+             \n\
+             1707756333999,BTCUSDT,Sell,1,49306.3");
+        assert_eq!((file.count(), file.refused), (2, 6));
+        let lines: Vec<(Refusal, u64)> =
+            file.reasons.iter().map(|(reason, (_, line))| (*reason, *line)).collect();
+        let expected = [
+            (Refusal::Columns, 8),
+            (Refusal::Time, 3),
+            (Refusal::Symbol, 4),
+            (Refusal::Side, 5),
+            (Refusal::Quantity, 6),
+            (Refusal::Price, 7),
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn long_lines_are_skipped_whole() {
+        let long = "x".repeat(20_000);
+        let file = of(&format!("ts_ms,symbol,side,qty,price\n{long}\n1707756333999,BTCUSDT,Buy,1,49306.3\n"));
+        assert_eq!((file.count(), file.refused), (1, 1));
+    }
+
+    #[test]
+    fn what_was_read_of_a_damaged_file_is_kept() {
+        let mut packed = Vec::new();
+        let mut encoder = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+        let row = "1707756333999,BTCUSDT,Buy,1,49306.3\n";
+        std::io::Write::write_all(&mut encoder, b"ts_ms,symbol,side,qty,price\n").unwrap();
+        for _ in 0..20_000 {
+            std::io::Write::write_all(&mut encoder, row.as_bytes()).unwrap();
+        }
+        encoder.finish().unwrap();
+        packed.truncate(packed.len() / 2);
+        let file = read_from(flate2::read::MultiGzDecoder::new(packed.as_slice())).unwrap();
+        assert!(file.count() > 1_000 && file.broke_off.is_some(), "{} {:?}", file.count(), file.broke_off);
+    }
+
+    #[test]
+    fn other_files_are_refused_with_the_known_headers() {
+        for text in ["", "open_time,open,high\n1,2,3\n", "ts,instId,posSide,sz,bkPx\n"] {
+            let error = read_from(text.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("Bybit: ts_ms"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Which samples of open interest are believed.
+//!
+//! Published open interest has single samples that are wrong by a factor (3, 10, 1000) and right again in the next one.
+//! Taken at its word, such a sample would open that many positions at one bar's prices and close all older ones at
+//! the return. So a sample far from the last believed one counts as unknown until enough later samples agree
+//! with it; then the jump was real and the newest of them is believed.
+
+/// Largest factor between two samples in a row that is believed at once. In five minutes, open interest of large
+/// contracts changes by less than a tenth, and in the worst minutes of a crash by about a third.
+const FACTOR_MAX: f64 = 1.5;
+/// Samples in a row that must agree on a jump, the first one included.
+const CONFIRMATIONS: u32 = 3;
+
+/// What is made of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleVerdict {
+    /// There is none, or it is not positive.
+    Unknown,
+    /// It is used.
+    Believed,
+    /// It is far from the last believed one and counts as unknown.
+    Doubted,
+    /// It is far from the last believed one, but so are the samples before it, and they agree: it is used.
+    JumpConfirmed,
+}
+
+impl SampleVerdict {
+    /// The sample is used.
+    #[must_use]
+    pub const fn is_used(self) -> bool {
+        matches!(self, Self::Believed | Self::JumpConfirmed)
+    }
+}
+
+/// Judges samples in order of time. Its state is small and part of a ledger's checkpoint, so that a ledger that is
+/// restored judges as one that never stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct OpenInterestFilter {
+    /// The last believed sample, coins; 0 before the first one.
+    pub(crate) believed: f64,
+    /// The last doubted sample, coins; 0 when none is in doubt.
+    pub(crate) doubted: f64,
+    /// Doubted samples in a row that agree with each other.
+    pub(crate) agreeing: u32,
+}
+
+impl OpenInterestFilter {
+    /// Judges the next sample, in coins.
+    pub fn judge(&mut self, sample: Option<f64>) -> SampleVerdict {
+        let Some(sample) = sample.filter(|sample| *sample > 0.0) else { return SampleVerdict::Unknown };
+        if self.believed <= 0.0 || are_near(sample, self.believed) {
+            self.believe(sample);
+            return SampleVerdict::Believed;
+        }
+        self.agreeing = if are_near(sample, self.doubted) { self.agreeing + 1 } else { 1 };
+        self.doubted = sample;
+        if self.agreeing < CONFIRMATIONS {
+            return SampleVerdict::Doubted;
+        }
+        self.believe(sample);
+        SampleVerdict::JumpConfirmed
+    }
+
+    fn believe(&mut self, sample: f64) {
+        *self = Self { believed: sample, ..Self::default() };
+    }
+}
+
+fn are_near(one: f64, other: f64) -> bool {
+    one <= other * FACTOR_MAX && other <= one * FACTOR_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use SampleVerdict::{Believed, Doubted, JumpConfirmed, Unknown};
+    use proptest::prelude::*;
+
+    fn verdicts(samples: &[f64]) -> Vec<SampleVerdict> {
+        let mut filter = OpenInterestFilter::default();
+        samples.iter().map(|sample| filter.judge(Some(*sample))).collect()
+    }
+
+    #[test]
+    fn an_absurd_sample_is_doubted_and_a_jump_that_stays_is_confirmed() {
+        assert_eq!(
+            verdicts(&[100.0, 3000.0, 101.0, 0.1, 99.0]),
+            [Believed, Doubted, Believed, Doubted, Believed]
+        );
+        assert_eq!(
+            verdicts(&[100.0, 300.0, 310.0, 290.0, 300.0]),
+            [Believed, Doubted, Doubted, JumpConfirmed, Believed]
+        );
+        assert_eq!(
+            verdicts(&[100.0, 300.0, 3000.0, 300.0, 3000.0]),
+            [Believed, Doubted, Doubted, Doubted, Doubted]
+        );
+        assert_eq!(
+            verdicts(&[100.0, 300.0, 100.0, 300.0, 300.0]),
+            [Believed, Doubted, Believed, Doubted, Doubted]
+        );
+        let mut filter = OpenInterestFilter::default();
+        assert_eq!([None, Some(0.0), Some(-1.0)].map(|sample| filter.judge(sample)), [Unknown; 3]);
+        assert_eq!(filter, OpenInterestFilter::default());
+    }
+
+    proptest! {
+        #[test]
+        fn no_series_stays_in_doubt(level in 1.0f64..1e9, before in 1.0f64..1e9, noise in prop::collection::vec(0.9f64..1.1, 4..20)) {
+            let mut filter = OpenInterestFilter::default();
+            filter.judge(Some(before));
+            let last = noise.iter().map(|factor| filter.judge(Some(level * factor))).last();
+            prop_assert_eq!(last, Some(Believed));
+        }
+    }
+}

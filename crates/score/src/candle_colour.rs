@@ -1,0 +1,63 @@
+//! The model that most free heatmaps use, as a baseline: the colour of a candle decides which side opened, its whole
+//! volume is spread over a fixed mix of leverages, and nothing ever closes but by touch.
+
+use liqheat_market::{Bar, Price, Qty, Side, TierTable};
+use liqheat_model::{LeverageWeights, liquidation_price};
+
+/// Width of its cells in log price.
+const CELL: f64 = 0.0001;
+/// Cells on each side of the first price: a factor of e^4.
+const REACH: i64 = 40_000;
+
+/// Volume by liquidation price, one-sided.
+#[derive(Debug)]
+pub(crate) struct CandleColour {
+    sides: [Vec<f64>; 2],
+    /// (log of level over entry, weight) of each class, by side.
+    levels: [Vec<(f64, f64)>; 2],
+    middle: Option<i64>,
+}
+
+impl CandleColour {
+    pub(crate) fn new(weights: &LeverageWeights, position_usd: f64, tiers: &TierTable) -> Self {
+        let levels = Side::BOTH.map(|side| {
+            let classes = weights.classes().iter();
+            let level = |&(leverage, weight): &(f64, f64)| {
+                let ratio = liquidation_price(side, 1.0, position_usd, leverage, tiers).ok()?;
+                Some((ratio.ln(), weight))
+            };
+            classes.filter_map(level).collect()
+        });
+        let cells = || vec![0.0; 2 * REACH as usize];
+        Self { sides: [cells(), cells()], levels, middle: None }
+    }
+
+    pub(crate) fn step(&mut self, bar: &Bar) {
+        let [low, high, open, close] = [bar.low, bar.high, bar.open, bar.close].map(Price::to_f64);
+        let middle = *self.middle.get_or_insert((close.ln() / CELL) as i64);
+        let index = |ln: f64| ((ln / CELL).floor() as i64 - middle + REACH).clamp(0, 2 * REACH - 1) as usize;
+        self.sides[0][index(low.ln())..].fill(0.0);
+        self.sides[1][..=index(high.ln())].fill(0.0);
+        let side = if close >= open { Side::Long } else { Side::Short };
+        let entry = ((low + high + close) / 3.0).ln();
+        let volume = bar.volume.map_or(0.0, Qty::to_f64);
+        for (shift, weight) in &self.levels[side as usize] {
+            let level = entry + shift;
+            // A level that the close has passed already is gone at once.
+            if side.sign() * (close.ln() - level) > 0.0 {
+                self.sides[side as usize][index(level)] += volume * weight * level.exp();
+            }
+        }
+    }
+
+    /// Mass between two log distances from a price.
+    pub(crate) fn between(&self, side: Side, price: f64, near: f64, far: f64) -> f64 {
+        let Some(middle) = self.middle else { return 0.0 };
+        let ln = price.ln();
+        let at = |distance: f64| (ln - side.sign() * distance) / CELL - middle as f64 + REACH as f64;
+        let (from, to) = (at(near).min(at(far)), at(near).max(at(far)));
+        let cells = &self.sides[side as usize];
+        let (start, end) = (from.round().max(0.0) as usize, to.round().max(0.0) as usize);
+        cells.get(start..end.min(cells.len())).map_or(0.0, |cells| cells.iter().sum())
+    }
+}

@@ -1,0 +1,115 @@
+//! Two small fits: a linear one that learns row by row, and a logistic one.
+
+/// Penalty that keeps a fit of few rows near zero.
+const RIDGE: f64 = 1.0;
+
+/// Least squares with a ridge, from sums that grow row by row.
+#[derive(Debug, Clone)]
+pub(crate) struct Linear<const N: usize> {
+    products: [[f64; N]; N],
+    targets: [f64; N],
+    rows: usize,
+}
+
+impl<const N: usize> Linear<N> {
+    pub(crate) const fn new() -> Self {
+        Self { products: [[0.0; N]; N], targets: [0.0; N], rows: 0 }
+    }
+
+    pub(crate) fn learn(&mut self, row: &[f64; N], target: f64) {
+        for i in 0..N {
+            for j in 0..N {
+                self.products[i][j] += row[i] * row[j];
+            }
+            self.targets[i] += row[i] * target;
+        }
+        self.rows += 1;
+    }
+
+    /// The coefficients; `None` with fewer than ten rows a coefficient.
+    pub(crate) fn coefficients(&self) -> Option<[f64; N]> {
+        if self.rows < 10 * N {
+            return None;
+        }
+        let mut products = self.products;
+        (0..N).for_each(|i| products[i][i] += RIDGE);
+        solve(products, self.targets)
+    }
+}
+
+/// A row times coefficients.
+pub(crate) fn dot<const N: usize>(row: &[f64; N], coefficients: &[f64; N]) -> f64 {
+    row.iter().zip(coefficients).map(|(x, c)| x * c).sum()
+}
+
+/// Logistic regression by Newton's method, from `start`. `None` when there are too few rows or only hits or misses.
+pub(crate) fn logistic<const N: usize>(
+    rows: &[[f64; N]],
+    hits: &[bool],
+    start: &[f64; N],
+) -> Option<[f64; N]> {
+    const STEPS_MAX: usize = 25;
+    let count = hits.iter().filter(|hit| **hit).count();
+    if count < 5 * N || hits.len() - count < 5 * N {
+        return None;
+    }
+    let mut coefficients = *start;
+    for _ in 0..STEPS_MAX {
+        let mut curvature = [[0.0; N]; N];
+        let mut slope = [0.0; N];
+        for (row, hit) in rows.iter().zip(hits) {
+            let chance = 1.0 / (1.0 + (-dot(row, &coefficients)).exp());
+            let weight = chance * (1.0 - chance);
+            let error = f64::from(u8::from(*hit)) - chance;
+            for i in 0..N {
+                slope[i] += row[i] * error;
+                for j in 0..=i {
+                    curvature[i][j] += row[i] * row[j] * weight;
+                }
+            }
+        }
+        for i in 0..N {
+            slope[i] -= RIDGE * coefficients[i];
+            curvature[i][i] += RIDGE;
+        }
+        let step = solve(curvature, slope)?;
+        // Far from the solution a full step may overshoot.
+        let longest = step.iter().fold(0.0_f64, |longest, part| longest.max(part.abs()));
+        let share = (4.0 / longest).min(1.0);
+        coefficients.iter_mut().zip(step).for_each(|(c, part)| *c += part * share);
+        if longest < 1e-6 {
+            break;
+        }
+    }
+    coefficients.iter().all(|c| c.is_finite()).then_some(coefficients)
+}
+
+/// Solves a symmetric positive system by Cholesky's method, from its lower triangle; `None` when it is not positive.
+fn solve<const N: usize>(matrix: [[f64; N]; N], right: [f64; N]) -> Option<[f64; N]> {
+    let mut lower = [[0.0; N]; N];
+    for i in 0..N {
+        for j in 0..=i {
+            let known: f64 = (0..j).map(|k| lower[i][k] * lower[j][k]).sum();
+            let rest = matrix[i][j] - known;
+            if i == j {
+                if rest <= 0.0 || !rest.is_finite() {
+                    return None;
+                }
+                lower[i][i] = rest.sqrt();
+            } else {
+                lower[i][j] = rest / lower[j][j];
+            }
+        }
+    }
+    let mut between = [0.0; N];
+    for i in 0..N {
+        let known: f64 = (0..i).map(|k| lower[i][k] * between[k]).sum();
+        between[i] = (right[i] - known) / lower[i][i];
+    }
+    let mut solution = [0.0; N];
+    for i in (0..N).rev() {
+        let known: f64 = (i + 1..N).map(|k| lower[k][i] * solution[k]).sum();
+        solution[i] = (between[i] - known) / lower[i][i];
+    }
+    Some(solution)
+}

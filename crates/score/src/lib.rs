@@ -1,0 +1,48 @@
+//! The score card: how well frozen maps said where positions were liquidated, beside simpler predictors.
+//!
+//! Pure arithmetic over bars and realised liquidations ([`backtest`]): no clock, file, database or network. The same
+//! input and options give the same card, intervals included (the bootstrap has a fixed seed).
+//!
+//! Every prediction is made from what was known when its window began. The bars of a window and its liquidations
+//! are used to grade it, and to fit predictors of windows that begin after it ended.
+//!
+//! A *cell* is ten basis points of log distance from the price at the start of the window, on one side. A cell is
+//! *touched* when the price crosses it completely within the window. *Given touch*, only touched cells are compared,
+//! so no predictor is rewarded for guessing where the price goes.
+
+mod fit;
+mod rank;
+mod resample;
+mod separation;
+
+mod candle_colour;
+mod frozen;
+mod path;
+mod realised;
+
+mod calibration;
+mod card;
+mod given_touch;
+mod replays;
+mod run;
+mod without_touch;
+
+#[cfg(test)]
+mod tests;
+
+pub use card::{
+    Calibration, Card, Coverage, GivenTouch, HorizonGivenTouch, HorizonWithoutTouch, InvariantNumbers,
+    LeverageSkill, ModelScore, Predictor, Quartiles, Reduced, Score, WithoutTouch,
+};
+pub use rank::{partial_correlation, pearson, ranks, spearman};
+pub use resample::Interval;
+pub use run::{BacktestError, Input, NoVolumeAtPrice, Options, Progress, VolumeAtPrice, backtest};
+pub use separation::{area_under_curve, top_tenth_lift, top_tenth_precision};
+
+/// Width of a cell in log price: ten basis points.
+pub const CELL_WIDTH: f64 = 0.001;
+/// Cells on each side in which maps are compared given touch: up to 2.5 % from the price. Beyond it lie the few wild
+/// hours of a month, which would decide the whole comparison.
+pub const CELLS_GIVEN_TOUCH: usize = 25;
+/// Cells on each side in which maps are compared without knowing what is touched: up to 5 % from the price.
+pub const CELLS_WITHOUT_TOUCH: usize = 50;

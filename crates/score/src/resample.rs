@@ -1,0 +1,61 @@
+//! Intervals by drawing whole days again: hours of one day are not independent of each other.
+
+use serde::Serialize;
+
+/// A 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Interval {
+    /// The 2.5 % point.
+    pub low: f64,
+    /// The 97.5 % point.
+    pub high: f64,
+}
+
+impl Interval {
+    /// Zero lies inside: nothing has been shown.
+    #[must_use]
+    pub fn holds_zero(&self) -> bool {
+        self.low <= 0.0 && self.high >= 0.0
+    }
+}
+
+/// Fewest days for an interval: below, drawing days again says nothing.
+const DAYS_MIN: usize = 5;
+
+/// Draws `days` days out of `days` with replacement, `resamples` times, and takes the interval of `statistic`, which
+/// gets how often each day was drawn. `None` with fewer than five days or when the statistic cannot be computed
+/// for more than a tenth of the draws.
+pub(crate) fn day_blocks(
+    days: usize,
+    resamples: usize,
+    seed: u64,
+    mut statistic: impl FnMut(&[f64]) -> Option<f64>,
+) -> Option<Interval> {
+    if days < DAYS_MIN || resamples < 20 {
+        return None;
+    }
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut weights = vec![0.0; days];
+    let mut found = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        weights.fill(0.0);
+        for _ in 0..days {
+            weights[random.usize(..days)] += 1.0;
+        }
+        found.extend(statistic(&weights));
+    }
+    if found.len() * 10 < resamples * 9 {
+        return None;
+    }
+    found.sort_unstable_by(f64::total_cmp);
+    Some(Interval { low: quantile(&found, 0.025), high: quantile(&found, 0.975) })
+}
+
+/// A quantile of ascending values, interpolated; 0 without values.
+pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let place = share * last as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(last);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+}

@@ -78,7 +78,7 @@ impl Products {
         }
     }
 
-    /// Adds another one, so many times.
+    /// Adds `times` times another one.
     pub(crate) fn add(&mut self, other: &Self, times: f64) {
         self.aa += other.aa * times;
         self.bb += other.bb * times;

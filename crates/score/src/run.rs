@@ -58,7 +58,7 @@ pub struct Options {
     pub from: Option<UnixMs>,
     /// End of the graded period; by default the end of the last day with liquidations.
     pub to: Option<UnixMs>,
-    /// Bars before the graded period that only warm up the ledger, ms, where there are so many.
+    /// Length of the warm-up before the graded period, ms; half of the bars where there are fewer.
     pub warm_up_ms: i64,
     /// Open interest in coins to hold constant where none is known; by default a quarter of the first days' volume a
     /// day.

@@ -103,7 +103,7 @@ const START: UnixMs = UnixMs(1_704_067_200_000);
 const M5: i64 = 300_000;
 const DAY: i64 = 86_400_000;
 
-/// A random walk of so many days, with volume that comes and goes.
+/// A random walk over `days` days, with volume that comes and goes.
 fn market(seed: u64, days: usize) -> Vec<Bar> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut price: f64 = 50_000.0;

@@ -13,7 +13,7 @@ use crate::separation::Sorted;
 use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, Interval};
 
 const DAY_MS: i64 = 86_400_000;
-/// The logistic models are fitted again every so many days, on all windows before.
+/// Days between two fits of the logistic models, each on all windows before it.
 const REFIT_DAYS: i64 = 7;
 const SEED: u64 = 15;
 

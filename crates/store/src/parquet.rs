@@ -84,7 +84,7 @@ pub fn read_parquet_klines(path: &Path) -> Result<Vec<ParquetKline>, ParquetErro
 /// (name, type) of each column, in the file's own spelling.
 fn columns(connection: &Connection, source: &str) -> Result<Vec<(String, String)>, String> {
     let describe = format!("SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM {source})");
-    // Asked for once with a limit of one, so that a file that is none says so in DuckDB's words.
+    // The first read reports a file that is not Parquet in DuckDB's words.
     read_first(connection, &describe, |_| Ok(())).map_err(explain)?;
     read(connection, "parquet", &describe, |row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned())))
         .map_err(explain)

@@ -39,7 +39,7 @@ pub(crate) struct Backtest {
     /// Form of the report on standard output.
     #[arg(long, env = "LIQHEAT_FORMAT", value_enum, default_value = "text", value_name = "FORM")]
     pub(crate) format: ReportFormat,
-    /// Days of bars before the graded period that warm the ledger up, where there are so many.
+    /// Days of bars before the graded period that warm the ledger up; half of the bars where there are fewer.
     #[arg(long, env = "LIQHEAT_WARM_UP", default_value = "30", value_parser = days, value_name = "DAYS")]
     pub(crate) warm_up: Duration,
     /// Constant open interest in coins to assume where none is stored [default: a quarter of a day's volume]

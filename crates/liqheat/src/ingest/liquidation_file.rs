@@ -6,7 +6,7 @@
 //! | Binance | `trade_time_ms, symbol, side, avg_price, filled_qty` and others | the order's: `SELL` closes a long | fill |
 //! | OKX | `ts, instId, posSide or side, sz, bkPx, ctVal` | `posSide` is the position's | bankruptcy |
 //!
-//! `.csv`, or `.csv.gz`; the venue is told from the header.
+//! `.csv`, or `.csv.gz`; the header names the venue.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -346,7 +346,7 @@ fn the_tip_hides_what_price_has_swept() {
     assert!(ledger.levels(bin, Some((low, high))).is_empty());
 }
 
-/// A market of so many bars; from bar 300 on, so many samples of open interest are multiplied.
+/// A market of `bars` bars; `samples` samples of open interest from bar 300 on are multiplied by `factor`.
 fn with_outlier(bars: usize, factor: f64, samples: usize) -> Ledger {
     let mut ledger = ledger();
     for index in 0..bars {

@@ -280,10 +280,13 @@ impl Core {
         let view = slot.view(subscribe.price_range, subscribe.bin).map_err(invalid)?;
         slot.open_view(view).map_err(invalid)?;
         let Connection { encoding, deflate, .. } = self.connection;
-        let form = Form { view, mode: subscribe.mode, encoding, deflate };
+        let has_id = subscribe.id.is_some();
+        let form = Form { view, mode: subscribe.mode, encoding, deflate, has_id };
         let tick = self.sessions.hub().settings().update_interval;
-        let wish = Wish { form, interval_s: subscribe.update_interval_s, resume };
+        let id = subscribe.id.as_deref().map(Into::into);
+        let wish = Wish { id, form, interval_s: subscribe.update_interval_s, resume };
         let subscription = Subscription::new(Arc::clone(slot), wish, tick, now);
+        let status = slot.with_board(|_| ()).is_none().then(|| subscription.status_frame());
         match known {
             Some(index) => {
                 let before = std::mem::replace(&mut self.subscriptions[index], subscription);
@@ -303,10 +306,9 @@ impl Core {
             symbol = slot.symbol(),
             active_connections = self.active_connections(),
         );
-        let before_first_state = slot.with_board(|_| ()).is_none();
-        if before_first_state {
+        if let Some(status) = status {
             // There is no state to answer with yet; say so instead of saying nothing.
-            self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
+            self.outbox.push(status, Note::Status(Arc::clone(slot)));
         }
         Ok(())
     }
@@ -417,7 +419,7 @@ impl Core {
             }
             if subscription.take_status(now, self.sessions.settings().status_every) {
                 let slot = subscription.slot();
-                self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
+                self.outbox.push(subscription.status_frame(), Note::Status(Arc::clone(slot)));
             }
             delivery.needs_task |= subscription.is_waiting();
         }
@@ -458,7 +460,7 @@ impl Core {
             }
             if subscription.take_status(now, settings.status_every) {
                 let slot = subscription.slot();
-                self.outbox.push(slot.status_frame(), Note::Status(Arc::clone(slot)));
+                self.outbox.push(subscription.status_frame(), Note::Status(Arc::clone(slot)));
             }
         }
         if now >= self.last_ping + settings.ping_every {

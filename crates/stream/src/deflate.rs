@@ -47,6 +47,17 @@ pub fn deflate(payload: &[u8]) -> Option<Vec<u8>> {
     })
 }
 
+/// Bytes as a block that is not compressed and is followed by others (RFC 1951, 3.2.4).
+pub(crate) fn stored(bytes: &[u8]) -> Vec<u8> {
+    debug_assert!(bytes.len() <= usize::from(u16::MAX), "invariant: one block");
+    let length = bytes.len() as u16;
+    let mut block = vec![0];
+    block.extend_from_slice(&length.to_le_bytes());
+    block.extend_from_slice(&(!length).to_le_bytes());
+    block.extend_from_slice(bytes);
+    block
+}
+
 /// The payload of a compressed message.
 ///
 /// # Errors

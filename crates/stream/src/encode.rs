@@ -39,8 +39,8 @@ fn json(symbol: &str, told: &StateUpdate) -> Vec<u8> {
     let (timestamp, hash) = (format_time(told.as_of), told.hash.to_string());
     let (timestamp, hash, epoch, seq) = (timestamp.as_str(), hash.as_str(), &*told.epoch, told.seq);
     let message = match told.from {
-        Some(from) => ServerMessage::Delta { symbol, timestamp, epoch, from, seq, hash, data },
-        None => ServerMessage::Snapshot { symbol, timestamp, epoch, seq, hash, data },
+        Some(from) => ServerMessage::Delta { id: None, symbol, timestamp, epoch, from, seq, hash, data },
+        None => ServerMessage::Snapshot { id: None, symbol, timestamp, epoch, seq, hash, data },
     };
     message.to_json()
 }

@@ -4,7 +4,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use liqheat_wire::CloseCode;
 
-use crate::deflate::deflate;
+use crate::deflate::{deflate, stored};
 use crate::metrics::Encoding;
 
 const FINAL: u8 = 0x80;
@@ -35,6 +35,17 @@ pub(crate) fn state(payload: &[u8], encoding: Encoding, may_deflate: bool) -> By
     match deflated {
         Some(deflated) => framed(FINAL | COMPRESSED | opcode as u8, &deflated),
         None => frame(opcode, payload),
+    }
+}
+
+/// A frame that [`state`] made of a message without its first byte, completed by what replaces that byte.
+pub(crate) fn with_beginning(frame: &Bytes, beginning: &[u8]) -> Bytes {
+    let first = frame.first().copied().unwrap_or_default();
+    let rest = payload(frame);
+    if first & COMPRESSED == 0 {
+        framed(first, &[beginning, &rest[..]].concat())
+    } else {
+        framed(first, &[&stored(beginning)[..], &rest[..]].concat())
     }
 }
 
@@ -124,6 +135,22 @@ mod tests {
         assert!(small.len() * 10 < plain.len());
         assert_eq!(state(b"{}", Encoding::Json, true)[0], 0x81, "too short to be worth it");
         assert_eq!(state(b"{}", Encoding::Binary, true)[0], 0x82);
+    }
+
+    #[test]
+    fn a_frame_is_completed_compressed_or_not() {
+        use crate::deflate::inflate;
+        let message = "{\"price\":98000},".repeat(100);
+        let beginning = format!("{{\"id\":\"{}\",", "x".repeat(64));
+        let expected = format!("{beginning}{}", &message[1..]);
+        let plain =
+            with_beginning(&state(&message.as_bytes()[1..], Encoding::Json, false), beginning.as_bytes());
+        assert_eq!(&payload(&plain)[..], expected.as_bytes());
+        let small =
+            with_beginning(&state(&message.as_bytes()[1..], Encoding::Json, true), beginning.as_bytes());
+        assert_eq!((plain[0], small[0]), (0x81, 0xC1));
+        assert_eq!(inflate(&payload(&small), 1 << 20).unwrap(), expected.as_bytes());
+        assert!(small.len() * 5 < plain.len());
     }
 
     #[test]

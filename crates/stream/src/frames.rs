@@ -15,6 +15,9 @@ pub(crate) struct Form {
     pub(crate) mode: Mode,
     pub(crate) encoding: Encoding,
     pub(crate) deflate: bool,
+    /// Whether the subscription has an id: then the frame is made without the first byte of its message, and
+    /// [`frame::with_beginning`](crate::frame::with_beginning) completes it for each of them.
+    pub(crate) has_id: bool,
 }
 
 /// A frame that brings a client to the newest state.
@@ -88,7 +91,7 @@ mod tests {
 
     fn key(from: u64) -> Key {
         let (view, mode) = (View::default(), Mode::Delta);
-        (Form { view, mode, encoding: Encoding::Json, deflate: false }, Some(from))
+        (Form { view, mode, encoding: Encoding::Json, deflate: false, has_id: false }, Some(from))
     }
 
     #[test]

@@ -328,7 +328,8 @@ impl BoardSlot {
         let told = board.tell(&form.view, form.mode, from);
         let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
         let payload = encode(&self.symbol, &told, form.encoding);
-        let bytes = frame::state(&payload, form.encoding, form.deflate);
+        let shared = if form.has_id { &payload[1..] } else { &payload[..] };
+        let bytes = frame::state(shared, form.encoding, form.deflate);
         let sizes = (payload.len(), bytes.len());
         let saved = frames.saved(form.encoding, kind, sizes, (told.cells.len(), board.levels()));
         let frame = StateFrame { bytes, kind, saved };
@@ -348,7 +349,7 @@ impl BoardSlot {
         view: &View,
         encoding: Encoding,
     ) -> Option<StateMessage> {
-        let form = Form { view: *view, mode: Mode::Delta, encoding, deflate: false };
+        let form = Form { view: *view, mode: Mode::Delta, encoding, deflate: false, has_id: false };
         let (key, told, hash, up_to_date) = {
             let inner = self.lock();
             let board = inner.board.as_ref()?;
@@ -402,6 +403,7 @@ impl BoardSlot {
             };
             let sources: Vec<SourceMessage<'_>> = sources.iter().map(source).collect();
             let message = ServerMessage::Status {
+                id: None,
                 symbol: &self.symbol,
                 state: standing.state,
                 as_of: as_of.as_deref(),
@@ -449,8 +451,13 @@ mod tests {
             let position = seq.map(|seq| Position { epoch: "e".into(), seq });
             slot.message_since(position.as_ref(), &View::default(), Encoding::Json).unwrap()
         };
-        let form =
-            Form { view: View::default(), mode: Mode::Delta, encoding: Encoding::Json, deflate: false };
+        let form = Form {
+            view: View::default(),
+            mode: Mode::Delta,
+            encoding: Encoding::Json,
+            deflate: false,
+            has_id: false,
+        };
         for seq in [None, Some(1)] {
             let first = poll(seq);
             let from = seq.map(|seq| Cursor { epoch: Arc::from("e"), seq });

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_wire::{Mode, Position};
+use bytes::Bytes;
+use liqheat_wire::{Mode, Position, binary_beginning, json_beginning};
 use tokio::time::Instant;
 
 use crate::credit::{Credit, InFlight};
+use crate::frame;
 use crate::frames::Form;
-use crate::metrics::{Kind, Resumed, StreamMetrics};
+use crate::metrics::{Encoding, Kind, Resumed, StreamMetrics};
 use crate::slot::{BoardSlot, Cursor, NextState};
 
 #[derive(Debug)]
 pub(crate) struct Subscription {
     slot: Arc<BoardSlot>,
+    /// The client's name for it.
+    id: Option<Box<str>>,
     form: Form,
     /// Wanted time between updates.
     interval: Duration,
@@ -35,6 +39,8 @@ pub(crate) struct Subscription {
 /// What a client wishes of a subscription.
 #[derive(Debug)]
 pub(crate) struct Wish {
+    /// Whether there is one is also in `form`.
+    pub(crate) id: Option<Box<str>>,
     pub(crate) form: Form,
     pub(crate) interval_s: Option<f64>,
     pub(crate) resume: Option<Position>,
@@ -62,6 +68,7 @@ impl Subscription {
         let status_due = slot.has_sources();
         Self {
             slot,
+            id: wish.id,
             form: wish.form,
             interval: wish.interval_s.map_or(tick, clamped),
             tick,
@@ -79,6 +86,30 @@ impl Subscription {
 
     pub(crate) const fn slot(&self) -> &Arc<BoardSlot> {
         &self.slot
+    }
+
+    /// A status message in a frame.
+    pub(crate) fn status_frame(&self) -> Bytes {
+        let shared = self.slot.status_frame();
+        match &self.id {
+            None => shared,
+            Some(id) => {
+                let rest = frame::payload(&shared).slice(1..);
+                frame::text(&[&json_beginning(id)[..], &rest[..]].concat())
+            }
+        }
+    }
+
+    /// A shared frame as this client gets it.
+    fn complete(&self, mut next: NextState) -> NextState {
+        if let Some(id) = &self.id {
+            let beginning = match self.form.encoding {
+                Encoding::Json => json_beginning(id),
+                Encoding::Binary => binary_beginning(next.frame.kind == Kind::Delta, id),
+            };
+            next.frame.bytes = frame::with_beginning(&next.frame.bytes, &beginning);
+        }
+        next
     }
 
     pub(crate) const fn form(&self) -> &Form {
@@ -146,7 +177,7 @@ impl Subscription {
         self.last_sent = Some(now);
         // A state says as much as a heartbeat.
         self.last_status = now;
-        Some((next, occasion))
+        Some((self.complete(next), occasion))
     }
 
     /// Whether there is a newer state for which it is not time yet.

@@ -25,6 +25,8 @@ pub const STATE_CONTENT_TYPE: &str = "application/vnd.liqheat.state";
 const SNAPSHOT: u8 = 0x10;
 /// First byte: version 1, a difference.
 const DELTA: u8 = 0x11;
+/// Set in the first byte of a message that carries the id of its subscription.
+const HAS_ID: u8 = 0x02;
 
 /// A state or a difference, borrowed from where it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,16 @@ pub fn encode_state(state: &BinaryState<'_>) -> Vec<u8> {
         put_column(&mut out, state.cells, |cell| cell.short_usd);
     }
     out
+}
+
+/// What replaces the first byte of a message to give it an id. The rest of the message is the same for every
+/// subscription, so it is made once.
+#[must_use]
+pub fn binary_beginning(is_delta: bool, id: &str) -> Vec<u8> {
+    let mut beginning = vec![if is_delta { DELTA } else { SNAPSHOT } | HAS_ID];
+    put(&mut beginning, id.len() as u64);
+    beginning.extend_from_slice(id.as_bytes());
+    beginning
 }
 
 fn units(price: Price) -> u64 {

@@ -13,6 +13,9 @@ use crate::ErrorCode;
 /// Most symbols one message may name.
 pub const SYMBOLS_PER_MESSAGE_MAX: usize = 10;
 
+/// Most bytes of the id of a subscription.
+pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 64;
+
 /// A position in the history of a symbol's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Position {
@@ -37,6 +40,8 @@ pub enum Mode {
 pub struct Subscribe {
     /// The symbols as the client wrote them, 1 to 10.
     pub symbols: Vec<String>,
+    /// The client's name for this subscription, 1 to 64 bytes; every message about it repeats it.
+    pub id: Option<String>,
     /// Wanted seconds between updates; to be clamped by the server.
     pub update_interval_s: Option<f64>,
     /// How updates travel.
@@ -138,6 +143,7 @@ fn subscribe(fields: &Fields) -> Result<Subscribe, CommandError> {
     };
     Ok(Subscribe {
         symbols: symbols(fields, Some(SYMBOLS_PER_MESSAGE_MAX))?,
+        id: id(fields)?,
         update_interval_s,
         mode,
         resume: positions(fields, "resume")?,
@@ -153,6 +159,18 @@ fn subscribe(fields: &Fields) -> Result<Subscribe, CommandError> {
 /// A field that is there and not null.
 fn given<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
     fields.get(name).filter(|value| !value.is_null())
+}
+
+fn id(fields: &Fields) -> Result<Option<String>, CommandError> {
+    let Some(value) = given(fields, "id") else {
+        return Ok(None);
+    };
+    let id = value.as_str().filter(|id| (1..=SUBSCRIPTION_ID_BYTES_MAX).contains(&id.len()));
+    id.map(|id| Some(id.to_owned())).ok_or_else(|| {
+        CommandError::message(format!(
+            "Field 'id' must be a text of 1 to {SUBSCRIPTION_ID_BYTES_MAX} bytes in UTF-8"
+        ))
+    })
 }
 
 fn positions(fields: &Fields, name: &str) -> Result<BTreeMap<String, Position>, CommandError> {
@@ -174,8 +192,11 @@ fn price_range(fields: &Fields) -> Result<Option<(Price, Price)>, CommandError> 
         _ => None,
     });
     let ordered = ends.filter(|(low, high)| low.units() >= 0 && low < high);
-    let wrong_form =
-        || CommandError::message("Field 'price_range' must be [low, high], two prices, the lower one first");
+    let wrong_form = || {
+        CommandError::message(
+            "Field 'price_range' must be [low, high]: two prices from 0 on, low below high by 0.00000001 or more",
+        )
+    };
     ordered.map(Some).ok_or_else(wrong_form)
 }
 
@@ -218,6 +239,7 @@ mod tests {
             parse_command(r#"{"action":"subscribe","symbols":["BTCUSDT","ETHUSDT"],"update_interval":5}"#);
         let expected = Subscribe {
             symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
+            id: None,
             update_interval_s: Some(5.0),
             mode: Mode::Snapshot,
             resume: BTreeMap::new(),
@@ -286,6 +308,13 @@ mod tests {
                 "price_range",
             ),
             (
+                r#"{"action":"subscribe","symbols":["A"],"price_range":[2,2]}"#,
+                ErrorCode::InvalidMessage,
+                "low below high",
+            ),
+            (r#"{"action":"subscribe","symbols":["A"],"id":7}"#, ErrorCode::InvalidMessage, "'id'"),
+            (r#"{"action":"subscribe","symbols":["A"],"id":""}"#, ErrorCode::InvalidMessage, "'id'"),
+            (
                 r#"{"action":"subscribe","symbols":["A"],"price_range":[1e300,1e301]}"#,
                 ErrorCode::InvalidMessage,
                 "price_range",
@@ -306,6 +335,23 @@ mod tests {
             parse_command(&eleven("unsubscribe")),
             Ok(ClientCommand::Unsubscribe(vec!["A".into(); 11]))
         );
+    }
+
+    #[test]
+    fn an_id_has_at_most_64_bytes() {
+        let parse = |id: &str| {
+            let text = format!(r#"{{"action":"subscribe","symbols":["A"],"id":"{id}"}}"#);
+            parse_command(&text).map(|command| match command {
+                ClientCommand::Subscribe(subscribe) => subscribe.id,
+                other => panic!("{other:?}"),
+            })
+        };
+        for id in ["a", &"x".repeat(64), &"ä".repeat(32), "a b"] {
+            assert_eq!(parse(id), Ok(Some(id.to_owned())));
+        }
+        for id in ["x".repeat(65), "ä".repeat(33)] {
+            assert!(parse(&id).unwrap_err().message.contains("64 bytes"), "{id}");
+        }
     }
 
     proptest! {

@@ -19,6 +19,10 @@ pub enum ClientMessage {
         /// What to send, by the names in `/v1/symbols`.
         #[schemars(length(min = 1, max = 10))]
         symbols: Vec<String>,
+        /// The client's name for this subscription, at most 64 bytes; every state and status of it repeats it.
+        #[schemars(length(min = 1, max = 64))]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
         /// Seconds between states; clamped to 1..60, in delta mode to 0.25..60. The server's interval without.
         #[serde(skip_serializing_if = "Option::is_none")]
         update_interval: Option<f64>,
@@ -83,6 +87,7 @@ mod tests {
         let resume = BTreeMap::from([("BTCUSDT".to_owned(), position)]);
         let full = ClientMessage::Subscribe {
             symbols: vec!["BTCUSDT".into()],
+            id: Some("left pane".into()),
             update_interval: Some(2.5),
             mode: Some(ModeWord::Delta),
             resume: resume.clone(),
@@ -93,6 +98,7 @@ mod tests {
         let price = |text| Price::parse(text).unwrap();
         let expected = Subscribe {
             symbols: vec!["BTCUSDT".into()],
+            id: Some("left pane".into()),
             update_interval_s: Some(2.5),
             mode: Mode::Delta,
             resume: resume.clone(),

@@ -14,11 +14,12 @@ mod server;
 mod time;
 
 pub use binary::{
-    BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL, decode_state,
-    encode_state, put_varint, take_varint,
+    BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL,
+    binary_beginning, decode_state, encode_state, put_varint, take_varint,
 };
 pub use client::{
-    Ack, ClientCommand, CommandError, Mode, Position, SYMBOLS_PER_MESSAGE_MAX, Subscribe, parse_command,
+    Ack, ClientCommand, CommandError, Mode, Position, SUBSCRIPTION_ID_BYTES_MAX, SYMBOLS_PER_MESSAGE_MAX,
+    Subscribe, parse_command,
 };
 pub use client_schema::{ClientMessage, ModeWord};
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
@@ -35,5 +36,5 @@ pub use http::{
     TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
 };
 pub use number::Decimal;
-pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData};
+pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData, json_beginning};
 pub use time::{TimeError, format_time, parse_time};

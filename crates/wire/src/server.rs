@@ -47,6 +47,9 @@ pub struct SourceMessage<'a> {
 pub enum ServerMessage<'a> {
     /// A whole state.
     Snapshot {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
         /// Of which symbol.
         symbol: &'a str,
         /// The time of the state, RFC 3339.
@@ -62,6 +65,9 @@ pub enum ServerMessage<'a> {
     },
     /// The difference between two states.
     Delta {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
         /// Of which symbol.
         symbol: &'a str,
         /// The time of the state, RFC 3339.
@@ -79,6 +85,9 @@ pub enum ServerMessage<'a> {
     },
     /// How the data behind a symbol stands; also the heartbeat of a quiet market.
     Status {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
         /// Of which symbol.
         symbol: &'a str,
         /// How it stands.
@@ -131,6 +140,14 @@ impl ServerMessage<'_> {
     }
 }
 
+/// What replaces the first byte of a JSON message, `{`, to give it an id. The rest of the message is the same for
+/// every subscription, so it is made once.
+#[must_use]
+pub fn json_beginning(id: &str) -> Vec<u8> {
+    // A text can always be written.
+    format!("{{\"id\":{},", serde_json::to_string(id).unwrap_or_default()).into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +166,7 @@ mod tests {
             positions_consumed: 120,
         };
         let snapshot = ServerMessage::Snapshot {
+            id: None,
             symbol: "BTCUSDT",
             timestamp: "2025-12-28T14:30:00Z",
             epoch: "e1",
@@ -163,6 +181,7 @@ mod tests {
             ),
             (
                 ServerMessage::Status {
+                    id: None,
                     symbol: "BTCUSDT",
                     state: FeedState::WarmingUp,
                     as_of: Some("t"),
@@ -173,6 +192,7 @@ mod tests {
             ),
             (
                 ServerMessage::Status {
+                    id: None,
                     symbol: "BTCUSDT",
                     state: FeedState::Degraded,
                     as_of: None,
@@ -201,5 +221,24 @@ mod tests {
         for (message, expected) in cases {
             assert_eq!(String::from_utf8(message.to_json()).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn an_id_is_put_in_front() {
+        let message = ServerMessage::Status {
+            id: Some("a \"b\"\n"),
+            symbol: "BTCUSDT",
+            state: FeedState::Live,
+            as_of: None,
+            seq: 1,
+            sources: &[],
+        };
+        let written: serde_json::Value = serde_json::from_slice(&message.to_json()).unwrap();
+        let ServerMessage::Status { symbol, state, as_of, seq, sources, .. } = message else {
+            unreachable!()
+        };
+        let plain = ServerMessage::Status { id: None, symbol, state, as_of, seq, sources }.to_json();
+        let with_id = [&json_beginning("a \"b\"\n")[..], &plain[1..]].concat();
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&with_id).unwrap(), written);
     }
 }

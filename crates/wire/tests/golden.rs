@@ -44,13 +44,48 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
     let (symbol, timestamp, epoch) = ("BTCUSDT", "2025-12-28T14:30:00Z", "19b657f1c40-1");
     let hash = "2b227eb42990abf1";
     let mut messages = vec![
-        ServerMessage::Snapshot { symbol, timestamp, epoch, seq: 124, hash, data: data() },
-        ServerMessage::Delta { symbol, timestamp, epoch, from: 124, seq: 126, hash, data: data() },
-        ServerMessage::Status { symbol, state: FeedState::WarmingUp, as_of: None, seq: 0, sources: &[] },
+        ServerMessage::Snapshot { id: None, symbol, timestamp, epoch, seq: 124, hash, data: data() },
+        ServerMessage::Delta { id: None, symbol, timestamp, epoch, from: 124, seq: 126, hash, data: data() },
+        ServerMessage::Status {
+            id: None,
+            symbol,
+            state: FeedState::WarmingUp,
+            as_of: None,
+            seq: 0,
+            sources: &[],
+        },
+        ServerMessage::Snapshot {
+            id: Some("left pane"),
+            symbol,
+            timestamp,
+            epoch,
+            seq: 124,
+            hash,
+            data: data(),
+        },
+        ServerMessage::Delta {
+            id: Some("1"),
+            symbol,
+            timestamp,
+            epoch,
+            from: 124,
+            seq: 126,
+            hash,
+            data: data(),
+        },
+        ServerMessage::Status {
+            id: Some("1"),
+            symbol,
+            state: FeedState::Live,
+            as_of: None,
+            seq: 0,
+            sources: &[],
+        },
         ServerMessage::Pong { timestamp },
         ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms: 3_127 },
     ];
     messages.extend(FeedState::ALL.map(|state| ServerMessage::Status {
+        id: None,
         symbol,
         state,
         as_of: Some(timestamp),
@@ -72,6 +107,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
 fn subscribe(symbols: &[&str]) -> Subscribe {
     Subscribe {
         symbols: symbols.iter().map(ToString::to_string).collect(),
+        id: None,
         update_interval_s: None,
         mode: Mode::Snapshot,
         resume: BTreeMap::new(),
@@ -88,6 +124,7 @@ fn at(symbol: &str, seq: u64) -> BTreeMap<String, Position> {
 /// What the JavaScript client says, to the letter, and what it means.
 fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
     let everything = Subscribe {
+        id: Some("left pane".to_owned()),
         update_interval_s: Some(0.5),
         mode: Mode::Delta,
         price_range: Some((price(90_000.0), price(99_999.5))),
@@ -104,7 +141,7 @@ fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
         ),
         (
             "subscribe with everything",
-            r#"{"action":"subscribe","symbols":["BTCUSDT"],"update_interval":0.5,"mode":"delta","price_range":[90000,99999.5],"bin":200,"resume":{"BTCUSDT":{"epoch":"19b657f1c40-1","seq":123}},"mismatch":{"BTCUSDT":{"epoch":"19b657f1c40-1","seq":124,"hash":"2b227eb42990abf1"}}}"#,
+            r#"{"action":"subscribe","symbols":["BTCUSDT"],"id":"left pane","update_interval":0.5,"mode":"delta","price_range":[90000,99999.5],"bin":200,"resume":{"BTCUSDT":{"epoch":"19b657f1c40-1","seq":123}},"mismatch":{"BTCUSDT":{"epoch":"19b657f1c40-1","seq":124,"hash":"2b227eb42990abf1"}}}"#,
             ClientCommand::Subscribe(everything),
         ),
         (

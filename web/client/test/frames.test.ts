@@ -27,7 +27,7 @@ test('every message of this client is written as the server reads it', () => {
         subscribe: subscribeMessage(['BTCUSDT', 'ETHUSDT'], {}, new Map(), new Map()),
         'subscribe with everything': subscribeMessage(
             ['BTCUSDT'],
-            { updateInterval: 0.5, mode: 'delta', priceRange: [90_000, 99_999.5], bin: 200, ack: true },
+            { id: 'left pane', updateInterval: 0.5, mode: 'delta', priceRange: [90_000, 99_999.5], bin: 200, ack: true },
             new Map([['BTCUSDT', { epoch, seq: 123 }]]),
             new Map([['BTCUSDT', { epoch, seq: 124, hash: '2b227eb42990abf1' }]]),
         ),

@@ -92,6 +92,7 @@ impl Market {
         };
         let (timestamp, hash) = (format_time(as_of), StateHash::of(&self.cells).to_string());
         ServerMessage::Snapshot {
+            id: None,
             symbol: &Self::symbol(0),
             timestamp: &timestamp,
             epoch: "bench",

@@ -4,8 +4,8 @@
 use liqheat_market::{Price, UnixMs};
 
 use super::varint::take_varint as take;
-use super::{DELTA, SNAPSHOT};
-use crate::{Cell, StateHash};
+use super::{DELTA, HAS_ID, SNAPSHOT};
+use crate::{Cell, SUBSCRIPTION_ID_BYTES_MAX, StateHash};
 
 /// The last millisecond of the year 9999: RFC 3339 writes no later one, so the JSON form has none.
 const TIME_MS_MAX: u64 = 253_402_300_799_999;
@@ -30,6 +30,8 @@ pub enum DecodeError {
 /// A state or a difference, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodedState {
+    /// The id of the subscription, where it has one.
+    pub id: Option<String>,
     /// Of which symbol.
     pub symbol: String,
     /// Time of the newest market event in it.
@@ -58,12 +60,13 @@ pub struct DecodedState {
 /// When the bytes are anything but exactly one message in the form that is written.
 pub fn decode_state(bytes: &[u8]) -> Result<DecodedState, DecodeError> {
     let (kind, mut rest) = bytes.split_first().ok_or(DecodeError::Truncated)?;
-    let is_delta = match *kind {
+    let is_delta = match *kind & !HAS_ID {
         SNAPSHOT => false,
         DELTA => true,
-        unknown => return Err(DecodeError::Unknown(unknown)),
+        _ => return Err(DecodeError::Unknown(*kind)),
     };
     let rest = &mut rest;
+    let id = if *kind & HAS_ID == 0 { None } else { Some(id(rest)?) };
     let (hash, after) = rest.split_first_chunk::<8>().ok_or(DecodeError::Truncated)?;
     let hash = StateHash::from_u64(u64::from_be_bytes(*hash));
     *rest = after;
@@ -93,6 +96,7 @@ pub fn decode_state(bytes: &[u8]) -> Result<DecodedState, DecodeError> {
         return Err(DecodeError::Malformed("a level without mass in a whole state"));
     }
     Ok(DecodedState {
+        id,
         symbol,
         timestamp,
         epoch,
@@ -104,6 +108,15 @@ pub fn decode_state(bytes: &[u8]) -> Result<DecodedState, DecodeError> {
         positions_consumed,
         cells,
     })
+}
+
+fn id(rest: &mut &[u8]) -> Result<String, DecodeError> {
+    let id = text(rest)?;
+    if (1..=SUBSCRIPTION_ID_BYTES_MAX).contains(&id.len()) {
+        Ok(id)
+    } else {
+        Err(DecodeError::Malformed("an id that is empty or longer than 64 bytes"))
+    }
 }
 
 fn text(rest: &mut &[u8]) -> Result<String, DecodeError> {

@@ -28,6 +28,7 @@ fn state<'a>(from: Option<u64>, cells: &'a [Cell]) -> BinaryState<'a> {
 
 fn owned(state: &BinaryState<'_>) -> DecodedState {
     DecodedState {
+        id: None,
         symbol: state.symbol.to_owned(),
         timestamp: state.timestamp,
         epoch: state.epoch.to_owned(),
@@ -57,8 +58,8 @@ fn json_of(state: &BinaryState<'_>) -> Vec<u8> {
     let (symbol, epoch, seq) = (state.symbol, state.epoch, state.seq);
     let (timestamp, hash) = (timestamp.as_str(), hash.as_str());
     let message = match state.from {
-        Some(from) => ServerMessage::Delta { symbol, timestamp, epoch, from, seq, hash, data },
-        None => ServerMessage::Snapshot { symbol, timestamp, epoch, seq, hash, data },
+        Some(from) => ServerMessage::Delta { id: None, symbol, timestamp, epoch, from, seq, hash, data },
+        None => ServerMessage::Snapshot { id: None, symbol, timestamp, epoch, seq, hash, data },
     };
     message.to_json()
 }
@@ -83,11 +84,14 @@ proptest! {
             prop_assert!(decode_state(&bytes[..length]).is_err(), "cut to {} bytes", length);
         }
         prop_assert!(decode_state(&[&bytes[..], &[0]].concat()).is_err());
+        let with_id = [&binary_beginning(is_delta, "ä 1")[..], &bytes[1..]].concat();
+        let read = decode_state(&with_id);
+        prop_assert_eq!(read, Ok(DecodedState { id: Some("ä 1".to_owned()), ..owned(&state) }));
     }
 
     /// What is read at all has one way of being written, up to the choice of the step.
     #[test]
-    fn no_bytes_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0x10u8..0x12) {
+    fn no_bytes_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), kind in 0x10u8..0x14) {
         let _ = decode_state(&bytes);
         bytes.insert(0, kind);
         let _ = decode_state(&bytes);

@@ -11,6 +11,9 @@ export const PROTOCOLS = ['liqheat.v1.bin', 'liqheat.v1.json'] as const;
 
 const SNAPSHOT = 0x10;
 const DELTA = 0x11;
+/** Set in the first byte of a message that carries the id of its subscription. */
+const HAS_ID = 0x02;
+const ID_BYTES_MAX = 64;
 const UNITS = 1e8;
 const HASH_BYTES = 8;
 const VARINT_BYTES_MAX = 8;
@@ -55,8 +58,18 @@ class Reader {
         return n;
     }
 
+    id(): string {
+        const length = this.varint();
+        if (length < 1 || length > ID_BYTES_MAX) throw new Malformed('an id of the wrong length');
+        return this.#utf8(length);
+    }
+
     text(): string {
-        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.take(this.varint()));
+        return this.#utf8(this.varint());
+    }
+
+    #utf8(length: number): string {
+        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.take(length));
     }
 }
 
@@ -103,8 +116,10 @@ function timestamp(ms: number): string {
 
 function read(bytes: Uint8Array): Frame {
     const reader = new Reader(bytes);
-    const kind = reader.take(1)[0];
+    const first = reader.take(1)[0] ?? 0;
+    const kind = first & ~HAS_ID;
     if (kind !== SNAPSHOT && kind !== DELTA) throw new Malformed('unknown version or kind');
+    const id = (first & HAS_ID) === 0 ? undefined : reader.id();
     const hash = Array.from(reader.take(HASH_BYTES), (byte) => byte.toString(16).padStart(2, '0')).join('');
     const seq = reader.varint();
     const from = kind === DELTA ? seq - reader.varint() : 0;
@@ -122,7 +137,7 @@ function read(bytes: Uint8Array): Frame {
     if (kind === SNAPSHOT && data.levels.some((level) => level.long_density === 0 && level.short_density === 0)) {
         throw new Malformed('a level without mass in a whole state');
     }
-    const body = { symbol, timestamp: time, epoch, seq, hash, data } satisfies StateFrame;
+    const body = { ...(id === undefined ? {} : { id }), symbol, timestamp: time, epoch, seq, hash, data } satisfies StateFrame;
     return kind === DELTA ? { type: 'delta', ...body, from } : { type: 'snapshot', ...body };
 }
 

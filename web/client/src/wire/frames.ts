@@ -22,6 +22,8 @@ export interface HeatmapData {
 }
 
 export interface StateFrame {
+    /** The id of the subscription, where it was given one. */
+    id?: string;
     symbol: string;
     /** Time of the newest market event in the state, RFC 3339. */
     timestamp: string;
@@ -50,6 +52,8 @@ export type FeedState = (typeof FEED_STATES)[number];
 
 export interface StatusFrame {
     type: 'status';
+    /** The id of the subscription, where it was given one. */
+    id?: string;
     symbol: string;
     state: FeedState;
     as_of: string | null;
@@ -110,6 +114,8 @@ export type Frame = SnapshotFrame | DeltaFrame | StatusFrame | WarningFrame | Er
 
 /** What a `subscribe` carries besides the symbols. */
 export interface SubscribeOptions {
+    /** A name for this subscription, at most 64 bytes; every state and status of it carries it. */
+    id?: string;
     /** Seconds between updates, 1 to 60 (down to 0.25 in delta mode); the server clamps it and has its own default. */
     updateInterval?: number;
     /** `delta` asks for differences only; the callbacks still get whole states. */
@@ -165,6 +171,7 @@ function stateFrame(fields: Fields): SnapshotFrame | DeltaFrame | UnknownFrame {
             positions_consumed: count(data.positions_consumed),
         },
     };
+    if (typeof fields.id === 'string') body.id = fields.id;
     if (typeof fields.epoch === 'string') body.epoch = fields.epoch;
     if (typeof fields.seq === 'number') body.seq = fields.seq;
     if (typeof fields.hash === 'string') body.hash = fields.hash;
@@ -194,6 +201,7 @@ export function parseFrame(message: string): Frame {
             const sources = sourcesOf(fields.sources);
             return {
                 type: 'status',
+                ...(typeof fields.id === 'string' ? { id: fields.id } : {}),
                 symbol: text(fields.symbol),
                 state,
                 as_of: typeof fields.as_of === 'string' ? fields.as_of : null,
@@ -231,6 +239,7 @@ export function subscribeMessage(
     mismatch: ReadonlyMap<string, Mismatch>,
 ): string {
     const message: Fields = { action: 'subscribe', symbols };
+    if (options.id !== undefined) message.id = options.id;
     if (options.updateInterval !== undefined) message.update_interval = options.updateInterval;
     if (options.mode !== undefined) message.mode = options.mode;
     if (options.priceRange !== undefined) message.price_range = options.priceRange;

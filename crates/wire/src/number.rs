@@ -33,10 +33,17 @@ impl From<liqheat_market::Qty> for Decimal {
 impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let scale = i128::from(UNIT_SCALE);
-        // Beyond 64 bits, where whole numbers of JSON end for many readers, it is the nearest float.
         match i64::try_from(self.0 / scale) {
             Ok(whole) if self.0 % scale == 0 => serializer.serialize_i64(whole),
-            _ => serializer.serialize_f64(self.0 as f64 / UNIT_SCALE as f64),
+            // The float nearest to the decimal text: dividing floats would round twice, and print digits that were
+            // never there.
+            _ => {
+                let sign = if self.0 < 0 { "-" } else { "" };
+                let (whole, fraction) =
+                    (self.0.unsigned_abs() / scale as u128, self.0.unsigned_abs() % scale as u128);
+                let text = format!("{sign}{whole}.{fraction:08}");
+                serializer.serialize_f64(text.parse().map_err(serde::ser::Error::custom)?)
+            }
         }
     }
 }
@@ -65,7 +72,7 @@ mod tests {
             let qty = liqheat_market::Qty::parse(text).unwrap();
             assert_eq!(serde_json::to_string(&Decimal::from(qty)).unwrap(), text);
         }
-        assert_eq!(serde_json::to_string(&Decimal::from(liqheat_market::Qty::MAX)).unwrap(), "1e22");
+        assert_eq!(serde_json::to_string(&Decimal::from(liqheat_market::Qty::MAX)).unwrap(), "1e+22");
     }
 
     #[test]

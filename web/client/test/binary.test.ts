@@ -102,7 +102,7 @@ test('what is never written is refused, with the reason', () => {
 
 test('another version or kind is unknown', () => {
     const whole = bytes(cases[0] as Case);
-    for (const first of [0x00, 0x12, 0x20, 0x7b]) {
+    for (const first of [0x00, 0x14, 0x20, 0x7b]) {
         whole[0] = first;
         refused(parseBinary(whole), 'unknown version', String(first));
     }

@@ -96,6 +96,8 @@ pub(super) struct Surroundings {
 pub(super) struct Health {
     status: VenueStatus,
     limits: VenueLimits,
+    /// What is to be followed here, whether or not the venue has been asked for it yet.
+    wanted: Vec<Symbol>,
     contracts: ContractMap<ContractHealth>,
     supervisors: Vec<SupervisorHealth>,
     /// Whether the last request worked; `None` before the first.
@@ -107,11 +109,12 @@ pub(super) struct Health {
 }
 
 impl Health {
-    pub(super) fn new(venue: Venue, limits: VenueLimits) -> Self {
+    pub(super) fn new(venue: Venue, limits: VenueLimits, wanted: Vec<Symbol>) -> Self {
         let status = VenueStatus { weight_limit: limits.weight_per_minute, ..VenueStatus::new(venue) };
         Self {
             status,
             limits,
+            wanted,
             contracts: ContractMap::default(),
             supervisors: Vec::new(),
             rest_works: None,
@@ -348,6 +351,23 @@ impl Health {
                 });
             }
         }
+        // Before the venue listed its contracts their streams are as the venue is, so that one that is down from the
+        // start is seen in every symbol.
+        let is_known = |symbol: &&Symbol| {
+            self.contracts.values().any(|contract| contract.symbol == **symbol)
+                || self.status.unlisted.contains(symbol)
+        };
+        for symbol in self.wanted.iter().filter(|symbol| !is_known(symbol)) {
+            let (symbol, state) = (symbol.clone(), self.status.state);
+            statuses.extend(StreamKind::ALL.map(|stream| StreamStatus {
+                symbol: symbol.clone(),
+                stream,
+                state,
+                as_of: None,
+                heard: None,
+                events: 0,
+            }));
+        }
         statuses
     }
 
@@ -425,7 +445,7 @@ mod tests {
 
     /// Binance's, with one contract at one supervisor.
     fn health() -> (Health, ContractIndex) {
-        let mut health = Health::new(Venue::Binance, exchange(Venue::Binance).unwrap().limits());
+        let mut health = Health::new(Venue::Binance, exchange(Venue::Binance).unwrap().limits(), Vec::new());
         let contract = health.add(Symbol::new("BTCUSDT").unwrap());
         health.assign(SUPERVISOR, &[contract]);
         (health, contract)
@@ -500,13 +520,16 @@ mod tests {
 
     #[test]
     fn a_venue_that_cannot_be_asked_is_down_before_anything_is_followed() {
-        let mut health = Health::new(Venue::Okx, exchange(Venue::Okx).unwrap().limits());
+        let wanted = vec![Symbol::new("BTCUSDT").unwrap()];
+        let mut health = Health::new(Venue::Okx, exchange(Venue::Okx).unwrap().limits(), wanted);
         let clock = VenueClock::default();
         let status = health.next_status(&clock, around(0, UnixMs(0))).unwrap();
         assert_eq!(status.state, SourceState::Connecting);
         health.on_unreachable("no route".to_owned());
         let status = health.next_status(&clock, around(0, UnixMs(0))).unwrap();
         assert_eq!((status.state, status.trouble.as_deref()), (SourceState::Down, Some("no route")));
+        assert_eq!(status.streams.len(), StreamKind::ALL.len());
+        assert!(status.streams.iter().all(|stream| stream.state == SourceState::Down), "{status:?}");
         assert_eq!(health.next_status(&clock, around(0, UnixMs(0))), None, "nothing changed");
     }
 }

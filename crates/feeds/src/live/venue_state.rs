@@ -78,6 +78,7 @@ pub(super) struct VenueState {
 impl VenueState {
     pub(super) fn new(settings: VenueStateSettings, now: Uptime) -> Self {
         let VenueStateSettings { exchange, limits, wanted, listing_interval, policy, resume } = settings;
+        let wanted_symbols = wanted.iter().map(|contract| contract.symbol.clone()).collect();
         Self {
             exchange,
             resume,
@@ -85,7 +86,7 @@ impl VenueState {
             planner: BackfillPlanner::new(exchange, limits.clone(), policy),
             gates: ContractMap::default(),
             outbox: Outbox::default(),
-            health: Health::new(exchange.venue(), limits),
+            health: Health::new(exchange.venue(), limits, wanted_symbols),
             clock: VenueClock::default(),
             rejected: RejectedStretches::default(),
             logged: None,

@@ -99,6 +99,8 @@ pub(crate) fn standing(
     let is_degraded = live.journal.failing() > 0 || wrong_clocks(&status).next().is_some();
     let word = match word(&states, shown, is_old) {
         FeedState::Live | FeedState::Lagging if is_degraded => FeedState::Degraded,
+        // There is a picture, though the model warms up.
+        FeedState::WarmingUp if is_degraded && shown.is_some() => FeedState::Degraded,
         _ if live.journal.failing() > 0 => FeedState::Degraded,
         word => word,
     };

@@ -315,7 +315,9 @@ test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, {
     assert.deepEqual(problems, []);
     assert.equal(counts.different, 0);
     assert.ok(counts.states >= FRAMES);
-    assert.deepEqual([...errors], [], 'nothing that arrived was unsound');
+    // A line that is cut is an error of the socket, and nothing else may be one.
+    const unsound = [...errors].filter(([code]) => code !== 'SOCKET_ERROR');
+    assert.deepEqual(unsound, [], 'nothing that arrived was unsound');
     assert.ok(counts.skipped > 0, 'stalls made the page skip states');
     for (const fault of ['cuts', 'tears', 'stalls', 'restarts'] as const) assert.ok(counts[fault] > 0, fault);
 });

@@ -241,7 +241,9 @@ test('while a socket is open nothing is asked for by the clock', async () => {
     await shown(page);
     for (const view of ['heatmap', 'map']) {
         if (view === 'map') {
+            const levels = page.waitForResponse(/\/liquidations\/levels/);
             await page.keyboard.press('m');
+            await levels;
             await page.waitForSelector('#leverages button');
         }
         await page.waitForLoadState('networkidle');

@@ -30,8 +30,8 @@ export class MapPane {
     #abort = new AbortController();
     #retry: ReturnType<typeof setTimeout> | undefined;
     #askedAt = 0;
-    /** The state that the levels were fetched after, by its time. */
-    #askedFor: number | null = null;
+    /** The state that the levels were fetched after, by its time; undefined until the first frame after opening, whose state they belong to. */
+    #askedFor: number | null | undefined = undefined;
 
     /** `request` asks for a frame in which `draw` is called; `failed` receives the reason why there is nothing, or null when there is something. */
     constructor(api: Api, host: HTMLElement, tooltip: Tooltip, request: () => void, failed: (why: string | null) => void) {
@@ -52,6 +52,7 @@ export class MapPane {
         this.#info = info;
         this.#opened = opened;
         this.#host.hidden = false;
+        this.#askedFor = undefined;
         clearTimeout(this.#retry);
         void this.#fetch();
     }
@@ -68,6 +69,7 @@ export class MapPane {
     draw(theme: Theme, { price, asOf }: { price: number | null; asOf: number | null }, hidden: readonly number[], decimals: number): void {
         if (this.#host.hidden) return;
         const gap = this.#opened === '' ? REFRESH_MS : REFRESH_OPENED_MS;
+        if (this.#askedFor === undefined) this.#askedFor = asOf;
         if (asOf !== this.#askedFor && Date.now() - this.#askedAt > gap) {
             this.#askedFor = asOf;
             void this.#fetch();

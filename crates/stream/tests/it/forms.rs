@@ -109,6 +109,9 @@ async fn a_client_that_acknowledges_is_sent_two_states_ahead_at_most() {
     viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
     assert_eq!(viewer.hear().await["seq"], 1);
     viewer.ack("BTCUSDT", 1).await;
+    // Messages are read in order: the acknowledgement counts before anything else is published.
+    viewer.say(json!({"action": "ping"})).await;
+    assert_eq!(viewer.hear().await["type"], "pong");
     for step in 2..=9 {
         world.publish("BTCUSDT", &[(100, step, 0)], 120);
         if step <= 3 {

@@ -172,7 +172,7 @@ fn prefixes_keep_groups_apart() {
     assert_ne!(one.0, two.0);
     let mut keys: Vec<String> = redis.command(&["keys", "*"]).lines().map(str::to_owned).collect();
     keys.sort();
-    let expected = ["BTCUSDT:state", "BTCUSDT@sim:state", "fence", "lease", "symbols"];
+    let expected = ["BTCUSDT:state", "BTCUSDT@sim:state", "fence", "group", "lease", "symbols"];
     let expected: Vec<String> =
         ["one", "two"].iter().flat_map(|prefix| expected.map(|key| format!("{prefix}:{key}"))).collect();
     assert_eq!(keys, expected);

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use liqheat_wire::{BinaryState, decode_state, encode_state};
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(read) = decode_state(bytes) else { return };
+    let Ok(mut read) = decode_state(bytes) else { return };
     assert!(read.cells.len() <= bytes.len());
     let again = encode_state(&BinaryState {
         symbol: &read.symbol,
@@ -20,5 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
         positions_consumed: read.positions_consumed,
         cells: &read.cells,
     });
+    // The id of a subscription is written in front of the shared state, not by `encode_state`.
+    read.id = None;
     assert_eq!(decode_state(&again), Ok(read));
 });

@@ -63,18 +63,19 @@ impl Nginx {
         self.wait_for_stage();
     }
 
+    /// The old worker takes connections, too, until it reads that it is to go; with nobody connected it ends then.
     #[track_caller]
     fn wait_for_stage(&self) {
         let stage = self.stage.to_string();
-        // For a moment the old worker also takes connections.
-        let is_new = || {
+        let master = self.running.as_ref().unwrap().id();
+        until("nginx has the new configuration, and only the new worker runs", || {
             std::net::TcpStream::connect(self.address).ok()?;
-            (get(self.address, "/nginx-health").header("x-stage") == Some(stage.as_str())).then_some(())
-        };
-        until("nginx has the new configuration", || (0..50).try_for_each(|_| is_new()));
+            let answered = get(self.address, "/nginx-health");
+            (answered.header("x-stage") == Some(stage.as_str()) && children(master) == 1).then_some(())
+        });
     }
 
-    /// Sockets of clients from `networks` networks; gives how many each server has then.
+    /// Sockets of clients from that many networks; gives how many each server has then.
     #[track_caller]
     fn spread(&self, clients: usize, servers: [&Running; 2]) -> [usize; 2] {
         let before = servers.map(connections);
@@ -94,6 +95,17 @@ impl Nginx {
         until("all have left", || (servers.map(connections) == before).then_some(()));
         counts
     }
+}
+
+/// How many processes have this one as their parent.
+fn children(parent: u32) -> usize {
+    let is_child = |stat: String| {
+        // Behind the name, which may hold anything: state, then the parent.
+        let behind = stat.rsplit(") ").next().unwrap_or_default();
+        behind.split(' ').nth(1) == Some(parent.to_string().as_str())
+    };
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.filter(|entry| std::fs::read_to_string(entry.path().join("stat")).is_ok_and(is_child)).count()
 }
 
 fn connections(server: &Running) -> usize {
@@ -237,10 +249,10 @@ fn a_canary_gets_its_share() {
     let fifty = share(&nginx);
     assert!((0.38..0.62).contains(&fifty), "{fifty}");
     nginx.reload(addresses, ["down", "weight=1"]);
-    assert_eq!(share(&nginx), 1.0);
+    assert_eq!(share(&nginx), 1.0, "all at the canary");
     // And back.
     nginx.reload(addresses, ["weight=1", "down"]);
-    assert_eq!(share(&nginx), 0.0);
+    assert_eq!(share(&nginx), 0.0, "none at the canary");
 }
 
 /// The load client, which another package of the workspace builds.

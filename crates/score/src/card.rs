@@ -171,6 +171,8 @@ pub struct Score {
 pub struct HorizonWithoutTouch {
     /// Length of a window, ms.
     pub window_ms: i64,
+    /// Log distance from the price up to which cells are compared.
+    pub reach: f64,
     /// The comparison; absent with too few days to fit anything on.
     #[serde(flatten)]
     pub without_touch: Option<WithoutTouch>,

@@ -44,5 +44,6 @@ pub const CELL_WIDTH: f64 = 0.001;
 /// Cells on each side in which maps are compared given touch: up to 2.5 % from the price. Beyond it lie the few wild
 /// hours of a month, which would decide the whole comparison.
 pub const CELLS_GIVEN_TOUCH: usize = 25;
-/// Cells on each side in which maps are compared without knowing what is touched: up to 5 % from the price.
+/// Most cells on each side in which maps are compared without knowing what is touched: up to 5 % from the price, which
+/// is about what the price may reach in a day.
 pub const CELLS_WITHOUT_TOUCH: usize = 50;

@@ -252,7 +252,7 @@ impl<'p, 'a> Pass<'p, 'a> {
             period,
             windows: lengths.into_iter().map(Windows::new).collect(),
             touched: windows_ms.iter().map(|length| (*length, TouchedCells::new())).collect(),
-            all: without_touch.map(|length| (length, AllCells::default())).collect(),
+            all: without_touch.map(|length| (length, AllCells::new(length))).collect(),
             days: Days::default(),
             invariants: InvariantNumbers {
                 balance_error_max: 0.0,

@@ -12,6 +12,11 @@ use crate::run::ClosedWindow;
 use crate::separation::Sorted;
 use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, Interval};
 
+/// Cells on each side that the price may reach in an hour: 1 % of the price. The reach grows with the square root of
+/// the length of the window, as that of a random walk does. Cells far beyond it are known not to be touched by
+/// everybody, so they would only hide what a predictor adds among those in question.
+const CELLS_AN_HOUR: f64 = 10.0;
+
 const DAY_MS: i64 = 86_400_000;
 /// Days between two fits of the logistic models, each on all windows before it.
 const REFIT_DAYS: i64 = 7;
@@ -23,9 +28,11 @@ type Base = [f64; 5];
 type WithMap = [f64; 6];
 
 /// All cells of all windows of one length.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct AllCells {
     pub(crate) rows: Vec<Cell>,
+    /// Cells compared on each side.
+    reach: usize,
 }
 
 /// One cell of one window.
@@ -39,12 +46,18 @@ pub(crate) struct Cell {
 }
 
 impl AllCells {
+    pub(crate) fn new(window_ms: i64) -> Self {
+        let hours = window_ms as f64 / 3_600_000.0;
+        let reach = (CELLS_AN_HOUR * hours.sqrt()).round() as usize;
+        Self { rows: Vec::new(), reach: reach.clamp(1, CELLS_WITHOUT_TOUCH) }
+    }
+
     pub(crate) fn grade(&mut self, window: &ClosedWindow<'_>) {
         let frozen = &window.frozen;
         let hours = window.length_ms as f64 / 3_600_000.0;
         let sigma = (frozen.hourly_volatility * hours.sqrt()).max(1e-5);
         for side in Side::BOTH {
-            let usd = usd_by_cell(window.liquidations, side, frozen.price, CELLS_WITHOUT_TOUCH);
+            let usd = usd_by_cell(window.liquidations, side, frozen.price, self.reach);
             let map = &frozen.sides[side as usize].map;
             for (((near, far), usd), map) in cells().zip(usd).zip(map) {
                 let distance = f64::midpoint(near, far);
@@ -68,7 +81,8 @@ impl AllCells {
 
     /// Fits week by week on what lies before, and scores the week.
     pub(crate) fn summary(&self, window_ms: i64, resamples: usize) -> HorizonWithoutTouch {
-        HorizonWithoutTouch { window_ms, without_touch: self.scored(resamples) }
+        let reach = self.reach as f64 * CELL_WIDTH;
+        HorizonWithoutTouch { window_ms, reach, without_touch: self.scored(resamples) }
     }
 
     fn scored(&self, resamples: usize) -> Option<WithoutTouch> {

@@ -175,9 +175,9 @@ fn without_touch(report: &Report) -> Section {
     let mut rows = Vec::new();
     let mut notes = Vec::new();
     for horizon in &report.card.without_touch {
-        let window = length(horizon.window_ms);
+        let window = format!("{}, within {:.1} %:", length(horizon.window_ms), horizon.reach * 100.0);
         let Some(found) = &horizon.without_touch else {
-            notes.push(format!("{window}: too few days to fit on what lies before"));
+            notes.push(format!("{window} too few days to fit on what lies before"));
             continue;
         };
         let models = [
@@ -203,7 +203,7 @@ fn without_touch(report: &Report) -> Section {
         }
     }
     Section {
-        title: "Not given touch: all cells within 5 % of the price".to_owned(),
+        title: "Not given touch: all cells that the price may reach".to_owned(),
         header: ["", "AUC", "precision of the top tenth", "gain in AUC", "gain in precision"]
             .map(str::to_owned)
             .to_vec(),

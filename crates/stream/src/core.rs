@@ -231,7 +231,7 @@ impl Core {
     ) {
         match command {
             Ok(ClientCommand::Subscribe(subscribe)) => self.subscribe(join, subscribe, now),
-            Ok(ClientCommand::Unsubscribe(symbols)) => self.unsubscribe(&symbols, now),
+            Ok(ClientCommand::Unsubscribe(unsubscribe)) => self.unsubscribe(&unsubscribe.symbols, now),
             // An acknowledgement of nothing that is on its way: late, or twice. It costs, and that is all.
             Ok(ClientCommand::Ack(_)) => {}
             Ok(ClientCommand::Ping) => {

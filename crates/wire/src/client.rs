@@ -1,11 +1,13 @@
-//! What a client may say. Unknown fields are ignored, so that newer clients can talk to older servers;
-//! everything else that does not fit is answered, never guessed.
+//! What a client may say: one type a message, which is read, checked and described from the same fields. Unknown
+//! fields are ignored, so that newer clients can talk to older servers; everything else that does not fit is answered
+//! with the field and its right form, never guessed.
 
 use std::collections::BTreeMap;
 
 use liqheat_market::Price;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::ErrorCode;
@@ -26,7 +28,8 @@ pub struct Position {
 }
 
 /// How updates travel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Whole states.
     #[default]
@@ -35,42 +38,67 @@ pub enum Mode {
     Delta,
 }
 
-/// A subscription to one or more symbols.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Subscribe {
-    /// The symbols as the client wrote them, 1 to 10.
-    pub symbols: Vec<String>,
-    /// The client's name for this subscription, 1 to 64 bytes; every message about it repeats it.
-    pub id: Option<String>,
-    /// Wanted seconds between updates; to be clamped by the server.
-    pub update_interval_s: Option<f64>,
-    /// How updates travel.
-    pub mode: Mode,
-    /// What the client has from an earlier connection.
-    pub resume: BTreeMap<String, Position>,
-    /// Only levels whose bin touches this span, both ends included; all of them without.
-    pub price_range: Option<(Price, Price)>,
-    /// Height of a level; levels are summed into it. The base bin without.
-    pub bin: Option<Price>,
-    /// States that did not have the hash they should have had: why the client asks again.
-    pub mismatch: BTreeMap<String, Position>,
-}
-
 /// A message of a client.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, JsonSchema)]
+#[serde(tag = "action", rename_all = "snake_case")]
 pub enum ClientCommand {
-    /// Begin sending these symbols.
+    /// Begin sending these symbols. Answered by their states, or by an error for each name that is not served.
     Subscribe(Subscribe),
     /// Stop sending these symbols.
-    Unsubscribe(Vec<String>),
-    /// Answer with a pong.
+    Unsubscribe(Unsubscribe),
+    /// Asks for a pong.
     Ping,
-    /// A state was painted.
+    /// A state was painted. The first one turns credit on: from then on at most two unpainted states are sent.
     Ack(Ack),
 }
 
+/// A subscription to one or more symbols.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Subscribe {
+    /// What to send, by the names in `/v1/symbols`.
+    #[serde(deserialize_with = "symbols::<_, SYMBOLS_PER_MESSAGE_MAX>")]
+    #[schemars(length(min = 1, max = SYMBOLS_PER_MESSAGE_MAX))]
+    pub symbols: Vec<String>,
+    /// The client's name for this subscription, at most 64 bytes; every state and status of it repeats it.
+    #[serde(default, deserialize_with = "id")]
+    #[schemars(length(min = 1, max = SUBSCRIPTION_ID_BYTES_MAX))]
+    pub id: Option<String>,
+    /// Seconds between states; clamped to 1..60, in delta mode to 0.25..60. The server's interval without.
+    #[serde(default, rename = "update_interval", deserialize_with = "update_interval")]
+    pub update_interval_s: Option<f64>,
+    /// How updates travel; `snapshot` without.
+    #[serde(default, deserialize_with = "mode")]
+    pub mode: Mode,
+    /// What the client has from an earlier connection, by symbol.
+    #[serde(default, deserialize_with = "resume")]
+    pub resume: BTreeMap<String, Position>,
+    /// Lowest and highest price: only levels whose bin touches this span, both ends included. All of them without.
+    #[serde(default, deserialize_with = "price_range")]
+    #[schemars(with = "Option<[f64; 2]>")]
+    pub price_range: Option<(Price, Price)>,
+    /// Height of a level, a multiple of the base bin; levels are summed into it. The base bin without.
+    #[serde(default, deserialize_with = "bin")]
+    #[schemars(with = "Option<f64>", extend("exclusiveMinimum" = 0))]
+    pub bin: Option<Price>,
+    /// States whose hash was not what the client computed, by symbol: why it asks again.
+    #[serde(default, deserialize_with = "mismatch")]
+    pub mismatch: BTreeMap<String, Position>,
+}
+
+/// The end of a subscription to one or more symbols.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Unsubscribe {
+    /// Which, any number.
+    #[serde(deserialize_with = "symbols::<_, { usize::MAX }>")]
+    #[schemars(length(min = 1))]
+    pub symbols: Vec<String>,
+}
+
 /// A client's word that it has painted a state; the first one turns credit on for the symbol.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
 pub struct Ack {
     /// Of which symbol.
     pub symbol: String,
@@ -100,21 +128,25 @@ impl CommandError {
 /// `INVALID_MESSAGE` for what is not a JSON object with fields of the right form, `INVALID_ACTION` for an
 /// unknown action.
 pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
-    let value: Value = serde_json::from_str(text)
+    let message: Value = serde_json::from_str(text)
         .map_err(|error| CommandError::message(format!("Message is not valid JSON: {error}")))?;
-    let Value::Object(fields) = value else {
+    let Value::Object(mut fields) = message else {
         return Err(CommandError::message("Message must be a JSON object such as {\"action\":\"ping\"}"));
     };
-    let action = match fields.get("action") {
-        Some(Value::String(action)) => action.as_str(),
+    let action = match fields.remove("action") {
+        Some(Value::String(action)) => action,
         Some(_) => return Err(CommandError::message("Field 'action' must be a string")),
         None => return Err(CommandError::message("Field 'action' is missing")),
     };
-    match action {
-        "subscribe" => subscribe(&fields).map(ClientCommand::Subscribe),
-        "unsubscribe" => symbols(&fields, None).map(ClientCommand::Unsubscribe),
+    match action.as_str() {
+        "subscribe" => read_with_symbols(fields).map(ClientCommand::Subscribe),
+        "unsubscribe" => read_with_symbols(fields).map(ClientCommand::Unsubscribe),
         "ping" => Ok(ClientCommand::Ping),
-        "ack" => ack(&fields).map(ClientCommand::Ack),
+        "ack" => Ack::deserialize(Value::Object(fields)).map(ClientCommand::Ack).map_err(|_| {
+            CommandError::message(
+                "An ack must look like {\"action\":\"ack\",\"symbol\":\"BTCUSDT\",\"seq\":124}",
+            )
+        }),
         unknown => Err(CommandError {
             code: ErrorCode::InvalidAction,
             message: format!(
@@ -125,113 +157,93 @@ pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
     }
 }
 
-type Fields = serde_json::Map<String, Value>;
-
-fn subscribe(fields: &Fields) -> Result<Subscribe, CommandError> {
-    let update_interval_s =
-        match fields.get("update_interval") {
-            None | Some(Value::Null) => None,
-            Some(value) => Some(value.as_f64().filter(|seconds| seconds.is_finite()).ok_or_else(|| {
-                CommandError::message("Field 'update_interval' must be a number of seconds")
-            })?),
-        };
-    let mode = match fields.get("mode") {
-        None | Some(Value::Null) => Mode::Snapshot,
-        Some(Value::String(mode)) if mode == "snapshot" => Mode::Snapshot,
-        Some(Value::String(mode)) if mode == "delta" => Mode::Delta,
-        Some(_) => return Err(CommandError::message("Field 'mode' must be 'snapshot' or 'delta'")),
-    };
-    Ok(Subscribe {
-        symbols: symbols(fields, Some(SYMBOLS_PER_MESSAGE_MAX))?,
-        id: id(fields)?,
-        update_interval_s,
-        mode,
-        resume: positions(fields, "resume")?,
-        price_range: price_range(fields)?,
-        bin: given(fields, "bin")
-            .map(|value| price(value).filter(|bin| bin.is_positive()))
-            .map(|bin| bin.ok_or_else(|| CommandError::message("Field 'bin' must be a price above zero")))
-            .transpose()?,
-        mismatch: positions(fields, "mismatch")?,
-    })
+/// A message with a list of symbols; its fields say what is wrong with them. Without the list it is refused as with
+/// a wrong one, so that the answer says what belongs there.
+fn read_with_symbols<T: DeserializeOwned>(
+    mut fields: serde_json::Map<String, Value>,
+) -> Result<T, CommandError> {
+    fields.entry("symbols").or_insert(Value::Null);
+    T::deserialize(Value::Object(fields)).map_err(|error| CommandError::message(error.to_string()))
 }
 
-/// A field that is there and not null.
-fn given<'a>(fields: &'a Fields, name: &str) -> Option<&'a Value> {
-    fields.get(name).filter(|value| !value.is_null())
+/// A field that may be absent or `null`. One that `convert` does not take is refused as `Field 'NAME' MUST`.
+fn optional<'de, D: Deserializer<'de>, T>(
+    input: D,
+    name: &str,
+    must: impl std::fmt::Display,
+    convert: impl FnOnce(Value) -> Option<T>,
+) -> Result<Option<T>, D::Error> {
+    let value = Option::<Value>::deserialize(input)?;
+    let wrong_form = || D::Error::custom(format!("Field '{name}' {must}"));
+    value.map(|value| convert(value).ok_or_else(wrong_form)).transpose()
 }
 
-fn id(fields: &Fields) -> Result<Option<String>, CommandError> {
-    let Some(value) = given(fields, "id") else {
-        return Ok(None);
-    };
-    let id = value.as_str().filter(|id| (1..=SUBSCRIPTION_ID_BYTES_MAX).contains(&id.len()));
-    id.map(|id| Some(id.to_owned())).ok_or_else(|| {
-        CommandError::message(format!(
-            "Field 'id' must be a text of 1 to {SUBSCRIPTION_ID_BYTES_MAX} bytes in UTF-8"
-        ))
-    })
-}
-
-fn positions(fields: &Fields, name: &str) -> Result<BTreeMap<String, Position>, CommandError> {
-    let wrong_form = |_| {
-        CommandError::message(format!(
-            "Field '{name}' must look like {{\"BTCUSDT\":{{\"epoch\":\"..\",\"seq\":123}}}}"
-        ))
-    };
-    given(fields, name)
-        .map_or_else(|| Ok(BTreeMap::new()), |value| BTreeMap::deserialize(value).map_err(wrong_form))
-}
-
-fn price_range(fields: &Fields) -> Result<Option<(Price, Price)>, CommandError> {
-    let Some(value) = given(fields, "price_range") else {
-        return Ok(None);
-    };
-    let ends = value.as_array().and_then(|ends| match &ends[..] {
-        [low, high] => Some((price(low)?, price(high)?)),
-        _ => None,
+/// One symbol to `MOST`; a list without a limit is bounded by the size of a message.
+fn symbols<'de, D: Deserializer<'de>, const MOST: usize>(input: D) -> Result<Vec<String>, D::Error> {
+    let number = if MOST == usize::MAX { "1 or more".to_owned() } else { format!("1 to {MOST}") };
+    let must = format!("must be a list of {number} symbols");
+    let list = optional(input, "symbols", &must, |value| {
+        let list = Vec::<String>::deserialize(value).ok()?;
+        (1..=MOST).contains(&list.len()).then_some(list)
     });
-    let ordered = ends.filter(|(low, high)| low.units() >= 0 && low < high);
-    let wrong_form = || {
-        CommandError::message(
-            "Field 'price_range' must be [low, high]: two prices from 0 on, low below high by 0.00000001 or more",
-        )
-    };
-    ordered.map(Some).ok_or_else(wrong_form)
+    list?.ok_or_else(|| D::Error::custom(format!("Field 'symbols' {must}")))
 }
 
-fn price(value: &Value) -> Option<Price> {
-    Price::from_f64(value.as_f64()?).ok()
+fn id<'de, D: Deserializer<'de>>(input: D) -> Result<Option<String>, D::Error> {
+    let must = format!("must be a text of 1 to {SUBSCRIPTION_ID_BYTES_MAX} bytes in UTF-8");
+    optional(input, "id", must, |value| {
+        let id = String::deserialize(value).ok()?;
+        (1..=SUBSCRIPTION_ID_BYTES_MAX).contains(&id.len()).then_some(id)
+    })
 }
 
-fn ack(fields: &Fields) -> Result<Ack, CommandError> {
-    let symbol = fields.get("symbol").and_then(Value::as_str);
-    let seq = fields.get("seq").and_then(Value::as_u64);
-    match (symbol, seq) {
-        (Some(symbol), Some(seq)) => Ok(Ack { symbol: symbol.to_owned(), seq }),
-        _ => Err(CommandError::message(
-            "An ack must look like {\"action\":\"ack\",\"symbol\":\"BTCUSDT\",\"seq\":124}",
-        )),
-    }
+fn update_interval<'de, D: Deserializer<'de>>(input: D) -> Result<Option<f64>, D::Error> {
+    optional(input, "update_interval", "must be a number of seconds", |value| {
+        value.as_f64().filter(|seconds| seconds.is_finite())
+    })
 }
 
-/// `most` symbols at most, at least one. Without a number the list is bounded by the size of a message.
-fn symbols(fields: &Fields, most: Option<usize>) -> Result<Vec<String>, CommandError> {
-    let wrong_form = || {
-        let number = most.map_or_else(|| "1 or more".to_owned(), |most| format!("1 to {most}"));
-        CommandError::message(format!("Field 'symbols' must be a list of {number} symbols"))
-    };
-    let list = fields.get("symbols").and_then(Value::as_array).ok_or_else(wrong_form)?;
-    if list.is_empty() || most.is_some_and(|most| list.len() > most) {
-        return Err(wrong_form());
-    }
-    list.iter().map(|symbol| symbol.as_str().map(str::to_owned).ok_or_else(wrong_form)).collect()
+fn mode<'de, D: Deserializer<'de>>(input: D) -> Result<Mode, D::Error> {
+    let must = "must be 'snapshot' or 'delta'";
+    Ok(optional(input, "mode", must, |value| Mode::deserialize(value).ok())?.unwrap_or_default())
+}
+
+fn resume<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Position>, D::Error> {
+    positions(input, "resume")
+}
+
+fn mismatch<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Position>, D::Error> {
+    positions(input, "mismatch")
+}
+
+fn positions<'de, D: Deserializer<'de>>(
+    input: D,
+    name: &str,
+) -> Result<BTreeMap<String, Position>, D::Error> {
+    let must = "must look like {\"BTCUSDT\":{\"epoch\":\"..\",\"seq\":123}}";
+    Ok(optional(input, name, must, |value| BTreeMap::deserialize(value).ok())?.unwrap_or_default())
+}
+
+fn price_range<'de, D: Deserializer<'de>>(input: D) -> Result<Option<(Price, Price)>, D::Error> {
+    let must = "must be [low, high]: two prices from 0 on, low below high by 0.00000001 or more";
+    optional(input, "price_range", must, |value| {
+        let [low, high] = <[f64; 2]>::deserialize(value).ok()?;
+        let (low, high) = (Price::from_f64(low).ok()?, Price::from_f64(high).ok()?);
+        (low.units() >= 0 && low < high).then_some((low, high))
+    })
+}
+
+fn bin<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Price>, D::Error> {
+    optional(input, "bin", "must be a price above zero", |value| {
+        Price::from_f64(value.as_f64()?).ok().filter(|bin| bin.is_positive())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
 
     #[test]
     fn reads_the_documented_messages() {
@@ -256,7 +268,7 @@ mod tests {
         assert_eq!(subscribe.resume["BTCUSDT"], Position { epoch: "e".into(), seq: 123 });
         assert_eq!(
             parse_command(r#"{"action":"unsubscribe","symbols":["ETHUSDT"]}"#),
-            Ok(ClientCommand::Unsubscribe(vec!["ETHUSDT".into()]))
+            Ok(ClientCommand::Unsubscribe(Unsubscribe { symbols: vec!["ETHUSDT".into()] }))
         );
         assert_eq!(parse_command(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping));
         assert_eq!(
@@ -333,7 +345,7 @@ mod tests {
         assert_eq!(parse_command(&eleven("subscribe")).unwrap_err().code, ErrorCode::InvalidMessage);
         assert_eq!(
             parse_command(&eleven("unsubscribe")),
-            Ok(ClientCommand::Unsubscribe(vec!["A".into(); 11]))
+            Ok(ClientCommand::Unsubscribe(Unsubscribe { symbols: vec!["A".into(); 11] }))
         );
     }
 
@@ -351,6 +363,55 @@ mod tests {
         }
         for id in ["x".repeat(65), "ä".repeat(33)] {
             assert!(parse(&id).unwrap_err().message.contains("64 bytes"), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_described() {
+        let settings = schemars::generate::SchemaSettings::draft2020_12();
+        let schema = settings.into_generator().into_root_schema_for::<ClientCommand>().to_value();
+        let validator = jsonschema::draft202012::new(&schema).unwrap();
+        let symbols = |count: usize| vec!["A"; count];
+        let position = json!({"X": {"epoch": "e", "seq": 7, "hash": "00"}});
+        let subscribe = |name: &str, value: Value| {
+            let mut message = json!({"action": "subscribe", "symbols": ["X"]});
+            message[name] = value;
+            message
+        };
+        for (message, is_valid) in [
+            (json!({"action": "ping"}), true),
+            (json!({"action": "dance"}), false),
+            (json!({"action": "subscribe"}), false),
+            (subscribe("symbols", json!(symbols(10))), true),
+            (subscribe("symbols", json!(symbols(11))), false),
+            (subscribe("symbols", json!([])), false),
+            (subscribe("symbols", json!([1])), false),
+            (subscribe("id", json!("left pane")), true),
+            (subscribe("id", json!("")), false),
+            (subscribe("id", json!("x".repeat(65))), false),
+            (subscribe("update_interval", json!(2.5)), true),
+            (subscribe("update_interval", json!("2")), false),
+            (subscribe("mode", json!("delta")), true),
+            (subscribe("mode", json!("fast")), false),
+            (subscribe("price_range", json!([98_000, 99_000.5])), true),
+            (subscribe("price_range", json!([98_000])), false),
+            (subscribe("price_range", json!([1, 2, 3])), false),
+            (subscribe("bin", json!(200)), true),
+            (subscribe("bin", json!(0)), false),
+            (subscribe("resume", position.clone()), true),
+            (subscribe("resume", json!({"X": {"epoch": "e"}})), false),
+            (subscribe("resume", json!({"X": {"epoch": "e", "seq": -1}})), false),
+            (subscribe("mismatch", position), true),
+            (subscribe("mismatch", json!([])), false),
+            (subscribe("later", json!(1)), true),
+            (json!({"action": "unsubscribe", "symbols": symbols(11)}), true),
+            (json!({"action": "unsubscribe", "symbols": []}), false),
+            (json!({"action": "ack", "symbol": "X", "seq": 9}), true),
+            (json!({"action": "ack", "symbol": "X", "seq": 9.5}), false),
+            (json!({"action": "ack", "symbol": "X"}), false),
+        ] {
+            assert_eq!(parse_command(&message.to_string()).is_ok(), is_valid, "read {message}");
+            assert_eq!(validator.is_valid(&message), is_valid, "{message} by {schema:#}");
         }
     }
 

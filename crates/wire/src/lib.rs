@@ -3,7 +3,6 @@
 
 mod binary;
 mod client;
-mod client_schema;
 mod codes;
 mod compact;
 mod grid;
@@ -19,9 +18,8 @@ pub use binary::{
 };
 pub use client::{
     Ack, ClientCommand, CommandError, Mode, Position, SUBSCRIPTION_ID_BYTES_MAX, SYMBOLS_PER_MESSAGE_MAX,
-    Subscribe, parse_command,
+    Subscribe, Unsubscribe, parse_command,
 };
-pub use client_schema::{ClientMessage, ModeWord};
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
 pub use compact::{
     LeverageUsd, LiquidationSummaryBody, LiquidationTotal, LiquidationWindow, MapBody, MapRow, MaxPainBody,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use liqheat_market::Price;
 use liqheat_wire::{
     Ack, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridScale, LevelMessage, Mode, Position,
-    ServerMessage, StateData, Subscribe, WarningCode, encode_grid, parse_command,
+    ServerMessage, StateData, Subscribe, Unsubscribe, WarningCode, encode_grid, parse_command,
 };
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
         (
             "unsubscribe",
             r#"{"action":"unsubscribe","symbols":["ETHUSDT"]}"#,
-            ClientCommand::Unsubscribe(vec!["ETHUSDT".to_owned()]),
+            ClientCommand::Unsubscribe(Unsubscribe { symbols: vec!["ETHUSDT".to_owned()] }),
         ),
         ("ping", r#"{"action":"ping"}"#, ClientCommand::Ping),
         (

@@ -1,15 +1,15 @@
 //! The socket as AsyncAPI 3.0: one channel, what the server receives and what it sends.
 
-use liqheat_wire::{BINARY_PROTOCOL, ClientMessage, STATE_CONTENT_TYPE, TEXT_PROTOCOL};
-use schemars::JsonSchema;
+use liqheat_wire::{BINARY_PROTOCOL, STATE_CONTENT_TYPE, TEXT_PROTOCOL};
+use schemars::generate::Contract;
 use serde_json::{Map, Value, json};
 
-use super::{bearer, generator, server_messages, variants};
+use super::{bearer, client_messages, definitions, generator, server_messages};
 
 pub(super) fn document() -> Value {
-    let mut generator = generator();
-    let received = variants(ClientMessage::json_schema(&mut generator), "action");
-    let sent = server_messages(&mut generator);
+    let (mut receiving, mut sending) = (generator(Contract::Deserialize), generator(Contract::Serialize));
+    let received = client_messages(&mut receiving);
+    let sent = server_messages(&mut sending);
     let names = |messages: &[(String, Value)]| -> Vec<Value> {
         messages
             .iter()
@@ -57,7 +57,7 @@ pub(super) fn document() -> Value {
         },
         "components": {
             "messages": messages,
-            "schemas": generator.take_definitions(true),
+            "schemas": definitions([receiving, sending]),
             "securitySchemes": { "bearer": bearer() }
         }
     })

@@ -12,10 +12,11 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use liqheat_wire::ServerMessage;
-use schemars::generate::SchemaSettings;
+use liqheat_wire::{ClientCommand, ServerMessage};
+use schemars::generate::{Contract, SchemaSettings};
+use schemars::transform::{RecursiveTransform, Transform};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Built once: they are the same for every server of this version.
 static OPENAPI: LazyLock<Value> = LazyLock::new(openapi::document);
@@ -48,10 +49,18 @@ pub(super) async fn page() -> Response {
     (headers, PAGE.as_str()).into_response()
 }
 
-/// What is sent, described where both documents keep their schemas.
-fn generator() -> SchemaGenerator {
-    let settings = SchemaSettings::draft2020_12().for_serialize();
-    settings.with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator()
+/// Describes what is sent or what is read, where both documents keep their schemas.
+fn generator(contract: Contract) -> SchemaGenerator {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.contract = contract;
+        settings.definitions_path = "/components/schemas".into();
+    });
+    settings.into_generator()
+}
+
+/// The schemas that the generators refer to.
+fn definitions<const N: usize>(generators: [SchemaGenerator; N]) -> Map<String, Value> {
+    generators.into_iter().flat_map(|mut generator| generator.take_definitions(true)).collect()
 }
 
 fn schema_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
@@ -67,6 +76,18 @@ fn variants(schema: Schema, tag: &str) -> Vec<(String, Value)> {
         Some((name, variant))
     };
     variants.into_iter().filter_map(named).collect()
+}
+
+fn client_messages(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
+    let mut schema = ClientCommand::json_schema(generator);
+    // A field that may be left away has no default worth naming if that is null.
+    let without_null_defaults = |schema: &mut Schema| {
+        if schema.get("default").is_some_and(Value::is_null) {
+            schema.remove("default");
+        }
+    };
+    RecursiveTransform(without_null_defaults).transform(&mut schema);
+    variants(schema, "action")
 }
 
 fn server_messages(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
@@ -86,6 +107,23 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    /// The documents as files, from which the types of the TypeScript client are made.
+    #[test]
+    fn the_documents_are_kept_in_the_repository() {
+        for (name, document) in [("openapi.json", &*OPENAPI), ("asyncapi.json", &*ASYNCAPI)] {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+            let text = format!("{document:#}\n");
+            if std::env::var_os("LIQHEAT_BLESS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                kept == text,
+                "docs/{name} is out of date: run `LIQHEAT_BLESS=1 cargo test -p liqheat-server --lib repository`"
+            );
+        }
+    }
 
     /// Every reference leads somewhere.
     fn check_references(document: &Value) {

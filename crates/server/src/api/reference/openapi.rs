@@ -1,12 +1,13 @@
 //! The HTTP side as OpenAPI 3.1, whose schemas are plain JSON Schema.
 
+use schemars::generate::Contract;
 use serde_json::{Map, Value, json};
 
 use super::routes::{Answer, Parameter, Route, routes};
-use super::{bearer, generator};
+use super::{bearer, definitions, generator};
 
 pub(super) fn document() -> Value {
-    let mut generator = generator();
+    let mut generator = generator(Contract::Serialize);
     let paths: Map<String, Value> = routes(&mut generator)
         .into_iter()
         .map(|route| (route.path.to_owned(), json!({ "get": operation(&route) })))
@@ -21,7 +22,7 @@ pub(super) fn document() -> Value {
         },
         "servers": [{ "url": "/", "description": "The server that gave this document" }],
         "paths": paths,
-        "components": { "schemas": generator.take_definitions(true), "securitySchemes": { "bearer": bearer() } }
+        "components": { "schemas": definitions([generator]), "securitySchemes": { "bearer": bearer() } }
     })
 }
 

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
-use crate::catalog::{self, Catalog, UnknownName, Wanted};
+use crate::catalog::{self, Catalog, UnknownName};
 use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
 use crate::compute::ComputePool;
@@ -370,7 +370,7 @@ impl Server {
         let spans = store.instruments().await?;
         let (instruments, followed) = match followed {
             Some((instruments, settings)) => (instruments, Some(settings)),
-            None => (spans.iter().map(Wanted::from).collect(), None),
+            None => (catalog::stored(&spans), None),
         };
         let markets = catalog::markets(instruments, &settings.symbols, tiers)
             .map_err(|UnknownName(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;

@@ -11,7 +11,7 @@ use super::name::Period;
 use super::report::RefusedRows;
 use super::seen::{IdRanges, Keys, Memory, fingerprint};
 use super::{Family, plan::Plan};
-use crate::venues::binance::{ForceOrders, Report};
+use crate::venues::{ForceOrders, OrderReport};
 
 /// Rows of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -341,8 +341,8 @@ impl Row for Liquidation {
         let size = fields::qty(at(4), "original_quantity");
         let (Ok(size), Ok(limit)) = (size, fields::price(at(5), "price")) else { return Some(self) };
         let is_open = at(7).eq_ignore_ascii_case(b"PARTIALLY_FILLED");
-        let Self { time, side, qty: filled, .. } = self;
-        let report = Report { contract: 0, side, size, limit, filled, is_open, time };
+        let Self { time, side, qty: filled, price: average, .. } = self;
+        let report = OrderReport { side, size, limit, filled, average, is_open, time };
         let qty = orders.filled_since(&report);
         qty.is_positive().then_some(Self { qty, ..self })
     }

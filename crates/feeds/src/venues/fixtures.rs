@@ -54,6 +54,7 @@ pub(super) fn events(signals: &[Signal]) -> Vec<Event> {
         .iter()
         .filter_map(|signal| match signal {
             Signal::Event { event, .. } => Some(*event),
+            Signal::Order { report, .. } => Some(Event::Liquidation(report.so_far())),
             _ => None,
         })
         .collect()

@@ -22,6 +22,7 @@ pub mod hyperliquid;
 mod limits;
 mod names;
 pub mod okx;
+mod orders;
 mod pace;
 mod page;
 mod pages;
@@ -43,6 +44,8 @@ pub use contract::{
 pub use limits::{
     Clipped, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, Refusal, TradeIds, VenueLimits,
 };
+pub(crate) use orders::ForceOrders;
+pub use orders::OrderReport;
 pub use page::{Page, RejectedRow, RowSubject};
 pub use query::{RestQuery, RestQueryError};
 pub use signal::{FrameError, RejectedSignal, Signal};

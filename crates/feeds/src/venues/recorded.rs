@@ -98,6 +98,11 @@ fn signal_text(signal: &Signal, table: &ContractTable) -> String {
             let sent = sent.map_or_else(String::new, |sent| format!(", sent {}", sent.0));
             format!("{} {}{sent}", symbol(*contract), event_text(event))
         }
+        Signal::Order { contract, report, sent } => {
+            let sent = sent.map_or_else(String::new, |sent| format!(", sent {}", sent.0));
+            let so_far = event_text(&Event::Liquidation(report.so_far()));
+            format!("{} {so_far} of an order of {}{sent}", symbol(*contract), report.size)
+        }
         Signal::Alive { contract, stream, .. } => format!("{} {} lives", symbol(*contract), stream.name()),
         Signal::Rejected(row) => {
             let symbol = row.contract.map_or_else(|| "?".to_owned(), symbol);

@@ -2,7 +2,7 @@
 
 use liqheat_market::{DecimalError, Event, UnixMs};
 
-use super::StreamKind;
+use super::{OrderReport, StreamKind};
 
 /// What a frame says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,16 @@ pub enum Signal {
         contract: usize,
         /// What happened.
         event: Event,
+        /// When the venue sent it, by its clock, where the frame says so.
+        sent: Option<UnixMs>,
+    },
+    /// A liquidation order of the contract at this index was filled, by a part or to its end. How much of that is new is
+    /// known to whoever has heard its earlier reports, over whichever connection.
+    Order {
+        /// Index in the [`ContractTable`](super::ContractTable).
+        contract: usize,
+        /// What the order has filled so far.
+        report: OrderReport,
         /// When the venue sent it, by its clock, where the frame says so.
         sent: Option<UnixMs>,
     },

@@ -7,6 +7,7 @@ use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{Instrument, Interval, Symbol, UnixMs, Venue};
 use liqheat_model::Params;
 use liqheat_store::InstrumentSpan;
+use tracing::warn;
 
 use super::{LedgerSpec, Market, MarketIndex, ServedSymbol, VenueLedger};
 
@@ -30,6 +31,20 @@ impl From<&InstrumentSpan> for Wanted {
             late_ms: 0,
         }
     }
+}
+
+/// What of the stored instruments can be served. A database of an older version, or one that another program filled, may
+/// hold contracts that are priced in another currency than dollars: they keep their rows and are named in the log.
+pub(crate) fn stored(spans: &[InstrumentSpan]) -> Vec<Wanted> {
+    let is_in_dollars = |span: &&InstrumentSpan| {
+        let quote = span.instrument.symbol.foreign_quote();
+        if let Some(quote) = quote {
+            let instrument = &span.instrument;
+            warn!(%instrument, quote, "not served: the contract is priced in another currency than dollars");
+        }
+        quote.is_none()
+    };
+    spans.iter().filter(is_in_dollars).map(Wanted::from).collect()
 }
 
 /// A requested name that no instrument has.
@@ -121,6 +136,20 @@ mod tests {
             Wanted { instrument, interval: Interval::M1, first_bar: None, late_ms: 0 }
         };
         names.iter().map(one).collect()
+    }
+
+    #[test]
+    fn stored_contracts_priced_in_a_coin_are_not_served() {
+        let span = |symbol: &str| InstrumentSpan {
+            instrument: Instrument::new(Venue::Binance, Symbol::new(symbol).unwrap()),
+            interval: Interval::M1,
+            first: UnixMs(0),
+            last: UnixMs(60_000),
+            bars: 1,
+        };
+        let wanted = stored(&[span("BTCUSDT"), span("ETHBTC"), span("ETHBTC_251226"), span("WBTCUSDT")]);
+        let names: Vec<String> = wanted.iter().map(|one| one.instrument.symbol.to_string()).collect();
+        assert_eq!(names, ["BTCUSDT", "WBTCUSDT"]);
     }
 
     /// Every name, those that are not listed in brackets, with its venues.

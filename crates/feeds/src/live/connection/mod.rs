@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use super::Recorder;
 use super::clock::{Clock, ClockReading, Uptime};
 use super::contract::ContractIndex;
-use crate::venues::{Exchange, RejectedSignal, StreamKind, VenueLimits};
+use crate::venues::{Exchange, OrderReport, RejectedSignal, StreamKind, VenueLimits};
 use limit::ConnectLimit;
 
 pub(super) use pool::ConnectionPool;
@@ -70,6 +70,8 @@ pub(super) enum Remaining {
 pub(super) enum StreamSignal {
     /// Something happened.
     Event { contract: ContractIndex, event: Event, sent: Option<UnixMs> },
+    /// A liquidation order was reported.
+    Order { contract: ContractIndex, report: OrderReport, sent: Option<UnixMs> },
     /// A stream brought a message without an event.
     Alive { contract: ContractIndex, stream: StreamKind, sent: Option<UnixMs> },
     /// A row of a frame was not accepted.

@@ -226,6 +226,10 @@ impl Connection {
                     }
                     StreamSignal::Event { contract, event, sent }
                 }
+                Signal::Order { contract, report, sent } => {
+                    let Some(contract) = index(contract) else { continue };
+                    StreamSignal::Order { contract, report, sent }
+                }
                 Signal::Alive { contract, stream, sent } => {
                     let Some(contract) = index(contract) else { continue };
                     if stream == StreamKind::Mark {

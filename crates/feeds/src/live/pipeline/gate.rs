@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use liqheat_market::{Event, Interval, Kline, KlineKind, MarkPrice, Trade, UnixMs};
+use liqheat_market::{Event, Interval, Kline, KlineKind, Liquidation, MarkPrice, Trade, UnixMs};
 
 use super::liquidations::LiquidationFilter;
 use super::mark_klines::MarkKlineBuilder;
@@ -13,7 +13,7 @@ use super::sequence::{Arrival, MissingRange, Sequence};
 use crate::live::ResumePoint;
 use crate::live::clock::millis;
 use crate::venues::recent::RecentIds;
-use crate::venues::{LIVE_INTERVAL, RestQuery, StreamKind, TradeIds, VenueLimits};
+use crate::venues::{ForceOrders, LIVE_INTERVAL, OrderReport, RestQuery, StreamKind, TradeIds, VenueLimits};
 
 /// Where an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,37 @@ pub enum Origin {
     Socket(u64),
     /// An answer of the REST interface.
     Answer,
+}
+
+/// What a connection tells of a contract.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Told {
+    Event(Event),
+    Order(OrderReport),
+}
+
+impl Told {
+    /// As an event: of an order, all that it has filled so far.
+    pub(crate) const fn event(&self) -> Event {
+        match self {
+            Self::Event(event) => *event,
+            Self::Order(report) => Event::Liquidation(report.so_far()),
+        }
+    }
+
+    /// Passes the gate of its contract.
+    pub(crate) fn pass(
+        &self,
+        gate: &mut EventGate,
+        origin: Origin,
+        now: UnixMs,
+        out: &mut Vec<Event>,
+    ) -> GateVerdict {
+        match self {
+            Self::Event(event) => gate.on_event(*event, origin, now, out),
+            Self::Order(report) => gate.on_order(report, origin, now, out),
+        }
+    }
 }
 
 /// What became of an event.
@@ -101,6 +132,7 @@ pub struct EventGate {
     mark_builder: MarkKlineBuilder,
     recent_marks: VecDeque<UnixMs>,
     liquidations: LiquidationFilter,
+    orders: ForceOrders,
     newest_trade: Option<UnixMs>,
     /// Trades in a row with an old id and a new time.
     behind: u32,
@@ -177,6 +209,7 @@ impl EventGate {
             mark_builder: MarkKlineBuilder::new(LIVE_INTERVAL, limits.mark_pause),
             recent_marks: VecDeque::with_capacity(Self::MARKS_REMEMBERED),
             liquidations: LiquidationFilter::default(),
+            orders: ForceOrders::default(),
             newest_trade: resume.trade.map(|(_, time)| time),
             behind: 0,
             newest_open_interest: resume.open_interest,
@@ -223,6 +256,30 @@ impl EventGate {
                 GateVerdict::New
             }
         }
+    }
+
+    /// A liquidation order was reported. What of it is new is appended to `out`.
+    pub fn on_order(
+        &mut self,
+        report: &OrderReport,
+        origin: Origin,
+        now: UnixMs,
+        out: &mut Vec<Event>,
+    ) -> GateVerdict {
+        let so_far = report.so_far();
+        if let Some(reason) = self.implausible(&Event::Liquidation(so_far), origin, now) {
+            return GateVerdict::Implausible(reason);
+        }
+        // Two connections bring the same report; equal ones of one connection are two orders.
+        if self.liquidations.on_liquidation(&so_far, origin) == Arrival::Repeated {
+            return GateVerdict::Repeated;
+        }
+        let qty = self.orders.filled_since(report);
+        if !qty.is_positive() {
+            return GateVerdict::Repeated;
+        }
+        out.push(Event::Liquidation(Liquidation { qty, ..so_far }));
+        GateVerdict::New
     }
 
     fn implausible(&mut self, event: &Event, origin: Origin, now: UnixMs) -> Option<&'static str> {
@@ -577,7 +634,7 @@ fn implausible_kline(kline: &Kline) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::venues::exchange;
-    use liqheat_market::{Liquidation, OpenInterest, Price, PriceKind, Qty, Side, Taker, Venue};
+    use liqheat_market::{OpenInterest, Price, PriceKind, Qty, Side, Taker, Venue};
 
     const NOW: UnixMs = UnixMs(1_748_131_200_000);
     const FIRST: Origin = Origin::Socket(1);
@@ -619,6 +676,43 @@ mod tests {
         let came =
             [(a, FIRST, 0), (a, SECOND, 0), (a, FIRST, 0), (b, SECOND, 0), (a, SECOND, 0), (b, FIRST, 0)];
         assert_eq!(verdicts(&mut gate, &came), [New, Repeated, New, New, Repeated, Repeated]);
+    }
+
+    #[test]
+    fn an_order_that_ends_on_another_connection_counts_once() {
+        use GateVerdict::{New, Repeated};
+        let report = |filled: i128, seconds: i64| OrderReport {
+            side: Side::Long,
+            size: Qty::from_units(10),
+            limit: Price::from_units(99),
+            filled: Qty::from_units(filled),
+            average: Price::from_units(100),
+            is_open: filled < 10,
+            time: NOW.plus(seconds * 1_000),
+        };
+        for (came, expected) in [
+            (vec![(4, FIRST, 0), (10, SECOND, 1), (10, FIRST, 1)], [New, New, Repeated].as_slice()),
+            (
+                vec![(4, FIRST, 0), (4, SECOND, 0), (10, FIRST, 1), (10, SECOND, 1)],
+                &[New, Repeated, New, Repeated],
+            ),
+            (vec![(10, SECOND, 1), (4, FIRST, 0), (10, FIRST, 1)], &[New, Repeated, Repeated]),
+        ] {
+            let (mut gate, mut out) = (gate(&ResumePoint::default()), Vec::new());
+            let take = |(filled, origin, seconds): &(i128, Origin, i64)| {
+                gate.on_order(&report(*filled, *seconds), *origin, NOW.plus(2_000), &mut out)
+            };
+            let verdicts: Vec<GateVerdict> = came.iter().map(take).collect();
+            assert_eq!(verdicts, expected, "{came:?}");
+            let sum: i128 = out
+                .iter()
+                .map(|event| match event {
+                    Event::Liquidation(liquidation) => liquidation.qty.units(),
+                    other => panic!("{other:?}"),
+                })
+                .sum();
+            assert_eq!(sum, 10, "{came:?}");
+        }
     }
 
     #[test]

@@ -4,12 +4,9 @@
 //! comes. Open interest has no stream and is polled. Ids of aggregate trades are consecutive.
 
 mod frame;
-mod orders;
 mod parse;
 mod rest;
 mod subscribe;
-
-pub(crate) use orders::{ForceOrders, Report};
 
 use std::time::Duration;
 

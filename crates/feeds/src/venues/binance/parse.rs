@@ -5,11 +5,12 @@ use liqheat_market::{
 };
 
 use super::frame::{Envelope, ForceFrame, Kind, KlineFrame, MarkFrame, TradeFrame};
-use super::orders::{ForceOrders, Report};
 use crate::venues::fields::{json, time, value};
 use crate::venues::rows::optional;
 use crate::venues::scale::Scale;
-use crate::venues::{ContractTable, FrameError, FrameReader, RejectedSignal, Signal, StreamKind};
+use crate::venues::{
+    ContractTable, FrameError, FrameReader, OrderReport, RejectedSignal, Signal, StreamKind,
+};
 
 /// USD-M contracts where streams of several markets are mixed; the key is absent where they are not.
 const USD_MARGINED: i64 = 1;
@@ -18,13 +19,12 @@ const USD_MARGINED: i64 = 1;
 pub(super) struct Reader {
     table: ContractTable,
     scales: Vec<Scale>,
-    orders: ForceOrders,
 }
 
 impl Reader {
     pub(super) fn new(table: ContractTable) -> Self {
         let scales = table.contracts().iter().map(Scale::of).collect();
-        Self { table, scales, orders: ForceOrders::default() }
+        Self { table, scales }
     }
 
     fn find(&self, name: &str, market: Option<i64>) -> Option<(usize, Scale)> {
@@ -35,7 +35,7 @@ impl Reader {
         Some((contract, self.scales[contract]))
     }
 
-    fn event(&mut self, bytes: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+    fn event(&self, bytes: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let kind: Kind<'_> = json(bytes)?;
         match kind.event.as_ref() {
             "aggTrade" | "trade" => out.extend(self.trade(&json(bytes)?)?),
@@ -103,7 +103,7 @@ impl Reader {
         Ok(())
     }
 
-    fn liquidation(&mut self, frame: &ForceFrame<'_>) -> Result<Option<Signal>, FrameError> {
+    fn liquidation(&self, frame: &ForceFrame<'_>) -> Result<Option<Signal>, FrameError> {
         let order = &frame.order;
         let market = order.market.or(frame.market);
         let Some((contract, scale)) = self.find(&order.name, market) else { return Ok(None) };
@@ -120,19 +120,16 @@ impl Reader {
             .size
             .zip(order.limit)
             .and_then(|(size, limit)| Some((scale.size(size, "q").ok()?, scale.price(limit, "p").ok()?)));
-        let qty = match known {
-            Some((size, limit)) => {
-                let is_open = order.status.as_deref() == Some("PARTIALLY_FILLED");
-                let report = Report { contract, side, size, limit, filled, is_open, time };
-                self.orders.filled_since(&report)
-            }
-            None => filled,
-        };
-        if !qty.is_positive() {
+        if !filled.is_positive() {
             let sent = Some(sent_at);
             return Ok(Some(Signal::Alive { contract, stream: StreamKind::Liquidations, sent }));
         }
-        let liquidation = Liquidation { time, side, qty, price, price_kind: PriceKind::Fill };
+        if let Some((size, limit)) = known {
+            let is_open = order.status.as_deref() == Some("PARTIALLY_FILLED");
+            let report = OrderReport { side, size, limit, filled, average: price, is_open, time };
+            return Ok(Some(Signal::Order { contract, report, sent: Some(sent_at) }));
+        }
+        let liquidation = Liquidation { time, side, qty: filled, price, price_kind: PriceKind::Fill };
         Ok(Some(signal(contract, Event::Liquidation(liquidation), frame.sent)?))
     }
 }
@@ -180,8 +177,13 @@ mod tests {
     }
 
     fn event(signals: &[Signal]) -> (usize, Event, Option<UnixMs>) {
-        let [Signal::Event { contract, event, sent }] = *signals else { panic!("{signals:?}") };
-        (contract, event, sent)
+        match *signals {
+            [Signal::Event { contract, event, sent }] => (contract, event, sent),
+            [Signal::Order { contract, report, sent }] => {
+                (contract, Event::Liquidation(report.so_far()), sent)
+            }
+            _ => panic!("{signals:?}"),
+        }
     }
 
     fn fixture(word: &str) -> &'static str {

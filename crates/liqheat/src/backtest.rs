@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use liqheat_feeds::tiers::TierBook;
+use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::{Bar, Instrument, Interval, KlineKind, Liquidation, PriceKind, Symbol, UnixMs, Venue};
 use liqheat_model::{Params, assemble};
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
@@ -120,7 +121,7 @@ fn grade(
         symbol: origin.symbol.to_string(),
         bars_of: span.instrument.to_string(),
         liquidations_of: origin.to_string(),
-        feed_limit: feed_limit(origin.venue),
+        feed_limit: LiquidationFeed::of(origin.venue).description,
         bankruptcy_prices: liquidations.iter().filter(is_bankruptcy).count(),
         tiers: book.origin(&rules_of).map_or_else(
             || format!("one flat rate of {} %", liqheat_feeds::tiers::FALLBACK_RATE * 100.0),
@@ -210,15 +211,4 @@ fn read_bars(
     let marks = store.klines(instrument, KlineKind::Mark, interval, from, to).blocking()?;
     let samples = store.open_interest(instrument, from, to.plus(interval.ms() / 10)).blocking()?;
     Ok(assemble(&klines, &marks, &samples))
-}
-
-/// What keeps a venue's feed from telling all liquidations.
-const fn feed_limit(venue: Venue) -> &'static str {
-    match venue {
-        Venue::Binance => "at most one liquidation a second and symbol",
-        Venue::Okx => "at most one liquidation a second and contract",
-        Venue::Bybit => "all liquidations since 2025-02; at most one a second and symbol before",
-        Venue::Hyperliquid => "liquidations of followed addresses only",
-        Venue::Sim => "all liquidations",
-    }
 }

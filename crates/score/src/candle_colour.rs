@@ -16,6 +16,9 @@ pub(crate) struct CandleColour {
     /// (log of level over entry, weight) of each class, by side.
     levels: [Vec<(f64, f64)>; 2],
     middle: Option<i64>,
+    /// Longs lie below this index and shorts at or above this one, so that clearing costs what it clears.
+    long_end: usize,
+    short_start: usize,
 }
 
 impl CandleColour {
@@ -29,15 +32,22 @@ impl CandleColour {
             classes.filter_map(level).collect()
         });
         let cells = || vec![0.0; 2 * REACH as usize];
-        Self { sides: [cells(), cells()], levels, middle: None }
+        Self { sides: [cells(), cells()], levels, middle: None, long_end: 0, short_start: 2 * REACH as usize }
     }
 
     pub(crate) fn step(&mut self, bar: &Bar) {
         let [low, high, open, close] = [bar.low, bar.high, bar.open, bar.close].map(Price::to_f64);
         let middle = *self.middle.get_or_insert((close.ln() / CELL) as i64);
         let index = |ln: f64| ((ln / CELL).floor() as i64 - middle + REACH).clamp(0, 2 * REACH - 1) as usize;
-        self.sides[0][index(low.ln())..].fill(0.0);
-        self.sides[1][..=index(high.ln())].fill(0.0);
+        let (swept_from, swept_to) = (index(low.ln()), index(high.ln()) + 1);
+        if swept_from < self.long_end {
+            self.sides[0][swept_from..self.long_end].fill(0.0);
+            self.long_end = swept_from;
+        }
+        if swept_to > self.short_start {
+            self.sides[1][self.short_start..swept_to].fill(0.0);
+            self.short_start = swept_to;
+        }
         let side = if close >= open { Side::Long } else { Side::Short };
         let entry = ((low + high + close) / 3.0).ln();
         let volume = bar.volume.map_or(0.0, Qty::to_f64);
@@ -45,7 +55,12 @@ impl CandleColour {
             let level = entry + shift;
             // A level that the close has passed already is gone at once.
             if side.sign() * (close.ln() - level) > 0.0 {
-                self.sides[side as usize][index(level)] += volume * weight * level.exp();
+                let cell = index(level);
+                self.sides[side as usize][cell] += volume * weight * level.exp();
+                match side {
+                    Side::Long => self.long_end = self.long_end.max(cell + 1),
+                    Side::Short => self.short_start = self.short_start.min(cell),
+                }
             }
         }
     }

@@ -102,6 +102,18 @@ impl Predictor {
     pub const ALL: [Self; 5] =
         [Self::Distance, Self::Path, Self::YesterdaysMap, Self::CandleColour, Self::Map];
 
+    /// As it is written in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Distance => "distance",
+            Self::Path => "path",
+            Self::YesterdaysMap => "yesterdays_map",
+            Self::CandleColour => "candle_colour",
+            Self::Map => "map",
+        }
+    }
+
     /// For people.
     #[must_use]
     pub const fn title(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! What every predictor says at one moment, from the bars up to that moment.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use liqheat_market::{Bar, Price, Side, TierTable, UnixMs};
 use liqheat_model::{Ledger, Params, Step};
@@ -14,7 +15,7 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// One side at one moment; vectors have an element for each cell, nearest first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct FrozenSide {
     /// The map in USD.
     pub(crate) map: Vec<f64>,
@@ -31,9 +32,9 @@ pub(crate) struct FrozenSide {
     pub(crate) day_extreme: f64,
 }
 
-/// All predictors at one moment.
+/// What all predictors say at one moment. It can be kept as bytes (`encode`, `decode`) and graded by another process.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Frozen {
+pub struct Frozen {
     pub(crate) at: UnixMs,
     pub(crate) price: f64,
     /// Standard deviation of the log price over an hour, from the last day.
@@ -41,54 +42,42 @@ pub(crate) struct Frozen {
     pub(crate) sides: [FrozenSide; 2],
 }
 
-/// Follows the market bar by bar and freezes it on demand.
-pub(crate) struct Follower<'a> {
-    ledger: Ledger,
+/// What predictors other than the map know of the market, bar by bar.
+pub struct Surroundings {
     colour: CandleColour,
     path: Path,
-    volume_at_price: &'a dyn VolumeAtPrice,
-    /// Maps of the last day, oldest first.
-    maps: VecDeque<(UnixMs, [Vec<f64>; 2])>,
     /// Reused rows of each class.
     planes: Vec<Vec<f32>>,
 }
 
-impl<'a> Follower<'a> {
-    pub(crate) fn new(params: &Params, tiers: &TierTable, volume_at_price: &'a dyn VolumeAtPrice) -> Self {
+impl Surroundings {
+    /// Of a market that nothing is known of yet. Extremes and volatility need a day of bars, ages thirty.
+    #[must_use]
+    pub fn new(params: &Params, tiers: &TierTable) -> Self {
         let values = params.values();
         Self {
             colour: CandleColour::new(&values.weights, values.position_usd, tiers),
-            planes: vec![Vec::new(); values.weights.classes().len()],
-            ledger: Ledger::new(params.clone(), tiers.clone()),
             path: Path::default(),
-            volume_at_price,
-            maps: VecDeque::new(),
+            planes: vec![Vec::new(); values.weights.classes().len()],
         }
     }
 
-    /// Adds a closed bar.
-    pub(crate) fn step(&mut self, bar: &Bar) -> Step {
+    /// Adds a closed bar; bars come in order of time.
+    pub fn step(&mut self, bar: &Bar) {
         self.path.step(bar);
         self.colour.step(bar);
-        self.ledger.apply(bar, self.volume_at_price.of_bar(bar.open_time))
     }
 
-    pub(crate) const fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// The present moment; `None` until the ledger has started.
-    pub(crate) fn freeze(&mut self) -> Option<Frozen> {
-        let at = self.ledger.as_of()?;
-        let price = self.ledger.last_price()?.to_f64();
-        let mut classes = self.map_by_class(price)?;
-        let maps = classes.each_ref().map(|classes| sum(classes));
-        let yesterday = self.map_of(at.plus(-DAY_MS));
-        self.maps.push_back((at, maps.clone()));
+    /// What all predictors say at the close of the ledger's last bar. `yesterday` is what was frozen a day before.
+    /// `None` until the ledger has started.
+    pub fn freeze(&mut self, ledger: &Ledger, yesterday: Option<&Frozen>) -> Option<Frozen> {
+        let at = ledger.as_of()?;
+        let price = ledger.last_price()?.to_f64();
+        let mut classes = self.map_by_class(ledger, price)?;
         let side = |side: Side| FrozenSide {
-            map: maps[side as usize].clone(),
+            map: sum(&classes[side as usize]),
             classes: std::mem::take(&mut classes[side as usize]),
-            yesterday: yesterday.as_ref().map_or_else(empty, |maps| maps[side as usize].clone()),
+            yesterday: yesterday.map_or_else(empty, |frozen| frozen.sides[side as usize].map.clone()),
             colour: cells().map(|(near, far)| self.colour.between(side, price, near, far)).collect(),
             age_days: cells()
                 .map(|(near, far)| price * (-side.sign() * f64::midpoint(near, far)).exp())
@@ -101,19 +90,10 @@ impl<'a> Follower<'a> {
         Some(Frozen { at, price, hourly_volatility: self.path.hourly_volatility(), sides })
     }
 
-    /// The map frozen at or shortly before a moment; older ones are dropped.
-    fn map_of(&mut self, moment: UnixMs) -> Option<[Vec<f64>; 2]> {
-        while self.maps.get(1).is_some_and(|(at, _)| *at <= moment) {
-            self.maps.pop_front();
-        }
-        let (at, maps) = self.maps.front()?;
-        (0..HOUR_MS).contains(&moment.since(*at)).then(|| maps.clone())
-    }
-
     /// USD in each cell of log distance, by side and class.
-    fn map_by_class(&mut self, price: f64) -> Option<[Vec<Vec<f64>>; 2]> {
+    fn map_by_class(&mut self, ledger: &Ledger, price: f64) -> Option<[Vec<Vec<f64>>; 2]> {
         let reach = CELLS_WITHOUT_TOUCH as f64 * CELL_WIDTH;
-        let bin = self.ledger.cell()?;
+        let bin = ledger.cell()?;
         let width = bin.to_f64();
         let first = (price * (-reach).exp() / width).floor();
         let rows = (price * reach.exp() / width).ceil() - first;
@@ -122,13 +102,56 @@ impl<'a> Follower<'a> {
             plane.resize(rows as usize, 0.0);
         }
         let low = Price::from_units(bin.units() * first as i64);
-        self.ledger.add_classes_to_column(low, bin, None, self.planes.iter_mut().map(Vec::as_mut_slice));
+        ledger.add_classes_to_column(low, bin, None, self.planes.iter_mut().map(Vec::as_mut_slice));
         // Log distance of the lower edge of each row, above the price positive.
         let edges: Vec<f64> = (0..=rows as usize)
             .map(|row| (((first + row as f64).max(0.5) * width) / price).ln() / CELL_WIDTH)
             .collect();
         let by_class = |side: Side| self.planes.iter().map(|plane| regroup(plane, side, &edges)).collect();
         Some(Side::BOTH.map(by_class))
+    }
+}
+
+/// Follows the market bar by bar and freezes it on demand.
+pub(crate) struct Follower<'a> {
+    ledger: Ledger,
+    surroundings: Surroundings,
+    volume_at_price: &'a dyn VolumeAtPrice,
+    /// What was frozen in the last day, oldest first.
+    frozen: VecDeque<Rc<Frozen>>,
+}
+
+impl<'a> Follower<'a> {
+    pub(crate) fn new(params: &Params, tiers: &TierTable, volume_at_price: &'a dyn VolumeAtPrice) -> Self {
+        Self {
+            surroundings: Surroundings::new(params, tiers),
+            ledger: Ledger::new(params.clone(), tiers.clone()),
+            volume_at_price,
+            frozen: VecDeque::new(),
+        }
+    }
+
+    /// Adds a closed bar.
+    pub(crate) fn step(&mut self, bar: &Bar) -> Step {
+        self.surroundings.step(bar);
+        self.ledger.apply(bar, self.volume_at_price.of_bar(bar.open_time))
+    }
+
+    pub(crate) const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The present moment; `None` until the ledger has started.
+    pub(crate) fn freeze(&mut self) -> Option<Rc<Frozen>> {
+        let a_day_ago = self.ledger.as_of()?.plus(-DAY_MS);
+        while self.frozen.get(1).is_some_and(|next| next.at <= a_day_ago) {
+            self.frozen.pop_front();
+        }
+        let oldest = self.frozen.front();
+        let yesterday = oldest.filter(|frozen| (0..HOUR_MS).contains(&a_day_ago.since(frozen.at)));
+        let now = Rc::new(self.surroundings.freeze(&self.ledger, yesterday.map(Rc::as_ref))?);
+        self.frozen.push_back(Rc::clone(&now));
+        Some(now)
     }
 }
 

@@ -23,6 +23,7 @@ mod realised;
 mod calibration;
 mod card;
 mod given_touch;
+mod hourly;
 mod replays;
 mod run;
 mod without_touch;
@@ -34,6 +35,8 @@ pub use card::{
     Calibration, Card, Coverage, GivenTouch, HorizonGivenTouch, HorizonWithoutTouch, InvariantNumbers,
     LeverageSkill, ModelScore, Predictor, Quartiles, Reduced, Score, WithoutTouch,
 };
+pub use frozen::{Frozen, Surroundings};
+pub use hourly::{GradedHour, HOUR_MS, RunningScore, Ungradable, grade_hour, running_score};
 pub use rank::{partial_correlation, pearson, ranks, spearman};
 pub use resample::Interval;
 pub use run::{BacktestError, Input, NoVolumeAtPrice, Options, Progress, VolumeAtPrice, backtest};

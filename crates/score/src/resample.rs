@@ -1,4 +1,5 @@
-//! Intervals by drawing whole days again: hours of one day are not independent of each other.
+//! Intervals by drawing whole blocks of time again, days where there are enough of them: hours of one day are not independent
+//! of each other.
 
 use serde::Serialize;
 
@@ -19,28 +20,28 @@ impl Interval {
     }
 }
 
-/// Fewest days for an interval: below, drawing days again says nothing.
-const DAYS_MIN: usize = 5;
+/// Fewest blocks for an interval: below, drawing them again says nothing.
+pub(crate) const BLOCKS_MIN: usize = 5;
 
-/// Draws `days` days out of `days` with replacement, `resamples` times, and takes the interval of `statistic`, which
-/// gets how often each day was drawn. `None` with fewer than five days or when the statistic cannot be computed
+/// Draws `blocks` blocks out of `blocks` with replacement, `resamples` times, and takes the interval of `statistic`, which
+/// gets how often each block was drawn. `None` with fewer than five blocks or when the statistic cannot be computed
 /// for more than a tenth of the draws.
-pub(crate) fn day_blocks(
-    days: usize,
+pub(crate) fn interval_over_blocks(
+    blocks: usize,
     resamples: usize,
     seed: u64,
     mut statistic: impl FnMut(&[f64]) -> Option<f64>,
 ) -> Option<Interval> {
-    if days < DAYS_MIN || resamples < 20 {
+    if blocks < BLOCKS_MIN || resamples < 20 {
         return None;
     }
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut weights = vec![0.0; days];
+    let mut weights = vec![0.0; blocks];
     let mut found = Vec::with_capacity(resamples);
     for _ in 0..resamples {
         weights.fill(0.0);
-        for _ in 0..days {
-            weights[random.usize(..days)] += 1.0;
+        for _ in 0..blocks {
+            weights[random.usize(..blocks)] += 1.0;
         }
         found.extend(statistic(&weights));
     }

@@ -7,7 +7,7 @@ use liqheat_market::{Bar, Liquidation, Price, Qty, TierTable, UnixMs};
 use liqheat_model::{Outcome, Params, PriceSource};
 
 use crate::calibration::Days;
-use crate::card::{Card, Coverage, InvariantNumbers, Predictor, Reduced};
+use crate::card::{Card, Coverage, HorizonGivenTouch, InvariantNumbers, Predictor, Reduced};
 use crate::frozen::{Follower, Frozen};
 use crate::given_touch::TouchedCells;
 use crate::realised::{Realised, between, realised};
@@ -177,7 +177,7 @@ impl Windows {
 }
 
 /// Low and high of the price on which the ledger consumes.
-fn consuming_range(bar: &Bar) -> (f64, f64) {
+pub(crate) fn consuming_range(bar: &Bar) -> (f64, f64) {
     match bar.mark {
         Some((low, high, close)) if low.is_positive() && low <= close && close <= high => {
             (low.to_f64(), high.to_f64())
@@ -292,7 +292,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         let time = bar.close_time;
         if self.windows.iter().any(|windows| windows.begins_at(time, from.plus(-DAY_MS), to)) {
             // From a day before the graded period on, so that its first windows have a map of a day ago.
-            let Some(frozen) = self.follower.freeze().map(Rc::new) else { return };
+            let Some(frozen) = self.follower.freeze() else { return };
             for windows in &mut self.windows {
                 if windows.begins_at(time, from, to) {
                     windows.begin(&frozen);
@@ -384,7 +384,10 @@ impl<'p, 'a> Pass<'p, 'a> {
             given_touch: self
                 .touched
                 .iter()
-                .map(|(length, cells)| cells.summary(*length, resamples))
+                .map(|(length, cells)| HorizonGivenTouch {
+                    window_ms: *length,
+                    given_touch: cells.summary(DAY_MS, resamples),
+                })
                 .collect(),
             // A draw costs a pass over all cells here; a third of the draws is plenty for a 95 % interval.
             without_touch: self
@@ -437,8 +440,8 @@ fn reduced(
             pass.all.clear();
             pass.recounts = false;
             bars.iter().for_each(|bar| pass.step(bar));
-            let (length, cells) = pass.touched.first()?;
-            cells.summary(*length, options.resamples).given_touch.score(Predictor::Map).copied()
+            let (_, cells) = pass.touched.first()?;
+            cells.summary(DAY_MS, options.resamples).score(Predictor::Map).copied()
         });
         reduced.push(Reduced { without, score });
     }

@@ -264,6 +264,78 @@ fn nothing_looks_ahead() {
     }
 }
 
+/// Hour by hour, each step through bytes: the same scores as a backtest of the same hours.
+#[test]
+fn the_running_score_is_that_of_a_backtest() {
+    let bars = market(7, 9);
+    let liquidations = liquidations_of(&bars);
+    let (params, tiers) = (Params::default(), tiers());
+    let mut ledger = liqheat_model::Ledger::new(params.clone(), tiers.clone());
+    let mut surroundings = Surroundings::new(&params, &tiers);
+    let mut kept = std::collections::BTreeMap::new();
+    for bar in &bars {
+        ledger.apply(bar, &[]);
+        surroundings.step(bar);
+        if bar.close_time.0 % HOUR_MS == 0 {
+            let a_day_ago = bar.close_time.plus(-DAY);
+            let yesterday = kept.get(&a_day_ago).and_then(|bytes: &Vec<u8>| Frozen::decode(bytes));
+            let frozen = surroundings.freeze(&ledger, yesterday.as_ref()).unwrap();
+            kept.insert(bar.close_time, frozen.encode());
+        }
+    }
+    let graded_from = START.plus(4 * DAY);
+    let mut hours = Vec::new();
+    for (at, bytes) in kept.range(graded_from..START.plus(9 * DAY)) {
+        let frozen = Frozen::decode(bytes).unwrap();
+        let of_hour: Vec<Bar> = bars
+            .iter()
+            .filter(|bar| bar.open_time >= *at && bar.close_time <= at.plus(HOUR_MS))
+            .copied()
+            .collect();
+        let hour = grade_hour(&frozen, &of_hour, &liquidations, &tiers).unwrap();
+        assert_eq!(GradedHour::decode(&hour.encode()), Some(hour.clone()));
+        assert_eq!(grade_hour(&frozen, &of_hour[1..], &liquidations, &tiers), Err(Ungradable::BarsMissing));
+        assert_eq!(grade_hour(&frozen, &of_hour[..11], &liquidations, &tiers), Err(Ungradable::BarsMissing));
+        hours.push(hour);
+    }
+    let volume_at_price = &NoVolumeAtPrice;
+    let input =
+        Input { bars: &bars, volume_at_price, liquidations: &liquidations, params: &params, tiers: &tiers };
+    let options = Options { from: Some(graded_from), to: Some(START.plus(9 * DAY)), ..Options::default() };
+    let card = backtest(&input, &options, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+    let score = running_score(&hours, graded_from);
+    assert_eq!(score.given_touch, card.given_touch[1].given_touch);
+    assert_eq!((score.block_ms, score.events), (DAY, card.coverage.liquidations as u64));
+
+    // Of the last day alone, the fits still know what came before; its blocks are hours.
+    let last_day = running_score(&hours, START.plus(8 * DAY));
+    assert_eq!((last_day.given_touch.windows, last_day.block_ms), (24, HOUR_MS));
+    assert!(last_day.given_touch.score(Predictor::Map).unwrap().in_hour_partial_interval.is_some());
+    let none = running_score(&hours, START.plus(20 * DAY));
+    assert_eq!((none.events, none.given_touch.cells), (0, 0));
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    let bars = market(8, 2);
+    let mut ledger = liqheat_model::Ledger::new(Params::default(), tiers());
+    let mut surroundings = Surroundings::new(&Params::default(), &tiers());
+    for bar in &bars {
+        ledger.apply(bar, &[]);
+        surroundings.step(bar);
+    }
+    let bytes = surroundings.freeze(&ledger, None).unwrap().encode();
+    assert!(Frozen::decode(&bytes).is_some());
+    for end in 0..bytes.len() {
+        assert!(Frozen::decode(&bytes[..end]).is_none(), "{end}");
+    }
+    let mut other_form = bytes.clone();
+    other_form[0] += 1;
+    assert!(Frozen::decode(&other_form).is_none() && GradedHour::decode(&other_form).is_none());
+    let not_a_number = [&bytes[..9], &f64::NAN.to_le_bytes(), &bytes[17..]].concat();
+    assert!(Frozen::decode(&not_a_number).is_none());
+}
+
 #[test]
 fn what_cannot_be_graded_says_what_to_load() {
     let bars = market(5, 6);

@@ -7,7 +7,7 @@ use crate::card::{HorizonWithoutTouch, ModelScore, WithoutTouch};
 use crate::fit::{dot, logistic};
 use crate::frozen::cells;
 use crate::realised::usd_by_cell;
-use crate::resample::day_blocks;
+use crate::resample::interval_over_blocks;
 use crate::run::ClosedWindow;
 use crate::separation::Sorted;
 use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, Interval};
@@ -132,7 +132,7 @@ impl AllCells {
         let area_gain = |weights: &[f64]| Some(full.area(weights, hits)? - base.area(weights, hits)?);
         let precision_gain =
             |weights: &[f64]| Some(full.top_tenth(weights, &values)? - base.top_tenth(weights, &values)?);
-        let area_gain_interval = day_blocks(day_count, resamples, SEED, area_gain);
+        let area_gain_interval = interval_over_blocks(day_count, resamples, SEED, area_gain);
         let is_gain = |interval: Option<Interval>| interval.is_some_and(|interval| interval.low > 0.0);
         Some(WithoutTouch {
             cells: hits.len(),
@@ -143,7 +143,7 @@ impl AllCells {
             area_gain: area_gain(&every_day),
             area_gain_interval,
             precision_gain: precision_gain(&every_day),
-            precision_gain_interval: day_blocks(day_count, resamples, SEED, precision_gain),
+            precision_gain_interval: interval_over_blocks(day_count, resamples, SEED, precision_gain),
             is_gain: is_gain(area_gain_interval),
         })
     }

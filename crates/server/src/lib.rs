@@ -14,6 +14,7 @@
 //!
 //! [`run`](Server) wires them and is the only module that knows all.
 
+mod accuracy;
 mod api;
 mod catalog;
 mod clock;

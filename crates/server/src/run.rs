@@ -27,6 +27,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::accuracy::{Grader, GraderParts};
 use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
 use crate::catalog::{self, Catalog, UnknownName};
 use crate::clock::{MarketClock, PlayedClock};
@@ -136,6 +137,8 @@ pub struct Server {
     /// Where tokens are required.
     tokens: Option<Arc<Tokens>>,
     updater: Option<Arc<Updater>>,
+    /// `None` where nothing is graded: on an edge, and over stored data that nothing adds to.
+    grader: Option<Grader>,
     feed: Option<Feed>,
     driver: Option<Driver>,
     sessions: Arc<Sessions>,
@@ -239,6 +242,15 @@ impl Foundation {
             tokens.register(&mut registry);
         }
         let gate = Arc::new(TokenGate::new(tokens.clone()));
+        let grades = !is_edge && !matches!(*clock, MarketClock::Wall);
+        let grader = grades.then(|| {
+            Grader::new(GraderParts {
+                catalog: Arc::clone(&catalog),
+                store: store.on_read_connections(),
+                clock: Arc::clone(&clock),
+                live: live.clone(),
+            })
+        });
         let data = DataState {
             catalog: Arc::clone(&catalog),
             published: Arc::clone(&published),
@@ -302,6 +314,7 @@ impl Foundation {
             },
             tokens,
             updater: (ws_enabled && !is_edge).then_some(updater),
+            grader,
             feed,
             driver: cluster.driver,
             sessions,
@@ -480,6 +493,7 @@ impl Server {
             front,
             tokens,
             updater,
+            grader,
             feed,
             driver,
             sessions,
@@ -512,6 +526,13 @@ impl Server {
                     "WS_ENABLED=false: no socket is served and the updater does not run; HTTP still answers"
                 );
             }
+        }
+        if let Some(grader) = grader {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                grader.run(stop).await;
+                "running score"
+            });
         }
         if let Some(driver) = driver {
             let stop = stop_sources.clone();

@@ -18,6 +18,7 @@
 
 pub mod baseline;
 
+mod accuracy;
 mod append;
 mod bars;
 mod batch;
@@ -41,6 +42,7 @@ mod settings;
 mod store;
 mod upkeep;
 
+pub use accuracy::{AccuracyHour, AccuracyState};
 pub use append::Appended;
 pub use batch::Batch;
 pub use catalogue::{InstrumentSpan, Reach};

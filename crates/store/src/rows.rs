@@ -115,6 +115,12 @@ impl Row<'_> {
         Ok(values.value(self.index))
     }
 
+    /// A BLOB that may be NULL.
+    pub(crate) fn maybe_bytes(&self, column: usize) -> Result<Option<&[u8]>, Fault> {
+        let values = self.array(column)?.as_binary_opt::<i32>().ok_or_else(|| self.mismatch(column))?;
+        Ok(values.is_valid(self.index).then(|| values.value(self.index)))
+    }
+
     pub(crate) fn time(&self, column: usize) -> Result<UnixMs, Fault> {
         self.whole(column).map(UnixMs)
     }

@@ -93,11 +93,32 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     ALTER TABLE open_interest ALTER qty TYPE HUGEINT;
     ALTER TABLE liquidations ALTER qty TYPE HUGEINT;
     ",
+    // 4: the running score, an hour of an instrument a row.
+    "
+    CREATE TABLE accuracy_hours (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        start BIGINT NOT NULL,             -- ms
+        fingerprint UBIGINT NOT NULL,      -- of the parameters of the graded map
+        state VARCHAR NOT NULL,            -- 'frozen', 'graded' or 'lost'
+        reason VARCHAR,                    -- of a lost hour
+        prediction BLOB,                   -- what was predicted when it began; NULL after two days
+        outcome BLOB                       -- the touched cells of a graded hour
+    );
+    ",
 ];
 
 /// Tables with rows of events or checkpoints, in the order of reports.
-pub(crate) const TABLES: [&str; 7] =
-    ["klines", "trades", "mark_prices", "open_interest", "funding", "liquidations", "checkpoints"];
+pub(crate) const TABLES: [&str; 8] = [
+    "klines",
+    "trades",
+    "mark_prices",
+    "open_interest",
+    "funding",
+    "liquidations",
+    "checkpoints",
+    "accuracy_hours",
+];
 
 /// Brings the database to the newest of `migrations` and returns the version it had.
 pub(crate) fn migrate(

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use liqheat_market::{Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::accuracy::{AccuracyHour, AccuracyHours, PutAccuracyHour};
 use crate::append::{Append, Appended};
 use crate::bars::{Candles, Klines};
 use crate::batch::Batch;
@@ -287,6 +288,23 @@ impl Store {
     /// Keeps the `keep` newest states of an instrument for each interval and fingerprint; says how many went.
     pub fn prune_checkpoints(&self, instrument: &Instrument, keep: usize) -> PendingReply<u64> {
         self.ask(PruneCheckpoints { instrument: instrument.clone(), keep })
+    }
+
+    /// Keeps an hour of the running score, replacing one of the same instrument, start and fingerprint. Hours that began
+    /// more than 60 days before it are deleted, and predictions of more than two days before.
+    pub fn put_accuracy_hour(&self, instrument: &Instrument, hour: AccuracyHour) -> PendingReply<()> {
+        self.ask(PutAccuracyHour { instrument: instrument.clone(), hour })
+    }
+
+    /// Hours of the running score that began from `from` to `to`, both inclusive, oldest first.
+    pub fn accuracy_hours(
+        &self,
+        instrument: &Instrument,
+        fingerprint: u64,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> PendingReply<Vec<AccuracyHour>> {
+        self.ask(AccuracyHours { instrument: instrument.clone(), fingerprint, from, to })
     }
 
     /// Deletes rows of an instrument that are older than their table keeps them, counted back from `as_of`.

@@ -1,6 +1,7 @@
 //! The public protocol, as `docs/protocol.md` describes it: what clients say, what the server says, the binary form of states, the hash
 //! that lets both agree, and the compact form of a history grid. Nothing here touches a socket or a clock.
 
+mod accuracy;
 mod binary;
 mod client;
 mod codes;
@@ -12,6 +13,7 @@ mod number;
 mod server;
 mod time;
 
+pub use accuracy::{AccuracyBody, AccuracyPeriod, PredictorAccuracy, VenueAccuracy};
 pub use binary::{
     BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL,
     binary_beginning, decode_state, encode_state, put_varint, take_varint,

@@ -20,6 +20,7 @@ mod fields;
 mod fixtures;
 pub mod hyperliquid;
 mod limits;
+mod liquidation_feed;
 mod names;
 pub mod okx;
 mod orders;
@@ -44,6 +45,7 @@ pub use contract::{
 pub use limits::{
     Clipped, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, Refusal, TradeIds, VenueLimits,
 };
+pub use liquidation_feed::LiquidationFeed;
 pub(crate) use orders::ForceOrders;
 pub use orders::OrderReport;
 pub use page::{Page, RejectedRow, RowSubject};

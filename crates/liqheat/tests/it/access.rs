@@ -349,6 +349,7 @@ fn data_asks_for_a_token() {
         "/v1/heatmap/history?symbol=X",
         "/v1/liquidations?symbol=X",
         "/v1/liquidations/summary?symbol=X",
+        "/v1/accuracy?symbol=X",
         "/v1/walls?symbol=X",
         "/v1/max-pain?symbol=X",
         "/v1/map?symbol=X",

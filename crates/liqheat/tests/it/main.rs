@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod access;
+mod accuracy;
 mod agreed;
 mod amounts;
 mod backtest;

@@ -4,6 +4,7 @@
 //! their own. Routes that show the present read [`Published::live`]; routes that show the past run ledgers through
 //! [`History`].
 
+mod accuracy;
 mod edge;
 mod health;
 mod heatmap;
@@ -91,6 +92,7 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/prices/klines", get(prices::klines))
         .route("/v1/liquidations", get(liquidations::liquidations))
         .route("/v1/liquidations/summary", get(liquidations::summary))
+        .route("/v1/accuracy", get(accuracy::accuracy))
         .route("/v1/walls", get(walls::walls))
         .route("/v1/max-pain", get(walls::max_pain))
         .route("/v1/map", get(map::map))

@@ -159,6 +159,11 @@ impl BarReader {
         Self { store: store.clone(), instrument: spec.instrument.clone(), interval: spec.interval }
     }
 
+    /// Bars that opened at or after `from` and closed at or before `to`.
+    pub(crate) async fn bars(&self, from: UnixMs, to: UnixMs) -> Result<Vec<Bar>, StoreError> {
+        Ok(self.read(from, to, None).await?.bars)
+    }
+
     /// Bars that opened at or after `from` and closed at or before `to`, with the volume at price in cells of
     /// `cell` where one is given.
     async fn read(&self, from: UnixMs, to: UnixMs, cell: Option<Price>) -> Result<Stretch, StoreError> {

@@ -25,7 +25,7 @@ use crate::catalog::{Catalog, Wanted};
 
 pub(crate) use journal::Journal;
 pub use margins::{describe_tiers, keep_told_tiers, told_tiers_path};
-pub(crate) use sources::{HealthIssue, Shown, listed, standing, stats, trouble};
+pub(crate) use sources::{HealthIssue, Shown, listed, receives_liquidations, standing, stats, trouble};
 
 /// What is followed live, as requests see it.
 #[derive(Debug, Default)]

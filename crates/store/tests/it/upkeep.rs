@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use liqheat_market::{Interval, KlineKind, UnixMs};
-use liqheat_store::{Checkpoint, Retention, Store};
+use liqheat_store::{AccuracyHour, AccuracyState, Checkpoint, Retention, Store};
 
 use crate::world::{
     FOREVER, M5, Place, T0, btc, eth, events, in_memory, kline_of, klines, mark, stock, trade,
@@ -136,4 +136,35 @@ fn counters_tell_what_was_done() {
     assert_eq!((counters.rows_appended, counters.rows_already_there), (15, 5));
     assert!(counters.longest_command > Duration::ZERO && counters.busy >= counters.longest_command);
     assert_eq!(counters.waiting, 0);
+}
+
+#[test]
+fn hours_of_the_running_score_are_replaced_and_pass_away() {
+    const HOUR_MS: i64 = 3_600_000;
+    const DAY_MS: i64 = 24 * HOUR_MS;
+    let store = in_memory();
+    let start = UnixMs(1_000 * DAY_MS);
+    let hour = |start: UnixMs, fingerprint: u64, state: AccuracyState| AccuracyHour {
+        start,
+        fingerprint,
+        prediction: Some(vec![1, 2, 3]),
+        state,
+    };
+    let put = |hour: AccuracyHour| store.put_accuracy_hour(&btc(), hour).blocking().unwrap();
+    let stored =
+        |fingerprint: u64| store.accuracy_hours(&btc(), fingerprint, UnixMs(0), FOREVER).blocking().unwrap();
+    put(hour(start, 7, AccuracyState::Frozen));
+    put(hour(start, 8, AccuracyState::Frozen));
+    assert_eq!(stored(7), [hour(start, 7, AccuracyState::Frozen)]);
+    let graded = hour(start, 7, AccuracyState::Graded(vec![9]));
+    put(graded.clone());
+    assert_eq!((stored(7), stored(8).len()), (vec![graded.clone()], 1), "of the same parameters only");
+    // Two days later nobody compares with it any more; 60 days later it is not in any period.
+    let lost = hour(start.plus(2 * DAY_MS + HOUR_MS), 7, AccuracyState::Lost("a break".to_owned()));
+    put(lost.clone());
+    let without = AccuracyHour { prediction: None, ..graded };
+    assert_eq!(stored(7), [without, lost.clone()]);
+    put(hour(start.plus(60 * DAY_MS + HOUR_MS), 7, AccuracyState::Frozen));
+    assert_eq!(stored(7)[0].state, lost.state);
+    assert_eq!((stored(7).len(), stored(8).len()), (2, 0));
 }

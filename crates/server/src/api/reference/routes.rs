@@ -2,7 +2,7 @@
 
 use liqheat_market::Interval;
 use liqheat_wire::{
-    DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
+    AccuracyBody, DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
     LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody, MaxPainBody,
     OlderLiquidationRow, STATE_CONTENT_TYPE, StatsBody, SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
 };
@@ -331,6 +331,13 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             vec![symbol()],
             "Shortest window first",
             vec![(JSON, schema_of::<LiquidationSummaryBody>(generator))],
+        ),
+        data(
+            "/v1/accuracy",
+            "How well the map of each hour said where positions were liquidated in it, over 1, 7 and 30 days",
+            vec![symbol()],
+            "Each venue by itself",
+            vec![(JSON, schema_of::<AccuracyBody>(generator))],
         ),
         data(
             "/v1/walls",

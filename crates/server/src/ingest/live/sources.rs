@@ -61,6 +61,20 @@ pub(crate) fn listed(live: &Live, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>
     symbol.ledgers.iter().filter(is_listed).cloned().collect()
 }
 
+/// Whether liquidations of a contract are received now. Their stream may be silent for hours.
+pub(crate) fn receives_liquidations(live: &Live, instrument: &Instrument) -> bool {
+    let status = live.status();
+    let Some(venue) = status.venues.iter().find(|venue| venue.venue == instrument.venue) else {
+        return false;
+    };
+    let is_of = |stream: &&StreamStatus| {
+        stream.symbol == instrument.symbol && stream.stream == StreamKind::Liquidations
+    };
+    let is_open = |state: SourceState| !matches!(state, SourceState::Down | SourceState::Stale);
+    let has_begun = !matches!(venue.state, SourceState::Connecting | SourceState::Down);
+    has_begun && venue.streams.iter().find(is_of).is_some_and(|stream| is_open(stream.state))
+}
+
 /// What matters of the state that a symbol shows.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shown {

@@ -105,7 +105,8 @@ load-demo: build ## k6 with up to 1000 viewers against the demo, three minutes
 load-cluster: build-bench ## 4000 clients through nginx on two servers with Redis, which are restarted meanwhile
 	@scripts/load-cluster.sh $(abspath $(target))/release/liqheat
 
-chaos: build ## attacks on the release build, a stated result for each; ARGS="NAME.." for some
+chaos: build ## attacks on the release build, a stated result for each (ten minutes); ARGS="NAME.." for some
+	@scripts/setup-services.sh
 	node scripts/chaos.mjs $(abspath $(target))/release/liqheat $(ARGS)
 
 dist: build ## one archive that runs on a bare Debian

@@ -3,6 +3,8 @@
 //! Venues are tried with the very connectors that `serve` uses, for as long as it takes to hear of each, so that
 //! what is found here is what the server would find. Without a network that is known within a second.
 
+mod running;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -60,6 +62,7 @@ pub(crate) async fn run(doctor: Doctor) -> anyhow::Result<ExitCode> {
     findings.tell(Grade::Ok, "settings", "command line, environment and file are understood");
     descriptors(&mut findings);
     access(&doctor, &mut findings);
+    running::check(doctor.listen, &mut findings).await;
     let path = doctor.db.path()?;
     database(&path, &mut findings).await;
     margins(&doctor, &path, &mut findings);

@@ -470,5 +470,26 @@ fn the_doctor_finds_what_is_wrong() {
     let server = server("serve --offline --db").arg(&db).serve();
     let locked = at(&exchange, 1.0, liqheat("doctor")).args("--db").arg(&db).run();
     assert!(locked.out.contains("in use by"), "{}", locked.out);
+
+    // What the running server says of itself.
+    let of = |address: std::net::SocketAddr| {
+        let doctor = at(&exchange, 1.0, liqheat("doctor")).args("--db").arg(folder.path("none.duckdb"));
+        doctor.args("--listen").arg(address.to_string()).run()
+    };
+    let line =
+        |told: &str| told.lines().find(|line| line.contains("  server ")).unwrap_or_default().to_owned();
+    let address = server.address();
+    until("it is ready", || (server.get("/ready").status == 200).then_some(()));
+    let ready = line(&of(address).out);
+    assert!(ready.starts_with("ok") && ready.ends_with("is ready"), "{ready}");
     drop(server);
+    let gone = line(&of(address).out);
+    assert!(gone.starts_with("ok") && gone.contains("nothing listens"), "{gone}");
+    let foreign = line(&of(exchange.rest_base().trim_start_matches("http://").parse().unwrap()).out);
+    assert!(foreign.starts_with("warn") && foreign.contains("is not liqheat"), "{foreign}");
+    // Another database that nobody filled: no traffic for this one.
+    let empty = crate::support::server("serve --offline --db").arg(folder.path("empty.duckdb")).serve();
+    let waiting = of(empty.address());
+    let told = line(&waiting.out);
+    assert_eq!((told.starts_with("FAIL"), waiting.code), (true, Some(1)), "{}", waiting.out);
 }

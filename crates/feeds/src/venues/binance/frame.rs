@@ -1,4 +1,6 @@
 //! Frames as Binance sends them. Only the keys that are used; all others are passed over.
+//!
+//! Subscribing: <https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Live-Subscribing-Unsubscribing-to-streams>.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -25,6 +27,10 @@ pub(super) struct Kind<'a> {
 }
 
 /// `aggTrade`, and `trade`, whose id has another key.
+///
+/// `{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1791391082024,"a":3478018549,"s":"BTCUSDT","p":"83434.40","q":"0.016","nq":"0.016","f":8154045700,"l":8154045704,"T":1791391081874,"m":true,"st":1}}`
+///
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Aggregate-Trade-Streams>
 #[derive(Deserialize)]
 pub(super) struct TradeFrame<'a> {
     #[serde(rename = "E")]
@@ -49,6 +55,10 @@ pub(super) struct TradeFrame<'a> {
 }
 
 /// `markPriceUpdate`.
+///
+/// `{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15000000","i":"11784.62659091","P":"11784.25641265","r":"0.00038167","T":1562306400000}`
+///
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Mark-Price-Stream>
 #[derive(Deserialize)]
 pub(super) struct MarkFrame<'a> {
     #[serde(rename = "E")]
@@ -62,6 +72,10 @@ pub(super) struct MarkFrame<'a> {
 }
 
 /// `kline`.
+///
+/// `{"stream":"akrousdt@kline_1m","data":{"e":"kline","E":1626992742139,"s":"AKROUSDT","k":{"t":1626992700000,"T":1626992759999,"s":"AKROUSDT","i":"1m","f":27931328,"L":27931348,"o":"0.01731","c":"0.01731","h":"0.01733","l":"0.01731","v":"156058","n":21,"x":false,"q":"2702.20770","V":"68508","Q":"1186.71720","B":"0"}}}`
+///
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Kline-Candlestick-Streams>
 #[derive(Deserialize)]
 pub(super) struct KlineFrame<'a> {
     #[serde(rename = "E")]
@@ -99,6 +113,10 @@ pub(super) struct KlineBody<'a> {
 }
 
 /// `forceOrder`.
+///
+/// `{"stream":"!forceOrder@arr","data":{"e":"forceOrder","E":1791391083124,"o":{"s":"ILVUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"116.5","p":"3.80300","ap":"3.85642","X":"FILLED","l":"25.2","z":"116.5","T":1791391082119,"ps":"ILVUSDT","st":1}}}`
+///
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Liquidation-Order-Streams>
 #[derive(Deserialize)]
 pub(super) struct ForceFrame<'a> {
     #[serde(rename = "E")]

@@ -2,6 +2,8 @@
 //!
 //! Klines and trades come in pages of a thousand, statistics of open interest in pages of five hundred. What remains after
 //! a page is its [`Page::next`].
+//!
+//! Routes and weights: <https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api>; limits: <https://developers.binance.com/docs/derivatives/usds-margined-futures/general-info>.
 
 use std::borrow::Cow;
 

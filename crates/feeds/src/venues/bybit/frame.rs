@@ -2,6 +2,8 @@
 //!
 //! Every message with market data has a `topic` (`publicTrade.BTCUSDT`, `kline.1.BTCUSDT`, ..), everything else has an
 //! `op`. [`Head`] tells them apart; the topic then says which of the other types the same text is.
+//!
+//! Subscribing and pings: <https://bybit-exchange.github.io/docs/v5/ws/connect>.
 
 use std::borrow::Cow;
 
@@ -39,6 +41,8 @@ pub(super) struct Rows<'a> {
 ///
 /// `S` is the taker's side, `v` coins. `i` is unique and says nothing of the order. `BT` marks a block trade: agreed on
 /// outside the book, at a price of its own.
+///
+/// <https://bybit-exchange.github.io/docs/v5/websocket/public/trade>
 #[derive(Debug, Deserialize)]
 pub(super) struct TradeRow<'a> {
     #[serde(rename = "T")]
@@ -60,6 +64,8 @@ pub(super) struct TradeRow<'a> {
 /// `{"topic":"allLiquidation.ROSEUSDT","type":"snapshot","ts":1739502303204,"data":[{"T":1739502302929,"s":"ROSEUSDT","S":"Sell","v":"20000","p":"0.04499"}]}`
 ///
 /// `S` is the side of the POSITION: `Buy` means that a long was liquidated. `p` is its bankruptcy price.
+///
+/// <https://bybit-exchange.github.io/docs/v5/websocket/public/all-liquidation>
 #[derive(Debug, Deserialize)]
 pub(super) struct LiquidationRow<'a> {
     #[serde(rename = "T")]
@@ -77,6 +83,8 @@ pub(super) struct LiquidationRow<'a> {
 /// `{"topic":"kline.1.BTCUSDT","data":[{"start":1672324800000,"end":1672324859999,"interval":"1","open":"16649.5","close":"16677","high":"16677","low":"16608","volume":"2.081","turnover":"34666.4005","confirm":true,"timestamp":1672324860012}],"ts":1672324860012,"type":"snapshot"}`
 ///
 /// Sent while the kline runs; `confirm` is true once, when it has closed.
+///
+/// <https://bybit-exchange.github.io/docs/v5/websocket/public/kline>
 #[derive(Debug, Deserialize)]
 pub(super) struct KlineRow<'a> {
     pub(super) start: i64,
@@ -99,6 +107,8 @@ pub(super) struct KlineRow<'a> {
 ///
 /// The first is a `snapshot` with every field, the others are `delta`s: a field that is missing has not changed.
 /// `openInterest` counts both sides, `singleOpenInterest` one.
+///
+/// <https://bybit-exchange.github.io/docs/v5/websocket/public/ticker>
 #[derive(Debug, Deserialize)]
 pub(super) struct Ticker<'a> {
     #[serde(borrow)]

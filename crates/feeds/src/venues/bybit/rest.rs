@@ -1,4 +1,6 @@
 //! Requests and answers.
+//!
+//! Routes: <https://bybit-exchange.github.io/docs/v5/market/instrument> and the pages beside it; limits: <https://bybit-exchange.github.io/docs/v5/rate-limit>.
 
 use std::borrow::Cow;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //!
 //! Every message is `{"channel":..,"data":..}`. [`Head`] names the channel; it says which of the other types the same
 //! text is.
+//!
+//! Subscriptions and their messages: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>; pings: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/timeouts-and-heartbeats>.
 
 use std::borrow::Cow;
 

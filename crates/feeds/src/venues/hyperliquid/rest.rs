@@ -1,4 +1,6 @@
 //! Requests and answers. Everything is asked at one address, by a JSON body.
+//!
+//! Bodies and answers: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint>, <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint/perpetuals>; limits: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/rate-limits-and-user-limits>.
 
 use std::borrow::Cow;
 

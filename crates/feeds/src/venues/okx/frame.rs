@@ -2,6 +2,8 @@
 //!
 //! Every message with market data has an `arg` that repeats the subscription and a list `data`; answers have an `event`.
 //! The answer to a text `ping` is the text `pong`, which is not JSON. Numbers are texts throughout.
+//!
+//! Subscribing and pings: <https://www.okx.com/docs-v5/en/#overview-websocket>.
 
 use std::borrow::Cow;
 
@@ -44,6 +46,8 @@ pub(super) struct Rows<'a> {
 ///
 /// `sz` is in CONTRACTS, `side` the taker's. Fills of one taker order at one price come as one row (`count` of them),
 /// with the id of the last, so ids are not consecutive.
+///
+/// <https://www.okx.com/docs-v5/en/#order-book-trading-market-data-ws-trades-channel>
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TradeRow<'a> {
@@ -62,6 +66,8 @@ pub(super) struct TradeRow<'a> {
 }
 
 /// `{"arg":{"channel":"mark-price","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","markPx":"42310.6","ts":"1630049139746"}]}`
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-websocket-mark-price-channel>
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MarkRow<'a> {
@@ -76,6 +82,8 @@ pub(super) struct MarkRow<'a> {
 /// `{"arg":{"channel":"open-interest","instId":"BTC-USDT-SWAP"},"data":[{"instType":"SWAP","instId":"BTC-USDT-SWAP","oi":"2216113","oiCcy":"22161.13","ts":"1743041250440"}]}`
 ///
 /// `oi` in contracts, `oiCcy` in coins; both count every contract once.
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-websocket-open-interest-channel>
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OpenInterestRow<'a> {
@@ -93,6 +101,8 @@ pub(super) struct OpenInterestRow<'a> {
 ///
 /// Of all swaps at once. The first message after subscribing may repeat an event from before it. Details are read one by
 /// one.
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-websocket-liquidation-orders-channel>
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LiquidationRow<'a> {

@@ -1,4 +1,6 @@
 //! Requests and answers.
+//!
+//! Routes with their limits: <https://www.okx.com/docs-v5/en/#public-data-rest-api>, <https://www.okx.com/docs-v5/en/#order-book-trading-market-data>.
 
 use std::borrow::Cow;
 use std::time::Duration;

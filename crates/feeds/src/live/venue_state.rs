@@ -517,3 +517,6 @@ impl VenueState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

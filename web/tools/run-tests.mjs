@@ -15,6 +15,7 @@ function run(command, args) {
 if (!existsSync(join(web, 'client/dist/liqheat-client.js')) || !existsSync(join(web, 'dashboard/dist/index.html'))) {
     run('npm', ['run', 'build']);
 }
+run('node', ['tools/make-types.mjs', '--check']);
 run('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']);
 run('node', ['node_modules/typescript/bin/tsc', '-p', 'dashboard/tsconfig.json']);
 

@@ -12,6 +12,7 @@ from liqheat._core.board import Applied, Board
 from liqheat._wire.binary import parse_binary
 from liqheat._wire.fields import MalformedError, parse_json
 from liqheat._wire.frames import (
+    FEED_STATES,
     Delta,
     ErrorEvent,
     FeedStatus,
@@ -34,7 +35,7 @@ from liqheat._wire.frames import (
 from liqheat._wire.grid import parse_grid
 from liqheat._wire.times import format_millis, from_millis, parse_time
 
-from .support import golden, hash_of
+from .support import ROOT, golden, hash_of
 
 
 def wire_form(frame: Frame) -> dict[str, Any]:
@@ -76,6 +77,12 @@ def wire_form(frame: Frame) -> dict[str, Any]:
 
 
 # --- the hash ---
+
+
+def test_feed_states_are_those_of_the_description() -> None:
+    description = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
+    states = description["components"]["schemas"]["FeedState"]["oneOf"]
+    assert [state["const"] for state in states] == list(FEED_STATES)
 
 
 def test_hash_agrees_with_the_golden_file() -> None:

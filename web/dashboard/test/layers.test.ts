@@ -27,7 +27,8 @@ for (const [folder, layers] of Object.entries(LAYERS)) {
 test('files stay small enough to hold in mind', () => {
     for (const [folder, layers] of Object.entries(LAYERS)) {
         for (const layer of layers) {
-            for (const name of readdirSync(join(WEB, folder, layer))) {
+            const written = readdirSync(join(WEB, folder, layer)).filter((name) => !name.endsWith('.generated.ts'));
+            for (const name of written) {
                 const lines = readFileSync(join(WEB, folder, layer, name), 'utf8').split('\n').length;
                 assert.ok(lines <= 600, `${folder}/${layer}/${name} has ${lines} lines`);
             }

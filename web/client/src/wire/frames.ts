@@ -5,21 +5,32 @@
  * a newer server may send kinds this client has not heard of, and that must not end the connection.
  */
 
-/** One price bin. `price` is the bin's lower edge, densities are whole US dollars; 0/0 in a delta means "gone". */
-export interface Level {
-    price: number;
-    long_density: number;
-    short_density: number;
-}
+import {
+    type AckMessage,
+    type DeltaMessage,
+    type ErrorMessage,
+    FEED_STATES,
+    type FeedState,
+    type GoawayMessage,
+    type LevelMessage,
+    type Mode,
+    type PingMessage,
+    type PongMessage,
+    type Position,
+    type SnapshotMessage,
+    type SourceMessage,
+    type StateData,
+    type StatusMessage,
+    type SubscribeMessage,
+    type UnsubscribeMessage,
+    type WarningMessage,
+} from './messages.generated.ts';
 
-export interface HeatmapData {
-    levels: Level[];
-    current_price: number | null;
-    /** (side, leverage class, bin) additions since the state the client had. */
-    positions_created: number;
-    /** The same for liquidations. */
-    positions_consumed: number;
-}
+/** One price bin. `price` is the bin's lower edge, densities are whole US dollars; 0/0 in a delta means "gone". */
+export type Level = LevelMessage;
+
+/** The body of a state; a server may leave the price away. */
+export type HeatmapData = Omit<StateData, 'current_price'> & { current_price: number | null };
 
 export interface StateFrame {
     /** The id of the subscription, where it was given one. */
@@ -46,9 +57,7 @@ export interface DeltaFrame extends StateFrame {
     from: number;
 }
 
-/** What the server says about the market data behind a symbol. */
-export const FEED_STATES = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'] as const;
-export type FeedState = (typeof FEED_STATES)[number];
+export { FEED_STATES, type FeedState };
 
 export interface StatusFrame {
     type: 'status';
@@ -75,7 +84,7 @@ function sourcesOf(value: unknown): SourceHealth[] {
     if (!Array.isArray(value)) return [];
     return value.flatMap((source: unknown) => {
         if (typeof source !== 'object' || source === null) return [];
-        const { venue, state, as_of } = source as Record<string, unknown>;
+        const { venue, state, as_of }: Untrusted<SourceMessage> = source;
         if (typeof venue !== 'string' || typeof state !== 'string') return [];
         return [{ venue, state, as_of: typeof as_of === 'string' ? as_of : null }];
     });
@@ -119,7 +128,7 @@ export interface SubscribeOptions {
     /** Seconds between updates, 1 to 60 (down to 0.25 in delta mode); the server clamps it and has its own default. */
     updateInterval?: number;
     /** `delta` asks for differences only; the callbacks still get whole states. */
-    mode?: 'snapshot' | 'delta';
+    mode?: Mode;
     priceRange?: readonly [low: number, high: number];
     /** A multiple of the symbol's base bin; levels are summed into it. */
     bin?: number;
@@ -127,14 +136,12 @@ export interface SubscribeOptions {
     ack?: boolean;
 }
 
-export interface ResumePoint {
-    epoch: string;
-    seq: number;
-}
+export type ResumePoint = Position;
 
-type Fields = Record<string, unknown>;
+/** A message from outside: its fields have the protocol's names, what is in them is unknown. */
+type Untrusted<Message> = { readonly [Field in keyof Message]?: unknown };
 
-function isFields(value: unknown): value is Fields {
+function isFields(value: unknown): value is Record<string, unknown> {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
@@ -149,14 +156,15 @@ function count(value: unknown): number {
 function levelsOf(value: unknown): Level[] | null {
     if (!Array.isArray(value)) return null;
     for (const level of value as unknown[]) {
-        if (!isFields(level) || typeof level.price !== 'number') return null;
-        if (typeof level.long_density !== 'number' || typeof level.short_density !== 'number') return null;
+        if (!isFields(level)) return null;
+        const { price, long_density, short_density }: Untrusted<LevelMessage> = level;
+        if (typeof price !== 'number' || typeof long_density !== 'number' || typeof short_density !== 'number') return null;
     }
     return value as Level[];
 }
 
-function stateFrame(fields: Fields): SnapshotFrame | DeltaFrame | UnknownFrame {
-    const data = isFields(fields.data) ? fields.data : {};
+function stateFrame(fields: Untrusted<SnapshotMessage> | Untrusted<DeltaMessage>): SnapshotFrame | DeltaFrame | UnknownFrame {
+    const data: Untrusted<StateData> = isFields(fields.data) ? fields.data : {};
     const levels = levelsOf(data.levels);
     if (levels === null || typeof fields.symbol !== 'string') {
         return { type: 'unknown', why: `malformed ${text(fields.type)} frame` };
@@ -177,10 +185,41 @@ function stateFrame(fields: Fields): SnapshotFrame | DeltaFrame | UnknownFrame {
     if (typeof fields.hash === 'string') body.hash = fields.hash;
     if (fields.type === 'snapshot') return { type: 'snapshot', ...body };
     const { epoch, seq } = body;
-    if (epoch === undefined || seq === undefined || typeof fields.from !== 'number') {
+    const { from }: Untrusted<DeltaMessage> = fields;
+    if (epoch === undefined || seq === undefined || typeof from !== 'number') {
         return { type: 'unknown', why: 'delta without epoch, seq or from' };
     }
-    return { type: 'delta', ...body, epoch, seq, from: fields.from };
+    return { type: 'delta', ...body, epoch, seq, from };
+}
+
+function statusFrame(fields: Untrusted<StatusMessage>): StatusFrame {
+    const state = FEED_STATES.find((each) => each === fields.state) ?? 'degraded';
+    const sources = sourcesOf(fields.sources);
+    return {
+        type: 'status',
+        ...(typeof fields.id === 'string' ? { id: fields.id } : {}),
+        symbol: text(fields.symbol),
+        state,
+        as_of: typeof fields.as_of === 'string' ? fields.as_of : null,
+        seq: typeof fields.seq === 'number' ? fields.seq : null,
+        ...(sources.length === 0 ? {} : { sources }),
+    };
+}
+
+function warningFrame({ code, message, dropped_messages }: Untrusted<WarningMessage>): WarningFrame {
+    return { type: 'warning', code: text(code), message: text(message), dropped_messages: count(dropped_messages) };
+}
+
+function errorFrame({ code, message }: Untrusted<ErrorMessage>): ErrorFrame {
+    return { type: 'error', code: text(code), message: text(message) };
+}
+
+function pongFrame({ timestamp }: Untrusted<PongMessage>): PongFrame {
+    return { type: 'pong', timestamp: text(timestamp) };
+}
+
+function goAwayFrame({ reason, reconnect_in_ms }: Untrusted<GoawayMessage>): GoAwayFrame {
+    return { type: 'goaway', reason: text(reason), reconnect_in_ms: count(reconnect_in_ms) };
 }
 
 /** Reads one message; never throws. */
@@ -196,32 +235,16 @@ export function parseFrame(message: string): Frame {
         case 'snapshot':
         case 'delta':
             return stateFrame(fields);
-        case 'status': {
-            const state = FEED_STATES.find((each) => each === fields.state) ?? 'degraded';
-            const sources = sourcesOf(fields.sources);
-            return {
-                type: 'status',
-                ...(typeof fields.id === 'string' ? { id: fields.id } : {}),
-                symbol: text(fields.symbol),
-                state,
-                as_of: typeof fields.as_of === 'string' ? fields.as_of : null,
-                seq: typeof fields.seq === 'number' ? fields.seq : null,
-                ...(sources.length === 0 ? {} : { sources }),
-            };
-        }
+        case 'status':
+            return statusFrame(fields);
         case 'warning':
-            return {
-                type: 'warning',
-                code: text(fields.code),
-                message: text(fields.message),
-                dropped_messages: count(fields.dropped_messages),
-            };
+            return warningFrame(fields);
         case 'error':
-            return { type: 'error', code: text(fields.code), message: text(fields.message) };
+            return errorFrame(fields);
         case 'pong':
-            return { type: 'pong', timestamp: text(fields.timestamp) };
+            return pongFrame(fields);
         case 'goaway':
-            return { type: 'goaway', reason: text(fields.reason), reconnect_in_ms: count(fields.reconnect_in_ms) };
+            return goAwayFrame(fields);
         default:
             return { type: 'unknown', why: `unknown type ${String(fields.type)}` };
     }
@@ -238,11 +261,11 @@ export function subscribeMessage(
     resume: ReadonlyMap<string, ResumePoint>,
     mismatch: ReadonlyMap<string, Mismatch>,
 ): string {
-    const message: Fields = { action: 'subscribe', symbols };
+    const message: SubscribeMessage = { action: 'subscribe', symbols: [...symbols] };
     if (options.id !== undefined) message.id = options.id;
     if (options.updateInterval !== undefined) message.update_interval = options.updateInterval;
     if (options.mode !== undefined) message.mode = options.mode;
-    if (options.priceRange !== undefined) message.price_range = options.priceRange;
+    if (options.priceRange !== undefined) message.price_range = [...options.priceRange];
     if (options.bin !== undefined) message.bin = options.bin;
     if (resume.size > 0) message.resume = Object.fromEntries(resume);
     if (mismatch.size > 0) message.mismatch = Object.fromEntries(mismatch);
@@ -250,13 +273,13 @@ export function subscribeMessage(
 }
 
 export function unsubscribeMessage(symbols: readonly string[]): string {
-    return JSON.stringify({ action: 'unsubscribe', symbols });
+    return JSON.stringify({ action: 'unsubscribe', symbols: [...symbols] } satisfies UnsubscribeMessage);
 }
 
 export function pingMessage(): string {
-    return '{"action":"ping"}';
+    return JSON.stringify({ action: 'ping' } satisfies PingMessage);
 }
 
 export function ackMessage(symbol: string, seq: number): string {
-    return JSON.stringify({ action: 'ack', symbol, seq });
+    return JSON.stringify({ action: 'ack', symbol, seq } satisfies AckMessage);
 }

@@ -1,5 +1,16 @@
 /** The HTTP answers the page reads besides the grid, and their parsers: what comes from outside is checked once, here. */
 
+import type {
+    CandleRow,
+    KlinesBody,
+    LevelRow,
+    LevelsBody,
+    LiquidationRow,
+    LiquidationsBody,
+    SymbolRow,
+    SymbolsBody,
+} from './bodies.generated.ts';
+
 export interface SymbolInfo {
     symbol: string;
     venue: string;
@@ -58,16 +69,17 @@ export class AnswerError extends Error {
     override name = 'AnswerError';
 }
 
-type Fields = Record<string, unknown>;
+/** An object from outside: its fields have the names of the server's description, what is in them is unknown. */
+type Untrusted<Body> = { readonly [Field in keyof Body]?: unknown };
 
-function fieldsOf(value: unknown, what: string): Fields {
+function fieldsOf<Body>(value: unknown, what: string): Untrusted<Body> {
     if (typeof value !== 'object' || value === null) throw new AnswerError(`${what} is not an object`);
-    return value as Fields;
+    return value as Untrusted<Body>;
 }
 
-function listOf(value: unknown, what: string): Fields[] {
+function listOf<Row>(value: unknown, what: string): Untrusted<Row>[] {
     if (!Array.isArray(value)) throw new AnswerError(`${what} is not a list`);
-    return value.map((each) => fieldsOf(each, `an item of ${what}`));
+    return value.map((each) => fieldsOf<Row>(each, `an item of ${what}`));
 }
 
 function numberOf(value: unknown, what: string): number {
@@ -90,13 +102,13 @@ function numbersOf(value: unknown): number[] {
 }
 
 export function parseSymbols(body: unknown): Symbols {
-    const fields = fieldsOf(body, 'symbols');
+    const fields = fieldsOf<SymbolsBody>(body, 'symbols');
     const simulated = fields.simulated === true;
     return {
         simulated,
         speed: optionalNumber(fields.speed) ?? 1,
         websocket: fields.websocket !== false,
-        symbols: listOf(fields.symbols, 'symbols').map((each) => ({
+        symbols: listOf<SymbolRow>(fields.symbols, 'symbols').map((each) => ({
             symbol: String(each.symbol),
             venue: String(each.venue ?? ''),
             interval: String(each.interval ?? ''),
@@ -112,9 +124,9 @@ export function parseSymbols(body: unknown): Symbols {
 
 /** Candles in ascending time, each time once: the chart refuses anything else. */
 export function parseCandles(body: unknown): Candle[] {
-    const fields = fieldsOf(body, 'klines');
+    const fields = fieldsOf<KlinesBody>(body, 'klines');
     const byTime = new Map<number, Candle>();
-    for (const each of listOf(fields.data, 'klines')) {
+    for (const each of listOf<CandleRow>(fields.data, 'klines')) {
         const time = timeOf(each.timestamp, 'timestamp');
         byTime.set(time, {
             time,
@@ -129,8 +141,8 @@ export function parseCandles(body: unknown): Candle[] {
 }
 
 export function parseLiquidations(body: unknown): Liquidation[] {
-    const fields = fieldsOf(body, 'liquidations');
-    return listOf(fields.data, 'liquidations').map((each) => ({
+    const fields = fieldsOf<LiquidationsBody>(body, 'liquidations');
+    return listOf<LiquidationRow>(fields.data, 'liquidations').map((each) => ({
         time: timeOf(each.timestamp, 'timestamp'),
         side: each.side === 'short' ? 'short' : 'long',
         price: numberOf(each.price, 'price'),
@@ -139,7 +151,7 @@ export function parseLiquidations(body: unknown): Liquidation[] {
 }
 
 function leverageLevels(value: unknown, what: string): LeverageLevel[] {
-    return listOf(value, what).map((each) => ({
+    return listOf<LevelRow>(value, what).map((each) => ({
         price: numberOf(each.price_level, 'price_level'),
         usd: numberOf(each.volume, 'volume'),
         leverage: Number.parseFloat(String(each.leverage)),
@@ -147,7 +159,7 @@ function leverageLevels(value: unknown, what: string): LeverageLevel[] {
 }
 
 export function parseLeverageLevels(body: unknown): LeverageLevels {
-    const fields = fieldsOf(body, 'levels');
+    const fields = fieldsOf<LevelsBody>(body, 'levels');
     return {
         symbol: String(fields.symbol ?? ''),
         model: String(fields.model ?? ''),

@@ -5,6 +5,7 @@
  * Cells are column-major with row 0 the lowest price. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
  * `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`, one scale for all planes.
  */
+import type { GridJson } from './bodies.generated.ts';
 
 export interface GridHeader {
     symbol: string;
@@ -64,14 +65,15 @@ export function decodeGrid(bytes: Uint8Array): Grid {
     return { header, long: plane(0), short: plane(1), classes: header.leverages.map((_, place) => plane(2 + place)) };
 }
 
+/** The header has the fields that the same grid has as JSON; what is in them is unknown. */
 function parseHeader(text: string): GridHeader {
-    let fields: Record<string, unknown>;
+    let fields: { readonly [Field in keyof GridJson]?: unknown };
     try {
-        fields = JSON.parse(text) as Record<string, unknown>;
+        fields = JSON.parse(text) as typeof fields;
     } catch {
         throw new GridError('grid header is not JSON');
     }
-    const number = (name: string, atLeast: number): number => {
+    const number = (name: keyof GridJson, atLeast: number): number => {
         const value = fields[name];
         if (typeof value !== 'number' || !Number.isFinite(value) || value < atLeast) {
             throw new GridError(`grid header has ${name} = ${JSON.stringify(value)}`);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
 
 from .fields import PRICE_MAX, Fields, MalformedError, count_of, number_of, parse_json
 from .times import parse_time
@@ -116,7 +116,7 @@ class Delta(_StateFrame):
 FeedState = Literal["live", "lagging", "stale", "replay", "degraded", "warming_up"]
 """Health of the market data behind a symbol."""
 
-FEED_STATES: Final[tuple[FeedState, ...]] = ("live", "lagging", "stale", "replay", "degraded", "warming_up")
+FEED_STATES: Final[tuple[FeedState, ...]] = get_args(FeedState)
 
 
 @dataclass(frozen=True, slots=True)

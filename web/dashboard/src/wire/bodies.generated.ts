@@ -1,0 +1,644 @@
+// Made by `npm run types` from docs/openapi.json; not to be edited.
+
+/** Where a board stands. */
+export interface BoardStats {
+    /** Time of the newest market event, RFC 3339. */
+    as_of: string | null;
+    /** One unbroken run of `seq`. */
+    epoch: string;
+    /** Hash of the state. */
+    hash: string;
+    /** Levels with mass. */
+    levels: number;
+    /** Last change. */
+    seq: number;
+    /** How its data stands. */
+    state: FeedState;
+}
+
+/** One candle. */
+export interface CandleRow {
+    /** Last price. */
+    close: number;
+    /** Highest price. */
+    high: number;
+    /** Lowest price. */
+    low: number;
+    /** First price. */
+    open: number;
+    /** Opening time, RFC 3339. */
+    timestamp: string;
+    /** Coins; `null` when unknown. */
+    volume: number | null;
+}
+
+/** `GET /data/date-range`. */
+export interface DateRangeBody {
+    /** Time of the newest market event, RFC 3339. */
+    end_date: string;
+    /** Opening time of the first bar, RFC 3339. */
+    start_date: string;
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** The body of every refused request. */
+export interface ErrorBody {
+    /** What was wrong and what would be right. */
+    detail: string;
+}
+
+/** How the data behind a symbol stands. */
+export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
+
+/** `GET /v1/heatmap/history` as JSON. */
+export interface GridJson {
+    /** Time of the newest market event in it, ms. */
+    as_of: number;
+    /** Height of a bin. */
+    bin: number;
+    /** Width of a column, ms. */
+    column_ms: number;
+    /** Number of columns; the last is still growing. */
+    columns: number;
+    /** The epoch of the state that the last column belongs to. */
+    epoch: string;
+    /** Leverage of each class that has a plane of its own, in the order of the planes; absent without any. */
+    leverages?: number[];
+    /** Whole USD of longs, one list a column, lowest price first. */
+    long: number[][];
+    /** Lower edge of the lowest bin. */
+    price_low: number;
+    /** Number of price bins. */
+    rows: number;
+    /** Share of open interest that the model has seen open, 0 to 1. */
+    seen_share: number;
+    /** Whole USD of shorts. */
+    short: number[][];
+    /** Time at which the first column begins, ms. */
+    start: number;
+    /** How the data stands. */
+    state: FeedState;
+    /** Of which symbol. */
+    symbol: string;
+    /** USD of byte 255. */
+    usd_max: number;
+    /** USD of byte 1. */
+    usd_min: number;
+    /** At which venue. */
+    venue: string;
+}
+
+/** `GET /health`, `/live`, `/ready`. */
+export interface HealthBody {
+    /** What is not well, in words; empty when all is. */
+    reasons: string[];
+    /** `ok` or `degraded`. */
+    status: string;
+    /** The program's version. */
+    version: string;
+}
+
+/** `GET /prices/klines`. */
+export interface KlinesBody {
+    /** Number of rows. */
+    count: number;
+    /** Oldest first. */
+    data: CandleRow[];
+    /** The interval's name. */
+    interval: string;
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** One level of a state on the wire. */
+export interface LevelMessage {
+    /** Whole USD of longs. */
+    long_density: number;
+    /** Lower edge of the bin. */
+    price: number;
+    /** Whole USD of shorts. */
+    short_density: number;
+}
+
+/** The mass of one leverage class in one bin. */
+export interface LevelRow {
+    /** Distance of the bin's middle from the price, per cent, signed. */
+    distance_pct: number;
+    /** Such as `25x`. */
+    leverage: string;
+    /** Lower edge of the bin. */
+    price_level: number;
+    /** Whole USD. */
+    volume: number;
+}
+
+/** `GET /liquidations/levels`. */
+export interface LevelsBody {
+    /** The price now. */
+    current_price: number;
+    /** Levels of longs, nearest first. */
+    long_liquidations: LevelRow[];
+    /** Name and version of the model. */
+    model: string;
+    /** Levels of shorts, nearest first. */
+    short_liquidations: LevelRow[];
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** Dollars of a leverage class. */
+export interface LeverageUsd {
+    /** The class. */
+    leverage: number;
+    /** Whole USD. */
+    usd: number;
+}
+
+/** `GET /v1/liquidation-price`. */
+export interface LiquidationPriceBody {
+    /** One row a venue. */
+    data: LiquidationPriceRow[];
+    /** Entry price. */
+    entry_price: number;
+    /** Leverage. */
+    leverage: number;
+    /** Notional at entry, USD; 0 when none was given, which is the first tier. */
+    notional_usd: number;
+    /** `long` or `short`. */
+    side: string;
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** The liquidation price under one venue's tiers. */
+export interface LiquidationPriceRow {
+    /** The price at which the margin is gone. */
+    bankruptcy_price: number;
+    /** Distance of the liquidation price from the entry, per cent, signed. */
+    distance_pct: number | null;
+    /** `null` where there is none; `reason` says why. */
+    liquidation_price: number | null;
+    /** Maintenance margin rate of the tier that holds at the liquidation price. */
+    maintenance_rate: number;
+    /** Why there is no liquidation price. */
+    reason?: string | null;
+    /** The venue. */
+    venue: string;
+}
+
+/** One realised liquidation. */
+export interface LiquidationRow {
+    /** Reported price. */
+    price: number;
+    /** Coins. */
+    quantity: number;
+    /** `long` when a long was liquidated. */
+    side: string;
+    /** RFC 3339. */
+    timestamp: string;
+    /** Whole USD. */
+    usd: number;
+    /** Where it happened. */
+    venue: string;
+}
+
+/** `GET /v1/liquidations/summary`. */
+export interface LiquidationSummaryBody {
+    /** Market time at which all windows end, RFC 3339. */
+    end_time: string;
+    /** Of which symbol. */
+    symbol: string;
+    /** Shortest first. */
+    windows: LiquidationWindow[];
+}
+
+/** What was liquidated within a time. */
+export interface LiquidationWindow {
+    /** How many longs. */
+    long_count: number;
+    /** Whole USD of longs. */
+    long_usd: number;
+    /** How many shorts. */
+    short_count: number;
+    /** Whole USD of shorts. */
+    short_usd: number;
+    /** When it begins, RFC 3339. */
+    start_time: string;
+    /** Each venue behind the symbol, also those without any. */
+    venues: VenueLiquidations[];
+    /** `1h`, `4h`, `12h` or `24h`. */
+    window: string;
+}
+
+/** `GET /v1/liquidations`. */
+export interface LiquidationsBody {
+    /** Oldest first. */
+    data: LiquidationRow[];
+    /** `cursor` of the request for the rows before these; `null` when there are none. */
+    next: string | null;
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** What is followed live, and how it gets into the database. */
+export interface LiveStats {
+    /** The newest stretches of data that could not be had, oldest first. */
+    gaps: string[];
+    /** One a venue. */
+    sources: SourceStats[];
+    /** On the way into the database. */
+    writer: WriterStats;
+}
+
+/** `GET /v1/map`. */
+export interface MapBody {
+    /** Time of the newest market event in it, RFC 3339. */
+    as_of: string;
+    /** Height of a bin. */
+    bin: number;
+    /** Price of the state. */
+    current_price: number;
+    /** Epoch of the live state; absent for a state of the past. */
+    epoch?: string | null;
+    /** Ascending in price. */
+    levels: MapRow[];
+    /** Leverage classes, lowest first. */
+    leverages: number[];
+    /** Whole USD of all long levels, shown or not. */
+    long_usd: number;
+    /** Position of the live state in its epoch; absent for a state of the past. */
+    seq?: number | null;
+    /** Whole USD of all short levels. */
+    short_usd: number;
+    /** Health of the data now. */
+    state: FeedState;
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** One bin of the map; whole USD. */
+export interface MapRow {
+    /** `long_usd` by leverage class, in the order of `leverages`. */
+    long_by_leverage: number[];
+    /** Longs in it and in all bins above: what a fall of the price to it would liquidate. */
+    long_cumulative_usd: number;
+    /** Longs that would be liquidated in it. */
+    long_usd: number;
+    /** Lower edge of the bin. */
+    price: number;
+    /** `short_usd` by leverage class. */
+    short_by_leverage: number[];
+    /** Shorts in it and in all bins below: what a rise to it would liquidate. */
+    short_cumulative_usd: number;
+    /** Shorts that would be liquidated in it. */
+    short_usd: number;
+}
+
+/** `GET /v1/max-pain`. */
+export interface MaxPainBody {
+    /** Time of the newest market event in it, RFC 3339. */
+    as_of: string;
+    /** Price of the state. */
+    current_price: number;
+    /** Epoch of the live state; absent for a state of the past. */
+    epoch?: string | null;
+    /** The level at which the most longs would be liquidated; `null` where there is none. */
+    long: PainLevel | null;
+    /** Position of the live state in its epoch; absent for a state of the past. */
+    seq?: number | null;
+    /** The level at which the most shorts would be liquidated. */
+    short: PainLevel | null;
+    /** Health of the data now. */
+    state: FeedState;
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** One row of `GET /liquidations/history`. */
+export interface OlderLiquidationRow {
+    /** Always `null`: no venue publishes it. */
+    leverage: number | null;
+    /** Reported price. */
+    price: number;
+    /** Coins. */
+    quantity: number;
+    /** `long` when a long was liquidated. */
+    side: string;
+    /** Of which symbol. */
+    symbol: string;
+    /** RFC 3339. */
+    timestamp: string;
+}
+
+/** The largest level of a side. */
+export interface PainLevel {
+    /** From the price to the bin's nearest edge, per cent; negative below the price, 0 inside. */
+    distance_pct: number;
+    /** Lower edge of the bin. */
+    price: number;
+    /** Of all dollars of its side, 0 to 1. */
+    share: number;
+    /** Whole USD. */
+    usd: number;
+}
+
+/** Lowest and highest price; both 0 when there is no level. */
+export interface PriceRange {
+    /** Highest. */
+    max: number;
+    /** Lowest. */
+    min: number;
+}
+
+/** A venue. */
+export interface SourceStats {
+    /** What that means: `ok` within 2 s, `off` beyond, `wrong` beyond 30 s. */
+    clock: string;
+    /** Connections that bring data now. */
+    connections: number;
+    /** Data of the past is still being fetched. */
+    filling: boolean;
+    /** Frames that came. */
+    frames: number;
+    /** Stretches that could not be filled. */
+    gaps: number;
+    /** Holes that were filled. */
+    holes_filled: number;
+    /** The venue wants no request before this moment, RFC 3339. */
+    paused_until: string | null;
+    /** Connections opened again after one was lost. */
+    reconnects: number;
+    /** Frames that were not understood or could not be true. */
+    refused: number;
+    /** Events that came more than once. */
+    repeated: number;
+    /** Connections replaced because of their age. */
+    rollovers: number;
+    /** The venue's clock minus the local clock, ms. */
+    skew_ms: number | null;
+    /** `connecting`, `live`, `lagging`, `stale` or `down`: the worst of its streams that must not be silent. */
+    state: string;
+    /** Every stream of every symbol. */
+    streams: StreamStats[];
+    /** The last thing that went wrong, in words. */
+    trouble: string | null;
+    /** Symbols that it does not have, though they were asked for. */
+    unlisted?: string[];
+    /** Which one. */
+    venue: string;
+    /** Weight allowed a minute. */
+    weight_limit: number;
+    /** Weight of requests used in the running minute. */
+    weight_used: number;
+}
+
+/** The body of a snapshot (all levels with mass) or a delta (changed levels; 0/0 = gone). */
+export interface StateData {
+    /** The price the state was made at. */
+    current_price: number;
+    /** Ascending in price. */
+    levels: LevelMessage[];
+    /** (side, leverage class, bin) liquidations since the state the client had. */
+    positions_consumed: number;
+    /** (side, leverage class, bin) additions since the state the client had. */
+    positions_created: number;
+}
+
+/** `GET /ws/stats`. */
+export interface StatsBody {
+    /** Sockets open now. */
+    active_connections: number;
+    /** Position of each board. */
+    boards: Record<string, BoardStats>;
+    /** Bytes written since the start. */
+    bytes_sent: number;
+    /** Sockets ended since the start, by close code; 1006 are those that broke. */
+    closed_by_code: Record<string, number>;
+    /** Sockets open now by how states are written and whether they are compressed (`json`, `json+deflate`, `binary`, ..). */
+    connections_by_encoding: Record<string, number>;
+    /** States delivered since the start. */
+    frames_delivered: number;
+    /** States encoded since the start; fewer than delivered, because clients share them. */
+    frames_made: number;
+    /** Clients that found another hash than they were told. */
+    hash_mismatches: number;
+    /** Broken invariants of the ledger, by all symbols. */
+    invariants_broken: number;
+    /** Live venues; absent where nothing is followed. */
+    live?: LiveStats | null;
+    /** Frames written since the start. */
+    messages_sent: number;
+    /** Messages sent in the last minute. */
+    messages_sent_1m: number;
+    /** Clients that do not keep up now. */
+    slow_consumers: number;
+    /** Clients ever marked slow. */
+    slow_consumers_total: number;
+    /** Subscriptions by symbol. */
+    subscriptions_by_symbol: Record<string, number>;
+    /** Turns of the updater, one symbol each. */
+    updates: number;
+    /** Turns of the updater that failed. */
+    updates_failed: number;
+    /** States skipped because a client could not take them. */
+    updates_skipped: number;
+    /** Sockets refused before they were one, by reason. */
+    upgrades_rejected: Record<string, number>;
+    /** Seconds since start. */
+    uptime_s: number;
+}
+
+/** One stream of one symbol. */
+export interface StreamStats {
+    /** The newest moment it told of, RFC 3339. */
+    as_of: string | null;
+    /** Events that came. */
+    events: number;
+    /** `connecting`, `live`, `lagging`, `stale` or `down`. */
+    state: string;
+    /** Which stream. */
+    stream: string;
+    /** Which symbol. */
+    symbol: string;
+}
+
+/** One symbol that is served. */
+export interface SymbolRow {
+    /** Height of a bin; `null` before the first state. */
+    base_bin: number | null;
+    /** Opening time of the first bar, ms; `null` before there is one. */
+    first: number | null;
+    /** Length of its bars; the longest, where venues differ. */
+    interval: string;
+    /** Time of the newest market event shown, ms; `null` before there is one. */
+    last: number | null;
+    /** The model's leverage classes, lowest first. */
+    leverages: number[];
+    /** Share of open interest that the model has seen open, 0 to 1. */
+    seen_share: number;
+    /** Whether its market is made up. */
+    simulated: boolean;
+    /** How its data stands. */
+    state: FeedState;
+    /** Its name. */
+    symbol: string;
+    /** Where it trades; `all` where it is the sum of several venues. */
+    venue: string;
+    /** The venues in it; `SYMBOL@venue` is each of them alone. */
+    venues: string[];
+}
+
+/** `GET /v1/symbols`. */
+export interface SymbolsBody {
+    /** Whether the market is made up. */
+    simulated: boolean;
+    /** Market seconds a second; 1 for a live market. */
+    speed: number;
+    /** What is served. */
+    symbols: SymbolRow[];
+    /** Whether `/ws/heatmap` accepts connections; a client that reads `false` polls without trying it first. */
+    websocket: boolean;
+}
+
+/** One maintenance margin tier. */
+export interface TierRow {
+    /** Cumulative amount, USD. */
+    cumulative_usd: number;
+    /** Notional from which it holds, USD. */
+    floor_usd: number;
+    /** Largest leverage that the venue allows in it. */
+    leverage_max: number;
+    /** Fraction of notional. */
+    maintenance_rate: number;
+}
+
+/** `GET /v1/tiers`. */
+export interface TiersBody {
+    /** Of which symbol. */
+    symbol: string;
+    /** One entry a venue. */
+    venues: VenueTiers[];
+}
+
+/** `GET /liquidations/heatmap-timeseries`. */
+export interface TimeseriesBody {
+    /** One row an interval, oldest first. */
+    data: TimeseriesRow[];
+    /** About all rows. */
+    meta: TimeseriesMeta;
+}
+
+/** About a time series as a whole. */
+export interface TimeseriesMeta {
+    /** RFC 3339. */
+    end_time: string;
+    /** The interval's name. */
+    interval: string;
+    /** Lowest and highest level in it. */
+    price_range: PriceRange;
+    /** RFC 3339. */
+    start_time: string;
+    /** Of which symbol. */
+    symbol: string;
+    /** (side, leverage class, bin) liquidations over all rows. */
+    total_consumed: number;
+    /** USD of longs in the last row. */
+    total_long_volume: number;
+    /** USD of shorts in the last row. */
+    total_short_volume: number;
+    /** Number of rows. */
+    total_snapshots: number;
+}
+
+/** The levels at one moment. */
+export interface TimeseriesRow {
+    /** Ascending in price. */
+    levels: LevelMessage[];
+    /** (side, leverage class, bin) liquidations since the row before. */
+    positions_consumed: number;
+    /** (side, leverage class, bin) additions since the row before. */
+    positions_created: number;
+    /** RFC 3339. */
+    timestamp: string;
+}
+
+/** What a venue liquidated. */
+export interface VenueLiquidations {
+    /** How many longs. */
+    long_count: number;
+    /** Whole USD of longs. */
+    long_usd: number;
+    /** How many shorts. */
+    short_count: number;
+    /** Whole USD of shorts. */
+    short_usd: number;
+    /** Which one. */
+    venue: string;
+}
+
+/** The maintenance margin tiers of one venue. */
+export interface VenueTiers {
+    /** Date of the table, RFC 3339. */
+    as_of: string;
+    /** Lowest notional first. */
+    tiers: TierRow[];
+    /** The venue. */
+    venue: string;
+}
+
+/** A stretch of price in which the levels of one side are denser than around it. */
+export interface WallRow {
+    /** From the price to its nearest edge, per cent; negative below the price, 0 inside. */
+    distance_pct: number;
+    /** Upper edge. */
+    high: number;
+    /** Its dollars by leverage class, lowest class first; classes without any are absent. */
+    leverages: LeverageUsd[];
+    /** Lower edge. */
+    low: number;
+    /** Middle of its densest stretch. */
+    peak_price: number;
+    /** Of all dollars of its side, 0 to 1. */
+    share: number;
+    /** `long` or `short`: the positions that would be liquidated. */
+    side: string;
+    /** Whole USD. */
+    usd: number;
+    /** Whole USD of the same side between the price and the wall. */
+    usd_on_the_way: number;
+}
+
+/** `GET /v1/walls`. */
+export interface WallsBody {
+    /** Time of the newest market event in it, RFC 3339. */
+    as_of: string;
+    /** Price of the state. */
+    current_price: number;
+    /** Epoch of the live state; absent for a state of the past. */
+    epoch?: string | null;
+    /** Whole USD of all long levels, in walls or not. */
+    long_usd: number;
+    /** Position of the live state in its epoch; absent for a state of the past. */
+    seq?: number | null;
+    /** Whole USD of all short levels. */
+    short_usd: number;
+    /** Health of the data now. */
+    state: FeedState;
+    /** Of which symbol. */
+    symbol: string;
+    /** Those with the most dollars first. */
+    walls: WallRow[];
+}
+
+/** On the way into the database. */
+export interface WriterStats {
+    /** Attempts in a row that failed. */
+    failing: number;
+    /** Events stored since the start. */
+    stored: number;
+    /** Why the last one failed. */
+    trouble: string | null;
+    /** Events that wait to be stored. */
+    waiting: number;
+}

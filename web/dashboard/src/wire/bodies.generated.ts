@@ -1,5 +1,50 @@
 // Made by `npm run types` from docs/openapi.json; not to be edited.
 
+/** `GET /v1/accuracy`: how well the map of each hour said where positions were liquidated in it. */
+export interface AccuracyBody {
+    /** Market time of the answer, RFC 3339. */
+    as_of: string;
+    /** Whether this server grades its map. One that serves stored data does not: `liqheat backtest` does. */
+    is_graded: boolean;
+    /** Of which symbol. */
+    symbol: string;
+    /** Each venue by itself. */
+    venues: VenueAccuracy[];
+    /** Length of a graded window, seconds. */
+    window_s: number;
+}
+
+/** One length of time. */
+export interface AccuracyPeriod {
+    /** Cells of ten basis points that the price crossed completely. */
+    cells: number;
+    /** Of them, those in which something was liquidated. */
+    cells_hit: number;
+    /** Length in days. */
+    days: number;
+    /** Liquidations in the graded hours. */
+    events: number;
+    /** Fewest liquidations from which the figures mean something. */
+    events_needed: number;
+    /** Start of the first graded hour in it, RFC 3339; absent when there is none. */
+    from?: string | null;
+    /** Hours graded. */
+    hours: number;
+    /** Hours since the first graded one that could not be graded. */
+    hours_lost: number;
+    /** Of them, those with a liquidation. */
+    hours_with_events: number;
+    /**
+     * What the intervals are drawn from: `days`, or `hours` with fewer than five days. Intervals over hours are too
+     * narrow, because hours of one day are alike.
+     */
+    interval_over: string;
+    /** Why there are no figures; absent when there are. */
+    note?: string | null;
+    /** The map and the predictors that it is compared with; empty with too few liquidations. */
+    predictors: PredictorAccuracy[];
+}
+
 /** Where a board stands. */
 export interface BoardStats {
     /** Time of the newest market event, RFC 3339. */
@@ -343,6 +388,24 @@ export interface PainLevel {
     usd: number;
 }
 
+/** One predictor. A figure that cannot be computed is absent. */
+export interface PredictorAccuracy {
+    /** Chance that a cell with a liquidation has a higher prediction than one without. */
+    area_under_curve?: number | null;
+    /** Headline: rank correlation with USD liquidated after distance is removed, ranks taken inside each hour and side. */
+    in_hour_partial?: number | null;
+    /** Its 95 % interval: lower and upper end. */
+    in_hour_partial_interval?: [number, number] | null;
+    /** `map`, `distance`, `path`, `yesterdays_map` or `candle_colour`. */
+    predictor: string;
+    /** Spearman's rank correlation with USD liquidated, all touched cells together. */
+    rank_correlation?: number | null;
+    /** For people. */
+    title: string;
+    /** USD liquidated in the tenth of the cells with the highest predictions, over the mean cell. */
+    top_tenth_lift?: number | null;
+}
+
 /** Lowest and highest price; both 0 when there is no level. */
 export interface PriceRange {
     /** Highest. */
@@ -561,6 +624,20 @@ export interface TimeseriesRow {
     positions_created: number;
     /** RFC 3339. */
     timestamp: string;
+}
+
+/** One venue. */
+export interface VenueAccuracy {
+    /** What its feed of liquidations tells. */
+    feed: string;
+    /** The feed leaves out liquidations of busy moments, so dollars are too low and some hits are missing. */
+    is_throttled: boolean;
+    /** Fingerprint of the graded model's parameters. Other parameters begin a new score. */
+    parameters: string;
+    /** The last 1, 7 and 30 days. */
+    periods: AccuracyPeriod[];
+    /** Its name. */
+    venue: string;
 }
 
 /** What a venue liquidated. */

@@ -1,5 +1,7 @@
 //! Tells the linker where the running program finds libduckdb; `crates/store/build.rs` explains it.
 
+#![allow(clippy::disallowed_methods, reason = "a build script works on files")]
+
 fn main() {
     println!("cargo::rerun-if-env-changed=DUCKDB_LIB_DIR");
     if std::env::var_os("CARGO_FEATURE_BUNDLED").is_some() {

@@ -1,5 +1,7 @@
 //! `liqheat-bench fanout`, small: the load client against the real sessions, every state checked.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+
 use liqheat_testkit::Program;
 
 fn bench(arguments: &str) -> Program {

@@ -1,5 +1,10 @@
 //! Where the updater puts new states, and what `/ready` and `/metrics` show of the cluster.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the time since which a server has had no backplane begins with the process"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -1,5 +1,7 @@
 //! The task between the boards of this server and Redis: sends the node's requests, and passes on what happens.
 
+#![expect(clippy::disallowed_methods, reason = "the shell of the node: it reads the clock for each event")]
+
 use std::pin::Pin;
 use std::sync::Arc;
 

@@ -21,6 +21,8 @@
 //! `driver` is the shell: it sends the node's requests to Redis (`redis`) and passes on what happens. `simulation` runs
 //! nodes against a Redis in memory that loses, delays, repeats and reorders.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod backplane;
 mod catalogue;
 mod driver;

@@ -3,6 +3,8 @@
 //!
 //! The year is made up in the documented format, all columns filled, once as text and once zipped.
 
+#![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+
 use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};
 use std::ops::ControlFlow;

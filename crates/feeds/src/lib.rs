@@ -3,6 +3,8 @@
 //! Only this crate knows the formats of venues. It hands out [`liqheat_market::Event`]s and knows nothing of
 //! the database they land in.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 pub mod archive;
 pub mod live;
 pub mod raw;

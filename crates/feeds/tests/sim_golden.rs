@@ -4,6 +4,8 @@
 //! When the market is changed on purpose, this test fails and prints the new digest; put it in place of the
 //! old one, and say in the commit why the market changed (what a demo of a given seed shows will change too).
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+
 use liqheat_feeds::sim::{Sim, SimConfig};
 use liqheat_market::{Event, KlineKind, Price, PriceKind, Qty, Side, Taker, UnixMs};
 

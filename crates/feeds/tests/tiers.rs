@@ -1,5 +1,7 @@
 //! The whole published tables, read in place.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+
 use std::io::Read;
 
 use liqheat_feeds::tiers::TierBook;

@@ -364,6 +364,7 @@ impl Database {
     }
 
     /// The file to use; the platform's data folder is created when it is needed.
+    #[expect(clippy::disallowed_methods, reason = "makes the folder of the database")]
     pub(crate) fn path(&self) -> anyhow::Result<PathBuf> {
         if let Some(path) = &self.db {
             return Ok(path.clone());

@@ -7,6 +7,8 @@
 //! Every mistake is reported at once, with its source. The command line's parser stops at the first, so what is
 //! wrong is noted and taken away from where it stood, and the rest is read again, until nothing is wrong any more.
 
+#![expect(clippy::disallowed_methods, reason = "reads the configuration file")]
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::ffi::OsString;

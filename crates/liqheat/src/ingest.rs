@@ -4,6 +4,8 @@
 //! One thread reads and checks rows while another stores them. What cannot be loaded is named in the report;
 //! everything else is loaded.
 
+#![expect(clippy::disallowed_methods, reason = "times the load for its summary")]
+
 mod beside_archive;
 mod doubts;
 pub(crate) mod liquidation_file;

@@ -4,6 +4,7 @@
 //! Exit codes: 0 all went well, 1 something failed or was refused, 2 the command line or the configuration
 //! is wrong.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod backtest;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
     code
 }
 
+#[expect(clippy::disallowed_methods, reason = "long work of a command, off the async workers")]
 fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
     let levels = match cli.command {
         Command::Backtest(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",

@@ -1,5 +1,10 @@
 //! `record`, and what `serve --record` and `replay RAW` share with it: raw frames into files, and out of them again.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "opening and closing the recorder touches files, so it happens off the async workers"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,5 +1,10 @@
 //! `demo`, `serve` and `replay`: the same server over different sources.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "opening a database takes long, so it happens off the async workers"
+)]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;

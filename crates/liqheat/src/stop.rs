@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM: the first asks to stop in order, the second ends at once.
 
+#![expect(clippy::disallowed_methods, reason = "starts the task that waits for signals")]
+
 use std::time::Duration;
 
 use anyhow::Context;

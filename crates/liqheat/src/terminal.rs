@@ -7,6 +7,8 @@
 //! A server writes to standard error through the queue of [`crate::logging`], so that a reader that stands still
 //! cannot hold up a thread that serves.
 
+#![expect(clippy::disallowed_methods, reason = "starts the thread that writes to a pipe")]
+
 use std::fmt::Arguments;
 use std::io::Write;
 use std::sync::mpsc;

@@ -1,6 +1,8 @@
 //! Which maintenance margin tiers are used: those given, before those of the recording that is played, before those that
 //! venues told, before those shipped.
 
+#![expect(clippy::disallowed_methods, reason = "reads tables of margin tiers")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -5,6 +5,8 @@
 //! are in coins, open interest is single-sided, and the side of a liquidation is the side of the position
 //! that was closed. Venues that count otherwise are converted where their data comes in.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod backoff;
 mod event;
 mod instrument;

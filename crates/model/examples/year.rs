@@ -1,6 +1,8 @@
 //! Times a year of synthetic 5-minute bars through the ledger, its levels and a history grid:
 //! `cargo run --release -p liqheat-model --example year`.
 
+#![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+
 use std::time::Duration;
 
 use liqheat_market::{Bar, Interval, Price, Qty, TierTable, UnixMs};

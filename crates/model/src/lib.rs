@@ -12,6 +12,8 @@
 //! negative, and no level stands on the wrong side of the price. What it does not do: funding is not charged
 //! to margins, positions never add margin, and nothing about single accounts is known.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod liquidation;
 
 mod params;

@@ -10,6 +10,8 @@
 //! *touched* when the price crosses it completely within the window. *Given touch*, only touched cells are compared,
 //! so no predictor is rewarded for guessing where the price goes.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod fit;
 mod rank;
 mod resample;

@@ -3,6 +3,8 @@
 //! Everything that reads the store reads up to this clock, so a replay of stored data is the same server with
 //! a clock that runs through the past.
 
+#![expect(clippy::disallowed_methods, reason = "the clocks that everything else takes as a parameter")]
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,5 +1,7 @@
 //! Threads for work that takes more than a millisecond of CPU, so that async workers stay free for sockets.
 
+#![expect(clippy::disallowed_methods, reason = "the pool that all others use")]
+
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;

@@ -14,6 +14,8 @@
 //!
 //! [`run`](Server) wires them and is the only module that knows all.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod accuracy;
 mod api;
 mod catalog;

@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p liqheat-store --example load_speed -- ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet`
 
+#![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+
 use std::error::Error;
 use std::path::Path;
 use std::time::Instant;

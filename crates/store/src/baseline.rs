@@ -3,6 +3,8 @@
 //! Nothing of the product uses this: a [`Baseline`] is a database of its own with the same tables, into which
 //! DuckDB's readers insert directly (no check for doubles, all columns as it parses them).
 
+#![expect(clippy::disallowed_methods, reason = "measures the database itself")]
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -16,6 +16,8 @@
 //!
 //! Not here: files of exchanges (crate `feeds`), the clock (every read is given its end), any model.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 pub mod baseline;
 
 mod accuracy;

@@ -5,6 +5,8 @@
 //! entry whose content does not fit its checksum makes DuckDB refuse the database; a damaged header makes it drop the
 //! whole log without a word, which is noticed here.
 
+#![expect(clippy::disallowed_methods, reason = "sets a damaged log aside")]
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -5,6 +5,8 @@
 //! gives up a database, the file is closed and opened again at the next command. The read connections
 //! (`readers.rs`) are closed and opened with it.
 
+#![expect(clippy::disallowed_methods, reason = "the shell of the database: it times requests and upkeep")]
+
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -8,6 +8,8 @@
 //! closed or opened again, because a connection that outlived its database would keep the file locked. A reader
 //! whose connection failed asks the owner for another one and answers [`StoreError::Reopening`] until it has it.
 
+#![expect(clippy::disallowed_methods, reason = "starts the threads that read, and times their requests")]
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};

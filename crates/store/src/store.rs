@@ -1,5 +1,7 @@
 //! The handle to the database, and the request that waits for its answer.
 
+#![expect(clippy::disallowed_methods, reason = "starts the thread that owns the database")]
+
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::num::NonZeroUsize;

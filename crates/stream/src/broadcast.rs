@@ -8,6 +8,11 @@
 //! is sent a state twice, because a line knows what its client has. A delivery that panics ends one session, never
 //! the round.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the threads that write rounds, which run by the clock"
+)]
+
 use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};

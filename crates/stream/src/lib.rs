@@ -5,6 +5,8 @@
 //! leads from there to the newest state. Nothing is ever queued per client but the frame being written, so a
 //! slow client skips states and never sees old ones. This crate knows nothing of exchanges, models or HTTP.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod board;
 mod broadcast;
 mod budget;

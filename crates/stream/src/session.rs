@@ -5,6 +5,8 @@
 //! of time. Both do the same under one lock, so frames never mix, and a quiet session's task sleeps through
 //! deliveries.
 
+#![expect(clippy::disallowed_methods, reason = "the shell of a session: its timers run by the clock")]
+
 use std::io;
 use std::net::{IpAddr, Shutdown};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

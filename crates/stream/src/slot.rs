@@ -1,5 +1,7 @@
 //! One symbol: its board, the frames of its newest state, and who follows it.
 
+#![expect(clippy::disallowed_methods, reason = "the moment of a change, from which its delivery is timed")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

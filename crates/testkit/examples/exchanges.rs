@@ -7,6 +7,7 @@
 //! liqheat serve --symbols BTCUSDT,ETHUSDT
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
 #![expect(clippy::unwrap_used, reason = "a tool for developers")]
 
 use std::time::{Duration, SystemTime};

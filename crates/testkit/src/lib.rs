@@ -4,6 +4,10 @@
 //! Nothing here sleeps for a fixed time: everything waits for an event (a line of the log, a frame, the end of a
 //! process) and panics with what it saw when [`PATIENCE`] is over. Steps that fail panic: that is what a test is.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "stand-ins and clients of tests run real clocks, threads and files"
+)]
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod archive;

@@ -1,6 +1,8 @@
 //! The public protocol, as `docs/protocol.md` describes it: what clients say, what the server says, the binary form of states, the hash
 //! that lets both agree, and the compact form of a history grid. Nothing here touches a socket or a clock.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+
 mod accuracy;
 mod binary;
 mod client;

@@ -1,6 +1,7 @@
 //! Messages and grids as files that the TypeScript and Python tests also read. After a deliberate change of the protocol
 //! print new ones with `LIQHEAT_BLESS=1 cargo test -p liqheat-wire golden` and review them.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
 #![expect(clippy::unwrap_used, reason = "what must not fail in a test may stop it")]
 
 use std::collections::BTreeMap;

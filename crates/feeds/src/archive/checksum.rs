@@ -1,5 +1,7 @@
 //! `.CHECKSUM` files: `<sha256 in hex>  <file name>`, as `sha256sum` prints them.
 
+#![expect(clippy::disallowed_methods, reason = "reads the checksum beside an archive file")]
+
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Read};

@@ -6,6 +6,8 @@
 //!
 //! In tests time is compressed: market time passes faster than real time, and every timer shrinks with it.
 
+#![expect(clippy::disallowed_methods, reason = "the clock that the feeds take as a parameter")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,5 +1,7 @@
 //! Live ingestion of all venues.
 
+#![expect(clippy::disallowed_methods, reason = "starts the task that supervises all venues")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

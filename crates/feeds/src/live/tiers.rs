@@ -1,6 +1,11 @@
 //! Margin tiers from a venue's public interface, once or from time to time. They change without a calendar, and with
 //! another table the same rows give another picture: so whoever keeps the ledgers asks, and computes them again.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the shell of the tier requests: it reads the clock between rounds"
+)]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Reading files of raw frames: in order, up to where one is damaged.
 
+#![expect(clippy::disallowed_methods, reason = "reads recordings")]
+
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};

@@ -4,6 +4,8 @@
 //! When the disk cannot keep up, or takes nothing, records are dropped and counted: recording never disturbs what is
 //! recorded.
 
+#![expect(clippy::disallowed_methods, reason = "the recorder: a thread that writes files named by the clock")]
+
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

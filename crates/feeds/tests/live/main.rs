@@ -1,6 +1,7 @@
 //! Live venues against the stand-in exchange: whatever goes wrong there, what comes out is the script, each
 //! event once, or a gap that says what is missing.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
 #![allow(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod faults;

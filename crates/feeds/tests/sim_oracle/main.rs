@@ -14,6 +14,8 @@
 //! What this does not show: that the model is right about real markets. The oracle shares its idea of how
 //! levels come about (isolated margin, entries at traded prices) with the model.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+
 mod maps;
 mod observer;
 mod score;

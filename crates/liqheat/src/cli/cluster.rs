@@ -1,5 +1,7 @@
 //! Flags of a server that is one of several.
 
+#![expect(clippy::disallowed_methods, reason = "reads the files that the settings name")]
+
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -4,6 +4,11 @@
 //! written. The crate `tracing-appender` does the same, but its guard reports a writer that stands still with
 //! `eprintln!`, which is the very call that must not be made then.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the thread that writes the log, and waits for it with a deadline"
+)]
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};

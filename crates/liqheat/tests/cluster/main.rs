@@ -5,6 +5,7 @@
 //! client's state is right at every `seq`, or it was told; and no name is ever given to two states.
 //! `make test-cluster` runs them; `scripts/setup-services.sh` gets what they start.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 /// The same made-up market as the other tests load.

@@ -1,5 +1,6 @@
 //! The built program from the outside: files in, HTTP, frames, exit codes and logs out.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 mod access;

@@ -3,6 +3,8 @@
 //! Live means that the process answers; it depends on nothing else, so that nobody restarts a server because
 //! its database is slow. Ready means that it should get traffic, and says why when it should not.
 
+#![expect(clippy::disallowed_methods, reason = "the moment of a request, by which lateness is judged")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,8 @@
 //! The handshake (RFC 6455 section 4.2) is answered here, and the plain TCP stream is then taken out of the
 //! HTTP connection, because the sessions write shared frames to it directly.
 
+#![expect(clippy::disallowed_methods, reason = "the moment at which a socket is admitted")]
+
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -3,6 +3,8 @@
 //! Pollers ask for the same, together and again and again. Requests with the same key that arrive while the first is
 //! computed wait for it; those that arrive shortly afterwards get the kept result. Failures are not kept.
 
+#![expect(clippy::disallowed_methods, reason = "the moment at which an answer is finished")]
+
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

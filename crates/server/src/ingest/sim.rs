@@ -3,6 +3,8 @@
 //! Market time runs at a speed; each turn the simulation is moved on to the present moment, its events are
 //! appended, and only then the market clock follows, so that a reader never sees half a moment.
 
+#![expect(clippy::disallowed_methods, reason = "the shell of the simulated market: it runs by the clock")]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,7 @@
 //! What the operating system allows this process and what it uses: descriptors and memory.
 
+#![expect(clippy::disallowed_methods, reason = "reads what the kernel says of this process")]
+
 use std::sync::atomic::AtomicU64;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

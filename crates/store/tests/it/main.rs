@@ -1,5 +1,6 @@
 //! The store on real DuckDB files, as one test binary.
 
+#![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
 mod amounts;

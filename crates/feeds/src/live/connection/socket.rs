@@ -1,5 +1,7 @@
 //! One connection from its opening to its end: subscribes, reads, sends pings, and ends when it brings no data.
 
+#![expect(clippy::disallowed_methods, reason = "the shell of a connection: its timers run by the clock")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

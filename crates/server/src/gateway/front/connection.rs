@@ -1,5 +1,10 @@
 //! The table of [`places`](super::places) as connections see it: handles that give back what they hold.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the shell of a connection: its places and deadlines run by the clock"
+)]
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::Pin;

@@ -4,6 +4,11 @@
 //! cannot hold its place. Progress means that the kernel accepted bytes. Its buffer is large and it accepts more only
 //! when about a third of it is free, so a client that reads a byte now and then makes no progress either.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the shell of a connection: its places and deadlines run by the clock"
+)]
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

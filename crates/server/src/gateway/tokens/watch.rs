@@ -4,6 +4,8 @@
 //! too. A file that cannot be read or parsed leaves its keys in use until it can be again, because a torn file is more
 //! often a mistake than a revocation; logs, `/ready` and metrics say so.
 
+#![expect(clippy::disallowed_methods, reason = "reads the key files")]
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

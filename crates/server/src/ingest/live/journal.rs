@@ -1,5 +1,7 @@
 //! What the writer does, for those who ask: counts, trouble, and the stretches of data that are missing for good.
 
+#![expect(clippy::disallowed_methods, reason = "the moment at which a refusal was counted")]
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};

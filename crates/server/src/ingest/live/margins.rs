@@ -4,6 +4,8 @@
 //! first bar. Told tables are kept in files beside the database: a restart, or a server without a network, shows the
 //! same. Where a venue tells nothing in public, or a table was given by hand, the known table stays.
 
+#![expect(clippy::disallowed_methods, reason = "keeps the venue's tables in a file beside the database")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

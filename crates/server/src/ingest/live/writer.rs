@@ -6,6 +6,8 @@
 //! venue hangs up in the end, and what was missed is fetched when the database takes rows again. So nothing that
 //! can be had a second time is lost, and memory does not grow with the length of the trouble.
 
+#![expect(clippy::disallowed_methods, reason = "the shell of the writer: it flushes by the clock")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::{Bar, Instrument, Interval, KlineKind, Liquidation, PriceKind, Symbol, UnixMs, Venue};
-use liqheat_model::{Params, assemble};
+use liqheat_model::assemble;
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use serde::Serialize;
@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Backtest, ReportFormat};
 use crate::ingest::liquidation_file;
+use crate::model_file;
 use crate::terminal::{self, complain};
 use crate::tiers;
 
@@ -88,7 +89,7 @@ fn grade(
     let rules_of = Instrument::new(origin.venue, origin.symbol.clone());
     let book = tiers::load(backtest.tiers.as_deref(), Some(path), TierBook::default())?;
     let table = book.table(&rules_of);
-    let params = Params::default();
+    let params = model_file::load(backtest.model.as_deref())?.of(&rules_of);
     let input = Input {
         bars: &bars,
         volume_at_price: &NoVolumeAtPrice,

@@ -92,6 +92,23 @@ pub(crate) enum Command {
     Ingest(Ingest),
     /// Grade the map against liquidations that happened, beside simpler predictors.
     Backtest(Backtest),
+    /// Print the model parameters that are shipped, or check a file of them.
+    Model(Model),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  liqheat model > model.toml                      the shipped parameters, to be edited
+  liqheat model --model model.toml                check a file; a fingerprint a section
+  liqheat serve --db btc.duckdb --model model.toml")]
+pub(crate) struct Model {
+    /// Print the shipped parameters; also done without any flag.
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// The file to check.
+    #[arg(long, env = "LIQHEAT_MODEL", value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -170,7 +187,7 @@ impl Command {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) | Self::Backtest(_) => None,
+            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) | Self::Backtest(_) | Self::Model(_) => None,
         }
     }
 }

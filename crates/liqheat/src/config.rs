@@ -25,7 +25,7 @@ use crate::effective::Effective;
 use crate::terminal::complain;
 
 /// What cannot be set in a file.
-pub(crate) const IN_NO_FILE: &[&str] = &["config", "help", "version", "open", "print_config"];
+pub(crate) const IN_NO_FILE: &[&str] = &["config", "help", "version", "open", "print", "print_config"];
 
 /// Why the settings cannot be used.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ mod doctor;
 mod effective;
 pub mod ingest;
 pub mod logging;
+mod model_file;
 mod record;
 mod serve;
 pub mod stop;
@@ -69,6 +70,21 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
         Command::Serve(serve) => runtime()?.block_on(serve::serve(*serve)),
         Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
         Command::Record(record) => runtime()?.block_on(record::record(record)),
+        Command::Model(model) => {
+            if let Some(path) = model.model.as_ref().filter(|_| !model.print) {
+                for section in model_file::load(Some(path))?.sections() {
+                    let venue = section.venue.map_or("every venue", liqheat_market::Venue::name);
+                    let symbol = section.symbol.as_ref().map_or("every symbol", |symbol| symbol.as_str());
+                    terminal::print(format_args!(
+                        "{venue}, {symbol}: {:016x}\n",
+                        section.params.fingerprint()
+                    ));
+                }
+            } else {
+                terminal::print(format_args!("{}", model_file::SHIPPED));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor)),
         Command::Ingest(ingest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;

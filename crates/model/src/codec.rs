@@ -1,7 +1,8 @@
 //! Checkpoints: the whole state of a ledger as bytes, so that a restart does not replay a year.
 //!
 //! Layout, all numbers little-endian: magic `LQLG`, format version (u16), fingerprint of parameters and tiers
-//! (u64), the scalars, then per side its sums and the used part of every row as runs, then an FNV-1a checksum
+//! (u64), the scalars, then per side its sums (also those of each class, where classes are closed by rates of their own)
+//! and the used part of every row as runs, then an FNV-1a checksum
 //! of everything before it. A run is a varint `count * 4 + kind`: kind 0 zeros, 1 one repeated number, 2 plain
 //! numbers. Numbers keep their bits, so a decoded ledger continues bit for bit.
 
@@ -59,6 +60,10 @@ impl Ledger {
         for book in [&self.long, &self.short] {
             put_f64(&mut out, book.scale);
             book.levelled.iter().chain(&book.unlevelled).for_each(|sum| put_f64(&mut out, *sum));
+            for class in book.by_class.iter().flatten() {
+                put_f64(&mut out, class.factor);
+                class.levelled.iter().for_each(|sum| put_f64(&mut out, *sum));
+            }
             put_varint(&mut out, book.used.start as u64);
             put_varint(&mut out, book.used.end as u64);
             book.used_rows().for_each(|row| put_row(&mut out, row));
@@ -213,7 +218,20 @@ impl Reader<'_> {
         for sum in [0, 1] {
             book.unlevelled[sum] = self.number()?;
         }
+        let mut factors_fit = true;
+        if let Some(classes) = &mut book.by_class {
+            for class in classes {
+                class.factor = self.number()?;
+                factors_fit &= class.factor > 0.0;
+                for sum in &mut class.levelled {
+                    *sum = self.number()?;
+                }
+            }
+        }
         let used = self.varint()?..self.varint()?;
+        if !factors_fit {
+            return Err(CheckpointError::Damaged("a factor is not positive"));
+        }
         if used.start > used.end || used.end > book.stride() || book.scale <= 0.0 {
             return Err(CheckpointError::Damaged("its cells do not fit the grid"));
         }

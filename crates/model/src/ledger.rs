@@ -8,8 +8,9 @@
 //!    price. The cell that holds the low or high goes whole.
 //! 2. Close. Only the change of open interest `d = O - C` is observed. Closings are
 //!    `C = max(c_long, c_short, -d) + reopened`, openings `O = C + d`, where the share `turnover_share` of the
-//!    volume beyond `|d|` closes and reopens. Each side then shrinks by one factor,
-//!    `(before - C) / (before - c_side)`: a liquidated contract closes its counterpart too.
+//!    volume beyond `|d|` closes and reopens. Each side then shrinks to `before - C`, which is by the factor
+//!    `(before - C) / (before - c_side)`: a liquidated contract closes its counterpart too. Where classes have closing
+//!    rates of their own, a class at rate `r` keeps the share `exp(-x r)`, with `x` such that the side sums up.
 //! 3. Open. `O` coins on both sides, at the prices traded in the bar. The taker's leg takes the taker's
 //!    leverage mix, the other leg the maker's. Levels beyond the closing price join the mass without a level.
 //!
@@ -25,7 +26,7 @@ use crate::kernel::Entries;
 use crate::open_interest::OpenInterestFilter;
 use crate::opening::{Order, SideRules};
 use crate::params::Params;
-use crate::position_bins::{Eaten, Origin, PositionBins};
+use crate::position_bins::{ClosingRates, Eaten, Origin, PositionBins};
 use crate::step::{BarFault, Consumed, Outcome, PriceSource, Step};
 
 /// The estimated open positions of one instrument.
@@ -60,6 +61,8 @@ pub struct Ledger {
     pub(crate) rules_fingerprint: u64,
     long_rules: SideRules,
     short_rules: SideRules,
+    /// Rates by class, where they differ.
+    closing_rates: Option<ClosingRates>,
     pub(crate) long: PositionBins,
     pub(crate) short: PositionBins,
     /// `None` until an open interest is known.
@@ -87,12 +90,19 @@ impl Ledger {
         let classes = params.values().weights.classes().len();
         let cells = cells_kept(params.values().cells_in_price);
         let rules_fingerprint = rules_fingerprint(&params, &tiers);
+        let values = params.values();
+        let closing_rates = values.closes_by_class().then(|| ClosingRates {
+            classes: (0..classes).map(|class| values.detail(class).closing_rate).collect(),
+            unlevelled: values.unlevelled_closing_rate,
+        });
+        let by_class = closing_rates.is_some();
         Self {
             rules_fingerprint,
             long_rules: SideRules::new(Side::Long, &params, &tiers),
             short_rules: SideRules::new(Side::Short, &params, &tiers),
-            long: PositionBins::new(Side::Long, classes, cells),
-            short: PositionBins::new(Side::Short, classes, cells),
+            closing_rates,
+            long: PositionBins::new(Side::Long, classes, cells, by_class),
+            short: PositionBins::new(Side::Short, classes, cells, by_class),
             params,
             grid: None,
             as_of: None,
@@ -212,8 +222,16 @@ impl Ledger {
             volume,
             self.params.values().turnover_share,
         );
-        self.long.shrink(flow.survival(before, long.coins));
-        self.short.shrink(flow.survival(before, short.coins));
+        match &self.closing_rates {
+            None => {
+                self.long.shrink(flow.survival(before, long.coins));
+                self.short.shrink(flow.survival(before, short.coins));
+            }
+            Some(rates) => {
+                self.long.shrink_classes(before - flow.closed, rates);
+                self.short.shrink_classes(before - flow.closed, rates);
+            }
+        }
         self.open_interest = after;
         step.opened = flow.opened;
         step.closed = flow.closed;

@@ -43,11 +43,13 @@ impl Ledger {
     pub fn levels(&self, bin: Price, tip: Tip) -> Vec<LevelUsd> {
         let Some(bins) = Bins::new(self, 0, bin) else { return Vec::new() };
         let mut levels: Vec<LevelUsd> = Vec::with_capacity(1024);
-        bins.each(self.long.totals(), self.visible(&self.long, tip), self.long.scale(), |index, usd| {
+        let cells = self.visible(&self.long, tip);
+        bins.each(&self.long.totals(&cells), cells, self.long.scale(), |index, usd| {
             levels.push(LevelUsd { price: bins.price(index), long_usd: usd, short_usd: 0.0 });
         });
         // Longs lie below the price and shorts above, so the two can share one bin only, where they meet.
-        bins.each(self.short.totals(), self.visible(&self.short, tip), self.short.scale(), |index, usd| {
+        let cells = self.visible(&self.short, tip);
+        bins.each(&self.short.totals(&cells), cells, self.short.scale(), |index, usd| {
             let price = bins.price(index);
             match levels.last_mut() {
                 Some(level) if level.price == price => level.short_usd = usd,
@@ -82,7 +84,7 @@ impl Ledger {
                         sums[index] += row[index];
                     }
                 }
-                bins.each(&sums, cells, book.scale(), |index, usd| {
+                bins.each(&sums, cells, book.scale() * book.factor(class), |index, usd| {
                     let price = bins.price(index);
                     let (long_usd, short_usd) = match book.side {
                         Side::Long => (usd, 0.0),
@@ -108,7 +110,7 @@ impl Ledger {
         let Some(bins) = Bins::new(self, low.units(), bin) else { return };
         for (book, rows) in [(&self.long, long), (&self.short, short)] {
             let cells = bins.clip(self.visible(book, tip), rows.len());
-            bins.each(book.totals(), cells, book.scale(), |index, usd| {
+            bins.each(&book.totals(&cells), cells, book.scale(), |index, usd| {
                 if let Some(row) = usize::try_from(index).ok().and_then(|index| rows.get_mut(index)) {
                     *row += usd as f32;
                 }
@@ -140,7 +142,8 @@ impl Ledger {
                         *row += usd as f32;
                     }
                 };
-                let to_usd = bins.usd_per_coin_cell(book.scale());
+                let scale = book.scale() * book.factor(class);
+                let to_usd = bins.usd_per_coin_cell(scale);
                 let whole = bins.each_whole(cells.clone(), |index, cells| {
                     let masses = seen[cells.clone()].iter().zip(&prior[cells.clone()]);
                     let sum: f64 = masses
@@ -151,7 +154,7 @@ impl Ledger {
                 });
                 if !whole {
                     for masses in [seen, prior] {
-                        bins.each(masses, cells.clone(), book.scale(), &mut add);
+                        bins.each(masses, cells.clone(), scale, &mut add);
                     }
                 }
             }

@@ -16,6 +16,7 @@
 
 mod liquidation;
 
+mod book;
 mod params;
 mod weights;
 
@@ -37,6 +38,7 @@ mod levels;
 mod assemble;
 
 pub use assemble::assemble;
+pub use book::{ParamBook, ParamSection};
 pub use codec::CheckpointError;
 pub use history::{GridError, GridPainter, GridSpec, HistoryGrid, NO_PROFILE, history};
 pub use invariants::{InvariantBreak, Invariants};
@@ -47,6 +49,6 @@ pub use liquidation::{
     liquidation_price_of_bankruptcy, liquidation_price_with_margin, maintenance_margin,
 };
 pub use open_interest::{OpenInterestFilter, SampleVerdict};
-pub use params::{ParamValues, Params, ParamsError};
+pub use params::{ClassDetail, LeverageClass, ParamValues, Params, ParamsError};
 pub use step::{BarFault, Consumed, Outcome, PriceSource, Step};
 pub use weights::{LeverageWeights, WeightsError};

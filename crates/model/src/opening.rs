@@ -48,13 +48,18 @@ pub(crate) struct Opened {
 impl SideRules {
     pub(crate) fn new(side: Side, params: &Params, tiers: &TierTable) -> Self {
         let values = params.values();
-        let rule = |&(leverage, weight): &(f64, f64)| {
+        let rule = |(class, &(leverage, weight)): (usize, &(f64, f64))| {
+            let detail = values.detail(class);
             let taker_share = weight * values.liquidatable_share;
-            let sigma = (values.kernel_sigma_per_leverage / leverage).max(values.kernel_sigma_min);
+            let by_leverage = (values.kernel_sigma_per_leverage / leverage).max(values.kernel_sigma_min);
+            let sigma = detail.kernel_sigma.unwrap_or(by_leverage);
             // At an entry of 1 the quantity is the notional; the ratio is the same at any other entry.
             let is_allowed = leverage <= tiers.tier_of(values.position_usd).leverage_max;
             let price = || liquidation_price(side, 1.0, values.position_usd, leverage, tiers).ok();
-            let ratio = is_allowed.then(price).flatten();
+            let ratio = match detail.distance {
+                Some(distance) => Some(1.0 - side.sign() * distance),
+                None => is_allowed.then(price).flatten(),
+            };
             let level = ratio.map(|ratio| LevelRule {
                 ratio,
                 ln_ratio: libm::log(ratio),
@@ -62,9 +67,12 @@ impl SideRules {
                 ratio_low: ratio * libm::exp(-3.0 * sigma),
                 ratio_high: ratio * libm::exp(3.0 * sigma),
             });
-            ClassRule { taker_share, maker_share: taker_share * values.maker_ratio, level }
+            let maker_share = detail
+                .maker_weight
+                .map_or(taker_share * values.maker_ratio, |weight| weight * values.liquidatable_share);
+            ClassRule { taker_share, maker_share, level }
         };
-        Self { classes: values.weights.classes().iter().map(rule).collect() }
+        Self { classes: values.weights.classes().iter().enumerate().map(rule).collect() }
     }
 
     /// Puts `coins` of new positions into `book`. `taker` is the share of them opened by takers; levels may
@@ -79,8 +87,9 @@ impl SideRules {
         for (class, rule) in self.classes.iter().enumerate() {
             let share = rule.taker_share * order.taker + rule.maker_share * (1.0 - order.taker);
             let Some(level) = rule.level.filter(|_| share > 0.0) else { continue };
-            let placed = spread(book, class, grid, &level, order, raw * share);
-            levelled += placed.raw;
+            let factor = book.factor(class);
+            let placed = spread(book, class, grid, &level, order, raw * share / factor);
+            levelled += placed.raw * factor;
             opened.bins += placed.bins;
         }
         book.add_unlevelled(order.origin, (raw - levelled).max(0.0));
@@ -173,7 +182,7 @@ fn spread(
     if touched_start < touched_end {
         let bin = CELLS_PER_BIN as usize;
         placed.bins = ((touched_end - 1) / bin - touched_start / bin + 1) as u64;
-        book.settle(order.origin, touched_start..touched_end, placed.raw);
+        book.settle(class, order.origin, touched_start..touched_end, placed.raw);
     }
     placed
 }

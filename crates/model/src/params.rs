@@ -2,13 +2,50 @@
 //! recorded BTCUSDT data; they are recorded with every output through their fingerprint.
 
 use crate::hash::Fnv64;
-use crate::weights::LeverageWeights;
+use crate::weights::{LeverageWeights, WeightsError};
+
+/// What is particular about one leverage class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClassDetail {
+    /// Distance of the level from the entry, as a share of the entry, in place of the one that the leverage gives: where
+    /// positions share their margin, the leverage that was set says nothing. The venue's largest leverage does not
+    /// apply then.
+    pub distance: Option<f64>,
+    /// Weight of the class in a maker's opening, in the scale of the takers' weights; without, `maker_ratio` of the
+    /// taker's.
+    pub maker_weight: Option<f64>,
+    /// Kernel sigma in log price; without, what `kernel_sigma_min` and `kernel_sigma_per_leverage` give.
+    pub kernel_sigma: Option<f64>,
+    /// How fast its positions are closed, in relation to other classes and to `unlevelled_closing_rate`.
+    pub closing_rate: f64,
+}
+
+impl Default for ClassDetail {
+    fn default() -> Self {
+        Self { distance: None, maker_weight: None, kernel_sigma: None, closing_rate: 1.0 }
+    }
+}
+
+/// One leverage class with everything about it; see [`ParamValues::set_classes`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeverageClass {
+    /// Names the class; also gives the distance of the level, unless the detail does.
+    pub leverage: f64,
+    /// Weight in a taker's opening, in any scale.
+    pub taker_weight: f64,
+    /// The rest.
+    pub detail: ClassDetail,
+}
 
 /// The numbers, open for editing; [`Params::new`] checks them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParamValues {
     /// Leverage classes and the shape of the taker's leverage mix over them.
     pub weights: LeverageWeights,
+    /// One for each class of `weights`, or none where nothing is particular about any.
+    pub details: Vec<ClassDetail>,
+    /// How fast the mass without a level is closed, in relation to the classes.
+    pub unlevelled_closing_rate: f64,
     /// Share of a taker's opening that can be liquidated at all, in (0, 1]; the rest has no level (hedged,
     /// low leverage, deep collateral).
     pub liquidatable_share: f64,
@@ -40,6 +77,8 @@ impl Default for ParamValues {
     fn default() -> Self {
         Self {
             weights: LeverageWeights::default(),
+            details: Vec::new(),
+            unlevelled_closing_rate: 1.0,
             liquidatable_share: 0.05,
             maker_ratio: 0.2,
             turnover_share: 0.1,
@@ -51,6 +90,42 @@ impl Default for ParamValues {
             gap_ms_max: 6 * 3_600_000,
             cells_in_price: Params::CELLS_IN_PRICE_MAX,
         }
+    }
+}
+
+impl ParamValues {
+    /// Sets weights and details together, from classes in any order.
+    ///
+    /// # Errors
+    /// As [`LeverageWeights::new`].
+    pub fn set_classes(&mut self, classes: &[LeverageClass]) -> Result<(), WeightsError> {
+        let mut sorted = classes.to_vec();
+        sorted.sort_by(|a, b| a.leverage.total_cmp(&b.leverage));
+        let pairs: Vec<(f64, f64)> =
+            sorted.iter().map(|class| (class.leverage, class.taker_weight)).collect();
+        self.weights = LeverageWeights::new(&pairs)?;
+        let sum: f64 = pairs.iter().map(|(_, weight)| weight).sum();
+        let detail = |class: &LeverageClass| ClassDetail {
+            maker_weight: class.detail.maker_weight.map(|weight| weight / sum),
+            ..class.detail
+        };
+        self.details = sorted.iter().map(detail).collect();
+        if self.details.iter().all(|detail| *detail == ClassDetail::default())
+            && self.unlevelled_closing_rate == 1.0
+        {
+            self.details.clear();
+        }
+        Ok(())
+    }
+
+    /// What is particular about a class.
+    pub(crate) fn detail(&self, class: usize) -> ClassDetail {
+        self.details.get(class).copied().unwrap_or_default()
+    }
+
+    /// Classes are closed at rates of their own; otherwise all mass of a side shrinks alike.
+    pub(crate) fn closes_by_class(&self) -> bool {
+        self.details.iter().any(|detail| detail.closing_rate != self.unlevelled_closing_rate)
     }
 }
 
@@ -99,13 +174,40 @@ impl Params {
         let cells = v.cells_in_price;
         let cells_fit = (200..=Self::CELLS_IN_PRICE_MAX).contains(&cells);
         expect(cells_fit, "cells_in_price", cells as f64, "200 to 10,000");
+        let rate = v.unlevelled_closing_rate;
+        let rates = 1e-3..=1e3;
+        expect(rates.contains(&rate), "unlevelled_closing_rate", rate, "0.001 to 1,000");
+        let classes = v.weights.classes();
+        let count_fits = v.details.is_empty() || v.details.len() == classes.len();
+        expect(count_fits, "details", v.details.len() as f64, "as many as classes, or none");
+        let mut maker_share = 0.0;
+        for (class, &(leverage, weight)) in classes.iter().enumerate() {
+            let detail = v.detail(class);
+            maker_share += detail.maker_weight.unwrap_or(weight * v.maker_ratio) * share;
+            let name = |what: &str| format!("{what} of class {leverage}");
+            let rate = detail.closing_rate;
+            expect(rates.contains(&rate), &name("closing_rate"), rate, "0.001 to 1,000");
+            if let Some(distance) = detail.distance {
+                let fits = (0.0005..=0.9).contains(&distance);
+                expect(fits, &name("distance"), distance, "0.0005 to 0.9");
+            }
+            if let Some(sigma) = detail.kernel_sigma {
+                expect((1e-5..=0.3).contains(&sigma), &name("kernel_sigma"), sigma, "0.00001 to 0.3");
+            }
+            if let Some(weight) = detail.maker_weight {
+                expect((0.0..=1e12).contains(&weight), &name("maker_weight"), weight, "at least 0");
+            }
+        }
+        // Rounding of normalised weights may pass 1 by a little.
+        expect(maker_share <= 1.0 + 1e-9, "the makers' share with a level", maker_share, "at most 1");
         if faults.is_empty() { Ok(Self { values }) } else { Err(ParamsError(faults)) }
     }
 
-    /// These parameters with other leverage classes and taker mix.
+    /// These parameters with other leverage classes and taker mix, about which nothing is particular.
     #[must_use]
     pub fn with_weights(&self, weights: LeverageWeights) -> Self {
-        Self { values: ParamValues { weights, ..self.values.clone() } }
+        let plain = ParamValues { weights, details: Vec::new(), ..self.values.clone() };
+        Self { values: ParamValues { unlevelled_closing_rate: 1.0, ..plain } }
     }
 
     /// The numbers.
@@ -120,6 +222,8 @@ impl Params {
         // Taken apart without `..`, so that a new field cannot be forgotten here.
         let ParamValues {
             weights,
+            details,
+            unlevelled_closing_rate,
             liquidatable_share,
             maker_ratio,
             turnover_share,
@@ -151,6 +255,15 @@ impl Params {
         }
         hash.integer(*gap_ms_max);
         hash.integer(*cells_in_price);
+        // Nothing particular has the fingerprint that it had before there were details.
+        for ClassDetail { distance, maker_weight, kernel_sigma, closing_rate } in details {
+            for value in [*distance, *maker_weight, *kernel_sigma, Some(*closing_rate)] {
+                hash.number(value.unwrap_or(-1.0));
+            }
+        }
+        if !details.is_empty() {
+            hash.number(*unlevelled_closing_rate);
+        }
         hash.finish()
     }
 }

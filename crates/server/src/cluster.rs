@@ -138,7 +138,7 @@ impl SymbolList for Listing {
             first: symbol.first_bar().map(|first| first.0),
             simulated: symbol.is_simulated(),
             seen_share: seen_share(symbol),
-            leverages: symbol.classes().iter().map(|(leverage, _)| *leverage).collect(),
+            leverages: symbol.leverages(),
         };
         let listed = Listed { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
         // Serialising plain numbers and strings into memory cannot fail.

@@ -387,12 +387,13 @@ impl Server {
             Some((instruments, settings)) => (instruments, Some(settings)),
             None => (catalog::stored(&spans), None),
         };
-        let markets = catalog::markets(instruments, &settings.symbols, tiers)
+        let markets = catalog::markets(instruments, &settings.symbols, tiers, &settings.model)
             .map_err(|UnknownName(wanted)| ServeError::UnknownSymbol { wanted, stored: describe(&spans) })?;
         let catalog = Arc::new(Catalog::new(markets));
         for ledger in catalog.ledgers() {
             let instrument = ledger.instrument();
-            info!(%instrument, tiers = live::describe_tiers(tiers, instrument), "margin tiers");
+            let parameters = format!("{:016x}", ledger.spec.params.fingerprint());
+            info!(%instrument, tiers = live::describe_tiers(tiers, instrument), parameters, "margin tiers and model parameters");
         }
         if catalog.is_empty() {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use liqheat_cluster::{RedisSettings, Role};
+use liqheat_model::ParamBook;
 use liqheat_store::Retention;
 use liqheat_stream::SessionSettings;
 
@@ -36,6 +37,8 @@ pub struct ServerSettings {
     /// How long rows are kept, counted back from the newest one; for ever by default. Applies to a server over
     /// stored data only: a replay deletes nothing.
     pub retention: Retention,
+    /// Parameters of the model by venue and symbol.
+    pub model: ParamBook,
     /// Other servers, and this one's part among them; alone without.
     pub redis: Option<RedisSettings>,
 }
@@ -61,6 +64,7 @@ impl Default for ServerSettings {
             stop_within: Duration::from_secs(10),
             checkpoints_kept: 128,
             retention: Retention::default(),
+            model: ParamBook::default(),
             redis: None,
         }
     }

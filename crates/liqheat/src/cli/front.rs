@@ -12,6 +12,8 @@ use liqheat_server::{
     TokenSettings,
 };
 
+use crate::model_file;
+
 use super::cluster::{Cluster, Role};
 use super::seconds;
 
@@ -32,6 +34,9 @@ pub(crate) struct Front {
     /// same form).
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
+    /// Parameters of the model by venue and symbol, in place of the shipped ones (a TOML file as `liqheat model` prints).
+    #[arg(long, env = "LIQHEAT_MODEL", value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
     /// Most seconds between the signal to stop and the end.
     #[arg(long, env = "LIQHEAT_SHUTDOWN_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) shutdown_timeout: Duration,
@@ -186,6 +191,7 @@ impl Front {
             },
             tokens: self.tokens.settings(),
             stop_within: self.shutdown_timeout,
+            model: model_file::load(self.model.as_deref())?,
             redis: self.cluster.settings(role, &self.symbols)?,
             ..ServerSettings::default()
         })

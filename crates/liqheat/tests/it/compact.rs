@@ -99,7 +99,7 @@ fn the_map_and_the_largest_levels_are_those_of_the_state() {
         .map(|row| json!({"price": row["price"], "long_density": row["long_usd"], "short_density": row["short_usd"]}))
         .collect();
     assert_eq!(shown, *levels);
-    assert_eq!(map["leverages"], json!([5, 10, 25, 50, 100]), "there is no mass of 3x");
+    assert_eq!(map["leverages"], json!([5, 10, 25, 50, 100, 125, 150]), "there is no mass of 3x");
     let first = &map["levels"][0];
     assert_eq!(first["long_cumulative_usd"], map["long_usd"]);
     assert_eq!(rows(&map["levels"]).last().unwrap()["short_cumulative_usd"], map["short_usd"]);

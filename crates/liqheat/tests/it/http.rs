@@ -40,7 +40,7 @@ fn symbols_candles_and_health() {
         "symbols": [{
             "symbol": "BTCUSDT", "venue": "binance", "venues": ["binance"], "interval": "5m", "first": START, "last": END,
             "base_bin": 100, "state": "stale", "simulated": false, "seen_share": seen_share,
-            "leverages": [3, 5, 10, 25, 50, 100],
+            "leverages": [3, 5, 10, 25, 50, 100, 125, 150],
         }],
         "simulated": false, "speed": 1.0, "websocket": true,
     });
@@ -273,7 +273,7 @@ fn the_grid_in_both_forms() {
 fn the_grid_by_leverage() {
     serve!(_folder, server, "serve");
     let leverages = server.get("/v1/symbols").json()["symbols"][0]["leverages"].clone();
-    assert_eq!(leverages, json!([3, 5, 10, 25, 50, 100]));
+    assert_eq!(leverages, json!([3, 5, 10, 25, 50, 100, 125, 150]));
     let path = "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96&bin=200";
     let kind = "application/vnd.liqheat.grid";
     let whole = get_with(server.address(), path, &[("Accept", kind)]).body;
@@ -292,7 +292,7 @@ fn the_grid_by_leverage() {
     assert_eq!(header["leverages"], leverages);
     header.as_object_mut().unwrap().remove("leverages");
     assert_eq!((&header, &planes[..2]), (&plain_header, &plain[..]), "the totals are the same");
-    assert_eq!(planes.len(), 2 + 6);
+    assert_eq!(planes.len(), 2 + 8);
 
     let (usd_min, usd_max) = (header["usd_min"].as_f64().unwrap(), header["usd_max"].as_f64().unwrap());
     let step = (usd_max / usd_min).powf(1.0 / 254.0);

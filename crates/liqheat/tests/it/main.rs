@@ -17,6 +17,7 @@ mod ingest;
 mod live;
 mod logs;
 mod market;
+mod model;
 mod process;
 mod reads;
 mod replay;

@@ -5,7 +5,7 @@ use liqheat_market::UnixMs;
 use liqheat_model::{CheckpointError, Ledger, ParamValues, Params};
 use proptest::prelude::*;
 
-use crate::support::{flat_bar, ledger, market, tiers};
+use crate::support::{closed_by_class, flat_bar, ledger, market, tiers};
 
 fn decode(bytes: &[u8]) -> Result<Ledger, CheckpointError> {
     Ledger::decode(bytes, Params::default(), tiers())
@@ -15,10 +15,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn a_checkpoint_continues_bit_for_bit(bars in market(40), cut in 0.0f64..=1.0) {
+    fn a_checkpoint_continues_bit_for_bit(bars in market(40), cut in 0.0f64..=1.0, by_class in any::<bool>()) {
         let cut = (bars.len() as f64 * cut) as usize;
-        let mut whole = ledger();
-        let mut first = ledger();
+        let values = if by_class { closed_by_class() } else { ParamValues::default() };
+        let params = Params::new(values).unwrap();
+        let new = || Ledger::new(params.clone(), tiers());
+        let mut whole = new();
+        let mut first = new();
         for (index, (bar, profile)) in bars.iter().enumerate() {
             whole.apply(bar, profile);
             if index < cut {
@@ -26,7 +29,7 @@ proptest! {
             }
         }
         let bytes = first.encode();
-        let mut second = decode(&bytes).unwrap();
+        let mut second = Ledger::decode(&bytes, params.clone(), tiers()).unwrap();
         prop_assert_eq!(second.state_hash(), first.state_hash());
         prop_assert_eq!(second.encode(), bytes);
         for (bar, profile) in &bars[cut..] {

@@ -4,7 +4,7 @@ use liqheat_market::{Bar, Price};
 use liqheat_model::{Ledger, LeverageWeights, Outcome, ParamValues, Params, Step};
 use proptest::prelude::*;
 
-use crate::support::{Profile, ledger, market, tiers};
+use crate::support::{Profile, closed_by_class, ledger, market, tiers};
 
 fn hold_throughout(mut ledger: Ledger, bars: &[(Bar, Profile)]) -> Result<(), TestCaseError> {
     let mut prior_last = f64::INFINITY;
@@ -91,9 +91,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn invariants_hold_when_each_class_is_closed_at_its_own_rate(
+        bars in market(40),
+        rates in prop::collection::vec(0.01f64..50.0, 5),
+        liquidatable_share in 0.01f64..=1.0,
+        cells_in_price in 200i64..=2_000,
+    ) {
+        let mut values = ParamValues { liquidatable_share, cells_in_price, ..closed_by_class() };
+        for (detail, rate) in values.details.iter_mut().zip(&rates) {
+            detail.closing_rate = *rate;
+        }
+        values.unlevelled_closing_rate = rates[4];
+        hold_throughout(Ledger::new(Params::new(values).unwrap(), tiers()), &bars)?;
+    }
+}
+
 #[test]
 fn errors_do_not_pile_up_over_years() {
-    let mut ledger = ledger();
+    years(ledger());
+    years(Ledger::new(Params::new(closed_by_class()).unwrap(), tiers()));
+}
+
+fn years(mut ledger: Ledger) {
     let mut price: f64 = 20_000.0;
     let mut stock: f64 = 100_000.0;
     let mut state: u32 = 1;

@@ -6,6 +6,7 @@
 mod assemble;
 mod cells;
 mod checkpoint;
+mod classes;
 mod history;
 mod invariants;
 mod recorded;

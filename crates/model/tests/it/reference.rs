@@ -7,7 +7,7 @@ use liqheat_market::{Bar, Price, Qty, Side, TierTable};
 use liqheat_model::{Ledger, Outcome, ParamValues, Params, liquidation_price};
 use proptest::prelude::*;
 
-use crate::support::{Profile, market, tiers};
+use crate::support::{Profile, closed_by_class, market, tiers};
 
 struct Position {
     side: Side,
@@ -87,9 +87,14 @@ impl Reference {
             closed = before;
             opened = closed + change;
         }
-        for position in &mut self.positions {
-            let left = before - eaten[position.side as usize];
-            position.coins *= ((before - closed) / left).max(0.0);
+        for side in Side::BOTH {
+            let left = before - eaten[side as usize];
+            if values.details.is_empty() {
+                let of_side = self.positions.iter_mut().filter(|position| position.side == side);
+                of_side.for_each(|position| position.coins *= ((before - closed) / left).max(0.0));
+            } else {
+                self.close_by_class(side, before - closed);
+            }
         }
         self.positions.retain(|position| position.coins > 0.0);
         self.stock = after;
@@ -106,6 +111,33 @@ impl Reference {
         self.open(Side::Short, opened, 1.0 - bought, &pieces, false);
     }
 
+    /// Every position keeps the share `exp(-x rate)`: `x` after one Newton step from the solution for small closings,
+    /// then one factor for all.
+    fn close_by_class(&mut self, side: Side, target: f64) {
+        let values = self.params.values().clone();
+        let rate = |position: &Position| match position.cell {
+            None => values.unlevelled_closing_rate,
+            Some(_) => values.details[position.class].closing_rate,
+        };
+        let sums = |positions: &[Position], x: f64| {
+            let mut sums = (0.0, 0.0);
+            for position in positions.iter().filter(|position| position.side == side) {
+                let kept = position.coins * (-x * rate(position)).exp();
+                sums = (sums.0 + kept, sums.1 + kept * rate(position));
+            }
+            sums
+        };
+        let (all, slope) = sums(&self.positions, 0.0);
+        let first = ((all - target) / slope).max(0.0);
+        let (kept, slope) = sums(&self.positions, first);
+        let x = if slope > 0.0 { first + ((kept - target) / slope).max(0.0) } else { first };
+        let (kept, _) = sums(&self.positions, x);
+        for position in self.positions.iter_mut().filter(|position| position.side == side) {
+            let share = (-x * rate(position)).exp();
+            position.coins *= if kept > 0.0 { share * (target / kept).min(1.0) } else { 0.0 };
+        }
+    }
+
     fn open(&mut self, side: Side, coins: f64, taker: f64, pieces: &Pieces, prior: bool) {
         let values = self.params.values().clone();
         let cell = Price::from_units(self.cell).to_f64();
@@ -114,10 +146,18 @@ impl Reference {
         let mut without = coins;
         for (class, &(leverage, weight)) in values.weights.classes().iter().enumerate() {
             let taker_mix = weight * values.liquidatable_share;
-            let share = taker_mix * taker + taker_mix * values.maker_ratio * (1.0 - taker);
-            let ratio = liquidation_price(side, 1.0, values.position_usd, leverage, &self.tiers);
+            let detail = values.details.get(class).copied().unwrap_or_default();
+            let maker_mix = detail
+                .maker_weight
+                .map_or(taker_mix * values.maker_ratio, |weight| weight * values.liquidatable_share);
+            let share = taker_mix * taker + maker_mix * (1.0 - taker);
+            let ratio = match detail.distance {
+                Some(distance) => Ok(if side == Side::Long { 1.0 - distance } else { 1.0 + distance }),
+                None => liquidation_price(side, 1.0, values.position_usd, leverage, &self.tiers),
+            };
             let (Ok(ratio), true) = (ratio, share > 0.0) else { continue };
             let sigma = (values.kernel_sigma_per_leverage / leverage).max(values.kernel_sigma_min);
+            let sigma = detail.kernel_sigma.unwrap_or(sigma);
 
             // The resolution of the kernel is part of its definition: blocks of whole cells.
             let entry_sigma = (high / low).ln() / 12f64.sqrt();
@@ -294,8 +334,8 @@ fn compare(reference: &Reference, ledger: &Ledger) -> Result<(), TestCaseError> 
     Ok(())
 }
 
-fn run(bars: &[(Bar, Profile)], cells_in_price: i64) -> Result<(), TestCaseError> {
-    let params = Params::new(ParamValues { cells_in_price, ..ParamValues::default() }).unwrap();
+fn run(bars: &[(Bar, Profile)], values: ParamValues) -> Result<(), TestCaseError> {
+    let params = Params::new(values).unwrap();
     let mut ledger = Ledger::new(params.clone(), tiers());
     let mut reference = Reference::new(params, tiers());
     for (bar, profile) in bars {
@@ -326,7 +366,12 @@ proptest! {
 
     #[test]
     fn the_ledger_agrees_with_a_list_of_positions(bars in market(40)) {
-        run(&bars, 1_000)?;
+        run(&bars, ParamValues { cells_in_price: 1_000, ..ParamValues::default() })?;
+    }
+
+    #[test]
+    fn it_agrees_where_classes_are_closed_at_their_own_rates(bars in market(40)) {
+        run(&bars, ParamValues { cells_in_price: 1_000, ..closed_by_class() })?;
     }
 }
 
@@ -335,6 +380,6 @@ proptest! {
 
     #[test]
     fn it_agrees_on_the_finest_grid_too(bars in market(12)) {
-        run(&bars, 10_000)?;
+        run(&bars, ParamValues { cells_in_price: 10_000, ..ParamValues::default() })?;
     }
 }

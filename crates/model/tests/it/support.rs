@@ -1,7 +1,7 @@
 //! Random markets: a bar is drawn as a few small numbers, so that a failing case shrinks to a short story.
 
 use liqheat_market::{Bar, Interval, Price, Qty, TierTable, UnixMs};
-use liqheat_model::{Ledger, Params};
+use liqheat_model::{ClassDetail, Ledger, LeverageClass, ParamValues, Params};
 use proptest::prelude::*;
 
 /// Volume at price of one bar.
@@ -107,6 +107,31 @@ fn bars(mut price: f64, draws: &[Draw]) -> Vec<(Bar, Profile)> {
 pub(crate) fn tiers() -> TierTable {
     let rows = [(0.0, 0.004, 125.0), (50_000.0, 0.005, 100.0), (250_000.0, 0.01, 50.0)];
     TierTable::new(UnixMs(0), &rows).unwrap()
+}
+
+/// Classes near and far, one at a distance of its own, each closed at its own rate.
+pub(crate) fn closed_by_class() -> ParamValues {
+    let class = |leverage: f64, taker_weight: f64, closing_rate: f64| LeverageClass {
+        leverage,
+        taker_weight,
+        detail: ClassDetail { closing_rate, ..ClassDetail::default() },
+    };
+    let far = ClassDetail {
+        distance: Some(0.15),
+        maker_weight: Some(0.2),
+        kernel_sigma: Some(0.01),
+        closing_rate: 0.3,
+    };
+    let classes = [
+        class(100.0, 0.25, 3.3),
+        class(25.0, 0.22, 1.0),
+        LeverageClass { leverage: 6.7, taker_weight: 0.3, detail: far },
+        class(50.0, 0.3, 2.8),
+    ];
+    let mut values =
+        ParamValues { unlevelled_closing_rate: 0.2, liquidatable_share: 0.4, ..ParamValues::default() };
+    values.set_classes(&classes).unwrap();
+    values
 }
 
 pub(crate) fn ledger() -> Ledger {

@@ -112,9 +112,9 @@ fn header_of(
     grid: &HistoryGrid,
 ) -> GridHeader {
     let spec = &grid.spec;
-    let classes = symbol.classes();
+    let leverages = symbol.leverages();
     let leverages =
-        classes.iter().take(grid.classes.len()).map(|(leverage, _)| leverage_of(*leverage)).collect();
+        leverages.iter().take(grid.classes.len()).map(|leverage| leverage_of(*leverage)).collect();
     let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
     GridHeader {
         symbol: symbol.name.clone(),

@@ -33,7 +33,7 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
             state: state.published.feed_state(&symbol.name),
             simulated: symbol.is_simulated(),
             seen_share: sum.map_or(0.0, |sum| sum.seen_share),
-            leverages: symbol.classes().iter().map(|(leverage, _)| leverage_of(*leverage)).collect(),
+            leverages: symbol.leverages().into_iter().map(leverage_of).collect(),
         }
     });
     Json(SymbolsBody {

@@ -63,6 +63,11 @@ impl LedgerSpec {
     pub(crate) fn new(instrument: Instrument, interval: Interval, params: Params, late_ms: i64) -> Self {
         Self { instrument, interval, params, settle_ms: interval.ms() / 10 + late_ms }
     }
+
+    /// The leverage classes, lowest first.
+    pub(crate) fn leverages(&self) -> Vec<f64> {
+        self.params.values().weights.classes().iter().map(|(leverage, _)| *leverage).collect()
+    }
 }
 
 /// The newest view of a ledger; see [`VenueLedger::view`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{Instrument, Interval, Symbol, UnixMs, Venue};
-use liqheat_model::Params;
+use liqheat_model::ParamBook;
 use liqheat_store::InstrumentSpan;
 use tracing::warn;
 
@@ -60,6 +60,7 @@ pub(crate) fn markets(
     instruments: Vec<Wanted>,
     names: &[String],
     tiers: &TierBook,
+    model: &ParamBook,
 ) -> Result<Vec<Arc<Market>>, UnknownName> {
     let mut by_symbol: BTreeMap<(Symbol, bool), Vec<Wanted>> = BTreeMap::new();
     let real: Vec<Symbol> = instruments
@@ -75,7 +76,7 @@ pub(crate) fn markets(
     let mut markets = Vec::new();
     for ((symbol, beside_real), instruments) in by_symbol {
         let index = MarketIndex(markets.len());
-        if let Some(market) = market(&symbol, beside_real, instruments, names, tiers, index) {
+        if let Some(market) = market(&symbol, beside_real, instruments, names, (tiers, model), index) {
             markets.push(Arc::new(market));
         }
     }
@@ -93,7 +94,7 @@ fn market(
     beside_real: bool,
     mut instruments: Vec<Wanted>,
     names: &[String],
-    tiers: &TierBook,
+    (tiers, model): (&TierBook, &ParamBook),
     index: MarketIndex,
 ) -> Option<Market> {
     let asked = |name: &str| names.iter().any(|one| one == name);
@@ -102,7 +103,8 @@ fn market(
     instruments.sort_by(|a, b| a.instrument.cmp(&b.instrument));
     let ledger = |one: Wanted| {
         let table = tiers.table(&one.instrument);
-        let spec = LedgerSpec::new(one.instrument, one.interval, Params::default(), one.late_ms);
+        let params = model.of(&one.instrument);
+        let spec = LedgerSpec::new(one.instrument, one.interval, params, one.late_ms);
         Arc::new(VenueLedger::new(spec, one.first_bar, table))
     };
     let ledgers: Vec<Arc<VenueLedger>> = instruments.into_iter().map(ledger).collect();
@@ -155,7 +157,8 @@ mod tests {
     /// Every name, those that are not listed in brackets, with its venues.
     fn names(stored: &[&str], asked: &[&str]) -> Result<Vec<String>, String> {
         let asked: Vec<String> = asked.iter().map(|name| (*name).to_owned()).collect();
-        let markets = markets(wanted(stored), &asked, &TierBook::embedded()).map_err(|unknown| unknown.0)?;
+        let markets = markets(wanted(stored), &asked, &TierBook::embedded(), &ParamBook::default())
+            .map_err(|unknown| unknown.0)?;
         let name = |symbol: &Arc<ServedSymbol>| {
             let venues: Vec<&str> = symbol.venues().into_iter().map(Venue::name).collect();
             let text = format!("{}={}", symbol.name, venues.join("+"));

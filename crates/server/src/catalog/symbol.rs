@@ -29,9 +29,13 @@ pub(crate) struct ServedSymbol {
 }
 
 impl ServedSymbol {
-    /// The leverage classes of its ledgers, with their weights; the same at every venue.
-    pub(crate) fn classes(&self) -> &[(f64, f64)] {
-        self.ledgers.first().map_or(&[], |ledger| ledger.spec.params.values().weights.classes())
+    /// The leverage classes of all its ledgers, lowest first.
+    pub(crate) fn leverages(&self) -> Vec<f64> {
+        let of = |ledger: &Arc<VenueLedger>| ledger.spec.leverages();
+        let mut leverages: Vec<f64> = self.ledgers.iter().flat_map(of).collect();
+        leverages.sort_by(f64::total_cmp);
+        leverages.dedup();
+        leverages
     }
 
     /// Opening time of the first bar of any venue.

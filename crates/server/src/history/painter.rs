@@ -34,8 +34,12 @@ impl HistoryTurn<'_> {
         let (price_low, bin, rows) = request.rows(range.0, range.1, sum.base_bin, columns);
         let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
         let mut painted: Option<HistoryGrid> = None;
+        let leverages = symbol.leverages();
         for (ledger, view) in &sum.ledgers {
-            let picture = self.paint_one(ledger, view, spec, request.by_leverage).await?;
+            let mut picture = self.paint_one(ledger, view, spec, request.by_leverage).await?;
+            if request.by_leverage {
+                picture.classes = in_order(picture.classes, &ledger.spec.leverages(), &leverages);
+            }
             painted = Some(match painted {
                 None => picture,
                 Some(mut all) => {
@@ -88,6 +92,15 @@ impl HistoryTurn<'_> {
     }
 }
 
+/// The planes of a venue's classes as planes of all classes of the symbol: empty ones for those that the venue lacks.
+fn in_order(planes: Vec<Vec<f32>>, own: &[f64], all: &[f64]) -> Vec<Vec<f32>> {
+    let cells = planes.first().map_or(0, Vec::len);
+    let mut planes: Vec<Option<Vec<f32>>> = planes.into_iter().map(Some).collect();
+    let place = |leverage: &f64| own.iter().position(|one| one.total_cmp(leverage).is_eq());
+    let plane = |leverage: &f64| place(leverage).and_then(|index| planes.get_mut(index)?.take());
+    all.iter().map(plane).map(|plane| plane.unwrap_or_else(|| vec![0.0; cells])).collect()
+}
+
 impl BarVisitor for GridPainter {
     fn before(&mut self, ledger: &Ledger, bar: &Bar) {
         Self::before(self, ledger, bar);
@@ -95,5 +108,17 @@ impl BarVisitor for GridPainter {
 
     fn after(&mut self, bar: &Bar, step: &Step) {
         Self::after(self, bar, step);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn planes_of_a_venue_stand_where_the_symbol_has_their_class() {
+        let planes = vec![vec![1.0, 2.0], vec![3.0, 4.0]];
+        let found = in_order(planes, &[10.0, 66.7], &[5.0, 10.0, 66.7, 100.0]);
+        assert_eq!(found, [vec![0.0, 0.0], vec![1.0, 2.0], vec![3.0, 4.0], vec![0.0, 0.0]]);
     }
 }

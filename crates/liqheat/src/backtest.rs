@@ -14,7 +14,7 @@ use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::{Bar, Instrument, Interval, KlineKind, Liquidation, PriceKind, Symbol, UnixMs, Venue};
 use liqheat_model::assemble;
-use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
+use liqheat_score::{BacktestError, Card, ExpectedModel, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +38,9 @@ struct Report {
     /// Liquidations reported at their bankruptcy price, which were converted.
     bankruptcy_prices: usize,
     tiers: String,
+    /// Whether the fitted expected view is printed in tables; JSON always has it.
+    #[serde(skip)]
+    fits: bool,
     #[serde(flatten)]
     card: Card,
 }
@@ -96,6 +99,7 @@ fn grade(
         liquidations: &liquidations,
         params: &params,
         tiers: &table,
+        expected: ExpectedModel::default(),
     };
     let options = Options {
         windows_ms: backtest.windows.iter().map(|window| window.ms()).collect(),
@@ -128,6 +132,7 @@ fn grade(
             || format!("one flat rate of {} %", liqheat_feeds::tiers::FALLBACK_RATE * 100.0),
             |origin| origin.to_string(),
         ),
+        fits: backtest.fit,
         card,
     }))
 }

@@ -3,7 +3,7 @@
 use liqheat_market::UnixMs;
 use serde::Serialize;
 
-use crate::Interval;
+use crate::{ExpectedModel, Interval};
 
 /// Everything that a backtest found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,6 +24,8 @@ pub struct Card {
     pub leverage_window_ms: i64,
     /// This map with less input.
     pub reduced: Vec<Reduced>,
+    /// The expected view, fitted on all windows of this run; absent with too few.
+    pub fitted: Option<ExpectedModel>,
 }
 
 /// What was graded.
@@ -203,6 +205,8 @@ pub struct WithoutTouch {
     pub distance_and_volatility: ModelScore,
     /// The same with the map.
     pub with_map: ModelScore,
+    /// The expected view with the given coefficients; absent for horizons that it is not offered for.
+    pub expected: Option<ModelScore>,
     /// What the map adds to the area under the curve.
     pub area_gain: Option<f64>,
     /// Its interval over days.

@@ -84,6 +84,43 @@ pub(crate) fn logistic<const N: usize>(
     coefficients.iter().all(|c| c.is_finite()).then_some(coefficients)
 }
 
+/// The exponent `b` of the power law `amount = exp(a) mass^b` that fits best, by Poisson's pseudo-likelihood: it weighs large
+/// amounts as they are and takes zeros. `None` with too few amounts above zero.
+pub(crate) fn power_law(pairs: &[(f64, f64)]) -> Option<f64> {
+    const STEPS_MAX: usize = 50;
+    let pairs: Vec<(f64, f64)> = pairs.iter().copied().filter(|(mass, _)| *mass > 0.0).collect();
+    let count = pairs.len() as f64;
+    let mean = pairs.iter().map(|(_, amount)| amount).sum::<f64>() / count;
+    if pairs.iter().filter(|(_, amount)| *amount > 0.0).count() < 50 || mean.is_nan() || mean <= 0.0 {
+        return None;
+    }
+    // Centred logarithms and amounts in units of their mean, so that the steps are of one order.
+    let middle = pairs.iter().map(|(mass, _)| mass.ln()).sum::<f64>() / count;
+    let (mut a, mut b) = (0.0, 0.5);
+    for _ in 0..STEPS_MAX {
+        let mut slope = [0.0; 2];
+        let mut curvature = [[1e-9, 0.0], [0.0, 1e-9]];
+        for (mass, amount) in &pairs {
+            let x = mass.ln() - middle;
+            let expected = (a + b * x).exp();
+            let error = amount / mean - expected;
+            slope[0] += error;
+            slope[1] += error * x;
+            curvature[0][0] += expected;
+            curvature[1][0] += expected * x;
+            curvature[1][1] += expected * x * x;
+        }
+        let step = solve(curvature, slope)?;
+        let longest = step[0].abs().max(step[1].abs());
+        let share = (0.5 / longest).min(1.0);
+        (a, b) = (a + step[0] * share, b + step[1] * share);
+        if longest < 1e-6 {
+            return b.is_finite().then_some(b);
+        }
+    }
+    None
+}
+
 /// Solves a symmetric positive system by Cholesky's method, from its lower triangle; `None` when it is not positive.
 fn solve<const N: usize>(matrix: [[f64; N]; N], right: [f64; N]) -> Option<[f64; N]> {
     let mut lower = [[0.0; N]; N];

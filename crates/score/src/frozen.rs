@@ -40,6 +40,8 @@ pub struct Frozen {
     /// Standard deviation of the log price over an hour, from the last day.
     pub(crate) hourly_volatility: f64,
     pub(crate) sides: [FrozenSide; 2],
+    /// Open interest at the price, USD; not kept in bytes.
+    pub(crate) open_interest_usd: f64,
 }
 
 /// What predictors other than the map know of the market, bar by bar.
@@ -87,7 +89,9 @@ impl Surroundings {
             day_extreme: self.path.day_extreme(side),
         };
         let sides = Side::BOTH.map(side);
-        Some(Frozen { at, price, hourly_volatility: self.path.hourly_volatility(), sides })
+        let open_interest_usd = ledger.open_interest() * price;
+        let hourly_volatility = self.path.hourly_volatility();
+        Some(Frozen { at, price, hourly_volatility, sides, open_interest_usd })
     }
 
     /// USD in each cell of log distance, by side and class.

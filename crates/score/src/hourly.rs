@@ -142,7 +142,13 @@ impl Frozen {
                 *cells = (0..CELLS_WITHOUT_TOUCH).map(|_| reader.number()).collect::<Option<_>>()?;
             }
         }
-        (reader.bytes.is_empty() && price > 0.0).then_some(Self { at, price, hourly_volatility, sides })
+        (reader.bytes.is_empty() && price > 0.0).then_some(Self {
+            at,
+            price,
+            hourly_volatility,
+            sides,
+            open_interest_usd: 0.0,
+        })
     }
 }
 

@@ -12,6 +12,7 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
 
+mod expected;
 mod fit;
 mod rank;
 mod resample;
@@ -37,6 +38,7 @@ pub use card::{
     Calibration, Card, Coverage, GivenTouch, HorizonGivenTouch, HorizonWithoutTouch, InvariantNumbers,
     LeverageSkill, ModelScore, Predictor, Quartiles, Reduced, Score, WithoutTouch,
 };
+pub use expected::{ExpectedHorizon, ExpectedModel, Horizon, TouchCoefficients, typical_usd};
 pub use frozen::{Frozen, Surroundings};
 pub use hourly::{GradedHour, HOUR_MS, RunningScore, Ungradable, grade_hour, running_score};
 pub use rank::{partial_correlation, pearson, ranks, spearman};

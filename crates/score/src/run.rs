@@ -8,6 +8,7 @@ use liqheat_model::{Outcome, Params, PriceSource};
 
 use crate::calibration::Days;
 use crate::card::{Card, Coverage, HorizonGivenTouch, InvariantNumbers, Predictor, Reduced};
+use crate::expected::{ExpectedHorizon, ExpectedModel, Horizon};
 use crate::frozen::{Follower, Frozen};
 use crate::given_touch::TouchedCells;
 use crate::realised::{Realised, between, realised};
@@ -47,6 +48,8 @@ pub struct Input<'a> {
     pub params: &'a Params,
     /// Margin tiers of the venue of the liquidations.
     pub tiers: &'a TierTable,
+    /// The expected view that is graded.
+    pub expected: ExpectedModel,
 }
 
 /// How it is graded.
@@ -252,7 +255,7 @@ impl<'p, 'a> Pass<'p, 'a> {
             period,
             windows: lengths.into_iter().map(Windows::new).collect(),
             touched: windows_ms.iter().map(|length| (*length, TouchedCells::new())).collect(),
-            all: without_touch.map(|length| (length, AllCells::new(length))).collect(),
+            all: without_touch.map(|length| (length, AllCells::new(length, input.expected))).collect(),
             days: Days::default(),
             invariants: InvariantNumbers {
                 balance_error_max: 0.0,
@@ -401,8 +404,17 @@ impl<'p, 'a> Pass<'p, 'a> {
                 .unwrap_or_default(),
             leverage_window_ms,
             reduced,
+            fitted: fitted(&self.all),
         }
     }
+}
+
+/// The expected view as fitted on this run; `None` with too few windows of one of the horizons.
+fn fitted(all: &[(i64, AllCells)]) -> Option<ExpectedModel> {
+    let of = |horizon: Horizon| -> Option<ExpectedHorizon> {
+        all.iter().find(|(length, _)| *length == horizon.ms())?.1.fitted()
+    };
+    Some(ExpectedModel { hour: of(Horizon::Hour)?, four_hours: of(Horizon::FourHours)? })
 }
 
 /// Collects the rows of all windows without summarising them.

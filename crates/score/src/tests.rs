@@ -173,7 +173,14 @@ fn graded<T>(
 ) -> T {
     let (params, tiers) = (Params::default(), tiers());
     let volume_at_price = &NoVolumeAtPrice;
-    let input = Input { bars, volume_at_price, liquidations, params: &params, tiers: &tiers };
+    let input = Input {
+        bars,
+        volume_at_price,
+        liquidations,
+        params: &params,
+        tiers: &tiers,
+        expected: ExpectedModel::default(),
+    };
     let options = Options { warm_up_ms: 2 * DAY, resamples: 100, ..Options::default() };
     run(&input, &options).unwrap()
 }
@@ -299,8 +306,14 @@ fn the_running_score_is_that_of_a_backtest() {
         hours.push(hour);
     }
     let volume_at_price = &NoVolumeAtPrice;
-    let input =
-        Input { bars: &bars, volume_at_price, liquidations: &liquidations, params: &params, tiers: &tiers };
+    let input = Input {
+        bars: &bars,
+        volume_at_price,
+        liquidations: &liquidations,
+        params: &params,
+        tiers: &tiers,
+        expected: ExpectedModel::default(),
+    };
     let options = Options { from: Some(graded_from), to: Some(START.plus(9 * DAY)), ..Options::default() };
     let card = backtest(&input, &options, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
     let score = running_score(&hours, graded_from);
@@ -343,7 +356,14 @@ fn what_cannot_be_graded_says_what_to_load() {
     let (params, tiers) = (Params::default(), tiers());
     let run = |bars: &[Bar], liquidations: &[Liquidation], options: &Options| {
         let volume_at_price = &NoVolumeAtPrice;
-        let input = Input { bars, volume_at_price, liquidations, params: &params, tiers: &tiers };
+        let input = Input {
+            bars,
+            volume_at_price,
+            liquidations,
+            params: &params,
+            tiers: &tiers,
+            expected: ExpectedModel::default(),
+        };
         backtest(&input, options, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap_err()
     };
     let plain = Options::default();
@@ -357,8 +377,32 @@ fn what_cannot_be_graded_says_what_to_load() {
         bars.iter().map(|bar| Bar { open_interest: None, volume: None, ..*bar }).collect();
     assert_eq!(run(&unknown, &liquidations, &plain), BacktestError::NoFlow);
     let volume_at_price = &NoVolumeAtPrice;
-    let input =
-        Input { bars: &bars, volume_at_price, liquidations: &liquidations, params: &params, tiers: &tiers };
+    let input = Input {
+        bars: &bars,
+        volume_at_price,
+        liquidations: &liquidations,
+        params: &params,
+        tiers: &tiers,
+        expected: ExpectedModel::default(),
+    };
     let stopped = backtest(&input, &plain, &mut |_, _| std::ops::ControlFlow::Break(()));
     assert_eq!(stopped, Err(BacktestError::Stopped));
+}
+
+#[test]
+fn a_power_law_is_found_among_zeros() {
+    let mut random = fastrand::Rng::with_seed(3);
+    let pairs: Vec<(f64, f64)> = (0..4_000)
+        .map(|_| {
+            let mass = (random.f64() * 10.0).exp();
+            // Three of four touched levels hold nothing; the others make up for it.
+            let amount = if random.u8(0..4) == 0 { 4.0 * 7.0 * mass.powf(0.3) } else { 0.0 };
+            (mass, amount)
+        })
+        .collect();
+    let exponent = crate::fit::power_law(&pairs).unwrap();
+    assert!((exponent - 0.3).abs() < 0.03, "{exponent}");
+    assert_eq!(crate::fit::power_law(&pairs[..20]), None, "too few");
+    let nothing: Vec<(f64, f64)> = pairs.iter().map(|(mass, _)| (*mass, 0.0)).collect();
+    assert_eq!(crate::fit::power_law(&nothing), None);
 }

@@ -4,7 +4,10 @@
 use liqheat_market::{Side, UnixMs};
 
 use crate::card::{HorizonWithoutTouch, ModelScore, WithoutTouch};
-use crate::fit::{dot, logistic};
+use crate::expected::{
+    ExpectedHorizon, ExpectedModel, Horizon, TouchCoefficients, sigma_of, touch_features, typical_usd,
+};
+use crate::fit::{dot, logistic, power_law};
 use crate::frozen::cells;
 use crate::realised::usd_by_cell;
 use crate::resample::interval_over_blocks;
@@ -33,6 +36,11 @@ pub(crate) struct AllCells {
     pub(crate) rows: Vec<Cell>,
     /// Cells compared on each side.
     reach: usize,
+    model: ExpectedModel,
+    /// Features of every cell up to 5 % away, and whether the price crossed it completely.
+    touches: Vec<(TouchCoefficients, bool)>,
+    /// The map and the USD liquidated of every touched cell within reach.
+    masses: Vec<(f64, f64)>,
 }
 
 /// One cell of one window.
@@ -43,24 +51,46 @@ pub(crate) struct Cell {
     pub(crate) features: WithMap,
     /// Something was liquidated in it.
     pub(crate) is_hit: bool,
+    /// What the expected view says of it, USD.
+    pub(crate) expected: f64,
 }
 
 impl AllCells {
-    pub(crate) fn new(window_ms: i64) -> Self {
+    pub(crate) fn new(window_ms: i64, model: ExpectedModel) -> Self {
         let hours = window_ms as f64 / 3_600_000.0;
         let reach = (CELLS_AN_HOUR * hours.sqrt()).round() as usize;
-        Self { rows: Vec::new(), reach: reach.clamp(1, CELLS_WITHOUT_TOUCH) }
+        Self {
+            rows: Vec::new(),
+            reach: reach.clamp(1, CELLS_WITHOUT_TOUCH),
+            model,
+            touches: Vec::new(),
+            masses: Vec::new(),
+        }
     }
 
     pub(crate) fn grade(&mut self, window: &ClosedWindow<'_>) {
         let frozen = &window.frozen;
-        let hours = window.length_ms as f64 / 3_600_000.0;
-        let sigma = (frozen.hourly_volatility * hours.sqrt()).max(1e-5);
+        let sigma = sigma_of(frozen.hourly_volatility, window.length_ms as f64 / 3_600_000.0);
+        let horizon = Horizon::ALL.into_iter().find(|horizon| horizon.ms() == window.length_ms);
+        let typical = typical_usd(frozen.open_interest_usd, CELL_WIDTH);
         for side in Side::BOTH {
             let usd = usd_by_cell(window.liquidations, side, frozen.price, self.reach);
             let map = &frozen.sides[side as usize].map;
+            let reached = match side {
+                Side::Long => (frozen.price / window.low).ln(),
+                Side::Short => (window.high / frozen.price).ln(),
+            };
+            for (near, far) in cells() {
+                self.touches.push((touch_features(f64::midpoint(near, far), sigma), reached >= far));
+            }
+            let touched = map.iter().zip(&usd).zip(cells()).filter(|(_, (_, far))| reached >= *far);
+            self.masses.extend(touched.map(|((map, usd), _)| (*map, *usd)));
             for (((near, far), usd), map) in cells().zip(usd).zip(map) {
                 let distance = f64::midpoint(near, far);
+                let expected = horizon.map_or(0.0, |horizon| {
+                    let volatility = frozen.hourly_volatility;
+                    self.model.expected_usd(horizon, volatility, (distance, *map), typical)
+                });
                 let z = distance / sigma;
                 let (ln_distance, ln_sigma) = ((distance / CELL_WIDTH).ln(), (sigma / CELL_WIDTH).ln());
                 self.rows.push(Cell {
@@ -74,9 +104,18 @@ impl AllCells {
                         map.ln_1p() / 10.0,
                     ],
                     is_hit: usd > 0.0,
+                    expected,
                 });
             }
         }
+    }
+
+    /// The expected view, fitted on all windows; `None` with too few.
+    pub(crate) fn fitted(&self) -> Option<ExpectedHorizon> {
+        let near = self.touches.iter().filter(|(features, _)| features[1] <= ExpectedModel::SIGMAS_MAX);
+        let (rows, touched): (Vec<TouchCoefficients>, Vec<bool>) = near.copied().unzip();
+        let touch = logistic(&rows, &touched, &[0.0; 4])?;
+        Some(ExpectedHorizon { touch, mass_exponent: power_law(&self.masses)? })
     }
 
     /// Fits week by week on what lies before, and scores the week.
@@ -124,6 +163,8 @@ impl AllCells {
         let base = Sorted::new(&scores_base, &days);
         let full = Sorted::new(&scores_full, &days);
         let values: Vec<f64> = hits.iter().map(|hit| f64::from(u8::from(*hit))).collect();
+        let expected: Vec<f64> = self.rows[from..].iter().map(|cell| cell.expected).collect();
+        let expected = Sorted::new(&expected, &days);
         let every_day = vec![1.0; day_count];
         let score = |sorted: &Sorted<'_>| ModelScore {
             area_under_curve: sorted.area(&every_day, hits),
@@ -140,6 +181,7 @@ impl AllCells {
             touch_chance: score(&touch),
             distance_and_volatility: score(&base),
             with_map: score(&full),
+            expected: (self.rows[from..].iter().any(|cell| cell.expected > 0.0)).then(|| score(&expected)),
             area_gain: area_gain(&every_day),
             area_gain_interval,
             precision_gain: precision_gain(&every_day),

@@ -261,6 +261,7 @@ impl Foundation {
             trusted_proxies: settings.front.trusted_proxies.clone(),
             history: History::new(),
             clock,
+            expected: settings.expected,
             speed,
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),

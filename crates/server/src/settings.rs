@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use liqheat_cluster::{RedisSettings, Role};
 use liqheat_model::ParamBook;
+use liqheat_score::ExpectedModel;
 use liqheat_store::Retention;
 use liqheat_stream::SessionSettings;
 
@@ -39,6 +40,8 @@ pub struct ServerSettings {
     pub retention: Retention,
     /// Parameters of the model by venue and symbol.
     pub model: ParamBook,
+    /// What the expected view is computed with.
+    pub expected: ExpectedModel,
     /// Other servers, and this one's part among them; alone without.
     pub redis: Option<RedisSettings>,
 }
@@ -65,6 +68,7 @@ impl Default for ServerSettings {
             checkpoints_kept: 128,
             retention: Retention::default(),
             model: ParamBook::default(),
+            expected: ExpectedModel::default(),
             redis: None,
         }
     }

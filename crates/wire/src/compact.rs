@@ -22,6 +22,10 @@ pub struct StateReference {
     pub state: FeedState,
     /// Price of the state.
     pub current_price: Decimal,
+    /// `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
+    /// of levels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_within: Option<&'static str>,
 }
 
 /// `GET /v1/walls`.
@@ -55,6 +59,10 @@ pub struct WallRow {
     pub share: f64,
     /// From the price to its nearest edge, per cent; negative below the price, 0 inside.
     pub distance_pct: f64,
+    /// Whole USD expected to be liquidated in it within an hour; absent for states of the past and with `view=expected`, and
+    /// while the volatility is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_usd_1h: Option<u64>,
     /// Whole USD of the same side between the price and the wall.
     pub usd_on_the_way: u64,
     /// Its dollars by leverage class, lowest class first; classes without any are absent.

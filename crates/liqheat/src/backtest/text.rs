@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
-use liqheat_score::Interval;
+use liqheat_score::{ExpectedHorizon, ExpectedModel, Interval};
 use liqheat_wire::format_time;
 
 use super::Report;
@@ -49,7 +49,32 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
     sections.push(calibration(report));
     sections.push(leverage(report));
     sections.push(reduced(report));
+    sections.extend(report.fits.then(|| fitted(report)));
     sections
+}
+
+/// Coefficients of the expected view as fitted on this run.
+fn fitted(report: &Report) -> Section {
+    let row = |name: &str, horizon: &ExpectedHorizon| {
+        let coefficients: Vec<String> = horizon.touch.iter().map(|value| format!("{value:.4}")).collect();
+        vec![name.to_owned(), coefficients.join(", "), format!("{:.3}", horizon.mass_exponent)]
+    };
+    let rows = report
+        .card
+        .fitted
+        .as_ref()
+        .map_or_else(Vec::new, |model| vec![row("1 h", &model.hour), row("4 h", &model.four_hours)]);
+    let notes = if rows.is_empty() {
+        vec!["too few touched cells or liquidations to fit on".to_owned()]
+    } else {
+        Vec::new()
+    };
+    Section {
+        title: format!("Expected view fitted on this run, version {}", ExpectedModel::VERSION),
+        header: ["", "chance of a touch", "exponent of the mass"].map(str::to_owned).to_vec(),
+        rows,
+        notes,
+    }
 }
 
 fn coverage(report: &Report) -> Section {
@@ -181,11 +206,12 @@ fn without_touch(report: &Report) -> Section {
             continue;
         };
         let models = [
-            ("chance of a touch", &found.touch_chance),
-            ("distance and volatility", &found.distance_and_volatility),
-            ("the same with this map", &found.with_map),
+            ("chance of a touch", Some(found.touch_chance)),
+            ("distance and volatility", Some(found.distance_and_volatility)),
+            ("the same with this map", Some(found.with_map)),
+            ("the expected view, as shipped", found.expected),
         ];
-        for (name, model) in models {
+        for (name, model) in models.into_iter().filter_map(|(name, model)| Some((name, model?))) {
             let gain = if name.ends_with("map") {
                 let verdict = if found.is_gain { "" } else { " (no gain)" };
                 let of = |value: Option<f64>, at| format!("{} {}", figure(value), interval(at));

@@ -48,6 +48,9 @@ pub(crate) struct Backtest {
     /// Maintenance margin tiers, as for `serve`.
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
+    /// Also print the coefficients of the expected view, fitted on this run.
+    #[arg(long, env = "LIQHEAT_FIT")]
+    pub(crate) fit: bool,
     /// Parameters of the model, as for `serve`.
     #[arg(long, env = "LIQHEAT_MODEL", value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,

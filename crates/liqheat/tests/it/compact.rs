@@ -248,3 +248,62 @@ fn the_curl_examples_of_the_protocol_document_run() {
         assert!(body["symbol"] == "BTCUSDT" && body.get("detail").is_none(), "{command}: {text}");
     }
 }
+
+#[test]
+fn the_expected_view_shows_what_is_likely_soon_and_leaves_the_size_alone() {
+    let (_folder, db) = loaded(DAYS);
+    let server = server("serve --db").arg(db).serve();
+    state(&server);
+    let size = ask(&server, "/v1/map?symbol=BTCUSDT");
+    let named = ask(&server, "/v1/map?symbol=BTCUSDT&view=size");
+    assert!(size.get("expected_within").is_none() && size["levels"] == named["levels"]);
+    let of = |horizon: &str| ask(&server, &format!("/v1/map?symbol=BTCUSDT&view=expected&horizon={horizon}"));
+    let (hour, four) = (of("1h"), of("4h"));
+    assert_eq!((&hour["expected_within"], &four["expected_within"]), (&json!("1h"), &json!("4h")));
+    assert_eq!(ask(&server, "/v1/map?symbol=BTCUSDT&view=expected")["levels"], hour["levels"]);
+    let price = hour["current_price"].as_f64().unwrap();
+    let usd = |row: &Value| row["long_usd"].as_u64().unwrap() + row["short_usd"].as_u64().unwrap();
+    // Share of all dollars that lies within two per cent of the price.
+    let near = |map: &Value| {
+        let is_near = |row: &&Value| (row["price"].as_f64().unwrap() / price - 1.0).abs() < 0.02;
+        let all: u64 = rows(&map["levels"]).iter().map(usd).sum();
+        rows(&map["levels"]).iter().filter(is_near).map(usd).sum::<u64>() as f64 / all as f64
+    };
+    assert!(
+        near(&hour) > near(&four) && near(&four) > near(&size),
+        "{} {} {}",
+        near(&hour),
+        near(&four),
+        near(&size)
+    );
+    assert!(near(&hour) > 0.7, "{}", near(&hour));
+    // Nothing is expected where there is nothing.
+    let held: Vec<&Value> = rows(&size["levels"]).iter().map(|row| &row["price"]).collect();
+    assert!(rows(&hour["levels"]).iter().all(|row| held.contains(&&row["price"])));
+
+    let walls = ask(&server, "/v1/walls?symbol=BTCUSDT&limit=1000");
+    let expected: Vec<u64> =
+        rows(&walls["walls"]).iter().map(|wall| wall["expected_usd_1h"].as_u64().unwrap()).collect();
+    assert!(expected.iter().any(|usd| *usd > 0), "{walls}");
+    let all: u64 = rows(&hour["levels"]).iter().map(usd).sum();
+    assert!(expected.iter().sum::<u64>() <= all, "walls are a part of the levels");
+    let soon = ask(&server, "/v1/walls?symbol=BTCUSDT&view=expected");
+    assert_eq!(soon["expected_within"], "1h");
+    assert!(rows(&soon["walls"]).iter().all(|wall| wall.get("expected_usd_1h").is_none()));
+    let pain = ask(&server, "/v1/max-pain?symbol=BTCUSDT&view=expected");
+    assert!(pain["long"]["distance_pct"].as_f64().unwrap() > -3.0, "{pain}");
+
+    for (query, status, text) in [
+        ("view=soon", 422, "must be size or expected"),
+        ("view=expected&horizon=24h", 422, "must be 1h or 4h"),
+        ("horizon=1h", 400, "belongs to view=expected"),
+        ("view=expected&timeframe=24h", 400, "about this moment"),
+        ("view=expected&at=2025-01-01", 400, "about this moment"),
+    ] {
+        for route in ["/v1/walls", "/v1/map", "/v1/max-pain", "/liquidations/levels"] {
+            let answer = server.get(&format!("{route}?symbol=BTCUSDT&{query}"));
+            assert_eq!(answer.status, status, "{route} {query}: {}", answer.text());
+            assert!(answer.text().contains(text), "{route} {query}: {}", answer.text());
+        }
+    }
+}

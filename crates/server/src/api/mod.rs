@@ -31,6 +31,7 @@ use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use ipnet::IpNet;
+use liqheat_score::ExpectedModel;
 use liqheat_stream::Hub;
 use liqheat_wire::format_time;
 use prometheus_client::registry::Registry;
@@ -61,6 +62,8 @@ pub(crate) struct DataState {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) history: History,
     pub(crate) clock: Arc<MarketClock>,
+    /// What the expected view is computed with.
+    pub(crate) expected: ExpectedModel,
     /// Market seconds a second.
     pub(crate) speed: f64,
     /// Moves ledgers where the updater does not run.

@@ -1,15 +1,17 @@
 //! Which state a compact answer is about: the live one, only its newer positions, or one of the past.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use liqheat_market::{Price, Side, UnixMs};
+use liqheat_market::{Interval, Price, Side, UnixMs};
 use liqheat_model::{Ledger, LeverageLevel};
+use liqheat_score::Horizon;
 use liqheat_wire::{StateReference, format_time};
 
 use super::reading::Reading;
 use super::{DataState, no_state};
-use crate::catalog::ServedSymbol;
-use crate::compact::{SideMass, leverages_of};
+use crate::catalog::{LedgerView, ServedSymbol};
+use crate::compact::{Outlook, SideMass, expected, hourly_volatility, leverages_of};
 use crate::engine::LedgerRun;
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
@@ -36,6 +38,8 @@ pub(super) struct SelectedState {
     pub(super) levels: Vec<LeverageLevel>,
     /// The model's leverage classes in it, lowest first.
     pub(super) leverages: Vec<f64>,
+    /// Where the levels hold what is expected within a horizon in place of their size.
+    pub(super) horizon: Option<Horizon>,
 }
 
 impl SelectedState {
@@ -46,10 +50,26 @@ impl SelectedState {
     pub(super) async fn of(state: &DataState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
         let symbol = state.symbol(query)?;
         let wanted = wanted(query)?;
+        let horizon = horizon(query, wanted)?;
         let sum = state.sum(symbol).await?;
         let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
         match wanted {
-            Wanted::Live => Ok(Self::live(state, symbol, live)),
+            Wanted::Live => {
+                let mut selected = Self::live(state, symbol, live);
+                if let Some(horizon) = horizon {
+                    let outlook = selected.outlook(state, reading, &sum, horizon).await?;
+                    let outlook = outlook.ok_or_else(|| {
+                        Refusal::unavailable(format!(
+                            "no volatility of {} yet: the expected view needs two hours of klines",
+                            symbol.name
+                        ))
+                    })?;
+                    selected.levels = expected(&selected.levels, &outlook, &state.expected);
+                    selected.horizon = Some(horizon);
+                    selected.reference.expected_within = Some(horizon.name());
+                }
+                Ok(selected)
+            }
             Wanted::OpenedWithin(timeframe_ms) => {
                 let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
                 let by_leverage = opened_within(&turn, &sum, timeframe_ms).await?;
@@ -82,7 +102,47 @@ impl SelectedState {
 
     fn new(reference: StateReference, price: Price, base_bin: Price, levels: Vec<LeverageLevel>) -> Self {
         let leverages = leverages_of(&levels);
-        Self { reference, price, base_bin, levels, leverages }
+        Self { reference, price, base_bin, levels, leverages, horizon: None }
+    }
+
+    /// What the expected view of this moment depends on; `None` while the volatility is not known.
+    pub(super) async fn outlook(
+        &self,
+        state: &DataState,
+        reading: Reading,
+        sum: &LedgerSum,
+        horizon: Horizon,
+    ) -> Result<Option<Outlook>, Refusal> {
+        /// A day of five minutes, which is what the chance of a touch was fitted on.
+        const CANDLES: NonZeroUsize = NonZeroUsize::new(289).unwrap();
+        let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
+        let interval = lead.spec.interval.max(Interval::M5);
+        let turn = reading.turn(state, ReadKind::Query).await?;
+        let candles = turn.store().candles(lead.instrument(), interval, view.cursor, CANDLES).await?;
+        let of_view = |view: &LedgerView| view.open_interest * view.price.to_f64();
+        let open_interest_usd = sum.ledgers.iter().map(|(_, view)| of_view(view)).sum();
+        Ok(hourly_volatility(&candles).map(|hourly_volatility| Outlook {
+            horizon,
+            price: self.price,
+            bin: self.base_bin,
+            hourly_volatility,
+            open_interest_usd,
+        }))
+    }
+
+    /// The levels of a live state with what is expected of them within an hour; `None` for any other state, and while the
+    /// volatility is not known.
+    pub(super) async fn within_an_hour(
+        &self,
+        state: &DataState,
+        reading: Reading,
+    ) -> Result<Option<Vec<LeverageLevel>>, Refusal> {
+        if self.reference.epoch.is_none() || self.horizon.is_some() {
+            return Ok(None);
+        }
+        let Some(sum) = state.published.sum(&self.reference.symbol) else { return Ok(None) };
+        let outlook = self.outlook(state, reading, &sum, Horizon::Hour).await?;
+        Ok(outlook.map(|outlook| expected(&self.levels, &outlook, &state.expected)))
     }
 
     /// One side of it.
@@ -100,6 +160,34 @@ fn wanted(query: &Query) -> Result<Wanted, Refusal> {
         (Some(_), Some(_)) => Err(Refusal::bad(
             "'timeframe' and 'at' cannot be combined: the age of positions is known for this moment only",
         )),
+    }
+}
+
+/// Which horizon the expected view is asked for; `None` for the size of levels.
+fn horizon(query: &Query, wanted: Wanted) -> Result<Option<Horizon>, Refusal> {
+    let named = query.get("horizon");
+    match query.get("view") {
+        None | Some("size") if named.is_some() => Err(Refusal::bad(
+            "parameter 'horizon' belongs to view=expected; add that, or leave 'horizon' away",
+        )),
+        None | Some("size") => Ok(None),
+        Some("expected") if !matches!(wanted, Wanted::Live) => Err(Refusal::bad(
+            "view=expected is about this moment; it cannot be combined with 'timeframe' or 'at'",
+        )),
+        Some("expected") => {
+            let text = named.unwrap_or("1h");
+            let found = Horizon::ALL.into_iter().find(|horizon| horizon.name() == text);
+            found.map(Some).ok_or_else(|| {
+                let text: String = text.chars().take(40).collect();
+                Refusal::malformed(format!(
+                    "parameter 'horizon': '{text}' must be 1h or 4h; further ahead the map adds nothing to distance and volatility"
+                ))
+            })
+        }
+        Some(other) => {
+            let other: String = other.chars().take(40).collect();
+            Err(Refusal::malformed(format!("parameter 'view': '{other}' must be size or expected")))
+        }
     }
 }
 
@@ -127,6 +215,7 @@ fn reference(state: &DataState, symbol: &ServedSymbol, as_of: UnixMs, price: Pri
         seq: None,
         state: state.published.feed_state(&symbol.name),
         current_price: price.into(),
+        expected_within: None,
     }
 }
 

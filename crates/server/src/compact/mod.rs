@@ -3,10 +3,12 @@
 //! Pure functions of levels by leverage and a price. They keep sums: whatever is grouped, the dollars of a group are
 //! those of its bins, and the dollars of its leverage classes are those of the group.
 
+mod expected;
 mod map;
 mod mass;
 mod walls;
 
+pub(crate) use expected::{Outlook, expected, hourly_volatility};
 pub(crate) use map::{MapLevel, map};
 pub(crate) use mass::{SideMass, leverages_of};
 pub(crate) use walls::{Wall, walls};

@@ -102,6 +102,12 @@ fn selection(further: Vec<Parameter>) -> Vec<Parameter> {
             json!({ "anyOf": [words(ranges.split(", "), None), { "type": "integer", "minimum": 1, "maximum": 365 }] }),
         ),
         optional("at", "The state at a moment of the past; not together with timeframe", time()),
+        optional(
+            "view",
+            "`expected`: what is likely to be liquidated within the horizon, in place of the size of levels; not together with timeframe or at",
+            words(["size", "expected"], Some("size")),
+        ),
+        optional("horizon", "Of view=expected", words(["1h", "4h"], Some("1h"))),
     ];
     parameters.extend(further);
     parameters

@@ -14,7 +14,7 @@ use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::{Bar, Instrument, Interval, KlineKind, Liquidation, PriceKind, Symbol, UnixMs, Venue};
 use liqheat_model::assemble;
-use liqheat_score::{BacktestError, Card, ExpectedModel, Input, NoVolumeAtPrice, Options};
+use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -92,14 +92,15 @@ fn grade(
     let rules_of = Instrument::new(origin.venue, origin.symbol.clone());
     let book = tiers::load(backtest.tiers.as_deref(), Some(path), TierBook::default())?;
     let table = book.table(&rules_of);
-    let params = model_file::load(backtest.model.as_deref())?.of(&rules_of);
+    let model = model_file::load(backtest.model.as_deref())?;
+    let params = model.book.of(&rules_of);
     let input = Input {
         bars: &bars,
         volume_at_price: &NoVolumeAtPrice,
         liquidations: &liquidations,
         params: &params,
         tiers: &table,
-        expected: ExpectedModel::default(),
+        expected: model.expected.unwrap_or_default(),
     };
     let options = Options {
         windows_ms: backtest.windows.iter().map(|window| window.ms()).collect(),

@@ -72,7 +72,7 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
         Command::Record(record) => runtime()?.block_on(record::record(record)),
         Command::Model(model) => {
             if let Some(path) = model.model.as_ref().filter(|_| !model.print) {
-                for section in model_file::load(Some(path))?.sections() {
+                for section in model_file::load(Some(path))?.book.sections() {
                     let venue = section.venue.map_or("every venue", liqheat_market::Venue::name);
                     let symbol = section.symbol.as_ref().map_or("every symbol", |symbol| symbol.as_str());
                     terminal::print(format_args!(

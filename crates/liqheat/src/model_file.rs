@@ -11,11 +11,20 @@ use std::path::Path;
 use anyhow::Context;
 use liqheat_market::{Symbol, Venue};
 use liqheat_model::{ClassDetail, LeverageClass, ParamBook, ParamSection, ParamValues, Params};
+use liqheat_score::{ExpectedHorizon, ExpectedModel, TouchCoefficients};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The parameters that the program ships, in the form of the file.
 pub(crate) const SHIPPED: &str = include_str!("../data/model.toml");
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct ModelFile {
+    pub(crate) book: ParamBook,
+    /// Coefficients of the expected view, where the file has them.
+    pub(crate) expected: Option<ExpectedModel>,
+}
 
 /// Every mistake of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,22 +35,23 @@ pub(crate) struct ModelFileError(pub(crate) Vec<String>);
 ///
 /// # Errors
 /// When the file cannot be read, or with all of its mistakes.
-pub(crate) fn load(given: Option<&Path>) -> anyhow::Result<ParamBook> {
+pub(crate) fn load(given: Option<&Path>) -> anyhow::Result<ModelFile> {
     let shipped = parse(SHIPPED)?;
     let Some(path) = given else { return Ok(shipped) };
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let book = parse(&text).map_err(|ModelFileError(faults)| {
+    let given = parse(&text).map_err(|ModelFileError(faults)| {
         let faults = faults.into_iter().map(|fault| format!("{}:{fault}", path.display()));
         ModelFileError(faults.collect())
     })?;
-    Ok(shipped.replaced_by(book))
+    let expected = given.expected.or(shipped.expected);
+    Ok(ModelFile { book: shipped.book.replaced_by(given.book), expected })
 }
 
 /// Reads the text of a file.
 ///
 /// # Errors
 /// With all mistakes, each as `line: key ..`.
-pub(crate) fn parse(text: &str) -> Result<ParamBook, ModelFileError> {
+pub(crate) fn parse(text: &str) -> Result<ModelFile, ModelFileError> {
     let mut reader = Reader { text, faults: Vec::new() };
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
@@ -51,6 +61,7 @@ pub(crate) fn parse(text: &str) -> Result<ParamBook, ModelFileError> {
         return Err(reader.into_error());
     }
     let mut book = ParamBook::default();
+    let mut expected = None;
     for (key, value) in table.get_ref() {
         match (key.get_ref().as_ref(), value.get_ref()) {
             ("parameters", DeValue::Array(sections)) => {
@@ -60,10 +71,16 @@ pub(crate) fn parse(text: &str) -> Result<ParamBook, ModelFileError> {
                     }
                 }
             }
-            (name, _) => reader.fault(key.span(), format!("{name}: unknown; sections are [[parameters]]")),
+            ("expected", DeValue::Table(table)) => expected = reader.expected(table, &key.span()),
+            (name, _) => {
+                reader.fault(
+                    key.span(),
+                    format!("{name}: unknown; sections are [[parameters]] and [expected]"),
+                );
+            }
         }
     }
-    if reader.faults.is_empty() { Ok(book) } else { Err(reader.into_error()) }
+    if reader.faults.is_empty() { Ok(ModelFile { book, expected }) } else { Err(reader.into_error()) }
 }
 
 struct Reader<'a> {
@@ -227,6 +244,69 @@ impl Reader<'_> {
         Some(LeverageClass { leverage, taker_weight, detail })
     }
 
+    fn expected(&mut self, table: &DeTable<'_>, place: &Range<usize>) -> Option<ExpectedModel> {
+        let (mut hour, mut four_hours, mut version) = (None, None, None);
+        for (key, value) in table {
+            match key.get_ref().as_ref() {
+                "version" => version = self.number("version", value),
+                "1h" => hour = self.horizon("1h", value),
+                "4h" => four_hours = self.horizon("4h", value),
+                name => self.fault(key.span(), format!("{name}: unknown key of [expected]")),
+            }
+        }
+        if version != Some(f64::from(ExpectedModel::VERSION)) {
+            let version = ExpectedModel::VERSION;
+            self.fault(
+                place.clone(),
+                format!("version: must be {version}; fit with `liqheat backtest --fit` again"),
+            );
+        }
+        for (name, is_missing) in [("1h", hour.is_none()), ("4h", four_hours.is_none())] {
+            if is_missing && !table.contains_key(name) {
+                self.fault(place.clone(), format!("{name}: missing; [expected] needs 1h and 4h"));
+            }
+        }
+        Some(ExpectedModel { hour: hour?, four_hours: four_hours? })
+    }
+
+    fn horizon(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<ExpectedHorizon> {
+        const FORM: &str = "must be { touch = [four numbers], mass_exponent = number }";
+        let DeValue::Table(table) = value.get_ref() else {
+            self.fault(value.span(), format!("{name}: {FORM}"));
+            return None;
+        };
+        let mut touch = None;
+        let mut exponent = None;
+        for (key, value) in table {
+            match (key.get_ref().as_ref(), value.get_ref()) {
+                ("touch", DeValue::Array(numbers)) => {
+                    let numbers: Vec<f64> =
+                        numbers.into_iter().filter_map(|number| self.number("touch", number)).collect();
+                    touch = TouchCoefficients::try_from(numbers).ok();
+                    if touch.is_some_and(|[_, slope, of_logarithm, _]| slope > 0.0 || of_logarithm > 0.0) {
+                        self.fault(
+                            value.span(),
+                            "touch: the second and third number must not be above 0, or the chance rises with the distance",
+                        );
+                    }
+                }
+                ("mass_exponent", _) => {
+                    exponent = self.number("mass_exponent", value);
+                    if exponent.is_some_and(|exponent| !(0.0..=1.0).contains(&exponent)) {
+                        self.fault(value.span(), "mass_exponent: must be 0 to 1");
+                    }
+                }
+                (other, _) => self.fault(key.span(), format!("{other}: {FORM}")),
+            }
+        }
+        let found =
+            touch.zip(exponent).map(|(touch, mass_exponent)| ExpectedHorizon { touch, mass_exponent });
+        if found.is_none() {
+            self.fault(value.span(), format!("{name}: {FORM}"));
+        }
+        found
+    }
+
     fn number(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<f64> {
         let text = match value.get_ref() {
             DeValue::Integer(number) => number.as_str(),
@@ -267,12 +347,13 @@ mod tests {
     use liqheat_market::Instrument;
 
     fn params(text: &str, venue: Venue, symbol: &str) -> Params {
-        parse(text).unwrap().of(&Instrument::new(venue, Symbol::new(symbol).unwrap()))
+        parse(text).unwrap().book.of(&Instrument::new(venue, Symbol::new(symbol).unwrap()))
     }
 
     #[test]
     fn the_shipped_file_can_be_read_and_keeps_what_is_unchanged() {
-        let book = parse(SHIPPED).unwrap();
+        let ModelFile { book, expected } = parse(SHIPPED).unwrap();
+        assert_eq!(expected, Some(ExpectedModel::default()));
         let of = |venue, symbol| book.of(&Instrument::new(venue, Symbol::new(symbol).unwrap()));
         let default = Params::default().fingerprint();
         for (venue, symbol) in [(Venue::Bybit, "BTCUSDT"), (Venue::Okx, "ETHUSDT"), (Venue::Sim, "BTCUSDT")] {
@@ -292,12 +373,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.toml");
         std::fs::write(&path, "[[parameters]]\nvenue = 'okx'\nturnover_share = 0.2\n").unwrap();
-        let book = load(Some(&path)).unwrap();
+        let ModelFile { book, expected } = load(Some(&path)).unwrap();
+        assert_eq!(expected, Some(ExpectedModel::default()), "the shipped one");
         let of = |venue| book.of(&Instrument::new(venue, Symbol::new("BTCUSDT").unwrap()));
         assert_eq!(of(Venue::Okx).values().turnover_share, 0.2);
         assert_eq!(
             of(Venue::Binance),
-            load(None).unwrap().of(&Instrument::new(Venue::Binance, Symbol::new("BTCUSDT").unwrap()))
+            load(None).unwrap().book.of(&Instrument::new(Venue::Binance, Symbol::new("BTCUSDT").unwrap()))
         );
         assert!(
             load(Some(&folder.path().join("none.toml"))).unwrap_err().to_string().contains("cannot read")
@@ -352,5 +434,32 @@ classes = [{ leverage = 25, taker = 1.0, closing_rate = -3, distance = 4.0 }]
             "[[parameters]]\nclasses = [{ distance = 0.075, taker = 1 }, { distance = 0.32, taker = 1 }]\n";
         let found = params(text, Venue::Sim, "BTCUSDT");
         assert_eq!(found.values().weights.classes(), [(3.13, 0.5), (13.3, 0.5)]);
+    }
+
+    #[test]
+    fn the_expected_view_is_read_and_its_mistakes_named() {
+        let text = "[expected]\nversion = 1\n1h = { touch = [0, -1, -2, 0.5], mass_exponent = 0.4 }\n\
+            4h = { touch = [1, -1, -1, 0], mass_exponent = 0.2 }\n";
+        let found = parse(text).unwrap().expected.unwrap();
+        assert_eq!((found.hour.touch, found.four_hours.mass_exponent), ([0.0, -1.0, -2.0, 0.5], 0.2));
+        let wrong = "[expected]\nversion = 7\n1h = { touch = [0, 1, -2, 0.5], mass_exponent = 4 }\n24h = 3\n";
+        let ModelFileError(faults) = parse(wrong).unwrap_err();
+        let expected = [
+            "1: version: must be 1",
+            "1: 4h: missing",
+            "3: touch: the second",
+            "3: mass_exponent: must be",
+            "4: 24h: unknown",
+        ];
+        assert_eq!(faults.len(), expected.len(), "{faults:#?}");
+        for part in expected {
+            assert!(faults.iter().any(|fault| fault.starts_with(part)), "{part} is not in {faults:#?}");
+        }
+        let short = "[expected]\nversion = 1\n1h = { touch = [0, -1] }\n4h = 2\n";
+        let ModelFileError(faults) = parse(short).unwrap_err();
+        assert!(
+            faults[0].starts_with("3: 1h: must be {") && faults[1].starts_with("4: 4h: must be {"),
+            "{faults:?}"
+        );
     }
 }

@@ -63,6 +63,9 @@ pub struct WallRow {
     /// while the volatility is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_usd_1h: Option<u64>,
+    /// Mean of 2^(-age / 8 h) over its dollars, 0 to 1; only with `freshness=true`, for the live state's size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub freshness: Option<f64>,
     /// Whole USD of the same side between the price and the wall.
     pub usd_on_the_way: u64,
     /// Its dollars by leverage class, lowest class first; classes without any are absent.

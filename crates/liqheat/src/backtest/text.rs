@@ -53,26 +53,23 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
     sections
 }
 
-/// Coefficients of the expected view as fitted on this run.
+/// The expected view as fitted on this run, in the form of the file of model parameters.
 fn fitted(report: &Report) -> Section {
-    let row = |name: &str, horizon: &ExpectedHorizon| {
-        let coefficients: Vec<String> = horizon.touch.iter().map(|value| format!("{value:.4}")).collect();
-        vec![name.to_owned(), coefficients.join(", "), format!("{:.3}", horizon.mass_exponent)]
+    let line = |name: &str, horizon: &ExpectedHorizon| {
+        let touch: Vec<String> = horizon.touch.iter().map(|value| format!("{value:.4}")).collect();
+        format!("{name} = {{ touch = [{}], mass_exponent = {:.3} }}", touch.join(", "), horizon.mass_exponent)
     };
-    let rows = report
-        .card
-        .fitted
-        .as_ref()
-        .map_or_else(Vec::new, |model| vec![row("1 h", &model.hour), row("4 h", &model.four_hours)]);
-    let notes = if rows.is_empty() {
-        vec!["too few touched cells or liquidations to fit on".to_owned()]
-    } else {
-        Vec::new()
-    };
+    let notes = report.card.fitted.as_ref().map_or_else(
+        || vec!["too few touched cells or liquidations to fit on".to_owned()],
+        |model| {
+            let version = format!("version = {}", ExpectedModel::VERSION);
+            vec!["[expected]".to_owned(), version, line("1h", &model.hour), line("4h", &model.four_hours)]
+        },
+    );
     Section {
-        title: format!("Expected view fitted on this run, version {}", ExpectedModel::VERSION),
-        header: ["", "chance of a touch", "exponent of the mass"].map(str::to_owned).to_vec(),
-        rows,
+        title: "Expected view fitted on this run, for a file of --model".to_owned(),
+        header: Vec::new(),
+        rows: Vec::new(),
         notes,
     }
 }
@@ -209,7 +206,7 @@ fn without_touch(report: &Report) -> Section {
             ("chance of a touch", Some(found.touch_chance)),
             ("distance and volatility", Some(found.distance_and_volatility)),
             ("the same with this map", Some(found.with_map)),
-            ("the expected view, as shipped", found.expected),
+            ("the expected view", found.expected),
         ];
         for (name, model) in models.into_iter().filter_map(|(name, model)| Some((name, model?))) {
             let gain = if name.ends_with("map") {

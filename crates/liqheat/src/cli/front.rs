@@ -170,6 +170,7 @@ pub(crate) struct Network(pub(crate) Option<IpNet>);
 impl Front {
     /// For a server in a role; files of certificates are read here.
     pub(crate) fn settings(&self, role: Role) -> anyhow::Result<ServerSettings> {
+        let model_file = model_file::load(self.model.as_deref())?;
         Ok(ServerSettings {
             ws_enabled: self.sockets.ws_enabled,
             update_interval: self.sockets.ws_update_interval,
@@ -191,7 +192,8 @@ impl Front {
             },
             tokens: self.tokens.settings(),
             stop_within: self.shutdown_timeout,
-            model: model_file::load(self.model.as_deref())?,
+            model: model_file.book,
+            expected: model_file.expected.unwrap_or_default(),
             redis: self.cluster.settings(role, &self.symbols)?,
             ..ServerSettings::default()
         })

@@ -287,6 +287,16 @@ fn the_expected_view_shows_what_is_likely_soon_and_leaves_the_size_alone() {
     assert!(expected.iter().any(|usd| *usd > 0), "{walls}");
     let all: u64 = rows(&hour["levels"]).iter().map(usd).sum();
     assert!(expected.iter().sum::<u64>() <= all, "walls are a part of the levels");
+    let aged = ask(&server, "/v1/walls?symbol=BTCUSDT&limit=1000&freshness=true");
+    let freshness: Vec<f64> =
+        rows(&aged["walls"]).iter().map(|wall| wall["freshness"].as_f64().unwrap()).collect();
+    assert!(freshness.iter().all(|fresh| (0.0..=1.0).contains(fresh)), "{freshness:?}");
+    // Some were built in the last hours, some long ago.
+    assert!(freshness.iter().any(|fresh| *fresh > 0.2), "{freshness:?}");
+    assert!(freshness.iter().any(|fresh| *fresh < 0.1), "{freshness:?}");
+    assert!(rows(&walls["walls"]).iter().all(|wall| wall.get("freshness").is_none()));
+    let odd = server.get("/v1/walls?symbol=BTCUSDT&freshness=yes");
+    assert_eq!(odd.status, 422, "{}", odd.text());
     let soon = ask(&server, "/v1/walls?symbol=BTCUSDT&view=expected");
     assert_eq!(soon["expected_within"], "1h");
     assert!(rows(&soon["walls"]).iter().all(|wall| wall.get("expected_usd_1h").is_none()));

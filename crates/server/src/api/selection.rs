@@ -11,7 +11,7 @@ use liqheat_wire::{StateReference, format_time};
 use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::catalog::{LedgerView, ServedSymbol};
-use crate::compact::{Outlook, SideMass, expected, hourly_volatility, leverages_of};
+use crate::compact::{AGES_H, Outlook, SideMass, expected, fresh_levels, hourly_volatility, leverages_of};
 use crate::engine::LedgerRun;
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
@@ -143,6 +143,25 @@ impl SelectedState {
         let Some(sum) = state.published.sum(&self.reference.symbol) else { return Ok(None) };
         let outlook = self.outlook(state, reading, &sum, Horizon::Hour).await?;
         Ok(outlook.map(|outlook| expected(&self.levels, &outlook, &state.expected)))
+    }
+
+    /// The levels of a live state with their dollars times their freshness, unsummed; `None` for any other state.
+    pub(super) async fn fresh(
+        &self,
+        state: &DataState,
+        reading: Reading,
+    ) -> Result<Option<Vec<LeverageLevel>>, Refusal> {
+        const HOUR_MS: i64 = 3_600_000;
+        if self.reference.epoch.is_none() || self.horizon.is_some() {
+            return Ok(None);
+        }
+        let Some(sum) = state.published.sum(&self.reference.symbol) else { return Ok(None) };
+        let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+        let mut opened = Vec::with_capacity(AGES_H.len());
+        for hours in AGES_H {
+            opened.push(opened_within(&turn, &sum, hours * HOUR_MS).await?);
+        }
+        Ok(Some(fresh_levels(&opened)))
     }
 
     /// One side of it.

@@ -31,8 +31,13 @@ pub(super) async fn walls(
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
     let selected = SelectedState::of(&state, reading, &query).await?;
     let within_an_hour = selected.within_an_hour(&state, reading).await?;
+    let fresh = match query.get("freshness") {
+        None | Some("false") => None,
+        Some("true") => selected.fresh(&state, reading).await?,
+        Some(_) => return Err(Refusal::malformed("parameter 'freshness' must be true or false")),
+    };
     let sides = [selected.side(Side::Long), selected.side(Side::Short)];
-    let rows = |side: &SideMass| rows(side, within_an_hour.as_deref(), selected.price);
+    let rows = |side: &SideMass| rows(side, within_an_hour.as_deref(), fresh.as_deref(), selected.price);
     let mut rows: Vec<WallRow> = sides.iter().flat_map(rows).collect();
     rows.retain(|row| row.distance_pct.abs() <= range_pct && row.usd >= min_usd);
     rows.sort_by(|a, b| b.usd.cmp(&a.usd).then_with(|| a.low.cmp(&b.low)));
@@ -41,22 +46,28 @@ pub(super) async fn walls(
     Ok(Json(WallsBody { reference: selected.reference, long_usd, short_usd, walls: rows }))
 }
 
-fn rows(mass: &SideMass, within_an_hour: Option<&[LeverageLevel]>, price: Price) -> Vec<WallRow> {
+fn rows(
+    mass: &SideMass,
+    within_an_hour: Option<&[LeverageLevel]>,
+    fresh: Option<&[LeverageLevel]>,
+    price: Price,
+) -> Vec<WallRow> {
     let of_side = mass.usd();
-    let row_of = |wall: &Wall| {
-        let expected = within_an_hour.map(|levels| expected_in(wall, levels));
-        WallRow { expected_usd_1h: expected, ..row(wall, mass, price, of_side) }
+    let row_of = |wall: &Wall| WallRow {
+        expected_usd_1h: within_an_hour.map(|levels| whole_usd(usd_in(wall, levels))),
+        freshness: fresh.map(|levels| rounded((usd_in(wall, levels) / wall.usd()).clamp(0.0, 1.0), 1e3)),
+        ..row(wall, mass, price, of_side)
     };
     walls_of(mass, price).iter().map(row_of).collect()
 }
 
-/// Expected dollars of a wall's side in its bins.
-fn expected_in(wall: &Wall, levels: &[LeverageLevel]) -> u64 {
+/// Dollars of a wall's side in its bins.
+fn usd_in(wall: &Wall, levels: &[LeverageLevel]) -> f64 {
     let inside = levels.iter().filter(|level| level.price >= wall.low && level.price < wall.high);
-    whole_usd(match wall.side {
+    match wall.side {
         Side::Long => inside.map(|level| level.long_usd).sum(),
         Side::Short => inside.map(|level| level.short_usd).sum(),
-    })
+    }
 }
 
 fn row(wall: &Wall, mass: &SideMass, price: Price, of_side: f64) -> WallRow {
@@ -71,6 +82,7 @@ fn row(wall: &Wall, mass: &SideMass, price: Price, of_side: f64) -> WallRow {
         share: rounded(wall.usd() / of_side, 1e4),
         distance_pct: rounded(distance_pct(wall.low, wall.high, price), 1e2),
         expected_usd_1h: None,
+        freshness: None,
         usd_on_the_way: whole_usd(wall.usd_before),
         leverages: leverages
             .map(|(leverage, usd)| LeverageUsd { leverage: leverage_of(*leverage), usd: *usd })

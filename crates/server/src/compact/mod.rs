@@ -4,11 +4,13 @@
 //! those of its bins, and the dollars of its leverage classes are those of the group.
 
 mod expected;
+mod freshness;
 mod map;
 mod mass;
 mod walls;
 
 pub(crate) use expected::{Outlook, expected, hourly_volatility};
+pub(crate) use freshness::{AGES_H, fresh_levels};
 pub(crate) use map::{MapLevel, map};
 pub(crate) use mass::{SideMass, leverages_of};
 pub(crate) use walls::{Wall, walls};

@@ -352,6 +352,11 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
                 range_pct(),
                 optional("min_usd", "Only walls of at least this many dollars", usd()),
                 optional(
+                    "freshness",
+                    "Also the freshness of each wall",
+                    json!({ "type": "boolean", "default": false }),
+                ),
+                optional(
                     "limit",
                     "Most walls, the largest ones",
                     count(walls::LIMIT_MAX, Some(walls::LIMIT_DEFAULT.get())),

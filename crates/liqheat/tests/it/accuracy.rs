@@ -7,6 +7,7 @@ use liqheat_testkit::{Folder, Running, until};
 use liqheat_wire::{format_time, parse_time};
 use serde_json::{Value, json};
 
+use crate::live;
 use crate::support::server;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -77,6 +78,42 @@ fn a_server_grades_its_own_map_hour_by_hour_and_over_a_restart() {
     assert!(figure(0, "rank_correlation") > figure(4, "rank_correlation"), "{later}");
     assert!(predictors[0]["in_hour_partial_interval"].as_array().unwrap().len() == 2, "{later}");
     assert!(predictors[4].get("in_hour_partial").is_none(), "distance says nothing beyond distance");
+}
+
+/// Live, an hour counts only if its liquidations were received from beginning to end: those of a break cannot be fetched.
+#[test]
+fn an_hour_in_which_the_server_restarted_is_lost_and_the_next_whole_one_counts() {
+    /// An hour takes twelve seconds.
+    const SPEED: f64 = 300.0;
+    let folder = Folder::new();
+    let db = folder.path("live.duckdb");
+    let exchange = live::exchange(8 * 60, SPEED);
+    let start = || live::follower(&exchange, SPEED, &db).serve();
+    let period = |server: &Running| {
+        let body = server.get("/v1/accuracy?symbol=BTCUSDT").json();
+        let venue = &body["venues"][0];
+        assert_eq!((&body["is_graded"], &venue["venue"]), (&json!(true), &json!("binance")), "{body}");
+        assert_eq!(venue["feed"], "at most one liquidation a second and symbol");
+        assert_eq!(venue["is_throttled"], true);
+        venue["periods"][0].clone()
+    };
+    let whole = |server: &Running, count: u64| {
+        until("a whole hour is graded", || {
+            let found = period(server);
+            (found["hours"].as_u64().unwrap() >= count).then_some(found)
+        })
+    };
+    let killed = start();
+    let first = whole(&killed, 1);
+    assert_eq!(first["hours_lost"], 0, "{first}");
+    let begun = parse_time(first["from"].as_str().unwrap()).unwrap();
+    assert!(begun.0 % HOUR_MS == 0 && begun >= live::START, "{first}");
+    // The hour that has begun meanwhile is frozen. It is not graded by the server that comes after.
+    killed.kill();
+    let server = start();
+    let later = whole(&server, 2);
+    assert_eq!(later["from"], first["from"], "{later}");
+    assert!(later["hours_lost"].as_u64().unwrap() >= 1, "{later}");
 }
 
 #[test]

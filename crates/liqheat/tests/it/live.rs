@@ -51,13 +51,13 @@ pub(crate) fn script(minutes: i64, seed: u64) -> Vec<Event> {
     events
 }
 
-fn exchange(minutes: i64, speed: f64) -> Exchange {
+pub(crate) fn exchange(minutes: i64, speed: f64) -> Exchange {
     let time = Time { start: START.plus(-BEFORE_MS), speed };
     Exchange::start(BinanceVoice, market(minutes), time)
 }
 
 /// A server that follows it, on its clock.
-fn follower(exchange: &Exchange, speed: f64, db: &Path) -> Program {
+pub(crate) fn follower(exchange: &Exchange, speed: f64, db: &Path) -> Program {
     at(exchange, speed, server("serve --symbols BTCUSDT --ws-update-interval 0.1 --log info"))
         .args("--db")
         .arg(db)

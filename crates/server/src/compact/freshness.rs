@@ -7,7 +7,7 @@ use liqheat_model::LeverageLevel;
 
 /// Age after which a level counts half, hours.
 const HALF_LIFE_H: f64 = 8.0;
-/// Ages that dollars are told apart by, hours. What is older counts nothing; it would count less than a fifteenth.
+/// Ages by which dollars are split, hours. What is older counts nothing; it would count less than a fifteenth.
 pub(crate) const AGES_H: [i64; 6] = [1, 2, 4, 8, 16, 32];
 
 /// Dollars times their freshness. `opened_within` holds, for each of [`AGES_H`], the levels opened within that time, which

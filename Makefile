@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster chaos dist test-dist clean
+.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-page soak-page test-api test-deploy load-demo load-cluster chaos dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,9 @@ lint: page ## formatting, lints, types, wording, licences
 	cd web && npm run lint
 	@if command -v python3 >/dev/null; then python3 scripts/check-text.py; else echo "check-text: skipped: needs python3" >&2; fi
 	@scripts/deny.sh
+
+coverage: page ## lines that the Rust tests run; ARGS="-p liqheat-model" for one crate
+	@scripts/coverage.sh $(ARGS)
 
 fmt: ## format the Rust code
 	$(CARGO) fmt --all

@@ -79,7 +79,7 @@ async function exchange({ symbol, price, aheadMs = 0, change = (row) => row, lis
     server.close();
   };
   const follow = (...more) => serve(['serve', '--symbols', symbol, '--venues', 'binance', '--fill-days', '0.25', '--ws-update-interval', '1',
-    '--binance-rest', `http://${address}`, '--binance-socket', `ws://${address}`, '--db', join(freshFolder(), 'live.duckdb'), ...more]);
+    '--venue-url', `binance=http://${address},binance=ws://${address}`, '--db', join(freshFolder(), 'live.duckdb'), ...more]);
   return { follow, stop, began, minute };
 }
 

@@ -37,15 +37,16 @@ fn main() {
     };
     let time = Time { start: UnixMs(now), speed: 1.0 };
     let venues = [
-        ("BINANCE", Exchange::start(BinanceVoice, market(1), time)),
-        ("BYBIT", Exchange::start(BybitVoice::default(), market(2), time)),
-        ("OKX", Exchange::start(OkxVoice::default(), market(3), time)),
-        ("HYPERLIQUID", Exchange::start(HyperliquidVoice::default(), market(4), time)),
+        ("binance", Exchange::start(BinanceVoice, market(1), time)),
+        ("bybit", Exchange::start(BybitVoice::default(), market(2), time)),
+        ("okx", Exchange::start(OkxVoice::default(), market(3), time)),
+        ("hyperliquid", Exchange::start(HyperliquidVoice::default(), market(4), time)),
     ];
-    for (name, venue) in &venues {
-        println!("LIQHEAT_{name}_SOCKET={}", venue.socket_base());
-        println!("LIQHEAT_{name}_REST={}", venue.rest_base());
-    }
+    let urls: Vec<String> = venues
+        .iter()
+        .map(|(name, venue)| format!("{name}={},{name}={}", venue.socket_base(), venue.rest_base()))
+        .collect();
+    println!("LIQHEAT_VENUE_URL={}", urls.join(","));
     eprintln!("exchanges: {past} hours of the past are there, {future} are to come; Ctrl-C ends it");
     std::thread::sleep(Duration::from_secs(u64::try_from(future).unwrap() * 3_600));
 }

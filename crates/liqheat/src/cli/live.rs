@@ -50,30 +50,10 @@ pub(crate) struct LiveArgs {
     /// Hours after which venues are asked for their margin tiers again; 0 asks never.
     #[arg(long, env = "LIQHEAT_REFRESH_TIERS", default_value = "24", value_parser = refresh, value_name = "HOURS")]
     pub(crate) refresh_tiers: Duration,
-    /// Address of Binance's sockets [default: wss://fstream.binance.com]
-    #[arg(long, env = "LIQHEAT_BINANCE_SOCKET", value_parser = socket_address, value_name = "URL")]
-    pub(crate) binance_socket: Option<String>,
-    /// Address of Binance's REST interface [default: https://fapi.binance.com]
-    #[arg(long, env = "LIQHEAT_BINANCE_REST", value_parser = rest_address, value_name = "URL")]
-    pub(crate) binance_rest: Option<String>,
-    /// Address of Bybit's sockets [default: wss://stream.bybit.com]
-    #[arg(long, env = "LIQHEAT_BYBIT_SOCKET", value_parser = socket_address, value_name = "URL")]
-    pub(crate) bybit_socket: Option<String>,
-    /// Address of Bybit's REST interface [default: https://api.bybit.com]
-    #[arg(long, env = "LIQHEAT_BYBIT_REST", value_parser = rest_address, value_name = "URL")]
-    pub(crate) bybit_rest: Option<String>,
-    /// Address of OKX's sockets [default: wss://ws.okx.com:8443]
-    #[arg(long, env = "LIQHEAT_OKX_SOCKET", value_parser = socket_address, value_name = "URL")]
-    pub(crate) okx_socket: Option<String>,
-    /// Address of OKX's REST interface [default: https://www.okx.com]
-    #[arg(long, env = "LIQHEAT_OKX_REST", value_parser = rest_address, value_name = "URL")]
-    pub(crate) okx_rest: Option<String>,
-    /// Address of Hyperliquid's sockets [default: wss://api.hyperliquid.xyz]
-    #[arg(long, env = "LIQHEAT_HYPERLIQUID_SOCKET", value_parser = socket_address, value_name = "URL")]
-    pub(crate) hyperliquid_socket: Option<String>,
-    /// Address of Hyperliquid's REST interface [default: https://api.hyperliquid.xyz]
-    #[arg(long, env = "LIQHEAT_HYPERLIQUID_REST", value_parser = rest_address, value_name = "URL")]
-    pub(crate) hyperliquid_rest: Option<String>,
+    /// Addresses of venues in place of their own, separated by commas: binance=wss://fstream.binance.com is that of the sockets,
+    /// binance=https://fapi.binance.com that of the REST interface.
+    #[arg(long, env = "LIQHEAT_VENUE_URL", value_delimiter = ',', value_parser = venue_url, value_name = "VENUE=URL")]
+    pub(crate) venue_url: Vec<VenueUrl>,
     /// What a venue calls a contract, where that does not follow from the symbol: 1000PEPEUSDT@hyperliquid=kPEPE,
     /// separated by commas.
     #[arg(long, env = "LIQHEAT_CONTRACT_NAMES", value_delimiter = ',', value_parser = contract_name, value_name = "NAMES")]
@@ -88,6 +68,21 @@ pub(crate) struct LiveArgs {
     /// For the same: market seconds a second.
     #[arg(long, env = "LIQHEAT_LIVE_SPEED", default_value = "1", value_parser = speed, hide = true, value_name = "N")]
     pub(crate) live_speed: f64,
+}
+
+/// An address of a venue, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct VenueUrl {
+    venue: Venue,
+    interface: Interface,
+    url: String,
+}
+
+/// What an address leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Interface {
+    Sockets,
+    Rest,
 }
 
 /// What a venue calls a contract.
@@ -158,6 +153,15 @@ impl LiveArgs {
                 },
             }
         }
+        for (index, one) in self.venue_url.iter().enumerate() {
+            let same = |other: &&VenueUrl| (other.venue, other.interface) == (one.venue, one.interface);
+            if let Some(first) = self.venue_url[..index].iter().find(same) {
+                faults.push(format!(
+                    "--venue-url names {} and {} for {}: give one",
+                    first.url, one.url, one.venue
+                ));
+            }
+        }
         for venue in &venues {
             let most = exchange(venue.venue).map_or(0, Exchange::accounts_max);
             let given = venue.accounts.len();
@@ -196,12 +200,9 @@ impl LiveArgs {
 
     /// Every venue that is asked for, without symbols.
     pub(crate) fn venue(&self, venue: Venue) -> VenueSettings {
-        let (socket, rest) = match venue {
-            Venue::Binance => (&self.binance_socket, &self.binance_rest),
-            Venue::Bybit => (&self.bybit_socket, &self.bybit_rest),
-            Venue::Okx => (&self.okx_socket, &self.okx_rest),
-            Venue::Hyperliquid => (&self.hyperliquid_socket, &self.hyperliquid_rest),
-            Venue::Sim => (&None, &None),
+        let url = |interface| {
+            let given = |one: &&VenueUrl| one.venue == venue && one.interface == interface;
+            self.venue_url.iter().find(given).map(|one| one.url.clone())
         };
         let limits = exchange(venue).map(|exchange| {
             let mut limits = exchange.limits();
@@ -216,8 +217,8 @@ impl LiveArgs {
         });
         VenueSettings {
             venue,
-            socket_base: socket.clone(),
-            rest_base: rest.clone(),
+            socket_base: url(Interface::Sockets),
+            rest_base: url(Interface::Rest),
             symbols: Vec::new(),
             names: self
                 .contract_names
@@ -289,18 +290,53 @@ fn fill_days(text: &str) -> Result<Duration, String> {
     DAYS.parse(text, 0.0..=365.0)
 }
 
-fn socket_address(text: &str) -> Result<String, String> {
-    address(text, &["wss://", "ws://"])
+/// Paths of the venue come after the address, so it has no slash at its end.
+fn venue_url(text: &str) -> Result<VenueUrl, String> {
+    let form = "must look like binance=wss://HOST or binance=https://HOST";
+    let (whose, url) = text.trim().split_once('=').ok_or(form)?;
+    let (venue, url) = (venue(whose)?, url.trim_end_matches('/'));
+    if exchange(venue).is_none() {
+        return Err(format!("'{venue}' has no live data"));
+    }
+    let (scheme, host) = url.split_once("://").filter(|(_, host)| !host.is_empty()).ok_or(form)?;
+    let interface = match scheme {
+        "ws" | "wss" => Interface::Sockets,
+        "http" | "https" => Interface::Rest,
+        _ => return Err(format!("'{scheme}://{host}': must begin with wss://, ws://, https:// or http://")),
+    };
+    Ok(VenueUrl { venue, interface, url: url.to_owned() })
 }
 
-fn rest_address(text: &str) -> Result<String, String> {
-    address(text, &["https://", "http://"])
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Without a slash at its end; paths of the venue come after it.
-fn address(text: &str, schemes: &[&str]) -> Result<String, String> {
-    let text = text.trim().trim_end_matches('/');
-    let has_host =
-        schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-    if has_host { Ok(text.to_owned()) } else { Err(format!("must begin with {}", schemes.join(" or "))) }
+    #[test]
+    fn the_scheme_of_an_address_says_what_it_leads_to() {
+        for (text, venue, interface, url) in [
+            (
+                "binance=wss://fstream.binance.com",
+                Venue::Binance,
+                Interface::Sockets,
+                "wss://fstream.binance.com",
+            ),
+            (" okx=ws://127.0.0.1:9/x/ ", Venue::Okx, Interface::Sockets, "ws://127.0.0.1:9/x"),
+            ("bybit=https://api.bybit.com/", Venue::Bybit, Interface::Rest, "https://api.bybit.com"),
+            ("hyperliquid=http://h?a=b", Venue::Hyperliquid, Interface::Rest, "http://h?a=b"),
+        ] {
+            assert_eq!(venue_url(text), Ok(VenueUrl { venue, interface, url: url.to_owned() }), "{text}");
+        }
+        for (text, part) in [
+            ("wss://fstream.binance.com", "must look like"),
+            ("binance=", "must look like"),
+            ("binance=fapi.binance.com", "must look like"),
+            ("binance=https://", "must look like"),
+            ("binance=ftp://h", "must begin with"),
+            ("kraken=https://h", "kraken"),
+            ("sim=https://h", "no live data"),
+        ] {
+            let why = venue_url(text).unwrap_err();
+            assert!(why.contains(part), "{text}: {why}");
+        }
+    }
 }

@@ -48,7 +48,7 @@ fn a_demo_with_the_environment_of_a_cluster_takes_no_part() {
     assert_eq!(edge.get("/v1/symbols").json()["simulated"], false);
 
     let doctor = Program::at(env!("CARGO_BIN_EXE_liqheat"))
-        .args("doctor --venues binance --binance-rest http://127.0.0.1:1 --binance-socket ws://127.0.0.1:1 --doctor-wait 0.1")
+        .args("doctor --venues binance --venue-url binance=http://127.0.0.1:1,binance=ws://127.0.0.1:1 --doctor-wait 0.1")
         .env("REDIS_ENABLED", "true")
         .env("REDIS_URL", &redis.url())
         .run();

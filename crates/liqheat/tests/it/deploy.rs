@@ -67,7 +67,7 @@ fn every_metric() -> Metrics {
     let folder = Folder::new();
     // Port 9 is nobody's.
     let live = server(
-        "serve --symbols BTCUSDT --venues binance --fill-days 0 --binance-socket ws://127.0.0.1:9 --binance-rest http://127.0.0.1:9",
+        "serve --symbols BTCUSDT --venues binance --fill-days 0 --venue-url binance=ws://127.0.0.1:9,binance=http://127.0.0.1:9",
     )
     .arg("--db")
     .arg(folder.path("live.duckdb"))

@@ -70,10 +70,9 @@ fn at(exchange: &Exchange, speed: f64, program: Program) -> Program {
 /// The same on a local clock that shows `local` now.
 fn at_clock(exchange: &Exchange, speed: f64, local: UnixMs, program: Program) -> Program {
     program
-        .args("--venues binance --fill-days 1 --binance-socket")
-        .arg(exchange.socket_base())
-        .args("--binance-rest")
-        .arg(exchange.rest_base())
+        .args("--venues binance --fill-days 1")
+        .args(&format!("--venue-url binance={}", exchange.socket_base()))
+        .args(&format!("--venue-url binance={}", exchange.rest_base()))
         .args(&format!("--live-speed {speed} --live-clock {}", local.0))
 }
 
@@ -457,7 +456,7 @@ fn the_doctor_finds_what_is_wrong() {
     assert_eq!(healthy.code, Some(0), "{}", healthy.out);
 
     let began = std::time::Instant::now();
-    let alone = liqheat("doctor --doctor-wait 30 --venues binance --binance-socket ws://127.0.0.1:1 --binance-rest http://127.0.0.1:1 --db").arg(folder.path("none.duckdb")).run();
+    let alone = liqheat("doctor --doctor-wait 30 --venues binance --venue-url binance=ws://127.0.0.1:1,binance=http://127.0.0.1:1 --db").arg(folder.path("none.duckdb")).run();
     assert_eq!(alone.code, Some(1), "{}", alone.out);
     assert!(
         alone.out.contains("FAIL  binance") && alone.out.contains("no venue can be reached"),

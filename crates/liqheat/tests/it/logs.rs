@@ -173,9 +173,8 @@ fn output_that_cannot_be_written_is_no_failure() {
         assert_eq!(code(missing), Some(1), "{outputs}");
         let doctor = liqheat("doctor --venues binance --doctor-wait 0.1 --db").arg(&db);
         // Without a network a venue is down, which is what the code says.
-        let nowhere = "http://127.0.0.1:1";
-        let doctor =
-            doctor.env("LIQHEAT_BINANCE_REST", nowhere).env("LIQHEAT_BINANCE_SOCKET", "ws://127.0.0.1:1");
+        let nowhere = "binance=http://127.0.0.1:1,binance=ws://127.0.0.1:1";
+        let doctor = doctor.env("LIQHEAT_VENUE_URL", nowhere);
         assert_eq!(code(doctor), Some(1), "{outputs}");
     }
 }

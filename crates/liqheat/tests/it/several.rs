@@ -37,7 +37,7 @@ fn follower(exchanges: &[(&str, &Exchange)], speed: f64, arguments: &str) -> Pro
     ));
     exchanges.iter().fold(program, |program, (name, exchange)| {
         let (socket, rest) = (exchange.socket_base(), exchange.rest_base());
-        program.args(&format!("--{name}-socket {socket} --{name}-rest {rest}"))
+        program.args(&format!("--venue-url {name}={socket},{name}={rest}"))
     })
 }
 
@@ -247,10 +247,8 @@ fn a_recording_without_a_server_has_the_tiers_that_venues_tell() {
     const SPEED: f64 = 40.0;
     let folder = Folder::new();
     let okx = stand_in(OkxVoice::default(), &[("BTCUSDT", 11)], 12, SPEED);
-    let recorder = liqheat("record --symbols BTCUSDT --venues okx --okx-socket")
-        .arg(okx.socket_base())
-        .args("--okx-rest")
-        .arg(okx.rest_base())
+    let recorder = liqheat("record --symbols BTCUSDT --venues okx")
+        .args(&format!("--venue-url okx={},okx={}", okx.socket_base(), okx.rest_base()))
         .args(&format!("--live-speed {SPEED} --live-clock {}", okx.now().0))
         .arg(folder.path("raw"))
         .start();

@@ -35,7 +35,7 @@ mod venue_task;
 pub use clock::Clock;
 pub use delivery::{Delivery, Gap, GapCause, ResumePoint};
 pub use feed::{DELIVERIES_WAITING, LiveFeed};
-pub(crate) use pipeline::Told;
+pub(crate) use pipeline::StreamEvent;
 pub use pipeline::{EventGate, GateVerdict, Origin};
 pub use recording::{RawKind, Recorder};
 pub use settings::{LiveError, LiveSettings, VenueSettings};

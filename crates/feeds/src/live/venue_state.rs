@@ -16,7 +16,7 @@ use super::connection::{ConnectionEvent, Remaining, StreamSignal, SupervisorInde
 use super::contract::{ContractIndex, ContractMap};
 use super::health::{Health, Heard, Surroundings};
 use super::listing::{ContractListing, ListedContracts, ListingChange};
-use super::pipeline::{EventGate, GateVerdict, Origin, Outbox, Told};
+use super::pipeline::{EventGate, GateVerdict, Origin, Outbox, StreamEvent};
 use super::rejected::{RejectedStretch, RejectedStretches};
 use super::venue_clock::{ClockHealth, VenueClock};
 use super::{Delivery, Gap, GapCause, ResumePoint, VenueStatus};
@@ -257,10 +257,10 @@ impl VenueState {
     fn on_signal(&mut self, connection: u64, received: ClockReading, signal: StreamSignal) {
         match signal {
             StreamSignal::Event { contract, event, sent } => {
-                self.on_socket_event(contract, Told::Event(event), sent, connection, received);
+                self.on_socket_event(contract, StreamEvent::Event(event), sent, connection, received);
             }
             StreamSignal::Order { contract, report, sent } => {
-                self.on_socket_event(contract, Told::Order(report), sent, connection, received);
+                self.on_socket_event(contract, StreamEvent::Order(report), sent, connection, received);
             }
             StreamSignal::Alive { contract, stream, sent } => {
                 let lag_ms = sent.map(|sent| self.venue_time(received).since(sent));
@@ -287,12 +287,12 @@ impl VenueState {
     fn on_socket_event(
         &mut self,
         contract: ContractIndex,
-        told: Told,
+        arrived: StreamEvent,
         sent: Option<UnixMs>,
         connection: u64,
         received: ClockReading,
     ) {
-        let event = told.event();
+        let event = arrived.event();
         let stream = StreamKind::of(&event);
         let is_clock_known = self.clock.offset_ms().is_some();
         if let Some(sent) = sent.filter(|_| stream == StreamKind::Mark || !is_clock_known) {
@@ -301,7 +301,7 @@ impl VenueState {
         let venue_now = self.venue_time(received);
         let gate = &mut self.gates[contract];
         let open_interest_before = gate.newest_open_interest();
-        let verdict = told.pass(gate, Origin::Socket(connection), venue_now, &mut self.admitted);
+        let verdict = arrived.pass(gate, Origin::Socket(connection), venue_now, &mut self.admitted);
         let unknown_trades = match event {
             Event::Trade(trade) => gate.on_resumption(trade.time, verdict),
             _ => None,

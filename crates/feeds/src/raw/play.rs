@@ -11,7 +11,7 @@ use std::time::Duration;
 use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 
 use super::line::RawRecord;
-use crate::live::{EventGate, GateVerdict, Origin, RawKind, ResumePoint, Told};
+use crate::live::{EventGate, GateVerdict, Origin, RawKind, ResumePoint, StreamEvent};
 use crate::tiers::TierOrigin;
 use crate::venues::{Contract, ContractTable, Exchange, FrameReader, RestQuery, Signal, contract, exchange};
 
@@ -150,9 +150,9 @@ impl Playing {
         }
         let contracts = Arc::clone(&connection.contracts);
         for signal in signals {
-            let (contract, told) = match signal {
-                Signal::Event { contract, event, .. } => (contract, Told::Event(event)),
-                Signal::Order { contract, report, .. } => (contract, Told::Order(report)),
+            let (contract, arrived) = match signal {
+                Signal::Event { contract, event, .. } => (contract, StreamEvent::Event(event)),
+                Signal::Order { contract, report, .. } => (contract, StreamEvent::Order(report)),
                 Signal::Rejected(_) => {
                     played.refused += 1;
                     continue;
@@ -160,7 +160,7 @@ impl Playing {
                 _ => continue,
             };
             let Some(contract) = contracts.get(contract) else { continue };
-            match self.pass(&contract.symbol, told, Origin::Socket(number), record.received, out) {
+            match self.pass(&contract.symbol, arrived, Origin::Socket(number), record.received, out) {
                 GateVerdict::New => {}
                 GateVerdict::Repeated => played.repeated += 1,
                 GateVerdict::Implausible(_) => played.refused += 1,
@@ -192,7 +192,7 @@ impl Playing {
         }
         for event in page.events {
             let before = out.len();
-            match self.pass(symbol, Told::Event(event), Origin::Answer, record.received, out) {
+            match self.pass(symbol, StreamEvent::Event(event), Origin::Answer, record.received, out) {
                 GateVerdict::New => {}
                 GateVerdict::Repeated if out.len() == before => {
                     out.push((Instrument::new(record.venue, symbol.clone()), event));
@@ -206,7 +206,7 @@ impl Playing {
     fn pass(
         &mut self,
         symbol: &Symbol,
-        told: Told,
+        arrived: StreamEvent,
         origin: Origin,
         received: UnixMs,
         out: &mut Vec<(Instrument, Event)>,
@@ -217,7 +217,7 @@ impl Playing {
             EventGate::new(&exchange.limits(), &ResumePoint::default(), Self::FILLED_AT_MOST, u64::MAX, now)
         });
         let mut events = Vec::new();
-        let verdict = told.pass(gate, origin, now, &mut events);
+        let verdict = arrived.pass(gate, origin, now, &mut events);
         let instrument = Instrument::new(exchange.venue(), symbol.clone());
         out.extend(events.into_iter().map(|event| (instrument.clone(), event)));
         verdict

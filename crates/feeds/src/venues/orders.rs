@@ -123,7 +123,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes late or is left out: an order that ends counts as its size, once.
+        /// Whatever comes late or never: an order that ends counts as its size, once.
         #[test]
         fn an_order_counts_as_its_size(parts in prop::collection::vec((1u32..50, any::<bool>()), 1..8), late in 0usize..8) {
             let mut orders = ForceOrders::default();

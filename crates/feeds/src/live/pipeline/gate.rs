@@ -26,12 +26,12 @@ pub enum Origin {
 
 /// What a connection tells of a contract.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Told {
+pub(crate) enum StreamEvent {
     Event(Event),
     Order(OrderReport),
 }
 
-impl Told {
+impl StreamEvent {
     /// As an event: of an order, all that it has filled so far.
     pub(crate) const fn event(&self) -> Event {
         match self {

@@ -8,7 +8,7 @@ mod outbox;
 mod plausible;
 mod sequence;
 
-pub(crate) use gate::Told;
+pub(crate) use gate::StreamEvent;
 pub use gate::{EventGate, GateVerdict, Origin};
 pub(super) use gate::{Loss, Lost, Reach, Series};
 pub(super) use outbox::Outbox;

@@ -306,6 +306,11 @@ export interface MapBody {
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
     epoch?: string | null;
+    /**
+     * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
+     * of levels.
+     */
+    expected_within?: string | null;
     /** Ascending in price. */
     levels: MapRow[];
     /** Leverage classes, lowest first. */
@@ -348,6 +353,11 @@ export interface MaxPainBody {
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
     epoch?: string | null;
+    /**
+     * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
+     * of levels.
+     */
+    expected_within?: string | null;
     /** The level at which the most longs would be liquidated; `null` where there is none. */
     long: PainLevel | null;
     /** Position of the live state in its epoch; absent for a state of the past. */
@@ -668,6 +678,13 @@ export interface VenueTiers {
 export interface WallRow {
     /** From the price to its nearest edge, per cent; negative below the price, 0 inside. */
     distance_pct: number;
+    /**
+     * Whole USD expected to be liquidated in it within an hour; absent for states of the past and with `view=expected`, and
+     * while the volatility is not known.
+     */
+    expected_usd_1h?: number | null;
+    /** Mean of 2^(-age / 8 h) over its dollars, 0 to 1; only with `freshness=true`, for the live state's size. */
+    freshness?: number | null;
     /** Upper edge. */
     high: number;
     /** Its dollars by leverage class, lowest class first; classes without any are absent. */
@@ -694,6 +711,11 @@ export interface WallsBody {
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
     epoch?: string | null;
+    /**
+     * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
+     * of levels.
+     */
+    expected_within?: string | null;
     /** Whole USD of all long levels, in walls or not. */
     long_usd: number;
     /** Position of the live state in its epoch; absent for a state of the past. */

@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) update_wanted: Notify,
     /// Locked for the length of a copy.
     health: Mutex<Health>,
+    /// Locked for the length of a copy.
+    production: Mutex<Production>,
     pub(crate) metrics: ClusterMetrics,
 }
 
@@ -56,6 +58,25 @@ impl PendingUpdate {
     pub(crate) fn followed_by(self, newer: Self) -> Self {
         Self { update: newer.update.or(self.update), ..newer }
     }
+}
+
+/// Who produces, as this server knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Production {
+    /// This server is not one of several.
+    Alone,
+    /// This server, under a fencing token. Redis accepted a request under the token that was sent at `confirmed`, so
+    /// until then no other server was the producer.
+    Here {
+        /// Grows with every change of the producer.
+        token: u64,
+        /// When the last accepted request was sent.
+        confirmed: Instant,
+    },
+    /// Another server.
+    Elsewhere,
+    /// Redis is away, or has not answered yet.
+    Unknown,
 }
 
 /// What `/ready` shows.
@@ -82,6 +103,7 @@ impl Backplane {
             updated: Notify::new(),
             update_wanted: Notify::new(),
             health: Mutex::new(Health { reasons, is_alone: false }),
+            production: Mutex::new(Production::Unknown),
             metrics: ClusterMetrics::default(),
         });
         (Self { shared: Some(Arc::clone(&shared)) }, shared)
@@ -130,6 +152,12 @@ impl Backplane {
         }
     }
 
+    /// Who produces. What must happen once in a cluster is done by the producer.
+    #[must_use]
+    pub fn production(&self) -> Production {
+        self.shared.as_ref().map_or(Production::Alone, |shared| *lock(&shared.production))
+    }
+
     /// Why this server should get no traffic: one sentence each.
     #[must_use]
     pub fn trouble(&self) -> Vec<String> {
@@ -164,6 +192,10 @@ impl Shared {
 
     pub(crate) fn set_reasons(&self, reasons: Vec<Reason>, is_alone: bool) {
         *lock(&self.health) = Health { reasons, is_alone };
+    }
+
+    pub(crate) fn set_production(&self, production: Production) {
+        *lock(&self.production) = production;
     }
 
     fn sentence(&self, reason: &Reason, is_alone: bool) -> String {

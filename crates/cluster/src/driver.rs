@@ -134,6 +134,7 @@ impl Driver {
         if self.node.take_update_request() {
             self.shared.update_wanted.notify_one();
         }
+        self.shared.set_production(self.node.production());
         if let Some((reasons, is_alone)) = self.node.take_reasons() {
             self.shared.set_reasons(reasons, is_alone);
         }

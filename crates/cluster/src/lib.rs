@@ -42,7 +42,7 @@ mod settings;
 #[cfg(test)]
 mod simulation;
 
-pub use backplane::Backplane;
+pub use backplane::{Backplane, Production};
 pub use driver::{Driver, SymbolList};
 pub use election::LeaseTimes;
 pub use group::{DataKind, Group};

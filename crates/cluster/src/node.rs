@@ -12,7 +12,7 @@ use liqheat_wire::FeedState;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use crate::backplane::PendingUpdate;
+use crate::backplane::{PendingUpdate, Production};
 use crate::catalogue::{Catalogue, SYMBOLS_MAX};
 use crate::election::{Election, LeaseAnswer, LeaseChange, LeaseRequest};
 use crate::epoch_run::{Continuity, EpochNames};
@@ -93,6 +93,10 @@ pub(crate) struct Node {
     was_producer: bool,
     /// Until when the last lease held for certain.
     held_until: Option<Instant>,
+    /// When the last request was sent that Redis answered with our lease.
+    confirmed: Option<Instant>,
+    /// Redis' last answer was that the lease is not ours.
+    is_held_elsewhere: bool,
     list_at: Instant,
     /// The list that was read last, and the names in it.
     list: Option<(Vec<u8>, Vec<String>)>,
@@ -120,6 +124,8 @@ impl Node {
             channels: Channels::default(),
             was_producer: false,
             held_until: None,
+            confirmed: None,
+            is_held_elsewhere: false,
             list_at: now,
             list: None,
             wants_update: false,
@@ -140,6 +146,17 @@ impl Node {
     /// The fencing token, while this server is the producer.
     pub(crate) fn token(&self) -> Option<u64> {
         self.election.token().filter(|_| self.link.is_up())
+    }
+
+    /// Who produces, as far as it is known.
+    pub(crate) fn production(&self) -> Production {
+        match (self.token(), self.confirmed) {
+            _ if !self.link.is_up() => Production::Unknown,
+            (Some(token), Some(confirmed)) => Production::Here { token, confirmed },
+            (Some(_), None) => Production::Unknown,
+            (None, _) if self.is_held_elsewhere => Production::Elsewhere,
+            (None, _) => Production::Unknown,
+        }
     }
 
     /// When to call `next` at the latest, if nothing happens.
@@ -293,6 +310,7 @@ impl Node {
         self.issues.raise(Issue::RedisDown, fault.0.clone(), at.now);
         debug!(error = fault.0, ?request, "request to Redis failed");
         self.is_listening = false;
+        self.is_held_elsewhere = false;
         self.metrics.connected.set(0);
         self.metrics.lease_holder.set(0);
         self.metrics.faults.inc();
@@ -438,9 +456,12 @@ impl Node {
             Some(until) if at.now <= until => Continuity::Unbroken,
             _ => Continuity::Broken,
         };
-        if matches!(grant.answer, LeaseAnswer::Ours { .. }) {
+        let is_ours = matches!(grant.answer, LeaseAnswer::Ours { .. });
+        if is_ours {
             self.held_until = Some(sent + self.settings.times.lease.ttl);
         }
+        self.confirmed = is_ours.then_some(sent);
+        self.is_held_elsewhere = !is_ours;
         match self.election.on_answer(grant.answer, sent, self.dice.f64()) {
             LeaseChange::Same => {}
             // Whoever lost it to nobody, because the keys are gone, asks again at once.

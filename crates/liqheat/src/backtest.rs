@@ -147,7 +147,10 @@ fn progress_bar() -> ProgressBar {
 }
 
 /// The instrument whose bars are used.
-fn choose<'a>(stored: &'a [InstrumentSpan], wanted: Option<&str>) -> anyhow::Result<&'a InstrumentSpan> {
+pub(crate) fn choose<'a>(
+    stored: &'a [InstrumentSpan],
+    wanted: Option<&str>,
+) -> anyhow::Result<&'a InstrumentSpan> {
     let names = || stored.iter().map(|span| span.instrument.to_string()).collect::<Vec<_>>().join(", ");
     let Some(wanted) = wanted else {
         return match stored {
@@ -207,7 +210,7 @@ fn liquidations(
     Ok((span.instrument.clone(), Vec::new()))
 }
 
-fn read_bars(
+pub(crate) fn read_bars(
     store: &Store,
     instrument: &Instrument,
     interval: Interval,

@@ -1,5 +1,6 @@
 //! The command line. Every flag is also an environment variable and a key of the configuration file.
 
+mod alerts;
 mod backtest;
 mod cluster;
 mod front;
@@ -18,6 +19,7 @@ use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
 use liqheat_store::Retention;
 
+pub(crate) use alerts::{AlertAction, Alerts};
 pub(crate) use backtest::{Backtest, ReportFormat};
 use cluster::Cluster;
 pub(crate) use cluster::Role;
@@ -90,6 +92,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Load files of the Binance public archive, klines in Parquet and recorded liquidations into a database.
     Ingest(Ingest),
+    /// Send a test message to the targets of alerts, or list the alerts that rules raise over stored data.
+    Alerts(Alerts),
     /// Grade the map against liquidations that happened, beside simpler predictors.
     Backtest(Backtest),
     /// Print the model parameters that are shipped, or check a file of them.
@@ -187,7 +191,7 @@ impl Command {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) | Self::Backtest(_) | Self::Model(_) => None,
+            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) | Self::Alerts(_) | Self::Backtest(_) | Self::Model(_) => None,
         }
     }
 }

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+mod alerts;
 mod backtest;
 mod cli;
 mod config;
@@ -90,6 +91,7 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
         }),
+        Command::Alerts(alerts) => runtime()?.block_on(alerts::run(alerts)),
         Command::Backtest(backtest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || backtest::run(&backtest, &stop)).await?

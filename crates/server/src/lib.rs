@@ -9,7 +9,7 @@
 //!                history   v                     the past, computed on request
 //!                   \---> api, gateway           routes; connections, sockets, tokens
 //!                          ^
-//!                compact ──┘                     walls and maps, pure
+//!         compact, alerts ─┘                     walls and maps, pure; watches and what they send
 //! ```
 //!
 //! [`run`](Server) wires them and is the only module that knows all.
@@ -17,6 +17,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
 
 mod accuracy;
+mod alerts;
 mod api;
 mod catalog;
 mod clock;
@@ -34,6 +35,7 @@ mod reads;
 mod run;
 mod settings;
 
+pub use alerts::{AlertReplay, AlertSettings, SendError, replay_alerts, send_once};
 pub use clock::{MarketClock, PlayedClock};
 pub use gateway::{AddressLimits, Secret, TokenSettings, TokenSettingsError};
 pub use gateway::{AllowedHost, AllowedOrigin, Host, WebOrigin, WebOriginError};

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::accuracy::{Grader, GraderParts};
+use crate::alerts::{AlertParts, Alerts};
 use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
 use crate::catalog::{self, Catalog, UnknownName};
 use crate::clock::{MarketClock, PlayedClock};
@@ -143,6 +144,8 @@ pub struct Server {
     grader: Option<Grader>,
     feed: Option<Feed>,
     driver: Option<Driver>,
+    /// `None` where there is nothing to watch.
+    alerts: Option<Arc<Alerts>>,
     sessions: Arc<Sessions>,
     catalog: Arc<Catalog>,
     /// `None` on an edge.
@@ -253,6 +256,18 @@ impl Foundation {
                 live: live.clone(),
             })
         });
+        let alerts = Alerts::new(
+            AlertParts {
+                store: store.clone(),
+                catalog: Arc::clone(&catalog),
+                published: Arc::clone(&published),
+                clock: Arc::clone(&clock),
+                backplane: backplane.clone(),
+                update_interval: settings.update_interval,
+            },
+            settings.alerts,
+        );
+        alerts.register(&mut registry);
         let data = DataState {
             catalog: Arc::clone(&catalog),
             published: Arc::clone(&published),
@@ -266,6 +281,7 @@ impl Foundation {
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
             websocket: ws_enabled,
+            alerts: Arc::clone(&alerts),
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),
             learned: cluster.learned,
         };
@@ -278,13 +294,16 @@ impl Foundation {
             published,
             live: live.clone(),
             tokens: Arc::clone(&gate),
+            alerts: Arc::clone(&alerts),
             store: store.clone(),
             ws_enabled,
             is_edge,
             update_interval: settings.update_interval,
         };
         let stats = StatsState { hub, front: Arc::clone(&front_metrics), updates, live, started };
+        let proxies = settings.front.trusted_proxies.clone();
         let states = ApiStates {
+            writes: Arc::new(gateway::WriteGate::new(Arc::clone(&gate), proxies)),
             data: Arc::new(data),
             health: Arc::new(health),
             stats: Arc::new(stats),
@@ -320,6 +339,7 @@ impl Foundation {
             grader,
             feed,
             driver: cluster.driver,
+            alerts: (ws_enabled && !is_edge).then_some(alerts),
             sessions,
             catalog,
             store: (!is_edge).then_some(store),
@@ -500,6 +520,7 @@ impl Server {
             grader,
             feed,
             driver,
+            alerts,
             sessions,
             catalog,
             store,
@@ -543,6 +564,13 @@ impl Server {
             parts.spawn(async move {
                 driver.run(stop).await;
                 "cluster"
+            });
+        }
+        if let Some(alerts) = alerts {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                alerts.run(stop).await;
+                "alerts"
             });
         }
         if let Some(feed) = feed {

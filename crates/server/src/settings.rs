@@ -11,6 +11,7 @@ use liqheat_score::ExpectedModel;
 use liqheat_store::Retention;
 use liqheat_stream::SessionSettings;
 
+use crate::alerts::AlertSettings;
 use crate::clock::MarketClock;
 use crate::gateway::{AddressLimits, AllowedHost, AllowedOrigin, TokenSettings};
 
@@ -42,6 +43,8 @@ pub struct ServerSettings {
     pub model: ParamBook,
     /// What the expected view is computed with.
     pub expected: ExpectedModel,
+    /// Alerts to traders.
+    pub alerts: AlertSettings,
     /// Other servers, and this one's part among them; alone without.
     pub redis: Option<RedisSettings>,
 }
@@ -69,6 +72,7 @@ impl Default for ServerSettings {
             retention: Retention::default(),
             model: ParamBook::default(),
             expected: ExpectedModel::default(),
+            alerts: AlertSettings::default(),
             redis: None,
         }
     }

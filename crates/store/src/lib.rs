@@ -21,6 +21,7 @@
 pub mod baseline;
 
 mod accuracy;
+mod alerts;
 mod append;
 mod bars;
 mod batch;
@@ -45,6 +46,7 @@ mod store;
 mod upkeep;
 
 pub use accuracy::{AccuracyHour, AccuracyState};
+pub use alerts::{OutstandingDelivery, StoredAlert};
 pub use append::Appended;
 pub use batch::Batch;
 pub use catalogue::{InstrumentSpan, Reach};

@@ -106,10 +106,27 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         outcome BLOB                       -- the touched cells of a graded hour
     );
     ",
+    // 5: alerts that were raised, those not yet delivered, and rules that came through the API.
+    "
+    CREATE TABLE alerts (
+        id VARCHAR NOT NULL,
+        time BIGINT NOT NULL,              -- market time
+        body VARCHAR NOT NULL              -- JSON
+    );
+    CREATE TABLE alert_deliveries (
+        alert VARCHAR NOT NULL,
+        target VARCHAR NOT NULL,
+        queued BIGINT NOT NULL             -- wall clock time
+    );
+    CREATE TABLE alert_rules (
+        name VARCHAR NOT NULL,
+        fields VARCHAR NOT NULL            -- JSON
+    );
+    ",
 ];
 
-/// Tables with rows of events or checkpoints, in the order of reports.
-pub(crate) const TABLES: [&str; 8] = [
+/// All tables with rows, in the order of reports.
+pub(crate) const TABLES: [&str; 11] = [
     "klines",
     "trades",
     "mark_prices",
@@ -118,6 +135,9 @@ pub(crate) const TABLES: [&str; 8] = [
     "liquidations",
     "checkpoints",
     "accuracy_hours",
+    "alerts",
+    "alert_deliveries",
+    "alert_rules",
 ];
 
 /// Brings the database to the newest of `migrations` and returns the version it had.

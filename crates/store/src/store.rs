@@ -13,6 +13,10 @@ use liqheat_market::{Instrument, Interval, Kline, KlineKind, Liquidation, OpenIn
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accuracy::{AccuracyHour, AccuracyHours, PutAccuracyHour};
+use crate::alerts::{
+    AlertRules, DeleteAlertRule, FinishDeliveries, OutstandingDeliveries, OutstandingDelivery, PutAlert,
+    PutAlertRule, RecentAlerts, StoredAlert,
+};
 use crate::append::{Append, Appended};
 use crate::bars::{Candles, Klines};
 use crate::batch::Batch;
@@ -317,6 +321,41 @@ impl Store {
         retention: Retention,
     ) -> PendingReply<Deleted> {
         self.ask(Retain { instrument: instrument.clone(), as_of, retention })
+    }
+
+    /// Stores an alert with its outstanding deliveries, all or none; `false` when an alert of this id is there already.
+    pub fn put_alert(&self, alert: StoredAlert, targets: Vec<String>, queued: UnixMs) -> PendingReply<bool> {
+        self.ask(PutAlert { alert, targets, queued })
+    }
+
+    /// Deletes outstanding deliveries to a target: they were made, or given up.
+    pub fn finish_deliveries(&self, target: &str, alerts: Vec<String>) -> PendingReply<()> {
+        self.ask(FinishDeliveries { target: target.to_owned(), alerts })
+    }
+
+    /// Every delivery that is outstanding, oldest first.
+    pub fn outstanding_deliveries(&self) -> PendingReply<Vec<OutstandingDelivery>> {
+        self.ask(OutstandingDeliveries)
+    }
+
+    /// The newest alerts, oldest first.
+    pub fn recent_alerts(&self, limit: usize) -> PendingReply<Vec<StoredAlert>> {
+        self.ask(RecentAlerts { limit })
+    }
+
+    /// Keeps a rule of alerts under its name; replaces one of the same name.
+    pub fn put_alert_rule(&self, name: &str, fields: String) -> PendingReply<()> {
+        self.ask(PutAlertRule { name: name.to_owned(), fields })
+    }
+
+    /// Deletes a rule of alerts; `false` when there is none of this name.
+    pub fn delete_alert_rule(&self, name: &str) -> PendingReply<bool> {
+        self.ask(DeleteAlertRule { name: name.to_owned() })
+    }
+
+    /// The JSON of all rules that were kept, by name.
+    pub fn alert_rules(&self) -> PendingReply<Vec<String>> {
+        self.ask(AlertRules)
     }
 
     /// Moves everything from the write-ahead log into the file.

@@ -75,6 +75,31 @@ pub fn get_with(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> An
     parse(&bytes).unwrap_or_else(|| panic!("{path}: no HTTP answer: {}", String::from_utf8_lossy(&bytes)))
 }
 
+/// A request of any method with a JSON body.
+///
+/// # Panics
+/// When there is no whole answer.
+#[track_caller]
+#[must_use]
+pub fn send_json(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut request =
+        format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n");
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(request.as_bytes()).unwrap();
+    read_answer(&mut stream).unwrap_or_else(|| panic!("{method} {path}: no HTTP answer"))
+}
+
 /// A plain connection from an address of this machine, such as 127.0.0.2.
 ///
 /// # Panics

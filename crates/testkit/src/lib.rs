@@ -15,6 +15,7 @@ mod data;
 pub mod exchange;
 mod http;
 mod program;
+mod receiver;
 mod shadow;
 pub mod token;
 mod viewer;
@@ -23,8 +24,9 @@ use std::time::{Duration, Instant};
 
 pub use archive::Folder;
 pub use data::recorded;
-pub use http::{Answer, connect_from, get, get_with, read_answer};
+pub use http::{Answer, connect_from, get, get_with, read_answer, send_json};
 pub use program::{Finished, Program, Running};
+pub use receiver::{Posted, Receiver};
 pub use shadow::{LoggedStates, Position, Shadow};
 pub use viewer::{Closed, Heard, Viewer};
 

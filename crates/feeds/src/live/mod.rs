@@ -33,6 +33,7 @@ mod venue_state;
 mod venue_task;
 
 pub use clock::Clock;
+pub use connection::tls_config;
 pub use delivery::{Delivery, Gap, GapCause, ResumePoint};
 pub use feed::{DELIVERIES_WAITING, LiveFeed};
 pub(crate) use pipeline::StreamEvent;

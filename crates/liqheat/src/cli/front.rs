@@ -13,6 +13,7 @@ use liqheat_server::{
 };
 
 use crate::model_file;
+use crate::alerts;
 
 use super::cluster::{Cluster, Role};
 use super::seconds;
@@ -37,6 +38,9 @@ pub(crate) struct Front {
     /// Parameters of the model by venue and symbol, in place of the shipped ones (a TOML file as `liqheat model` prints).
     #[arg(long, env = "LIQHEAT_MODEL", value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
+    /// Rules of alerts and the targets they go to (a TOML file, see docs/price_alerts.md).
+    #[arg(long, env = "LIQHEAT_ALERTS", value_name = "FILE")]
+    pub(crate) alerts: Option<PathBuf>,
     /// Most seconds between the signal to stop and the end.
     #[arg(long, env = "LIQHEAT_SHUTDOWN_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) shutdown_timeout: Duration,
@@ -191,6 +195,8 @@ impl Front {
                 ..AddressLimits::default()
             },
             tokens: self.tokens.settings(),
+            alerts: alerts::settings(self.alerts.as_deref())
+                .map_err(|faults| anyhow::anyhow!("{}", faults.join("; ")))?,
             stop_within: self.shutdown_timeout,
             model: model_file.book,
             expected: model_file.expected.unwrap_or_default(),
@@ -204,6 +210,7 @@ impl Front {
         let sockets = &self.sockets;
         let mut faults = self.tokens.faults();
         faults.extend(self.cluster.faults());
+        faults.extend(alerts::settings(self.alerts.as_deref()).err().unwrap_or_default());
         let mut must = |holds: bool, fault: &str| {
             if !holds {
                 faults.push(fault.to_owned());

@@ -136,6 +136,7 @@ fn what_http_answers_is_described() {
         ("/v1/liquidations/summary", "symbol=BTCUSDT"),
         ("/v1/accuracy", "symbol=BTCUSDT"),
         ("/v1/walls", "symbol=BTCUSDT"),
+        ("/v1/alerts", ""),
         ("/v1/max-pain", "symbol=BTCUSDT"),
         ("/v1/map", "symbol=BTCUSDT&range_pct=5"),
         ("/prices/klines", "symbol=BTCUSDT&limit=5"),

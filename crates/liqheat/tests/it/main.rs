@@ -6,6 +6,7 @@
 mod access;
 mod accuracy;
 mod agreed;
+mod alerts;
 mod amounts;
 mod backtest;
 mod compact;

@@ -16,6 +16,7 @@ use liqheat_store::Store;
 use liqheat_stream::Hub;
 use liqheat_wire::HealthBody;
 
+use crate::alerts::Alerts;
 use crate::catalog::Catalog;
 use crate::gateway::TokenGate;
 use crate::ingest::live::{self, HealthIssue, Live};
@@ -33,6 +34,7 @@ pub(crate) struct HealthState {
     pub(crate) published: Arc<Published>,
     pub(crate) live: Option<Arc<Live>>,
     pub(crate) tokens: Arc<TokenGate>,
+    pub(crate) alerts: Arc<Alerts>,
     pub(crate) store: Store,
     /// Whether the updater runs.
     pub(crate) ws_enabled: bool,
@@ -68,6 +70,7 @@ fn body(reasons: &[HealthIssue]) -> HealthBody {
 fn reasons(state: &HealthState) -> Vec<HealthIssue> {
     let own = faults(state).into_iter().map(|reason| HealthIssue { reason, blocks: true });
     let warnings = late_update(state).into_iter().chain(missing_file(state)).chain(state.tokens.faults());
+    let warnings = warnings.chain(state.alerts.dead_targets());
     let warnings = warnings.map(|reason| HealthIssue { reason, blocks: false });
     let live = state.live.iter().flat_map(|live| live::trouble(&state.catalog, live));
     own.chain(warnings).chain(live).collect()

@@ -5,6 +5,7 @@
 //! [`History`].
 
 mod accuracy;
+mod alerts;
 mod edge;
 mod health;
 mod heatmap;
@@ -28,8 +29,9 @@ mod walls;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::routing::{get, post};
 use ipnet::IpNet;
 use liqheat_score::ExpectedModel;
 use liqheat_stream::Hub;
@@ -37,11 +39,12 @@ use liqheat_wire::format_time;
 use prometheus_client::registry::Registry;
 use tower_http::compression::CompressionLayer;
 
+use crate::alerts::Alerts;
 use crate::catalog::{Catalog, ServedSymbol};
 use crate::clock::MarketClock;
 use crate::cluster::Listing;
 use crate::engine::OnDemand;
-use crate::gateway::TokenGate;
+use crate::gateway::{TokenGate, WriteGate};
 use crate::history::History;
 use crate::http::{Query, Refusal, unknown_symbol};
 use crate::published::{LedgerSum, Published};
@@ -72,12 +75,14 @@ pub(crate) struct DataState {
     pub(crate) timeseries: TimeseriesFlights,
     /// Whether `/ws/heatmap` accepts connections.
     pub(crate) websocket: bool,
+    pub(crate) alerts: Arc<Alerts>,
     /// The producer's symbols, on an edge.
     pub(crate) learned: Option<Arc<Listing>>,
 }
 
 /// The states of all routes.
 pub(crate) struct ApiStates {
+    pub(crate) writes: Arc<WriteGate>,
     pub(crate) data: Arc<DataState>,
     pub(crate) health: Arc<HealthState>,
     pub(crate) stats: Arc<StatsState>,
@@ -87,7 +92,7 @@ pub(crate) struct ApiStates {
 
 /// All routes but the socket's. Data is behind the tokens, where there are any; how the server is doing is not.
 pub(crate) fn routes(states: ApiStates) -> Router {
-    let ApiStates { data, health, stats, registry, tokens } = states;
+    let ApiStates { writes, data, health, stats, registry, tokens } = states;
     let is_edge = data.learned.is_some();
     let mut stored = Router::new()
         .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
@@ -107,6 +112,11 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/exchanges", get(older::exchanges))
         .route("/data/date-range", get(older::date_range))
         .route("/liquidations/history", get(older::liquidations));
+    let written = Router::new()
+        .route("/v1/alerts", post(alerts::add).delete(alerts::remove))
+        .route_layer(from_fn_with_state(writes, WriteGate::require))
+        .layer(DefaultBodyLimit::max(alerts::BODY_BYTES_MAX));
+    stored = stored.route("/v1/alerts", get(alerts::list)).merge(written);
     if is_edge {
         stored = stored.route_layer(from_fn(edge::refuse));
     }

@@ -22,6 +22,11 @@ impl TokenGate {
         Self(tokens)
     }
 
+    /// Whether requests need a token.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Why keys in use may be out of date.
     pub(crate) fn faults(&self) -> Vec<String> {
         self.0.as_ref().map(|tokens| tokens.faults()).unwrap_or_default()

@@ -36,7 +36,8 @@ impl Guard {
         }
         let is_preflight = request.method() == Method::OPTIONS
             && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        if ![Method::GET, Method::HEAD].contains(request.method()) && !is_preflight {
+        let is_read = [Method::GET, Method::HEAD].contains(request.method());
+        if !is_read && !is_preflight && !is_write(request) {
             return Err(Refusal::method_not_allowed("only GET and HEAD are answered here"));
         }
         let Some(requested) = requested(request.uri(), request.version(), request.headers())? else {
@@ -50,6 +51,12 @@ impl Guard {
             requested.host
         )))
     }
+}
+
+/// Whether a request changes something and a route exists for that. Who may do so is decided by [`super::WriteGate`].
+fn is_write(request: &Request) -> bool {
+    const WRITABLE: [&str; 1] = ["/v1/alerts"];
+    [Method::POST, Method::DELETE].contains(request.method()) && WRITABLE.contains(&request.uri().path())
 }
 
 /// The length of a request head as it is usually written.
@@ -157,6 +164,11 @@ mod tests {
             ("GET", "http://evil.example/", &[], 400),
             ("CONNECT", "heat.example:443", &["heat.example"], 405),
             ("POST", "/", &["heat.example"], 405),
+            ("POST", "/v1/alerts", &["heat.example"], 200),
+            ("DELETE", "/v1/alerts", &["evil.example"], 403),
+            ("PUT", "/v1/alerts", &["heat.example"], 405),
+            ("POST", "/v1/alerts/", &["heat.example"], 405),
+            ("POST", "/v1/symbols", &["heat.example"], 405),
             ("OPTIONS", "/", &["evil.example"], 405),
         ] {
             let judged = status(method, uri, Version::HTTP_11, hosts);

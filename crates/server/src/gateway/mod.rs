@@ -10,6 +10,7 @@ mod guard;
 mod tokens;
 mod upgrade;
 mod web_origin;
+mod writes;
 
 pub use addresses::AddressLimits;
 pub(crate) use addresses::Addresses;
@@ -22,3 +23,4 @@ pub(crate) use tokens::Tokens;
 pub use tokens::{Secret, TokenSettings, TokenSettingsError};
 pub(crate) use upgrade::{SocketState, routes};
 pub use web_origin::{AllowedHost, AllowedOrigin, Host, WebOrigin, WebOriginError};
+pub(crate) use writes::WriteGate;

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+mod alerts;
 mod amounts;
 mod appending;
 mod holes;

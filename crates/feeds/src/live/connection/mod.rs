@@ -33,7 +33,7 @@ use crate::venues::{Exchange, OrderReport, RejectedSignal, StreamKind, VenueLimi
 use limit::ConnectLimit;
 
 pub(super) use pool::ConnectionPool;
-pub(super) use tls::config as tls_config;
+pub use tls::config as tls_config;
 
 /// Index of a supervisor within a venue's pool; never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

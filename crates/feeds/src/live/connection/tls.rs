@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// The configuration that all connections share.
-pub(in crate::live) fn config() -> Arc<ClientConfig> {
+/// The configuration that all outgoing connections share.
+pub fn config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let make = || {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

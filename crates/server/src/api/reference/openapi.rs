@@ -8,10 +8,10 @@ use super::{bearer, definitions, generator};
 
 pub(super) fn document() -> Value {
     let mut generator = generator(Contract::Serialize);
-    let paths: Map<String, Value> = routes(&mut generator)
-        .into_iter()
-        .map(|route| (route.path.to_owned(), json!({ "get": operation(&route) })))
-        .collect();
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes(&mut generator) {
+        paths.entry(route.path).or_insert_with(|| json!({}))[route.method] = operation(&route);
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -30,6 +30,7 @@ fn operation(route: &Route) -> Value {
     let name: Vec<&str> =
         route.path.split(['/', '-', '.', '{', '}']).filter(|part| !part.is_empty()).collect();
     let name = if name.is_empty() { "page".to_owned() } else { name.join("_") };
+    let name = if route.method == "get" { name } else { format!("{}_{name}", route.method) };
     let answers: Map<String, Value> =
         route.answers.iter().map(|answer| (answer.status.to_string(), response(answer))).collect();
     let mut operation = json!({
@@ -39,6 +40,10 @@ fn operation(route: &Route) -> Value {
         "parameters": route.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "responses": answers,
     });
+    if let Some(schema) = &route.body {
+        operation["requestBody"] =
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
     // Of a guarded route either will do: most servers ask for no token.
     operation["security"] = if route.guarded { json!([{}, { "bearer": [] }]) } else { json!([]) };
     operation

@@ -18,7 +18,9 @@ pub(super) fn page(openapi: &Value, asyncapi: &Value) -> String {
     );
     out.push_str("<h2>HTTP</h2>");
     for (path, methods) in entries(&openapi["paths"]) {
-        route(&mut out, path, &methods["get"]);
+        for (method, operation) in entries(methods) {
+            route(&mut out, &method.to_ascii_uppercase(), path, operation);
+        }
     }
     let _ = write!(out, "<h2>WebSocket /ws/heatmap</h2><p>{}</p>", escaped(&asyncapi["info"]["description"]));
     for (_, message) in entries(&asyncapi["components"]["messages"]) {
@@ -36,8 +38,8 @@ pub(super) fn page(openapi: &Value, asyncapi: &Value) -> String {
 }
 
 /// Writing into memory cannot fail, here and everywhere in this file.
-fn route(out: &mut String, path: &str, operation: &Value) {
-    let _ = write!(out, "<h3>GET {path}</h3><p>{}</p><table>", escaped(&operation["summary"]));
+fn route(out: &mut String, method: &str, path: &str, operation: &Value) {
+    let _ = write!(out, "<h3>{method} {path}</h3><p>{}</p><table>", escaped(&operation["summary"]));
     for parameter in operation["parameters"].as_array().into_iter().flatten() {
         let needed = if parameter["required"] == true { ", required" } else { "" };
         let default = &parameter["schema"]["default"];

@@ -1,5 +1,6 @@
 //! Every route: what it is for, what it may be asked and what it answers.
 
+use liqheat_alerts::RuleFields;
 use liqheat_market::Interval;
 use liqheat_wire::{
     AccuracyBody, DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
@@ -9,13 +10,17 @@ use liqheat_wire::{
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{heatmap, history, liquidations, older, prices, walls};
+use super::super::{alerts, heatmap, history, liquidations, older, prices, walls};
 use super::{schema_of, server_messages};
 use crate::history::ChartRange;
 
-/// One route, always GET.
+/// One method of a route.
 pub(super) struct Route {
     pub(super) path: &'static str,
+    /// `get`, or what changes something: `post` or `delete`.
+    pub(super) method: &'static str,
+    /// Schema of the JSON that the request brings.
+    pub(super) body: Option<Value>,
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
     pub(super) parameters: Vec<Parameter>,
@@ -148,7 +153,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
                 "This server is an edge (--role edge) and stores nothing; ask another one",
             ));
         }
-        Route { path, tag: "Data", summary, parameters, answers, guarded: true }
+        Route { path, method: "get", body: None, tag: "Data", summary, parameters, answers, guarded: true }
     };
     let ranges = ChartRange::names();
     let ranges = || ranges.split(", ");
@@ -384,6 +389,13 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         ),
         poll,
         data(
+            "/v1/alerts",
+            "Rules of alerts, the targets they go to, and the newest alerts",
+            Vec::new(),
+            "Alerts oldest first",
+            vec![(JSON, schema_of::<alerts::AlertsBody>(generator))],
+        ),
+        data(
             "/v1/heatmap/history",
             "The time x price grid of a chart",
             vec![
@@ -402,8 +414,39 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         ),
     ];
 
+    let mut routes = routes;
+    let rule = schema_of::<RuleFields>(generator);
+    let forbidden = || {
+        refused(
+            403,
+            "A page of another origin, or no tokens are configured and the client is on another machine",
+        )
+    };
+    let mut add = data(
+        "/v1/alerts",
+        "Puts a rule in force, in place of an earlier one of the same name that came this way",
+        Vec::new(),
+        "The rule",
+        vec![(JSON, schema_of::<alerts::RuleRow>(generator))],
+    );
+    (add.method, add.body) = ("post", Some(rule));
+    add.answers.push(forbidden());
+    let mut remove = data(
+        "/v1/alerts",
+        "Removes a rule that came through this interface",
+        vec![required("name", "Name of the rule", json!({ "type": "string", "minLength": 1 }))],
+        "Its name",
+        vec![(JSON, schema_of::<alerts::RemovedBody>(generator))],
+    );
+    remove.method = "delete";
+    remove.answers.push(forbidden());
+    remove.answers.push(refused(404, "There is no such rule"));
+    routes.extend([add, remove]);
+
     let open = |path, tag, summary, answers| Route {
         path,
+        method: "get",
+        body: None,
         tag,
         summary,
         parameters: Vec::new(),

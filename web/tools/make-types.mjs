@@ -51,7 +51,12 @@ function listOf(schema) {
 }
 
 function objectOf(schema) {
-    if (schema.properties !== undefined) throw new Error('an object inside an object has no name');
+    if (schema.properties !== undefined) {
+        // One of several shapes: they differ in fields and have no names of their own.
+        const required = new Set(schema.required);
+        const fields = Object.entries(schema.properties).map(([field, of]) => `${field}${required.has(field) ? '' : '?'}: ${typeOf(of)}`);
+        return `{ ${fields.join('; ')} }`;
+    }
     const [values] = Object.values(schema.patternProperties ?? {});
     return `Record<string, ${typeOf(values ?? schema.additionalProperties ?? true)}>`;
 }

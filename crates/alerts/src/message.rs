@@ -115,7 +115,8 @@ impl Target {
         let url = url.ok_or_else(|| error("url, url_env or url_file is missing: where to send"))?;
         let scheme_is =
             |scheme: &str| url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        if !scheme_is("https://") && !(scheme_is("http://") && fields.allow_private) {
+        let is_allowed = scheme_is("https://") || (fields.allow_private && scheme_is("http://"));
+        if !is_allowed {
             return Err(error(
                 "the address must begin with https:// (http:// only with allow_private = true)",
             ));

@@ -120,8 +120,8 @@ impl TargetQueue {
                 self.reason = reason;
                 let oldest = now.plus(-millis(Self::GIVE_UP_AFTER));
                 let mut given_up = Vec::new();
-                while let Some(alert) = self.waiting.pop_front_if(|alert| alert.raised < oldest) {
-                    given_up.push(alert.id);
+                while self.waiting.front().is_some_and(|alert| alert.raised < oldest) {
+                    given_up.extend(self.waiting.pop_front().map(|alert| alert.id));
                 }
                 given_up
             }

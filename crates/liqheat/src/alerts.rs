@@ -1,5 +1,10 @@
 //! Reading the file of alerts with its secrets, and the command `alerts`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the file of alerts and its secrets, and replays off the async workers"
+)]
+
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -110,7 +115,7 @@ fn replay(alerts: &Alerts, settings: AlertSettings) -> anyhow::Result<ExitCode> 
     let store = Store::open(Location::File(path.clone()), Settings::default())?;
     let stored = store.instruments().blocking()?;
     let span = choose(&stored, alerts.symbol.as_deref())?;
-    let InstrumentSpan { instrument, interval, first, last } = span;
+    let InstrumentSpan { instrument, interval, first, last, .. } = span;
     let from = alerts.from.unwrap_or(first.plus(DAY_MS));
     let to = alerts.to.unwrap_or(*last);
     let bars = read_bars(&store, instrument, *interval, *first, to)?;

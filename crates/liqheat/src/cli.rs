@@ -191,7 +191,12 @@ impl Command {
             Self::Demo(demo) => Some(&demo.front),
             Self::Serve(serve) => Some(&serve.front),
             Self::Replay(replay) => Some(&replay.front),
-            Self::Record(_) | Self::Doctor(_) | Self::Ingest(_) | Self::Alerts(_) | Self::Backtest(_) | Self::Model(_) => None,
+            Self::Record(_)
+            | Self::Doctor(_)
+            | Self::Ingest(_)
+            | Self::Alerts(_)
+            | Self::Backtest(_)
+            | Self::Model(_) => None,
         }
     }
 }

@@ -364,7 +364,7 @@ mod tests {
         let arguments = ["liqheat", "serve", "--ws-max-connections=many", "--nonsense", "--listen", "here"];
         let faults = parse_with(file, &arguments).unwrap_err();
         let expected = [
-            "liqheat.toml: unknown key 'lissen'; known are allowed_origins",
+            "liqheat.toml: unknown key 'lissen'; known are alerts",
             "liqheat.toml: unknown key 'speeed'",
             "liqheat.toml: key 'db'",
             "command line: invalid value 'here' for '--listen",

@@ -12,8 +12,8 @@ use liqheat_server::{
     TokenSettings,
 };
 
-use crate::model_file;
 use crate::alerts;
+use crate::model_file;
 
 use super::cluster::{Cluster, Role};
 use super::seconds;

@@ -78,11 +78,13 @@ impl TargetDelivery {
         let backoff =
             Backoff::new(FIRST_DELAY, LONGEST_DELAY).expect("invariant: the first delay is shorter");
         let label = TargetLabel { target: target.name().to_owned() };
-        metrics.delivered.get_or_create(&label);
-        metrics.failures.get_or_create(&label);
-        metrics.given_up.get_or_create(&label);
-        metrics.waiting.get_or_create(&label);
-        metrics.dead.get_or_create(&label);
+        // Shown from the start, not only from the first alert on.
+        for counter in [&metrics.delivered, &metrics.failures, &metrics.given_up] {
+            drop(counter.get_or_create(&label));
+        }
+        for gauge in [&metrics.waiting, &metrics.dead] {
+            drop(gauge.get_or_create(&label));
+        }
         let pending = PendingAlerts { queue: TargetQueue::new(backoff), alerts: BTreeMap::new() };
         Self {
             client: TargetClient::new(&target),

@@ -5,6 +5,11 @@
 //! target has a task of its own, so that one that is away delays no other. In a cluster every server watches, and only
 //! the producer sends (`release`).
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the shell of the watches: it reads the clock when an alert is raised"
+)]
+
 mod deliver;
 mod observe;
 mod release;

@@ -45,6 +45,38 @@ export interface AccuracyPeriod {
     predictors: PredictorAccuracy[];
 }
 
+/** What a rule reports. */
+export interface Alert {
+    /** How often it happened since the rule's last alert about the symbol. */
+    count: number;
+    /** Names it for ever: a receiver that has seen it ignores it. */
+    id: string;
+    /** The price then. */
+    price: number;
+    /** Whether it fell into quiet hours: it is recorded and shown, and sent to no target. */
+    quiet: boolean;
+    /** The rule's name. */
+    rule: string;
+    /** What happened; the largest where there is more than one. */
+    subject: Subject;
+    /** The symbol, as /v1/symbols names it. */
+    symbol: string;
+    /** Market time at which it was raised. */
+    time: string;
+    /** Dollars of all of them. */
+    total_usd: number;
+}
+
+/** `GET /v1/alerts`. */
+export interface AlertsBody {
+    /** The newest alerts, at most 500, oldest first. */
+    alerts: Alert[];
+    /** Rules in force. */
+    rules: RuleRow[];
+    /** Where alerts go, by name; never their addresses. */
+    targets: TargetRow[];
+}
+
 /** Where a board stands. */
 export interface BoardStats {
     /** Time of the newest market event, RFC 3339. */
@@ -197,6 +229,14 @@ export interface LeverageUsd {
     /** The class. */
     leverage: number;
     /** Whole USD. */
+    usd: number;
+}
+
+/** Realised liquidations, summed. */
+export interface LiquidatedSum {
+    /** How many. */
+    count: number;
+    /** USD of all. */
     usd: number;
 }
 
@@ -424,6 +464,101 @@ export interface PriceRange {
     min: number;
 }
 
+/** A time of every day. */
+export interface QuietHoursFields {
+    /** `22:00`. */
+    from: string;
+    /** `07:00`; before `from` it is on the next day. */
+    to: string;
+    /** `+02:00`; UTC by default. Daylight saving time is not followed. */
+    utc_offset?: string | null;
+}
+
+/** `DELETE /v1/alerts`. */
+export interface RemovedBody {
+    /** The name of the rule that is no longer in force. */
+    deleted: string;
+}
+
+/** A rule as it is written. */
+export interface RuleFields {
+    /** feed_stale: seconds without a market event; 60 by default. */
+    after_s?: number | null;
+    /**
+     * near_wall: a wall is reported again after the price was farther away than this, per cent; twice `within_pct` by
+     * default.
+     */
+    clear_pct?: number | null;
+    /**
+     * Least seconds between two alerts of the rule about one symbol; 300 by default, at least 1. What happens
+     * meanwhile is counted in the next alert.
+     */
+    cooldown_s?: number | null;
+    /** What it looks for. */
+    kind: RuleKind;
+    /** USD; required but for feed_stale. */
+    min_usd?: number | null;
+    /** Its name: up to 64 letters, digits, `-`, `_` and `.`; unique. */
+    name: string;
+    /** When alerts are recorded and shown, but sent to no target. */
+    quiet_hours?: QuietHoursFields | null;
+    /** `long` or `short`: only walls and liquidations of this side; both by default. */
+    side?: string | null;
+    /** Symbols as /v1/symbols names them, such as BTCUSDT (all venues) or BTCUSDT@okx; every listed symbol by default. */
+    symbols?: string[];
+    /** Names of targets; all by default. */
+    targets?: string[];
+    /** cascade: seconds over which liquidations are summed, up to a day; 300 by default. */
+    window_s?: number | null;
+    /**
+     * Distance to the nearest edge of the wall, per cent of the price; required for near_wall. For wall_formed and
+     * wall_vanished the farthest wall that counts, 10 by default.
+     */
+    within_pct?: number | null;
+}
+
+/** What a rule looks for. */
+export type RuleKind = 'near_wall' | 'wall_swept' | 'liquidation' | 'cascade' | 'wall_formed' | 'wall_vanished' | 'feed_stale';
+
+/** A rule and where it stands. */
+export interface RuleRow {
+    /** feed_stale: seconds without a market event; 60 by default. */
+    after_s?: number | null;
+    /**
+     * near_wall: a wall is reported again after the price was farther away than this, per cent; twice `within_pct` by
+     * default.
+     */
+    clear_pct?: number | null;
+    /**
+     * Least seconds between two alerts of the rule about one symbol; 300 by default, at least 1. What happens
+     * meanwhile is counted in the next alert.
+     */
+    cooldown_s?: number | null;
+    /** What it looks for. */
+    kind: RuleKind;
+    /** USD; required but for feed_stale. */
+    min_usd?: number | null;
+    /** Its name: up to 64 letters, digits, `-`, `_` and `.`; unique. */
+    name: string;
+    /** When alerts are recorded and shown, but sent to no target. */
+    quiet_hours?: QuietHoursFields | null;
+    /** `long` or `short`: only walls and liquidations of this side; both by default. */
+    side?: string | null;
+    /** `file` or `api`; only those of the API can be deleted here. */
+    source: string;
+    /** Symbols as /v1/symbols names them, such as BTCUSDT (all venues) or BTCUSDT@okx; every listed symbol by default. */
+    symbols?: string[];
+    /** Names of targets; all by default. */
+    targets?: string[];
+    /** cascade: seconds over which liquidations are summed, up to a day; 300 by default. */
+    window_s?: number | null;
+    /**
+     * Distance to the nearest edge of the wall, per cent of the price; required for near_wall. For wall_formed and
+     * wall_vanished the farthest wall that counts, 10 by default.
+     */
+    within_pct?: number | null;
+}
+
 /** A venue. */
 export interface SourceStats {
     /** What that means: `ok` within 2 s, `off` beyond, `wrong` beyond 30 s. */
@@ -536,6 +671,9 @@ export interface StreamStats {
     symbol: string;
 }
 
+/** What an alert is about. */
+export type Subject = { distance_pct: number; kind: 'near_wall'; wall: WallSpan } | { kind: 'wall_swept'; liquidated?: LiquidatedSum | null; touched: string; wall: WallSpan } | { kind: 'liquidation'; price: number; side: string; time: string; usd: number; venue: string } | { kind: 'cascade'; long: LiquidatedSum; short: LiquidatedSum; window_s: number } | { distance_pct: number; kind: 'wall_formed'; wall: WallSpan } | { distance_pct: number; kind: 'wall_vanished'; wall: WallSpan } | { as_of: string; kind: 'feed_stale' };
+
 /** One symbol that is served. */
 export interface SymbolRow {
     /** Height of a bin; `null` before the first state. */
@@ -572,6 +710,22 @@ export interface SymbolsBody {
     symbols: SymbolRow[];
     /** Whether `/ws/heatmap` accepts connections; a client that reads `false` polls without trying it first. */
     websocket: boolean;
+}
+
+/** How a target is doing. */
+export interface TargetRow {
+    /** Whether it failed five times or more in a row. */
+    dead: boolean;
+    /** Failures since the last success. */
+    failures: number;
+    /** webhook, telegram, discord, slack or ntfy. */
+    kind: string;
+    /** Its name. */
+    name: string;
+    /** Why the last attempt failed; empty after a success. */
+    reason: string;
+    /** Alerts that wait. */
+    waiting: number;
 }
 
 /** One maintenance margin tier. */
@@ -701,6 +855,20 @@ export interface WallRow {
     usd: number;
     /** Whole USD of the same side between the price and the wall. */
     usd_on_the_way: number;
+}
+
+/** A stretch of price in which one side's estimated liquidations lie densely. */
+export interface WallSpan {
+    /** Upper edge, exclusive. */
+    high: number;
+    /** Lower edge. */
+    low: number;
+    /** Where it is densest. */
+    peak: number;
+    /** Whose positions are liquidated there. */
+    side: string;
+    /** Estimated USD in it. */
+    usd: number;
 }
 
 /** `GET /v1/walls`. */

@@ -90,8 +90,8 @@ async fn body(
 /// The ledgers to paint, and what the picture stands for: their past, and the live state that goes on from it.
 async fn basis(state: &DataState, symbol: &ServedSymbol) -> Result<(Arc<LedgerSum>, GridBasis), Refusal> {
     let sum = state.sum(symbol).await?;
-    let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
-    let basis = GridBasis { past: sum.past(), epoch: live.epoch.to_string() };
+    let epoch = state.published.epoch(&symbol.name).ok_or_else(|| no_state(symbol))?;
+    let basis = GridBasis { past: sum.past(), epoch: epoch.to_string() };
     Ok((sum, basis))
 }
 

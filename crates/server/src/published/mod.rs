@@ -103,6 +103,11 @@ impl Published {
         }
     }
 
+    /// The epoch of a symbol's live state, which costs no split by leverage; `None` before its board's first state.
+    pub(crate) fn epoch(&self, name: &str) -> Option<Arc<str>> {
+        self.hub.slot(name)?.with_board(|board| Arc::clone(board.epoch()))
+    }
+
     /// The live state of a symbol; `None` before its board's first state.
     pub(crate) fn live(&self, name: &str) -> Option<LiveState> {
         let slot = self.hub.slot(name)?;
@@ -194,6 +199,7 @@ mod tests {
         };
         published.set_sum("BTCUSDT", Arc::new(sum));
         let live = published.live("BTCUSDT").unwrap();
+        assert_eq!(published.epoch("BTCUSDT").as_ref(), Some(&live.epoch));
         assert_eq!((&*live.epoch, live.price, live.base_bin), ("producer", at(55), at(10)));
         assert_eq!(live.by_leverage, [local(5.0, at(20), 200.0), local(50.0, at(20), 100.0)]);
     }

@@ -8,7 +8,7 @@ use liqheat_feeds::live::{
 };
 use liqheat_feeds::venues::{Account, StreamKind, VenueLimits, exchange};
 use liqheat_market::{
-    Backoff, Event, Instrument, Kline, KlineKind, Liquidation, PriceKind, Symbol, Trade, UnixMs, Venue,
+    Backoff, Event, Instrument, Kline, KlineKind, Liquidation, Price, PriceKind, Symbol, Trade, UnixMs, Venue,
 };
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time};
@@ -50,15 +50,17 @@ pub(crate) struct Got {
 }
 
 impl World {
-    /// Two symbols that begin half an hour before midnight, and a feed that has not been started.
+    /// Two symbols that begin half an hour before midnight, one in cents and one in hundred-millionths of a dollar, and a feed
+    /// that has not been started.
     pub(crate) fn new(venue: Venue, minutes: i64) -> Self {
-        let made = |seed, price| Made {
+        let made = |seed, tick| Made {
             seed,
-            price,
+            tick: Price::from_units(tick),
+            price: 60_000,
             ..Made::new(MIDNIGHT.plus(-PAST_MINUTES * MINUTE_MS), PAST_MINUTES + minutes)
         };
         let market =
-            Market::default().with_made("BTCUSDT", &made(7, 60_000)).with_made("ETHUSDT", &made(8, 3_000));
+            Market::default().with_made("BTCUSDT", &made(7, 1_000_000)).with_made("ETHUSDT", &made(8, 1));
         let time = Time { start: MIDNIGHT.plus(-MINUTE_MS / 2), speed: SPEED };
         // It has a runtime of its own, which cannot be started on a thread of another.
         let start = || match venue {

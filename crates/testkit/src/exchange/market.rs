@@ -31,7 +31,9 @@ pub struct Made {
     pub stock_step_ms: i64,
     /// Minutes between two liquidations.
     pub liquidation_every: i64,
-    /// Price at the beginning, in quote units.
+    /// The least that prices differ by; contracts of different coins have different ones.
+    pub tick: Price,
+    /// Price at the beginning, in hundreds of ticks.
     pub price: i64,
     /// The same seed, the same market.
     pub seed: u64,
@@ -48,6 +50,7 @@ impl Made {
             mark_step_ms: 1_000,
             stock_step_ms: 5_000,
             liquidation_every: 1,
+            tick: Price::from_units(1_000_000),
             price: 60_000,
             seed: 7,
         }
@@ -109,21 +112,21 @@ impl Market {
 }
 
 fn make(made: &Made) -> Vec<Event> {
-    const CENT: i64 = 1_000_000;
+    let tick = made.tick.units();
     let mut rng = fastrand::Rng::with_seed(made.seed);
     let mut events = Vec::new();
-    let mut cents = made.price * 100;
+    let mut in_ticks = made.price * 100;
     let mut stock: i64 = 50_000_000;
     let mut id = 1_000_000 * i64::try_from(made.seed % 1_000).unwrap_or(1) + 1;
     for minute in 0..made.minutes {
         let open_time = made.from.plus(minute * 60_000);
         let mut trades = Vec::new();
         for at in 0..made.trades_per_minute {
-            cents += rng.i64(-40..=40);
+            in_ticks += rng.i64(-40..=40);
             let taker = if rng.bool() { Taker::Buy } else { Taker::Sell };
             let time = open_time.plus(at * 60_000 / made.trades_per_minute);
             let (price, qty) =
-                (Price::from_units(cents * CENT), Qty::from_units(rng.i64(1..=3_000) * 100_000));
+                (Price::from_units(in_ticks * tick), Qty::from_units(rng.i64(1..=3_000) * 100_000));
             trades.push(Trade { id, time, price, qty, taker });
             id += 1;
         }
@@ -132,8 +135,8 @@ fn make(made: &Made) -> Vec<Event> {
         for at in 0..60_000 / made.mark_step_ms {
             let time = open_time.plus(at * made.mark_step_ms);
             let last = trades.iter().rev().find(|trade| trade.time <= time).or_else(|| trades.first());
-            let price = last.map_or(Price::from_units(cents * CENT), |trade| {
-                Price::from_units(trade.price.units() + 5 * CENT)
+            let price = last.map_or(Price::from_units(in_ticks * tick), |trade| {
+                Price::from_units(trade.price.units() + 5 * tick)
             });
             ticks.push(MarkPrice { time, price });
         }
@@ -149,7 +152,7 @@ fn make(made: &Made) -> Vec<Event> {
                 time: open_time.plus(rng.i64(0..60_000)),
                 side,
                 qty: Qty::from_units(rng.i64(1..=9_000) * 100_000),
-                price: Price::from_units(cents * CENT),
+                price: Price::from_units(in_ticks * tick),
                 price_kind: PriceKind::Fill,
             }));
         }

@@ -1,14 +1,14 @@
-//! Alerts: delivered, signed, delivered again after a kill, and never twice; rules through the API.
+//! Alerts: delivered, signed, delivered again after a kill, and never twice; rules through the API; a recorded crash.
 
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use liqheat_testkit::token::{SECRET, signed_with};
-use liqheat_testkit::{Folder, Program, Receiver, Running, get_with, send_json, until};
+use liqheat_testkit::{Folder, Program, Receiver, Running, get_with, recorded, send_json, until};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::support::{liqheat, loaded, server};
+use crate::support::{liqheat, load, loaded, server};
 
 const KEY: &str = "the key of the tests, not short";
 
@@ -250,4 +250,65 @@ fn a_test_message_goes_to_every_target() {
     assert_eq!(posted[0].path, "/bot12:ab/sendMessage");
     assert_eq!(posted[0].json()["chat_id"], "-1");
     assert_eq!(test.args("--target phone").run().code, Some(0));
+}
+
+const CRASH_RULES: &str = "\
+[[rules]]
+name = 'near'
+kind = 'near_wall'
+within_pct = 0.3
+min_usd = 25_000_000
+cooldown_s = 3600
+[[rules]]
+name = 'swept'
+kind = 'wall_swept'
+min_usd = 15_000_000
+cooldown_s = 600
+[[rules]]
+name = 'formed'
+kind = 'wall_formed'
+min_usd = 25_000_000
+within_pct = 5
+cooldown_s = 3600
+[[rules]]
+name = 'vanished'
+kind = 'wall_vanished'
+min_usd = 20_000_000
+within_pct = 10
+cooldown_s = 3600
+";
+
+/// The crash of 2025-11-20 and 21 with one line an alert in `tests/golden/crash_alerts.txt`.
+/// `LIQHEAT_BLESS=1` writes it anew.
+#[test]
+fn a_recorded_crash_raises_the_alerts_of_the_golden_list() {
+    let Some(archive) = recorded("binance-archive") else { return };
+    let folder = Folder::new();
+    let db = folder.path("crash.duckdb");
+    load(&db, &[archive]);
+    let file = write(&folder, CRASH_RULES);
+    let replay = || {
+        let run = liqheat("alerts replay --symbol BTCUSDT --from 2025-11-20 --to 2025-11-22");
+        let done = run.args("--alerts").arg(&file).args("--db").arg(&db).run();
+        assert_eq!(done.code, Some(0), "{}", done.err);
+        done.out
+    };
+    let out = replay();
+    assert_eq!(out, replay(), "the same bars raise the same alerts");
+    let alerts: Vec<liqheat_alerts::Alert> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ids: std::collections::BTreeSet<&str> = alerts.iter().map(|alert| alert.id.as_str()).collect();
+    assert_eq!(ids.len(), alerts.len(), "none twice");
+    let kinds: std::collections::BTreeSet<&str> = alerts.iter().map(|alert| alert.rule.as_str()).collect();
+    assert_eq!(kinds, ["formed", "near", "swept", "vanished"].into(), "a crash meets every rule");
+    let line = |alert: &liqheat_alerts::Alert| {
+        format!("{} {} {}\n", liqheat_wire::format_time(alert.time), alert.rule, alert.text())
+    };
+    let list: String = alerts.iter().map(line).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/crash_alerts.txt");
+    if std::env::var_os("LIQHEAT_BLESS").is_some() {
+        std::fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+        std::fs::write(path, &list).unwrap();
+    }
+    assert_eq!(list, std::fs::read_to_string(path).unwrap_or_default());
 }

@@ -70,6 +70,8 @@ pub(crate) struct Alerts {
     targets: Vec<Arc<TargetDelivery>>,
     /// Locked for a copy.
     state: Mutex<AlertState>,
+    /// Held while rules in the database and in memory are changed together, or loaded.
+    rule_writes: tokio::sync::Mutex<()>,
     raised: Counter,
     metrics: DeliveryMetrics,
 }
@@ -129,6 +131,7 @@ impl Alerts {
             compute: ComputePool::new(1),
             update_interval,
             state: Mutex::default(),
+            rule_writes: tokio::sync::Mutex::default(),
             raised: Counter::default(),
             metrics,
         })
@@ -180,6 +183,7 @@ impl Alerts {
                 "there is no target '{target}'; targets stand in the file of --alerts"
             )));
         }
+        let _writing = self.rule_writes.lock().await;
         {
             let state = self.lock();
             if state.api_rules.len() >= API_RULES_MAX && !state.api_rules.contains_key(rule.name()) {
@@ -200,6 +204,7 @@ impl Alerts {
         if self.file_rules.iter().any(|one| one.name() == name) {
             return Err(RuleRefusal::OfFile);
         }
+        let _writing = self.rule_writes.lock().await;
         let stored = self.store.delete_alert_rule(name).await?;
         let known = self.lock().api_rules.remove(name).is_some();
         if known {
@@ -250,6 +255,8 @@ impl Alerts {
     }
 
     async fn try_load(&self) -> Result<(), StoreError> {
+        // A rule may come before this is done; it is in the database then.
+        let _writing = self.rule_writes.lock().await;
         let rules = self.store.alert_rules().await?;
         let recent = self.store.recent_alerts(RECENT_MAX).await?;
         let outstanding = self.store.outstanding_deliveries().await?;

@@ -40,7 +40,8 @@ curl -sf "$address/openapi.json" |
     sed 's/{"minLength":1,"type":"string"}/{"enum":["BTCUSDT","BTCUSDT@sim","NONE"],"type":"string"}/g' >"$work/openapi.json"
 grep -q '"BTCUSDT@sim"' "$work/openapi.json" || { echo "test-api: the schema of a symbol is not as expected" >&2; exit 1; }
 cd "$work"
+# An event stream has no end to wait for; its answers are in the tests of the program.
 "$tool" run "$work/openapi.json" --url "$address" \
     --checks not_a_server_error,content_type_conformance,response_schema_conformance \
-    --max-examples "${EXAMPLES:-25}" --seed 1 --request-timeout 10 --phases examples,coverage,fuzzing
+    --max-examples "${EXAMPLES:-25}" --seed 1 --request-timeout 10 --exclude-path /v1/stream --phases examples,coverage,fuzzing
 curl -sf "$address/ready" >/dev/null || { echo "test-api: the server is not ready any more" >&2; exit 1; }

@@ -5,11 +5,13 @@
     reason = "the time since which a server has had no backplane begins with the process"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use liqheat_stream::{BoardSlot, BoardUpdate, SourceStatus};
-use liqheat_wire::FeedState;
+use liqheat_market::UnixMs;
+use liqheat_stream::{BoardSlot, BoardUpdate, ChannelChange, ChannelContent, SourceStatus};
+use liqheat_wire::{Channel, FeedState};
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -32,6 +34,10 @@ pub(crate) struct Shared {
     /// The newest update of each symbol that the driver has not taken yet; a newer one replaces an older one. Locked
     /// for a few instructions.
     pending: Mutex<BTreeMap<String, PendingUpdate>>,
+    /// Changes of channels that were not sent to other servers yet, oldest first. Locked for a few instructions.
+    channel_changes: Mutex<VecDeque<SymbolChange>>,
+    /// Whether this server names the positions of channels: the producer, or a server that continues alone.
+    is_publishing: AtomicBool,
     /// There is a pending update.
     pub(crate) updated: Notify,
     /// The updater should compute all symbols now.
@@ -41,6 +47,17 @@ pub(crate) struct Shared {
     /// Locked for the length of a copy.
     production: Mutex<Production>,
     pub(crate) metrics: ClusterMetrics,
+}
+
+/// Changes of channels that wait for Redis; the oldest are dropped beyond that.
+const CHANGES_WAITING_MAX: usize = 4_096;
+
+/// A change of a channel of a symbol.
+#[derive(Debug, Clone)]
+pub(crate) struct SymbolChange {
+    pub(crate) symbol: String,
+    pub(crate) channel: Channel,
+    pub(crate) change: ChannelChange,
 }
 
 /// What the updater has of a symbol.
@@ -100,6 +117,8 @@ impl Backplane {
         let shared = Arc::new(Shared {
             role,
             pending: Mutex::default(),
+            channel_changes: Mutex::default(),
+            is_publishing: AtomicBool::new(false),
             updated: Notify::new(),
             update_wanted: Notify::new(),
             health: Mutex::new(Health { reasons, is_alone: false }),
@@ -129,6 +148,46 @@ impl Backplane {
             Some(shared) => {
                 slot.set_sources(sources);
                 shared.put(slot.symbol(), PendingUpdate { update, feed, failed: false });
+            }
+        }
+    }
+
+    /// Whether this server publishes on channels beside the heatmap: alone, or as the producer.
+    #[must_use]
+    pub fn is_publishing(&self) -> bool {
+        self.shared.as_ref().is_none_or(|shared| shared.is_publishing.load(Ordering::Relaxed))
+    }
+
+    /// Whether other servers follow what this one publishes.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// Publishes on a channel beside the heatmap: to the clients of this server at once, and in a cluster to all others.
+    /// Where another server is the producer nothing happens.
+    pub fn publish_channel(
+        &self,
+        slot: &BoardSlot,
+        channel: Channel,
+        as_of: UnixMs,
+        content: ChannelContent,
+    ) {
+        if !self.is_publishing() {
+            return;
+        }
+        let change = slot.publish_channel(channel, as_of, content);
+        if let (Some(shared), Some(change)) = (&self.shared, change) {
+            shared.put_channel(slot.symbol(), channel, change);
+        }
+    }
+
+    /// Sends the newest values of a symbol's channels again, for servers that have just begun to listen.
+    pub fn repeat_channels(&self, slot: &BoardSlot) {
+        let Some(shared) = &self.shared else { return };
+        for channel in Channel::BESIDE_HEATMAP {
+            if let Some(change) = slot.channel_heartbeat(channel) {
+                shared.put_channel(slot.symbol(), channel, change);
             }
         }
     }
@@ -184,6 +243,26 @@ impl Shared {
         pending.insert(symbol.to_owned(), merged);
         drop(pending);
         self.updated.notify_one();
+    }
+
+    fn put_channel(&self, symbol: &str, channel: Channel, change: ChannelChange) {
+        let mut changes = lock(&self.channel_changes);
+        if changes.len() >= CHANGES_WAITING_MAX {
+            // Followers notice the gap.
+            changes.pop_front();
+        }
+        changes.push_back(SymbolChange { symbol: symbol.to_owned(), channel, change });
+        drop(changes);
+        self.updated.notify_one();
+    }
+
+    /// The changes of channels to send now.
+    pub(crate) fn take_channel_changes(&self) -> Vec<SymbolChange> {
+        lock(&self.channel_changes).drain(..).collect()
+    }
+
+    pub(crate) fn set_publishing(&self, is_publishing: bool) {
+        self.is_publishing.store(is_publishing, Ordering::Relaxed);
     }
 
     pub(crate) fn take_pending(&self) -> BTreeMap<String, PendingUpdate> {

@@ -12,13 +12,14 @@ use redis::Msg;
 use redis::aio::PubSubStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{debug, info};
 
-use crate::backplane::{Backplane, Shared};
+use crate::backplane::{Backplane, Shared, SymbolChange};
+use crate::channel_message::ChannelUpdate;
 use crate::group::Group;
 use crate::node::{Node, NodeSettings};
 use crate::redis::{Answered, RedisClient, RedisKeys, next_message};
-use crate::request::{Host, Moment};
+use crate::request::{Fault, Host, Moment};
 use crate::settings::{RedisSettings, Role};
 
 /// Messages taken one after the other before other events get their turn.
@@ -35,6 +36,7 @@ pub trait SymbolList: Send + Sync {
     fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String>;
 }
 
+type Publishing = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>;
 type Pending = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 /// Moves the boards of a server that is one of several.
@@ -47,6 +49,10 @@ pub struct Driver {
     client: RedisClient,
     /// The request in flight.
     pending: Option<Pending>,
+    /// Changes of channels on their way to Redis, beside the request in flight.
+    publishing: Option<Publishing>,
+    /// The newest token under which a change of a channel came.
+    channel_token: u64,
     stream: Option<PubSubStream>,
 }
 
@@ -54,6 +60,7 @@ enum Event {
     Stop,
     Answered(Box<Answered>),
     Updated,
+    ChannelsPublished(Result<(), Fault>),
     Message(Option<Msg>),
     Time,
 }
@@ -95,6 +102,8 @@ impl Driver {
             keys: RedisKeys::new(settings.prefix.clone()),
             client: RedisClient::new(settings.clone(), id, group),
             pending: None,
+            publishing: None,
+            channel_token: 0,
             stream: None,
             settings,
         };
@@ -110,6 +119,7 @@ impl Driver {
                 Event::Stop => break,
                 Event::Answered(answered) => self.on_answered(*answered),
                 Event::Updated => self.take_updates(),
+                Event::ChannelsPublished(result) => self.on_channels_published(&result),
                 Event::Message(first) => self.on_messages(first),
                 Event::Time => {}
             }
@@ -138,6 +148,47 @@ impl Driver {
         if let Some((reasons, is_alone)) = self.node.take_reasons() {
             self.shared.set_reasons(reasons, is_alone);
         }
+        self.shared.set_publishing(self.node.is_publishing());
+        self.publish_channels();
+    }
+
+    /// Sends what changed on channels, if nothing is on its way. Without a lease it is for the clients of this server only.
+    fn publish_channels(&mut self) {
+        if self.publishing.is_some() {
+            return;
+        }
+        let changes = self.shared.take_channel_changes();
+        let Some(token) = self.node.token().filter(|_| !changes.is_empty()) else { return };
+        let group = self.node.group();
+        let encode = |change: SymbolChange| {
+            let update = ChannelUpdate { channel: change.channel, token, group, change: change.change };
+            Some((change.symbol, update.encode()?))
+        };
+        let messages: Vec<_> = changes.into_iter().filter_map(encode).collect();
+        if !messages.is_empty() {
+            self.publishing = Some(Box::pin(self.client.clone().publish_channels(token, messages)));
+        }
+    }
+
+    fn on_channels_published(&mut self, result: &Result<(), Fault>) {
+        self.publishing = None;
+        if let Err(fault) = result {
+            debug!(error = fault.0, "changes of channels not published; the next heartbeat repeats them");
+        }
+    }
+
+    fn on_channel_message(&mut self, symbol: &str, bytes: &[u8]) {
+        let Some(update) = ChannelUpdate::decode(bytes) else {
+            debug!(symbol, "unreadable change of a channel ignored");
+            return;
+        };
+        if !self.node.follows(update.group) || update.token < self.channel_token {
+            return;
+        }
+        self.channel_token = update.token;
+        if let Some(slot) = self.host.sessions.hub().slot(symbol) {
+            slot.apply_channel(update.channel, update.change);
+        }
     }
 
     async fn next_event(&mut self, stop: &CancellationToken) -> Event {
@@ -146,6 +197,7 @@ impl Driver {
             () = stop.cancelled() => Event::Stop,
             answered = answered(self.pending.as_mut()) => Event::Answered(Box::new(answered)),
             () = self.shared.updated.notified() => Event::Updated,
+            result = published(self.publishing.as_mut()) => Event::ChannelsPublished(result),
             message = message(self.stream.as_mut()) => Event::Message(message),
             () = sleep_until(wake) => Event::Time,
         }
@@ -175,7 +227,10 @@ impl Driver {
                 self.stream = None;
                 return self.node.on_subscription_lost(Instant::now());
             };
-            if let Some(symbol) = self.keys.symbol(message.get_channel_name()) {
+            if let Some(symbol) = self.keys.symbol_of_channels(message.get_channel_name()) {
+                let symbol = symbol.to_owned();
+                self.on_channel_message(&symbol, message.get_payload_bytes());
+            } else if let Some(symbol) = self.keys.symbol(message.get_channel_name()) {
                 let at = self.moment();
                 self.node.on_message(symbol, message.get_payload_bytes(), at, &mut self.host);
             }
@@ -230,6 +285,13 @@ impl Host for ServerHost {
 async fn answered(pending: Option<&mut Pending>) -> Answered {
     match pending {
         Some(pending) => pending.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn published(publishing: Option<&mut Publishing>) -> Result<(), Fault> {
+    match publishing {
+        Some(publishing) => publishing.await,
         None => std::future::pending().await,
     }
 }

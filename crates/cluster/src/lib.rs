@@ -25,6 +25,7 @@
 
 mod backplane;
 mod catalogue;
+mod channel_message;
 mod driver;
 mod election;
 mod epoch_run;

@@ -159,6 +159,22 @@ impl Node {
         }
     }
 
+    /// Whether this server names the positions of channels: as the producer, or while it continues alone.
+    pub(crate) fn is_publishing(&self) -> bool {
+        self.token().is_some() || self.producer.has_runs()
+    }
+
+    /// Whether changes of channels of servers with this fingerprint are followed.
+    pub(crate) fn follows(&self, group: u64) -> bool {
+        let own = self.settings.group.as_ref().or(self.theirs.as_ref());
+        !self.is_publishing() && own.is_none_or(|own| own.fingerprint() == group)
+    }
+
+    /// Fingerprint of what this server serves.
+    pub(crate) fn group(&self) -> u64 {
+        self.settings.group.as_ref().map(Group::fingerprint).unwrap_or_default()
+    }
+
     /// When to call `next` at the latest, if nothing happens.
     pub(crate) fn wake_at(&self, now: Instant) -> Instant {
         let mut due = now + TICK;

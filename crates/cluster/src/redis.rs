@@ -3,6 +3,7 @@
 //! | name | content |
 //! |---|---|
 //! | channel `heatmap:SYMBOL` | one message for every change, and heartbeats |
+//! | channel `heatmap:SYMBOL:channels` | changes of the channels beside the heatmap, and heartbeats |
 //! | key `heatmap:SYMBOL:state` | the newest whole state; expires after a day |
 //! | key `heatmap:symbols` | the producer's symbol list; expires after a day |
 //! | key `heatmap:lease` | id of the producer; expires after two seconds |
@@ -45,6 +46,9 @@ impl From<RedisError> for Fault {
     }
 }
 
+/// End of the name of a Redis channel for channels beside the heatmap.
+const CHANNELS: &str = ":channels";
+
 /// Names of channels and keys.
 #[derive(Debug, Clone)]
 pub(crate) struct RedisKeys {
@@ -58,6 +62,15 @@ impl RedisKeys {
 
     fn channel(&self, symbol: &str) -> String {
         format!("{}:{symbol}", self.prefix)
+    }
+
+    fn channels(&self, symbol: &str) -> String {
+        format!("{}:{symbol}{CHANNELS}", self.prefix)
+    }
+
+    /// The symbol whose channels beside the heatmap this Redis channel carries.
+    pub(crate) fn symbol_of_channels<'a>(&self, channel: &'a str) -> Option<&'a str> {
+        self.symbol(channel)?.strip_suffix(CHANNELS)
     }
 
     /// The symbol of a channel.
@@ -154,7 +167,8 @@ impl RedisClient {
     async fn subscribe(&mut self, add: &[String], remove: &[String]) -> Result<(), Fault> {
         let within = self.within();
         let channels = |symbols: &[String]| -> Vec<String> {
-            symbols.iter().map(|symbol| self.keys.channel(symbol)).collect()
+            let of_symbol = |symbol: &String| [self.keys.channel(symbol), self.keys.channels(symbol)];
+            symbols.iter().flat_map(of_symbol).collect()
         };
         let (add, remove) = (channels(add), channels(remove));
         let sink = self.subscription.as_mut().ok_or_else(closed)?;
@@ -224,6 +238,28 @@ impl RedisClient {
             _ => Outcome::Published,
         };
         Ok(answers.into_iter().map(outcome).collect())
+    }
+
+    /// Publishes changes of channels, each only under the newest token. They are not stored: what gets lost is healed by
+    /// the next heartbeat.
+    pub(crate) async fn publish_channels(
+        mut self,
+        token: u64,
+        changes: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), Fault> {
+        let mut pipeline = Pipeline::with_capacity(changes.len());
+        for (symbol, message) in &changes {
+            pipeline
+                .cmd("EVAL")
+                .arg(scripts::PUBLISH_CHANNEL)
+                .arg(1)
+                .arg(self.keys.of("fence"))
+                .arg(token)
+                .arg(self.keys.channels(symbol))
+                .arg(message);
+        }
+        let _: Vec<i64> = pipeline.query_async(self.connection()?).await?;
+        Ok(())
     }
 
     async fn read_states(&mut self, symbols: &[String]) -> Result<Vec<StoredValue>, Fault> {

@@ -20,6 +20,7 @@ mod accuracy;
 mod alerts;
 mod api;
 mod catalog;
+mod channels;
 mod clock;
 mod cluster;
 mod compact;

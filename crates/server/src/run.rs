@@ -19,7 +19,7 @@ use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
 use liqheat_market::UnixMs;
 use liqheat_store::{InstrumentSpan, Store, StoreError};
-use liqheat_stream::{Hub, HubSettings, Sessions};
+use liqheat_stream::{Hub, HubSettings, RenewTokens, Sessions};
 use liqheat_wire::format_time;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -33,6 +33,7 @@ use crate::accuracy::{Grader, GraderParts};
 use crate::alerts::{AlertParts, Alerts};
 use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
 use crate::catalog::{self, Catalog, UnknownName};
+use crate::channels::ChannelFeed;
 use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
 use crate::compute::ComputePool;
@@ -142,6 +143,8 @@ pub struct Server {
     updater: Option<Arc<Updater>>,
     /// `None` where nothing is graded: on an edge, and over stored data that nothing adds to.
     grader: Option<Grader>,
+    /// Where the updater runs.
+    channels: Option<ChannelFeed>,
     feed: Option<Feed>,
     driver: Option<Driver>,
     /// `None` where there is nothing to watch.
@@ -239,12 +242,21 @@ impl Foundation {
             metrics::register_live(&mut registry, live, &clock);
         }
         backplane.register(&mut registry);
+        let channels = ChannelFeed {
+            catalog: Arc::clone(&catalog),
+            published: Arc::clone(&published),
+            hub: Arc::clone(&hub),
+            backplane: backplane.clone(),
+            store: store.on_read_connections(),
+            clock: Arc::clone(&clock),
+        };
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
         let tokens = tokens.map(Arc::new);
         if let Some(tokens) = &tokens {
             tokens.register(&mut registry);
+            sessions.set_renewal(Arc::clone(tokens) as Arc<dyn RenewTokens>);
         }
         let gate = Arc::new(TokenGate::new(tokens.clone()));
         let grades = !is_edge && !matches!(*clock, MarketClock::Wall);
@@ -319,11 +331,12 @@ impl Foundation {
             metrics: Arc::clone(&front_metrics),
             stopping: stopping.clone(),
         };
-        let mut routes = api::routes(states);
+        let socket = Arc::new(socket);
+        let mut routes = api::routes(states).merge(gateway::stream_route(Arc::clone(&socket)));
         if !settings.front.allowed_origins.is_empty() {
             routes = routes.layer(gateway::cors(&settings.front.allowed_origins));
         }
-        let router = gateway::routes(Arc::new(socket))
+        let router = gateway::socket_route(socket)
             .merge(routes)
             .layer(from_fn_with_state(gateway::Guard::new(&settings.front), gateway::check))
             .layer(from_fn_with_state(Arc::clone(&front_metrics), api::count));
@@ -337,6 +350,7 @@ impl Foundation {
             tokens,
             updater: (ws_enabled && !is_edge).then_some(updater),
             grader,
+            channels: (ws_enabled && !is_edge).then_some(channels),
             feed,
             driver: cluster.driver,
             alerts: (ws_enabled && !is_edge).then_some(alerts),
@@ -518,6 +532,7 @@ impl Server {
             tokens,
             updater,
             grader,
+            channels,
             feed,
             driver,
             alerts,
@@ -557,6 +572,13 @@ impl Server {
             parts.spawn(async move {
                 grader.run(stop).await;
                 "running score"
+            });
+        }
+        if let Some(channels) = channels {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                channels.run(stop).await;
+                "channels"
             });
         }
         if let Some(driver) = driver {

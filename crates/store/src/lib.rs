@@ -57,7 +57,7 @@ pub use error::StoreError;
 pub use holes::Fetchable;
 pub use identity::FileState;
 pub use parquet::{ParquetError, ParquetKline, read_parquet_klines};
-pub use points::{LiquidationTotals, MarkRange, PricesAt};
+pub use points::{LiquidationTotals, MarkRange, PricesAt, PricesNow};
 pub use profiles::Profile;
 pub use schema::SCHEMA_VERSION;
 pub use settings::{BATCH_ROWS_MAX, Location, QUERY_ROWS_MAX, Retention, Settings};

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use liqheat_market::{Instrument, Interval, Liquidation, OpenInterest, Price, UnixMs};
+use liqheat_market::{Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs};
 
 use crate::QUERY_ROWS_MAX;
 use crate::error::Fault;
@@ -126,6 +126,85 @@ impl Command for PricesAtMoment {
             mark: later(newest(&ticks)?, newest_kline("mark")?),
             last: later(newest(&trades)?, newest_kline("last")?),
         })
+    }
+}
+
+/// The prices of a moment and the candle that is open then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PricesNow {
+    /// Newest traded price, from trades, or from the last closed kline where no trades are stored.
+    pub last: Option<(UnixMs, Price)>,
+    /// Newest tick of the mark price.
+    pub mark: Option<(UnixMs, Price)>,
+    /// The open candle, made of trades; `None` while there are none in it.
+    pub candle: Option<Kline>,
+}
+
+/// The prices of a moment, as far as they are not older than two candles: so the size of the tables does not matter.
+pub(crate) struct PricesNowOf {
+    pub(crate) instrument: Instrument,
+    pub(crate) interval: Interval,
+    pub(crate) as_of: UnixMs,
+}
+
+impl Command for PricesNowOf {
+    type Answer = PricesNow;
+    const NAME: &'static str = "prices now";
+    const IS_READ: bool = true;
+
+    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+        let (key, interval, as_of) = (of(&self.instrument), self.interval.ms(), self.as_of.0);
+        let opened = self.as_of.floor_to(interval);
+        let from = opened.plus(-2 * interval).0;
+        let point =
+            |sql: &str| read_first(&database.connection, sql, |row| Ok((row.time(0)?, row.price(1)?)));
+        let mark = point(&format!(
+            "SELECT max(time), arg_max(price, time) FROM mark_prices
+             WHERE {key} AND time BETWEEN {from} AND {as_of} HAVING count(*) > 0"
+        ))?;
+        let candle = read_first(
+            &database.connection,
+            &format!(
+                "SELECT first(price ORDER BY time, id), max(price), min(price), last(price ORDER BY time, id),
+                     sum(qty), count(*), max(time)
+                 FROM trades WHERE {key} AND time BETWEEN {} AND {as_of} HAVING count(*) > 0",
+                opened.0
+            ),
+            |row| {
+                let candle = Kline {
+                    kind: KlineKind::Last,
+                    interval: self.interval,
+                    open_time: opened,
+                    open: row.price(0)?,
+                    high: row.price(1)?,
+                    low: row.price(2)?,
+                    close: row.price(3)?,
+                    volume: row.maybe_qty(4)?,
+                    taker_buy_volume: None,
+                    trades: row.maybe(5)?,
+                };
+                Ok((candle, row.time(6)?))
+            },
+        )?;
+        let last = match &candle {
+            Some((candle, time)) => Some((*time, candle.close)),
+            None => point(&format!(
+                "SELECT time, price FROM trades WHERE {key} AND time BETWEEN {from} AND {as_of}
+                 ORDER BY time DESC, id DESC"
+            ))?
+            .map_or_else(
+                || {
+                    point(&format!(
+                        "SELECT open_time + interval_ms AS closed, close FROM klines
+                         WHERE {key} AND kind = 'last' AND open_time BETWEEN {from} AND {as_of}
+                             AND open_time + interval_ms <= {as_of}
+                         ORDER BY closed DESC, interval_ms"
+                    ))
+                },
+                |trade| Ok(Some(trade)),
+            )?,
+        };
+        Ok(PricesNow { last, mark, candle: candle.map(|(candle, _)| candle) })
     }
 }
 

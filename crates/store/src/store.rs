@@ -27,7 +27,7 @@ use crate::holes::{Fetchable, WholeReach};
 use crate::owner::{Command, Job, Message, Owner, Posted, ReadMessage};
 use crate::points::{
     LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange, MarkRangeOf,
-    OpenInterests, PricesAt, PricesAtMoment,
+    OpenInterests, PricesAt, PricesAtMoment, PricesNow, PricesNowOf,
 };
 use crate::profiles::{Profile, Profiles};
 use crate::readers::{ReadConnections, Reader};
@@ -212,6 +212,17 @@ impl Store {
     /// The newest mark price and traded price known at `as_of`, from ticks, trades and closed klines.
     pub fn prices_at(&self, instrument: &Instrument, as_of: UnixMs) -> PendingReply<PricesAt> {
         self.ask(PricesAtMoment { instrument: instrument.clone(), as_of })
+    }
+
+    /// The newest prices at `as_of` and the candle of this length that is open then. Nothing older than two candles
+    /// counts.
+    pub fn prices_now(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        as_of: UnixMs,
+    ) -> PendingReply<PricesNow> {
+        self.ask(PricesNowOf { instrument: instrument.clone(), interval, as_of })
     }
 
     /// Volume at price of each bar that opened at or after `from` and closed at or before `to`, summed from

@@ -190,6 +190,11 @@ pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
                     if slot.followers().shards[shard].told.swap(false, Ordering::AcqRel) {
                         round(&sessions, &slot, shard, &mut lines);
                     }
+                    for topic in slot.topics() {
+                        if topic.followers().shards[shard].told.swap(false, Ordering::AcqRel) {
+                            channel_round(topic.followers(), shard, &mut lines);
+                        }
+                    }
                 }
             }
         };
@@ -222,6 +227,18 @@ fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Ar
     {
         report(sessions, slot, seq, clients, Instant::now().saturating_duration_since(changed));
     }
+}
+
+/// As [`round`], for a channel beside the heatmap: its messages are few, so the sessions count them themselves.
+fn channel_round(followers: &Followers, shard: usize, lines: &mut Vec<Arc<ClientSession>>) {
+    lines.extend(followers.shards[shard].lock().values().cloned());
+    for few in lines.chunks(DELIVERIES_A_MOMENT) {
+        let now = Instant::now();
+        for line in few {
+            catch_unwind(AssertUnwindSafe(|| line.deliver_channels(now))).unwrap_or_else(|_| line.give_up());
+        }
+    }
+    lines.clear();
 }
 
 fn report(sessions: &Sessions, slot: &BoardSlot, seq: u64, clients: usize, took: Duration) {

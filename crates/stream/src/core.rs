@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use liqheat_wire::{
-    Ack, ClientCommand, CloseCode, ErrorCode, FeedState, ServerMessage, Subscribe, WarningCode, format_time,
-    parse_command,
+    Ack, Channel, ClientCommand, CloseCode, ErrorCode, FeedState, ServerMessage, Subscribe, Unsubscribe,
+    WarningCode, format_time, parse_command,
 };
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::budget::{FRAGMENT, MESSAGE, MessageBudget, Verdict};
+use crate::channel_subscription::ChannelSubscription;
+use crate::event_ids::EventIds;
 use crate::frame;
 use crate::frames::Form;
 use crate::metrics::{Encoding, Kind, Saved};
@@ -23,8 +26,9 @@ use crate::outbox::Outbox;
 use crate::reader::{ClientMessage, ReadError};
 use crate::session::Connection;
 use crate::sessions::Sessions;
-use crate::slot::{BoardSlot, NextState};
+use crate::slot::{BoardSlot, Cursor, NextState};
 use crate::subscription::{Occasion, Subscription, Wish};
+use crate::topic::{ChannelForm, NextFrame};
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,7 @@ pub(crate) enum Note {
     /// Nothing but that it was one.
     Reply,
     Status(Arc<BoardSlot>),
+    Channel(Arc<BoardSlot>, Channel),
     State {
         slot: Arc<BoardSlot>,
         kind: Kind,
@@ -110,14 +115,23 @@ pub(crate) struct Totals {
     pub(crate) messages_read: u64,
 }
 
+/// Adds the session to the followers of a channel.
+pub(crate) type Join<'a> = &'a dyn Fn(&BoardSlot, Channel);
+
 /// The state of a session. Locked by whoever acts on it: its own task, or a round of deliveries.
 #[derive(Debug)]
 pub(crate) struct Core {
     id: u64,
     sessions: Arc<Sessions>,
     connection: Connection,
-    /// In order of subscribing; few.
+    /// To heatmaps, in order of subscribing; few.
     subscriptions: Vec<Subscription>,
+    /// To other channels, in order of subscribing; few.
+    channels: Vec<ChannelSubscription>,
+    /// Of an event stream that follows more than one channel of one symbol.
+    event_ids: Option<EventIds>,
+    /// The grant is another one than the session's task knows.
+    is_renewed: bool,
     outbox: Outbox<Note>,
     budget: MessageBudget,
     last_seen: Instant,
@@ -139,6 +153,9 @@ impl Core {
             sessions,
             connection,
             subscriptions: Vec::new(),
+            channels: Vec::new(),
+            event_ids: None,
+            is_renewed: false,
             outbox: Outbox::default(),
             budget,
             last_seen: now,
@@ -165,13 +182,26 @@ impl Core {
         self.warned_unstable = false;
     }
 
-    /// Acts on a message. `join` is how to be told of a board's changes.
-    pub(crate) fn take(
+    /// When the grant was renewed since the last call: what cancels the new one.
+    pub(crate) fn take_renewed(&mut self) -> Option<CancellationToken> {
+        std::mem::take(&mut self.is_renewed).then(|| self.connection.grant.revoked.clone())
+    }
+
+    /// Begins an event stream: the answer's head, and what it follows. `places` are its channels in the order of its ids.
+    pub(crate) fn begin_events(
         &mut self,
-        join: &dyn Fn(&BoardSlot),
-        message: ClientMessage,
+        join: Join<'_>,
+        (head, subscribe): (Bytes, Subscribe),
+        places: Option<EventIds>,
         now: Instant,
-    ) -> Result<(), End> {
+    ) {
+        self.reply(head);
+        self.event_ids = places;
+        self.subscribe(join, subscribe, now);
+    }
+
+    /// Acts on a message. `join` is how to be told of changes.
+    pub(crate) fn take(&mut self, join: Join<'_>, message: ClientMessage, now: Instant) -> Result<(), End> {
         // Long enough for any acknowledgement, which is free; what is longer is paid for before it is read.
         const SHORT: usize = 256;
         self.totals.messages_read += 1;
@@ -225,13 +255,14 @@ impl Core {
 
     fn act(
         &mut self,
-        join: &dyn Fn(&BoardSlot),
+        join: Join<'_>,
         command: Result<ClientCommand, liqheat_wire::CommandError>,
         now: Instant,
     ) {
         match command {
             Ok(ClientCommand::Subscribe(subscribe)) => self.subscribe(join, subscribe, now),
-            Ok(ClientCommand::Unsubscribe(unsubscribe)) => self.unsubscribe(&unsubscribe.symbols, now),
+            Ok(ClientCommand::Unsubscribe(unsubscribe)) => self.unsubscribe(&unsubscribe, now),
+            Ok(ClientCommand::Token(token)) => self.renew(&token.token, now),
             // An acknowledgement of nothing that is on its way: late, or twice. It costs, and that is all.
             Ok(ClientCommand::Ack(_)) => {}
             Ok(ClientCommand::Ping) => {
@@ -242,45 +273,142 @@ impl Core {
         }
     }
 
-    fn subscribe(&mut self, join: &dyn Fn(&BoardSlot), mut subscribe: Subscribe, now: Instant) {
+    fn subscribe(&mut self, join: Join<'_>, mut subscribe: Subscribe, now: Instant) {
         let sessions = Arc::clone(&self.sessions);
         let served = |symbol: &&String| sessions.hub().slot(symbol).is_some();
         for symbol in subscribe.mismatch.keys().filter(served) {
             sessions.metrics().hash_mismatches.inc();
             debug!(event = "ws_error", session = self.id, client_ip = %self.connection.client, symbol, "client has another hash");
         }
-        for symbol in &subscribe.symbols {
-            let Some(slot) = sessions.hub().slot(symbol) else {
-                self.refuse(ErrorCode::InvalidSymbol, &sessions.hub().unknown_symbol(symbol));
+        let channels = self.channels_of(&subscribe.channels, &[Channel::Heatmap]);
+        for symbol in std::mem::take(&mut subscribe.symbols) {
+            let Some(slot) = sessions.hub().slot(&symbol) else {
+                self.refuse(ErrorCode::InvalidSymbol, &sessions.hub().unknown_symbol(&symbol));
                 continue;
             };
-            let resume = subscribe.resume.remove(symbol);
-            if let Err((code, message)) = self.follow(join, &slot, &subscribe, resume, now) {
-                self.refuse(code, &message);
+            for channel in &channels {
+                let resume = subscribe.take_position(&symbol, *channel);
+                if let Err((code, message)) = self.begin(join, (&slot, *channel), &subscribe, resume, now) {
+                    self.refuse(code, &message);
+                }
+            }
+        }
+        self.elect_status();
+    }
+
+    /// The channels of these names, each once; those of names that do not exist are refused. `all` without any name.
+    fn channels_of(&mut self, names: &[String], all: &[Channel]) -> Vec<Channel> {
+        if names.is_empty() {
+            return all.to_vec();
+        }
+        let mut channels = Vec::new();
+        for name in names {
+            match Channel::from_name(name) {
+                Some(channel) if channels.contains(&channel) => {}
+                Some(channel) => channels.push(channel),
+                None => self.refuse(ErrorCode::InvalidChannel, &Channel::unknown(name)),
+            }
+        }
+        channels
+    }
+
+    fn begin(
+        &mut self,
+        join: Join<'_>,
+        (slot, channel): (&Arc<BoardSlot>, Channel),
+        subscribe: &Subscribe,
+        resume: Option<liqheat_wire::Position>,
+        now: Instant,
+    ) -> Result<(), (ErrorCode, String)> {
+        let symbol = slot.symbol();
+        if let Some(refusal) = self.connection.grant.access.refusal(symbol, channel) {
+            return Err((ErrorCode::Forbidden, refusal));
+        }
+        let most = self.sessions.settings().subscriptions_max;
+        if !self.follows(symbol) && self.symbols_followed() >= most {
+            let message =
+                format!("At most {most} symbols a connection; unsubscribe some, or open another one");
+            return Err((ErrorCode::RateLimited, message));
+        }
+        if channel == Channel::Heatmap {
+            self.follow(join, slot, subscribe, resume, now)?;
+        } else {
+            self.follow_channel(join, (slot, channel), subscribe, resume, now);
+        }
+        self.idle_since = None;
+        info!(
+            event = "ws_subscribe",
+            session = self.id,
+            client_ip = %self.connection.client,
+            symbol,
+            channel = channel.name(),
+            active_connections = self.active_connections(),
+        );
+        Ok(())
+    }
+
+    /// Whether any channel of a symbol is followed.
+    fn follows(&self, symbol: &str) -> bool {
+        self.position_of(symbol).is_some() || self.channels.iter().any(|one| one.slot().symbol() == symbol)
+    }
+
+    fn symbols_followed(&self) -> usize {
+        let of_channels = self.channels.iter().enumerate().filter(|(index, one)| {
+            let symbol = one.slot().symbol();
+            let is_first = !self.channels[..*index].iter().any(|before| before.slot().symbol() == symbol);
+            is_first && self.position_of(symbol).is_none()
+        });
+        self.subscriptions.len() + of_channels.count()
+    }
+
+    /// Decides which subscription tells how the data of a symbol stands: that of the heatmap, or else the first one.
+    fn elect_status(&mut self) {
+        for index in 0..self.channels.len() {
+            let symbol = self.channels[index].slot().symbol();
+            let is_first = !self.channels[..index].iter().any(|before| before.slot().symbol() == symbol);
+            self.channels[index].tells_status = is_first && self.position_of(symbol).is_none();
+        }
+    }
+
+    fn follow_channel(
+        &mut self,
+        join: Join<'_>,
+        (slot, channel): (&Arc<BoardSlot>, Channel),
+        subscribe: &Subscribe,
+        resume: Option<liqheat_wire::Position>,
+        now: Instant,
+    ) {
+        let Connection { encoding, deflate, .. } = self.connection;
+        let encoding = if encoding == Encoding::Events { encoding } else { Encoding::Json };
+        let has_id = subscribe.id.is_some() || self.event_ids.is_some();
+        let form = ChannelForm { min_usd: subscribe.min_usd, encoding, deflate, has_id };
+        let id = subscribe.id.as_deref().map(Into::into);
+        let topic = (Arc::clone(slot), channel);
+        let new = ChannelSubscription::new(topic, id, form, resume.map(Cursor::from), now);
+        match self.channels.iter_mut().find(|one| one.is_of(slot.symbol(), channel)) {
+            Some(known) => *known = new,
+            None => {
+                self.channels.reserve_exact(1);
+                self.channels.push(new);
+                join(slot, channel);
             }
         }
     }
 
     fn follow(
         &mut self,
-        join: &dyn Fn(&BoardSlot),
+        join: Join<'_>,
         slot: &Arc<BoardSlot>,
         subscribe: &Subscribe,
         resume: Option<liqheat_wire::Position>,
         now: Instant,
     ) -> Result<(), (ErrorCode, String)> {
         let known = self.position_of(slot.symbol());
-        let most = self.sessions.settings().subscriptions_max;
-        if known.is_none() && self.subscriptions.len() >= most {
-            let message =
-                format!("At most {most} symbols a connection; unsubscribe some, or open another one");
-            return Err((ErrorCode::RateLimited, message));
-        }
         let invalid = |error: crate::view::ViewError| (ErrorCode::InvalidMessage, error.to_string());
         let view = slot.view(subscribe.price_range, subscribe.bin).map_err(invalid)?;
         slot.open_view(view).map_err(invalid)?;
         let Connection { encoding, deflate, .. } = self.connection;
-        let has_id = subscribe.id.is_some();
+        let has_id = subscribe.id.is_some() || self.event_ids.is_some();
         let form = Form { view, mode: subscribe.mode, encoding, deflate, has_id };
         let tick = self.sessions.hub().settings().update_interval;
         let id = subscribe.id.as_deref().map(Into::into);
@@ -295,17 +423,9 @@ impl Core {
             None => {
                 self.subscriptions.reserve_exact(1);
                 self.subscriptions.push(subscription);
-                join(slot);
+                join(slot, Channel::Heatmap);
             }
         }
-        self.idle_since = None;
-        info!(
-            event = "ws_subscribe",
-            session = self.id,
-            client_ip = %self.connection.client,
-            symbol = slot.symbol(),
-            active_connections = self.active_connections(),
-        );
         if let Some(status) = status {
             // There is no state to answer with yet; say so instead of saying nothing.
             self.outbox.push(status, Note::Status(Arc::clone(slot)));
@@ -322,26 +442,73 @@ impl Core {
         self.subscriptions.iter().position(|subscription| subscription.slot().symbol() == symbol)
     }
 
-    fn unsubscribe(&mut self, symbols: &[String], now: Instant) {
-        for symbol in symbols {
+    fn unsubscribe(&mut self, unsubscribe: &Unsubscribe, now: Instant) {
+        let channels = self.channels_of(&unsubscribe.channels, &Channel::ALL);
+        for symbol in &unsubscribe.symbols {
             // A symbol that is no longer served may still be followed.
-            if let Some(index) = self.position_of(symbol) {
-                let subscription = self.subscriptions.remove(index);
-                leave(self.id, &subscription);
-                info!(
-                    event = "ws_unsubscribe",
-                    session = self.id,
-                    client_ip = %self.connection.client,
-                    symbol,
-                    active_connections = self.active_connections(),
-                );
-            } else if self.sessions.hub().slot(symbol).is_none() {
+            if !self.follows(symbol) && self.sessions.hub().slot(symbol).is_none() {
                 let message = self.sessions.hub().unknown_symbol(symbol);
                 self.refuse(ErrorCode::InvalidSymbol, &message);
             }
+            for channel in &channels {
+                self.end_subscription(symbol, *channel);
+            }
         }
-        if self.subscriptions.is_empty() {
+        self.after_leaving(now);
+    }
+
+    /// Whether it was there.
+    fn end_subscription(&mut self, symbol: &str, channel: Channel) -> bool {
+        if channel == Channel::Heatmap {
+            let Some(index) = self.position_of(symbol) else { return false };
+            leave(self.id, &self.subscriptions.remove(index));
+        } else {
+            let Some(index) = self.channels.iter().position(|one| one.is_of(symbol, channel)) else {
+                return false;
+            };
+            self.channels.remove(index).leave(self.id);
+        }
+        info!(
+            event = "ws_unsubscribe",
+            session = self.id,
+            client_ip = %self.connection.client,
+            symbol,
+            channel = channel.name(),
+            active_connections = self.active_connections(),
+        );
+        true
+    }
+
+    fn after_leaving(&mut self, now: Instant) {
+        self.elect_status();
+        if self.subscriptions.is_empty() && self.channels.is_empty() {
             self.idle_since.get_or_insert(now);
+        }
+    }
+
+    /// Goes on with another token. What it does not allow is followed no longer.
+    fn renew(&mut self, token: &str, now: Instant) {
+        match self.sessions.renew(token) {
+            Ok(grant) => {
+                self.connection.grant = grant;
+                self.is_renewed = true;
+                debug!(event = "ws_token", session = self.id, client_ip = %self.connection.client, "token renewed");
+                let heatmaps = self.subscriptions.iter().map(|one| (one.slot(), Channel::Heatmap));
+                let followed = heatmaps.chain(self.channels.iter().map(|one| (one.slot(), one.channel())));
+                let access = &self.connection.grant.access;
+                let refused: Vec<(String, Channel, String)> = followed
+                    .filter_map(|(slot, channel)| {
+                        let refusal = access.refusal(slot.symbol(), channel)?;
+                        Some((slot.symbol().to_owned(), channel, refusal))
+                    })
+                    .collect();
+                for (symbol, channel, refusal) in refused {
+                    self.end_subscription(&symbol, channel);
+                    self.refuse(ErrorCode::Forbidden, &refusal);
+                }
+                self.after_leaving(now);
+            }
+            Err(message) => self.refuse(ErrorCode::InvalidToken, &message),
         }
     }
 
@@ -374,7 +541,11 @@ impl Core {
     }
 
     fn say(&mut self, message: &ServerMessage<'_>) {
-        self.reply(frame::text(&message.to_json()));
+        let payload = message.to_json();
+        self.reply(match self.connection.encoding {
+            Encoding::Events => frame::event(message.kind(), None, &payload),
+            Encoding::Json | Encoding::Binary => frame::text(&payload),
+        });
     }
 
     pub(crate) fn reply(&mut self, frame: Bytes) {
@@ -385,7 +556,68 @@ impl Core {
     pub(crate) fn say_goaway(&mut self) {
         let window = self.sessions.settings().drain_window.as_millis() as u64;
         let reconnect_in_ms = fastrand::u64(0..=window);
+        if self.connection.encoding == Encoding::Events {
+            self.reply(frame::retry(reconnect_in_ms));
+        }
         self.say(&ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms });
+    }
+
+    /// Says why the connection ends.
+    pub(crate) fn say_goodbye(&mut self, code: CloseCode) {
+        if code == CloseCode::ServerError {
+            let message = "The server failed; this connection ends, reconnect";
+            self.refuse(ErrorCode::ServerError, message);
+        }
+        match self.connection.encoding {
+            Encoding::Events => {
+                self.say(&ServerMessage::Close { code: code.number(), reason: code.reason() });
+            }
+            Encoding::Json | Encoding::Binary => self.reply(frame::close(code)),
+        }
+    }
+
+    /// A round of a channel came by: sends what is new on all of the client's channels.
+    pub(crate) fn deliver_channels(
+        &mut self,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+        now: Instant,
+    ) -> Result<Delivery, End> {
+        let mut delivery = Delivery::default();
+        if !self.outbox.is_empty() || self.slow {
+            self.pump(write, now)?;
+            delivery.needs_task = true;
+            return Ok(delivery);
+        }
+        self.fill_channels(now);
+        self.flush(&mut write, now)?;
+        delivery.needs_task = !self.outbox.is_empty();
+        Ok(delivery)
+    }
+
+    /// Puts what is new on channels beside the heatmap into the outbox.
+    fn fill_channels(&mut self, now: Instant) {
+        let heartbeat = self.sessions.settings().status_every;
+        for subscription in &mut self.channels {
+            match subscription.take_next(now) {
+                NextFrame::Nothing => {}
+                NextFrame::Advance(at) => {
+                    if let Some(ids) = &mut self.event_ids {
+                        ids.advance(subscription.slot().symbol(), subscription.channel(), at);
+                    }
+                }
+                NextFrame::Frame(frame, at) => {
+                    let (slot, channel) = (subscription.slot(), subscription.channel());
+                    let frame = match &mut self.event_ids {
+                        Some(ids) => ids.stamp(slot.symbol(), channel, at, &frame),
+                        None => frame,
+                    };
+                    self.outbox.push(frame, Note::Channel(Arc::clone(slot), channel));
+                }
+            }
+            if let Some(status) = subscription.take_status(now, heartbeat) {
+                self.outbox.push(status, Note::Status(Arc::clone(subscription.slot())));
+            }
+        }
     }
 
     /// A round came by: sends what is new to a client that is ready for it. Limits and heartbeats are left to
@@ -406,7 +638,10 @@ impl Core {
             if let Some((next, occasion)) = subscription.take_state(now, self.sessions.metrics()) {
                 let note = Note::of_state(subscription.slot(), &next, occasion);
                 // Straight to the socket, if nothing is before it.
-                let mut rest = next.frame.bytes;
+                let mut rest = match &mut self.event_ids {
+                    Some(ids) => stamp(ids, subscription, next),
+                    None => next.frame.bytes,
+                };
                 let taken = if self.outbox.is_empty() { write_some(&mut write, &rest)? } else { 0 };
                 delivery.bytes += taken as u64;
                 if taken == rest.len() {
@@ -452,20 +687,33 @@ impl Core {
         if self.slow {
             self.warn_slow();
         }
-        let settings = self.sessions.settings();
+        let sessions = Arc::clone(&self.sessions);
+        let settings = sessions.settings();
         for subscription in &mut self.subscriptions {
-            if let Some((next, occasion)) = subscription.take_state(now, self.sessions.metrics()) {
+            if let Some((next, occasion)) = subscription.take_state(now, sessions.metrics()) {
                 let note = Note::of_state(subscription.slot(), &next, occasion);
-                self.outbox.push(next.frame.bytes, note);
+                let frame = match &mut self.event_ids {
+                    Some(ids) => stamp(ids, subscription, next),
+                    None => next.frame.bytes,
+                };
+                self.outbox.push(frame, note);
             }
             if subscription.take_status(now, settings.status_every) {
                 let slot = subscription.slot();
                 self.outbox.push(subscription.status_frame(), Note::Status(Arc::clone(slot)));
             }
         }
+        let is_events = self.connection.encoding == Encoding::Events;
         if now >= self.last_ping + settings.ping_every {
             self.last_ping = now;
-            self.outbox.push(frame::ping(), Note::Reply);
+            self.outbox.push(if is_events { frame::comment() } else { frame::ping() }, Note::Reply);
+        }
+        if !self.channels.is_empty() {
+            self.fill_channels(now);
+        }
+        if is_events {
+            // Its client cannot say anything; that it takes what is written is its sign of life.
+            self.last_seen = now;
         }
         if !self.warned_unstable && now >= self.unstable_at() {
             self.warned_unstable = true;
@@ -521,7 +769,7 @@ impl Core {
 
     fn check(&mut self, now: Instant) -> Result<(), End> {
         let settings = self.sessions.settings();
-        if self.connection.expires_at.is_some_and(|at| now >= at) {
+        if self.connection.grant.expires_at.is_some_and(|at| now >= at) {
             return Err(End::Closed(CloseCode::Policy));
         }
         if now >= self.last_seen + settings.silent_after {
@@ -543,7 +791,12 @@ impl Core {
             for subscription in &self.subscriptions {
                 subscription.slot().metrics.slow_consumers.inc();
             }
-            let symbols: Vec<&str> = self.subscriptions.iter().map(|one| one.slot().symbol()).collect();
+            let mut symbols: Vec<&str> = self.subscriptions.iter().map(|one| one.slot().symbol()).collect();
+            for symbol in self.channels.iter().map(|one| one.slot().symbol()) {
+                if !symbols.contains(&symbol) {
+                    symbols.push(symbol);
+                }
+            }
             warn!(
                 event = "slow_consumer",
                 session = self.id,
@@ -561,7 +814,7 @@ impl Core {
         let settings = self.sessions.settings();
         let mut next = self.last_seen + settings.silent_after;
         let mut or = |at: Option<Instant>| next = at.map_or(next, |at| next.min(at));
-        or(self.connection.expires_at);
+        or(self.connection.grant.expires_at);
         or(self.idle_since.map(|since| since + settings.subscribe_within));
         if let Some(blocked_since) = self.blocked_since {
             // Nothing can be written now: only the limits matter, and the socket itself.
@@ -574,6 +827,9 @@ impl Core {
         for subscription in &self.subscriptions {
             or(Some(subscription.next_deadline(settings.status_every)));
         }
+        for subscription in &self.channels {
+            or(subscription.next_deadline(settings.status_every));
+        }
         next
     }
 
@@ -581,6 +837,9 @@ impl Core {
     pub(crate) fn leave_all(&mut self) {
         for subscription in self.subscriptions.drain(..) {
             leave(self.id, &subscription);
+        }
+        for subscription in self.channels.drain(..) {
+            subscription.leave(self.id);
         }
         if std::mem::take(&mut self.slow) {
             self.sessions.metrics().slow_consumers.dec();
@@ -599,7 +858,12 @@ fn write_some(write: &mut impl FnMut(&[u8]) -> io::Result<usize>, bytes: &[u8]) 
 
 fn leave(id: u64, subscription: &Subscription) {
     subscription.slot().close_view(subscription.form().view);
-    subscription.slot().leave(id);
+    subscription.slot().leave(Channel::Heatmap, id);
+}
+
+/// A state as an event with the positions of all channels in its id.
+fn stamp(ids: &mut EventIds, subscription: &Subscription, next: NextState) -> Bytes {
+    ids.stamp(subscription.slot().symbol(), Channel::Heatmap, next.at, &next.frame.bytes)
 }
 
 /// A frame is out.
@@ -608,6 +872,12 @@ fn noted(note: Note, encoding: Encoding) {
         Note::Reply => {}
         Note::Status(slot) => {
             slot.metrics.messages_sent.inc();
+        }
+        Note::Channel(slot, channel) => {
+            slot.metrics.messages_sent.inc();
+            if let Some(topic) = slot.topic(channel) {
+                topic.sent();
+            }
         }
         Note::State { slot, kind, saved, changed } => {
             slot.metrics.sent(kind, encoding, saved);

@@ -8,7 +8,7 @@ use crate::metrics::Encoding;
 /// The payload of the message, without framing.
 pub(crate) fn encode(symbol: &str, told: &StateUpdate, encoding: Encoding) -> Vec<u8> {
     match encoding {
-        Encoding::Json => json(symbol, told),
+        Encoding::Json | Encoding::Events => json(symbol, told),
         Encoding::Binary => encode_state(&BinaryState {
             symbol,
             timestamp: told.as_of,

@@ -28,7 +28,7 @@ pub(crate) fn text(payload: &[u8]) -> Bytes {
 /// A state in one frame, compressed where the client understands that and it gets smaller.
 pub(crate) fn state(payload: &[u8], encoding: Encoding, may_deflate: bool) -> Bytes {
     let opcode = match encoding {
-        Encoding::Json => Opcode::Text,
+        Encoding::Json | Encoding::Events => Opcode::Text,
         Encoding::Binary => Opcode::Binary,
     };
     let deflated = may_deflate.then(|| deflate(payload)).flatten();
@@ -36,6 +36,33 @@ pub(crate) fn state(payload: &[u8], encoding: Encoding, may_deflate: bool) -> By
         Some(deflated) => framed(FINAL | COMPRESSED | opcode as u8, &deflated),
         None => frame(opcode, payload),
     }
+}
+
+/// A server-sent event: its name, its id if it has one, and a message of one line.
+pub(crate) fn event(name: &str, id: Option<&str>, message: &[u8]) -> Bytes {
+    let id = id.unwrap_or_default();
+    let mut bytes = BytesMut::with_capacity(32 + name.len() + id.len() + message.len());
+    if !id.is_empty() {
+        bytes.put_slice(b"id: ");
+        bytes.put_slice(id.as_bytes());
+        bytes.put_u8(b'\n');
+    }
+    bytes.put_slice(b"event: ");
+    bytes.put_slice(name.as_bytes());
+    bytes.put_slice(b"\ndata: ");
+    bytes.put_slice(message);
+    bytes.put_slice(b"\n\n");
+    bytes.freeze()
+}
+
+/// When a client of an event stream is to come back.
+pub(crate) fn retry(after_ms: u64) -> Bytes {
+    format!("retry: {after_ms}\n\n").into()
+}
+
+/// A server-sent comment: it keeps proxies from closing a quiet stream.
+pub(crate) const fn comment() -> Bytes {
+    Bytes::from_static(b":\n\n")
 }
 
 /// A frame that [`state`] made of a message without its first byte, completed by what replaces that byte.

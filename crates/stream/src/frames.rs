@@ -16,7 +16,8 @@ pub(crate) struct Form {
     pub(crate) encoding: Encoding,
     pub(crate) deflate: bool,
     /// Whether the subscription has an id: then the frame is made without the first byte of its message, and
-    /// [`frame::with_beginning`](crate::frame::with_beginning) completes it for each of them.
+    /// [`frame::with_beginning`](crate::frame::with_beginning) completes it for each of them. A server-sent event is then
+    /// made without the line of its id.
     pub(crate) has_id: bool,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct Frames {
     by_key: HashMap<Key, StateFrame>,
     bytes: usize,
     /// What a level of a plain whole state took lately, by encoding: to tell what a difference saves.
-    level_bytes: [Option<f64>; 2],
+    level_bytes: [Option<f64>; 3],
 }
 
 impl Frames {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use liqheat_wire::FeedState;
+use tokio::sync::Notify;
 
 use crate::broadcast::WakeSignals;
 use crate::metrics::StreamMetrics;
@@ -32,6 +33,9 @@ pub struct Hub {
     second_names: BTreeSet<String>,
     settings: HubSettings,
     bells: Arc<WakeSignals>,
+    /// Begins the names of the epochs of channels: different for every process.
+    run: Arc<str>,
+    channel_wanted: Arc<Notify>,
     /// What all sessions count.
     pub metrics: Arc<StreamMetrics>,
 }
@@ -41,9 +45,13 @@ impl Hub {
     #[must_use]
     pub fn new(symbols: impl IntoIterator<Item = String>, settings: HubSettings) -> Self {
         let (metrics, bells) = (Arc::new(StreamMetrics::default()), WakeSignals::new());
+        let run: Arc<str> = format!("{:08x}", fastrand::u32(..)).into();
+        let channel_wanted = Arc::new(Notify::new());
         let slots = symbols
             .into_iter()
-            .map(|symbol| (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells))))
+            .map(|symbol| {
+                (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells, (&run, &channel_wanted))))
+            })
             .collect();
         Self {
             slots: RwLock::new(slots),
@@ -52,6 +60,8 @@ impl Hub {
             second_names: BTreeSet::new(),
             settings,
             bells,
+            run,
+            channel_wanted,
             metrics,
         }
     }
@@ -61,7 +71,12 @@ impl Hub {
     #[must_use]
     pub fn with_second_names(mut self, names: impl IntoIterator<Item = String>) -> Self {
         for name in names {
-            let slot = Arc::new(BoardSlot::new(name.clone(), &self.metrics, &self.bells));
+            let slot = Arc::new(BoardSlot::new(
+                name.clone(),
+                &self.metrics,
+                &self.bells,
+                (&self.run, &self.channel_wanted),
+            ));
             self.slots.get_mut().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), slot);
             self.second_names.insert(name);
         }
@@ -72,6 +87,11 @@ impl Hub {
     #[must_use]
     pub fn slot(&self, symbol: &str) -> Option<Arc<BoardSlot>> {
         self.slots.read().unwrap_or_else(PoisonError::into_inner).get(symbol).cloned()
+    }
+
+    /// Waits until a client follows a channel that nobody followed.
+    pub async fn channel_wanted(&self) {
+        self.channel_wanted.notified().await;
     }
 
     /// Every slot, by symbol.
@@ -86,7 +106,14 @@ impl Hub {
         let mut slots = self.slots.write().unwrap_or_else(PoisonError::into_inner);
         if !slots.contains_key(symbol) {
             let known = self.removed().remove(symbol).and_then(|slot| slot.upgrade());
-            let new = || Arc::new(BoardSlot::new(symbol.to_owned(), &self.metrics, &self.bells));
+            let new = || {
+                Arc::new(BoardSlot::new(
+                    symbol.to_owned(),
+                    &self.metrics,
+                    &self.bells,
+                    (&self.run, &self.channel_wanted),
+                ))
+            };
             slots.insert(symbol.to_owned(), known.unwrap_or_else(new));
         }
     }
@@ -132,8 +159,11 @@ impl Hub {
 
     /// The slots that reports show: those of first names, and others while somebody follows them.
     pub fn listed(&self) -> impl Iterator<Item = Arc<BoardSlot>> {
+        let is_followed = |slot: &BoardSlot| {
+            slot.subscriptions() > 0 || slot.topics().iter().any(|topic| topic.followers().count() > 0)
+        };
         let shown =
-            |slot: &Arc<BoardSlot>| !self.second_names.contains(slot.symbol()) || slot.subscriptions() > 0;
+            move |slot: &Arc<BoardSlot>| !self.second_names.contains(slot.symbol()) || is_followed(slot);
         self.slots().filter(shown)
     }
 

@@ -7,13 +7,17 @@
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
 
+mod access;
 mod board;
 mod broadcast;
 mod budget;
+mod channel;
+mod channel_subscription;
 mod core;
 mod credit;
 mod deflate;
 mod encode;
+mod event_ids;
 mod frame;
 mod frames;
 mod hub;
@@ -24,18 +28,23 @@ mod session;
 mod sessions;
 mod settings;
 mod slot;
+mod status_due;
 #[cfg(test)]
 mod stress;
 mod subscription;
+mod topic;
 mod view;
 mod window;
 
+pub use access::{Access, Grant, RenewTokens};
 pub use board::{Board, BoardUpdate, Counters, Misfit, RemoteState, Step};
+pub use channel::{ChannelChange, ChannelContent, ChannelKind, ChannelRow, ROWS_KEPT};
 pub use deflate::{InflateError, deflate, inflate};
+pub use event_ids::parse_event_id;
 pub use hub::{Hub, HubSettings};
 pub use metrics::{Encoding, OfConnection, StreamMetrics};
 pub use reader::{ClientMessage, FrameReader, ReadError};
-pub use session::{Connection, serve_socket, serve_socket_until};
+pub use session::{Connection, EventStream, serve_events, serve_socket};
 pub use sessions::{Place, Sessions};
 pub use settings::SessionSettings;
 pub use slot::{BoardSlot, FeedStatus, SourceStatus, StateMessage};

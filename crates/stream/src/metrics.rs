@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use liqheat_market::UnixMs;
-use liqheat_wire::{CloseCode, ErrorCode};
+use liqheat_wire::{Channel, CloseCode, ErrorCode};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -25,6 +25,8 @@ pub enum Encoding {
     Json,
     /// The compact form in binary messages.
     Binary,
+    /// JSON in server-sent events.
+    Events,
 }
 
 impl Encoding {
@@ -34,6 +36,7 @@ impl Encoding {
         match self {
             Self::Json => "json",
             Self::Binary => "binary",
+            Self::Events => "events",
         }
     }
 }
@@ -61,6 +64,11 @@ pub(crate) struct OfState {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct OfChannel {
+    channel: Word,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OfCode {
     code: String,
 }
@@ -83,6 +91,16 @@ type Histograms = Family<OfSymbol, Histogram, fn() -> Histogram>;
 pub(crate) enum Kind {
     Snapshot,
     Delta,
+}
+
+impl Kind {
+    /// The `type` of its message.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::Delta => "delta",
+        }
+    }
 }
 
 /// What became of a client's wish to go on from where it was.
@@ -109,7 +127,7 @@ impl Resumed {
 }
 
 const KINDS: [(Kind, Word); 2] = [(Kind::Snapshot, "snapshot"), (Kind::Delta, "delta")];
-const ENCODINGS: [Encoding; 2] = [Encoding::Json, Encoding::Binary];
+const ENCODINGS: [Encoding; 3] = [Encoding::Json, Encoding::Binary, Encoding::Events];
 
 /// All of the stream's metrics.
 #[derive(Debug)]
@@ -137,6 +155,8 @@ pub struct StreamMetrics {
     pub(crate) subscriptions: Family<OfSymbol, Gauge>,
     pub(crate) messages_sent: Family<OfSymbol, Counter>,
     pub(crate) slow_consumers_total: Family<OfSymbol, Counter>,
+    channel_subscriptions: Family<OfChannel, Gauge>,
+    channel_messages_sent: Family<OfChannel, Counter>,
     pub(crate) broadcast: Histograms,
     pub(crate) latency: Histograms,
     pub(crate) written_to_painted: Histograms,
@@ -174,6 +194,8 @@ impl Default for StreamMetrics {
             subscriptions: Family::default(),
             messages_sent: Family::default(),
             slow_consumers_total: Family::default(),
+            channel_subscriptions: Family::default(),
+            channel_messages_sent: Family::default(),
             broadcast: histograms(),
             latency: histograms(),
             written_to_painted: histograms(),
@@ -200,6 +222,16 @@ impl StreamMetrics {
         show!(self.connections, "ws_connections", "Open connections by encoding and compression");
         show!(self.connections_total, "ws_connections_opened", "Connections ever opened");
         show!(self.messages_sent, "ws_messages_sent", "States and statuses written, by symbol");
+        show!(
+            self.channel_subscriptions,
+            "ws_channel_subscriptions",
+            "Subscriptions to channels beside the heatmap"
+        );
+        show!(
+            self.channel_messages_sent,
+            "ws_channel_messages_sent",
+            "Messages of channels beside the heatmap written"
+        );
         show!(self.frames_sent, "ws_frames_sent", "Frames written, of all kinds");
         show!(self.bytes_sent, "ws_bytes_sent", "Bytes written, framing included");
         show!(
@@ -271,9 +303,21 @@ impl StreamMetrics {
         for code in ErrorCode::ALL {
             self.client_errors.get_or_create_owned(&OfCode { code: code.name().to_owned() });
         }
+        for channel in Channel::BESIDE_HEATMAP {
+            drop(self.of_channel(channel));
+        }
         for outcome in Resumed::ALL {
             self.resumes.get_or_create_owned(&OfOutcome { outcome: outcome.name() });
         }
+    }
+
+    /// Subscriptions to a channel, and its messages written.
+    pub(crate) fn of_channel(&self, channel: Channel) -> (Gauge, Counter) {
+        let label = OfChannel { channel: channel.name() };
+        (
+            self.channel_subscriptions.get_or_create_owned(&label),
+            self.channel_messages_sent.get_or_create_owned(&label),
+        )
     }
 
     /// Frames and bytes went out.
@@ -384,8 +428,8 @@ pub(crate) struct SymbolMetrics {
     latency: Histogram,
     written_to_painted: Histogram,
     event_to_painted: Histogram,
-    made: [[Counter; 2]; 2],
-    sent: [[Counter; 2]; 2],
+    made: [[Counter; ENCODINGS.len()]; 2],
+    sent: [[Counter; ENCODINGS.len()]; 2],
     saved_by_delta: Counter,
     saved_by_deflate: Counter,
 }

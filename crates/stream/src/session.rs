@@ -9,11 +9,12 @@
 
 use std::io;
 use std::net::{IpAddr, Shutdown};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use liqheat_wire::CloseCode;
+use liqheat_wire::{Channel, CloseCode, Position, Subscribe};
 #[cfg(target_os = "linux")]
 use rustix::{io::Errno, net::SendFlags};
 use socket2::SockRef;
@@ -21,16 +22,19 @@ use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
+use crate::access::Grant;
 use crate::core::{Core, Delivery, End};
-use crate::frame;
+use crate::event_ids::EventIds;
 use crate::metrics::Encoding;
 use crate::reader::FrameReader;
 use crate::sessions::{Place, Sessions};
+use crate::slot::BoardSlot;
 
 /// What was agreed when a client connected.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Connection {
     /// The client's address, for logs and limits.
     pub client: IpAddr,
@@ -38,15 +42,15 @@ pub struct Connection {
     pub encoding: Encoding,
     /// permessage-deflate, without context takeover on either side.
     pub deflate: bool,
-    /// When what it was let in with runs out.
-    pub expires_at: Option<Instant>,
+    /// What it was let in with.
+    pub grant: Grant,
 }
 
 impl Connection {
     /// A plain one, of text.
     #[must_use]
-    pub const fn plain(client: IpAddr) -> Self {
-        Self { client, encoding: Encoding::Json, deflate: false, expires_at: None }
+    pub fn plain(client: IpAddr) -> Self {
+        Self { client, encoding: Encoding::Json, deflate: false, grant: Grant::default() }
     }
 }
 
@@ -88,11 +92,24 @@ impl ClientSession {
 
     /// Sends what is new, without waiting for anything.
     pub(crate) fn deliver(&self, now: Instant) -> Delivery {
+        self.deliver_by(now, |core, now| core.deliver(|bytes| self.write(bytes), now))
+    }
+
+    /// The same for channels beside the heatmap. What is delivered is counted already.
+    pub(crate) fn deliver_channels(&self, now: Instant) -> Delivery {
+        self.deliver_by(now, |core, now| core.deliver_channels(|bytes| self.write(bytes), now))
+    }
+
+    fn deliver_by(
+        &self,
+        now: Instant,
+        deliver: impl FnOnce(&mut Core, Instant) -> Result<Delivery, End>,
+    ) -> Delivery {
         let mut inner = self.lock();
         if inner.end.is_some() {
             return Delivery::default();
         }
-        match inner.core.deliver(|bytes| self.write(bytes), now) {
+        match deliver(&mut inner.core, now) {
             Ok(delivery) => {
                 let needs_writable = !inner.core.outbox().is_empty() && !inner.awaited.writable;
                 if needs_writable || delivery.needs_task && inner.core.next_deadline() < inner.awaited.until {
@@ -142,27 +159,29 @@ impl ClientSession {
         })
     }
 
-    /// Runs until the session ends.
-    async fn run(
-        self: &Arc<Self>,
-        sessions: &Sessions,
-        early: &[u8],
-        revoked: impl Future<Output = ()>,
-    ) -> End {
-        let deflate = self.lock().core.connection().deflate;
-        let mut reader = FrameReader::new(sessions.settings().message_bytes_max, deflate);
+    /// Runs until the session ends. `early` is what the client sent already.
+    async fn run(self: &Arc<Self>, sessions: &Sessions, early: &[u8]) -> End {
+        let (mut reader, revoked) = {
+            let inner = self.lock();
+            let connection = inner.core.connection();
+            (Reader::new(connection, sessions), connection.grant.revoked.clone())
+        };
         if let Err(end) = self.take_bytes(&mut reader, early) {
             return end;
         }
         let closing = sessions.closing().cancelled();
-        tokio::pin!(closing, revoked);
+        tokio::pin!(closing);
+        let mut revoked = Box::pin(revoked.cancelled_owned());
         let timer = sleep_until(Instant::now());
         tokio::pin!(timer);
         loop {
-            let interest = match self.prepare(timer.as_mut()) {
-                Ok(interest) => interest,
+            let (interest, renewed) = match self.prepare(timer.as_mut()) {
+                Ok(prepared) => prepared,
                 Err(end) => return end,
             };
+            if let Some(renewed) = renewed {
+                revoked = Box::pin(renewed.cancelled_owned());
+            }
             tokio::select! {
                 ready = self.stream.ready(interest) => {
                     let readable = ready.map(Ready::is_readable);
@@ -193,7 +212,7 @@ impl ClientSession {
     }
 
     /// Does what can be done now, and says what to wait for.
-    fn prepare(&self, timer: std::pin::Pin<&mut Sleep>) -> Result<Interest, End> {
+    fn prepare(&self, timer: Pin<&mut Sleep>) -> Result<(Interest, Option<CancellationToken>), End> {
         let mut inner = self.lock();
         if let Some(end) = inner.end {
             return Err(end);
@@ -210,10 +229,10 @@ impl ClientSession {
         if timer.deadline() != until {
             timer.reset(until);
         }
-        Ok(interest)
+        Ok((interest, inner.core.take_renewed()))
     }
 
-    fn read(self: &Arc<Self>, reader: &mut FrameReader) -> Result<(), End> {
+    fn read(self: &Arc<Self>, reader: &mut Reader) -> Result<(), End> {
         // On the stack only while reading: an idle session holds no read buffer.
         let mut bytes = [0; 4 * 1_024];
         loop {
@@ -229,7 +248,9 @@ impl ClientSession {
         }
     }
 
-    fn take_bytes(self: &Arc<Self>, reader: &mut FrameReader, bytes: &[u8]) -> Result<(), End> {
+    fn take_bytes(self: &Arc<Self>, reader: &mut Reader, bytes: &[u8]) -> Result<(), End> {
+        // The client of an event stream has nothing to say.
+        let Reader::Frames(reader) = reader else { return Ok(()) };
         if bytes.is_empty() {
             return Ok(());
         }
@@ -238,7 +259,7 @@ impl ClientSession {
         reader.push(bytes);
         while let Some(message) = reader.next_message()? {
             let mut inner = self.lock();
-            inner.core.take(&|slot| slot.join(self), message, now)?;
+            inner.core.take(&|slot, channel| slot.join(channel, self), message, now)?;
         }
         Ok(())
     }
@@ -253,6 +274,71 @@ impl Drop for Membership<'_> {
     }
 }
 
+/// What is read from a client.
+enum Reader {
+    /// WebSocket frames.
+    Frames(FrameReader),
+    /// Nothing: an event stream goes one way.
+    Nothing,
+}
+
+impl Reader {
+    fn new(connection: &Connection, sessions: &Sessions) -> Self {
+        match connection.encoding {
+            Encoding::Events => Self::Nothing,
+            Encoding::Json | Encoding::Binary => {
+                Self::Frames(FrameReader::new(sessions.settings().message_bytes_max, connection.deflate))
+            }
+        }
+    }
+}
+
+/// What an event stream begins with.
+#[derive(Debug)]
+pub struct EventStream {
+    /// The head of the answer.
+    pub head: Bytes,
+    /// What is followed; names that are not served are refused by an event.
+    pub subscribe: Subscribe,
+    /// The positions of `Last-Event-ID`, in the order of [`EventStream::places`]; empty without.
+    pub positions: Vec<Option<Position>>,
+}
+
+impl EventStream {
+    /// The channels that are followed, in the order of the positions in ids.
+    #[must_use]
+    pub fn places(subscribe: &Subscribe) -> Vec<(String, Channel)> {
+        let mut channels: Vec<Channel> = Vec::new();
+        for channel in subscribe.channels.iter().filter_map(|name| Channel::from_name(name)) {
+            if !channels.contains(&channel) {
+                channels.push(channel);
+            }
+        }
+        if subscribe.channels.is_empty() {
+            channels.push(Channel::Heatmap);
+        }
+        let of_symbol =
+            |symbol: &String| channels.iter().map(|channel| (symbol.clone(), *channel)).collect::<Vec<_>>();
+        subscribe.symbols.iter().flat_map(of_symbol).collect()
+    }
+
+    /// With the positions as what the client has, and the ids of its events where they name more than one.
+    fn split(mut self) -> (Bytes, Subscribe, Option<EventIds>) {
+        let places = Self::places(&self.subscribe);
+        for ((symbol, channel), position) in places.iter().zip(&self.positions) {
+            if let Some(position) = position {
+                self.subscribe.put_position(symbol, *channel, position.clone());
+            }
+        }
+        let is_composite = places.len() > 1;
+        let ids = is_composite.then(|| {
+            let places = places.iter().map(|(symbol, channel)| (symbol.as_str(), *channel));
+            EventIds::new(places, &self.positions)
+        });
+        (self.head, self.subscribe, ids)
+    }
+}
+
 /// Serves one upgraded socket to its end. `early` is what the client sent before the upgrade was complete.
 pub async fn serve_socket(
     sessions: Arc<Sessions>,
@@ -261,32 +347,48 @@ pub async fn serve_socket(
     early: Bytes,
     connection: Connection,
 ) {
-    serve_socket_until(sessions, place, stream, early, connection, std::future::pending()).await;
+    serve(sessions, place, stream, connection, Beginning::Socket(early)).await;
 }
 
-/// As [`serve_socket`], but closes with [`CloseCode::Policy`] when `revoked` completes.
-pub async fn serve_socket_until(
+/// Serves a stream of server-sent events to its end: the whole answer, its head included. `connection.encoding` is
+/// [`Encoding::Events`].
+pub async fn serve_events(
     sessions: Arc<Sessions>,
     place: Place,
     stream: TcpStream,
-    early: Bytes,
     connection: Connection,
-    revoked: impl Future<Output = ()>,
+    events: EventStream,
+) {
+    serve(sessions, place, stream, connection, Beginning::Events(Box::new(events))).await;
+}
+
+enum Beginning {
+    Socket(Bytes),
+    Events(Box<EventStream>),
+}
+
+async fn serve(
+    sessions: Arc<Sessions>,
+    place: Place,
+    stream: TcpStream,
+    connection: Connection,
+    beginning: Beginning,
 ) {
     let connected = Instant::now();
     let (id, client_ip) = (sessions.next_id(), connection.client);
+    let (encoding, deflate) = (connection.encoding, connection.deflate);
     if let Err(error) = tune(&stream) {
         debug!(event = "ws_error", session = id, %client_ip, %error, "socket options refused");
     }
     let metrics = sessions.metrics();
     let active = || metrics.active_connections.load(std::sync::atomic::Ordering::Relaxed);
-    metrics.connected(connection.encoding, connection.deflate, 1);
+    metrics.connected(encoding, deflate, 1);
     info!(
         event = "ws_connect",
         session = id,
         %client_ip,
-        encoding = connection.encoding.name(),
-        deflate = connection.deflate,
+        encoding = encoding.name(),
+        deflate,
         active_connections = active(),
     );
     let line = ClientSession::new(
@@ -295,9 +397,18 @@ pub async fn serve_socket_until(
         stream,
         connected,
     );
+    let early = match beginning {
+        Beginning::Socket(early) => early,
+        Beginning::Events(events) => {
+            let (head, subscribe, ids) = events.split();
+            let join = |slot: &BoardSlot, channel: Channel| slot.join(channel, &line);
+            line.lock().core.begin_events(&join, (head, subscribe), ids, connected);
+            Bytes::new()
+        }
+    };
     let end = {
         let _membership = Membership(&line);
-        let end = line.run(&sessions, &early, revoked).await;
+        let end = line.run(&sessions, &early).await;
         line.lock().end = Some(end);
         end
     };
@@ -305,7 +416,7 @@ pub async fn serve_socket_until(
     let totals = line.lock().core.totals;
     drop(line);
     drop(place);
-    metrics.connected(connection.encoding, connection.deflate, -1);
+    metrics.connected(encoding, deflate, -1);
     metrics.closed(end.code());
     info!(
         event = "ws_disconnect",
@@ -334,7 +445,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 async fn finish(line: &ClientSession, end: End) {
     const GOODBYE: Duration = Duration::from_secs(1);
     let End::Closed(code) = end else { return };
-    line.lock().core.reply(frame::close(code));
+    line.lock().core.say_goodbye(code);
     let stream = &line.stream;
     let goodbye = async {
         while !line.flush()? {
@@ -375,7 +486,7 @@ mod tests {
         let line = ClientSession::new(core, 1, stream, now);
         let running = {
             let (line, sessions) = (Arc::clone(&line), Arc::clone(&sessions));
-            tokio::spawn(async move { line.run(&sessions, &[], std::future::pending()).await })
+            tokio::spawn(async move { line.run(&sessions, &[]).await })
         };
         let poisoned = Arc::clone(&line);
         let panicked = std::thread::spawn(move || {

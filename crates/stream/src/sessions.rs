@@ -1,11 +1,12 @@
 //! All sessions of a server: how many there may be, and how they end together.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{Grant, RenewTokens};
 use crate::broadcast;
 use crate::hub::Hub;
 use crate::metrics::StreamMetrics;
@@ -19,6 +20,8 @@ pub struct Sessions {
     tracker: TaskTracker,
     closing: CancellationToken,
     next_id: AtomicU64,
+    /// Unset where no token is asked for.
+    renewal: OnceLock<Arc<dyn RenewTokens>>,
 }
 
 impl Sessions {
@@ -27,7 +30,8 @@ impl Sessions {
     #[must_use]
     pub fn new(hub: Arc<Hub>, settings: SessionSettings, closing: CancellationToken) -> Arc<Self> {
         let (tracker, next_id) = (TaskTracker::new(), AtomicU64::new(1));
-        let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id });
+        let renewal = OnceLock::new();
+        let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id, renewal });
         broadcast::start(&sessions, &sessions.tracker);
         let (bells, closing) = (Arc::clone(sessions.hub.bells()), sessions.closing.clone());
         sessions.tracker.spawn(async move {
@@ -35,6 +39,18 @@ impl Sessions {
             bells.end();
         });
         sessions
+    }
+
+    /// Sets what checks tokens that clients renew; the first call counts.
+    pub fn set_renewal(&self, renewal: Arc<dyn RenewTokens>) {
+        let _ = self.renewal.set(renewal);
+    }
+
+    pub(crate) fn renew(&self, token: &str) -> Result<Grant, String> {
+        match self.renewal.get() {
+            Some(renewal) => renewal.renew(token),
+            None => Err("This server asks for no token".to_owned()),
+        }
     }
 
     /// Serves one more symbol from now on, with an empty board; nothing happens when it is served already.

@@ -3,20 +3,26 @@
 #![expect(clippy::disallowed_methods, reason = "the moment of a change, from which its delivery is timed")]
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Price, UnixMs};
-use liqheat_wire::{FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time};
+use liqheat_wire::{
+    Channel, FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time,
+};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::board::{Board, BoardUpdate, Misfit, RemoteState};
 use crate::broadcast::{Followers, WakeSignals};
+use crate::channel::{ChannelChange, ChannelContent};
 use crate::encode::encode;
 use crate::frame;
 use crate::frames::{Form, Frames, StateFrame};
 use crate::metrics::{Encoding, Kind, StreamMetrics, SymbolMetrics};
 use crate::session::ClientSession;
+use crate::topic::ChannelTopic;
 use crate::view::{View, ViewError};
 
 /// How a symbol's data stands.
@@ -44,6 +50,18 @@ pub struct SourceStatus {
 pub(crate) struct Cursor {
     pub(crate) epoch: Arc<str>,
     pub(crate) seq: u64,
+}
+
+impl From<Position> for Cursor {
+    fn from(position: Position) -> Self {
+        Self { epoch: position.epoch.into(), seq: position.seq }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.seq)
+    }
 }
 
 /// A state or a difference, for those who ask instead of listening.
@@ -78,6 +96,8 @@ pub struct BoardSlot {
     /// few instructions.
     views: Mutex<HashMap<View, usize>>,
     followers: Followers,
+    /// The channels beside the heatmap.
+    topics: [ChannelTopic; Channel::BESIDE_HEATMAP.len()],
     pub(crate) metrics: SymbolMetrics,
 }
 
@@ -99,7 +119,12 @@ impl BoardSlot {
     /// Different views of a symbol at once: each costs an encoding of its own with every change.
     const VIEWS_MAX: usize = 256;
 
-    pub(crate) fn new(symbol: String, metrics: &StreamMetrics, bells: &Arc<WakeSignals>) -> Self {
+    pub(crate) fn new(
+        symbol: String,
+        metrics: &StreamMetrics,
+        bells: &Arc<WakeSignals>,
+        (run, wanted): (&Arc<str>, &Arc<Notify>),
+    ) -> Self {
         let inner = Inner {
             board: None,
             changed: Instant::now(),
@@ -109,14 +134,55 @@ impl BoardSlot {
             frames: Frames::default(),
             status: None,
         };
+        let topics =
+            Channel::BESIDE_HEATMAP.map(|channel| ChannelTopic::new(channel, (run, wanted), metrics, bells));
         let metrics = SymbolMetrics::new(metrics, &symbol);
         Self {
             symbol,
             inner: Mutex::new(inner),
             views: Mutex::default(),
             followers: Followers::new(bells),
+            topics,
             metrics,
         }
+    }
+
+    /// The channels beside the heatmap.
+    pub(crate) const fn topics(&self) -> &[ChannelTopic] {
+        &self.topics
+    }
+
+    /// A channel beside the heatmap; `None` for the heatmap.
+    pub(crate) fn topic(&self, channel: Channel) -> Option<&ChannelTopic> {
+        self.topics.iter().find(|topic| topic.channel() == channel)
+    }
+
+    /// Publishes on a channel beside the heatmap, as the server that names the positions, and wakes its followers.
+    /// Gives the change for other servers, or `None` where there is nothing new.
+    pub fn publish_channel(
+        &self,
+        channel: Channel,
+        as_of: UnixMs,
+        content: ChannelContent,
+    ) -> Option<ChannelChange> {
+        self.topic(channel)?.publish(as_of, content)
+    }
+
+    /// Applies what another server published on a channel. Returns whether there is something new.
+    pub fn apply_channel(&self, channel: Channel, change: ChannelChange) -> bool {
+        self.topic(channel).is_some_and(|topic| topic.apply(change))
+    }
+
+    /// The newest value of a channel that this server publishes, for servers that have just begun to listen.
+    #[must_use]
+    pub fn channel_heartbeat(&self, channel: Channel) -> Option<ChannelChange> {
+        self.topic(channel)?.heartbeat()
+    }
+
+    /// Number of subscriptions to a channel beside the heatmap now.
+    #[must_use]
+    pub fn channel_subscriptions(&self, channel: Channel) -> usize {
+        self.topic(channel).map_or(0, |topic| topic.followers().count())
     }
 
     /// The symbol's name.
@@ -179,6 +245,9 @@ impl BoardSlot {
         if changed || told {
             self.followers.tell();
         }
+        if told {
+            self.tell_topics();
+        }
         Ok(changed)
     }
 
@@ -213,7 +282,16 @@ impl BoardSlot {
         };
         if changed {
             self.followers.tell();
+            self.tell_topics();
         }
+    }
+
+    /// Wakes those who follow channels only, who want to know how the data stands as well.
+    fn tell_topics(&self) {
+        self.topics
+            .iter()
+            .filter(|topic| topic.followers().count() > 0)
+            .for_each(|topic| topic.followers().tell());
     }
 
     /// Whether there are venues to tell of.
@@ -290,14 +368,24 @@ impl BoardSlot {
         }
     }
 
-    pub(crate) fn join(&self, line: &Arc<ClientSession>) {
-        self.followers.add(line);
-        self.metrics.subscriptions.inc();
+    pub(crate) fn join(&self, channel: Channel, line: &Arc<ClientSession>) {
+        match self.topic(channel) {
+            Some(topic) => topic.join(line),
+            None => {
+                self.followers.add(line);
+                self.metrics.subscriptions.inc();
+            }
+        }
     }
 
-    pub(crate) fn leave(&self, id: u64) {
-        if self.followers.remove(id) {
-            self.metrics.subscriptions.dec();
+    pub(crate) fn leave(&self, channel: Channel, id: u64) {
+        match self.topic(channel) {
+            Some(topic) => topic.leave(id),
+            None => {
+                if self.followers.remove(id) {
+                    self.metrics.subscriptions.dec();
+                }
+            }
         }
     }
 
@@ -330,8 +418,16 @@ impl BoardSlot {
         let told = board.tell(&form.view, form.mode, from);
         let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
         let payload = encode(&self.symbol, &told, form.encoding);
-        let shared = if form.has_id { &payload[1..] } else { &payload[..] };
-        let bytes = frame::state(shared, form.encoding, form.deflate);
+        let bytes = match form.encoding {
+            Encoding::Events => {
+                let position = (!form.has_id).then(|| leads_to.to_string());
+                frame::event(kind.name(), position.as_deref(), &payload)
+            }
+            Encoding::Json | Encoding::Binary => {
+                let shared = if form.has_id { &payload[1..] } else { &payload[..] };
+                frame::state(shared, form.encoding, form.deflate)
+            }
+        };
         let sizes = (payload.len(), bytes.len());
         let saved = frames.saved(form.encoding, kind, sizes, (told.cells.len(), board.levels()));
         let frame = StateFrame { bytes, kind, saved };
@@ -436,7 +532,12 @@ mod tests {
 
     #[test]
     fn polling_shares_the_frames_of_sockets_and_says_the_same() {
-        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &WakeSignals::new());
+        let slot = BoardSlot::new(
+            "BTCUSDT".into(),
+            &StreamMetrics::default(),
+            &WakeSignals::new(),
+            (&"r".into(), &Arc::default()),
+        );
         let at = Price::from_units;
         let state = |long_usd| BoardUpdate {
             epoch: "e".into(),
@@ -480,7 +581,12 @@ mod tests {
 
     #[test]
     fn different_views_are_limited_and_given_back() {
-        let slot = BoardSlot::new("BTCUSDT".into(), &StreamMetrics::default(), &WakeSignals::new());
+        let slot = BoardSlot::new(
+            "BTCUSDT".into(),
+            &StreamMetrics::default(),
+            &WakeSignals::new(),
+            (&"r".into(), &Arc::default()),
+        );
         let view =
             |low| View { price_range: Some((Price::from_units(low), Price::from_units(1_000))), bin: None };
         for low in 0..BoardSlot::VIEWS_MAX as i64 {

@@ -12,6 +12,7 @@ use crate::frame;
 use crate::frames::Form;
 use crate::metrics::{Encoding, Kind, Resumed, StreamMetrics};
 use crate::slot::{BoardSlot, Cursor, NextState};
+use crate::status_due::StatusDue;
 
 #[derive(Debug)]
 pub(crate) struct Subscription {
@@ -28,11 +29,8 @@ pub(crate) struct Subscription {
     resuming: bool,
     /// There is a newer state, but it is not time for it.
     waiting: bool,
-    /// A status is to be sent whatever the time.
-    status_due: bool,
     last_sent: Option<Instant>,
-    last_status: Instant,
-    told: u64,
+    status: StatusDue,
     credit: Credit,
 }
 
@@ -64,8 +62,8 @@ impl Subscription {
     pub(crate) fn new(slot: Arc<BoardSlot>, wish: Wish, tick: Duration, now: Instant) -> Self {
         let shortest = if wish.form.mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
         let clamped = |seconds: f64| Duration::from_secs_f64(seconds.clamp(shortest, INTERVAL_S.1));
-        let told = slot.standing_change();
-        let status_due = slot.has_sources();
+        // Who comes to a market of several venues hears how they stand, and not only when that changes.
+        let status = StatusDue::new(&slot, slot.has_sources(), now);
         Self {
             slot,
             id: wish.id,
@@ -73,13 +71,10 @@ impl Subscription {
             interval: wish.interval_s.map_or(tick, clamped),
             tick,
             resuming: wish.resume.is_some(),
-            at: wish.resume.map(|position| Cursor { epoch: position.epoch.into(), seq: position.seq }),
+            at: wish.resume.map(Cursor::from),
             waiting: false,
-            // Who comes to a market of several venues hears how they stand, and not only when that changes.
-            status_due,
             last_sent: None,
-            last_status: now,
-            told,
+            status,
             credit: Credit::default(),
         }
     }
@@ -90,14 +85,7 @@ impl Subscription {
 
     /// A status message in a frame.
     pub(crate) fn status_frame(&self) -> Bytes {
-        let shared = self.slot.status_frame();
-        match &self.id {
-            None => shared,
-            Some(id) => {
-                let rest = frame::payload(&shared).slice(1..);
-                frame::text(&[&json_beginning(id)[..], &rest[..]].concat())
-            }
-        }
+        status_frame(&self.slot, self.id.as_deref(), self.form.encoding)
     }
 
     /// A shared frame as this client gets it.
@@ -106,6 +94,8 @@ impl Subscription {
             let beginning = match self.form.encoding {
                 Encoding::Json => json_beginning(id),
                 Encoding::Binary => binary_beginning(next.frame.kind == Kind::Delta, id),
+                // The id of an event is its position.
+                Encoding::Events => return next,
             };
             next.frame.bytes = frame::with_beginning(&next.frame.bytes, &beginning);
         }
@@ -156,7 +146,7 @@ impl Subscription {
                 metrics.resumed(Resumed::Current);
                 self.resuming = false;
                 // There is no state to send, and silence would say nothing.
-                self.status_due = true;
+                self.status.set_due();
             }
             return None;
         };
@@ -176,7 +166,7 @@ impl Subscription {
         self.at = Some(next.at.clone());
         self.last_sent = Some(now);
         // A state says as much as a heartbeat.
-        self.last_status = now;
+        self.status.sent(now);
         Some((self.complete(next), occasion))
     }
 
@@ -190,24 +180,30 @@ impl Subscription {
         self.credit.painted(seq)
     }
 
-    /// Whether a status is due: the word changed, or nothing was said for long.
+    /// Whether a status is due: the standing changed, or nothing was sent for long.
     pub(crate) fn take_status(&mut self, now: Instant, heartbeat: Duration) -> bool {
-        let change = self.slot.standing_change();
-        let is_due = std::mem::take(&mut self.status_due) || now >= self.last_status + heartbeat;
-        if change == self.told && !is_due {
-            return false;
-        }
-        self.told = change;
-        self.last_status = now;
-        true
+        self.status.take(&self.slot, now, heartbeat)
     }
 
     /// The next moment at which this subscription has something to say without being told of a change.
     pub(crate) fn next_deadline(&self, heartbeat: Duration) -> Instant {
-        let status = self.last_status + heartbeat;
+        let status = self.status.at(heartbeat);
         match self.due_at() {
             Some(due) if self.waiting => due.min(status),
             _ => status,
+        }
+    }
+}
+
+/// The status message of a symbol in a frame.
+pub(crate) fn status_frame(slot: &BoardSlot, id: Option<&str>, encoding: Encoding) -> Bytes {
+    let shared = slot.status_frame();
+    match (encoding, id) {
+        (Encoding::Events, _) => frame::event("status", None, &frame::payload(&shared)),
+        (_, None) => shared,
+        (_, Some(id)) => {
+            let rest = frame::payload(&shared).slice(1..);
+            frame::text(&[&json_beginning(id)[..], &rest[..]].concat())
         }
     }
 }

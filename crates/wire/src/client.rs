@@ -10,10 +10,16 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::ErrorCode;
+use crate::{Channel, ErrorCode};
 
 /// Most symbols one message may name.
 pub const SYMBOLS_PER_MESSAGE_MAX: usize = 10;
+
+/// Most channels one message may name: more than there are, so that a newer client can name its own.
+pub const CHANNELS_PER_MESSAGE_MAX: usize = 16;
+
+/// Numbers of the protocol stay below 2^53, which every JSON parser reads exactly.
+const MIN_USD_END: u64 = 1 << 53;
 
 /// Most bytes of the id of a subscription.
 pub const SUBSCRIPTION_ID_BYTES_MAX: usize = 64;
@@ -50,6 +56,8 @@ pub enum ClientCommand {
     Ping,
     /// A state was painted. The first one turns credit on: from then on at most two unpainted states are sent.
     Ack(Ack),
+    /// Goes on with another token in place of the one before. Answered only where it is not accepted.
+    Token(Token),
 }
 
 /// A subscription to one or more symbols.
@@ -70,7 +78,8 @@ pub struct Subscribe {
     /// How updates travel; `snapshot` without.
     #[serde(default, deserialize_with = "mode")]
     pub mode: Mode,
-    /// What the client has from an earlier connection, by symbol.
+    /// What the client has from an earlier connection, by symbol; of a channel beside the heatmap under
+    /// `CHANNEL:SYMBOL`, such as `liquidations:BTCUSDT`.
     #[serde(default, deserialize_with = "resume")]
     pub resume: BTreeMap<String, Position>,
     /// Lowest and highest price: only levels whose bin touches this span, both ends included. All of them without.
@@ -84,6 +93,52 @@ pub struct Subscribe {
     /// States whose hash was not what the client computed, by symbol: why it asks again.
     #[serde(default, deserialize_with = "mismatch")]
     pub mismatch: BTreeMap<String, Position>,
+    /// What to follow of each symbol: `heatmap`, `price`, `liquidations`, `walls`. Only the heatmap without. A name that is
+    /// not known is answered by an error; the others count.
+    #[serde(default, deserialize_with = "channels")]
+    #[schemars(length(min = 1, max = CHANNELS_PER_MESSAGE_MAX))]
+    pub channels: Vec<String>,
+    /// Smallest liquidation to send, whole USD; all of them without.
+    #[serde(default, deserialize_with = "min_usd")]
+    #[schemars(range(max = MIN_USD_END - 1))]
+    pub min_usd: u64,
+}
+
+impl Subscribe {
+    /// A subscription to the heatmap with every default.
+    #[must_use]
+    pub const fn to(symbols: Vec<String>) -> Self {
+        Self {
+            symbols,
+            id: None,
+            update_interval_s: None,
+            mode: Mode::Snapshot,
+            resume: BTreeMap::new(),
+            price_range: None,
+            bin: None,
+            mismatch: BTreeMap::new(),
+            channels: Vec::new(),
+            min_usd: 0,
+        }
+    }
+
+    /// Notes what the client has of a channel, in the form of `resume`.
+    pub fn put_position(&mut self, symbol: &str, channel: Channel, position: Position) {
+        let key = match channel {
+            Channel::Heatmap => symbol.to_owned(),
+            other => format!("{}:{symbol}", other.name()),
+        };
+        self.resume.insert(key, position);
+    }
+
+    /// What the client has of a channel, taken out of `resume`: the heatmap's key is the symbol, that of another channel
+    /// is `CHANNEL:SYMBOL`.
+    pub fn take_position(&mut self, symbol: &str, channel: Channel) -> Option<Position> {
+        match channel {
+            Channel::Heatmap => self.resume.remove(symbol),
+            other => self.resume.remove(&format!("{}:{symbol}", other.name())),
+        }
+    }
 }
 
 /// The end of a subscription to one or more symbols.
@@ -94,6 +149,18 @@ pub struct Unsubscribe {
     #[serde(deserialize_with = "symbols::<_, { usize::MAX }>")]
     #[schemars(length(min = 1))]
     pub symbols: Vec<String>,
+    /// Only these channels of them; all channels without.
+    #[serde(default, deserialize_with = "channels")]
+    #[schemars(length(min = 1, max = CHANNELS_PER_MESSAGE_MAX))]
+    pub channels: Vec<String>,
+}
+
+/// A new token.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Token {
+    /// As in `Authorization`, without `Bearer`.
+    pub token: String,
 }
 
 /// A client's word that it has painted a state; the first one turns credit on for the symbol.
@@ -147,10 +214,13 @@ pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
                 "An ack must look like {\"action\":\"ack\",\"symbol\":\"BTCUSDT\",\"seq\":124}",
             )
         }),
+        "token" => Token::deserialize(Value::Object(fields))
+            .map(ClientCommand::Token)
+            .map_err(|_| CommandError::message("Field 'token' must be the text of a token")),
         unknown => Err(CommandError {
             code: ErrorCode::InvalidAction,
             message: format!(
-                "Action '{}' not supported. Valid: subscribe, unsubscribe, ping, ack",
+                "Action '{}' not supported. Valid: subscribe, unsubscribe, ping, ack, token",
                 unknown.chars().take(40).collect::<String>()
             ),
         }),
@@ -208,6 +278,28 @@ fn mode<'de, D: Deserializer<'de>>(input: D) -> Result<Mode, D::Error> {
     Ok(optional(input, "mode", must, |value| Mode::deserialize(value).ok())?.unwrap_or_default())
 }
 
+/// Names of channels; whether they exist is answered one by one, as for symbols.
+fn channels<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<String>, D::Error> {
+    let names = Channel::names();
+    let must = format!("must be a list of 1 to {CHANNELS_PER_MESSAGE_MAX} names, of: {names}");
+    let list = optional(input, "channels", must, |value| {
+        let list = Vec::<String>::deserialize(value).ok()?;
+        (1..=CHANNELS_PER_MESSAGE_MAX).contains(&list.len()).then_some(list)
+    });
+    Ok(list?.unwrap_or_default())
+}
+
+fn min_usd<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
+    let must = "must be a whole number of dollars, such as 100000";
+    let usd = optional(input, "min_usd", must, |value| {
+        // JavaScript may write a whole number as 5e4.
+        let whole = |usd: &f64| usd.fract() == 0.0 && (0.0..MIN_USD_END as f64).contains(usd);
+        let written = value.as_f64().filter(whole).map(|usd| usd as u64);
+        value.as_u64().or(written).filter(|usd| *usd < MIN_USD_END)
+    });
+    Ok(usd?.unwrap_or_default())
+}
+
 fn resume<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Position>, D::Error> {
     positions(input, "resume")
 }
@@ -250,14 +342,8 @@ mod tests {
         let parsed =
             parse_command(r#"{"action":"subscribe","symbols":["BTCUSDT","ETHUSDT"],"update_interval":5}"#);
         let expected = Subscribe {
-            symbols: vec!["BTCUSDT".into(), "ETHUSDT".into()],
-            id: None,
             update_interval_s: Some(5.0),
-            mode: Mode::Snapshot,
-            resume: BTreeMap::new(),
-            price_range: None,
-            bin: None,
-            mismatch: BTreeMap::new(),
+            ..Subscribe::to(vec!["BTCUSDT".into(), "ETHUSDT".into()])
         };
         assert_eq!(parsed, Ok(ClientCommand::Subscribe(expected)));
         let parsed = parse_command(
@@ -268,7 +354,10 @@ mod tests {
         assert_eq!(subscribe.resume["BTCUSDT"], Position { epoch: "e".into(), seq: 123 });
         assert_eq!(
             parse_command(r#"{"action":"unsubscribe","symbols":["ETHUSDT"]}"#),
-            Ok(ClientCommand::Unsubscribe(Unsubscribe { symbols: vec!["ETHUSDT".into()] }))
+            Ok(ClientCommand::Unsubscribe(Unsubscribe {
+                symbols: vec!["ETHUSDT".into()],
+                channels: Vec::new()
+            }))
         );
         assert_eq!(parse_command(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping));
         assert_eq!(
@@ -289,6 +378,43 @@ mod tests {
         assert_eq!(subscribe.mismatch["X"], Position { epoch: "e".into(), seq: 7 });
         let parsed = parse_command(r#"{"action":"subscribe","symbols":["X"],"price_range":null,"bin":null}"#);
         assert!(parsed.is_ok(), "null is as good as absent: {parsed:?}");
+    }
+
+    #[test]
+    fn reads_channels_and_tokens() {
+        let parsed = parse_command(
+            r#"{"action":"subscribe","symbols":["X"],"channels":["heatmap","liquidations"],"min_usd":5e4,"resume":{"X":{"epoch":"h","seq":1},"liquidations:X":{"epoch":"l","seq":2}}}"#,
+        );
+        let Ok(ClientCommand::Subscribe(mut subscribe)) = parsed else { panic!("{parsed:?}") };
+        assert_eq!(
+            (subscribe.channels.join(" "), subscribe.min_usd),
+            ("heatmap liquidations".into(), 50_000)
+        );
+        let at = |epoch: &str, seq| Some(Position { epoch: epoch.into(), seq });
+        assert_eq!(subscribe.take_position("X", Channel::Liquidations), at("l", 2));
+        assert_eq!(subscribe.take_position("X", Channel::Heatmap), at("h", 1));
+        assert_eq!(subscribe.take_position("X", Channel::Price), None);
+        let parsed = parse_command(r#"{"action":"unsubscribe","symbols":["X"],"channels":["price"]}"#);
+        let expected = Unsubscribe { symbols: vec!["X".into()], channels: vec!["price".into()] };
+        assert_eq!(parsed, Ok(ClientCommand::Unsubscribe(expected)));
+        let parsed = parse_command(r#"{"action":"token","token":"a.b.c"}"#);
+        assert_eq!(parsed, Ok(ClientCommand::Token(Token { token: "a.b.c".into() })));
+        for (text, part) in [
+            (r#"{"action":"subscribe","symbols":["X"],"channels":"price"}"#, "'channels'"),
+            (r#"{"action":"subscribe","symbols":["X"],"channels":[]}"#, "'channels'"),
+            (r#"{"action":"subscribe","symbols":["X"],"channels":[1]}"#, "'channels'"),
+            (r#"{"action":"unsubscribe","symbols":["X"],"channels":[[]]}"#, "'channels'"),
+            (r#"{"action":"subscribe","symbols":["X"],"min_usd":-1}"#, "'min_usd'"),
+            (r#"{"action":"subscribe","symbols":["X"],"min_usd":0.5}"#, "'min_usd'"),
+            (r#"{"action":"subscribe","symbols":["X"],"min_usd":1e16}"#, "'min_usd'"),
+            (r#"{"action":"subscribe","symbols":["X"],"min_usd":18446744073709551615}"#, "'min_usd'"),
+            (r#"{"action":"token"}"#, "'token'"),
+            (r#"{"action":"token","token":7}"#, "'token'"),
+        ] {
+            let error = parse_command(text).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidMessage, "{text}");
+            assert!(error.message.contains(part), "{text}: {}", error.message);
+        }
     }
 
     #[test]
@@ -345,7 +471,10 @@ mod tests {
         assert_eq!(parse_command(&eleven("subscribe")).unwrap_err().code, ErrorCode::InvalidMessage);
         assert_eq!(
             parse_command(&eleven("unsubscribe")),
-            Ok(ClientCommand::Unsubscribe(Unsubscribe { symbols: vec!["A".into(); 11] }))
+            Ok(ClientCommand::Unsubscribe(Unsubscribe {
+                symbols: vec!["A".into(); 11],
+                channels: Vec::new()
+            }))
         );
     }
 
@@ -403,6 +532,17 @@ mod tests {
             (subscribe("resume", json!({"X": {"epoch": "e", "seq": -1}})), false),
             (subscribe("mismatch", position), true),
             (subscribe("mismatch", json!([])), false),
+            (subscribe("channels", json!(["price", "liquidations"])), true),
+            (subscribe("channels", json!([])), false),
+            (subscribe("channels", json!(vec!["price"; 17])), false),
+            (subscribe("channels", json!([1])), false),
+            (subscribe("min_usd", json!(50_000)), true),
+            (subscribe("min_usd", json!(-1)), false),
+            (subscribe("min_usd", json!(0.5)), false),
+            (subscribe("min_usd", json!(1u64 << 53)), false),
+            (json!({"action": "token", "token": "a.b.c"}), true),
+            (json!({"action": "token", "token": 7}), false),
+            (json!({"action": "token"}), false),
             (subscribe("later", json!(1)), true),
             (json!({"action": "unsubscribe", "symbols": symbols(11)}), true),
             (json!({"action": "unsubscribe", "symbols": []}), false),

@@ -13,6 +13,12 @@ pub enum ErrorCode {
     InvalidAction,
     /// Not JSON, not an object, or a field of the wrong form.
     InvalidMessage,
+    /// A channel that does not exist.
+    InvalidChannel,
+    /// The token does not allow this symbol or channel.
+    Forbidden,
+    /// A token that is not accepted; the one before stays valid.
+    InvalidToken,
     /// More messages than allowed.
     RateLimited,
     /// The server's own fault.
@@ -21,10 +27,13 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::InvalidSymbol,
         Self::InvalidAction,
         Self::InvalidMessage,
+        Self::InvalidChannel,
+        Self::Forbidden,
+        Self::InvalidToken,
         Self::RateLimited,
         Self::ServerError,
     ];
@@ -36,6 +45,9 @@ impl ErrorCode {
             Self::InvalidSymbol => "INVALID_SYMBOL",
             Self::InvalidAction => "INVALID_ACTION",
             Self::InvalidMessage => "INVALID_MESSAGE",
+            Self::InvalidChannel => "INVALID_CHANNEL",
+            Self::Forbidden => "FORBIDDEN",
+            Self::InvalidToken => "INVALID_TOKEN",
             Self::RateLimited => "RATE_LIMITED",
             Self::ServerError => "SERVER_ERROR",
         }

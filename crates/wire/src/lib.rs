@@ -5,6 +5,7 @@
 
 mod accuracy;
 mod binary;
+mod channel;
 mod client;
 mod codes;
 mod compact;
@@ -20,9 +21,10 @@ pub use binary::{
     BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL,
     binary_beginning, decode_state, encode_state, put_varint, take_varint,
 };
+pub use channel::{Channel, ChannelEnvelope, OpenCandle, PriceData, channel_message};
 pub use client::{
-    Ack, ClientCommand, CommandError, Mode, Position, SUBSCRIPTION_ID_BYTES_MAX, SYMBOLS_PER_MESSAGE_MAX,
-    Subscribe, Unsubscribe, parse_command,
+    Ack, CHANNELS_PER_MESSAGE_MAX, ClientCommand, CommandError, Mode, Position, SUBSCRIPTION_ID_BYTES_MAX,
+    SYMBOLS_PER_MESSAGE_MAX, Subscribe, Token, Unsubscribe, parse_command,
 };
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
 pub use compact::{

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{Decimal, ErrorCode, FeedState, WarningCode};
+use crate::channel::{is_false, is_zero};
+use crate::{Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, WallsBody, WarningCode};
 
 /// One level of a state on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -42,7 +43,7 @@ pub struct SourceMessage<'a> {
 }
 
 /// A message of the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage<'a> {
     /// A whole state.
@@ -101,6 +102,60 @@ pub enum ServerMessage<'a> {
         #[serde(skip_serializing_if = "<[SourceMessage<'_>]>::is_empty")]
         sources: &'a [SourceMessage<'a>],
     },
+    /// Channel `price`: the prices now.
+    Price {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        /// Of which symbol.
+        symbol: &'a str,
+        /// Market time, RFC 3339.
+        timestamp: &'a str,
+        /// One unbroken run of `seq` of this channel.
+        epoch: &'a str,
+        /// Rises with each change.
+        seq: u64,
+        /// The prices.
+        data: PriceData,
+    },
+    /// Channel `liquidations`: those since the last message.
+    Liquidations {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        /// Of which symbol.
+        symbol: &'a str,
+        /// Market time up to which the message tells, RFC 3339.
+        timestamp: &'a str,
+        /// One unbroken run of `seq` of this channel.
+        epoch: &'a str,
+        /// How many liquidations there were in this epoch, whatever their size.
+        seq: u64,
+        /// Liquidations since the client's position that are no longer kept; absent when there are none.
+        #[serde(skip_serializing_if = "is_zero")]
+        missed: u64,
+        /// The client's position is not known here: liquidations may be missing or repeated. Absent when it is.
+        #[serde(skip_serializing_if = "is_false")]
+        reset: bool,
+        /// Oldest first; empty in the answer to a subscription without a position.
+        data: Vec<LiquidationRow>,
+    },
+    /// Channel `walls`: what `/v1/walls` answers.
+    Walls {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        /// Of which symbol.
+        symbol: &'a str,
+        /// The time of the state, RFC 3339.
+        timestamp: &'a str,
+        /// One unbroken run of `seq` of this channel.
+        epoch: &'a str,
+        /// Rises with each change.
+        seq: u64,
+        /// The walls.
+        data: WallsBody,
+    },
     /// Something the client should know.
     Warning {
         /// Which warning.
@@ -129,9 +184,34 @@ pub enum ServerMessage<'a> {
         /// The delay, different for every client.
         reconnect_in_ms: u64,
     },
+    /// The end of an event stream, which has no close frame.
+    Close {
+        /// The close code of a socket.
+        code: u16,
+        /// Why.
+        reason: &'a str,
+    },
 }
 
 impl ServerMessage<'_> {
+    /// Its `type`, which is also the name of its server-sent event.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Snapshot { .. } => "snapshot",
+            Self::Delta { .. } => "delta",
+            Self::Status { .. } => "status",
+            Self::Price { .. } => "price",
+            Self::Liquidations { .. } => "liquidations",
+            Self::Walls { .. } => "walls",
+            Self::Warning { .. } => "warning",
+            Self::Error { .. } => "error",
+            Self::Pong { .. } => "pong",
+            Self::Goaway { .. } => "goaway",
+            Self::Close { .. } => "close",
+        }
+    }
+
     /// The text frame's payload.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
@@ -219,6 +299,7 @@ mod tests {
             ),
         ];
         for (message, expected) in cases {
+            assert!(expected.starts_with(&format!(r#"{{"type":"{}""#, message.kind())), "{expected}");
             assert_eq!(String::from_utf8(message.to_json()).unwrap(), expected);
         }
     }

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use liqheat_market::Price;
 use liqheat_wire::{
-    Ack, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridScale, LevelMessage, Mode, Position,
-    ServerMessage, StateData, Subscribe, Unsubscribe, WarningCode, encode_grid, parse_command,
+    Ack, CandleRow, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridScale, LevelMessage,
+    LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData, ServerMessage, StateData,
+    StateReference, Subscribe, Unsubscribe, WallRow, WallsBody, WarningCode, encode_grid, parse_command,
 };
 use serde_json::{Value, json};
 
@@ -105,17 +106,74 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
     messages
 }
 
+/// What goes beside the heatmap.
+fn channel_messages() -> [ServerMessage<'static>; 4] {
+    let (symbol, timestamp, epoch) = ("BTCUSDT", "2025-12-28T14:30:00Z", "1c6b2f0a.1");
+    let decimal = |number: f64| price(number).into();
+    let candle = CandleRow {
+        timestamp: timestamp.to_owned(),
+        open: decimal(98_400.0),
+        high: decimal(98_460.5),
+        low: decimal(98_390.0),
+        close: decimal(98_450.0),
+        volume: Some(decimal(12.125)),
+    };
+    let prices = PriceData {
+        venue: "binance",
+        last: Some(decimal(98_450.0)),
+        mark: Some(decimal(98_447.1)),
+        candle: Some(OpenCandle { interval: "1m".to_owned(), candle }),
+    };
+    let liquidation = LiquidationRow {
+        timestamp: timestamp.to_owned(),
+        venue: "okx",
+        side: "long",
+        price: decimal(98_401.5),
+        quantity: decimal(0.75),
+        usd: 73_801,
+    };
+    let reference = StateReference {
+        symbol: symbol.to_owned(),
+        as_of: timestamp.to_owned(),
+        epoch: Some("19b657f1c40-1".to_owned()),
+        seq: Some(124),
+        state: FeedState::Live,
+        current_price: decimal(98_450.0),
+        expected_within: None,
+    };
+    let wall = WallRow {
+        side: "long",
+        low: decimal(98_000.0),
+        high: decimal(98_200.0),
+        peak_price: decimal(98_100.0),
+        usd: 1_500_000,
+        share: 0.25,
+        distance_pct: -0.25,
+        expected_usd_1h: Some(12_000),
+        freshness: None,
+        usd_on_the_way: 200_000,
+        leverages: vec![LeverageUsd { leverage: decimal(25.0), usd: 1_500_000 }],
+    };
+    let walls = WallsBody { reference, long_usd: 6_000_000, short_usd: 0, walls: vec![wall] };
+    [
+        ServerMessage::Price { id: None, symbol, timestamp, epoch, seq: 7, data: prices },
+        ServerMessage::Liquidations {
+            id: Some("1"),
+            symbol,
+            timestamp,
+            epoch,
+            seq: 31,
+            missed: 2,
+            reset: false,
+            data: vec![liquidation],
+        },
+        ServerMessage::Walls { id: None, symbol, timestamp, epoch, seq: 3, data: walls },
+        ServerMessage::Close { code: 1012, reason: "server restarts" },
+    ]
+}
+
 fn subscribe(symbols: &[&str]) -> Subscribe {
-    Subscribe {
-        symbols: symbols.iter().map(ToString::to_string).collect(),
-        id: None,
-        update_interval_s: None,
-        mode: Mode::Snapshot,
-        resume: BTreeMap::new(),
-        price_range: None,
-        bin: None,
-        mismatch: BTreeMap::new(),
-    }
+    Subscribe::to(symbols.iter().map(ToString::to_string).collect())
 }
 
 fn at(symbol: &str, seq: u64) -> BTreeMap<String, Position> {
@@ -148,7 +206,10 @@ fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
         (
             "unsubscribe",
             r#"{"action":"unsubscribe","symbols":["ETHUSDT"]}"#,
-            ClientCommand::Unsubscribe(Unsubscribe { symbols: vec!["ETHUSDT".to_owned()] }),
+            ClientCommand::Unsubscribe(Unsubscribe {
+                symbols: vec!["ETHUSDT".to_owned()],
+                channels: Vec::new(),
+            }),
         ),
         ("ping", r#"{"action":"ping"}"#, ClientCommand::Ping),
         (
@@ -157,6 +218,13 @@ fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
             ClientCommand::Ack(Ack { symbol: "BTCUSDT".to_owned(), seq: 124 }),
         ),
     ]
+}
+
+#[test]
+fn golden_channel_messages() {
+    let text = |message: &ServerMessage<'_>| Value::String(String::from_utf8(message.to_json()).unwrap());
+    let server: Vec<Value> = channel_messages().iter().map(text).collect();
+    is_golden("channels.json", &json!({"server": server}));
 }
 
 #[test]

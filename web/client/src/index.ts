@@ -7,15 +7,25 @@ export type { Reason, Status, StatusChange } from './connection/status.ts';
 export type { SymbolState } from './connection/subscriptions.ts';
 export type { Environment, Socket } from './transport/environment.ts';
 export type {
+    Channel,
+    ChannelFrame,
     DeltaFrame,
     ErrorFrame,
     FeedState,
     HeatmapData,
     Level,
+    Liquidation,
+    LiquidationsFrame,
+    OpenCandle,
+    PriceData,
+    PriceFrame,
     SnapshotFrame,
     SourceHealth,
     StatusFrame,
     SubscribeOptions,
+    Wall,
+    WallsData,
+    WallsFrame,
     WarningFrame,
 } from './wire/frames.ts';
 export { FEED_STATES } from './wire/frames.ts';

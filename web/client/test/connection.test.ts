@@ -553,3 +553,35 @@ test('where sockets are switched off none is tried, and one is as soon as they a
     assert.deepEqual(statuses.slice(-2), ['disconnected', 'polling']);
     assert.ok(world.requests.length > polls);
 });
+
+test('channels are handed on, and resumed after a reconnect', async () => {
+    const prices: number[] = [];
+    const liquidations: number[] = [];
+    const log = setUp({
+        onPrice: (message) => prices.push(message.data.last ?? 0),
+        onLiquidations: (message) => liquidations.push(...message.data.map((each) => each.usd)),
+    });
+    log.client.subscribe(['BTCUSDT'], { channels: ['heatmap', 'price', 'liquidations'], minUsd: 50_000 });
+    log.client.connect();
+    const first = log.world.socket();
+    first.open();
+    const subscribe = { action: 'subscribe', symbols: ['BTCUSDT'], channels: ['heatmap', 'price', 'liquidations'], min_usd: 50_000 };
+    assert.deepEqual(first.sent[0], subscribe);
+    const message = (type: string, seq: number, data: unknown, symbol = 'BTCUSDT') =>
+        first.say({ type, symbol, timestamp: 't', epoch: 'c.1', seq, data });
+    message('price', 7, { venue: 'okx', last: 98_450 });
+    message('price', 8, { venue: 'okx', last: 1 }, 'ETHUSDT');
+    message('liquidations', 31, [{ usd: 60_000 }, { usd: 70_000 }]);
+    assert.deepEqual([prices, liquidations], [[98_450], [60_000, 70_000]]);
+    assert.equal(log.client.renewToken('a.b.c'), true);
+    assert.deepEqual(first.sent.at(-1), { action: 'token', token: 'a.b.c' });
+    first.end(1006);
+    await log.world.pass(10_000);
+    const second = log.world.socket();
+    second.open();
+    assert.deepEqual(second.sent[0], {
+        ...subscribe,
+        resume: { 'price:BTCUSDT': { epoch: 'c.1', seq: 7 }, 'liquidations:BTCUSDT': { epoch: 'c.1', seq: 31 } },
+    });
+    assert.deepEqual(log.errors, []);
+});

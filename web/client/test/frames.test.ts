@@ -21,6 +21,25 @@ test('every message the server writes is read, field by field', () => {
     assert.deepEqual([...kinds].sort(), ['delta', 'error', 'goaway', 'pong', 'snapshot', 'status', 'warning']);
 });
 
+test('messages of channels are read as they are, and malformed ones are unknown', () => {
+    const file = readFileSync(new URL('../../../../crates/wire/golden/channels.json', import.meta.url), 'utf8');
+    const { server } = JSON.parse(file) as { server: string[] };
+    const kinds = server.map((text) => {
+        const frame = parseFrame(text);
+        if (frame.type !== 'unknown') assert.deepEqual(frame, JSON.parse(text));
+        return frame.type;
+    });
+    // Only event streams have the last one.
+    assert.deepEqual(kinds, ['price', 'liquidations', 'walls', 'unknown']);
+    for (const text of [
+        '{"type":"price","symbol":"X","epoch":"e","seq":1}',
+        '{"type":"liquidations","symbol":"X","epoch":"e","seq":1,"data":{}}',
+        '{"type":"walls","symbol":"X","seq":1,"data":{}}',
+    ]) {
+        assert.equal(parseFrame(text).type, 'unknown', text);
+    }
+});
+
 test('every message of this client is written as the server reads it', () => {
     const epoch = '19b657f1c40-1';
     const written: Record<string, string> = {

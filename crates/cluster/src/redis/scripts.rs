@@ -102,6 +102,14 @@ end
 return redis.call('PUBLISH', ARGV[2], ARGV[3])"
 );
 
+/// Publishes a change of channels, only under the newest token. KEYS: fence. ARGV: token, channel, message. Returns -1
+/// when there is a newer token, else the number of subscribers.
+pub(super) const PUBLISH_CHANNEL: &str = with_helpers!(
+    "\
+if whole(text(KEYS[1])) ~= tonumber(ARGV[1]) then return -1 end
+return redis.call('PUBLISH', ARGV[2], ARGV[3])"
+);
+
 /// Stores the symbol list, under the newest token. KEYS: fence, list. ARGV: token, list, expiry (s).
 pub(super) const WRITE_LIST: &str = with_helpers!(
     "\

@@ -112,6 +112,43 @@ fn an_edge_answers_what_it_has_and_says_what_it_has_not() {
     assert_eq!(server.terminate().code, Some(0));
 }
 
+/// Channels come through Redis, so an edge has all of them, and a client goes on at either server.
+#[test]
+fn channels_reach_an_edge_and_a_client_goes_on_at_either() {
+    let redis = Redis::start();
+    let producer = maker(&redis.url()).serve();
+    leads(&producer);
+    let second = edge(&redis.url()).serve();
+    has_state(&second);
+    let channels = ["price", "liquidations", "walls"];
+    let mut viewer = second.viewer();
+    viewer.say(&json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": channels}));
+    let of = |kind: &'static str| move |message: &serde_json::Value| message["type"] == kind;
+    for kind in ["price", "walls"] {
+        let message = viewer.hear_until(of(kind));
+        assert!(message["data"].is_object(), "{message}");
+    }
+    let walls = viewer.hear_until(of("walls"));
+    assert!(walls["data"]["walls"][0]["leverages"][0]["usd"].is_u64(), "the producer's split: {walls}");
+    let mut at =
+        viewer.hear_until(|message| message["type"] == "liquidations" && message["data"] != json!([]));
+    for server in [&producer, &second] {
+        let mut viewer = server.viewer();
+        viewer.say(&json!({
+            "action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["liquidations"],
+            "resume": {"liquidations:BTCUSDT": {"epoch": at["epoch"], "seq": at["seq"]}},
+        }));
+        let next = viewer.hear_until(of("liquidations"));
+        let rows = next["data"].as_array().unwrap().len() as u64;
+        assert_eq!((next.get("reset"), next.get("missed")), (None, None), "{next}");
+        assert_eq!(
+            (&next["epoch"], next["seq"].as_u64()),
+            (&at["epoch"], at["seq"].as_u64().map(|seq| seq + rows))
+        );
+        at = next;
+    }
+}
+
 #[test]
 fn an_edge_serves_only_the_symbols_it_is_told_to() {
     let redis = Redis::start();

@@ -114,6 +114,28 @@ fn differences_are_described() {
 }
 
 #[test]
+fn channels_are_described() {
+    let server = server("demo --seed 7 --days 1 --ws-update-interval 0.5").serve();
+    let contract = Contract::of(&server, "/asyncapi.json");
+    let channels = ["price", "liquidations", "walls"];
+    let subscribe =
+        json!({ "action": "subscribe", "symbols": ["BTCUSDT"], "channels": channels, "min_usd": 1 });
+    contract.check("/components/messages/subscribe/payload", &subscribe);
+    let mut viewer = server.viewer();
+    viewer.say(&subscribe);
+    let mut missing: BTreeSet<&str> = channels.into();
+    while !missing.is_empty() {
+        let message = viewer.hear_until(|message| message["type"] != "status");
+        let kind = message["type"].as_str().unwrap();
+        contract.check(&format!("/components/messages/{kind}/payload"), &message);
+        // The answer to the subscription has no liquidations.
+        if message["data"] != json!([]) {
+            missing.remove(kind);
+        }
+    }
+}
+
+#[test]
 fn what_http_answers_is_described() {
     let (_folder, db) = loaded(2);
     let server = server("serve --db").arg(db).serve();

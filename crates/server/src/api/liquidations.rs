@@ -9,12 +9,13 @@ use axum::response::Response;
 use liqheat_market::{Interval, Liquidation, Price, Qty, Side, UnixMs, Venue};
 use liqheat_store::LiquidationTotals;
 use liqheat_wire::{
-    LiquidationRow, LiquidationSummaryBody, LiquidationTotal, LiquidationWindow, LiquidationsBody,
-    VenueLiquidations, format_time,
+    LiquidationSummaryBody, LiquidationTotal, LiquidationWindow, LiquidationsBody, VenueLiquidations,
+    format_time,
 };
 
 use super::DataState;
 use super::reading::Reading;
+use crate::compact::liquidation_row;
 use crate::http::{Query, Refusal};
 use crate::reads::ReadKind;
 
@@ -66,17 +67,7 @@ pub(super) async fn liquidations(
 
 fn body(symbol: String, rows: Vec<(Venue, Liquidation)>, page: Page) -> LiquidationsBody {
     let (rows, next) = page.of(rows);
-    let data = rows
-        .iter()
-        .map(|(venue, row)| LiquidationRow {
-            timestamp: format_time(row.time),
-            venue: venue.name(),
-            side: row.side.name(),
-            price: row.price.into(),
-            quantity: row.qty.into(),
-            usd: (row.price.to_f64() * row.qty.to_f64()).round() as u64,
-        })
-        .collect();
+    let data = rows.iter().map(|(venue, row)| liquidation_row(*venue, row)).collect();
     LiquidationsBody { symbol, data, next: next.map(Cursor::text) }
 }
 

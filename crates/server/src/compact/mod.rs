@@ -3,12 +3,14 @@
 //! Pure functions of levels by leverage and a price. They keep sums: whatever is grouped, the dollars of a group are
 //! those of its bins, and the dollars of its leverage classes are those of the group.
 
+mod answers;
 mod expected;
 mod freshness;
 mod map;
 mod mass;
 mod walls;
 
+pub(crate) use answers::{WallLevels, WallSelection, liquidation_row, rounded, walls_body};
 pub(crate) use expected::{Outlook, expected, hourly_volatility};
 pub(crate) use freshness::{AGES_H, fresh_levels};
 pub(crate) use map::{MapLevel, map};

@@ -1,15 +1,18 @@
 //! Where a request carries its token, and the layer that asks for one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use liqheat_stream::Access;
+use liqheat_wire::Channel;
 
 use super::tokens::{Grant, TokenFault, Tokens};
 use crate::clock::MarketClock;
-use crate::http::Refusal;
+use crate::http::{Query, Refusal};
 
 /// A browser cannot send `Authorization` with a WebSocket, so a token may stand among the subprotocols.
 const PROTOCOL_PREFIX: &str = "bearer.";
@@ -38,7 +41,9 @@ impl TokenGate {
         request: Request,
         next: Next,
     ) -> Result<Response, Refusal> {
-        gate.check(request.headers())?;
+        if let Some(grant) = gate.check(request.headers())? {
+            check_access(&grant.access, &request)?;
+        }
         Ok(next.run(request).await)
     }
 
@@ -61,6 +66,45 @@ impl TokenGate {
     }
 }
 
+/// The channel whose data a route answers; `None` for what says which symbols there are and how they are traded.
+fn channel_of(path: &str) -> Option<Channel> {
+    match path {
+        "/v1/heatmap"
+        | "/v1/heatmap/history"
+        | "/v1/map"
+        | "/v1/max-pain"
+        | "/liquidations/levels"
+        | "/liquidations/heatmap-timeseries" => Some(Channel::Heatmap),
+        "/v1/walls" => Some(Channel::Walls),
+        "/prices/klines" => Some(Channel::Price),
+        "/v1/liquidations" | "/v1/liquidations/summary" | "/liquidations/history" => {
+            Some(Channel::Liquidations)
+        }
+        _ => None,
+    }
+}
+
+/// Refuses what the claims of a token do not allow: 403. A request that names no symbol is refused by its route where
+/// it needs one.
+fn check_access(access: &Access, request: &Request) -> Result<(), Refusal> {
+    if *access == Access::default() {
+        return Ok(());
+    }
+    let path = request.uri().path();
+    let channel = channel_of(path);
+    let fields = axum::extract::Query::<HashMap<String, String>>::try_from_uri(request.uri());
+    let query =
+        fields.map(|fields| Query::new(fields.0)).map_err(|error| Refusal::malformed(error.body_text()))?;
+    let by_path = path.strip_prefix("/api/margin/tiers/");
+    let refusal = match (query.get("symbol").or(by_path), channel) {
+        (Some(symbol), Some(channel)) => access.refusal(symbol, channel),
+        (Some(symbol), None) => access.refusal_of_symbol(symbol),
+        (None, Some(channel)) => access.refusal_of_channel(channel),
+        (None, None) => None,
+    };
+    refusal.map_or(Ok(()), |refusal| Err(Refusal::forbidden(refusal)))
+}
+
 fn token(headers: &HeaderMap) -> Option<&str> {
     let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let by_header = authorization.and_then(|value| {
@@ -77,6 +121,33 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn claims_limit_routes_by_symbol_and_channel() {
+        let access = Access {
+            symbols: Some(["BTCUSDT".to_owned()].into()),
+            channels: Some([Channel::Price, Channel::Walls].into()),
+        };
+        for (target, is_allowed) in [
+            ("/prices/klines?symbol=BTCUSDT", true),
+            ("/prices/klines?symbol=BTC%55SDT", true),
+            ("/prices/klines?symbol=ETHUSDT", false),
+            ("/prices/klines?symbol=BTCUSDT@okx", false),
+            ("/prices/klines", true),
+            ("/v1/walls?symbol=%20BTCUSDT", true),
+            ("/v1/liquidations?symbol=BTCUSDT", false),
+            ("/v1/liquidations", false),
+            ("/v1/heatmap?symbol=BTCUSDT", false),
+            ("/v1/tiers?symbol=BTCUSDT", true),
+            ("/v1/tiers?symbol=ETHUSDT", false),
+            ("/api/margin/tiers/ETHUSDT", false),
+            ("/v1/symbols", true),
+        ] {
+            let request = Request::builder().uri(target).body(axum::body::Body::empty()).unwrap();
+            assert_eq!(check_access(&access, &request).is_ok(), is_allowed, "{target}");
+            assert!(check_access(&Access::default(), &request).is_ok(), "{target}");
+        }
+    }
 
     #[test]
     fn a_token_is_found_in_either_place() {

@@ -16,7 +16,7 @@ mod stream;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,12 +31,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, OnceCell};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::client::{Client, is_trusted};
+use super::events::{Takeover, head_of};
 use super::guard::HEAD_BYTES_MAX;
 use crate::http::Refusal;
 use crate::ops::metrics::{ConnectionEnd, FrontMetrics, HttpRefusal};
@@ -200,6 +202,8 @@ impl HttpConnection {
         let Self { settings, metrics, http, router, peer, seat, stop } = self;
         let routes = TowerToHyperService::new(router);
         let (front, trusted_proxies) = (&*metrics, &settings.trusted_proxies);
+        let taken = &OnceCell::new();
+        let is_taken = &Notify::new();
         let service = service_fn(|mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             let admitted = admit(&request, peer, trusted_proxies, &seat);
@@ -207,24 +211,36 @@ impl HttpConnection {
             async move {
                 match answer {
                     Ok((answering, response)) => {
-                        let response = response.await?;
+                        let mut response = response.await?;
+                        if let Some(takeover) = response.extensions_mut().remove::<Takeover>() {
+                            // The session writes the answer; this connection ends here.
+                            let _ = taken.set((takeover, head_of(&response)));
+                            is_taken.notify_one();
+                            std::future::pending::<()>().await;
+                        }
                         Ok(response.map(|body| Body::new(AnswerBody::new(body, answering))))
                     }
                     Err(busy) => Ok::<_, std::convert::Infallible>(refuse_request(busy, front)),
                 }
             }
         });
-        let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
+        let mut connection = http.serve_connection(stream, service).with_upgrades();
         tokio::select! {
-            ended = connection.as_mut() => return report(ended, peer, front),
+            ended = &mut connection => return report(ended, peer, front),
+            () = is_taken.notified() => {
+                if let (Some(parts), Some((takeover, head))) = (connection.into_parts(), taken.get()) {
+                    takeover.start(parts.io.into_inner().into_inner(), head.clone());
+                }
+                return;
+            }
             () = seat.evicted() => return front.end_connection(ConnectionEnd::Evicted),
             () = stop.cancelled() => {}
             () = sleep(LIFETIME) => {}
         }
-        connection.as_mut().graceful_shutdown();
+        Pin::new(&mut connection).graceful_shutdown();
         // When the server stops, its own grace period is over first.
         tokio::select! {
-            ended = timeout(LIFETIME / 10, connection) => {
+            ended = timeout(LIFETIME / 10, &mut connection) => {
                 if let Ok(ended) = ended {
                     report(ended, peer, front);
                 }

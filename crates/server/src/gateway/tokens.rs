@@ -13,7 +13,7 @@ mod keys;
 mod signature;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -23,6 +23,8 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Validation};
 use liqheat_market::UnixMs;
+use liqheat_stream::{Access, RenewTokens};
+use liqheat_wire::Channel;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -33,6 +35,8 @@ use tokio_util::sync::CancellationToken;
 
 use keys::{Key, KeySource, Keys, ParsedKeys, SECRET_BYTES_MIN};
 use watch::KeyFile;
+
+use crate::clock::MarketClock;
 
 /// How far the clocks of whoever signs and of this machine may be apart.
 const LEEWAY_MS: i64 = 10_000;
@@ -155,6 +159,18 @@ struct Claims {
     /// Seconds since 1970; may have a fraction.
     exp: f64,
     nbf: Option<f64>,
+    /// Symbols that may be read; all of them without.
+    symbols: Option<BTreeSet<String>>,
+    /// Channels that may be read; all of them without. Names that are not known here allow nothing.
+    channels: Option<Vec<String>>,
+}
+
+impl Claims {
+    fn access(self) -> Access {
+        let channel = |name: &String| Channel::from_name(name);
+        let channels = self.channels.map(|names| names.iter().filter_map(channel).collect());
+        Access { symbols: self.symbols, channels }
+    }
 }
 
 /// What a token gives.
@@ -164,6 +180,32 @@ pub(crate) struct Grant {
     pub(crate) expires: UnixMs,
     /// Cancelled when the key it was signed with is no longer accepted.
     pub(crate) revoked: CancellationToken,
+    /// What may be read.
+    pub(crate) access: Arc<Access>,
+}
+
+impl Grant {
+    /// The same for a session, whose clock is another one.
+    pub(crate) fn for_session(self, now: UnixMs) -> liqheat_stream::Grant {
+        // A token for thousands of years is one for a hundred.
+        const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+        let expires_at = tokio::time::Instant::now() + Tokens::left(self.expires, now).min(LONGEST);
+        liqheat_stream::Grant { expires_at: Some(expires_at), access: self.access, revoked: self.revoked }
+    }
+}
+
+impl RenewTokens for Tokens {
+    fn renew(&self, token: &str) -> Result<liqheat_stream::Grant, String> {
+        let now = MarketClock::wall_now();
+        self.check(token, now).map(|grant| grant.for_session(now)).map_err(|fault| fault.to_string())
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Keys are never shown.
+        f.write_str("Tokens")
+    }
 }
 
 /// Checks tokens.
@@ -245,7 +287,8 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, key.decoding(), &conditions)
             .map_err(|error| fault_of(&error))?;
         let expires = check_times(&claims.claims, now)?;
-        Ok(Grant { expires, revoked: key.revoked().clone() })
+        let access = Arc::new(claims.claims.access());
+        Ok(Grant { expires, revoked: key.revoked().clone(), access })
     }
 
     /// How long a token that ends at a moment is still good for.

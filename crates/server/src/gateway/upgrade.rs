@@ -22,11 +22,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use liqheat_market::UnixMs;
-use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket_until};
+use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket};
 use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 use tokio::net::TcpStream;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use tungstenite::handshake::derive_accept_key;
 
@@ -36,7 +34,7 @@ use super::client::Client;
 use super::extensions::{agree_on_deflate, agree_on_protocol};
 use super::front::HttpStream;
 use super::guard::requested;
-use super::tokens::Tokens;
+use super::tokens::Grant;
 use super::web_origin::{AllowedOrigin, Authority, WebOrigin};
 use crate::clock::MarketClock;
 use crate::http::{Refusal, no_list_yet};
@@ -59,7 +57,7 @@ pub(crate) struct SocketState {
 }
 
 /// The socket's route.
-pub(crate) fn routes(state: Arc<SocketState>) -> Router {
+pub(crate) fn socket_route(state: Arc<SocketState>) -> Router {
     Router::new().route("/ws/heatmap", get(heatmap_socket)).with_state(state)
 }
 
@@ -82,28 +80,15 @@ fn accept(
     client: Client,
     mut request: Request,
 ) -> Result<Response, (Rejected, Refusal)> {
-    if !state.ws_enabled {
-        let detail = "WebSocket is switched off (WS_ENABLED=false); poll the HTTP API instead";
-        return Err((Rejected::Disabled, Refusal::unavailable(detail)));
-    }
-    if state.stopping.is_stopping() {
-        let detail = "the server is stopping; reconnect in a few seconds";
-        return Err((Rejected::Stopping, Refusal::unavailable(detail)));
-    }
-    if !state.sessions.hub().symbols_known() {
-        return Err((Rejected::Starting, no_list_yet()));
-    }
+    check_open(state)?;
     let headers = request.headers();
     // HEAD is answered by the same route, but opens nothing.
     if request.method() != Method::GET {
         return Err((Rejected::Handshake, Refusal::bad("a WebSocket is opened with GET")));
     }
     let key = handshake_key(headers).map_err(|refusal| (Rejected::Handshake, refusal))?;
-    let allowed = &state.settings.allowed_origins;
-    let host = requested(request.uri(), request.version(), headers);
-    let host = host.map_err(|refusal| (Rejected::Handshake, refusal))?;
-    check_origin(headers, host.as_ref(), allowed).map_err(|refusal| (Rejected::Origin, refusal))?;
-    let guard = admit(state, client).map_err(refuse_address)?;
+    check_page(state, &request)?;
+    let guard = admit(state, client)?;
     let grant = state.tokens.check(headers).map_err(|refusal| (Rejected::Token, refusal))?;
     let protocol = agree_on_protocol(values(headers, SEC_WEBSOCKET_PROTOCOL), PROTOCOLS);
     let deflate = state
@@ -116,19 +101,46 @@ fn accept(
         return Err((Rejected::Handshake, Refusal::bad(detail)));
     };
     let sessions = Arc::clone(&state.sessions);
-    let Some(place) = sessions.reserve() else {
-        let detail = "all connections are taken; try again later";
-        return Err((Rejected::Connections, Refusal::unavailable(detail)));
-    };
+    let place = reserve(&sessions)?;
     let connection = Connection {
         client: client.address,
         encoding: if protocol == Some(BINARY_PROTOCOL) { Encoding::Binary } else { Encoding::Json },
         deflate: deflate.is_some(),
-        expires_at: grant.as_ref().map(|grant| deadline(grant.expires)),
+        grant: session_grant(grant),
     };
-    let revoked = grant.map(|grant| grant.revoked).unwrap_or_default();
-    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, guard, connection, revoked));
+    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, guard, connection));
     Ok(switch(key, protocol, deflate))
+}
+
+/// Whether sessions are accepted at all.
+pub(super) fn check_open(state: &SocketState) -> Result<(), (Rejected, Refusal)> {
+    if !state.ws_enabled {
+        let detail = "WebSocket is switched off (WS_ENABLED=false); poll the HTTP API instead";
+        return Err((Rejected::Disabled, Refusal::unavailable(detail)));
+    }
+    if state.stopping.is_stopping() {
+        let detail = "the server is stopping; reconnect in a few seconds";
+        return Err((Rejected::Stopping, Refusal::unavailable(detail)));
+    }
+    if !state.sessions.hub().symbols_known() {
+        return Err((Rejected::Starting, no_list_yet()));
+    }
+    Ok(())
+}
+
+/// Whether the page that asks may.
+pub(super) fn check_page(state: &SocketState, request: &Request) -> Result<(), (Rejected, Refusal)> {
+    let headers = request.headers();
+    let host = requested(request.uri(), request.version(), headers);
+    let host = host.map_err(|refusal| (Rejected::Handshake, refusal))?;
+    check_origin(headers, host.as_ref(), &state.settings.allowed_origins)
+        .map_err(|refusal| (Rejected::Origin, refusal))
+}
+
+/// Takes one of all places.
+pub(super) fn reserve(sessions: &Arc<Sessions>) -> Result<Place, (Rejected, Refusal)> {
+    let detail = "all connections are taken; try again later";
+    sessions.reserve().ok_or_else(|| (Rejected::Connections, Refusal::unavailable(detail)))
 }
 
 /// 101, with what was agreed on.
@@ -148,9 +160,9 @@ fn switch(key: HeaderValue, protocol: Option<&'static str>, deflate: Option<&'st
 }
 
 /// Counts one more socket of the client's address.
-fn admit(state: &SocketState, client: Client) -> Result<AddressGuard, AddressRefusal> {
+pub(super) fn admit(state: &SocketState, client: Client) -> Result<AddressGuard, (Rejected, Refusal)> {
     if client.limited {
-        state.addresses.admit(client.address, Instant::now())
+        state.addresses.admit(client.address, Instant::now()).map_err(refuse_address)
     } else {
         Ok(AddressGuard::uncounted())
     }
@@ -173,12 +185,9 @@ fn refuse_address(refusal: AddressRefusal) -> (Rejected, Refusal) {
     }
 }
 
-/// The moment at which a token ends, on the clock that sessions go by.
-fn deadline(expires: UnixMs) -> tokio::time::Instant {
-    let left = Tokens::left(expires, MarketClock::wall_now());
-    let now = tokio::time::Instant::now();
-    // A token for thousands of years is one for a hundred.
-    now + left.min(std::time::Duration::from_secs(100 * 365 * 86_400))
+/// What a session is let in with; everything, for ever, where no token is asked for.
+pub(super) fn session_grant(grant: Option<Grant>) -> liqheat_stream::Grant {
+    grant.map(|grant| grant.for_session(MarketClock::wall_now())).unwrap_or_default()
 }
 
 async fn run(
@@ -187,7 +196,6 @@ async fn run(
     place: Place,
     guard: AddressGuard,
     connection: Connection,
-    revoked: CancellationToken,
 ) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => upgraded,
@@ -201,7 +209,7 @@ async fn run(
         return;
     };
     forget_http(&stream).await;
-    serve_socket_until(sessions, place, stream, early, connection, revoked.cancelled()).await;
+    serve_socket(sessions, place, stream, early, connection).await;
     drop(guard);
 }
 
@@ -215,7 +223,7 @@ fn raw_stream(upgraded: Upgraded) -> Option<(TcpStream, Bytes)> {
 
 /// The stream still holds the waker of the task that spoke HTTP, and with it all that this task has allocated.
 /// Being polled from here puts ours in its place.
-async fn forget_http(stream: &TcpStream) {
+pub(super) async fn forget_http(stream: &TcpStream) {
     poll_fn(|context| {
         let _ = stream.poll_read_ready(context);
         let _ = stream.poll_write_ready(context);

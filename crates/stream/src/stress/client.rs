@@ -235,7 +235,7 @@ impl Client {
     fn say(&mut self, message: &Value, now: Instant) {
         if let Some(core) = &mut self.core {
             core.heard(now);
-            let taken = core.take(&|_| {}, ClientMessage::Text(message.to_string()), now);
+            let taken = core.take(&|_, _| {}, ClientMessage::Text(message.to_string()), now);
             assert_eq!(taken, Ok(()), "{message}");
         }
     }

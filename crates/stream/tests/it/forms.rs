@@ -22,7 +22,7 @@ async fn binary_states_come_in_binary_messages_and_the_rest_in_text() {
     let world = World::new(settings()).await;
     world.publish("BTCUSDT", &many(0), 1_100);
     let connection = Connection { encoding: Encoding::Binary, ..Connection::plain(LOCAL) };
-    let mut viewer = world.connect_as(connection).await;
+    let mut viewer = world.connect_as(connection.clone()).await;
     viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta"})).await;
     let mut state: BTreeMap<Price, Cell> = BTreeMap::new();
     for step in 0..4 {
@@ -56,7 +56,7 @@ async fn compressed_states_are_made_once_and_read_by_all() {
     let mut frames = Vec::new();
     let mut viewers = Vec::new();
     for _ in 0..3 {
-        let mut viewer = world.connect_as(connection).await;
+        let mut viewer = world.connect_as(connection.clone()).await;
         viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
         frames.push(viewer.raw_frame().await);
         viewers.push(viewer);

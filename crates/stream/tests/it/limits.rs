@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liqheat_stream::{Connection, SessionSettings};
+use liqheat_stream::{Connection, Grant, SessionSettings};
 use serde_json::json;
 use tokio::time::Instant;
 use tungstenite::protocol::Message;
@@ -90,7 +90,10 @@ async fn a_connection_that_follows_nothing_is_closed() {
 async fn a_token_that_runs_out_ends_the_connection() {
     let world = World::new(settings()).await;
     let local = std::net::Ipv4Addr::LOCALHOST.into();
-    let connection = Connection { expires_at: Some(Instant::now() + SHORT), ..Connection::plain(local) };
+    let connection = Connection {
+        grant: Grant { expires_at: Some(Instant::now() + SHORT), ..Grant::default() },
+        ..Connection::plain(local)
+    };
     let mut viewer = world.connect_as(connection).await;
     assert_eq!(viewer.close_code().await, 1008);
     world.end().await;

@@ -8,16 +8,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use liqheat_market::{Price, UnixMs};
 use liqheat_stream::{
-    BoardUpdate, Connection, Counters, Hub, HubSettings, SessionSettings, Sessions, serve_socket,
+    BoardUpdate, ChannelContent, ChannelRow, Connection, Counters, Hub, HubSettings, SessionSettings,
+    Sessions, serve_socket,
 };
-use liqheat_wire::Cell;
-use serde_json::Value;
+use liqheat_wire::{Cell, Channel};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tungstenite::protocol::{Message, Role, WebSocket};
 
 /// No answer within this is a failure; it is never waited for when all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+const NOW: UnixMs = UnixMs(1_766_932_200_000);
 
 pub(crate) struct World {
     pub(crate) hub: Arc<Hub>,
@@ -77,6 +80,19 @@ impl World {
         Viewer { socket: Some(WebSocket::from_raw_socket(client, Role::Client, None)) }
     }
 
+    /// Publishes liquidations of these dollars.
+    pub(crate) fn liquidate(&self, symbol: &str, usd: &[u64]) {
+        let row = |usd: &u64| ChannelRow { usd: *usd, json: json!({"usd": usd}).to_string().into() };
+        let rows = ChannelContent::Rows(usd.iter().map(row).collect());
+        self.hub.slot(symbol).unwrap().publish_channel(Channel::Liquidations, NOW, rows);
+    }
+
+    /// Publishes the latest value of a channel.
+    pub(crate) fn put(&self, symbol: &str, channel: Channel, value: u64) {
+        let value = ChannelContent::Latest(value.to_string().into());
+        self.hub.slot(symbol).unwrap().publish_channel(channel, NOW, value);
+    }
+
     pub(crate) fn publish(&self, symbol: &str, levels: &[(i64, u64, u64)], price: i64) -> bool {
         self.hub.slot(symbol).unwrap().publish(update(levels, price))
     }
@@ -86,6 +102,9 @@ impl World {
         tokio::time::timeout(PATIENCE, self.sessions.drained()).await.expect("every session ends");
         assert_eq!(self.hub.metrics.active_connections.load(Ordering::Relaxed), 0);
         assert_eq!(self.hub.slots().map(|slot| slot.subscriptions()).sum::<usize>(), 0);
+        for channel in Channel::BESIDE_HEATMAP {
+            assert_eq!(self.hub.slots().map(|slot| slot.channel_subscriptions(channel)).sum::<usize>(), 0);
+        }
         assert_eq!(self.hub.metrics.slow_consumers.get(), 0);
     }
 }

@@ -15,13 +15,17 @@ import {
     type DeltaFrame,
     type ErrorFrame,
     type Frame,
+    type LiquidationsFrame,
     type Mismatch,
+    type PriceFrame,
     parseFrame,
     pingMessage,
     type SnapshotFrame,
     type StatusFrame,
     type SubscribeOptions,
+    tokenMessage,
     unsubscribeMessage,
+    type WallsFrame,
     type WarningFrame,
 } from '../wire/frames.ts';
 import { Backoff } from './backoff.ts';
@@ -38,6 +42,12 @@ export interface HeatmapOptions {
     onStatusChange?: (status: Status, change: StatusChange) => void;
     /** What the server says about the market data of a symbol; also its heartbeat. */
     onFeed?: (message: StatusFrame) => void;
+    /** Channel `price`. */
+    onPrice?: (message: PriceFrame) => void;
+    /** Channel `liquidations`: those since the last message. */
+    onLiquidations?: (message: LiquidationsFrame) => void;
+    /** Channel `walls`. */
+    onWalls?: (message: WallsFrame) => void;
     onWarning?: (message: WarningFrame) => void;
     /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS, SOCKET_ERROR). */
     onError?: (message: ErrorFrame) => void;
@@ -107,6 +117,9 @@ export class HeatmapWebSocket extends EventTarget {
         this.#listen('snapshot', options.onSnapshot);
         this.#listen('delta', options.onDelta);
         this.#listen('feed', options.onFeed);
+        this.#listen('price', options.onPrice);
+        this.#listen('liquidations', options.onLiquidations);
+        this.#listen('walls', options.onWalls);
         this.#listen('warning', options.onWarning);
         this.#listen('error', options.onError);
         const { onStatusChange } = options;
@@ -148,6 +161,11 @@ export class HeatmapWebSocket extends EventTarget {
         if (!this.#open || this.#socket === null) return false;
         this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message));
         return true;
+    }
+
+    /** Gives the server another token before the present one expires; `token` is asked for reconnects as before. `false` while there is no open socket. */
+    renewToken(token: string): boolean {
+        return this.send(tokenMessage(token));
     }
 
     /** Pings every 30 s, as a connection does anyway unless `stopKeepalive` was called. */
@@ -367,6 +385,11 @@ export class HeatmapWebSocket extends EventTarget {
                 return;
             case 'status':
                 this.#feed(frame);
+                return;
+            case 'price':
+            case 'liquidations':
+            case 'walls':
+                if (this.#subscriptions.channel(frame, this.#world.now())) this.#emit(frame.type, frame);
                 return;
             case 'warning':
                 if (frame.code === 'SLOW_CONSUMER') this.#slow(frame.message);

@@ -5,10 +5,13 @@
  */
 import { Board, type Outcome } from '../model/board.ts';
 import {
+    CHANNELS,
+    type ChannelFrame,
     type DeltaFrame,
     type FeedState,
     type Mismatch,
     type ResumePoint,
+    resumeKey,
     type SnapshotFrame,
     type StatusFrame,
     type SubscribeOptions,
@@ -36,6 +39,8 @@ export interface Subscription {
     via: Via;
     /** States in a row that did not match their hash. */
     mismatches: number;
+    /** The newest message of each channel beside the heatmap. */
+    channels: Map<ChannelFrame['type'], ResumePoint>;
 }
 
 const SYMBOLS_PER_MESSAGE = 10;
@@ -56,7 +61,7 @@ export class Subscriptions {
             const known = this.#bySymbol.get(symbol);
             if (known === undefined) {
                 const board = new Board(symbol);
-                this.#bySymbol.set(symbol, { board, options, feed: null, heardAt: 0, via: 'socket', mismatches: 0 });
+                this.#bySymbol.set(symbol, { board, options, feed: null, heardAt: 0, via: 'socket', mismatches: 0, channels: new Map() });
                 continue;
             }
             // Another bin or range is another state: nothing of the old one may be built on.
@@ -89,6 +94,15 @@ export class Subscriptions {
         return { known, outcome };
     }
 
+    /** Notes the position of a channel; false for a symbol that is not followed. */
+    channel(frame: ChannelFrame, now: number): boolean {
+        const known = this.#bySymbol.get(frame.symbol);
+        if (known === undefined) return false;
+        known.heardAt = now;
+        known.channels.set(frame.type, { epoch: frame.epoch, seq: frame.seq });
+        return true;
+    }
+
     heard(symbol: string, now: number): void {
         const known = this.#bySymbol.get(symbol);
         if (known !== undefined) known.heardAt = now;
@@ -119,6 +133,10 @@ export class Subscriptions {
                 for (const symbol of some) {
                     const at = this.position(symbol);
                     if (at !== null) resume.set(symbol, at);
+                    for (const channel of CHANNELS) {
+                        const position = this.#bySymbol.get(symbol)?.channels.get(channel);
+                        if (position !== undefined && options.channels?.includes(channel)) resume.set(resumeKey(symbol, channel), position);
+                    }
                 }
                 return subscribeMessage(some, options, resume, mismatch);
             }),

@@ -114,12 +114,111 @@ export interface GoAwayFrame {
     reconnect_in_ms: number;
 }
 
+/** Channels beside the heatmap. */
+export const CHANNELS = ['price', 'liquidations', 'walls'] as const;
+export type Channel = 'heatmap' | (typeof CHANNELS)[number];
+
+interface ChannelFrameOf<Type extends string, Data> {
+    type: Type;
+    /** The id of the subscription, where it was given one. */
+    id?: string;
+    symbol: string;
+    /** Market time, RFC 3339. */
+    timestamp: string;
+    /** One unbroken run of `seq` of this channel of this symbol. */
+    epoch: string;
+    seq: number;
+    data: Data;
+}
+
+/** The candle that has not closed yet. */
+export interface OpenCandle {
+    interval: string;
+    /** Opening time, RFC 3339. */
+    timestamp: string;
+    open: number;
+    high: number;
+    low: number;
+    close: number;
+    /** Coins. */
+    volume: number | null;
+}
+
+export interface PriceData {
+    /** Whose prices they are. */
+    venue: string;
+    last?: number;
+    mark?: number;
+    candle?: OpenCandle;
+}
+
+export type PriceFrame = ChannelFrameOf<'price', PriceData>;
+
+export interface Liquidation {
+    /** RFC 3339. */
+    timestamp: string;
+    venue: string;
+    side: 'long' | 'short';
+    price: number;
+    /** Coins. */
+    quantity: number;
+    /** Whole US dollars. */
+    usd: number;
+}
+
+export interface LiquidationsFrame extends ChannelFrameOf<'liquidations', Liquidation[]> {
+    /** Liquidations since the last message that the server no longer has. */
+    missed?: number;
+    /** The server started anew: liquidations may be missing or repeated. */
+    reset?: boolean;
+}
+
+export interface Wall {
+    side: 'long' | 'short';
+    low: number;
+    high: number;
+    peak_price: number;
+    usd: number;
+    /** Of all dollars of its side, 0 to 1. */
+    share: number;
+    distance_pct: number;
+    usd_on_the_way: number;
+    leverages: { leverage: number; usd: number }[];
+}
+
+/** The body of `GET /v1/walls`. */
+export interface WallsData {
+    symbol: string;
+    as_of: string;
+    epoch?: string;
+    seq?: number;
+    state: FeedState;
+    current_price: number;
+    long_usd: number;
+    short_usd: number;
+    /** Those with the most dollars first. */
+    walls: Wall[];
+}
+
+export type WallsFrame = ChannelFrameOf<'walls', WallsData>;
+
+export type ChannelFrame = PriceFrame | LiquidationsFrame | WallsFrame;
+
 export interface UnknownFrame {
     type: 'unknown';
     why: string;
 }
 
-export type Frame = SnapshotFrame | DeltaFrame | StatusFrame | WarningFrame | ErrorFrame | PongFrame | GoAwayFrame | UnknownFrame;
+export type Frame =
+    | SnapshotFrame
+    | DeltaFrame
+    | StatusFrame
+    | ChannelFrame
+    | WarningFrame
+    | ErrorFrame
+    | PongFrame
+    | GoAwayFrame
+    | UnknownFrame;
 
 /** What a `subscribe` carries besides the symbols. */
 export interface SubscribeOptions {
@@ -132,6 +231,10 @@ export interface SubscribeOptions {
     priceRange?: readonly [low: number, high: number];
     /** A multiple of the symbol's base bin; levels are summed into it. */
     bin?: number;
+    /** What to follow; only the heatmap by default. Other channels come through the socket only, not by polling. */
+    channels?: readonly Channel[];
+    /** Smallest liquidation to hear of, whole US dollars. */
+    minUsd?: number;
     /** Tell the server after each painted frame, so that it never has more than two in flight. */
     ack?: boolean;
 }
@@ -222,6 +325,16 @@ function goAwayFrame({ reason, reconnect_in_ms }: Untrusted<GoawayMessage>): GoA
     return { type: 'goaway', reason: text(reason), reconnect_in_ms: count(reconnect_in_ms) };
 }
 
+/** A message of a channel. Its data is the server's: only the outermost shape is checked. */
+function channelFrame(fields: Record<string, unknown>): Frame {
+    const { symbol, epoch, seq, data } = fields;
+    const fits = fields.type === 'liquidations' ? Array.isArray(data) : isFields(data);
+    if (typeof symbol !== 'string' || typeof epoch !== 'string' || typeof seq !== 'number' || !fits) {
+        return { type: 'unknown', why: `malformed ${text(fields.type)} frame` };
+    }
+    return fields as unknown as ChannelFrame;
+}
+
 /** Reads one message; never throws. */
 export function parseFrame(message: string): Frame {
     let fields: unknown;
@@ -237,6 +350,10 @@ export function parseFrame(message: string): Frame {
             return stateFrame(fields);
         case 'status':
             return statusFrame(fields);
+        case 'price':
+        case 'liquidations':
+        case 'walls':
+            return channelFrame(fields);
         case 'warning':
             return warningFrame(fields);
         case 'error':
@@ -267,6 +384,8 @@ export function subscribeMessage(
     if (options.mode !== undefined) message.mode = options.mode;
     if (options.priceRange !== undefined) message.price_range = [...options.priceRange];
     if (options.bin !== undefined) message.bin = options.bin;
+    if (options.channels !== undefined) message.channels = [...options.channels];
+    if (options.minUsd !== undefined) message.min_usd = options.minUsd;
     if (resume.size > 0) message.resume = Object.fromEntries(resume);
     if (mismatch.size > 0) message.mismatch = Object.fromEntries(mismatch);
     return JSON.stringify(message);
@@ -274,6 +393,15 @@ export function subscribeMessage(
 
 export function unsubscribeMessage(symbols: readonly string[]): string {
     return JSON.stringify({ action: 'unsubscribe', symbols: [...symbols] } satisfies UnsubscribeMessage);
+}
+
+/** The key of a position in `resume`. */
+export function resumeKey(symbol: string, channel: Channel): string {
+    return channel === 'heatmap' ? symbol : `${channel}:${symbol}`;
+}
+
+export function tokenMessage(token: string): string {
+    return JSON.stringify({ action: 'token', token });
 }
 
 export function pingMessage(): string {

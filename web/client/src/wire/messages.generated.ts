@@ -9,6 +9,15 @@ export interface AckMessage {
     symbol: string;
 }
 
+/** The end of an event stream, which has no close frame. */
+export interface CloseMessage {
+    /** The close code of a socket. */
+    code: number;
+    /** Why. */
+    reason: string;
+    type: 'close';
+}
+
 /** The difference between two states. */
 export interface DeltaMessage {
     /** Changed levels only. */
@@ -48,6 +57,27 @@ export interface GoawayMessage {
     type: 'goaway';
 }
 
+/** Channel `liquidations`: those since the last message. */
+export interface LiquidationsMessage {
+    /** Oldest first; empty in the answer to a subscription without a position. */
+    data: LiquidationRow[];
+    /** One unbroken run of `seq` of this channel. */
+    epoch: string;
+    /** The id of the subscription, where it has one. */
+    id?: string | null;
+    /** Liquidations since the client's position that are no longer kept; absent when there are none. */
+    missed?: number;
+    /** The client's position is not known here: liquidations may be missing or repeated. Absent when it is. */
+    reset?: boolean;
+    /** How many liquidations there were in this epoch, whatever their size. */
+    seq: number;
+    /** Of which symbol. */
+    symbol: string;
+    /** Market time up to which the message tells, RFC 3339. */
+    timestamp: string;
+    type: 'liquidations';
+}
+
 /** Asks for a pong. */
 export interface PingMessage {
     action: 'ping';
@@ -58,6 +88,23 @@ export interface PongMessage {
     /** The server's time, RFC 3339. */
     timestamp: string;
     type: 'pong';
+}
+
+/** Channel `price`: the prices now. */
+export interface PriceMessage {
+    /** The prices. */
+    data: PriceData;
+    /** One unbroken run of `seq` of this channel. */
+    epoch: string;
+    /** The id of the subscription, where it has one. */
+    id?: string | null;
+    /** Rises with each change. */
+    seq: number;
+    /** Of which symbol. */
+    symbol: string;
+    /** Market time, RFC 3339. */
+    timestamp: string;
+    type: 'price';
 }
 
 /** A whole state. */
@@ -101,15 +148,25 @@ export interface SubscribeMessage {
     action: 'subscribe';
     /** Height of a level, a multiple of the base bin; levels are summed into it. The base bin without. */
     bin?: number | null;
+    /**
+     * What to follow of each symbol: `heatmap`, `price`, `liquidations`, `walls`. Only the heatmap without. A name that is
+     * not known is answered by an error; the others count.
+     */
+    channels?: string[];
     /** The client's name for this subscription, at most 64 bytes; every state and status of it repeats it. */
     id?: string | null;
+    /** Smallest liquidation to send, whole USD; all of them without. */
+    min_usd?: number;
     /** States whose hash was not what the client computed, by symbol: why it asks again. */
     mismatch?: Record<string, Position>;
     /** How updates travel; `snapshot` without. */
     mode?: Mode;
     /** Lowest and highest price: only levels whose bin touches this span, both ends included. All of them without. */
     price_range?: [number, number] | null;
-    /** What the client has from an earlier connection, by symbol. */
+    /**
+     * What the client has from an earlier connection, by symbol; of a channel beside the heatmap under
+     * `CHANNEL:SYMBOL`, such as `liquidations:BTCUSDT`.
+     */
     resume?: Record<string, Position>;
     /** What to send, by the names in `/v1/symbols`. */
     symbols: string[];
@@ -117,11 +174,37 @@ export interface SubscribeMessage {
     update_interval?: number | null;
 }
 
+/** Goes on with another token in place of the one before. Answered only where it is not accepted. */
+export interface TokenMessage {
+    action: 'token';
+    /** As in `Authorization`, without `Bearer`. */
+    token: string;
+}
+
 /** Stop sending these symbols. */
 export interface UnsubscribeMessage {
     action: 'unsubscribe';
+    /** Only these channels of them; all channels without. */
+    channels?: string[];
     /** Which, any number. */
     symbols: string[];
+}
+
+/** Channel `walls`: what `/v1/walls` answers. */
+export interface WallsMessage {
+    /** The walls. */
+    data: WallsBody;
+    /** One unbroken run of `seq` of this channel. */
+    epoch: string;
+    /** The id of the subscription, where it has one. */
+    id?: string | null;
+    /** Rises with each change. */
+    seq: number;
+    /** Of which symbol. */
+    symbol: string;
+    /** The time of the state, RFC 3339. */
+    timestamp: string;
+    type: 'walls';
 }
 
 /** Something the client should know. */
@@ -136,7 +219,7 @@ export interface WarningMessage {
 }
 
 /** What went wrong with something the client said, or with the server. */
-export type ErrorCode = 'INVALID_SYMBOL' | 'INVALID_ACTION' | 'INVALID_MESSAGE' | 'RATE_LIMITED' | 'SERVER_ERROR';
+export type ErrorCode = 'INVALID_SYMBOL' | 'INVALID_ACTION' | 'INVALID_MESSAGE' | 'INVALID_CHANNEL' | 'FORBIDDEN' | 'INVALID_TOKEN' | 'RATE_LIMITED' | 'SERVER_ERROR';
 
 /** How the data behind a symbol stands. */
 export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
@@ -151,8 +234,50 @@ export interface LevelMessage {
     short_density: number;
 }
 
+/** Dollars of a leverage class. */
+export interface LeverageUsd {
+    /** The class. */
+    leverage: number;
+    /** Whole USD. */
+    usd: number;
+}
+
+/** One realised liquidation. */
+export interface LiquidationRow {
+    /** Reported price. */
+    price: number;
+    /** Coins. */
+    quantity: number;
+    /** `long` when a long was liquidated. */
+    side: string;
+    /** RFC 3339. */
+    timestamp: string;
+    /** Whole USD. */
+    usd: number;
+    /** Where it happened. */
+    venue: string;
+}
+
 /** How updates travel. */
 export type Mode = 'snapshot' | 'delta';
+
+/** A candle that has not closed yet. */
+export interface OpenCandle {
+    /** Last price. */
+    close: number;
+    /** Highest price. */
+    high: number;
+    /** Its length: that of the symbol's bars. */
+    interval: string;
+    /** Lowest price. */
+    low: number;
+    /** First price. */
+    open: number;
+    /** Opening time, RFC 3339. */
+    timestamp: string;
+    /** Coins; `null` when unknown. */
+    volume: number | null;
+}
 
 /** A position in the history of a symbol's state. */
 export interface Position {
@@ -160,6 +285,18 @@ export interface Position {
     epoch: string;
     /** The last change known. */
     seq: number;
+}
+
+/** The data of a `price` message. */
+export interface PriceData {
+    /** The candle that has not closed yet, made of trades; absent while there are none in it. */
+    candle?: OpenCandle | null;
+    /** Newest traded price; absent before the first. */
+    last?: number | null;
+    /** Newest mark price; absent before the first. */
+    mark?: number | null;
+    /** The venue whose prices they are: of several, the one with the most open interest. */
+    venue: string;
 }
 
 /** How one venue behind a symbol stands. */
@@ -182,6 +319,62 @@ export interface StateData {
     positions_consumed: number;
     /** (side, leverage class, bin) additions since the state the client had. */
     positions_created: number;
+}
+
+/** A stretch of price in which the levels of one side are denser than around it. */
+export interface WallRow {
+    /** From the price to its nearest edge, per cent; negative below the price, 0 inside. */
+    distance_pct: number;
+    /**
+     * Whole USD expected to be liquidated in it within an hour; absent for states of the past and with `view=expected`, and
+     * while the volatility is not known.
+     */
+    expected_usd_1h?: number | null;
+    /** Mean of 2^(-age / 8 h) over its dollars, 0 to 1; only with `freshness=true`, for the live state's size. */
+    freshness?: number | null;
+    /** Upper edge. */
+    high: number;
+    /** Its dollars by leverage class, lowest class first; classes without any are absent. */
+    leverages: LeverageUsd[];
+    /** Lower edge. */
+    low: number;
+    /** Middle of its densest stretch. */
+    peak_price: number;
+    /** Of all dollars of its side, 0 to 1. */
+    share: number;
+    /** `long` or `short`: the positions that would be liquidated. */
+    side: string;
+    /** Whole USD. */
+    usd: number;
+    /** Whole USD of the same side between the price and the wall. */
+    usd_on_the_way: number;
+}
+
+/** `GET /v1/walls`. */
+export interface WallsBody {
+    /** Time of the newest market event in it, RFC 3339. */
+    as_of: string;
+    /** Price of the state. */
+    current_price: number;
+    /** Epoch of the live state; absent for a state of the past. */
+    epoch?: string | null;
+    /**
+     * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
+     * of levels.
+     */
+    expected_within?: string | null;
+    /** Whole USD of all long levels, in walls or not. */
+    long_usd: number;
+    /** Position of the live state in its epoch; absent for a state of the past. */
+    seq?: number | null;
+    /** Whole USD of all short levels. */
+    short_usd: number;
+    /** Health of the data now. */
+    state: FeedState;
+    /** Of which symbol. */
+    symbol: string;
+    /** Those with the most dollars first. */
+    walls: WallRow[];
 }
 
 /** Something the client should know but need not act on. */

@@ -1,0 +1,285 @@
+//! `GET /v1/stream`: server-sent events with the content of the socket.
+//!
+//! A stream of events is a session like a socket: the same rounds write the same shared bytes to it, with the same limits,
+//! the same treatment of slow clients and the same goodbye. So the TCP stream is taken out of the HTTP connection here as
+//! it is for a socket, only that the answer is 200 and written by the session. The body has no length: it ends with the
+//! connection.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use liqheat_market::Price;
+use liqheat_stream::{Connection, Encoding, EventStream, parse_event_id, serve_events};
+use liqheat_wire::{Channel, Mode, SYMBOLS_PER_MESSAGE_MAX, Subscribe};
+use tokio::net::TcpStream;
+use tracing::debug;
+
+use super::client::Client;
+use super::upgrade::{SocketState, admit, check_open, check_page, forget_http, reserve, session_grant};
+use crate::http::{Query, Refusal, unknown_symbol};
+use crate::ops::metrics::Rejected;
+
+const CONTENT_TYPE: &str = "text/event-stream";
+
+/// What takes the connection over when the answer is ready, in the extensions of the answer. It is called at most once.
+#[derive(Clone)]
+pub(super) struct Takeover(Arc<Mutex<Option<Start>>>);
+
+/// Begins the session with the raw stream and the head of the answer.
+type Start = Box<dyn FnOnce(TcpStream, Bytes) + Send>;
+
+impl Takeover {
+    fn new(start: impl FnOnce(TcpStream, Bytes) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(start)))))
+    }
+
+    /// Begins the session.
+    pub(super) fn start(&self, stream: TcpStream, head: Bytes) {
+        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(start) = start {
+            start(stream, head);
+        }
+    }
+}
+
+/// The head of an answer whose body ends with the connection.
+pub(super) fn head_of<B>(response: &HttpResponse<B>) -> Bytes {
+    let status = response.status();
+    let reason = status.canonical_reason().unwrap_or_default();
+    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
+    let of_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
+    for (name, value) in response.headers().iter().filter(|(name, _)| !of_body.contains(name)) {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"connection: close\r\n\r\n");
+    head.into()
+}
+
+/// The route of event streams.
+pub(crate) fn stream_route(state: Arc<SocketState>) -> Router {
+    Router::new().route("/v1/stream", get(stream)).with_state(state)
+}
+
+async fn stream(
+    State(state): State<Arc<SocketState>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    query: Query,
+    request: Request,
+) -> Result<Response, Refusal> {
+    let client = Client::of(peer.ip(), request.headers(), &state.settings.trusted_proxies);
+    accept(&state, client, &query, &request).map_err(|(reason, refusal)| {
+        if let Some(reason) = reason {
+            state.metrics.reject(reason);
+            debug!(event = "ws_rejected", client_ip = %client.address, reason = reason.name());
+        }
+        refusal
+    })
+}
+
+/// Checks what is checked for a socket, in the same order, and then the parameters.
+fn accept(
+    state: &SocketState,
+    client: Client,
+    query: &Query,
+    request: &Request,
+) -> Result<Response, (Option<Rejected>, Refusal)> {
+    let counted = |(reason, refusal)| (Some(reason), refusal);
+    check_open(state).map_err(counted)?;
+    check_page(state, request).map_err(counted)?;
+    let guard = admit(state, client).map_err(counted)?;
+    let headers = request.headers();
+    let grant = state.tokens.check(headers).map_err(|refusal| (Some(Rejected::Token), refusal))?;
+    let grant = session_grant(grant);
+    let subscribe = subscription(query).map_err(|refusal| (None, refusal))?;
+    let places = EventStream::places(&subscribe);
+    for (symbol, channel) in &places {
+        if let Some(refusal) = grant.access.refusal(symbol, *channel) {
+            return Err((Some(Rejected::Token), Refusal::forbidden(refusal)));
+        }
+    }
+    check_symbols(state, &subscribe).map_err(|refusal| (None, refusal))?;
+    let positions = last_event_id(headers, query)
+        .map(|id| {
+            parse_event_id(id, places.len()).ok_or_else(|| {
+                let id: String = id.chars().take(60).collect();
+                let detail = format!(
+                    "Last-Event-ID '{id}' is not an id of this stream: it names another number of channels, or is no list of epoch:seq; leave it out to begin anew"
+                );
+                (None, Refusal::bad(detail))
+            })
+        })
+        .transpose()?
+        .unwrap_or_default();
+    let answer = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE)),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-transform")),
+        // nginx writes it through at once.
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    let mut response = (answer, Body::empty()).into_response();
+    if request.method() != Method::GET {
+        return Ok(response);
+    }
+    let place = reserve(&state.sessions).map_err(counted)?;
+    let connection = Connection { client: client.address, encoding: Encoding::Events, deflate: false, grant };
+    let sessions = Arc::clone(&state.sessions);
+    response.extensions_mut().insert(Takeover::new(move |stream, head| {
+        let events = EventStream { head, subscribe, positions };
+        let running = Arc::clone(&sessions);
+        sessions.spawn(async move {
+            forget_http(&stream).await;
+            serve_events(running, place, stream, connection, events).await;
+            drop(guard);
+        });
+    }));
+    Ok(response)
+}
+
+/// Where the client was: the header that browsers send when they reconnect, or a parameter for those who begin there.
+fn last_event_id<'a>(headers: &'a HeaderMap, query: &'a Query) -> Option<&'a str> {
+    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::trim);
+    header.filter(|id| !id.is_empty()).or_else(|| query.get("last_event_id"))
+}
+
+/// What the parameters ask for.
+fn subscription(query: &Query) -> Result<Subscribe, Refusal> {
+    let list = |text: &str| -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    };
+    let symbols = list(query.required("symbols")?);
+    if symbols.is_empty() || symbols.len() > SYMBOLS_PER_MESSAGE_MAX {
+        return Err(Refusal::malformed(format!(
+            "parameter 'symbols' must name 1 to {SYMBOLS_PER_MESSAGE_MAX} symbols, separated by commas"
+        )));
+    }
+    let channels = query.get("channels").map(list).unwrap_or_default();
+    if let Some(unknown) = channels.iter().find(|name| Channel::from_name(name).is_none()) {
+        return Err(Refusal::bad(Channel::unknown(unknown)));
+    }
+    let mode = match query.get("mode") {
+        None | Some("snapshot") => Mode::Snapshot,
+        Some("delta") => Mode::Delta,
+        Some(_) => return Err(Refusal::malformed("parameter 'mode' must be 'snapshot' or 'delta'")),
+    };
+    let update_interval_s = query
+        .get("update_interval")
+        .map(|text| {
+            text.parse()
+                .ok()
+                .filter(|seconds: &f64| seconds.is_finite())
+                .ok_or_else(|| Refusal::malformed("parameter 'update_interval' must be a number of seconds"))
+        })
+        .transpose()?;
+    let price_range = match (query.price("price_low")?, query.price("price_high")?) {
+        (None, None) => None,
+        (low, high) => {
+            let range = (low.unwrap_or(Price::from_units(0)), high.unwrap_or(Price::from_units(i64::MAX)));
+            if range.0 >= range.1 {
+                return Err(Refusal::malformed("parameter 'price_low' must be below 'price_high'"));
+            }
+            Some(range)
+        }
+    };
+    Ok(Subscribe {
+        channels,
+        mode,
+        update_interval_s,
+        price_range,
+        bin: query.price("bin")?,
+        min_usd: query.usd_or_zero("min_usd")?,
+        ..Subscribe::to(symbols)
+    })
+}
+
+/// Everything must be served: an event stream has no second chance to ask.
+fn check_symbols(state: &SocketState, subscribe: &Subscribe) -> Result<(), Refusal> {
+    let hub = state.sessions.hub();
+    for symbol in &subscribe.symbols {
+        let slot = hub.slot(symbol).ok_or_else(|| unknown_symbol(hub, symbol))?;
+        slot.view(subscribe.price_range, subscribe.bin).map_err(|error| Refusal::bad(error.to_string()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Subscribe, u16> {
+        let fields = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let subscribed = subscription(&Query::new(fields.collect()));
+        subscribed.map_err(|refusal| refusal.into_response().status().as_u16())
+    }
+
+    #[test]
+    fn parameters_say_what_is_followed() {
+        let subscribe = read(&[
+            ("symbols", "BTCUSDT, ETHUSDT,,BTCUSDT"),
+            ("channels", "price,heatmap"),
+            ("mode", "delta"),
+            ("update_interval", "2.5"),
+            ("min_usd", "5000"),
+        ])
+        .unwrap();
+        assert_eq!(subscribe.symbols, ["BTCUSDT", "ETHUSDT"]);
+        assert_eq!((subscribe.mode, subscribe.min_usd), (Mode::Delta, 5_000));
+        let places = EventStream::places(&subscribe);
+        let expected = [("BTCUSDT", Channel::Price), ("BTCUSDT", Channel::Heatmap)];
+        assert_eq!(places.len(), 4);
+        assert!(
+            places
+                .iter()
+                .zip(expected)
+                .all(|(place, (symbol, channel))| place.0 == symbol && place.1 == channel)
+        );
+        let plain = read(&[("symbols", "X")]).unwrap();
+        assert_eq!(plain, Subscribe::to(vec!["X".to_owned()]));
+        assert_eq!(EventStream::places(&plain), [("X".to_owned(), Channel::Heatmap)]);
+    }
+
+    #[test]
+    fn mistakes_are_answered() {
+        let eleven = (0..11).map(|number| format!("S{number}")).collect::<Vec<_>>().join(",");
+        for (pairs, status) in [
+            (&[][..], 422),
+            (&[("symbols", ",")], 422),
+            (&[("symbols", eleven.as_str())], 422),
+            (&[("symbols", "X"), ("channels", "dance")], 400),
+            (&[("symbols", "X"), ("mode", "fast")], 422),
+            (&[("symbols", "X"), ("update_interval", "NaN")], 422),
+            (&[("symbols", "X"), ("price_low", "2"), ("price_high", "1")], 422),
+            (&[("symbols", "X"), ("bin", "0")], 422),
+            (&[("symbols", "X"), ("min_usd", "-1")], 422),
+        ] {
+            assert_eq!(read(pairs), Err(status), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_head_ends_the_body_with_the_connection() {
+        let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE)], "x").into_response();
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
+        assert_eq!(
+            head_of(&response),
+            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+        );
+    }
+
+    use axum::http::StatusCode;
+}

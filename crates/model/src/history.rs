@@ -231,6 +231,14 @@ impl GridPainter {
         self.grid
     }
 
+    /// Takes the columns of a picture whose time is over: later bars are known to exist, so the last state is held over a
+    /// hole at its end as in the middle.
+    #[must_use]
+    pub fn finish_closed(mut self, ledger: &Ledger) -> HistoryGrid {
+        self.take(ledger, self.pending..self.grid.spec.columns, None);
+        self.grid
+    }
+
     /// Moves `ledger` over all `bars` as [`history`] does, and takes the columns.
     #[must_use]
     pub fn over<'a>(

@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use liqheat_market::{Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs};
+use liqheat_market::{
+    Funding, Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accuracy::{AccuracyHour, AccuracyHours, PutAccuracyHour};
@@ -26,8 +28,8 @@ use crate::counters::{Counters, Tally};
 use crate::holes::{Fetchable, WholeReach};
 use crate::owner::{Command, Job, Message, Owner, Posted, ReadMessage};
 use crate::points::{
-    LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange, MarkRangeOf,
-    OpenInterests, PricesAt, PricesAtMoment, PricesNow, PricesNowOf,
+    FundingPayments, LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange,
+    MarkRangeOf, OpenInterestCloses, OpenInterests, PricesAt, PricesAtMoment, PricesNow, PricesNowOf,
 };
 use crate::profiles::{Profile, Profiles};
 use crate::readers::{ReadConnections, Reader};
@@ -197,6 +199,24 @@ impl Store {
         to: UnixMs,
     ) -> PendingReply<Vec<OpenInterest>> {
         self.ask(OpenInterests { instrument: instrument.clone(), from, to })
+    }
+
+    /// The last sample of open interest within each interval that ends after `from`, up to and with `to`, oldest first. An
+    /// interval holds the samples after its beginning and up to its end.
+    pub fn open_interest_closes(
+        &self,
+        instrument: &Instrument,
+        interval: Interval,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> PendingReply<Vec<OpenInterest>> {
+        let interval_ms = interval.ms();
+        self.ask(OpenInterestCloses { instrument: instrument.clone(), interval_ms, from, to })
+    }
+
+    /// Funding payments from `from` to `to`, both inclusive, oldest first.
+    pub fn funding(&self, instrument: &Instrument, from: UnixMs, to: UnixMs) -> PendingReply<Vec<Funding>> {
+        self.ask(FundingPayments { instrument: instrument.clone(), from, to })
     }
 
     /// Lowest, highest and last tick of the mark price from `from` to `to`, both inclusive; `None` without ticks.

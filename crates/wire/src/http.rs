@@ -44,6 +44,39 @@ pub struct CandleRow {
     pub volume: Option<Decimal>,
 }
 
+/// `GET /v1/series`.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SeriesBody {
+    /// Of which symbol.
+    pub symbol: String,
+    /// The interval's name.
+    pub interval: String,
+    /// Number of rows.
+    pub count: usize,
+    /// Fields that no row has, because nothing of them is stored for this time.
+    pub missing: Vec<&'static str>,
+    /// Oldest first.
+    pub data: Vec<SeriesRow>,
+}
+
+/// What was traded, held and paid in one interval.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct SeriesRow {
+    /// Beginning of the interval, RFC 3339.
+    pub timestamp: String,
+    /// Coins traded, all venues; `null` when a part is unknown.
+    pub volume: Option<Decimal>,
+    /// Coins that takers bought, all venues; `null` when a part is unknown.
+    pub taker_buy_volume: Option<Decimal>,
+    /// Open interest at the end of the interval in coins, of the venues that counted it then; `null` when none did.
+    pub open_interest: Option<Decimal>,
+    /// Venues in it.
+    pub open_interest_venues: usize,
+    /// Funding rate charged in the interval at the venue whose price is shown: paid by longs to shorts when positive;
+    /// 0.0001 is 0.01 %.
+    pub funding_rate: Option<f64>,
+}
+
 /// `GET /liquidations/heatmap-timeseries`.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct TimeseriesBody {

@@ -36,8 +36,8 @@ pub use hash::{Cell, StateHash};
 pub use http::{
     BoardStats, CandleRow, DateRangeBody, ErrorBody, GridJson, HealthBody, KlinesBody, LevelRow, LevelsBody,
     LiquidationPriceBody, LiquidationPriceRow, LiquidationRow, LiquidationsBody, LiveStats,
-    OlderLiquidationRow, PriceRange, SourceStats, StatsBody, StreamStats, SymbolRow, SymbolsBody, TierRow,
-    TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
+    OlderLiquidationRow, PriceRange, SeriesBody, SeriesRow, SourceStats, StatsBody, StreamStats, SymbolRow,
+    SymbolsBody, TierRow, TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
 };
 pub use number::Decimal;
 pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData, json_beginning};

@@ -66,6 +66,7 @@ test('ranges, sides, scales, colours and themes can be chosen, and the address r
     const { page, complaints } = await open(browser, `${url}/?range=12h`);
     await shown(page);
     for (const name of ['Long', 'Short', 'Split', 'Both', 'Log', 'Rank', 'Linear']) {
+        if (name === 'Log') await page.click('#more');
         await page.getByRole('button', { name, exact: true }).click();
         await painted(page);
         assert.ok((await colours(page)) > 50, name);

@@ -96,6 +96,8 @@ export class StandInServer {
     readonly sent = new Map<string, number>();
     /** HTTP requests, by path. */
     readonly asked: string[] = [];
+    /** Queries of grids between two times, as they came. */
+    readonly tiles: URLSearchParams[] = [];
     #protocols: string[] = [];
 
     constructor(options: StandInOptions) {
@@ -342,6 +344,8 @@ export class StandInServer {
                 return json(response, 200, klines(market, url));
             case 'GET /v1/liquidations':
                 return json(response, 200, liquidations(market, url));
+            case 'GET /v1/series':
+                return json(response, 200, seriesOf(market, url));
             case 'GET /liquidations/levels':
                 return json(response, 200, leverageLevels(market));
             default:
@@ -376,6 +380,7 @@ export class StandInServer {
     }
 
     #history(market: SyntheticMarket, url: URL, response: ServerResponse): void {
+        if (url.searchParams.has('from')) return this.#tile(market, url.searchParams, response);
         const range = RANGES.find(({ id }) => id === url.searchParams.get('range'));
         if (range === undefined) return json(response, 422, { detail: 'range is missing or unknown' });
         const { cells } = this.#options;
@@ -392,6 +397,29 @@ export class StandInServer {
                   });
         const packed = gzipSync(bytes);
         response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(packed);
+    }
+
+    #tile(market: SyntheticMarket, query: URLSearchParams, response: ServerResponse): void {
+        this.tiles.push(query);
+        const number = (name: string): number => Number(query.get(name));
+        const [from, to, bin] = [number('from'), number('to'), number('bin')];
+        if (!(from < to && from < market.asOf() && bin > 0)) return json(response, 422, { detail: `no tile ${query.toString()}` });
+        const columnMs = Math.ceil((to - from) / number('columns') / market.stepMs) * market.stepMs;
+        const priceLow = Math.floor(number('price_low') / bin + 1e-6) * bin;
+        const bytes = gridBetween(
+            market,
+            {
+                first: from,
+                columnMs,
+                columns: Math.max(1, Math.ceil((Math.min(to, market.asOf()) - from) / columnMs)),
+                priceLow,
+                bin,
+                rows: Math.round((number('price_high') - priceLow) / bin),
+            },
+            query.get('by') === 'leverage',
+            { epoch: this.epoch, state: this.trouble.feed, seen_share: this.#options.seenShare ?? 0.83 },
+        );
+        response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(gzipSync(bytes));
     }
 
     async #file(path: string, response: ServerResponse): Promise<void> {
@@ -436,13 +464,37 @@ function klines(market: SyntheticMarket, url: URL): object {
         bar.close = step.close;
         bar.volume += step.volume;
     }
-    const data = [...bars.values()].slice(-limit);
+    const start = timeIn(url, 'start_time');
+    const end = timeIn(url, 'end_time') ?? Infinity;
+    const all = [...bars].filter(([time]) => time <= end && time >= (start ?? 0)).map(([, bar]) => bar);
+    const data = start === null ? all.slice(-limit) : all;
     return { symbol: market.symbol, interval, count: data.length, data };
 }
 
+/** Of the simulated market: half of the volume and a bit is bought by takers, open interest wanders, nothing is known of funding. */
+function seriesOf(market: SyntheticMarket, url: URL): object {
+    const { data } = klines(market, url) as { data: { timestamp: string; open: number; close: number; volume: number }[] };
+    const rows = data.map(({ timestamp, open, close, volume }, at) => ({
+        timestamp,
+        volume,
+        taker_buy_volume: volume * (close > open ? 0.56 : 0.43),
+        open_interest: 90_000 + 4_000 * Math.sin((Date.parse(timestamp) / 3_600_000 + at) / 9),
+        open_interest_venues: 1,
+        funding_rate: null,
+    }));
+    return { symbol: market.symbol, interval: url.searchParams.get('interval'), count: rows.length, missing: ['funding_rate'], data: rows };
+}
+
+/** A time in a query, as the server reads it. */
+function timeIn(url: URL, name: string): number | null {
+    const text = url.searchParams.get(name) ?? '';
+    if (text === '') return null;
+    return /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+}
+
 function liquidations(market: SyntheticMarket, url: URL): object {
-    const from = Date.parse(url.searchParams.get('start_time') ?? '') || 0;
-    const to = Date.parse(url.searchParams.get('end_time') ?? '') || Infinity;
+    const from = timeIn(url, 'start_time') ?? 0;
+    const to = timeIn(url, 'end_time') ?? Infinity;
     const data = market.happened
         .filter(({ time }) => time >= from && time < to)
         .slice(-Number(url.searchParams.get('limit') ?? 1000))
@@ -490,19 +542,43 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
     const bin = baseBin * Math.max(1, Math.ceil((high - low) / baseBin / 500));
     const priceLow = Math.floor(low / bin) * bin;
     const rows = Math.ceil((high - priceLow) / bin);
+    return gridBetween(market, { first, columnMs, columns, priceLow, bin, rows }, split, extra);
+}
+
+interface Geometry {
+    first: number;
+    columnMs: number;
+    columns: number;
+    priceLow: number;
+    bin: number;
+    rows: number;
+}
+
+function gridBetween(
+    market: SyntheticMarket,
+    { first, columnMs, columns, priceLow, bin, rows }: Geometry,
+    split: boolean,
+    extra: object,
+): Uint8Array {
+    const end = first + columns * columnMs;
+    const steps = market.steps.filter((step) => step.time >= first && step.time < end);
+    // Rows finer than the market's own share what it has.
+    const parts = Math.max(1, Math.round(market.bin / bin));
     const long = new Float64Array(columns * rows);
     const short = new Float64Array(columns * rows);
     const classes = (split ? LEVERAGES : []).map(() => new Float64Array(columns * rows));
     const newestOf = new Map(steps.map((step) => [Math.floor((step.time - first) / columnMs), step]));
     for (const [column, step] of newestOf) {
         for (const level of step.levels) {
-            const row = Math.floor((level.price - priceLow) / bin + 1e-6);
-            if (row < 0 || row >= rows) continue;
-            const at = column * rows + row;
-            long[at] = (long[at] ?? 0) + level.long;
-            short[at] = (short[at] ?? 0) + level.short;
             const plane = classes[LEVERAGES.indexOf(leverageOf(level.price, step.close))];
-            if (plane !== undefined) plane[at] = (plane[at] ?? 0) + level.long + level.short;
+            for (let part = 0; part < parts; part++) {
+                const row = Math.floor((level.price - priceLow) / bin + 1e-6) + part;
+                if (row < 0 || row >= rows) continue;
+                const at = column * rows + row;
+                long[at] = (long[at] ?? 0) + level.long / parts;
+                short[at] = (short[at] ?? 0) + level.short / parts;
+                if (plane !== undefined) plane[at] = (plane[at] ?? 0) + (level.long + level.short) / parts;
+            }
         }
     }
     const max = Math.max(
@@ -518,7 +594,7 @@ function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: numbe
     const header = {
         symbol: market.symbol,
         venue: 'sim',
-        as_of: asOf,
+        as_of: Math.min(end, market.asOf()),
         start: first,
         column_ms: columnMs,
         columns,

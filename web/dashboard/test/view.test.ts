@@ -22,6 +22,8 @@ const ODD: View = {
     panel: 'tape',
     zone: 'local',
     axis: 'log',
+    studies: ['funding', 'volume'],
+    interval: '4h',
     moment: Date.UTC(2025, 10, 20, 18, 5),
     span: { from: Date.UTC(2025, 10, 20), to: Date.UTC(2025, 10, 21, 3, 0, 7) },
     embedded: true,

@@ -30,5 +30,6 @@ mod several;
 mod socket;
 mod support;
 mod telemetry;
+mod tiles;
 mod trouble;
 mod venues;

@@ -4,23 +4,24 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use liqheat_market::UnixMs;
 use liqheat_model::HistoryGrid;
-use liqheat_wire::{GRID_CONTENT_TYPE, GridHeader, GridJson, GridScale, encode_grid};
+use liqheat_wire::{GRID_CONTENT_TYPE, GridHeader, GridJson, GridScale, encode_grid, format_time};
 
 use super::reading::Reading;
 use super::{DataState, no_state};
-use crate::catalog::ServedSymbol;
-use crate::catalog::leverage_of;
+use crate::catalog::{ServedSymbol, VenueLedger, leverage_of};
 use crate::engine::whole_usd;
-use crate::history::{self, ChartRange, GridBasis, GridRequest};
+use crate::history::{self, ChartRange, GridBasis, GridRequest, GridSpan, Painted, PriceBounds, TileVersion};
 use crate::http::{Query, Refusal};
 use crate::published::LedgerSum;
 use crate::reads::ReadKind;
 
 pub(super) const COLUMNS_MAX: usize = 4_000;
+const SPAN_MAX_MS: i64 = 3_660 * 86_400_000;
 
 pub(super) async fn history(
     State(state): State<Arc<DataState>>,
@@ -29,10 +30,7 @@ pub(super) async fn history(
     query: Query,
 ) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
-    let name = query.get("range").unwrap_or("24h");
-    let range = ChartRange::from_name(name).ok_or_else(|| {
-        Refusal::malformed(format!("parameter 'range': '{name}' must be one of {}", ChartRange::names()))
-    })?;
+    let span = span_of(&query, state.clock.now())?;
     let columns = match query.get("columns") {
         Some(_) => Some(query.count_or("columns", NonZeroUsize::MIN, COLUMNS_MAX)?.get()),
         None => None,
@@ -52,15 +50,77 @@ pub(super) async fn history(
         }
     };
     let packed = reading.accepts_gzip();
-    let request = GridRequest { range, bin: query.price("bin")?, columns, compact, by_leverage, packed };
-    let body = body(&state, symbol, reading, request).await?;
+    let (bin, prices) = (query.price("bin")?, prices_of(&query)?);
+    let request = GridRequest { span, prices, bin, columns, compact, by_leverage, packed };
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let grid = body(&state, symbol, reading, request, known).await?;
     let kind = if compact { GRID_CONTENT_TYPE } else { "application/json" };
     let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
-    Ok(if packed {
-        (head, [(header::CONTENT_ENCODING, history::CODING)], body).into_response()
-    } else {
-        (head, body).into_response()
+    let coding = packed.then_some([(header::CONTENT_ENCODING, history::CODING)]);
+    Ok(match grid {
+        Answered::Open(body) => (head, coding, body).into_response(),
+        // Kept by browsers, but asked for each time: a late row makes it another one.
+        Answered::Closed { etag, body } => {
+            let keep = [(header::ETAG, etag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
+            match body {
+                Some(body) => (head, coding, keep, body).into_response(),
+                None => (StatusCode::NOT_MODIFIED, keep).into_response(),
+            }
+        }
     })
+}
+
+/// A range up to now, or the time between two.
+fn span_of(query: &Query, now: UnixMs) -> Result<GridSpan, Refusal> {
+    let Some(from) = query.optional_time("from")? else {
+        if query.get("to").is_some() {
+            return Err(Refusal::malformed("parameter 'to' needs 'from' besides"));
+        }
+        let name = query.get("range").unwrap_or("24h");
+        let range = ChartRange::from_name(name).ok_or_else(|| {
+            Refusal::malformed(format!("parameter 'range': '{name}' must be one of {}", ChartRange::names()))
+        })?;
+        return Ok(GridSpan::Latest(range));
+    };
+    if query.get("range").is_some() {
+        return Err(Refusal::malformed("parameters 'range' and 'from' exclude each other; leave one out"));
+    }
+    let to = query.time_or("to", now)?;
+    if from.0 < 0 || to.0.saturating_sub(from.0) > SPAN_MAX_MS {
+        return Err(Refusal::malformed("parameters 'from' and 'to': at most ten years, from 1970 on"));
+    }
+    if from >= to {
+        return Err(Refusal::malformed("parameter 'from' must be earlier than 'to'"));
+    }
+    if from >= now {
+        return Err(Refusal::bad(format!("parameter 'from': the newest data is of {}", format_time(now))));
+    }
+    Ok(GridSpan::Between { from, to })
+}
+
+fn prices_of(query: &Query) -> Result<PriceBounds, Refusal> {
+    match (query.price("price_low")?, query.price("price_high")?) {
+        (None, None) => Ok(None),
+        (Some(low), Some(high)) if low < high => Ok(Some((low, high))),
+        (Some(_), Some(_)) => Err(Refusal::malformed("parameter 'price_low' must be below 'price_high'")),
+        _ => Err(Refusal::malformed(
+            "parameters 'price_low' and 'price_high' are given together or not at all",
+        )),
+    }
+}
+
+/// A finished grid.
+enum Answered {
+    /// Its last column still grows.
+    Open(Bytes),
+    /// All of its time is over. No body where the client has it already.
+    Closed { etag: String, body: Option<Bytes> },
+}
+
+/// What decides whether a finished grid may be given again.
+enum Basis {
+    Open(GridBasis),
+    Closed { version: TileVersion, etag: String },
 }
 
 async fn body(
@@ -68,31 +128,89 @@ async fn body(
     symbol: &ServedSymbol,
     reading: Reading,
     request: GridRequest,
-) -> Result<Bytes, Refusal> {
-    let (_, basis) = basis(state, symbol).await?;
-    if let Some(body) = state.history.grids.get(&symbol.name, request, &basis) {
-        return Ok(body);
+    known: Option<&str>,
+) -> Result<Answered, Refusal> {
+    let (_, basis) = basis(state, symbol, request).await?;
+    if let Some(answer) = finished(state, symbol, request, &basis, known) {
+        return Ok(answer);
     }
     let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
     // An earlier request in the queue may have asked for the same.
-    let (sum, basis) = self::basis(state, symbol).await?;
-    if let Some(body) = state.history.grids.get(&symbol.name, request, &basis) {
-        return Ok(body);
+    let (sum, basis) = self::basis(state, symbol, request).await?;
+    if let Some(answer) = finished(state, symbol, request, &basis, known) {
+        return Ok(answer);
     }
-    let grid = turn.paint(symbol, &sum, request).await?;
-    let header = header_of(state, symbol, &sum, basis.epoch.clone(), &grid);
+    let epoch = match &basis {
+        Basis::Open(basis) => basis.epoch.clone(),
+        Basis::Closed { .. } => state.published.epoch(&symbol.name).unwrap_or_default().to_string(),
+    };
+    let painted = turn.paint(symbol, &sum, request).await?;
+    let header = header_of(state, symbol, &sum, epoch, request, &painted);
     // Megabytes are written and packed here, so not on an async worker.
-    let body = turn.compute(move || write(request, header, &grid)).await;
-    state.history.grids.put(&symbol.name, request, basis, body.clone());
-    Ok(body)
+    let body = turn.compute(move || write(request, header, &painted.grid)).await;
+    Ok(match basis {
+        Basis::Open(basis) => {
+            if matches!(request.span, GridSpan::Latest(_)) {
+                state.history.grids.put(&symbol.name, request, basis, body.clone());
+            }
+            Answered::Open(body)
+        }
+        Basis::Closed { version, etag } => {
+            state.history.tiles.put(&symbol.name, request, version, body.clone());
+            Answered::Closed { etag, body: Some(body) }
+        }
+    })
 }
 
-/// The ledgers to paint, and what the picture stands for: their past, and the live state that goes on from it.
-async fn basis(state: &DataState, symbol: &ServedSymbol) -> Result<(Arc<LedgerSum>, GridBasis), Refusal> {
+/// What is there already.
+fn finished(
+    state: &DataState,
+    symbol: &ServedSymbol,
+    request: GridRequest,
+    basis: &Basis,
+    known: Option<&str>,
+) -> Option<Answered> {
+    match basis {
+        Basis::Open(basis) => state.history.grids.get(&symbol.name, request, basis).map(Answered::Open),
+        Basis::Closed { etag, .. } if known.is_some_and(|known| names(known, etag)) => {
+            Some(Answered::Closed { etag: etag.clone(), body: None })
+        }
+        Basis::Closed { version, etag } => {
+            let body = state.history.tiles.get(&symbol.name, request, version)?;
+            Some(Answered::Closed { etag: etag.clone(), body: Some(body) })
+        }
+    }
+}
+
+/// Whether a list of `If-None-Match` names an entity tag. Proxies that compress make tags weak.
+fn names(list: &str, etag: &str) -> bool {
+    list.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+}
+
+/// The ledgers to paint, and what the picture stands for: closed time, or the past and the live state that goes on from
+/// it.
+async fn basis(
+    state: &DataState,
+    symbol: &ServedSymbol,
+    request: GridRequest,
+) -> Result<(Arc<LedgerSum>, Basis), Refusal> {
     let sum = state.sum(symbol).await?;
+    let end = request.end(symbol, sum.as_of);
+    if matches!(request.span, GridSpan::Between { .. })
+        && sum.ledgers.iter().all(|(_, view)| end <= view.cursor)
+    {
+        let version = |ledger: &VenueLedger| (ledger.instrument().venue, ledger.past_version(end));
+        let version = TileVersion(sum.ledgers.iter().map(|(ledger, _)| version(ledger)).collect());
+        let parts: Vec<String> =
+            version.0.iter().map(|(venue, version)| format!("{}{version}", venue.name())).collect();
+        let form = (u8::from(request.compact) << 1) | u8::from(request.packed);
+        // Another run may have another model, and a database that was changed meanwhile.
+        let etag = format!("\"{}-{}-{form}\"", state.published.run(), parts.join("."));
+        return Ok((sum, Basis::Closed { version, etag }));
+    }
     let epoch = state.published.epoch(&symbol.name).ok_or_else(|| no_state(symbol))?;
     let basis = GridBasis { past: sum.past(), epoch: epoch.to_string() };
-    Ok((sum, basis))
+    Ok((sum, Basis::Open(basis)))
 }
 
 fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid) -> Bytes {
@@ -109,9 +227,15 @@ fn header_of(
     symbol: &ServedSymbol,
     sum: &LedgerSum,
     epoch: String,
-    grid: &HistoryGrid,
+    request: GridRequest,
+    painted: &Painted,
 ) -> GridHeader {
+    let grid = &painted.grid;
     let spec = &grid.spec;
+    let (as_of, seen_share) = match request.span {
+        GridSpan::Latest(_) => (sum.as_of, sum.seen_share),
+        GridSpan::Between { .. } => (sum.as_of.min(request.end(symbol, sum.as_of)), painted.seen_share()),
+    };
     let leverages = symbol.leverages();
     let leverages =
         leverages.iter().take(grid.classes.len()).map(|leverage| leverage_of(*leverage)).collect();
@@ -120,7 +244,7 @@ fn header_of(
         symbol: symbol.name.clone(),
         venue: symbol.venue().to_owned(),
         epoch,
-        as_of: sum.as_of.0,
+        as_of: as_of.0,
         start: spec.start.0,
         column_ms: spec.column_ms,
         columns: spec.columns,
@@ -129,7 +253,7 @@ fn header_of(
         bin: spec.bin.into(),
         scale: GridScale::for_max(f64::from(usd_max)),
         state: state.published.feed_state(&symbol.name),
-        seen_share: sum.seen_share,
+        seen_share,
         leverages,
     }
 }
@@ -143,4 +267,19 @@ fn json(header: GridHeader, grid: &HistoryGrid) -> Vec<u8> {
     let body = GridJson { header, long: plane(&grid.long), short: plane(&grid.short) };
     // Plain structs of numbers and strings cannot fail to serialise into memory.
     serde_json::to_vec(&body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entity_tags_are_compared_weakly() {
+        for yes in ["\"a-1\"", "W/\"a-1\"", "\"b\", \"a-1\"", "*"] {
+            assert!(names(yes, "\"a-1\""), "{yes}");
+        }
+        for no in ["", "a-1", "\"a-10\"", "\"b\""] {
+            assert!(!names(no, "\"a-1\""), "{no}");
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod prices;
 mod reading;
 mod reference;
 mod selection;
+mod series;
 mod stats;
 mod symbols;
 mod walls;
@@ -98,6 +99,7 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
         .route("/liquidations/levels", get(levels::levels))
         .route("/prices/klines", get(prices::klines))
+        .route("/v1/series", get(series::series))
         .route("/v1/liquidations", get(liquidations::liquidations))
         .route("/v1/liquidations/summary", get(liquidations::summary))
         .route("/v1/accuracy", get(accuracy::accuracy))

@@ -59,7 +59,11 @@ pub(super) async fn klines(
 }
 
 /// How many candles open from `start` to `end`, both inclusive.
-fn candles_between(start: UnixMs, end: UnixMs, interval: Interval) -> Result<NonZeroUsize, Refusal> {
+pub(super) fn candles_between(
+    start: UnixMs,
+    end: UnixMs,
+    interval: Interval,
+) -> Result<NonZeroUsize, Refusal> {
     if end < start {
         return Err(Refusal::malformed("parameter 'end_time' must not be earlier than 'start_time'"));
     }
@@ -98,7 +102,7 @@ fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: No
 }
 
 /// The symbol's ledgers, the one with the most open interest first.
-fn by_open_interest(state: &DataState, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
+pub(super) fn by_open_interest(state: &DataState, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
     let sum = state.published.sum(&symbol.name);
     let mut ledgers: Vec<Arc<VenueLedger>> =
         sum.iter().flat_map(|sum| sum.ledgers.iter().map(|(ledger, _)| Arc::clone(ledger))).collect();

@@ -11,6 +11,8 @@ use liqheat_store::DirtyRange;
 use liqheat_stream::Counters;
 use liqheat_wire::Cell;
 
+use super::rollbacks::Rollbacks;
+
 /// What the engine of a ledger is asked to do before its next turn.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum EngineCommand {
@@ -104,6 +106,7 @@ struct State {
     tiers: TierTable,
     first_bar: Option<UnixMs>,
     view: Option<Arc<LedgerView>>,
+    rollbacks: Rollbacks,
 }
 
 /// A ledger's specification, mailbox and newest state.
@@ -119,7 +122,8 @@ pub(crate) struct VenueLedger {
 impl VenueLedger {
     /// `first_bar` is the opening time of the first stored bar.
     pub(crate) fn new(spec: LedgerSpec, first_bar: Option<UnixMs>, tiers: TierTable) -> Self {
-        Self { spec, mailbox: Mutex::default(), state: Mutex::new(State { tiers, first_bar, view: None }) }
+        let state = State { tiers, first_bar, view: None, rollbacks: Rollbacks::default() };
+        Self { spec, mailbox: Mutex::default(), state: Mutex::new(state) }
     }
 
     pub(crate) const fn instrument(&self) -> &Instrument {
@@ -149,6 +153,17 @@ impl VenueLedger {
     /// The newest view; `None` before the first bar.
     pub(crate) fn view(&self) -> Option<Arc<LedgerView>> {
         self.lock_state().view.clone()
+    }
+
+    /// Version of the past up to a moment: what was computed from bars closed by then under another version is outdated.
+    /// Read it before computing.
+    pub(crate) fn past_version(&self, until: UnixMs) -> u64 {
+        self.lock_state().rollbacks.version(until)
+    }
+
+    /// For the engine: bars that close at `from` or later are computed anew.
+    pub(crate) fn rolled_back(&self, from: UnixMs) {
+        self.lock_state().rollbacks.add(from);
     }
 
     /// For the engine.

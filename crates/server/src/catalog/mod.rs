@@ -1,6 +1,7 @@
 //! What this server serves: ledgers by venue, and the names that show them. Built once, at the start.
 
 mod ledger;
+mod rollbacks;
 mod select;
 mod symbol;
 

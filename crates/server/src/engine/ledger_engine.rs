@@ -138,6 +138,7 @@ impl Engine {
                 self.ledger.set_tiers(tiers);
                 // Everything was computed under the old tiers, the first bar included.
                 let first_bar = DirtyRange { klines: self.ledger.first_bar(), ..DirtyRange::default() };
+                self.ledger.rolled_back(UnixMs(0));
                 self.roll_back(first_bar).await
             }
         }
@@ -150,6 +151,7 @@ impl Engine {
         let Some(outdated) = outdated.filter(|from| self.cursor >= *from) else {
             return Ok(());
         };
+        self.ledger.rolled_back(outdated);
         let instrument = self.ledger.instrument().clone();
         if let Some(first) = self.parts.store.first_bar(&instrument, self.ledger.spec.interval).await? {
             self.ledger.set_first_bar(first);

@@ -1,10 +1,10 @@
 //! Finished grids of the current bar, so that many viewers of one chart cost one computation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use liqheat_market::UnixMs;
+use liqheat_market::{UnixMs, Venue};
 
 use super::grid::GridRequest;
 
@@ -71,15 +71,73 @@ impl SymbolGrids {
     }
 }
 
+/// What a grid of closed time stands for: the ledgers in it with the version of their past up to its end. Nothing but
+/// a late row, other margin tiers or another venue in the sum changes it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TileVersion(pub(crate) Vec<(Venue, u64)>);
+
+/// Finished grids of closed time, of all symbols; the least recently used make room.
+#[derive(Debug, Default)]
+pub(crate) struct TileCache {
+    /// Locked for a look-up.
+    tiles: Mutex<Tiles>,
+}
+
+#[derive(Debug, Default)]
+struct Tiles {
+    by_key: HashMap<(String, GridRequest), Tile>,
+    bytes: usize,
+    /// Rises with each use.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Tile {
+    version: TileVersion,
+    body: Bytes,
+    used: u64,
+}
+
+impl TileCache {
+    /// Two screens of a few hundred viewers who look at different pasts.
+    const BYTES_MAX: usize = 48 << 20;
+
+    pub(crate) fn get(&self, symbol: &str, request: GridRequest, version: &TileVersion) -> Option<Bytes> {
+        let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
+        tiles.uses += 1;
+        let used = tiles.uses;
+        let tile =
+            tiles.by_key.get_mut(&(symbol.to_owned(), request)).filter(|tile| tile.version == *version)?;
+        tile.used = used;
+        Some(tile.body.clone())
+    }
+
+    pub(crate) fn put(&self, symbol: &str, request: GridRequest, version: TileVersion, body: Bytes) {
+        let mut tiles = self.tiles.lock().unwrap_or_else(PoisonError::into_inner);
+        let tiles = &mut *tiles;
+        tiles.uses += 1;
+        tiles.bytes += body.len();
+        let tile = Tile { version, body, used: tiles.uses };
+        if let Some(old) = tiles.by_key.insert((symbol.to_owned(), request), tile) {
+            tiles.bytes -= old.body.len();
+        }
+        while tiles.bytes > Self::BYTES_MAX {
+            let oldest = tiles.by_key.iter().min_by_key(|(_, tile)| tile.used).map(|(key, _)| key.clone());
+            let Some(old) = oldest.and_then(|key| tiles.by_key.remove(&key)) else { break };
+            tiles.bytes -= old.body.len();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::history::ChartRange;
+    use crate::history::{ChartRange, GridSpan};
 
     fn request(columns: usize) -> GridRequest {
-        let range = ChartRange::from_name("24h").unwrap();
         GridRequest {
-            range,
+            span: GridSpan::Latest(ChartRange::from_name("24h").unwrap()),
+            prices: None,
             bin: None,
             columns: Some(columns),
             compact: true,
@@ -113,5 +171,25 @@ mod tests {
             "the live state has another epoch"
         );
         assert!(cache.get("ETHUSDT", request(22), &now).is_none());
+    }
+
+    #[test]
+    fn tiles_are_kept_by_version_and_the_least_used_make_room() {
+        let cache = TileCache::default();
+        let version = |rolled| TileVersion(vec![(Venue::Binance, rolled)]);
+        let has = |columns: usize| cache.get("BTCUSDT", request(columns), &version(0)).is_some();
+        let third = Bytes::from(vec![0; TileCache::BYTES_MAX / 3]);
+        for columns in 0..3 {
+            cache.put("BTCUSDT", request(columns), version(0), third.clone());
+        }
+        assert!(has(1) && has(2) && has(0), "three fit; 1 is the least recently used from here on");
+        assert!(cache.get("BTCUSDT", request(2), &version(1)).is_none(), "a late row");
+        assert!(cache.get("ETHUSDT", request(2), &version(0)).is_none());
+        cache.put("BTCUSDT", request(3), version(0), third.clone());
+        assert!(!has(1) && has(2) && has(0) && has(3));
+        cache.put("BTCUSDT", request(0), version(1), Bytes::new());
+        assert!(!has(0), "replaced");
+        let tiles = cache.tiles.lock().unwrap();
+        assert_eq!(tiles.bytes, tiles.by_key.values().map(|tile| tile.body.len()).sum::<usize>());
     }
 }

@@ -1,10 +1,12 @@
 //! Which columns and rows a request for a time x price grid means.
 
-use liqheat_market::{Interval, Price, UnixMs};
+use liqheat_market::{Price, UnixMs};
 use liqheat_model::{GridError, GridSpec};
 use liqheat_store::StoreError;
 
 use crate::catalog::ServedSymbol;
+
+use super::spans::{GridSpan, PriceBounds, round_up};
 
 /// A named length of time, as charts offer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,12 +44,18 @@ impl ChartRange {
     pub(crate) const fn ms(self) -> i64 {
         self.ms
     }
+
+    pub(super) const fn margin_permille(self) -> i64 {
+        self.margin_permille
+    }
 }
 
 /// What a request for a grid names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct GridRequest {
-    pub(crate) range: ChartRange,
+    pub(crate) span: GridSpan,
+    /// What the rows reach from and to; the prices of the time and a margin without.
+    pub(crate) prices: PriceBounds,
     pub(crate) bin: Option<Price>,
     pub(crate) columns: Option<usize>,
     pub(crate) compact: bool,
@@ -57,27 +65,14 @@ pub(crate) struct GridRequest {
     pub(crate) packed: bool,
 }
 
-/// Most columns of a request that names no number: a wide screen shows no more.
-const COLUMNS_MAX: i64 = 900;
-
 impl GridRequest {
-    /// The columns: the last one is the bar that grows now, and none begins before the data.
-    pub(super) fn columns(&self, symbol: &ServedSymbol, as_of: UnixMs) -> (UnixMs, i64, usize) {
-        let column_ms = match self.columns {
-            Some(columns) => round_up(self.range.ms / columns.max(1) as i64, symbol.whole_bars_ms()),
-            None => Interval::names()
-                .filter_map(|name| Interval::from_name(name).map(Interval::ms))
-                .find(|ms| symbol.bars_fit(*ms) && self.range.ms / ms <= COLUMNS_MAX)
-                .unwrap_or(DAY_MS),
-        };
-        // A bar that closes on the edge of a column belongs to the column that ends there.
-        let end = as_of.plus(-1).floor_to(column_ms).plus(column_ms);
-        let first = symbol.first_bar().unwrap_or(as_of).floor_to(column_ms);
-        let start = end.plus(-round_up(self.range.ms, column_ms)).max(first);
-        (start, column_ms, (end.since(start) / column_ms).max(1) as usize)
+    /// Where the last column ends.
+    pub(crate) fn end(&self, symbol: &ServedSymbol, as_of: UnixMs) -> UnixMs {
+        let (start, column_ms, columns) = self.span.columns(symbol, as_of, self.columns);
+        start.plus(column_ms.saturating_mul(columns as i64))
     }
 
-    /// The rows: everything the price has dirty, and a margin on both sides.
+    /// The rows: the prices that are asked for, else everything the price has touched and a margin on both sides.
     ///
     /// Without a bin in the request it is the base bin or the lowest of 2, 5, 10, 20, .. times it with which that many
     /// columns stay within the limits, split by leverage or not: the base bin follows the newest price, and a market
@@ -89,8 +84,11 @@ impl GridRequest {
         base_bin: Price,
         columns: usize,
     ) -> (Price, Price, usize) {
-        let margin = |price: Price| price.units() / 1_000 * self.range.margin_permille;
-        let (low, high) = ((low.units() - margin(low)).max(0), high.units() + margin(high));
+        let margin = |price: Price| price.units() / 1_000 * self.span.margin_permille();
+        let (low, high) = match self.prices {
+            Some((low, high)) => (low.units(), high.units()),
+            None => ((low.units() - margin(low)).max(0), high.units() + margin(high)),
+        };
         let with = |bin: i64| {
             let bottom = low / bin * bin;
             let rows = ((round_up(high, bin) - bottom) / bin).max(1);
@@ -114,10 +112,6 @@ const ROWS_MAX: usize = 4_000;
 /// Far above any price, and far from overflowing when it is rounded up to.
 const BIN_UNITS_MAX: i64 = i64::MAX / 4;
 
-fn round_up(value: i64, step: i64) -> i64 {
-    (value + step - 1) / step * step
-}
-
 /// Why there is no grid.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HistoryError {
@@ -135,10 +129,10 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    use liqheat_market::{Instrument, Symbol, TierTable, Venue};
+    use liqheat_market::{Instrument, Interval, Symbol, TierTable, UnixMs, Venue};
     use liqheat_model::Params;
 
-    use crate::catalog::{LedgerSpec, MarketIndex, VenueLedger};
+    use crate::catalog::{LedgerSpec, MarketIndex, ServedSymbol, VenueLedger};
 
     fn symbol(interval: Interval, first_bar: i64) -> ServedSymbol {
         let instrument = Instrument::new(Venue::Sim, Symbol::new("BTCUSDT").unwrap());
@@ -154,8 +148,20 @@ mod tests {
     }
 
     fn request(range: &str, columns: Option<usize>) -> GridRequest {
-        let range = ChartRange::from_name(range).unwrap();
-        GridRequest { range, bin: None, columns, compact: true, by_leverage: false, packed: false }
+        let span = GridSpan::Latest(ChartRange::from_name(range).unwrap());
+        GridRequest {
+            span,
+            prices: None,
+            bin: None,
+            columns,
+            compact: true,
+            by_leverage: false,
+            packed: false,
+        }
+    }
+
+    fn columns_of(request: GridRequest, symbol: &ServedSymbol, as_of: UnixMs) -> (UnixMs, i64, usize) {
+        request.span.columns(symbol, as_of, request.columns)
     }
 
     #[test]
@@ -164,7 +170,7 @@ mod tests {
         for interval in [Interval::M1, Interval::M5] {
             let symbol = symbol(interval, 0);
             for range in CHART_RANGES {
-                let (start, column_ms, columns) = request(range.name, None).columns(&symbol, as_of);
+                let (start, column_ms, columns) = columns_of(request(range.name, None), &symbol, as_of);
                 assert!((140..=900).contains(&columns), "{} of {interval}: {columns}", range.name);
                 assert_eq!(column_ms % interval.ms(), 0);
                 let end = start.plus(column_ms * columns as i64);
@@ -178,7 +184,7 @@ mod tests {
     #[test]
     fn no_column_before_the_data() {
         let symbol = symbol(Interval::M5, 100 * DAY_MS + 60_000);
-        let (start, column_ms, columns) = request("1y", None).columns(&symbol, UnixMs(103 * DAY_MS));
+        let (start, column_ms, columns) = columns_of(request("1y", None), &symbol, UnixMs(103 * DAY_MS));
         assert_eq!(start, UnixMs(100 * DAY_MS));
         assert_eq!((column_ms, columns), (12 * HOUR_MS, 6));
     }
@@ -186,9 +192,9 @@ mod tests {
     #[test]
     fn a_wished_number_of_columns_is_kept_in_whole_bars() {
         let symbol = symbol(Interval::M5, 0);
-        let (_, column_ms, columns) = request("7d", Some(1_000)).columns(&symbol, UnixMs(2_000 * DAY_MS));
+        let (_, column_ms, columns) = columns_of(request("7d", Some(1_000)), &symbol, UnixMs(2_000 * DAY_MS));
         assert_eq!((column_ms, columns), (900_000, 672));
-        let (_, column_ms, _) = request("3d", Some(1_000)).columns(&symbol, UnixMs(2_000 * DAY_MS));
+        let (_, column_ms, _) = columns_of(request("3d", Some(1_000)), &symbol, UnixMs(2_000 * DAY_MS));
         assert_eq!(column_ms, 300_000);
     }
 
@@ -242,5 +248,36 @@ mod tests {
                 assert!((1..=375).contains(&rows), "{high} in {base}: {rows}");
             }
         }
+    }
+
+    #[test]
+    fn grids_between_times_fit_together_and_end_with_the_data() {
+        let symbol = symbol(Interval::M1, 100 * DAY_MS);
+        let minute = 60_000;
+        let between = |from: i64, to: i64, columns: usize| {
+            let span = GridSpan::Between { from: UnixMs(from), to: UnixMs(to) };
+            let request = GridRequest { span, ..request("24h", Some(columns)) };
+            columns_of(request, &symbol, UnixMs(103 * DAY_MS + 10 * minute))
+        };
+        let tile = 256 * 4 * minute;
+        let index = 101 * DAY_MS / tile;
+        let (start, column_ms, columns) = between(index * tile, (index + 1) * tile, 256);
+        assert_eq!((start, column_ms, columns), (UnixMs(index * tile), 4 * minute, 256));
+        assert_eq!(between((index + 1) * tile, (index + 2) * tile, 256).0, start.plus(tile));
+        // Before the data the columns are there and empty, so that the next grid fits; beyond it there are none.
+        assert_eq!(between(0, tile, 256), (UnixMs(0), 4 * minute, 256));
+        let (start, _, columns) = between(103 * DAY_MS, 104 * DAY_MS, 360);
+        assert_eq!((start, columns), (UnixMs(103 * DAY_MS), 3), "ten minutes in columns of four");
+        let (start, column_ms, columns) = between(101 * DAY_MS + 1, 101 * DAY_MS + 2, 1_000);
+        assert_eq!((start, column_ms, columns), (UnixMs(101 * DAY_MS), minute, 1));
+        let extreme = between(0, i64::MAX, 4_000);
+        assert!(extreme.2 >= 1 && extreme.1 > 0);
+    }
+
+    #[test]
+    fn rows_of_named_prices_are_those() {
+        let dollars = |n: i64| Price::from_units(n * 100_000_000);
+        let asked = GridRequest { prices: Some((dollars(100), dollars(200))), ..request("3d", None) };
+        assert_eq!(asked.rows(dollars(1), dollars(900), dollars(5), 100), (dollars(100), dollars(5), 20));
     }
 }

@@ -5,7 +5,9 @@ mod grid;
 mod gzip;
 mod moment;
 mod painter;
+mod spans;
 pub(crate) mod timeseries;
+mod warm;
 
 use std::sync::Arc;
 
@@ -13,11 +15,13 @@ use liqheat_market::UnixMs;
 use liqheat_model::Ledger;
 use liqheat_store::Store;
 
-pub(crate) use cache::{GridBasis, GridCache};
+pub(crate) use cache::{GridBasis, GridCache, TileCache, TileVersion};
 pub(crate) use grid::{ChartRange, GridRequest, HistoryError};
 pub use gzip::pack;
 pub(crate) use gzip::{CODING, is_accepted, pack_fast};
 pub(crate) use moment::PastState;
+pub(crate) use painter::Painted;
+pub(crate) use spans::{GridSpan, PriceBounds};
 
 use crate::catalog::VenueLedger;
 use crate::compute::ComputePool;
@@ -29,6 +33,9 @@ pub(crate) struct History {
     compute: ComputePool,
     /// Finished grids, by symbol.
     pub(crate) grids: GridCache,
+    /// Finished grids of closed time.
+    pub(crate) tiles: TileCache,
+    warm: warm::WarmLedgers,
 }
 
 /// Held by the request that runs ledgers.
@@ -39,7 +46,12 @@ pub(crate) struct HistoryTurn<'a> {
 
 impl History {
     pub(crate) fn new() -> Self {
-        Self { compute: ComputePool::new(1), grids: GridCache::default() }
+        Self {
+            compute: ComputePool::new(1),
+            grids: GridCache::default(),
+            tiles: TileCache::default(),
+            warm: warm::WarmLedgers::default(),
+        }
     }
 
     /// Runs ledgers in a turn of kind [`ReadKind::ModelRun`](crate::reads::ReadKind::ModelRun).

@@ -9,7 +9,7 @@ use liqheat_wire::Cell;
 use super::HistoryTurn;
 use super::grid::HistoryError;
 use crate::catalog::{ServedSymbol, VenueLedger};
-use crate::engine::{LedgerRun, ledger_before, whole_usd};
+use crate::engine::{LedgerRun, whole_usd};
 use crate::published::{common_bin, split, sum_by_leverage, sum_cells};
 
 /// What a symbol showed at a moment.
@@ -84,7 +84,7 @@ impl HistoryTurn<'_> {
         now: UnixMs,
     ) -> Result<Option<VenueState>, HistoryError> {
         let end = at.min(now.plus(-ledger.spec.settle_ms)).floor_to(ledger.spec.interval.ms());
-        let (state, from) = ledger_before(ledger, self.store(), end).await?;
+        let (state, from) = self.state_before(ledger, end).await?;
         let (state, ()) = self.run(ledger, LedgerRun::new(state, ()), from, end).await?;
         Ok(self.compute(move || VenueState::of(&state, at)).await)
     }

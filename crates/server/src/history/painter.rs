@@ -10,12 +10,37 @@ use liqheat_model::{GridPainter, GridSpec, HistoryGrid, Ledger, Step};
 use liqheat_store::StoreError;
 
 use super::HistoryTurn;
-use super::grid::{ChartRange, GridRequest, HistoryError};
+use super::grid::{GridRequest, HistoryError};
+use super::spans::GridSpan;
+use super::warm::{KeepingStates, PastVersions};
 use crate::catalog::{LedgerView, ServedSymbol, VenueLedger};
-use crate::engine::{BarVisitor, LedgerRun, ledger_before};
+use crate::engine::{BarVisitor, LedgerRun};
 use crate::published::LedgerSum;
 
 const HOUR_MS: i64 = 3_600_000;
+
+/// A grid, and how much of the positions at its end the model saw being opened.
+#[derive(Debug)]
+pub(crate) struct Painted {
+    pub(crate) grid: HistoryGrid,
+    /// Coins, single-sided, of all venues at the end of the grid.
+    open_interest: f64,
+    /// The part of them that was seen being opened.
+    seen: f64,
+}
+
+impl Painted {
+    fn add(&mut self, other: &Self) {
+        self.grid.add(&other.grid);
+        self.open_interest += other.open_interest;
+        self.seen += other.seen;
+    }
+
+    /// Share of the open interest at the end of the grid that the model has seen open, 0 to 1.
+    pub(crate) fn seen_share(&self) -> f64 {
+        if self.open_interest > 0.0 { (self.seen / self.open_interest).clamp(0.0, 1.0) } else { 0.0 }
+    }
+}
 
 impl HistoryTurn<'_> {
     /// Computes a grid as of a sum of ledgers: the sum of the pictures of all of them.
@@ -24,21 +49,24 @@ impl HistoryTurn<'_> {
         symbol: &ServedSymbol,
         sum: &LedgerSum,
         request: GridRequest,
-    ) -> Result<HistoryGrid, HistoryError> {
-        let (start, column_ms, columns) = request.columns(symbol, sum.as_of);
-        let mut range = (sum.price, sum.price);
-        for (ledger, view) in &sum.ledgers {
-            let (low, high) = self.price_range(ledger, request.range, view).await?;
-            range = (range.0.min(low), range.1.max(high));
+    ) -> Result<Painted, HistoryError> {
+        let (start, column_ms, columns) = request.span.columns(symbol, sum.as_of, request.columns);
+        let mut range = None;
+        if request.prices.is_none() {
+            for (ledger, view) in &sum.ledgers {
+                let seen = self.price_range(ledger, request.span, view).await?;
+                range = joined(range, seen);
+            }
         }
+        let range = range.unwrap_or((sum.price, sum.price));
         let (price_low, bin, rows) = request.rows(range.0, range.1, sum.base_bin, columns);
         let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
-        let mut painted: Option<HistoryGrid> = None;
+        let mut painted: Option<Painted> = None;
         let leverages = symbol.leverages();
         for (ledger, view) in &sum.ledgers {
             let mut picture = self.paint_one(ledger, view, spec, request.by_leverage).await?;
             if request.by_leverage {
-                picture.classes = in_order(picture.classes, &ledger.spec.leverages(), &leverages);
+                picture.grid.classes = in_order(picture.grid.classes, &ledger.spec.leverages(), &leverages);
             }
             painted = Some(match painted {
                 None => picture,
@@ -60,35 +88,59 @@ impl HistoryTurn<'_> {
         view: &LedgerView,
         spec: GridSpec,
         by_leverage: bool,
-    ) -> Result<HistoryGrid, HistoryError> {
+    ) -> Result<Painted, HistoryError> {
         let painter = if by_leverage {
             GridPainter::split(spec, ledger.spec.params.values().weights.classes().len())?
         } else {
             GridPainter::new(spec)?
         };
-        let (state, from) = ledger_before(ledger, self.store(), spec.start).await?;
-        let run = LedgerRun::new(state, painter);
-        let (state, painter) = self.run(ledger, run, from, view.cursor).await?;
+        let end = spec.start.plus(spec.column_ms.saturating_mul(spec.columns as i64));
+        let is_closed = end <= view.cursor;
+        let to = end.min(view.cursor);
+        let versions = PastVersions::of_now(ledger, to);
+        let (state, from) = self.state_before(ledger, spec.start).await?;
+        let run = LedgerRun::new(state, KeepingStates::new(painter));
+        let (state, visited) = self.run(ledger, run, from, to).await?;
+        let painter = self.keep_states(ledger, &versions, visited);
         let tip = view.tip;
-        Ok(self.compute(move || painter.finish(&state, tip)).await)
+        Ok(self
+            .compute(move || Painted {
+                open_interest: state.open_interest(),
+                seen: state.open_interest() * state.seen_share(),
+                grid: if is_closed { painter.finish_closed(&state) } else { painter.finish(&state, tip) },
+            })
+            .await)
     }
 
-    /// Lowest and highest price of a range, to the hour: a little more at its far end does no harm.
+    /// Lowest and highest price of a time, to the hour: a little more at its ends does no harm. `None` where it has none.
     async fn price_range(
         &self,
         ledger: &VenueLedger,
-        range: ChartRange,
+        span: GridSpan,
         view: &LedgerView,
-    ) -> Result<(Price, Price), StoreError> {
+    ) -> Result<Option<(Price, Price)>, StoreError> {
         let interval = ledger.spec.interval;
         let hour = Interval::from_ms(HOUR_MS).unwrap_or(interval).max(interval);
-        let hours = usize::try_from(range.ms() / hour.ms()).ok().and_then(NonZeroUsize::new);
+        // One more: a time that begins within an hour begins before its candle.
+        let hours = usize::try_from(span.ms() / hour.ms() + 1).ok().and_then(NonZeroUsize::new);
         let hours = hours.unwrap_or(NonZeroUsize::MIN);
-        let candles = self.store().candles(ledger.instrument(), hour, view.cursor, hours).await?;
-        let (low, high) = view.tip.unwrap_or((view.price, view.price));
-        Ok(candles
-            .iter()
-            .fold((low, high), |(low, high), candle| (low.min(candle.low), high.max(candle.high))))
+        let end = span.end(view.cursor);
+        let candles = self.store().candles(ledger.instrument(), hour, end, hours).await?;
+        let now = match span {
+            GridSpan::Latest(_) => Some(view.tip.unwrap_or((view.price, view.price))),
+            GridSpan::Between { .. } => None,
+        };
+        let oldest = end.plus(-span.ms()).floor_to(hour.ms());
+        let seen = candles.iter().filter(|candle| candle.open_time >= oldest);
+        Ok(seen.fold(now, |range, candle| joined(range, Some((candle.low, candle.high)))))
+    }
+}
+
+/// The range of both.
+fn joined(one: Option<(Price, Price)>, other: Option<(Price, Price)>) -> Option<(Price, Price)> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some((one.0.min(other.0), one.1.max(other.1))),
+        (one, other) => one.or(other),
     }
 }
 

@@ -63,6 +63,11 @@ impl Published {
         Self { hub, backplane, watch, epoch_run: format!("{:x}", started.0), sums }
     }
 
+    /// Name of this run of the process.
+    pub(crate) fn run(&self) -> &str {
+        &self.epoch_run
+    }
+
     /// Publishes the newest sums of a market's ledgers under all its names.
     pub(crate) fn publish(&self, market: &Market, now: UnixMs) {
         for symbol in &market.symbols {

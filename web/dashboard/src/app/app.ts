@@ -1,6 +1,7 @@
 /** Puts the page together: what is dispatched where, what is loaded when. Drawing is the painter's. */
 import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
+import { SeriesData } from '../data/series.ts';
 import { available, fitting } from '../model/ranges.ts';
 import { spanOf, stepped } from '../model/replay.ts';
 import { MapPane } from '../panels/map-pane.ts';
@@ -9,6 +10,7 @@ import { HeatChart } from '../render/chart.ts';
 import { type Action, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
 import { Api } from '../transport/api.ts';
+import { DateDialog } from '../ui/date-dialog.ts';
 import { byId } from '../ui/dom.ts';
 import { Header } from '../ui/header.ts';
 import { type Command, fillHelp, listen } from '../ui/keyboard.ts';
@@ -33,7 +35,17 @@ const PAN_SHARE = 0.15;
 const ZOOM_FACTOR = 0.7;
 /** Browsers limit how often the address may be written. */
 const SPAN_SETTLES_MS = 400;
+const LOOK_SETTLES_MS = 130;
 const NO_STATE = 503;
+
+async function toggleFullScreen(): Promise<void> {
+    try {
+        if (document.fullscreenElement === null) await document.documentElement.requestFullscreen();
+        else await document.exitFullscreen();
+    } catch {
+        // A frame without the permission, or a phone that has none: the page stays as it is.
+    }
+}
 
 export class App {
     readonly #api = new Api(new URL('.', document.baseURI));
@@ -48,6 +60,7 @@ export class App {
     readonly #painter: Painter;
     readonly #toolbar: Toolbar;
     readonly #search = new SymbolSearch((symbol) => this.#dispatch({ kind: 'open', symbol }));
+    readonly #date = new DateDialog((time) => this.#goToTime(time));
     #offered: ReadonlySet<string> = new Set();
     /** The range on the screen: the chosen one, or the longest that the data fills so far. */
     #shownRange = '';
@@ -56,6 +69,10 @@ export class App {
     /** Applied once, when the picture that the address asks for is there. */
     #spanDue: TimeSpan | null;
     #spanTimer: ReturnType<typeof setTimeout> | undefined;
+    #lookTimer: ReturnType<typeof setTimeout> | undefined;
+    /** The stretch of time that the chart itself reported last. */
+    #ownSpan: TimeSpan | null = null;
+    #isHeld = false;
 
     constructor() {
         const view = this.#store.get();
@@ -70,8 +87,10 @@ export class App {
                     this.#frames.mark(DIRTY.live);
                 },
                 statusChanged: redraw(DIRTY.badge),
+                trouble: (why) => this.#parts.notices.toast(why),
             }),
             leverages: new Leverages(this.#api, redraw(DIRTY.tooltip)),
+            series: new SeriesData(this.#api, redraw(DIRTY.live)),
             chart: new HeatChart(byId('chart', HTMLElement), view),
             map: new MapPane(this.#api, byId('map', HTMLElement), tooltip, redraw(DIRTY.map), (why) => this.#mapFailed(why)),
             panel: new SidePanel(this.#api, (price, title) => this.#goTo(price, title)),
@@ -99,6 +118,7 @@ export class App {
         const { chart, notices } = this.#parts;
         chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         chart.onSpan((span) => this.#spanMoved(span));
+        chart.onHold((isHeld) => this.#held(isHeld));
         new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
             at: (x, y) => chart.at(x, y),
             heat: () => this.#parts.market.heat,
@@ -122,6 +142,8 @@ export class App {
     #listenToButtons(): void {
         const exporting = byId('exports', HTMLDialogElement);
         byId('help', HTMLButtonElement).addEventListener('click', () => this.#command('help'));
+        byId('go-to', HTMLButtonElement).addEventListener('click', () => this.#command('date'));
+        byId('full', HTMLButtonElement).addEventListener('click', () => this.#command('full'));
         byId('find', HTMLButtonElement).addEventListener('click', () => this.#command('symbol'));
         byId('shot', HTMLButtonElement).addEventListener('click', () => exporting.showModal());
         exporting.addEventListener('click', (event) => {
@@ -154,9 +176,8 @@ export class App {
             case 'zoom_out':
                 return chart.zoom(1 / ZOOM_FACTOR);
             case 'fit':
-                chart.fit();
+                this.#showWhole();
                 chart.markPrice(null);
-                clearTimeout(this.#spanTimer);
                 return this.#dispatch({ kind: 'span', span: null });
             case 'back':
                 return this.#stepBack(-1);
@@ -183,6 +204,10 @@ export class App {
             case 'refresh':
                 // What is live needs none; this is for those who want to be sure.
                 return market.reload(0);
+            case 'date':
+                return this.#openDate();
+            case 'full':
+                return void toggleFullScreen();
             case 'symbol':
                 return this.#search.open(this.#symbols.all());
             case 'help':
@@ -197,6 +222,24 @@ export class App {
         this.#dispatch({ kind: 'look_back', moment: stepped(span, this.#painter.moment(), way) });
     }
 
+    #openDate(): void {
+        const stored = this.#parts.market.stored();
+        const viewport = this.#parts.chart.viewport();
+        if (stored === null || this.#store.get().pane !== 'heatmap') return;
+        const middle = viewport === null ? stored.now : (viewport.from + viewport.to) / 2;
+        this.#date.open(this.#store.get().zone, middle, stored.first, stored.now);
+    }
+
+    /** Shows a moment in the middle, at the zoom of now. */
+    #goToTime(time: number): void {
+        const { chart } = this.#parts;
+        const viewport = chart.viewport();
+        if (viewport === null) return;
+        const half = (viewport.to - viewport.from) / 2;
+        chart.showSpan({ from: time - half, to: time + half });
+        this.#spanMoved({ from: time - half, to: time + half });
+    }
+
     #pickRange(range: string): void {
         if (this.#offered.has(range) && range !== this.#shownRange) this.#dispatch({ kind: 'open', range });
     }
@@ -208,7 +251,40 @@ export class App {
 
     #spanMoved(span: TimeSpan): void {
         clearTimeout(this.#spanTimer);
-        this.#spanTimer = setTimeout(() => this.#dispatch({ kind: 'span', span }), SPAN_SETTLES_MS);
+        this.#spanTimer = setTimeout(() => {
+            this.#ownSpan = span;
+            this.#dispatch({ kind: 'span', span });
+        }, SPAN_SETTLES_MS);
+        this.#lookSoon();
+    }
+
+    /** Fetches what the chart shows, once it stands still. */
+    #lookSoon(): void {
+        clearTimeout(this.#lookTimer);
+        this.#lookTimer = setTimeout(() => this.#look(), LOOK_SETTLES_MS);
+    }
+
+    #look(): void {
+        const viewport = this.#isHeld ? null : this.#parts.chart.viewport();
+        if (viewport !== null) this.#parts.market.look(viewport);
+    }
+
+    /** The chosen range up to now. */
+    #showWhole(): void {
+        this.#parts.market.look(null);
+        this.#parts.chart.fit();
+        // What the chart reported on the way is no wish of anybody.
+        clearTimeout(this.#lookTimer);
+        clearTimeout(this.#spanTimer);
+        this.#ownSpan = null;
+    }
+
+    #held(isHeld: boolean): void {
+        if (isHeld === this.#isHeld) return;
+        this.#isHeld = isHeld;
+        this.#parts.market.hold(isHeld);
+        // A press alone asks for nothing, and neither does the release of one.
+        if (!isHeld && this.#parts.chart.isMoved()) this.#lookSoon();
     }
 
     async #export(kind: ExportKind): Promise<void> {
@@ -224,14 +300,28 @@ export class App {
         const { chart } = this.#parts;
         if (next.symbol !== previous.symbol || next.range !== previous.range) {
             this.#spanDue = next.span;
+            this.#ownSpan = null;
             clearTimeout(this.#spanTimer);
+            clearTimeout(this.#lookTimer);
             this.#open();
         }
         this.#toolbar.show(next, this.#shownRange);
         if (next.pane !== previous.pane || next.opened !== previous.opened) this.#openPane();
         if (next.zone !== previous.zone) this.#painter.foot();
+        this.#parts.market.setInterval(next.interval);
         // The address was changed by Back or Forward, not by the chart itself.
-        if (next.span === null && previous.span !== null && next.symbol === previous.symbol) chart.showSpan(null);
+        if (
+            next.span !== previous.span &&
+            next.span !== this.#ownSpan &&
+            next.symbol === previous.symbol &&
+            next.range === previous.range
+        ) {
+            if (next.span === null) this.#showWhole();
+            else {
+                chart.showSpan(next.span);
+                this.#lookSoon();
+            }
+        }
         this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);
     }
 
@@ -309,7 +399,10 @@ export class App {
         if (load.kind === 'shown' && heat !== null) {
             notices.show(null);
             this.#painter.picture(keepView);
-            if (this.#spanDue !== null) chart.showSpan(this.#spanDue);
+            if (this.#spanDue !== null) {
+                chart.showSpan(this.#spanDue);
+                this.#lookSoon();
+            }
             this.#spanDue = null;
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
@@ -328,7 +421,8 @@ export class App {
 
     /** Opens a longer range, up to the chosen one, as soon as the data fills it. */
     #grow(): void {
-        if (this.#parts.market.load.kind !== 'shown') return;
+        // Somebody who has walked elsewhere stays there.
+        if (this.#parts.market.load.kind !== 'shown' || this.#store.get().span !== null) return;
         const before = this.#shownRange;
         this.#offerRanges();
         if (this.#shownRange !== before) this.#open();

@@ -1,12 +1,15 @@
 /** Draws the page from the view and the market's data, only ever from an animation frame. */
 import type { Leverages } from '../data/leverages.ts';
 import type { Market } from '../data/market.ts';
+import type { SeriesData } from '../data/series.ts';
 import { formatAge, formatPrice, formatTime, marketDecimals, zoneName } from '../model/format.ts';
 import { badgeOf } from '../model/freshness.ts';
 import type { LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
+import { intervalName } from '../model/ranges.ts';
 import { momentAt, spanOf, stateAt } from '../model/replay.ts';
 import { withSources } from '../model/sources.ts';
+import { studyPoints } from '../model/studies.ts';
 import type { MapPane } from '../panels/map-pane.ts';
 import type { SidePanel } from '../panels/side-panel.ts';
 import type { HeatChart } from '../render/chart.ts';
@@ -28,6 +31,7 @@ const NO_EVENTS: readonly Liquidation[] = [];
 export interface Parts {
     market: Market;
     leverages: Leverages;
+    series: SeriesData;
     chart: HeatChart;
     map: MapPane;
     panel: SidePanel;
@@ -69,6 +73,8 @@ export class Painter {
     readonly #parts: Parts;
     readonly #shown: () => Shown;
     #eventsShown: readonly Liquidation[] | null = null;
+    #studiesKey = '';
+    #studiesEvents: readonly Liquidation[] | null = null;
 
     constructor(parts: Parts, shown: () => Shown) {
         this.#parts = parts;
@@ -90,8 +96,9 @@ export class Painter {
         const { heat, candles } = market;
         if (heat === null || candles === null) return;
         this.#filter();
-        chart.show(heat, candles, market.decimals, keepView);
+        chart.show({ heat, candles, isLive: market.isLive }, market.decimals, keepView);
         this.#eventsShown = null;
+        this.#studiesEvents = null;
         this.foot();
     }
 
@@ -134,18 +141,20 @@ export class Painter {
         const edge = market.edge();
         const live = edge?.snapshot.data;
         const whole = !heat.isFiltered();
+        // Now is not always on the screen.
+        const now = market.base?.heat ?? heat;
         const { price, levels } =
             moment === null
                 ? {
                       price: live?.current_price ?? candles.lastPrice() ?? null,
-                      levels: whole ? (live?.levels ?? []) : heat.newestLevels(),
+                      levels: whole ? (live?.levels ?? []) : now.newestLevels(),
                   }
                 : stateAt(heat, candles, moment);
         return {
             price,
             levels: ofSide(levels, sideFilter(view.side)),
-            bin: whole && moment === null ? (info?.baseBin ?? heat.header.bin) : heat.header.bin,
-            asOf: moment ?? edge?.asOf ?? heat.header.as_of,
+            bin: moment !== null ? heat.header.bin : whole ? (info?.baseBin ?? now.header.bin) : now.header.bin,
+            asOf: moment ?? edge?.asOf ?? now.header.as_of,
         };
     }
 
@@ -163,8 +172,11 @@ export class Painter {
     /** Takes the hidden leverages out of the picture. */
     #filter(): void {
         const { hidden } = this.#shown().view;
-        const { heat } = this.#parts.market;
-        heat?.filter(hidden.length === 0 ? null : new Set(heat.header.leverages.filter((each) => !hidden.includes(each))));
+        const { market } = this.#parts;
+        if (hidden.length > 0) market.wantLeverages();
+        for (const heat of new Set([market.heat, market.base?.heat])) {
+            heat?.filter(hidden.length === 0 ? null : new Set(heat.header.leverages.filter((each) => !hidden.includes(each))));
+        }
     }
 
     #drawChips(): void {
@@ -172,7 +184,10 @@ export class Painter {
         const { market, map, chips } = this.#parts;
         const inMap = view.pane === 'map';
         const leverages = inMap ? map.leverages() : (info?.leverages ?? []);
-        const whyNot = inMap || market.heat === null || market.heat.isSplit() ? null : 'This picture is too large to be split by leverage';
+        const whyNot =
+            inMap || market.heat === null || !market.isSplitRefused || market.heat.isSplit()
+                ? null
+                : 'This picture is too large to be split by leverage';
         chips.show({ leverages, hidden: view.hidden, theme: view.theme, whyNot });
     }
 
@@ -185,6 +200,8 @@ export class Painter {
         chart.refresh(market.advance(known));
         if (chart.scale()?.peak !== peak) legend.show(view, chart.scale());
         const edge = market.edge();
+        const stored = market.stored();
+        if (stored !== null) chart.reach(stored.first, stored.now);
         const span = heat === null || candles === null ? null : spanOf(heat, candles);
         const moment = this.moment();
         chart.until(moment);
@@ -192,28 +209,53 @@ export class Painter {
         const events = view.events ? market.events : NO_EVENTS;
         if (events !== this.#eventsShown) chart.events(events);
         this.#eventsShown = events;
+        this.#drawStudies();
         this.#drawState();
         // Where the picture stands, for whoever looks at the page from outside.
         const shown = byId('chart', HTMLElement).dataset;
         shown.columns = String(heat?.columns() ?? 0);
+        shown.columnMs = String(heat?.columnMs() ?? '');
+        shown.start = String(heat?.start() ?? '');
+        shown.bin = String(heat?.header.bin ?? '');
+        shown.candleMs = String(candles?.intervalMs ?? '');
+        shown.live = String(market.isLive);
         shown.asOf = String(edge?.asOf ?? '');
         shown.moment = String(moment ?? '');
     }
 
+    #drawStudies(): void {
+        const { market, chart, series } = this.#parts;
+        const { candles } = market;
+        const { studies, symbol } = this.#shown().view;
+        if (studies.length === 0 || candles === null) return;
+        const asOf = market.edge()?.asOf ?? candles.last();
+        const span = { from: candles.first, to: candles.last() + candles.intervalMs };
+        const interval = intervalName(candles.intervalMs);
+        series.want(symbol, interval, span, asOf);
+        const rows = series.rows();
+        const newest = rows.at(-1);
+        const key = [symbol, studies, interval, span.from, span.to, rows.length, newest?.volume, newest?.openInterest].join();
+        if (key === this.#studiesKey && this.#studiesEvents === market.events) return;
+        this.#studiesKey = key;
+        this.#studiesEvents = market.events;
+        const times = [...candles.bars()].map(({ time }) => time);
+        chart.studies(studyPoints(times, candles.intervalMs, rows, market.events), series.failure);
+    }
+
     #drawState(): void {
         const { market, chart, header } = this.#parts;
-        const { heat, candles, decimals } = market;
+        const { heat, candles, decimals, base } = market;
         const { view, range } = this.#shown();
         const state = this.state();
-        if (state === null || heat === null || candles === null) return chart.profile([], 1);
+        if (state === null || heat === null || candles === null || base === null) return chart.profile([], 1);
         const { price, levels, bin } = state;
         chart.profile(levels, bin);
         if (price === null) return;
         chart.price(price);
-        const before = candles.at(heat.start())?.open ?? candles.firstOpen() ?? price;
+        const before = base.candles.at(base.heat.start())?.open ?? base.candles.firstOpen() ?? price;
         header.price(view.symbol, price, before, range, decimals);
         if (levels.length > 0 || heat.isFiltered()) {
-            header.clusters(clusters(levels, price, heat.header.bin), sideFilter(view.side), decimals);
+            header.clusters(clusters(levels, price, base.heat.header.bin), sideFilter(view.side), decimals);
         }
     }
 
@@ -252,6 +294,7 @@ export class Painter {
                 ? null
                 : explain(market.heat, pointed, { moment: this.moment(), side, priceAt: (time) => market.priceAt(time) });
         if (cell === null || pointed === null) return tooltip.hide();
+        market.wantLeverages();
         const any = cell.longUsd + cell.shortUsd > 0;
         const now = cell.now && any ? leverages.between(view.symbol, cell.low, cell.high, side) : [];
         // What the picture knows of the past is rounded; of now the server is asked.
@@ -269,7 +312,7 @@ export class Painter {
             zone: view.zone,
             decimals: market.decimals,
             state: this.state(),
-            heat: market.heat,
+            heat: this.moment() === null ? (market.base?.heat ?? null) : market.heat,
         });
     }
 }

@@ -5,14 +5,17 @@
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
 import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type SourceHealth, type StatusChange } from 'liqheat-client';
-import { Candles } from '../model/candles.ts';
+import type { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
-import { Heat } from '../model/heat.ts';
+import type { Heat } from '../model/heat.ts';
 import { PriceTrack } from '../model/price-track.ts';
-import { candleInterval, columnInterval, intervalMs, RANGES, type Range, rangeById } from '../model/ranges.ts';
+import { candleInterval, columnInterval, intervalMs, intervalsFrom, RANGES, type Range, rangeById } from '../model/ranges.ts';
+import type { Stored, Viewport } from '../model/tile-plan.ts';
 import { type Api, ApiError, type Query } from '../transport/api.ts';
 import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
 import type { Grid } from '../wire/grid.ts';
+import { Picture } from './picture.ts';
+import { Walk } from './walk.ts';
 
 export type LoadState =
     | { kind: 'idle' }
@@ -27,6 +30,8 @@ export interface MarketEvents {
     /** Something live is waiting to be drawn. */
     changed(): void;
     statusChanged(): void;
+    /** Something that was asked for is refused. */
+    trouble(why: string): void;
 }
 
 export interface LiveEdge {
@@ -58,8 +63,20 @@ export class Market {
     readonly #api: Api;
     readonly #tell: MarketEvents;
     readonly #socket: HeatmapWebSocket;
-    heat: Heat | null = null;
-    candles: Candles | null = null;
+    readonly #walk: Walk;
+    /** The chosen range up to now. */
+    #base: Picture | null = null;
+    /** Where one has walked to; null while that is within the base. */
+    #away: Picture | null = null;
+    #viewport: Viewport | null = null;
+    /** A picture that came while the chart was held. */
+    #waiting: Picture | null = null;
+    #isHeld = false;
+    /** Two planes are enough for a first picture; those by leverage are several times as many. */
+    #wantsSplit = false;
+    #isSplitRefused = false;
+    /** The wanted candles; '' for those that fit. */
+    #interval = '';
     events: Liquidation[] = [];
     load: LoadState = { kind: 'idle' };
     /** Of the market's prices; 2 before the first picture. */
@@ -77,10 +94,9 @@ export class Market {
     readonly #sources = new Map<string, readonly SourceHealth[]>();
     #epoch: string | undefined;
     #loadedAt = 0;
-    #patched = false;
-    /** Open time of the newest candle that came from the server. */
-    #correctedTo = 0;
-    /** When they were last asked for, by this machine's clock. */
+    #walkedAt = 0;
+    #eventsAbort = new AbortController();
+    /** When candles were last asked for, by this machine's clock. */
     #correctedAt = 0;
     #retry: ReturnType<typeof setTimeout> | undefined;
     #refresh: ReturnType<typeof setInterval> | undefined;
@@ -88,6 +104,12 @@ export class Market {
     constructor(api: Api, tell: MarketEvents) {
         this.#api = api;
         this.#tell = tell;
+        this.#walk = new Walk(api, {
+            ready: (picture) => this.#walked(picture),
+            failed: (error) => {
+                if (error instanceof ApiError && error.status !== 0) tell.trouble(error.message);
+            },
+        });
         this.#socket = new HeatmapWebSocket(api.socketUrl(), {
             onSnapshot: (frame) => this.#live(frame),
             onStatusChange: () => tell.statusChanged(),
@@ -96,6 +118,29 @@ export class Market {
                 tell.statusChanged();
             },
         });
+    }
+
+    /** What is on the screen. */
+    get heat(): Heat | null {
+        return this.#shown()?.heat ?? null;
+    }
+
+    get candles(): Candles | null {
+        return this.#shown()?.candles ?? null;
+    }
+
+    /** The chosen range up to now, wherever one has walked to. */
+    get base(): Picture | null {
+        return this.#base;
+    }
+
+    /** Whether the picture on the screen reaches up to now. */
+    get isLive(): boolean {
+        return this.#shown()?.isLive ?? true;
+    }
+
+    #shown(): Picture | null {
+        return this.#away ?? this.#base;
     }
 
     /** Connects; with `websocket` false (what the server says of itself) only by polling. Called again when that changes. */
@@ -109,6 +154,7 @@ export class Market {
 
     stop(): void {
         this.#abort.abort();
+        this.#walk.reset('');
         clearTimeout(this.#retry);
         clearInterval(this.#refresh);
         this.#socket.disconnect();
@@ -127,11 +173,106 @@ export class Market {
         }
         this.#info = info;
         this.#range = rangeById(range) ?? this.#range;
-        this.heat = null;
-        this.candles = null;
+        if (other) this.#walk.reset(info.symbol);
+        else this.#walk.stop();
+        this.#base = null;
+        this.#away = null;
+        this.#waiting = null;
+        this.#viewport = null;
         this.events = [];
         this.#track = null;
         void this.#fetch(false);
+    }
+
+    /** The chart shows this stretch of time and prices; null for the chosen range. */
+    look(viewport: Viewport | null): void {
+        this.#viewport = viewport;
+        const base = this.#base;
+        if (base === null) return;
+        if (viewport === null) {
+            this.#walk.stop();
+            this.#waiting = null;
+            this.#show(null);
+            return;
+        }
+        const stored = this.#stored();
+        if (stored !== null) this.#walk.go(viewport, stored, this.#interval);
+    }
+
+    /** Candles of this interval, or '' for those that fit. */
+    setInterval(interval: string): void {
+        if (interval === this.#interval) return;
+        this.#interval = interval;
+        if (this.#viewport !== null) this.look(this.#viewport);
+        else if (this.#base !== null) void this.#fetch(true);
+    }
+
+    /** While the chart is held (dragged) its picture stays; what comes meanwhile is shown afterwards. */
+    hold(isHeld: boolean): void {
+        this.#isHeld = isHeld;
+        const waiting = this.#waiting;
+        if (isHeld || waiting === null) return;
+        this.#waiting = null;
+        this.#show(waiting);
+    }
+
+    /** Somebody asks how amounts are split by leverage: planes for that are fetched from now on. */
+    wantLeverages(): void {
+        if (this.#wantsSplit) return;
+        this.#wantsSplit = true;
+        this.#walk.split();
+        if (this.load.kind === 'shown') this.reload(0);
+    }
+
+    /** Whether the server makes no planes by leverage for a picture of this size. */
+    get isSplitRefused(): boolean {
+        return this.#isSplitRefused;
+    }
+
+    /** When the data begins and ends; null while that is not known. */
+    stored(): { first: number; now: number } | null {
+        return this.#stored();
+    }
+
+    #stored(): Stored | null {
+        const info = this.#info;
+        const base = this.#base;
+        if (info === null || base === null) return null;
+        const now = Math.max(this.#edge?.asOf ?? 0, base.heat.header.as_of);
+        return { first: Math.min(info.first ?? now, base.heat.start()), now, interval: info.interval, baseBin: info.baseBin };
+    }
+
+    #walked(picture: Picture): void {
+        if (this.#viewport === null || this.#base === null) return;
+        if (this.#isHeld) this.#waiting = picture;
+        else this.#show(picture);
+    }
+
+    #show(picture: Picture | null): void {
+        if (picture === this.#away) return;
+        this.#away = picture;
+        this.#walkedAt = Date.now();
+        this.#track = null;
+        this.#corrections = [];
+        this.#tell.loaded(true);
+        this.#tell.changed();
+        void this.#refreshEvents();
+    }
+
+    async #refreshEvents(): Promise<void> {
+        const shown = this.#shown();
+        if (shown === null) return;
+        this.#eventsAbort.abort();
+        this.#eventsAbort = new AbortController();
+        const { signal } = this.#eventsAbort;
+        try {
+            const events = await this.#eventsSince(shown.heat.start(), shown.interval, signal);
+            if (signal.aborted) return;
+            this.events = events;
+            this.#tell.changed();
+        } catch {
+            // Circles of the picture before stay; the next one asks again.
+        }
     }
 
     /** Fetches the picture again, leaving pan and zoom alone. */
@@ -172,7 +313,7 @@ export class Market {
         if (edge !== null && now !== null && time >= edge.asOf) return now;
         const { heat, candles } = this;
         if (heat === null || candles === null) return undefined;
-        if (candles.intervalMs > heat.columnMs() && this.#track === null) void this.#fetchTrack(heat.columnMs());
+        if (candles.intervalMs > heat.columnMs() && this.#track === null) void this.#fetchTrack(heat, candles);
         const fine = this.#track instanceof PriceTrack ? this.#track.at(time) : undefined;
         return fine ?? candles.endedPrice(time);
     }
@@ -181,31 +322,49 @@ export class Market {
         return this.#edge;
     }
 
-    /** Moves the picture to the newest live state; answers the bars that changed. Called once a frame. `known`: levels by leverage. */
+    /** Moves the pictures to the newest live state; answers the bars of the shown one that changed. Called once a frame. `known`: levels by leverage. */
     advance(known: LeverageLevels | null): number[] {
-        const { heat, candles } = this;
-        if (heat === null || candles === null) return [];
-        const changed = candles.correct(this.#corrections);
+        const shown = this.#shown();
+        if (shown === null) return [];
+        const changed = shown.isLive ? shown.candles.correct(this.#corrections) : [];
         this.#corrections = [];
         const edge = this.#edge;
         if (edge === null) return changed;
-        const { levels, current_price: price, positions_consumed: consumed } = edge.snapshot.data;
-        const outcome = heat.paint(edge.asOf, price, levels, known);
-        if (outcome === 'outgrown') {
-            this.reload();
-            return changed;
-        }
-        if (outcome === 'patched') this.#patched = true;
-        if (this.#patched) this.reload(PATCHED_GAP_MS);
-        if (price !== null) {
-            const touched = candles.touch(edge.asOf, price);
-            if (this.#track instanceof PriceTrack) this.#track.add(edge.asOf, price);
-            // What happened within a finished candle, and the liquidations since, are not in the states.
-            const gap = touched.length > 1 ? CORRECT_GAP_MS : consumed > 0 ? EVENTS_GAP_MS : QUIET_GAP_MS;
-            if (Date.now() - this.#correctedAt > gap) void this.#correct();
-            changed.push(...touched);
+        for (const picture of new Set([this.#base, shown])) {
+            if (picture?.isLive !== true) continue;
+            const touched = this.#moveOn(picture, edge, known);
+            if (picture === shown) changed.push(...touched);
         }
         return [...new Set(changed)].sort((a, b) => a - b);
+    }
+
+    #moveOn(picture: Picture, edge: LiveEdge, known: LeverageLevels | null): number[] {
+        const { levels, current_price: price, positions_consumed: consumed } = edge.snapshot.data;
+        const isBase = picture === this.#base;
+        const outcome = picture.heat.paint(edge.asOf, price, levels, known);
+        if (outcome === 'outgrown') {
+            this.#again(isBase, RELOAD_GAP_MS);
+            return [];
+        }
+        if (outcome === 'patched') picture.isPatched = true;
+        if (picture.isPatched) this.#again(isBase, PATCHED_GAP_MS);
+        if (price === null) return [];
+        const touched = picture.candles.touch(edge.asOf, price);
+        if (picture !== this.#shown()) return touched;
+        if (this.#track instanceof PriceTrack) this.#track.add(edge.asOf, price);
+        // What happened within a finished candle, and the liquidations since, are not in the states.
+        const gap = touched.length > 1 ? CORRECT_GAP_MS : consumed > 0 ? EVENTS_GAP_MS : QUIET_GAP_MS;
+        if (Date.now() - this.#correctedAt > gap) void this.#correct();
+        return touched;
+    }
+
+    /** The base, or what lies over it, no longer fits. */
+    #again(isBase: boolean, gapMs: number): void {
+        if (isBase) return this.reload(gapMs);
+        const stored = this.#stored();
+        if (this.#viewport === null || stored === null || Date.now() - this.#walkedAt < gapMs) return;
+        this.#walkedAt = Date.now();
+        this.#walk.go(this.#viewport, stored, this.#interval);
     }
 
     #live(frame: SnapshotFrame): void {
@@ -215,7 +374,10 @@ export class Market {
         if (asOf !== this.#edge?.asOf) this.#movedAt = Date.now();
         this.#edge = { snapshot: frame, asOf };
         // Another epoch is another price grid or a restarted server: the old columns may not be continued.
-        if (this.#epoch !== undefined && frame.epoch !== this.#epoch) this.reload();
+        if (this.#epoch !== undefined && frame.epoch !== this.#epoch) {
+            if (this.#info !== null) this.#walk.reset(this.#info.symbol);
+            this.reload();
+        }
         this.#epoch = frame.epoch;
         this.#tell.changed();
     }
@@ -228,7 +390,7 @@ export class Market {
         clearTimeout(this.#retry);
         const { signal } = this.#abort;
         const range = this.#range;
-        const interval = candleInterval(range, info.interval, this.#barsMax);
+        const interval = this.#baseInterval(info);
         const stepMs = intervalMs(interval);
         const { symbol } = info;
         this.load = { kind: 'loading' };
@@ -245,23 +407,22 @@ export class Market {
             const candles = all.filter(({ time }) => time + stepMs > header.start);
             if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
                 this.load = { kind: 'empty' };
-                this.#again(signal);
+                this.#retryLater(signal);
             } else {
-                this.heat = new Heat(grid);
-                this.#patched = false;
-                this.#correctedTo = candles.at(-1)?.time ?? 0;
+                const span = { from: header.start, to: header.as_of };
+                this.#base = new Picture(grid, candles, interval, span, true);
                 this.#track = null;
                 this.decimals = marketDecimals(
                     candles.flatMap(({ high, low, close }) => [high, low, close]),
                     header.bin,
                 );
-                this.candles = new Candles(candles, stepMs, header.start, header.as_of);
                 this.load = { kind: 'shown' };
             }
             this.#loadedAt = Date.now();
             this.#tell.loaded(keepView);
-            this.events = await this.#eventsSince(this.heat?.start() ?? header.start, interval, signal);
-            if (!signal.aborted) this.#tell.changed();
+            if (this.#viewport !== null) this.look(this.#viewport);
+            if (this.#wantsSplit && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
+            await this.#refreshEvents();
         } catch (error) {
             if (signal.aborted) return;
             this.load = {
@@ -269,25 +430,33 @@ export class Market {
                 status: error instanceof ApiError ? error.status : -1,
                 why: error instanceof Error ? error.message : String(error),
             };
-            this.#again(signal);
+            this.#retryLater(signal);
             this.#tell.loaded(keepView);
         }
     }
 
-    async #fetchTrack(columnMs: number): Promise<void> {
+    #baseInterval(info: SymbolInfo): string {
+        const range = this.#range;
+        return intervalsFrom(info.interval).includes(this.#interval) && range.ms / intervalMs(this.#interval) <= CANDLES_MAX - 2
+            ? this.#interval
+            : candleInterval(range, info.interval, this.#barsMax);
+    }
+
+    async #fetchTrack(heat: Heat, candles: Candles): Promise<void> {
         const info = this.#info;
         if (info === null) return;
         this.#track = 'asked';
-        const interval = columnInterval(this.#range, info.interval, columnMs, CANDLES_MAX - 2);
+        const start = Math.max(heat.start(), candles.first);
+        const end = heat.start() + heat.columns() * heat.columnMs();
+        const interval = columnInterval({ id: '', ms: end - start }, info.interval, heat.columnMs(), CANDLES_MAX - 2);
         if (interval === null) return;
         const { signal } = this.#abort;
         const stepMs = intervalMs(interval);
         try {
-            const limit = Math.ceil(this.#range.ms / stepMs) + 2;
-            const candles = await this.#api.candles({ symbol: info.symbol, interval, limit }, signal);
-            if (signal.aborted) return;
+            const found = await this.#api.candles({ symbol: info.symbol, interval, start_time: start, end_time: end }, signal);
+            if (signal.aborted || heat !== this.heat) return;
             const track = new PriceTrack();
-            for (const candle of candles.slice(0, -1)) track.add(candle.time + stepMs, candle.close);
+            for (const candle of found.slice(0, -1)) track.add(candle.time + stepMs, candle.close);
             this.#track = track;
             this.#tell.changed();
         } catch {
@@ -297,17 +466,23 @@ export class Market {
 
     /** Split by leverage where the picture is not too large for that. */
     async #history(query: Query, signal: AbortSignal): Promise<Grid> {
+        if (!this.#wantsSplit) return this.#api.history(query, signal);
         try {
-            return await this.#api.history({ ...query, by: 'leverage' }, signal);
+            const grid = await this.#api.history({ ...query, by: 'leverage' }, signal);
+            this.#isSplitRefused = false;
+            return grid;
         } catch (error) {
-            if (error instanceof ApiError && error.status === TOO_LARGE) return this.#api.history(query, signal);
+            if (error instanceof ApiError && error.status === TOO_LARGE) {
+                this.#isSplitRefused = true;
+                return this.#api.history(query, signal);
+            }
             throw error;
         }
     }
 
-    #again(signal: AbortSignal): void {
+    #retryLater(signal: AbortSignal): void {
         this.#retry = setTimeout(() => {
-            if (!signal.aborted) void this.#fetch(this.heat !== null);
+            if (!signal.aborted) void this.#fetch(this.#base !== null);
         }, RETRY_MS);
     }
 
@@ -317,19 +492,21 @@ export class Market {
         if (info === null || this.load.kind !== 'shown' || document.visibilityState === 'hidden') return;
         if (this.#socket.status.status === 'disconnected') return;
         this.#correctedAt = Date.now();
+        const shown = this.#shown();
+        if (shown?.isLive !== true) return;
         const { signal } = this.#abort;
-        const interval = candleInterval(this.#range, info.interval, this.#barsMax);
+        const { interval } = shown;
         try {
-            const since = ((this.#edge?.asOf ?? 0) - this.#correctedTo) / intervalMs(interval);
+            const since = ((this.#edge?.asOf ?? 0) - shown.correctedTo) / intervalMs(interval);
             const limit = Math.min(CORRECTED_CANDLES_MAX, Math.max(CORRECTED_CANDLES_MIN, Math.ceil(since) + 2));
             const newest = await this.#api.candles({ symbol: info.symbol, interval, limit }, signal);
-            if (signal.aborted) return;
+            if (signal.aborted || shown !== this.#shown()) return;
             this.#corrections = newest;
-            this.#correctedTo = newest.at(-1)?.time ?? this.#correctedTo;
+            shown.correctedTo = newest.at(-1)?.time ?? shown.correctedTo;
             // The newest sum may have grown since, so it is asked for again and replaced.
-            const from = this.events.at(-1)?.time ?? this.heat?.start() ?? 0;
+            const from = this.events.at(-1)?.time ?? shown.heat.start();
             const more = await this.#eventsSince(from, interval, signal);
-            if (signal.aborted) return;
+            if (signal.aborted || shown !== this.#shown()) return;
             this.events = [...this.events.filter(({ time }) => time < from), ...more].slice(-EVENTS_MAX);
             this.#tell.changed();
         } catch {
@@ -342,7 +519,10 @@ export class Market {
         const info = this.#info;
         if (info === null) return [];
         const start = new Date(from).toISOString();
-        const end = new Date(Math.max(from, this.#edge?.asOf ?? this.heat?.header.as_of ?? from) + 1).toISOString();
+        const shown = this.#shown();
+        const now = this.#edge?.asOf ?? shown?.heat.header.as_of ?? from;
+        const until = shown === null || shown.isLive ? now : shown.heat.start() + shown.heat.columns() * shown.heat.columnMs();
+        const end = new Date(Math.max(from, until) + 1).toISOString();
         try {
             const query = { symbol: info.symbol, start_time: start, end_time: end, interval, limit: EVENTS_MAX };
             return (await this.#api.liquidations(query, signal)).sort((a, b) => a.time - b.time);

@@ -32,11 +32,26 @@ const INTERVAL_MS: Readonly<Record<string, number>> = {
     '1d': DAY_MS,
 };
 
+export const INTERVALS: readonly string[] = Object.keys(INTERVAL_MS);
+
 /** # Throws `RangeError` for an interval this page does not know. */
 export function intervalMs(interval: string): number {
     const ms = INTERVAL_MS[interval];
     if (ms === undefined) throw new RangeError(`unknown interval "${interval}"`);
     return ms;
+}
+
+/** # Throws `RangeError` for a length that no interval has. */
+export function intervalName(ms: number): string {
+    const found = Object.entries(INTERVAL_MS).find(([, each]) => each === ms)?.[0];
+    if (found === undefined) throw new RangeError(`no interval of ${ms} ms`);
+    return found;
+}
+
+/** Names of the intervals that bars of this one make up, the shortest first. */
+export function intervalsFrom(stored: string): string[] {
+    const storedMs = INTERVAL_MS[stored] ?? 0;
+    return Object.keys(INTERVAL_MS).filter((name) => (INTERVAL_MS[name] ?? 0) >= storedMs);
 }
 
 /** The finest candles of which a range has no more than `barsMax`, but none finer than the stored bars. */

@@ -24,13 +24,17 @@ import {
 import type { Candles } from '../model/candles.ts';
 import { calendar, formatHours, formatPrice, formatTime, type Zone } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
+import type { StudyPoint } from '../model/studies.ts';
+import type { Viewport } from '../model/tile-plan.ts';
 import type { Theme, TimeSpan, View } from '../state/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
 import { CoverPrimitive } from './cover-primitive.ts';
 import { EventsPrimitive } from './events-primitive.ts';
-import { HeatPrimitive } from './heat-primitive.ts';
+import { GroundPrimitive } from './ground-primitive.ts';
+import { HeatPrimitive, type Layer } from './heat-primitive.ts';
 import type { ProfileLevel } from './profile.ts';
 import { Raster } from './raster.ts';
+import { Studies } from './studies.ts';
 import { chartColours } from './theme.ts';
 
 /** A point of the picture under the pointer; pixels count from the chart's top left corner. */
@@ -41,7 +45,7 @@ export interface Pointed {
     price: number;
 }
 
-export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'axis' | 'zone'>;
+export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'axis' | 'zone' | 'studies'>;
 
 const AXIS_MODES = { linear: PriceScaleMode.Normal, log: PriceScaleMode.Logarithmic, percent: PriceScaleMode.Percentage } as const;
 
@@ -52,7 +56,18 @@ const RIGHT_SPACE_SHARE = 0.11;
 /** A finger that moved less has tapped. */
 const TAP_PX_MAX = 10;
 
+/** Pictures from before that are kept beneath. */
+const UNDER_MAX = 2;
+
 type Bar = CandlestickData<Time> | WhitespaceData<Time>;
+
+/** A picture and the candles over it. */
+export interface Shown {
+    heat: Heat;
+    candles: Candles;
+    /** Reaches up to now. */
+    isLive: boolean;
+}
 
 export class HeatChart {
     readonly #chart: IChartApi;
@@ -77,6 +92,12 @@ export class HeatChart {
     #moved = false;
     #onSpan: (span: TimeSpan) => void = () => {};
     #mark: IPriceLine | null = null;
+    #onHold: (isHeld: boolean) => void = () => {};
+    #shown: Layer | null = null;
+    /** Pictures from before, the newest last; they show where the newer ones do not reach. */
+    readonly #under: Layer[] = [];
+    readonly #ground = new GroundPrimitive();
+    readonly #studies: Studies;
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
@@ -89,6 +110,8 @@ export class HeatChart {
             rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: 64, entireTextOnly: true },
             localization: { locale: 'en-GB' },
             handleScale: { axisPressedMouseMove: { time: true, price: true } },
+            // A picture that comes while the chart rolls on would stop it at another place.
+            kineticScroll: { touch: false, mouse: false },
         });
         this.#series = this.#chart.addSeries(CandlestickSeries, {
             // The chart's own line is that of the newest visible bar; the price now has a line of its own.
@@ -96,6 +119,7 @@ export class HeatChart {
             lastValueVisible: false,
             autoscaleInfoProvider: (own: () => AutoscaleInfo | null) => this.#widened(own()),
         });
+        this.#series.attachPrimitive(this.#ground);
         this.#series.attachPrimitive(this.#heatLayer);
         this.#series.attachPrimitive(this.#eventLayer);
         // Last, so that it covers the others.
@@ -107,13 +131,19 @@ export class HeatChart {
             axisLabelVisible: false,
             lineVisible: false,
         });
+        this.#studies = new Studies(this.#chart, container);
         this.#applyTheme(look.theme);
         this.#applyAxes(look);
+        this.#studies.choose(look.studies, look.theme);
         this.#resize = new ResizeObserver(() => {
             this.#chart.resize(container.clientWidth, container.clientHeight);
+            this.#studies.place();
         });
         this.#resize.observe(container);
-        this.#chart.subscribeCrosshairMove(({ point }) => this.#pointAt(point));
+        this.#chart.subscribeCrosshairMove(({ point, paneIndex, time }) => {
+            this.#studies.tell(time === undefined ? null : Number(time) * 1000);
+            this.#pointAt((paneIndex ?? 0) === 0 ? point : undefined);
+        });
         this.#listenToTaps(container);
         this.#listenToMoves(container);
     }
@@ -123,10 +153,14 @@ export class HeatChart {
         this.#chart.remove();
     }
 
-    /** Shows another picture. `keepView` leaves pan and zoom as they are (the same symbol and range, fetched again). */
-    show(heat: Heat, candles: Candles, decimals: number, keepView: boolean): void {
-        const visible = this.#chart.timeScale().getVisibleLogicalRange();
-        const shift = this.#candles === null ? 0 : candles.logical(this.#candles.first) + 0.5;
+    /** Shows another picture. `keepView` leaves pan and zoom as they are, and the pictures before beneath it until it covers them. */
+    show({ heat, candles, isLive }: Shown, decimals: number, keepView: boolean): void {
+        const before = keepView ? this.#visibleTime() : null;
+        if (!keepView) this.#under.length = 0;
+        else if (this.#shown !== null && this.#shown.heat !== heat) {
+            this.#under.push(this.#shown);
+            if (this.#under.length > UNDER_MAX) this.#under.shift();
+        }
         this.#heat = heat;
         this.#candles = candles;
         this.#raster = new Raster(heat, this.#look, (from, to) => candles.reach(from, to));
@@ -140,16 +174,56 @@ export class HeatChart {
         });
         this.#newestBar = candles.last();
         this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
-        this.#heatLayer.show({
-            heat,
-            raster: this.#raster,
-            logical: (time) => candles.logical(time),
-            end: () => candles.logical(candles.last() + candles.intervalMs),
-        });
-        if (keepView && visible !== null) {
-            const range = { from: visible.from + shift, to: visible.to + shift };
-            this.#chart.timeScale().setVisibleLogicalRange(range);
+        this.#shown = { heat, raster: this.#raster };
+        this.#heatLayer.show(
+            {
+                ...this.#shown,
+                isLive,
+                logical: (time) => candles.logical(time),
+                end: () => candles.logical(candles.last() + candles.intervalMs),
+            },
+            this.#under,
+        );
+        this.#ground.show(candles);
+        if (before !== null) {
+            this.#chart.timeScale().setVisibleLogicalRange({ from: candles.logical(before.from), to: candles.logical(before.to) });
         } else this.fit();
+    }
+
+    /** What the chart shows; null before the first picture. */
+    viewport(): Viewport | null {
+        const time = this.#visibleTime();
+        const { width, height } = this.#chart.paneSize(0);
+        const high = this.#series.coordinateToPrice(0);
+        const low = this.#series.coordinateToPrice(height);
+        if (time === null || high === null || low === null || !(high > low)) return null;
+        return { ...time, low: Math.max(0, low), high, width, height };
+    }
+
+    #visibleTime(): TimeSpan | null {
+        const visible = this.#chart.timeScale().getVisibleLogicalRange();
+        const candles = this.#candles;
+        return visible === null || candles === null ? null : { from: candles.timeAt(visible.from), to: candles.timeAt(visible.to) };
+    }
+
+    /** Whether a person has panned or zoomed, so that the view is no longer the whole range. */
+    isMoved(): boolean {
+        return this.#moved;
+    }
+
+    /** `handler` hears when a pointer takes hold of the chart and when it lets go. */
+    onHold(handler: (isHeld: boolean) => void): void {
+        this.#onHold = handler;
+    }
+
+    /** What the panes under the chart show. */
+    studies(points: readonly StudyPoint[], failure: string | null): void {
+        this.#studies.show(points, failure);
+    }
+
+    /** What the server has: from its first bar up to now. */
+    reach(first: number, now: number): void {
+        this.#ground.reach(first, now);
     }
 
     /** Empties the chart. */
@@ -158,7 +232,10 @@ export class HeatChart {
         this.#candles = null;
         this.#raster = null;
         this.#series.setData([]);
-        this.#heatLayer.show(null);
+        this.#shown = null;
+        this.#under.length = 0;
+        this.#heatLayer.show(null, []);
+        this.#ground.show(null);
         this.#eventLayer.show([], null);
         this.#priceLine.applyOptions({ lineVisible: false, axisLabelVisible: false });
         this.markPrice(null);
@@ -180,8 +257,11 @@ export class HeatChart {
     restyle(look: Look): void {
         if (look.theme !== this.#look.theme) this.#applyTheme(look.theme);
         if (look.axis !== this.#look.axis || look.zone !== this.#look.zone) this.#applyAxes(look);
+        this.#studies.choose(look.studies, look.theme);
         this.#look = look;
         this.#raster?.restyle(look);
+        // They were coloured for the look before.
+        this.#under.length = 0;
         this.#heatLayer.redraw();
     }
 
@@ -265,7 +345,7 @@ export class HeatChart {
 
     /** Width and height of the drawing area without the axes, in CSS pixels. */
     paneSize(): { width: number; height: number } {
-        return this.#chart.paneSize();
+        return this.#chart.paneSize(0);
     }
 
     #pointAt(point: { x: number; y: number } | undefined): void {
@@ -284,7 +364,7 @@ export class HeatChart {
         container.addEventListener('pointerup', ({ clientX, clientY }) => {
             if (began === null || Math.hypot(clientX - began.x, clientY - began.y) > TAP_PX_MAX) return;
             const { left, top } = container.getBoundingClientRect();
-            const { width, height } = this.#chart.paneSize();
+            const { width, height } = this.#chart.paneSize(0);
             const at = { x: clientX - left, y: clientY - top };
             if (at.x > width || at.y > height) return;
             const again = this.#tapped && this.#pointer !== null && Math.hypot(at.x - this.#pointer.x, at.y - this.#pointer.y) < TAP_PX_MAX;
@@ -359,6 +439,17 @@ export class HeatChart {
             },
             { capture: true },
         );
+        container.addEventListener(
+            'touchmove',
+            () => {
+                this.#moved = true;
+            },
+            { capture: true, passive: true },
+        );
+        const release = (): void => this.#onHold(false);
+        container.addEventListener('pointerdown', () => this.#onHold(true), { capture: true });
+        window.addEventListener('pointerup', release);
+        window.addEventListener('pointercancel', release);
         this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
             if (this.#pointer !== null) this.#onPoint();
             if (!this.#moved || range === null || this.#candles === null) return;
@@ -399,6 +490,7 @@ export class HeatChart {
             axisLabelColor: colours.priceLine,
             axisLabelTextColor: colours.background,
         });
+        this.#ground.style({ line: colours.border, text: colours.text, ground: colours.background });
         this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
         this.#cover.style({ ground: colours.background, line: colours.crosshair });
         this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });

@@ -18,9 +18,15 @@ import { drawEdges } from './edges.ts';
 import { drawProfile, type ProfileLevel, type ProfileStyle } from './profile.ts';
 import type { Raster } from './raster.ts';
 
-export interface HeatPicture {
+/** A picture and its pixels. */
+export interface Layer {
     heat: Heat;
     raster: Raster;
+}
+
+export interface HeatPicture extends Layer {
+    /** Reaches up to now. */
+    isLive: boolean;
     /** Position of a time on the bar axis. */
     logical(time: number): number;
     /** Where the newest candle ends on the bar axis. */
@@ -48,6 +54,13 @@ interface Span {
     size: number;
 }
 
+interface Box {
+    left: number;
+    top: number;
+    right: number;
+    bottom: number;
+}
+
 /** The cells of an axis that can be seen: cell n covers `origin + n * step` to `origin + (n + 1) * step`. */
 export function visibleSpan(origin: number, step: number, cells: number, screen: number): Span | null {
     if (!(step > 0)) return null;
@@ -60,6 +73,7 @@ export function visibleSpan(origin: number, step: number, cells: number, screen:
 export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPrimitivePaneRenderer {
     #attached: Attached | null = null;
     #picture: HeatPicture | null = null;
+    #under: readonly Layer[] = [];
     #levels: readonly ProfileLevel[] = [];
     #baseBin = 1;
     #until: number | null = null;
@@ -74,8 +88,10 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         this.#attached = null;
     }
 
-    show(picture: HeatPicture | null): void {
+    /** `under`: pictures that show where this one does not reach, the newest last. */
+    show(picture: HeatPicture | null, under: readonly Layer[]): void {
         this.#picture = picture;
+        this.#under = under;
         this.redraw();
     }
 
@@ -132,7 +148,28 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const attached = this.#attached;
         const picture = this.#picture;
         if (attached === null || picture === null) return;
-        const { heat, raster } = picture;
+        const { context, bitmapSize } = scope;
+        const covered = this.#draw(scope, attached, picture, picture, true);
+        if (this.#until !== null || this.#under.length === 0) return;
+        context.save();
+        let free = covered;
+        for (const layer of [...this.#under].reverse()) {
+            if (free !== null) {
+                if (free.left <= 0 && free.top <= 0 && free.right >= bitmapSize.width && free.bottom >= bitmapSize.height) break;
+                // Only where nothing newer is.
+                const outside = new Path2D();
+                outside.rect(0, 0, bitmapSize.width, bitmapSize.height);
+                outside.rect(free.left, free.top, free.right - free.left, free.bottom - free.top);
+                context.clip(outside, 'evenodd');
+            }
+            free = this.#draw(scope, attached, picture, layer, false);
+        }
+        context.restore();
+    }
+
+    /** Draws a picture on the axis of the shown one; answers where it reaches, in pixels of the bitmap. */
+    #draw(scope: BitmapCoordinatesRenderingScope, attached: Attached, picture: HeatPicture, layer: Layer, isTop: boolean): Box | null {
+        const { heat, raster } = layer;
         const scale = attached.chart.timeScale();
         const { price_low: low, bin } = heat.header;
         const high = low + bin * heat.rows;
@@ -141,29 +178,31 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const one = scale.logicalToCoordinate(1 as Logical);
         const top = attached.series.priceToCoordinate(high);
         const bottom = attached.series.priceToCoordinate(low);
-        if (zero === null || one === null || top === null || bottom === null) return;
+        if (zero === null || one === null || top === null || bottom === null) return null;
         const { context, bitmapSize, horizontalPixelRatio: rx, verticalPixelRatio: ry } = scope;
         const x = (time: number): number => zero + picture.logical(time) * (one - zero);
         const left = x(heat.start());
         const width = x(heat.start() + heat.columnMs()) - left;
         // A coordinate names the left edge of the pixel a bar's middle falls into; half a pixel more is the middle itself.
         const ended = this.#until === null ? heat.columns() : heat.endedBy(this.#until);
+        const box = { left: (left + 0.5) * rx, top: top * ry, right: (left + 0.5 + width * ended) * rx, bottom: bottom * ry };
         const columns = visibleSpan((left + 0.5) * rx, width * rx, ended, bitmapSize.width);
-        if (columns === null) return;
+        if (columns === null) return box;
         const yOf = (row: number): number => attached.series.priceToCoordinate(low + row * bin) ?? 0;
         const middle = heat.rows / 2;
         const straight = Math.abs(yOf(middle) - (top + bottom) / 2) < STRAIGHT_PX;
         if (!straight) {
-            this.#blitStrips(scope, picture, columns, yOf);
-            return;
+            this.#blitStrips(scope, layer, columns, yOf);
+            return box;
         }
         const rows = visibleSpan(top * ry, ((bottom - top) / heat.rows) * ry, heat.rows, bitmapSize.height);
-        if (rows === null) return;
+        if (rows === null) return box;
         context.save();
         // Bands run along time: skipping columns loses nothing that can be seen, skipping rows would lose whole bands.
         context.imageSmoothingEnabled = rows.size < rows.count;
         context.drawImage(raster.canvas, columns.from, rows.from, columns.count, rows.count, columns.at, rows.at, columns.size, rows.size);
         context.restore();
+        if (!isTop) return box;
         const rowHeight = (bottom - top) / heat.rows;
         drawEdges(
             scope,
@@ -183,12 +222,13 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
             },
             this.#style.edge,
         );
+        return box;
     }
 
     /** On a price axis that is no straight line: strips of rows, each placed by its own edges. */
     #blitStrips(
         { context, bitmapSize, verticalPixelRatio: ry }: BitmapCoordinatesRenderingScope,
-        { heat, raster }: HeatPicture,
+        { heat, raster }: Layer,
         columns: Span,
         yOf: (row: number) => number,
     ): void {
@@ -219,6 +259,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const attached = this.#attached;
         const picture = this.#picture;
         if (attached === null || picture === null || this.#levels.length === 0) return;
+        if (!picture.isLive && this.#until === null) return;
         const y = (price: number): number | null => attached.series.priceToCoordinate(price);
         const { price_low: low, bin } = picture.heat.header;
         const top = y(low + bin);

@@ -5,7 +5,21 @@
  * usually empty (hidden leverages, a moment, a stretch of time) are written when they are not.
  */
 import { ZONES } from '../model/format.ts';
-import { AXES, COLOURS, DEFAULT_VIEW, PANELS, PANES, RANGE_IDS, SCALES, SIDES, THEMES, THRESHOLD_MAX, type View } from './view.ts';
+import { STUDIES } from '../model/studies.ts';
+import {
+    AXES,
+    COLOURS,
+    DEFAULT_VIEW,
+    INTERVAL_IDS,
+    PANELS,
+    PANES,
+    RANGE_IDS,
+    SCALES,
+    SIDES,
+    THEMES,
+    THRESHOLD_MAX,
+    type View,
+} from './view.ts';
 
 const HIDDEN_MAX = 16;
 
@@ -55,6 +69,8 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         panel: oneOf(PANELS, params.get('panel'), base.panel),
         zone: oneOf(ZONES, params.get('zone'), base.zone),
         axis: oneOf(AXES, params.get('axis'), base.axis),
+        studies: params.has('studies') ? STUDIES.filter((each) => params.get('studies')?.split(',').includes(each)).sort() : base.studies,
+        interval: oneOf(INTERVAL_IDS, params.get('interval'), base.interval),
         moment: timeOf(params.get('at')),
         span: from !== null && to !== null && from < to ? { from, to } : null,
         embedded: flag('embed', false),
@@ -79,6 +95,8 @@ export function addressOf(view: View): string {
     set('axis', view.axis);
     set('zone', view.zone);
     set('panel', view.panel);
+    set('studies', view.studies.join());
+    set('interval', view.interval);
     set('hide', view.hidden.join());
     set('opened', view.opened);
     if (view.moment !== null) set('at', timeText(view.moment));

@@ -1,6 +1,7 @@
 /** What is looked at: one value that is replaced as a whole, and the only function that makes the next one from it. */
 import { ZONES, type Zone } from '../model/format.ts';
-import { RANGES } from '../model/ranges.ts';
+import { INTERVALS, RANGES } from '../model/ranges.ts';
+import type { Study } from '../model/studies.ts';
 
 export const SIDES = ['both', 'long', 'short', 'split'] as const;
 export const SCALES = ['linear', 'log', 'percentile'] as const;
@@ -48,6 +49,10 @@ export interface Settings {
     readonly zone: Zone;
     /** Price axis of the heatmap. */
     readonly axis: Axis;
+    /** Panes under the chart. */
+    readonly studies: readonly Study[];
+    /** Interval of the candles; empty for one that fits. */
+    readonly interval: string;
 }
 
 export interface View extends Settings {
@@ -77,6 +82,8 @@ export const DEFAULT_VIEW: View = {
     panel: 'none',
     zone: 'utc',
     axis: 'linear',
+    studies: [],
+    interval: '',
     moment: null,
     span: null,
     embedded: false,
@@ -89,6 +96,7 @@ export type Action =
     | { kind: 'set'; part: Partial<Omit<Settings, 'symbol' | 'range'>> }
     | { kind: 'next'; what: keyof typeof CYCLES }
     | { kind: 'toggle'; what: 'events' | 'swept' }
+    | { kind: 'study'; study: Study }
     /** Shows a panel, or hides the one that is shown. */
     | { kind: 'panel'; panel: Panel }
     /** Another symbol or range, as it is now and in full. */
@@ -108,6 +116,11 @@ export function reduce(view: View, action: Action): View {
             return { ...view, [action.what]: after<string>(CYCLES[action.what], view[action.what]) };
         case 'toggle':
             return { ...view, [action.what]: !view[action.what] };
+        case 'study': {
+            const { study } = action;
+            const others = view.studies.filter((each) => each !== study);
+            return { ...view, studies: others.length < view.studies.length ? others : [...view.studies, study].sort() };
+        }
         case 'panel':
             return { ...view, panel: action.panel === view.panel ? 'none' : action.panel };
         case 'open':
@@ -124,4 +137,5 @@ export function sideFilter(side: Side): 'both' | 'long' | 'short' {
     return side === 'split' ? 'both' : side;
 }
 
+export const INTERVAL_IDS: readonly string[] = ['', ...INTERVALS];
 export const RANGE_IDS: readonly string[] = RANGES.map(({ id }) => id);

@@ -7,7 +7,9 @@ import {
     parseCandles,
     parseLeverageLevels,
     parseLiquidations,
+    parseSeries,
     parseSymbols,
+    type SeriesRow,
     type Symbols,
 } from '../wire/answers.ts';
 import { decodeGrid, type Grid } from '../wire/grid.ts';
@@ -61,6 +63,10 @@ export class Api {
 
     async candles(query: Query, signal: AbortSignal): Promise<Candle[]> {
         return parseCandles(await this.#json('prices/klines', query, signal));
+    }
+
+    async series(query: Query, signal: AbortSignal): Promise<SeriesRow[]> {
+        return parseSeries(await this.#json('v1/series', query, signal));
     }
 
     async liquidations(query: Query, signal: AbortSignal): Promise<Liquidation[]> {

@@ -24,6 +24,8 @@ export type Command =
     | 'walls'
     | 'tape'
     | 'refresh'
+    | 'date'
+    | 'full'
     | 'symbol'
     | 'help';
 
@@ -55,6 +57,8 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['u', 'U'], shown: 'U', command: 'zone', says: 'UTC or local time' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
     { keys: ['s', 'S'], shown: 'S', command: 'screenshot', says: 'save a screenshot' },
+    { keys: ['g', 'G'], shown: 'G', command: 'date', says: 'go to a date' },
+    { keys: ['f', 'F'], shown: 'F', command: 'full', says: 'full screen' },
     { keys: ['r', 'R'], shown: 'R', command: 'refresh', says: 'fetch the picture again' },
     { keys: ['/'], shown: '/', command: 'symbol', says: 'find a symbol' },
     { keys: ['?'], shown: '?', command: 'help', says: 'this help' },

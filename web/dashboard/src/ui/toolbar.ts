@@ -1,7 +1,8 @@
 /** The row of settings: buttons and lists that show the view and dispatch what is chosen. */
 import { ZONES } from '../model/format.ts';
-import { RANGES } from '../model/ranges.ts';
-import { type Action, AXES, COLOURS, PANES, type Panel, SCALES, SIDES, type View } from '../state/view.ts';
+import { INTERVALS, RANGES } from '../model/ranges.ts';
+import { STUDIES, type Study } from '../model/studies.ts';
+import { type Action, AXES, COLOURS, INTERVAL_IDS, PANES, type Panel, SCALES, SIDES, type View } from '../state/view.ts';
 import { byId, element, Segments } from './dom.ts';
 
 const SIDE_LABELS: Record<View['side'], string> = { both: 'Both', long: 'Long', short: 'Short', split: 'Split' };
@@ -11,7 +12,13 @@ const SCALE_TITLES: Record<View['scale'], string> = {
     linear: 'Linear in dollars',
     percentile: 'By rank among all cells',
 };
-const AXIS_LABELS: Record<View['axis'], string> = { linear: 'Axis: linear', log: 'Axis: log', percent: 'Axis: %' };
+const AXIS_LABELS: Record<View['axis'], string> = { linear: 'Linear', log: 'Logarithmic', percent: 'Per cent' };
+const STUDY_LABELS: Record<Study, string> = {
+    volume: 'Volume and its delta (CVD)',
+    open_interest: 'Open interest',
+    funding: 'Funding',
+    liquidations: 'Liquidations',
+};
 const PANEL_BUTTONS: readonly Panel[] = ['walls', 'tape'];
 
 function options<T extends string>(select: HTMLSelectElement, items: readonly (readonly [value: T, label: string])[]): void {
@@ -22,12 +29,23 @@ function chosen<T extends string>(list: readonly T[], value: string): T {
     return list.find((each) => each === value) ?? (list[0] as T);
 }
 
+/** Opens a sheet under its button, wherever that stands. */
+function openUnder(button: HTMLElement, sheet: HTMLElement): void {
+    sheet.addEventListener('toggle', () => {
+        const { bottom, right } = button.getBoundingClientRect();
+        sheet.style.top = `${bottom + 6}px`;
+        sheet.style.left = `${Math.max(8, right - sheet.offsetWidth)}px`;
+    });
+}
+
 export class Toolbar {
     readonly #symbol = byId('symbol', HTMLSelectElement);
     readonly #colours = byId('colours', HTMLSelectElement);
     readonly #opened = byId('opened', HTMLSelectElement);
     readonly #axis = byId('axis', HTMLSelectElement);
     readonly #zone = byId('zone', HTMLSelectElement);
+    readonly #interval = byId('interval', HTMLSelectElement);
+    readonly #studies = new Map<Study, HTMLInputElement>();
     readonly #ranges: Segments;
     readonly #panes: Segments;
     readonly #sides: Segments;
@@ -70,6 +88,14 @@ export class Toolbar {
             ['utc', 'UTC'],
             ['local', 'Local time'],
         ]);
+        options(this.#interval, [['', 'Auto'], ...INTERVALS.map((name) => [name, name] as const)]);
+        for (const study of STUDIES) {
+            const box = element('input', { type: 'checkbox' });
+            box.addEventListener('change', () => dispatch({ kind: 'study', study }));
+            this.#studies.set(study, box);
+            byId('studies', HTMLElement).append(element('label', { className: 'check' }, box, STUDY_LABELS[study]));
+        }
+        openUnder(byId('more', HTMLButtonElement), byId('settings', HTMLElement));
         const listen = (select: HTMLSelectElement, part: (value: string) => Parameters<typeof set>[0]): void => {
             select.addEventListener('change', () => set(part(select.value)));
         };
@@ -77,6 +103,7 @@ export class Toolbar {
         listen(this.#colours, (value) => ({ colours: chosen(COLOURS, value) }));
         listen(this.#opened, (value) => ({ opened: value }));
         listen(this.#axis, (value) => ({ axis: chosen(AXES, value) }));
+        listen(this.#interval, (value) => ({ interval: chosen(INTERVAL_IDS, value) }));
         listen(this.#zone, (value) => ({ zone: chosen(ZONES, value) }));
         this.#symbol.addEventListener('change', () => pickSymbol(this.#symbol.value));
         for (const what of ['events', 'swept'] as const) {
@@ -105,6 +132,8 @@ export class Toolbar {
         this.#colours.disabled = view.side === 'split';
         this.#axis.value = view.axis;
         this.#zone.value = view.zone;
+        this.#interval.value = view.interval;
+        for (const [study, box] of this.#studies) box.checked = view.studies.includes(study);
         for (const what of ['events', 'swept'] as const) {
             byId(what, HTMLButtonElement).setAttribute('aria-pressed', String(view[what]));
         }

@@ -44,6 +44,19 @@ export interface Candle {
     volume: number;
 }
 
+/** What was traded, held and paid in an interval; null where nothing is known of it. */
+export interface SeriesRow {
+    /** Its beginning, milliseconds since 1970. */
+    time: number;
+    /** Coins. */
+    volume: number | null;
+    takerBuy: number | null;
+    /** Coins at its end. */
+    openInterest: number | null;
+    /** Rate that longs paid to shorts; 0.0001 is 0.01 %. */
+    funding: number | null;
+}
+
 export interface Liquidation {
     time: number;
     side: 'long' | 'short';
@@ -138,6 +151,17 @@ export function parseCandles(body: unknown): Candle[] {
         });
     }
     return [...byTime.values()].sort((a, b) => a.time - b.time);
+}
+
+export function parseSeries(body: unknown): SeriesRow[] {
+    const fields = fieldsOf(body, 'series');
+    return listOf(fields.data, 'series').map((each) => ({
+        time: timeOf(each.timestamp, 'timestamp'),
+        volume: optionalNumber(each.volume),
+        takerBuy: optionalNumber(each.taker_buy_volume),
+        openInterest: optionalNumber(each.open_interest),
+        funding: optionalNumber(each.funding_rate),
+    }));
 }
 
 export function parseLiquidations(body: unknown): Liquidation[] {

@@ -5,7 +5,8 @@ use liqheat_market::Interval;
 use liqheat_wire::{
     AccuracyBody, DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
     LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody, MaxPainBody,
-    OlderLiquidationRow, STATE_CONTENT_TYPE, StatsBody, SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
+    OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody, TiersBody, TimeseriesBody,
+    WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -243,6 +244,22 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             vec![(JSON, schema_of::<KlinesBody>(generator))],
         ),
         data(
+            "/v1/series",
+            "Volume, taker volume, open interest and funding",
+            vec![
+                symbol(),
+                optional(
+                    "interval",
+                    "Length of a row; not finer than the stored bars",
+                    words(intervals(), Some("5m")),
+                ),
+                optional("start_time", "Every interval from here on; 500 before the end without", time()),
+                optional("end_time", "No interval that begins later; now without", time()),
+            ],
+            "Oldest first; `missing` names what is not stored",
+            vec![(JSON, schema_of::<SeriesBody>(generator))],
+        ),
+        data(
             "/v1/symbols",
             "What is served",
             Vec::new(),
@@ -401,7 +418,11 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             vec![
                 symbol(),
                 optional("range", "Ending now", words(ranges(), Some("24h"))),
-                optional("bin", "Height of a row; the base bin without", price()),
+                optional("from", "Instead of a range: where the first column begins", time()),
+                optional("to", "With from: where the last column ends; now without", time()),
+                optional("price_low", "Lower edge of the lowest row, with price_high", price()),
+                optional("price_high", "Upper edge of the highest row, with price_low", price()),
+                optional("bin", "Height of a row; the base bin or a multiple of it without", price()),
                 optional("columns", "Wished number of columns", count(history::COLUMNS_MAX, None)),
                 optional(
                     "by",

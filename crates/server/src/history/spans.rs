@@ -1,0 +1,90 @@
+//! Which columns a request for a grid means: those up to now, or those between two times.
+
+use liqheat_market::{Interval, Price, UnixMs};
+
+use super::grid::ChartRange;
+use crate::catalog::ServedSymbol;
+
+/// The time that a grid covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum GridSpan {
+    /// A named length of time that ends with the newest bar.
+    Latest(ChartRange),
+    /// From a time to another one, exclusive.
+    Between {
+        /// Floored to a whole column.
+        from: UnixMs,
+        to: UnixMs,
+    },
+}
+
+/// Margin of the rows of a grid between two times, per mille of the price: that of a range of a week.
+const BETWEEN_MARGIN_PERMILLE: i64 = 100;
+
+/// First column, length of a column in milliseconds, number of columns.
+pub(super) type Columns = (UnixMs, i64, usize);
+
+impl GridSpan {
+    /// Length in milliseconds.
+    pub(super) const fn ms(self) -> i64 {
+        match self {
+            Self::Latest(range) => range.ms(),
+            Self::Between { from, to } => to.0.saturating_sub(from.0),
+        }
+    }
+
+    /// Margin of the rows beyond the highest and lowest price, per mille of the price.
+    pub(super) const fn margin_permille(self) -> i64 {
+        match self {
+            Self::Latest(range) => range.margin_permille(),
+            Self::Between { .. } => BETWEEN_MARGIN_PERMILLE,
+        }
+    }
+
+    /// Where the bars that the grid shows end, at the latest: exclusive.
+    pub(super) fn end(self, as_of: UnixMs) -> UnixMs {
+        match self {
+            Self::Latest(_) => as_of,
+            Self::Between { to, .. } => to.min(as_of),
+        }
+    }
+
+    /// The columns. Of a range, none begins before the data; between two times the geometry is the one asked for, so
+    /// that neighbouring grids fit together, and only the future is cut off.
+    pub(super) fn columns(self, symbol: &ServedSymbol, as_of: UnixMs, wished: Option<usize>) -> Columns {
+        let column_ms = self.column_ms(symbol, wished);
+        // A bar that closes on the edge of a column belongs to the column that ends there.
+        let now = as_of.plus(-1).floor_to(column_ms).plus(column_ms);
+        let (start, end) = match self {
+            Self::Latest(range) => {
+                let first = symbol.first_bar().unwrap_or(as_of).floor_to(column_ms);
+                (now.plus(-round_up(range.ms(), column_ms)).max(first), now)
+            }
+            Self::Between { from, to } => {
+                let end = to.plus(-1).floor_to(column_ms).plus(column_ms);
+                (from.floor_to(column_ms), end.min(now))
+            }
+        };
+        (start, column_ms, usize::try_from(end.since(start) / column_ms).unwrap_or(0).max(1))
+    }
+
+    fn column_ms(self, symbol: &ServedSymbol, wished: Option<usize>) -> i64 {
+        /// Most columns of a request that names no number: a wide screen shows no more.
+        const COLUMNS_MAX: i64 = 900;
+        const DAY_MS: i64 = 86_400_000;
+        match wished {
+            Some(columns) => round_up((self.ms() / columns.max(1) as i64).max(1), symbol.whole_bars_ms()),
+            None => Interval::names()
+                .filter_map(|name| Interval::from_name(name).map(Interval::ms))
+                .find(|ms| symbol.bars_fit(*ms) && self.ms() / ms <= COLUMNS_MAX)
+                .unwrap_or(DAY_MS),
+        }
+    }
+}
+
+/// Lowest and highest price of the rows, where a request names them; lowest below highest.
+pub(crate) type PriceBounds = Option<(Price, Price)>;
+
+pub(super) const fn round_up(value: i64, step: i64) -> i64 {
+    (value + step - 1) / step * step
+}

@@ -72,7 +72,10 @@ test('ranges, sides, scales, colours and themes can be chosen, and the address r
         assert.ok((await colours(page)) > 50, name);
     }
     await page.getByRole('button', { name: 'Split', exact: true }).click();
-    await page.getByRole('button', { name: 'Dark or light' }).click();
+    await page.keyboard.press('Escape');
+    await page.click('#more');
+    await page.getByLabel('Theme', { exact: true }).selectOption('light');
+    await page.keyboard.press('Escape');
     await page.getByLabel('Liquidity threshold').fill('0.2');
     await page.waitForURL(/side=split/);
     await page.waitForURL(/theme=light/);
@@ -272,6 +275,14 @@ test('leverages can be hidden in the heatmap, at once and without asking the ser
     page.on('request', (request) => {
         if (request.url().includes('/v1/heatmap/history')) asked.push(request.url());
     });
+    // The planes by leverage are fetched when somebody points at the picture.
+    const split = page.waitForResponse((response) => response.url().includes('by=leverage'));
+    await page.mouse.move(600, 400);
+    await split;
+    await painted(page);
+    await page.mouse.move(600, 20);
+    await painted(page);
+    asked.length = 0;
     const all = await pixels();
     const chips = page.locator('#leverages button');
     const pressed = (count: number): Promise<unknown> =>

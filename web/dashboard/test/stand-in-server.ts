@@ -474,11 +474,11 @@ function klines(market: SyntheticMarket, url: URL): object {
 /** Of the simulated market: half of the volume and a bit is bought by takers, open interest wanders, nothing is known of funding. */
 function seriesOf(market: SyntheticMarket, url: URL): object {
     const { data } = klines(market, url) as { data: { timestamp: string; open: number; close: number; volume: number }[] };
-    const rows = data.map(({ timestamp, open, close, volume }, at) => ({
+    const rows = data.map(({ timestamp, open, close, volume }) => ({
         timestamp,
         volume,
         taker_buy_volume: volume * (close > open ? 0.56 : 0.43),
-        open_interest: 90_000 + 4_000 * Math.sin((Date.parse(timestamp) / 3_600_000 + at) / 9),
+        open_interest: 90_000 + 4_000 * Math.sin(Date.parse(timestamp) / 32_400_000),
         open_interest_venues: 1,
         funding_rate: null,
     }));

@@ -123,8 +123,8 @@ test('zooming in goes down to candles of a minute, panning back into the past, a
     // Into the past, by hand.
     for (let n = 0; n < 3; n++) await drag(page, 300, 1200);
     await walkedTo(page, 'to', near.from);
-    const past = await settled(page, { columnMs: MINUTE }, first, now);
-    assert.ok(!past.live && past.start < near.start);
+    const past = await settled(page, { columnMs: MINUTE, live: false }, first, now);
+    assert.ok(past.start < near.start);
     assert.ok((await colours(page)) > 60, 'no black void');
     // And all the way out again.
     await page.keyboard.press('0');
@@ -218,6 +218,64 @@ test('leverages are told apart wherever one has walked to', async () => {
     await wheel(page, 30, -240);
     await settled(page, { columnMs: MINUTE }, first, now);
     assert.ok(server.tiles.some((query) => query.get('by') === 'leverage'));
+    await page.context().close();
+});
+
+test('a date is gone to, and candles of a chosen interval stay', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&interval=15m`);
+    const { first, now } = reach('BTCUSDT');
+    await shown(page);
+    assert.equal((await picture(page)).candleMs, 15 * MINUTE);
+    await page.keyboard.press('g');
+    const wanted = first + 30 * 60 * MINUTE;
+    await page.fill('#date-at', new Date(wanted).toISOString().slice(0, 16));
+    await page.getByRole('button', { name: 'Go', exact: true }).click();
+    await walkedTo(page, 'to', now - 12 * 60 * MINUTE);
+    const seen = await settled(page, { live: false, candleMs: 15 * MINUTE }, first, now);
+    assert.ok(Math.abs((seen.from + seen.to) / 2 - wanted) < 10 * MINUTE, 'it is in the middle');
+    await page.getByLabel('Candles').selectOption('1h');
+    await settled(page, { candleMs: 60 * MINUTE }, first, now);
+    assert.match(page.url(), /interval=1h/);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('panes under the chart share its cross and say what is not stored', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&studies=volume`);
+    await shown(page);
+    await page.click('#more');
+    for (const name of ['Open interest', 'Funding', 'Liquidations']) await page.getByLabel(name).check();
+    await page.keyboard.press('Escape');
+    await page.waitForURL(/studies=funding,liquidations,open_interest,volume/);
+    const says = (): Promise<string[]> => page.locator('.study').allTextContents();
+    await page.waitForFunction(() =>
+        [...document.querySelectorAll('.study')].some((each) => /Open interest\s+\d/.test(each.textContent ?? '')),
+    );
+    const newest = await says();
+    assert.deepEqual(
+        newest.map((text) => text.split('  ')[0]),
+        ['Volume · CVD', 'Open interest', 'Funding', 'Liquidations'],
+    );
+    assert.match(newest[2] ?? '', /not stored/);
+    await page.mouse.move(400, 300);
+    await page.waitForFunction((before) => document.querySelector('.study')?.textContent !== before, newest[0]);
+    // Over a pane below, the picture has no tooltip, and the cross goes on.
+    await page.mouse.move(500, 800);
+    await page.waitForFunction(() => document.getElementById('tip')?.hidden === true);
+    const tops = await page.locator('.study').evaluateAll((labels) => labels.map((label) => label.getBoundingClientRect().top));
+    assert.ok(
+        tops.every((top, at) => at === 0 || top > (tops[at - 1] ?? 0) + 40),
+        `${tops.join()} one under the other`,
+    );
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('the settings take one row at 1440 pixels', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT`);
+    await shown(page);
+    const height = await page.locator('.tools').evaluate((tools) => tools.getBoundingClientRect().height);
+    assert.ok(height < 48, `${height} px`);
     await page.context().close();
 });
 

@@ -468,7 +468,11 @@ export class HeatChart {
     #applyTheme(theme: Theme): void {
         const colours = chartColours(theme);
         this.#chart.applyOptions({
-            layout: { background: { type: ColorType.Solid, color: colours.background }, textColor: colours.text },
+            layout: {
+                background: { type: ColorType.Solid, color: colours.background },
+                textColor: colours.text,
+                panes: { separatorColor: colours.border, separatorHoverColor: colours.crosshair },
+            },
             grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },
             rightPriceScale: { borderColor: colours.border },
             timeScale: { borderColor: colours.border },

@@ -11,7 +11,6 @@ import {
 import { compactUsd } from '../model/format.ts';
 import { hasStudy, STUDIES, type Study, type StudyPoint } from '../model/studies.ts';
 import type { Theme } from '../state/view.ts';
-import { element } from '../ui/dom.ts';
 import { chartColours } from './theme.ts';
 
 const NAMES: Record<Study, string> = {
@@ -60,7 +59,8 @@ export class Studies {
         this.#theme = theme;
         list.forEach((study, at) => {
             this.#add(study, at + 1);
-            const label = element('div', { className: 'study' });
+            const label = document.createElement('div');
+            label.className = 'study';
             this.#labels.set(study, label);
             this.#host.append(label);
         });
@@ -93,8 +93,10 @@ export class Studies {
 
     /** Says the values at a time; the newest ones for null. */
     tell(time: number | null): void {
-        const point = time === null ? this.#points.at(-1) : this.#byTime.get(time);
+        this.place();
         for (const [study, label] of this.#labels) {
+            // The newest interval has only begun; the newest that says something is shown.
+            const point = time === null ? this.#points.findLast((each) => hasStudy([each], study)) : this.#byTime.get(time);
             const says =
                 this.#failure ?? (hasStudy(this.#points, study) ? (point === undefined ? '' : readingOf(study, point)) : nothing(study));
             label.textContent = `${NAMES[study]}  ${says}`;
@@ -141,7 +143,7 @@ export class Studies {
             case 'volume':
                 histogram(
                     ({ volume }) => volume,
-                    () => colours.crosshairLabel,
+                    () => colours.volume,
                     compact,
                 );
                 // On a scale of its own, which has no axis.

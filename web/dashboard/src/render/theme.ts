@@ -14,6 +14,7 @@ export interface ChartColours {
     long: string;
     short: string;
     edge: string;
+    volume: string;
 }
 
 const DARK: ChartColours = {
@@ -29,6 +30,7 @@ const DARK: ChartColours = {
     long: '#459df0',
     short: '#f8a04a',
     edge: '#ffffff',
+    volume: 'rgba(100, 116, 139, 0.6)',
 };
 
 const LIGHT: ChartColours = {
@@ -44,6 +46,7 @@ const LIGHT: ChartColours = {
     long: '#1767bd',
     short: '#c65a05',
     edge: '#0f172a',
+    volume: 'rgba(100, 116, 139, 0.45)',
 };
 
 export function chartColours(theme: Theme): ChartColours {

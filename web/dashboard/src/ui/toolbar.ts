@@ -2,7 +2,7 @@
 import { ZONES } from '../model/format.ts';
 import { INTERVALS, RANGES } from '../model/ranges.ts';
 import { STUDIES, type Study } from '../model/studies.ts';
-import { type Action, AXES, COLOURS, INTERVAL_IDS, PANES, type Panel, SCALES, SIDES, type View } from '../state/view.ts';
+import { type Action, AXES, COLOURS, INTERVAL_IDS, PANES, type Panel, SCALES, SIDES, THEMES, type View } from '../state/view.ts';
 import { byId, element, Segments } from './dom.ts';
 
 const SIDE_LABELS: Record<View['side'], string> = { both: 'Both', long: 'Long', short: 'Short', split: 'Split' };
@@ -44,6 +44,7 @@ export class Toolbar {
     readonly #opened = byId('opened', HTMLSelectElement);
     readonly #axis = byId('axis', HTMLSelectElement);
     readonly #zone = byId('zone', HTMLSelectElement);
+    readonly #theme = byId('theme', HTMLSelectElement);
     readonly #interval = byId('interval', HTMLSelectElement);
     readonly #studies = new Map<Study, HTMLInputElement>();
     readonly #ranges: Segments;
@@ -103,13 +104,17 @@ export class Toolbar {
         listen(this.#colours, (value) => ({ colours: chosen(COLOURS, value) }));
         listen(this.#opened, (value) => ({ opened: value }));
         listen(this.#axis, (value) => ({ axis: chosen(AXES, value) }));
+        options(this.#theme, [
+            ['dark', 'Dark'],
+            ['light', 'Light'],
+        ]);
+        listen(this.#theme, (value) => ({ theme: chosen(THEMES, value) }));
         listen(this.#interval, (value) => ({ interval: chosen(INTERVAL_IDS, value) }));
         listen(this.#zone, (value) => ({ zone: chosen(ZONES, value) }));
         this.#symbol.addEventListener('change', () => pickSymbol(this.#symbol.value));
         for (const what of ['events', 'swept'] as const) {
             byId(what, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'toggle', what }));
         }
-        byId('theme', HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'next', what: 'theme' }));
         for (const panel of PANEL_BUTTONS) {
             byId(panel, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'panel', panel }));
         }
@@ -132,6 +137,7 @@ export class Toolbar {
         this.#colours.disabled = view.side === 'split';
         this.#axis.value = view.axis;
         this.#zone.value = view.zone;
+        this.#theme.value = view.theme;
         this.#interval.value = view.interval;
         for (const [study, box] of this.#studies) box.checked = view.studies.includes(study);
         for (const what of ['events', 'swept'] as const) {

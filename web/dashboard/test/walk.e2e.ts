@@ -244,7 +244,7 @@ test('panes under the chart share its cross and say what is not stored', async (
     const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&studies=volume`);
     await shown(page);
     await page.click('#more');
-    for (const name of ['Open interest', 'Funding', 'Liquidations']) await page.getByLabel(name).check();
+    for (const name of ['Open interest', 'Funding', 'Liquidations']) await page.locator('#studies').getByLabel(name).check();
     await page.keyboard.press('Escape');
     await page.waitForURL(/studies=funding,liquidations,open_interest,volume/);
     const says = (): Promise<string[]> => page.locator('.study').allTextContents();

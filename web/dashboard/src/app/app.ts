@@ -232,12 +232,33 @@ export class App {
 
     /** Shows a moment in the middle, at the zoom of now. */
     #goToTime(time: number): void {
-        const { chart } = this.#parts;
-        const viewport = chart.viewport();
+        const viewport = this.#parts.chart.viewport();
         if (viewport === null) return;
         const half = (viewport.to - viewport.from) / 2;
-        chart.showSpan({ from: time - half, to: time + half });
-        this.#spanMoved({ from: time - half, to: time + half });
+        this.#goToSpan({ from: time - half, to: time + half });
+    }
+
+    #goToSpan(span: TimeSpan): void {
+        this.#spanDue = span;
+        this.#showDue();
+    }
+
+    /** Shows the stretch of time that was asked for as soon as there is a picture of it: the chart goes nowhere without candles. */
+    #showDue(): void {
+        const { chart, market, notices } = this.#parts;
+        const due = this.#spanDue;
+        const stored = market.stored();
+        const viewport = chart.viewport();
+        if (due === null || stored === null || viewport === null) return;
+        const within = { from: Math.max(due.from, stored.first), to: Math.min(due.to, stored.now) };
+        if (within.from >= within.to) {
+            this.#spanDue = null;
+            notices.toast('No data is stored for that time.');
+        } else if (chart.covers(within)) {
+            this.#spanDue = null;
+            chart.showSpan(due);
+            this.#spanMoved(due);
+        } else market.look({ ...viewport, ...due });
     }
 
     #pickRange(range: string): void {
@@ -265,7 +286,7 @@ export class App {
     }
 
     #look(): void {
-        const viewport = this.#isHeld ? null : this.#parts.chart.viewport();
+        const viewport = this.#isHeld || this.#spanDue !== null ? null : this.#parts.chart.viewport();
         if (viewport !== null) this.#parts.market.look(viewport);
     }
 
@@ -276,12 +297,15 @@ export class App {
         // What the chart reported on the way is no wish of anybody.
         clearTimeout(this.#lookTimer);
         clearTimeout(this.#spanTimer);
+        this.#spanDue = null;
         this.#ownSpan = null;
     }
 
     #held(isHeld: boolean): void {
         if (isHeld === this.#isHeld) return;
         this.#isHeld = isHeld;
+        // Whoever takes hold wants to be here.
+        if (isHeld) this.#spanDue = null;
         this.#parts.market.hold(isHeld);
         // A press alone asks for nothing, and neither does the release of one.
         if (!isHeld && this.#parts.chart.isMoved()) this.#lookSoon();
@@ -297,7 +321,6 @@ export class App {
     // --- what a changed view asks for ---
 
     #viewChanged(next: View, previous: View): void {
-        const { chart } = this.#parts;
         if (next.symbol !== previous.symbol || next.range !== previous.range) {
             this.#spanDue = next.span;
             this.#ownSpan = null;
@@ -317,10 +340,7 @@ export class App {
             next.range === previous.range
         ) {
             if (next.span === null) this.#showWhole();
-            else {
-                chart.showSpan(next.span);
-                this.#lookSoon();
-            }
+            else this.#goToSpan(next.span);
         }
         this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);
     }
@@ -383,6 +403,7 @@ export class App {
         if (info.symbol !== this.#opened) this.#painter.forget(info.symbol);
         this.#opened = info.symbol;
         if (view.pane === 'map') map.open(info, view.opened);
+        market.setInterval(view.interval);
         market.open(info, this.#shownRange, chart.paneSize().width / CANDLE_PX_MIN);
     }
 
@@ -399,11 +420,7 @@ export class App {
         if (load.kind === 'shown' && heat !== null) {
             notices.show(null);
             this.#painter.picture(keepView);
-            if (this.#spanDue !== null) {
-                chart.showSpan(this.#spanDue);
-                this.#lookSoon();
-            }
-            this.#spanDue = null;
+            this.#showDue();
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
         }

@@ -395,6 +395,12 @@ export class HeatChart {
         this.#onSpan = handler;
     }
 
+    /** Whether there are candles from the beginning to the end of a stretch of time. */
+    covers({ from, to }: TimeSpan): boolean {
+        const candles = this.#candles;
+        return candles !== null && candles.first <= from + candles.intervalMs && candles.last() + 2 * candles.intervalMs >= to;
+    }
+
     /** Shows a stretch of time; null for the whole range. */
     showSpan(span: TimeSpan | null): void {
         if (span === null || this.#candles === null) return this.fit();

@@ -7,6 +7,8 @@ import type {
     LevelsBody,
     LiquidationRow,
     LiquidationsBody,
+    SeriesBody,
+    SeriesRow as SeriesMessage,
     SymbolRow,
     SymbolsBody,
 } from './bodies.generated.ts';
@@ -154,8 +156,8 @@ export function parseCandles(body: unknown): Candle[] {
 }
 
 export function parseSeries(body: unknown): SeriesRow[] {
-    const fields = fieldsOf(body, 'series');
-    return listOf(fields.data, 'series').map((each) => ({
+    const fields = fieldsOf<SeriesBody>(body, 'series');
+    return listOf<SeriesMessage>(fields.data, 'series').map((each) => ({
         time: timeOf(each.timestamp, 'timestamp'),
         volume: optionalNumber(each.volume),
         takerBuy: optionalNumber(each.taker_buy_volume),

@@ -178,6 +178,33 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     );
     poll.answers.push(answer(304, "`since`, or If-None-Match, names the newest state already", Vec::new()));
 
+    let mut grid = data(
+        "/v1/heatmap/history",
+        "The time x price grid of a chart",
+        vec![
+            symbol(),
+            optional("range", "Ending now", words(ranges(), Some("24h"))),
+            optional("from", "Instead of a range: where the first column begins", time()),
+            optional("to", "With from: where the last column ends; now without", time()),
+            optional("price_low", "Lower edge of the lowest row, with price_high", price()),
+            optional("price_high", "Upper edge of the highest row, with price_low", price()),
+            optional("bin", "Height of a row; the base bin or a multiple of it without", price()),
+            optional("columns", "Wished number of columns", count(history::COLUMNS_MAX, None)),
+            optional(
+                "by",
+                "A plane for each leverage class besides; compact form only",
+                words(["leverage"], None),
+            ),
+        ],
+        "Compact (docs/protocol.md, section 6) where Accept asks for it, else JSON",
+        vec![(JSON, schema_of::<GridJson>(generator)), (GRID_CONTENT_TYPE, binary())],
+    );
+    grid.answers.push(answer(
+        304,
+        "If-None-Match names the grid of a time that is over, and it still stands",
+        Vec::new(),
+    ));
+
     let routes = vec![
         data(
             "/liquidations/heatmap-timeseries",
@@ -412,27 +439,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             "Alerts oldest first",
             vec![(JSON, schema_of::<alerts::AlertsBody>(generator))],
         ),
-        data(
-            "/v1/heatmap/history",
-            "The time x price grid of a chart",
-            vec![
-                symbol(),
-                optional("range", "Ending now", words(ranges(), Some("24h"))),
-                optional("from", "Instead of a range: where the first column begins", time()),
-                optional("to", "With from: where the last column ends; now without", time()),
-                optional("price_low", "Lower edge of the lowest row, with price_high", price()),
-                optional("price_high", "Upper edge of the highest row, with price_low", price()),
-                optional("bin", "Height of a row; the base bin or a multiple of it without", price()),
-                optional("columns", "Wished number of columns", count(history::COLUMNS_MAX, None)),
-                optional(
-                    "by",
-                    "A plane for each leverage class besides; compact form only",
-                    words(["leverage"], None),
-                ),
-            ],
-            "Compact (docs/protocol.md, section 6) where Accept asks for it, else JSON",
-            vec![(JSON, schema_of::<GridJson>(generator)), (GRID_CONTENT_TYPE, binary())],
-        ),
+        grid,
     ];
 
     let mut routes = routes;

@@ -156,6 +156,7 @@ fn what_http_answers_is_described() {
         ("/v1/heatmap/history", "symbol=BTCUSDT&range=12h&columns=20"),
         ("/v1/liquidations", "symbol=BTCUSDT"),
         ("/v1/liquidations/summary", "symbol=BTCUSDT"),
+        ("/v1/series", "symbol=BTCUSDT&interval=1h"),
         ("/v1/accuracy", "symbol=BTCUSDT"),
         ("/v1/walls", "symbol=BTCUSDT"),
         ("/v1/alerts", ""),

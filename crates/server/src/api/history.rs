@@ -196,9 +196,12 @@ async fn basis(
 ) -> Result<(Arc<LedgerSum>, Basis), Refusal> {
     let sum = state.sum(symbol).await?;
     let end = request.end(symbol, sum.as_of);
-    if matches!(request.span, GridSpan::Between { .. })
-        && sum.ledgers.iter().all(|(_, view)| end <= view.cursor)
-    {
+    // A grid that is cut off at the newest bar goes on later, even where its columns are all closed by now.
+    let is_closed = match request.span {
+        GridSpan::Latest(_) => false,
+        GridSpan::Between { to, .. } => sum.ledgers.iter().all(|(_, view)| end.max(to) <= view.cursor),
+    };
+    if is_closed {
         let version = |ledger: &VenueLedger| (ledger.instrument().venue, ledger.past_version(end));
         let version = TileVersion(sum.ledgers.iter().map(|(ledger, _)| version(ledger)).collect());
         let parts: Vec<String> =

@@ -110,7 +110,10 @@ export function addressOf(view: View): string {
 
 /** The address names no part of a view. */
 export function isBare(query: string): boolean {
-    const names = ['symbol', 'range', 'view', 'side', 'scale', 'colours', 'threshold', 'theme', 'at', 'from', 'panel', 'axis', 'embed'];
+    const names = [
+        ...['symbol', 'range', 'view', 'side', 'scale', 'colours', 'threshold', 'theme', 'events', 'swept', 'axis', 'zone', 'panel'],
+        ...['hide', 'opened', 'interval', 'studies', 'at', 'from', 'embed'],
+    ];
     const params = new URLSearchParams(query);
     return !names.some((name) => params.has(name));
 }

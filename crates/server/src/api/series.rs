@@ -118,13 +118,14 @@ fn body(
             funding_rate: row.funding,
         })
         .collect();
-    let has: [(&'static str, fn(&SeriesRow) -> bool); 4] = [
-        ("volume", |row| row.volume.is_some()),
-        ("taker_buy_volume", |row| row.taker_buy_volume.is_some()),
-        ("open_interest", |row| row.open_interest.is_some()),
-        ("funding_rate", |row| row.funding_rate.is_some()),
+    let is_missing = |has: fn(&SeriesRow) -> bool| !data.iter().any(has);
+    let missing = [
+        ("volume", is_missing(|row| row.volume.is_some())),
+        ("taker_buy_volume", is_missing(|row| row.taker_buy_volume.is_some())),
+        ("open_interest", is_missing(|row| row.open_interest.is_some())),
+        ("funding_rate", is_missing(|row| row.funding_rate.is_some())),
     ];
-    let missing = has.into_iter().filter(|(_, has)| !data.iter().any(has)).map(|(name, _)| name).collect();
+    let missing = missing.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name).collect();
     SeriesBody { symbol, interval: interval.to_string(), count: data.len(), missing, data }
 }
 

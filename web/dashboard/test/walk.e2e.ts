@@ -211,7 +211,7 @@ test('the live edge goes on in a picture of minutes', async () => {
     await page.context().close();
 });
 
-test('leverages are told apart wherever one has walked to', async () => {
+test('leverages are shown apart wherever one has walked to', async () => {
     const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=3d&hide=100`);
     const { first, now } = reach('BTCUSDT');
     await shown(page);

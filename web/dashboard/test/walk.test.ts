@@ -297,7 +297,7 @@ test('what was used last stays', async () => {
     assert.deepEqual([made.get('a'), made.get('b'), made.get('c')], ['value of a', undefined, 'value of c']);
 });
 
-test('a failure empties the queue and is told once; forgotten answers change nothing', async () => {
+test('a failure empties the queue and is given once; forgotten answers change nothing', async () => {
     const { loader: made, ask, answer, fail, asked, seen } = loader(1000);
     ask(['a', 'b', 'c']);
     await fail('a');

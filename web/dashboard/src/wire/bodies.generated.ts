@@ -559,6 +559,39 @@ export interface RuleRow {
     within_pct?: number | null;
 }
 
+/** `GET /v1/series`. */
+export interface SeriesBody {
+    /** Number of rows. */
+    count: number;
+    /** Oldest first. */
+    data: SeriesRow[];
+    /** The interval's name. */
+    interval: string;
+    /** Fields that no row has, because nothing of them is stored for this time. */
+    missing: string[];
+    /** Of which symbol. */
+    symbol: string;
+}
+
+/** What was traded, held and paid in one interval. */
+export interface SeriesRow {
+    /**
+     * Funding rate charged in the interval at the venue whose price is shown: paid by longs to shorts when positive;
+     * 0.0001 is 0.01 %.
+     */
+    funding_rate: number | null;
+    /** Open interest at the end of the interval in coins, of the venues that counted it then; `null` when none did. */
+    open_interest: number | null;
+    /** Venues in it. */
+    open_interest_venues: number;
+    /** Coins that takers bought, all venues; `null` when a part is unknown. */
+    taker_buy_volume: number | null;
+    /** Beginning of the interval, RFC 3339. */
+    timestamp: string;
+    /** Coins traded, all venues; `null` when a part is unknown. */
+    volume: number | null;
+}
+
 /** A venue. */
 export interface SourceStats {
     /** What that means: `ok` within 2 s, `off` beyond, `wrong` beyond 30 s. */

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { transformWithOxc } from 'vite';
 import { StandInServer } from './stand-in-server.ts';
@@ -56,7 +57,7 @@ test('the README has examples in JavaScript, HTML, TypeScript and React, and no 
     // The one in HTML needs a page: it runs with the others once more in the tests of the page.
     assert.deepEqual(
         EXAMPLES.map(({ language }) => language),
-        ['js', 'js', 'html', 'js', 'ts', 'jsx'],
+        ['js', 'js', 'html', 'js', 'js', 'ts', 'jsx'],
     );
     assert.equal([...README.matchAll(/^```\w/gm)].length, EXAMPLES.length);
 });
@@ -100,6 +101,22 @@ test('the example with a token and events asks for the token, and gets states', 
     assert.ok(data.levels.length > 50);
     assert.deepEqual(statuses, ['connecting', 'connected']);
     assert.match(server.protocols().at(-1) ?? '', /^liqheat\.v1\.bin,\s?liqheat\.v1\.json,\s?bearer\.eyJ0\.eyJ1\.c2ln$/);
+    (ws as Client | null)?.disconnect();
+});
+
+test('the example of channels hears the price and liquidations', async () => {
+    let ws: Client | null = null;
+    const liquidations: { usd: number }[] = [];
+    const price = await new Promise<number>((resolve) => {
+        const addMarker = (each: { usd: number }) => liquidations.push(each);
+        Object.assign(globalThis, { showPrice: resolve, addMarker });
+        void load('channels', 'js', exampleIn('js', 3).code, '\nexport { ws };').then((module) => {
+            ws = module.ws as Client;
+        });
+    });
+    assert.equal(price, 98_450);
+    while (liquidations.length === 0) await nextTurn();
+    assert.equal(liquidations[0]?.usd, 73_801);
     (ws as Client | null)?.disconnect();
 });
 

@@ -2,6 +2,7 @@
  * A stand-in for the server, for tests of the page and the client: it speaks the public contract over a synthetic market
  * and can be told to misbehave (drop sockets, refuse them, stall, go stale, be empty). It is never shipped.
  */
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -48,6 +49,18 @@ export interface StandInOptions {
     /** History of exactly this size, for benches. */
     cells?: { columns: number; rows: number };
 }
+
+interface ChannelMessage {
+    type: string;
+    symbol: string;
+    id?: string;
+}
+
+/** One message of each channel, as the server writes it. */
+const GOLDEN = new URL('../../../../crates/wire/golden/channels.json', import.meta.url);
+const CHANNEL_MESSAGES = (JSON.parse(readFileSync(GOLDEN, 'utf8')) as { server: string[] }).server
+    .map((text) => JSON.parse(text) as ChannelMessage)
+    .filter(({ symbol }) => symbol !== undefined);
 
 interface Viewer {
     socket: WebSocket;
@@ -212,6 +225,7 @@ export class StandInServer {
         }
         this.received.push(message);
         const symbols = Array.isArray(message.symbols) ? message.symbols.map(String) : [];
+        const channels = Array.isArray(message.channels) ? message.channels.map(String) : [];
         if (message.mismatch !== undefined) this.#mismatches.push(message.mismatch);
         switch (message.action) {
             case 'ping':
@@ -232,6 +246,12 @@ export class StandInServer {
                     viewer.symbols.set(symbol, { mode: String(message.mode ?? 'snapshot'), seq: -1, lose: false });
                     send(this.#status(symbol));
                     this.#send(viewer, symbol);
+                }
+                for (const golden of CHANNEL_MESSAGES) {
+                    const { id: _, ...channelMessage } = golden;
+                    if (channels.includes(golden.type) && symbols.includes(golden.symbol)) {
+                        send(message.id === undefined ? channelMessage : { ...channelMessage, id: message.id });
+                    }
                 }
                 return;
             default:

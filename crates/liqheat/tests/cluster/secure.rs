@@ -173,13 +173,18 @@ fn prefixes_keep_groups_apart() {
     let mut keys: Vec<String> = redis.command(&["keys", "*"]).lines().map(str::to_owned).collect();
     keys.sort();
     let expected = ["BTCUSDT:state", "BTCUSDT@sim:state", "fence", "group", "lease", "symbols"];
-    let expected: Vec<String> =
-        ["one", "two"].iter().flat_map(|prefix| expected.map(|key| format!("{prefix}:{key}"))).collect();
-    assert_eq!(keys, expected);
+    let of_both = |names: &[&str]| -> Vec<String> {
+        ["one", "two"]
+            .iter()
+            .flat_map(|prefix| names.iter().map(move |name| format!("{prefix}:{name}")))
+            .collect()
+    };
+    assert_eq!(keys, of_both(&expected));
     let mut channels: Vec<String> =
         redis.command(&["pubsub", "channels"]).lines().map(str::to_owned).collect();
     channels.sort();
-    assert_eq!(channels, ["one:BTCUSDT", "one:BTCUSDT@sim", "two:BTCUSDT", "two:BTCUSDT@sim"]);
+    let expected = ["BTCUSDT", "BTCUSDT:channels", "BTCUSDT@sim", "BTCUSDT@sim:channels"];
+    assert_eq!(channels, of_both(&expected));
 }
 
 /// A single node of a Redis Cluster, all slots its own: every name must then be in one slot, which braces see to.

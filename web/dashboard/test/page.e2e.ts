@@ -179,6 +179,7 @@ test('everything works from the keyboard', async () => {
     assert.equal(await page.evaluate(() => document.activeElement?.id), 'search-text');
     await page.keyboard.press('Escape');
     await page.waitForSelector('#search[open]', { state: 'detached' });
+    await shown(page);
     const saved = page.waitForEvent('download');
     await page.keyboard.press('s');
     const picture = readFileSync(await (await saved).path());

@@ -45,9 +45,14 @@ test('where bins are not exact in binary, the parts of every cell add up to it',
     for (let at = 0; at < 240; at++) {
         await page.mouse.move(box.x + box.width * (0.15 + 0.13 * (at % 5)), box.y + box.height * (0.05 + 0.85 * (at / 240)));
         await painted(page);
-        const text = await tip(page);
+        let text = await tip(page);
         const sides = dollars(text, /^(?:Long|Short)\s+\$([\d.]+)([KMB]?)/gm);
         if (sides < 5_000) continue;
+        if (cells === 0) {
+            // The picture comes without leverages; the first tooltip asks for them.
+            await page.waitForFunction(() => /^\d+x\s/m.test(document.getElementById('tip')?.innerText ?? ''));
+            text = await tip(page);
+        }
         cells += 1;
         const parts = dollars(text, /^\d+x\s+\$([\d.]+)([KMB]?)/gm);
         // Each plane is rounded to a step of its own.

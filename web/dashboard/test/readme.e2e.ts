@@ -79,6 +79,8 @@ interface Reported {
 
 const plain = EXAMPLES.filter(({ language }) => language === 'js');
 for (const [place, { code }] of plain.entries()) {
+    // The one of the channels draws no chart: it runs with the tests of the package.
+    if (!code.includes('updateChart')) continue;
     test(`JavaScript example ${place + 1}`, async () => {
         const { page, complaints } = await run(await bundled(`example-${place}.js`, here(code)));
         await page.waitForFunction(() => (window as unknown as Reported).seen.charts.length >= 3);

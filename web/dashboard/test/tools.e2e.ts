@@ -40,6 +40,8 @@ test('a link shows the same picture to somebody with other settings: filters, mo
     await page.keyboard.press('+');
     await page.waitForURL(/[?&]from=\d.*to=\d/);
     const link = page.url();
+    // Closer in, another picture is asked for.
+    await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.moment) > 0);
     const when = await moment(page);
     const other = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light' });
     const reader = await other.newPage();

@@ -2,9 +2,10 @@
 import type { Leverages } from '../data/leverages.ts';
 import type { Market } from '../data/market.ts';
 import type { SeriesData } from '../data/series.ts';
+import type { Candles } from '../model/candles.ts';
 import { formatAge, formatPrice, formatTime, marketDecimals, zoneName } from '../model/format.ts';
 import { badgeOf } from '../model/freshness.ts';
-import type { LiveLevel, SideFilter } from '../model/heat.ts';
+import type { Heat, LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
 import { intervalName } from '../model/ranges.ts';
 import { momentAt, spanOf, stateAt } from '../model/replay.ts';
@@ -124,11 +125,21 @@ export class Painter {
 
     /** The moment that is looked back to, on a boundary that the picture has; null for now. */
     moment(): number | null {
-        const { heat, candles } = this.#parts.market;
-        const { moment } = this.#shown().view;
-        const span = heat === null || candles === null ? null : spanOf(heat, candles);
-        // What was looked back to may have left the picture, which moves on with the market.
-        return moment === null || span === null ? null : momentAt(span, moment);
+        return this.#lookedBack()?.moment ?? null;
+    }
+
+    /** What is looked back to is on the screen, or in the whole range after one has walked on from there. */
+    #lookedBack(): { heat: Heat; candles: Candles; moment: number } | null {
+        const { heat, candles, base } = this.#parts.market;
+        const wanted = this.#shown().view.moment;
+        if (wanted === null || heat === null || candles === null) return null;
+        const shown = spanOf(heat, candles);
+        const isShown = shown !== null && wanted >= shown.first && wanted <= shown.last;
+        const picture = isShown || base === null ? { heat, candles } : base;
+        const span = spanOf(picture.heat, picture.candles);
+        // It may have left the range, which moves on with the market.
+        const moment = span === null ? null : momentAt(span, wanted);
+        return moment === null ? null : { heat: picture.heat, candles: picture.candles, moment };
     }
 
     /** Price and levels as they are shown; null while there is no picture. */
@@ -137,24 +148,24 @@ export class Painter {
         const { heat, candles } = market;
         const { view, info } = this.#shown();
         if (heat === null || candles === null) return null;
-        const moment = this.moment();
+        const back = this.#lookedBack();
         const edge = market.edge();
         const live = edge?.snapshot.data;
         const whole = !heat.isFiltered();
         // Now is not always on the screen.
         const now = market.base?.heat ?? heat;
         const { price, levels } =
-            moment === null
+            back === null
                 ? {
                       price: live?.current_price ?? candles.lastPrice() ?? null,
                       levels: whole ? (live?.levels ?? []) : now.newestLevels(),
                   }
-                : stateAt(heat, candles, moment);
+                : stateAt(back.heat, back.candles, back.moment);
         return {
             price,
             levels: ofSide(levels, sideFilter(view.side)),
-            bin: moment !== null ? heat.header.bin : whole ? (info?.baseBin ?? now.header.bin) : now.header.bin,
-            asOf: moment ?? edge?.asOf ?? now.header.as_of,
+            bin: back !== null ? back.heat.header.bin : whole ? (info?.baseBin ?? now.header.bin) : now.header.bin,
+            asOf: back?.moment ?? edge?.asOf ?? now.header.as_of,
         };
     }
 

@@ -166,21 +166,23 @@ fn liquidations_of(bars: &[Bar]) -> Vec<Liquidation> {
     rows
 }
 
+fn input<'a>(
+    bars: &'a [Bar],
+    liquidations: &'a [Liquidation],
+    params: &'a Params,
+    tiers: &'a TierTable,
+) -> Input<'a> {
+    let volume_at_price = &NoVolumeAtPrice;
+    Input { bars, volume_at_price, liquidations, params, tiers, expected: ExpectedModel::default() }
+}
+
 fn graded<T>(
     bars: &[Bar],
     liquidations: &[Liquidation],
     run: impl Fn(&Input<'_>, &Options) -> Result<T, BacktestError>,
 ) -> T {
     let (params, tiers) = (Params::default(), tiers());
-    let volume_at_price = &NoVolumeAtPrice;
-    let input = Input {
-        bars,
-        volume_at_price,
-        liquidations,
-        params: &params,
-        tiers: &tiers,
-        expected: ExpectedModel::default(),
-    };
+    let input = input(bars, liquidations, &params, &tiers);
     let options = Options { warm_up_ms: 2 * DAY, resamples: 100, ..Options::default() };
     run(&input, &options).unwrap()
 }
@@ -355,15 +357,7 @@ fn what_cannot_be_graded_says_what_to_load() {
     let liquidations = liquidations_of(&bars);
     let (params, tiers) = (Params::default(), tiers());
     let run = |bars: &[Bar], liquidations: &[Liquidation], options: &Options| {
-        let volume_at_price = &NoVolumeAtPrice;
-        let input = Input {
-            bars,
-            volume_at_price,
-            liquidations,
-            params: &params,
-            tiers: &tiers,
-            expected: ExpectedModel::default(),
-        };
+        let input = input(bars, liquidations, &params, &tiers);
         backtest(&input, options, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap_err()
     };
     let plain = Options::default();

@@ -576,18 +576,31 @@ impl Core {
         }
     }
 
+    /// A round has nothing to add: something waits for the socket already, or the client gets less than every round.
+    fn is_behind(&self) -> bool {
+        !self.outbox.is_empty() || self.slow
+    }
+
+    /// What a round does for a client that is behind: the rest is its task's.
+    fn catch_up(
+        &mut self,
+        write: impl FnMut(&[u8]) -> io::Result<usize>,
+        now: Instant,
+    ) -> Result<Delivery, End> {
+        self.pump(write, now)?;
+        Ok(Delivery { needs_task: true, ..Delivery::default() })
+    }
+
     /// A round of a channel came by: sends what is new on all of the client's channels.
     pub(crate) fn deliver_channels(
         &mut self,
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         now: Instant,
     ) -> Result<Delivery, End> {
-        let mut delivery = Delivery::default();
-        if !self.outbox.is_empty() || self.slow {
-            self.pump(write, now)?;
-            delivery.needs_task = true;
-            return Ok(delivery);
+        if self.is_behind() {
+            return self.catch_up(write, now);
         }
+        let mut delivery = Delivery::default();
         self.fill_channels(now);
         self.flush(&mut write, now)?;
         delivery.needs_task = !self.outbox.is_empty();
@@ -627,12 +640,10 @@ impl Core {
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         now: Instant,
     ) -> Result<Delivery, End> {
-        let mut delivery = Delivery::default();
-        if !self.outbox.is_empty() || self.slow {
-            self.pump(write, now)?;
-            delivery.needs_task = true;
-            return Ok(delivery);
+        if self.is_behind() {
+            return self.catch_up(write, now);
         }
+        let mut delivery = Delivery::default();
         let encoding = self.connection.encoding;
         for subscription in &mut self.subscriptions {
             if let Some((next, occasion)) = subscription.take_state(now, self.sessions.metrics()) {

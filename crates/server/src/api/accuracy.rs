@@ -18,7 +18,8 @@ use crate::reads::ReadKind;
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Lengths of the periods, days.
-const PERIODS: [u32; 3] = [1, 7, 30];
+const PERIODS: [u32; 3] = [1, 7, LONGEST_PERIOD];
+const LONGEST_PERIOD: u32 = 30;
 /// Hours that the fitted baselines learn from before the longest period.
 const LEARNED_MS: i64 = 30 * DAY_MS;
 /// Below this, one busy hour decides everything.
@@ -35,7 +36,7 @@ pub(super) async fn accuracy(
     let mut venues = Vec::with_capacity(symbol.ledgers.len());
     for ledger in &symbol.ledgers {
         let fingerprint = ledger.spec.params.fingerprint();
-        let from = now.plus(-DAY_MS * 30 - LEARNED_MS);
+        let from = now.plus(-DAY_MS * i64::from(LONGEST_PERIOD) - LEARNED_MS);
         let hours = turn.store().accuracy_hours(ledger.instrument(), fingerprint, from, now).await?;
         venues.push((ledger.instrument().clone(), fingerprint, hours));
     }

@@ -14,7 +14,6 @@ import {
     type IPriceLine,
     type ISeriesApi,
     LineStyle,
-    type Logical,
     PriceScaleMode,
     TickMarkType,
     type Time,
@@ -28,6 +27,7 @@ import type { StudyPoint } from '../model/studies.ts';
 import type { Viewport } from '../model/tile-plan.ts';
 import type { Theme, TimeSpan, View } from '../state/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
+import { barAxis } from './bar-axis.ts';
 import { CoverPrimitive } from './cover-primitive.ts';
 import { EventsPrimitive } from './events-primitive.ts';
 import { GroundPrimitive } from './ground-primitive.ts';
@@ -331,12 +331,10 @@ export class HeatChart {
     /** Time and price at a place of the pane, CSS pixels from its corner. */
     at(x: number, y: number): Pointed | null {
         if (this.#candles === null) return null;
-        const scale = this.#chart.timeScale();
-        const zero = scale.logicalToCoordinate(0 as Logical);
-        const one = scale.logicalToCoordinate(1 as Logical);
+        const axis = barAxis(this.#chart.timeScale());
         const price = this.#series.coordinateToPrice(y);
-        if (zero === null || one === null || price === null) return null;
-        return { x, y, time: this.#candles.timeAt((x - zero) / (one - zero)), price };
+        if (axis === null || price === null) return null;
+        return { x, y, time: this.#candles.timeAt(axis.bar(x)), price };
     }
 
     screenshot(): HTMLCanvasElement {

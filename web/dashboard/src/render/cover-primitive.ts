@@ -1,13 +1,7 @@
 /** What lies after the moment that is looked back to, covered; a line marks the moment itself. */
 import type { CanvasRenderingTarget2D } from 'fancy-canvas';
-import type {
-    IPrimitivePaneRenderer,
-    IPrimitivePaneView,
-    ISeriesPrimitive,
-    Logical,
-    SeriesAttachedParameter,
-    Time,
-} from 'lightweight-charts';
+import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
+import { barAxis } from './bar-axis.ts';
 
 export interface CoverStyle {
     ground: string;
@@ -55,12 +49,10 @@ export class CoverPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVie
 
     draw(target: CanvasRenderingTarget2D): void {
         const logical = this.#logical;
-        const scale = this.#attached?.chart.timeScale();
-        const zero = scale?.logicalToCoordinate(0 as Logical) ?? null;
-        const one = scale?.logicalToCoordinate(1 as Logical) ?? null;
-        if (logical === null || zero === null || one === null) return;
+        const axis = this.#attached === null ? null : barAxis(this.#attached.chart.timeScale());
+        if (logical === null || axis === null) return;
         target.useBitmapCoordinateSpace(({ context, bitmapSize, horizontalPixelRatio: rx }) => {
-            const x = Math.round((zero + 0.5 + logical * (one - zero)) * rx);
+            const x = Math.round((0.5 + axis.x(logical)) * rx);
             if (x >= bitmapSize.width) return;
             context.save();
             context.fillStyle = this.#style.ground;

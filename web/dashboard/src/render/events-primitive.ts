@@ -1,15 +1,9 @@
 /** Liquidations that really happened, as circles whose area is their dollars; drawn above the candles. */
 import type { CanvasRenderingTarget2D } from 'fancy-canvas';
-import type {
-    IPrimitivePaneRenderer,
-    IPrimitivePaneView,
-    ISeriesPrimitive,
-    Logical,
-    SeriesAttachedParameter,
-    Time,
-} from 'lightweight-charts';
+import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
 import type { Liquidation } from '../wire/answers.ts';
+import { barAxis } from './bar-axis.ts';
 
 export interface EventStyle {
     /** Longs that were sold out. */
@@ -85,15 +79,13 @@ export class EventsPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
         const attached = this.#attached;
         const candles = this.#candles;
         if (attached === null || candles === null || this.#shown.length === 0) return;
-        const scale = attached.chart.timeScale();
-        const zero = scale.logicalToCoordinate(0 as Logical);
-        const one = scale.logicalToCoordinate(1 as Logical);
-        if (zero === null || one === null) return;
+        const axis = barAxis(attached.chart.timeScale());
+        if (axis === null) return;
         target.useMediaCoordinateSpace(({ context, mediaSize }) => {
             context.save();
             context.lineWidth = 1.25;
             for (const event of this.#shown) {
-                const x = zero + candles.logical(event.time) * (one - zero);
+                const x = axis.x(candles.logical(event.time));
                 const y = attached.series.priceToCoordinate(event.price);
                 if (y === null || x < -RADIUS_PX_MAX || x > mediaSize.width + RADIUS_PX_MAX) continue;
                 const radius = RADIUS_PX_MAX * Math.sqrt(event.usd / this.#largest);

@@ -1,17 +1,11 @@
 /** What is beneath the picture: hatching where the server has no data, with the words, and a lighter one where data is on its way. */
 import type { BitmapCoordinatesRenderingScope, CanvasRenderingTarget2D } from 'fancy-canvas';
-import type {
-    IPrimitivePaneRenderer,
-    IPrimitivePaneView,
-    ISeriesPrimitive,
-    Logical,
-    SeriesAttachedParameter,
-    Time,
-} from 'lightweight-charts';
+import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
 import { calendar } from '../model/format.ts';
 import { holesOf } from '../model/holes.ts';
 import type { Stretch } from '../model/tile-plan.ts';
+import { barAxis } from './bar-axis.ts';
 
 export interface GroundStyle {
     line: string;
@@ -87,11 +81,9 @@ export class GroundPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
 
     draw(target: CanvasRenderingTarget2D): void {
         const candles = this.#candles;
-        const scale = this.#attached?.chart.timeScale();
-        const zero = scale?.logicalToCoordinate(0 as Logical) ?? null;
-        const one = scale?.logicalToCoordinate(1 as Logical) ?? null;
-        if (candles === null || zero === null || one === null) return;
-        const x = (time: number): number => zero + 0.5 + candles.logical(time) * (one - zero);
+        const axis = this.#attached === null ? null : barAxis(this.#attached.chart.timeScale());
+        if (candles === null || axis === null) return;
+        const x = (time: number): number => 0.5 + axis.x(candles.logical(time));
         target.useBitmapCoordinateSpace((scope) => {
             const { width } = scope.mediaSize;
             if (this.#first > 0) {

@@ -5,15 +5,9 @@
  * axis because `Candles` leaves no gaps), so two corners place the whole picture.
  */
 import type { BitmapCoordinatesRenderingScope, CanvasRenderingTarget2D } from 'fancy-canvas';
-import type {
-    IPrimitivePaneRenderer,
-    IPrimitivePaneView,
-    ISeriesPrimitive,
-    Logical,
-    SeriesAttachedParameter,
-    Time,
-} from 'lightweight-charts';
+import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
 import type { Heat } from '../model/heat.ts';
+import { barAxis } from './bar-axis.ts';
 import { drawEdges } from './edges.ts';
 import { drawProfile, type ProfileLevel, type ProfileStyle } from './profile.ts';
 import type { Raster } from './raster.ts';
@@ -170,17 +164,14 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
     /** Draws a picture on the axis of the shown one; answers where it reaches, in pixels of the bitmap. */
     #draw(scope: BitmapCoordinatesRenderingScope, attached: Attached, picture: HeatPicture, layer: Layer, isTop: boolean): Box | null {
         const { heat, raster } = layer;
-        const scale = attached.chart.timeScale();
+        const axis = barAxis(attached.chart.timeScale());
         const { price_low: low, bin } = heat.header;
         const high = low + bin * heat.rows;
-        // The scale answers for whole bars only; it is a straight line, so two of them give the rest.
-        const zero = scale.logicalToCoordinate(0 as Logical);
-        const one = scale.logicalToCoordinate(1 as Logical);
         const top = attached.series.priceToCoordinate(high);
         const bottom = attached.series.priceToCoordinate(low);
-        if (zero === null || one === null || top === null || bottom === null) return null;
+        if (axis === null || top === null || bottom === null) return null;
         const { context, bitmapSize, horizontalPixelRatio: rx, verticalPixelRatio: ry } = scope;
-        const x = (time: number): number => zero + picture.logical(time) * (one - zero);
+        const x = (time: number): number => axis.x(picture.logical(time));
         const left = x(heat.start());
         const width = x(heat.start() + heat.columnMs()) - left;
         // A coordinate names the left edge of the pixel a bar's middle falls into; half a pixel more is the middle itself.
@@ -214,9 +205,9 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
                 // Bar n reaches from n - 0.5 to n + 0.5.
                 candleLeft: (column) => {
                     const bar = Math.floor(picture.logical(heat.start() + column * heat.columnMs()) + 0.5);
-                    return zero + 0.5 + (bar - 0.5) * (one - zero);
+                    return 0.5 + axis.x(bar - 0.5);
                 },
-                candleWidth: one - zero,
+                candleWidth: axis.width,
                 rowTop: (row) => top + (heat.rows - 1 - row) * rowHeight,
                 rowHeight,
             },
@@ -273,12 +264,10 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
 
     /** CSS pixels right of what is shown last: levels of now never cover the past. */
     #roomRight(attached: Attached, { heat, logical, end }: HeatPicture, width: number): number {
-        const scale = attached.chart.timeScale();
-        const zero = scale.logicalToCoordinate(0 as Logical);
-        const one = scale.logicalToCoordinate(1 as Logical);
-        if (zero === null || one === null) return 0;
+        const axis = barAxis(attached.chart.timeScale());
+        if (axis === null) return 0;
         const columnsEnd = logical(heat.start() + heat.columns() * heat.columnMs());
         const last = this.#until === null ? Math.max(columnsEnd, end()) : logical(this.#until);
-        return width - (zero + 0.5 + last * (one - zero));
+        return width - (0.5 + axis.x(last));
     }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
@@ -14,13 +14,21 @@ let browser: Browser;
 let port: number;
 let running: ChildProcess | null = null;
 
+/** Below the ports of outgoing connections: nobody takes it while the program is down. */
 async function freePort(): Promise<number> {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port: free } = probe.address() as AddressInfo;
-    probe.close();
-    await once(probe, 'close');
-    return free;
+    for (;;) {
+        const candidate = 22_000 + Math.floor(Math.random() * 8_000);
+        const probe = createServer().listen(candidate, '127.0.0.1');
+        const isFree = await once(probe, 'listening').then(
+            () => true,
+            () => false,
+        );
+        if (isFree) {
+            probe.close();
+            await once(probe, 'close');
+            return candidate;
+        }
+    }
 }
 
 async function start(settings: Record<string, string> = {}): Promise<void> {

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use liqheat_testkit::{Answer, Folder, LoggedStates, Program, Running, Shadow, Viewer, get, get_with, until};
+use liqheat_testkit::{
+    Answer, Folder, LoggedStates, Program, Running, Shadow, Viewer, free_port, get, get_with, until,
+};
 use serde_json::Value;
 
 use super::support::{
-    Redis, SYMBOL, Watcher, agree, board, edge, free_port, has_state, leads, local, maker, node, service,
+    Redis, SYMBOL, Watcher, agree, board, edge, has_state, leads, local, maker, node, service,
 };
 
 /// nginx as it is shipped, before these servers.
@@ -306,10 +308,10 @@ fn sockets_can_be_switched_off_and_clients_poll_on() {
     let redis = Redis::start();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
-    let server = edge(&redis.url()).serve();
+    let address = local(free_port());
+    let server = node(&format!("serve --role edge --listen {address}"), &redis.url()).serve();
     has_state(&server);
-    let port = server.address().port();
-    let addresses = [server.address(), local(free_port())];
+    let addresses = [address, local(free_port())];
     let nginx = Nginx::before(addresses, ["weight=1", "down"], producer.address());
     let told = LoggedStates::default();
     let mut shadow = Shadow::new(SYMBOL, &told);
@@ -319,7 +321,7 @@ fn sockets_can_be_switched_off_and_clients_poll_on() {
     assert_eq!(server.terminate().code, Some(0));
 
     // The same server again, without sockets.
-    let listen = format!("serve --role edge --ws-enabled false --listen 127.0.0.1:{port}");
+    let listen = format!("serve --role edge --ws-enabled false --listen {address}");
     let server = node(&listen, &redis.url()).serve();
     has_state(&server);
     let refused: Answer = until("sockets are refused", || {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{LoggedStates, PATIENCE, Running, until};
+use liqheat_testkit::{LoggedStates, PATIENCE, Running, free_port, until};
 
 use super::support::{
-    Redis, SYMBOL, Watcher, agree, board, edge, free_port, goes_on, has_state, leads, local, maker, metric,
-    pass, ready, standing, three,
+    Redis, SYMBOL, Watcher, agree, board, edge, goes_on, has_state, leads, local, maker, metric, pass, ready,
+    standing, three,
 };
 
 #[track_caller]
@@ -169,7 +169,7 @@ struct Proxy {
 
 impl Proxy {
     fn to(redis: SocketAddr) -> Self {
-        let listener = TcpListener::bind(local(free_port())).unwrap();
+        let listener = TcpListener::bind(local(0)).unwrap();
         let (address, deaf) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
         let dead = Arc::clone(&deaf);
         std::thread::spawn(move || {

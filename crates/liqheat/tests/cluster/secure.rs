@@ -2,10 +2,10 @@
 
 use std::process::{Command, Stdio};
 
-use liqheat_testkit::{Folder, Program, Running, until};
+use liqheat_testkit::{Folder, Program, Running, free_port, until};
 
 use super::support::{
-    Redis, agree, edge, free_port, goes_on, has_state, leads, maker, metric, node, ready, service, takes_over,
+    Redis, agree, edge, goes_on, has_state, leads, maker, metric, node, ready, service, takes_over,
 };
 
 const PASSWORD: &str = "s3cret-of-redis";

@@ -3,10 +3,10 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use liqheat_testkit::{Folder, LoggedStates, Program, Running, until};
+use liqheat_testkit::{Folder, LoggedStates, Program, Running, free_port, until};
 
 use super::support::{
-    Redis, Watcher, agree, board, edge, free_port, leads, local, maker, metric, pass, redis_command, service,
+    Redis, Watcher, agree, board, edge, leads, local, maker, metric, pass, redis_command, service,
 };
 
 const MASTER: &str = "heat";

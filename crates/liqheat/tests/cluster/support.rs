@@ -1,7 +1,7 @@
 //! A Redis of the test's own, servers around it, and clients that watch all the while.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use liqheat_testkit::{Folder, Heard, LoggedStates, Program, Running, Shadow, until};
+use liqheat_testkit::{Folder, Heard, LoggedStates, Program, Running, Shadow, free_port, until};
 
 pub(crate) const SYMBOL: &str = "BTCUSDT";
 
@@ -21,11 +21,6 @@ pub(crate) fn service(name: &str) -> PathBuf {
     folders.extend(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
     let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("no {name} on this machine: run scripts/setup-services.sh"))
-}
-
-/// A port that is free now.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 pub(crate) fn local(port: u16) -> SocketAddr {

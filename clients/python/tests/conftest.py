@@ -21,3 +21,9 @@ def server() -> Iterator[Server]:
             heatmap.subscribe("BTCUSDT")
             heatmap.wait_for_state("BTCUSDT", timeout=PATIENCE)
         yield running
+
+
+@pytest.fixture
+def quick_reconnects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The jitter comes out short, as it does for one client in twenty."""
+    monkeypatch.setattr("liqheat.heatmap.random.random", lambda: 0.05)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
 import os
 import random
@@ -11,10 +14,13 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from liqheat import Heatmap
 from liqheat._core.commands import (
     CancelPolls,
     CloseSocket,
@@ -29,17 +35,23 @@ from liqheat._core.commands import (
 from liqheat._core.connection import Connection, ConnectionRules, PollAnswer
 from liqheat._core.moment import Moment
 from liqheat._core.status import StatusChange
-from liqheat._wire.frames import Delta, ErrorEvent, Frame, Level, Snapshot, SubscribeOptions
+from liqheat._wire.channels import ChannelMessage, LiquidationsMessage, PriceMessage, WallsMessage
+from liqheat._wire.frames import Delta, ErrorEvent, Frame, Snapshot
+from liqheat._wire.requests import HEATMAP_ONLY, SubscribeOptions
 from liqheat._wire.state_hash import StateHash, mix_level, price_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+    from liqheat._wire.channels import Channel
+    from liqheat._wire.levels import Level
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 """Most seconds anything may take; never waited for when all is well."""
 
 _Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
 
 
 def golden(name: str) -> Any:
@@ -123,8 +135,13 @@ class World:
     def disconnect(self) -> None:
         self.do(self.machine.disconnect("asked", "disconnected on request"))
 
-    def subscribe(self, *symbols: str, options: SubscribeOptions | None = None) -> None:
-        self.do(self.machine.subscribe(self.now, symbols, options or SubscribeOptions(mode="snapshot")))
+    def subscribe(
+        self, *symbols: str, options: SubscribeOptions | None = None, channels: Sequence[Channel] = HEATMAP_ONLY
+    ) -> None:
+        self.do(self.machine.subscribe(self.now, symbols, options or SubscribeOptions(mode="snapshot"), channels))
+
+    def unsubscribe(self, *symbols: str, channels: Sequence[Channel] = ()) -> None:
+        self.do(self.machine.unsubscribe(self.now, symbols, channels))
 
     # --- what the server and time do ---
 
@@ -132,7 +149,25 @@ class World:
         self.do(self.machine.opened(self.now, self.attempt))
 
     def say(self, frame: Frame) -> None:
+        """The server sends a message of the newest subscription."""
+        match frame:
+            case Snapshot() | Delta():
+                frame = replace(frame, id=self.wire_id(frame.symbol, "heatmap"))
+            case PriceMessage() | LiquidationsMessage() | WallsMessage():
+                frame = replace(frame, id=self.wire_id(frame.symbol, frame.channel))
+        self.say_late(frame)
+
+    def say_late(self, frame: Frame) -> None:
+        """A message arrives just as it is: of a subscription that has been replaced, if its id says so."""
         self.do(self.machine.received(self.now, self.attempt, frame))
+
+    def wire_id(self, symbol: str, channel: Channel) -> str | None:
+        """The id that the server repeats in this channel's messages."""
+        for message in reversed(self.messages("subscribe")):
+            if symbol in message["symbols"] and channel in message.get("channels", HEATMAP_ONLY):
+                name: str | None = message.get("id")
+                return name
+        return None
 
     def end(self, code: int = 1006, why: str = "") -> None:
         self.do(self.machine.closed(self.now, self.attempt, code, why))
@@ -171,6 +206,10 @@ class World:
 
     def statuses(self) -> list[str]:
         return [event.status for event in self.events if isinstance(event, StatusChange)]
+
+    def channel_messages(self) -> list[ChannelMessage]:
+        kinds = (PriceMessage, LiquidationsMessage, WallsMessage)
+        return [event for event in self.events if isinstance(event, kinds)]
 
     def states(self) -> list[Snapshot]:
         return [event for event in self.events if isinstance(event, Snapshot)]
@@ -278,6 +317,57 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.stop(signal.SIGKILL)
+
+
+class Watch:
+    """What a heatmap reports, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.states: list[Snapshot] = []
+        self.moves: list[StatusChange] = []
+        self.errors: list[str] = []
+        self._changed = asyncio.Event()
+
+    def heatmap(self, address: str, *, poll: bool | str = True, token: str | None = None) -> Heatmap:
+        return Heatmap(
+            address,
+            on_state=lambda state: self.note(self.states, state),
+            on_status=lambda change: self.note(self.moves, change),
+            on_error=lambda error: self.note(self.errors, error.code),
+            poll=poll,
+            token=token,
+        )
+
+    def note(self, log: list[_Item], item: _Item) -> None:
+        log.append(item)
+        self._changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async def wait() -> None:
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+        await asyncio.wait_for(wait(), PATIENCE)
+
+    async def until_status(self, status: str) -> None:
+        await self.until(lambda: bool(self.moves) and self.moves[-1].status == status)
+
+    async def until_more_states(self, count: int) -> None:
+        wanted = len(self.states) + count
+        await self.until(lambda: len(self.states) >= wanted)
+
+
+def signed_token(secret: str, **claims: object) -> str:
+    """A token that runs out in a minute, made after RFC 7519."""
+
+    def encode(data: bytes) -> str:
+        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+    head = encode(json.dumps({"alg": "HS256", "typ": "JWT"}).encode())
+    body = encode(json.dumps({"exp": int(time.time()) + 60, **claims}).encode())
+    signature = hmac.new(secret.encode(), f"{head}.{body}".encode(), hashlib.sha256).digest()
+    return f"{head}.{body}.{encode(signature)}"
 
 
 def free_port() -> int:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+from typing import TYPE_CHECKING
 
 from liqheat._core.board import Applied, Board, Duplicate, Gap, HashMismatch
-from liqheat._wire.frames import Level, Position, Snapshot
+from liqheat._wire.levels import Level, Position
 
 from .support import delta, hash_of, snapshot
+
+if TYPE_CHECKING:
+    from liqheat._wire.frames import Snapshot
 
 
 def levels_of(board: Board) -> tuple[Level, ...]:

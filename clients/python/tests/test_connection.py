@@ -10,18 +10,9 @@ import pytest
 from liqheat._core.backoff import Backoff
 from liqheat._core.connection import ConnectionRules, Credentials, HandshakeRefusal, PollAnswer
 from liqheat._core.status import Reason, Status, StatusChange, StatusMachine
-from liqheat._wire.frames import (
-    FeedState,
-    FeedStatus,
-    GoAway,
-    Level,
-    Pong,
-    Position,
-    ServerWarning,
-    Snapshot,
-    SubscribeOptions,
-    Unknown,
-)
+from liqheat._wire.frames import FeedState, FeedStatus, GoAway, Pong, ServerWarning, Snapshot, Unknown
+from liqheat._wire.levels import Level, Position
+from liqheat._wire.requests import SubscribeOptions
 
 from .support import ROOT, World, connected_world, delta, hash_of, snapshot
 
@@ -122,8 +113,10 @@ def test_another_view_forgets_the_state_and_asks_for_a_new_one() -> None:
     assert "resume" not in asked
     assert asked["bin"] == 200
     # What was on its way is not built on, and is no error.
-    world.say(delta(1, 2, [], "0"))
+    world.say_late(delta(1, 2, [], "0"))
+    world.say_late(state(2))
     assert world.errors() == []
+    assert world.machine.state("S") is None
     world.subscribe("S", options=SubscribeOptions(bin=200, update_interval=9))
     world.say(state(3))
     assert world.machine.state("S") is not None

@@ -167,6 +167,6 @@ async def follow(port: int, first: Server) -> None:
         f"{len(truth.epochs)} epochs"
     )
     assert truth.differences == []
-    assert errors == []
+    assert {error.code for error in errors} == {"SOCKET_ERROR"}, "of connections that were cut, and nothing else"
     assert proxy.cuts >= 20
     assert len(truth.epochs) == 2

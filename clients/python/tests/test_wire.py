@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from liqheat._core.board import Applied, Board
 from liqheat._wire.binary import parse_binary
+from liqheat._wire.channels import ChannelMessage, LiquidationsMessage, PriceMessage, WallsMessage
 from liqheat._wire.fields import MalformedError, parse_json
 from liqheat._wire.frames import (
     FEED_STATES,
@@ -18,24 +21,29 @@ from liqheat._wire.frames import (
     FeedStatus,
     Frame,
     GoAway,
-    Level,
-    Mismatch,
     Pong,
-    Position,
     ServerWarning,
     Snapshot,
-    SubscribeOptions,
-    SubscribeRequest,
     Unknown,
-    ack_message,
     parse_frame,
-    ping_message,
-    unsubscribe_message,
 )
 from liqheat._wire.grid import parse_grid
+from liqheat._wire.levels import Level, Position
+from liqheat._wire.requests import (
+    Mismatch,
+    SubscribeOptions,
+    SubscribeRequest,
+    ack_message,
+    ping_message,
+    token_message,
+    unsubscribe_message,
+)
 from liqheat._wire.times import format_millis, from_millis, parse_time
 
 from .support import ROOT, golden, hash_of
+
+if TYPE_CHECKING:
+    from liqheat import Candle, Liquidation, Wall
 
 
 def wire_form(frame: Frame) -> dict[str, Any]:
@@ -58,12 +66,21 @@ def wire_form(frame: Frame) -> dict[str, Any]:
             }
             if isinstance(frame, Delta):
                 fields["from"] = frame.from_seq
-            return fields
+            return with_id(frame.id, fields)
         case FeedStatus():
             status: dict[str, Any] = {"type": "status", "symbol": frame.symbol, "state": frame.state, "seq": frame.seq}
             if frame.as_of is not None:
                 status["as_of"] = frame.as_of
-            return status
+            return with_id(frame.id, status)
+        case PriceMessage() | LiquidationsMessage() | WallsMessage():
+            return channel_form(frame)
+        case _:
+            return note_form(frame)
+
+
+def note_form(note: ServerWarning | ErrorEvent | Pong | GoAway | Unknown) -> dict[str, Any]:
+    """Messages that are of no symbol."""
+    match note:
         case ServerWarning(code, message, dropped):
             return {"type": "warning", "code": code, "message": message, "dropped_messages": dropped}
         case ErrorEvent(code, message):
@@ -74,6 +91,56 @@ def wire_form(frame: Frame) -> dict[str, Any]:
             return {"type": "goaway", "reason": reason, "reconnect_in_ms": delay}
         case Unknown(why):
             return {"type": "unknown", "why": why}
+
+
+def with_id(name: str | None, fields: dict[str, Any]) -> dict[str, Any]:
+    return fields if name is None else {**fields, "id": name}
+
+
+def channel_form(message: ChannelMessage) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "type": message.channel,
+        "symbol": message.symbol,
+        "timestamp": message.timestamp,
+        "epoch": message.epoch,
+        "seq": message.seq,
+    }
+    match message:
+        case PriceMessage():
+            fields["data"] = {"venue": message.venue, "last": message.last, "mark": message.mark}
+            if message.candle is not None:
+                fields["data"]["candle"] = row_form(message.candle)
+        case LiquidationsMessage():
+            fields["data"] = [row_form(row) for row in message.liquidations]
+            if message.missed > 0:
+                fields["missed"] = message.missed
+        case WallsMessage(walls=walls):
+            assert walls.position is not None
+            leverages = [
+                [{"leverage": leverage, "usd": usd} for leverage, usd in wall.leverages.items()] for wall in walls.walls
+            ]
+            fields["data"] = {
+                "symbol": walls.symbol,
+                "as_of": text_of(walls.as_of),
+                **walls.position._asdict(),
+                "state": walls.state,
+                "current_price": walls.current_price,
+                "long_usd": walls.long_usd,
+                "short_usd": walls.short_usd,
+                "walls": [{**row_form(wall), "leverages": by} for wall, by in zip(walls.walls, leverages, strict=True)],
+            }
+    return with_id(message.id, fields)
+
+
+def row_form(row: Candle | Liquidation | Wall) -> dict[str, Any]:
+    """The fields that are there, times under the name that they have in messages."""
+    known = {name: value for name, value in asdict(row).items() if value is not None}
+    return {"timestamp" if name == "time" else name: text_of(value) for name, value in known.items()}
+
+
+def text_of(value: Any) -> Any:
+    """A time as it is written; anything else as it is."""
+    return format_millis(round(value.timestamp() * 1000)) if isinstance(value, datetime) else value
 
 
 # --- the hash ---
@@ -105,9 +172,7 @@ def test_every_message_of_the_server_is_read_field_by_field() -> None:
     kinds = set()
     for text in golden("messages.json")["server"]:
         frame = parse_frame(text)
-        # This client names no subscription, so its messages carry no id; one that does is read all the same.
-        expected = {name: value for name, value in json.loads(text).items() if name != "id"}
-        assert wire_form(frame) == expected, text
+        assert wire_form(frame) == json.loads(text), text
         kinds.add(type(frame))
     assert kinds == {Snapshot, Delta, FeedStatus, ServerWarning, ErrorEvent, Pong, GoAway}
 
@@ -117,8 +182,15 @@ def test_every_message_of_this_client_is_written_as_the_server_reads_it() -> Non
     everything = SubscribeRequest(
         ["BTCUSDT"],
         SubscribeOptions(update_interval=0.5, mode="delta", price_range=(90_000, 99_999.5), bin=200.0, ack=True),
-        {"BTCUSDT": Position(epoch, 123)},
-        {"BTCUSDT": Mismatch(epoch, 124, "2b227eb42990abf1")},
+        wire_id="left pane",
+        resume={("heatmap", "BTCUSDT"): Position(epoch, 123)},
+        mismatch={"BTCUSDT": Mismatch(epoch, 124, "2b227eb42990abf1")},
+    )
+    channels = SubscribeRequest(
+        ["BTCUSDT"],
+        SubscribeOptions(mode="snapshot", min_usd=50_000),
+        ("heatmap", "price", "liquidations", "walls"),
+        resume={("liquidations", "BTCUSDT"): Position("1c6b2f0a.1", 31)},
     )
     written = {
         "subscribe": SubscribeRequest(["BTCUSDT", "ETHUSDT"], SubscribeOptions(mode="snapshot")).message(),
@@ -127,9 +199,23 @@ def test_every_message_of_this_client_is_written_as_the_server_reads_it() -> Non
         "ping": ping_message(),
         "ack": ack_message("BTCUSDT", 124),
     }
-    # It names no subscription.
-    expected = {name: text.replace('"id":"left pane",', "") for name, text in golden("messages.json")["client"].items()}
-    assert written == expected
+    assert written == golden("messages.json")["client"]
+    assert golden("channels.json")["client"] == {
+        "subscribe": channels.message(),
+        "unsubscribe": unsubscribe_message(["BTCUSDT"], ["price"]),
+        "token": token_message("a.b.c"),
+    }
+
+
+def test_every_message_of_a_channel_is_read_field_by_field() -> None:
+    kinds = []
+    for text in golden("channels.json")["server"]:
+        frame = parse_frame(text)
+        # Only event streams have `close`.
+        if not isinstance(frame, Unknown):
+            assert wire_form(frame) == json.loads(text), text
+        kinds.append(type(frame))
+    assert kinds == [PriceMessage, LiquidationsMessage, WallsMessage, Unknown]
 
 
 def test_fields_of_a_newer_server_are_ignored_and_its_messages_are_unknown() -> None:
@@ -175,6 +261,11 @@ SNAPSHOT = '{"type":"snapshot","symbol":"S","data":{"levels":[%s],"current_price
         SNAPSHOT % '{"price":1,"long_density":0.5,"short_density":1}',
         SNAPSHOT % '{"price":1,"long_density":1,"short_density":9007199254740992}',
         SNAPSHOT % ('{"price":1,"long_density":%s,"short_density":1}' % ("9" * 5_000)),
+        '{"type":"price","symbol":"S","timestamp":"t","epoch":"e","seq":1}',
+        '{"type":"price","symbol":"S","timestamp":"t","epoch":"e","seq":1,"data":{"venue":"okx","last":"1"}}',
+        '{"type":"liquidations","symbol":"S","timestamp":"t","epoch":"e","seq":1,"data":{}}',
+        '{"type":"liquidations","symbol":"S","timestamp":"t","epoch":"e","seq":1,"data":[{"timestamp":"t"}]}',
+        '{"type":"walls","symbol":"S","timestamp":"t","seq":1,"data":{}}',
         "[" * 100_000,
         '{"type":' * 50_000,
     ],

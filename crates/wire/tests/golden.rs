@@ -10,7 +10,8 @@ use liqheat_market::Price;
 use liqheat_wire::{
     Ack, CandleRow, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridScale, LevelMessage,
     LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData, ServerMessage, StateData,
-    StateReference, Subscribe, Unsubscribe, WallRow, WallsBody, WarningCode, encode_grid, parse_command,
+    StateReference, Subscribe, Token, Unsubscribe, WallRow, WallsBody, WarningCode, encode_grid,
+    parse_command,
 };
 use serde_json::{Value, json};
 
@@ -220,11 +221,48 @@ fn client_messages() -> Vec<(&'static str, &'static str, ClientCommand)> {
     ]
 }
 
+/// What the clients of this repository say about channels and tokens, to the letter, and what it means.
+fn client_channel_messages() -> [(&'static str, &'static str, ClientCommand); 3] {
+    let names = |channels: &[&str]| channels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let position = Position { epoch: "1c6b2f0a.1".to_owned(), seq: 31 };
+    let everything = Subscribe {
+        channels: names(&["heatmap", "price", "liquidations", "walls"]),
+        min_usd: 50_000,
+        resume: BTreeMap::from([("liquidations:BTCUSDT".to_owned(), position)]),
+        ..subscribe(&["BTCUSDT"])
+    };
+    [
+        (
+            "subscribe",
+            r#"{"action":"subscribe","symbols":["BTCUSDT"],"channels":["heatmap","price","liquidations","walls"],"min_usd":50000,"resume":{"liquidations:BTCUSDT":{"epoch":"1c6b2f0a.1","seq":31}}}"#,
+            ClientCommand::Subscribe(everything),
+        ),
+        (
+            "unsubscribe",
+            r#"{"action":"unsubscribe","symbols":["BTCUSDT"],"channels":["price"]}"#,
+            ClientCommand::Unsubscribe(Unsubscribe {
+                symbols: names(&["BTCUSDT"]),
+                channels: names(&["price"]),
+            }),
+        ),
+        (
+            "token",
+            r#"{"action":"token","token":"a.b.c"}"#,
+            ClientCommand::Token(Token { token: "a.b.c".to_owned() }),
+        ),
+    ]
+}
+
 #[test]
 fn golden_channel_messages() {
     let text = |message: &ServerMessage<'_>| Value::String(String::from_utf8(message.to_json()).unwrap());
     let server: Vec<Value> = channel_messages().iter().map(text).collect();
-    is_golden("channels.json", &json!({"server": server}));
+    let mut client = serde_json::Map::new();
+    for (name, text, means) in client_channel_messages() {
+        assert_eq!(parse_command(text), Ok(means), "{name}");
+        client.insert(name.to_owned(), json!(text));
+    }
+    is_golden("channels.json", &json!({"server": server, "client": client}));
 }
 
 #[test]

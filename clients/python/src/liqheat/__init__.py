@@ -7,18 +7,10 @@
 from ._core.status import Reason, Status, StatusChange
 from ._core.subscriptions import SymbolState
 from ._version import __version__
-from ._wire.frames import (
-    Delta,
-    ErrorEvent,
-    FeedState,
-    FeedStatus,
-    Level,
-    Position,
-    ServerWarning,
-    Snapshot,
-    SourceStatus,
-)
+from ._wire.channels import Channel, LiquidationsMessage, OpenCandle, PriceMessage, WallsMessage
+from ._wire.frames import Delta, ErrorEvent, FeedState, FeedStatus, ServerWarning, Snapshot, SourceStatus
 from ._wire.grid import Grid
+from ._wire.levels import Level, Position
 from .answers import (
     Candle,
     Health,
@@ -45,7 +37,7 @@ from .blocking import BlockingHeatmap
 from .errors import ApiError, BadAnswerError, ConnectionFailedError, LiqheatError, UnreachableError
 from .heatmap import Heatmap
 from .http import AsyncClient, Client
-from .streams import StateStream
+from .streams import LiquidationStream, MessageStream, StateStream
 
 __all__ = [
     "ApiError",
@@ -53,6 +45,7 @@ __all__ = [
     "BadAnswerError",
     "BlockingHeatmap",
     "Candle",
+    "Channel",
     "Client",
     "ConnectionFailedError",
     "Delta",
@@ -69,14 +62,19 @@ __all__ = [
     "LiqheatError",
     "Liquidation",
     "LiquidationMap",
+    "LiquidationStream",
     "LiquidationSummary",
     "LiquidationTotal",
     "LiquidationWindow",
     "Liquidations",
+    "LiquidationsMessage",
     "MapLevel",
     "MaxPain",
+    "MessageStream",
+    "OpenCandle",
     "PainLevel",
     "Position",
+    "PriceMessage",
     "Reason",
     "ServerWarning",
     "Snapshot",
@@ -92,5 +90,6 @@ __all__ = [
     "UnreachableError",
     "Wall",
     "Walls",
+    "WallsMessage",
     "__version__",
 ]

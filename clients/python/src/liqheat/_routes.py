@@ -8,35 +8,31 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from ._core.board import Applied, Board
 from ._wire.binary import STATE_CONTENT_TYPE, parse_binary
 from ._wire.fields import Fields, MalformedError, parse_json
-from ._wire.frames import Delta, Position, Snapshot, Unknown
+from ._wire.frames import Delta, Snapshot, Unknown
 from ._wire.grid import GRID_CONTENT_TYPE, Grid, parse_grid
 from ._wire.times import time_parameter
-from .answers import (
-    Health,
-    Klines,
-    LevelsByLeverage,
-    LiquidationMap,
-    Liquidations,
-    LiquidationSummary,
-    MaxPain,
-    Symbols,
-    Timeseries,
-    Walls,
-    read_health,
-    read_klines,
-    read_levels,
-    read_liquidations,
-    read_map,
-    read_max_pain,
-    read_summary,
-    read_symbols,
-    read_timeseries,
-    read_walls,
-)
+from .answers.compact import read_map, read_max_pain, read_walls
+from .answers.levels import read_levels, read_timeseries
+from .answers.market import read_klines, read_liquidations, read_summary
+from .answers.symbols import read_health, read_symbols
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from ._wire.levels import Position
+    from .answers import (
+        Health,
+        Klines,
+        LevelsByLeverage,
+        LiquidationMap,
+        Liquidations,
+        LiquidationSummary,
+        MaxPain,
+        Symbols,
+        Timeseries,
+        Walls,
+    )
 
 Answer = TypeVar("Answer")
 

@@ -71,6 +71,10 @@ class Shell:
         self._sockets: dict[int, _Socket] = {}
         self._http: httpx.AsyncClient | None = None
 
+    def set_token(self, token: str) -> None:
+        """Takes the place of the one before in attempts and polls to come."""
+        self._token = token
+
     def now(self) -> Moment:
         return Moment(self._loop.time(), time.time())
 
@@ -226,9 +230,7 @@ class Shell:
         token = self._token() if callable(self._token) else self._token
         if inspect.isawaitable(token):
             token = await token
-        if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
-            raise ValueError("it must be a text of visible ASCII characters")
-        return token
+        return checked_token(token)
 
     # --- polling ---
 
@@ -255,6 +257,13 @@ class Shell:
         if response.status_code == httpx.codes.OK:
             return PollAnswer(response.status_code, _state_of(response))
         return PollAnswer(response.status_code, detail=detail_of(response.content))
+
+
+def checked_token(token: object) -> str:
+    """Raises :class:`ValueError` for what cannot stand in a header."""
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("a token must be a text of visible ASCII characters")
+    return token
 
 
 class _Socket:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from .heatmap import DEFAULT_ADDRESS, Heatmap
+from ._signatures import takes_arguments_of
+from .heatmap import Heatmap
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from types import TracebackType
 
     import pandas as pd
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from ._core.status import StatusChange
     from ._core.subscriptions import SymbolState
-    from ._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot
+    from ._wire.channels import LiquidationsMessage, PriceMessage, WallsMessage
+    from ._wire.frames import Snapshot
+    from .streams import Item, MessageStream
 
 _Result = TypeVar("_Result")
 
@@ -28,37 +31,9 @@ class BlockingHeatmap:
     Callbacks run in the connection's own thread. All methods can be called from any thread but that one.
     """
 
-    def __init__(
-        self,
-        address: str = DEFAULT_ADDRESS,
-        *,
-        on_state: Callable[[Snapshot], object] | None = None,
-        on_delta: Callable[[Delta], object] | None = None,
-        on_status: Callable[[StatusChange], object] | None = None,
-        on_feed: Callable[[FeedStatus], object] | None = None,
-        on_warning: Callable[[ServerWarning], object] | None = None,
-        on_error: Callable[[ErrorEvent], object] | None = None,
-        token: str | Callable[[], str | Awaitable[str]] | None = None,
-        poll: bool | str = True,
-        socket: bool = True,
-        max_reconnect_attempts: int | None = None,
-        reconnect_delay: float = 2.0,
-    ) -> None:
-        """Raises :class:`ValueError` when an address is not one, or an option is out of range."""
-        self._heatmap = Heatmap(
-            address,
-            on_state=on_state,
-            on_delta=on_delta,
-            on_status=on_status,
-            on_feed=on_feed,
-            on_warning=on_warning,
-            on_error=on_error,
-            token=token,
-            poll=poll,
-            socket=socket,
-            max_reconnect_attempts=max_reconnect_attempts,
-            reconnect_delay=reconnect_delay,
-        )
+    @takes_arguments_of(Heatmap.__init__)
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._heatmap = Heatmap(*arguments, **options)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -89,28 +64,17 @@ class BlockingHeatmap:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
 
-    def subscribe(
-        self,
-        symbols: str | Iterable[str],
-        *,
-        update_interval: float | None = None,
-        mode: Literal["snapshot", "delta"] = "delta",
-        price_range: tuple[float, float] | None = None,
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-        ack: bool = False,
-    ) -> None:
-        """As :meth:`Heatmap.subscribe`."""
-        self._run(
-            self._call(
-                lambda: self._heatmap.subscribe(
-                    symbols, update_interval=update_interval, mode=mode, price_range=price_range, bin=bin, ack=ack
-                )
-            )
-        )
+    @takes_arguments_of(Heatmap.subscribe)
+    def subscribe(self, *arguments: Any, **options: Any) -> None:
+        self._run(self._call(lambda: self._heatmap.subscribe(*arguments, **options)))
 
-    def unsubscribe(self, symbols: str | Iterable[str]) -> None:
-        """Forgets these symbols and what still arrives of them."""
-        self._run(self._call(lambda: self._heatmap.unsubscribe(symbols)))
+    @takes_arguments_of(Heatmap.unsubscribe)
+    def unsubscribe(self, *arguments: Any, **options: Any) -> None:
+        self._run(self._call(lambda: self._heatmap.unsubscribe(*arguments, **options)))
+
+    @takes_arguments_of(Heatmap.renew_token)
+    def renew_token(self, *arguments: Any, **options: Any) -> bool:
+        return self._run(self._call(lambda: self._heatmap.renew_token(*arguments, **options)))
 
     @property
     def status(self) -> StatusChange:
@@ -127,20 +91,35 @@ class BlockingHeatmap:
         A loop that is slower than the states skips to the newest one of each symbol. ``timeout``: seconds without a
         state after which :class:`TimeoutError` is raised.
         """
-        stream = self._run(self._call(lambda: self._heatmap.states(*symbols)))
+        return self._items(self._run(self._call(lambda: self._heatmap.states(*symbols))), timeout)
+
+    def prices(self, *symbols: str, timeout: float | None = None) -> Iterator[PriceMessage]:
+        """As :meth:`Heatmap.prices`; ``timeout`` as for :meth:`states`."""
+        return self._items(self._run(self._call(lambda: self._heatmap.prices(*symbols))), timeout)
+
+    def walls(self, *symbols: str, timeout: float | None = None) -> Iterator[WallsMessage]:
+        """As :meth:`Heatmap.walls`; ``timeout`` as for :meth:`states`."""
+        return self._items(self._run(self._call(lambda: self._heatmap.walls(*symbols))), timeout)
+
+    def liquidations(self, *symbols: str, timeout: float | None = None) -> Iterator[LiquidationsMessage]:
+        """As :meth:`Heatmap.liquidations`; ``timeout`` as for :meth:`states`."""
+        return self._items(self._run(self._call(lambda: self._heatmap.liquidations(*symbols))), timeout)
+
+    @takes_arguments_of(Heatmap.wait_for_state)
+    def wait_for_state(self, *arguments: Any, **options: Any) -> Snapshot:
+        return self._run(self._heatmap.wait_for_state(*arguments, **options))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """As :meth:`Heatmap.to_dataframe`."""
+        return self._run(self._call(self._heatmap.to_dataframe))
+
+    def _items(self, stream: MessageStream[Item], timeout: float | None) -> Iterator[Item]:
+        """What a stream that exists already has and gets, so that nothing is missed before the loop begins."""
         while True:
             try:
                 yield self._run(stream.next(timeout))
             except EOFError:
                 return
-
-    def wait_for_state(self, symbol: str, *, timeout: float | None = None) -> Snapshot:
-        """As :meth:`Heatmap.wait_for_state`."""
-        return self._run(self._heatmap.wait_for_state(symbol, timeout=timeout))
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """As :meth:`Heatmap.to_dataframe`."""
-        return self._run(self._call(self._heatmap.to_dataframe))
 
     async def _call(self, work: Callable[[], _Result]) -> _Result:
         return work()

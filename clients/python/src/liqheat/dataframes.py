@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ._wire.frames import Level, Snapshot
+    from ._wire.frames import Snapshot
     from ._wire.grid import Grid, Side
+    from ._wire.levels import Level
 
 
 def _pandas() -> Any:

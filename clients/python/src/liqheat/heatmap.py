@@ -9,9 +9,11 @@ from ._addresses import http_address, socket_address
 from ._core.connection import Connection, ConnectionRules
 from ._core.moment import Moment
 from ._core.status import StatusChange
-from ._shell import Shell, logger
-from ._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot, SubscribeOptions
-from .streams import StateStream, StateStreams
+from ._shell import Shell, checked_token, logger
+from ._wire.channels import CHANNELS, LiquidationsMessage, PriceMessage, WallsMessage
+from ._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot
+from ._wire.requests import HEATMAP_ONLY, SubscribeOptions
+from .streams import LiquidationStream, MessageStream, StateStream, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from ._core.commands import Command, Event
     from ._core.connection import Credentials
     from ._core.subscriptions import SymbolState
+    from ._wire.channels import Channel, ChannelMessage
 
 _Event = TypeVar("_Event")
+_Latest = TypeVar("_Latest", PriceMessage, WallsMessage)
 
 DEFAULT_ADDRESS: Final = "http://127.0.0.1:8000"
 
@@ -44,6 +48,9 @@ class Heatmap:
         on_delta: Callable[[Delta], object] | None = None,
         on_status: Callable[[StatusChange], object] | None = None,
         on_feed: Callable[[FeedStatus], object] | None = None,
+        on_price: Callable[[PriceMessage], object] | None = None,
+        on_liquidations: Callable[[LiquidationsMessage], object] | None = None,
+        on_walls: Callable[[WallsMessage], object] | None = None,
         on_warning: Callable[[ServerWarning], object] | None = None,
         on_error: Callable[[ErrorEvent], object] | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
@@ -67,6 +74,9 @@ class Heatmap:
         self._on_delta = on_delta
         self._on_status = on_status
         self._on_feed = on_feed
+        self._on_price = on_price
+        self._on_liquidations = on_liquidations
+        self._on_walls = on_walls
         self._on_warning = on_warning
         self._on_error = on_error
         self._token = token
@@ -82,7 +92,7 @@ class Heatmap:
         )
         self._machine = Connection(self._socket_url, rules, random=random.random)
         self._shell: Shell | None = None
-        self._streams = StateStreams()
+        self._streams = Streams()
 
     async def __aenter__(self) -> Self:
         self.connect()
@@ -117,26 +127,62 @@ class Heatmap:
         self,
         symbols: str | Iterable[str],
         *,
+        channels: Iterable[Channel] = HEATMAP_ONLY,
         update_interval: float | None = None,
         mode: Literal["snapshot", "delta"] = "delta",
         price_range: tuple[float, float] | None = None,
         bin: float | None = None,  # noqa: A002 - the protocol's word
         ack: bool = False,
+        min_usd: int | None = None,
+        id: str | None = None,  # noqa: A002 - the protocol's word
     ) -> None:
-        """Follows these symbols from now on, also over reconnects; again with other options changes them.
+        """Follows these symbols from now on, also over reconnects.
 
-        ``update_interval``: seconds between states, 1 to 60 (from 0.25 in delta mode); the server's own by default.
-        ``mode``: what travels; you get whole states either way. ``price_range``, ``bin``: a part of the state, levels
-        summed into larger bins. ``ack``: the server sends at most two states beyond the newest one you have taken.
+        Channels add up: those that are named again get the new options, others stay as they are.
+
+        ``channels``: ``heatmap``, ``price``, ``liquidations``, ``walls``; only the first by default. Those beside the
+        heatmap come through the socket only: while the heatmap is polled, they pause. ``min_usd``: smallest
+        liquidation to send. ``id``: your name for the subscription, repeated in all of its messages.
+
+        For the heatmap, ``update_interval``: seconds between states, 1 to 60 (from 0.25 in delta mode); the server's
+        own by default. ``mode``: what travels; you get whole states either way. ``price_range``, ``bin``: a part of the
+        state, levels summed into larger bins. ``ack``: the server sends at most two states beyond the newest one you
+        have taken.
+
+        Raises :class:`ValueError` for a channel that does not exist and for an ``id`` of more than 64 bytes.
         """
         options = SubscribeOptions(
-            update_interval=update_interval, mode=mode, price_range=price_range, bin=bin, ack=ack
+            id=id,
+            update_interval=update_interval,
+            mode=mode,
+            price_range=price_range,
+            bin=bin,
+            ack=ack,
+            min_usd=min_usd,
         )
-        self._perform(self._machine.subscribe(self._now(), _names(symbols), options))
+        wanted = _channels(channels) or HEATMAP_ONLY
+        self._perform(self._machine.subscribe(self._now(), _names(symbols), options, wanted))
 
-    def unsubscribe(self, symbols: str | Iterable[str]) -> None:
-        """Forgets these symbols and what still arrives of them."""
-        self._perform(self._machine.unsubscribe(self._now(), _names(symbols)))
+    def unsubscribe(self, symbols: str | Iterable[str], *, channels: Iterable[Channel] = ()) -> None:
+        """Forgets these symbols, or only these channels of them, and what still arrives of them."""
+        self._perform(self._machine.unsubscribe(self._now(), _names(symbols), _channels(channels)))
+
+    def renew_token(self, token: str) -> bool:
+        """Gives the server another token in place of the one that is about to expire, without a new connection.
+
+        A function for ``token`` is still asked before every attempt; without one, this token is used from now on.
+        Whether there was an open socket to send it through. One that is not accepted is reported to ``on_error`` with
+        the code ``INVALID_TOKEN``, and the one before stays valid.
+
+        Raises :class:`ValueError` for a text that cannot be a token.
+        """
+        checked_token(token)
+        if not callable(self._token):
+            self._token = token
+            if self._shell is not None:
+                self._shell.set_token(token)
+        self._perform(self._machine.renew_token(token))
+        return self._machine.is_open
 
     @property
     def status(self) -> StatusChange:
@@ -158,6 +204,36 @@ class Heatmap:
             known = self._machine.state(symbol)
             if known is not None:
                 stream.put(known.snapshot)
+        return stream
+
+    def prices(self, *symbols: str) -> MessageStream[PriceMessage]:
+        """Messages of the channel ``price``, of these symbols or of all, beginning with those that are here.
+
+        A consumer that is slower skips to the newest one of each symbol.
+        """
+        return self._messages(PriceMessage, symbols)
+
+    def walls(self, *symbols: str) -> MessageStream[WallsMessage]:
+        """Messages of the channel ``walls``; otherwise as :meth:`prices`."""
+        return self._messages(WallsMessage, symbols)
+
+    def liquidations(self, *symbols: str) -> LiquidationStream:
+        """Messages of the channel ``liquidations`` from now on, of these symbols or of all.
+
+        A consumer that is slower gets what it has not taken in one message: up to 1,000 of a symbol, others are counted
+        in ``missed``.
+        """
+        stream = LiquidationStream(self, LiquidationsMessage, frozenset(symbols))
+        self._streams.add(stream)
+        return stream
+
+    def _messages(self, kind: type[_Latest], symbols: tuple[str, ...]) -> MessageStream[_Latest]:
+        stream = MessageStream(self, kind, frozenset(symbols))
+        self._streams.add(stream)
+        for symbol in symbols or self._machine.symbols():
+            newest = self._machine.newest(symbol, kind.channel)
+            if newest is not None:
+                stream.put(newest)
         return stream
 
     async def wait_for_state(self, symbol: str, *, timeout: float | None = None) -> Snapshot:
@@ -208,6 +284,8 @@ class Heatmap:
                     self._streams.wake()
             case FeedStatus():
                 _call(self._on_feed, event)
+            case PriceMessage() | LiquidationsMessage() | WallsMessage():
+                self._deliver_message(event)
             case ServerWarning():
                 _call(self._on_warning or _log, event)
             case ErrorEvent():
@@ -217,6 +295,24 @@ class Heatmap:
         _call(self._on_state, state)
         if not self._streams.put(state):
             self.acknowledge(state)
+
+    def _deliver_message(self, message: ChannelMessage) -> None:
+        match message:
+            case PriceMessage():
+                _call(self._on_price, message)
+            case LiquidationsMessage():
+                _call(self._on_liquidations, message)
+            case WallsMessage():
+                _call(self._on_walls, message)
+        self._streams.put(message)
+
+
+def _channels(channels: Iterable[Channel]) -> list[Channel]:
+    wanted = list(dict.fromkeys(channels))
+    for channel in wanted:
+        if channel not in CHANNELS:
+            raise ValueError(f"'{channel}' is not a channel; there are {', '.join(CHANNELS)}")
+    return wanted
 
 
 def _names(symbols: str | Iterable[str]) -> list[str]:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._routes import Route
-    from ._wire.frames import Delta, Position, Snapshot
+    from ._wire.frames import Delta, Snapshot
     from ._wire.grid import Grid
+    from ._wire.levels import Position
     from .answers import (
         Health,
         Klines,

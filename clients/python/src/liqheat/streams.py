@@ -1,12 +1,15 @@
-"""Consumers of states: each takes them at its own pace and skips to the newest one of each symbol."""
+"""Consumers of states and of channels: each takes what comes at its own pace, and nothing waits for it in a queue."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import weakref
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
+from ._wire.channels import ChannelMessage, LiquidationsMessage
+from ._wire.frames import Snapshot
 from .errors import ConnectionFailedError
 
 if TYPE_CHECKING:
@@ -15,77 +18,79 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._core.status import StatusChange
-    from ._wire.frames import Snapshot
+
+LIQUIDATIONS_WAITING_MAX: Final = 1_000
+"""Most liquidations of a symbol that wait for a consumer: as many as the server keeps."""
+
+Item = TypeVar("Item", bound="Snapshot | ChannelMessage")
 
 
 class Producer(Protocol):
-    """Where states come from."""
+    """Where states and messages come from."""
 
     @property
     def status(self) -> StatusChange: ...
 
     def is_running(self) -> bool:
-        """Whether there may be another state."""
+        """Whether there may be another one."""
 
     def acknowledge(self, state: Snapshot) -> None:
         """A consumer has taken a state."""
 
 
-class StateStream:
-    """States in the order of their arrival, the newest one of each symbol; made by :meth:`Heatmap.states`.
+class MessageStream(Generic[Item]):
+    """Messages of a channel in the order of their arrival, the newest one of each symbol.
 
     It ends when the connection is closed, and raises :class:`ConnectionFailedError` when the server refuses it for
     good.
     """
 
-    def __init__(self, producer: Producer, symbols: frozenset[str]) -> None:
+    def __init__(self, producer: Producer, kind: type[Item], symbols: frozenset[str]) -> None:
         self._producer = producer
+        self._kind = kind
         self._symbols = symbols
-        self._waiting: dict[str, Snapshot] = {}
-        self._given: Snapshot | None = None
+        self._waiting: dict[str, Item] = {}
         self._changed = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Snapshot:
+    async def __anext__(self) -> Item:
         try:
             return await self.next()
         except EOFError:
             raise StopAsyncIteration from None
 
-    async def next(self, timeout: float | None = None) -> Snapshot:
-        """The next state.
+    async def next(self, timeout: float | None = None) -> Item:
+        """The next one.
 
         Raises :class:`TimeoutError` after ``timeout`` seconds, :class:`EOFError` when the connection was closed, and
         :class:`ConnectionFailedError` when the server refused it for good.
         """
-        # Whoever asks for the next one is done with the one before.
-        if self._given is not None:
-            given, self._given = self._given, None
-            self._producer.acknowledge(given)
         if not self._waiting:
             try:
                 await asyncio.wait_for(self._wait(), timeout)
             except asyncio.TimeoutError:
                 # A class of its own in Python 3.10.
                 raise TimeoutError(self._late(timeout)) from None
-        symbol = next(iter(self._waiting))
-        self._given = self._waiting.pop(symbol)
-        return self._given
+        return self._waiting.pop(next(iter(self._waiting)))
 
-    def put(self, state: Snapshot) -> bool:
-        """Keeps a state for the consumer; whether it wants this symbol. For this package."""
-        if self._symbols and state.symbol not in self._symbols:
+    def put(self, item: Snapshot | ChannelMessage) -> bool:
+        """Keeps an item for the consumer; whether it wants it. For this package."""
+        if not isinstance(item, self._kind) or (self._symbols and item.symbol not in self._symbols):
             return False
-        self._waiting[state.symbol] = state
+        waiting = self._waiting.get(item.symbol)
+        self._waiting[item.symbol] = item if waiting is None else self._merge(waiting, item)
         self._changed.set()
         return True
 
     def wake(self) -> None:
         """The producer has stopped. For this package."""
         self._changed.set()
+
+    def _merge(self, _waiting: Item, newer: Item) -> Item:
+        """What takes the place of an item that was not taken yet."""
+        return newer
 
     async def _wait(self) -> None:
         while not self._waiting:
@@ -100,7 +105,51 @@ class StateStream:
     def _late(self, timeout: float | None) -> str:
         status = self._producer.status
         wanted = ", ".join(sorted(self._symbols)) or "any symbol"
-        return f"no state of {wanted} within {timeout} s; {status.status}: {status.message}"
+        what = "state" if self._kind is Snapshot else "message"
+        return f"no {what} of {wanted} within {timeout} s; {status.status}: {status.message}"
+
+
+class LiquidationStream(MessageStream[LiquidationsMessage]):
+    """Every liquidation once: what was not taken yet is gathered in one message, up to a thousand of a symbol.
+
+    Those beyond are counted in ``missed``.
+    """
+
+    def _merge(self, waiting: LiquidationsMessage, newer: LiquidationsMessage) -> LiquidationsMessage:
+        gathered = waiting.liquidations + newer.liquidations
+        surplus = max(len(gathered) - LIQUIDATIONS_WAITING_MAX, 0)
+        return replace(
+            newer,
+            liquidations=gathered[surplus:],
+            missed=waiting.missed + newer.missed + surplus,
+            reset=waiting.reset or newer.reset,
+        )
+
+
+class StateStream(MessageStream[Snapshot]):
+    """States in the order of their arrival, the newest one of each symbol; made by :meth:`Heatmap.states`.
+
+    It ends when the connection is closed, and raises :class:`ConnectionFailedError` when the server refuses it for
+    good.
+    """
+
+    def __init__(self, producer: Producer, symbols: frozenset[str]) -> None:
+        super().__init__(producer, Snapshot, symbols)
+        self._given: Snapshot | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def next(self, timeout: float | None = None) -> Snapshot:
+        """The next state.
+
+        Raises :class:`TimeoutError` after ``timeout`` seconds, :class:`EOFError` when the connection was closed, and
+        :class:`ConnectionFailedError` when the server refused it for good.
+        """
+        # Whoever asks for the next one is done with the one before.
+        if self._given is not None:
+            given, self._given = self._given, None
+            self._producer.acknowledge(given)
+        self._given = await super().next(timeout)
+        return self._given
 
     def __del__(self) -> None:
         # A loop that was left must not leave the server waiting for acknowledgements. May run in any thread.
@@ -115,20 +164,20 @@ def _acknowledge(producer: Producer, states: Iterable[Snapshot]) -> None:
         producer.acknowledge(state)
 
 
-class StateStreams:
+class Streams:
     """The streams that are still in use; one that nobody holds any more is forgotten."""
 
     def __init__(self) -> None:
-        self._streams: weakref.WeakSet[StateStream] = weakref.WeakSet()
+        self._streams: weakref.WeakSet[MessageStream[Any]] = weakref.WeakSet()
 
-    def add(self, stream: StateStream) -> None:
+    def add(self, stream: MessageStream[Any]) -> None:
         self._streams.add(stream)
 
-    def put(self, state: Snapshot) -> bool:
-        """Gives a state to all who want it; whether there is one."""
+    def put(self, item: Snapshot | ChannelMessage) -> bool:
+        """Gives an item to all who want it; whether there is one."""
         is_wanted = False
         for stream in list(self._streams):
-            is_wanted = stream.put(state) or is_wanted
+            is_wanted = stream.put(item) or is_wanted
         return is_wanted
 
     def wake(self) -> None:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._wire.frames import Delta, Level, Mismatch, Position, Snapshot
+from .._wire.frames import Delta, Snapshot
+from .._wire.levels import Level, Position
+from .._wire.requests import Mismatch
 from .._wire.state_hash import StateHash, mix_level, price_units
 
 
@@ -119,6 +121,7 @@ class Board:
             current_price=frame.current_price,
             positions_created=frame.positions_created,
             positions_consumed=frame.positions_consumed,
+            id=frame.id,
         )
         if frame.hash is None or is_sound:
             return Applied(self._state)

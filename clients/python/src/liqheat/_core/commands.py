@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._wire.channels import ChannelMessage
 from .._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot
 from .status import StatusChange
 
 if TYPE_CHECKING:
-    from .._wire.frames import Position, SubscribeOptions
+    from .._wire.levels import Position
+    from .._wire.requests import SubscribeOptions
 
-Event = Snapshot | Delta | StatusChange | FeedStatus | ServerWarning | ErrorEvent
+Event = Snapshot | Delta | StatusChange | FeedStatus | ChannelMessage | ServerWarning | ErrorEvent
 """What the application can listen to."""
 
 

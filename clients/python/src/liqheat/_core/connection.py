@@ -9,26 +9,15 @@ when :meth:`deadline` has come.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from .._wire.frames import (
-    Delta,
-    ErrorEvent,
-    FeedStatus,
-    GoAway,
-    Mismatch,
-    Pong,
-    ServerWarning,
-    Snapshot,
-    Unknown,
-    ack_message,
-    ping_message,
-    unsubscribe_message,
-)
+from .._wire.channels import LiquidationsMessage, PriceMessage, WallsMessage
+from .._wire.frames import Delta, ErrorEvent, FeedStatus, GoAway, Pong, ServerWarning, Snapshot, Unknown
+from .._wire.requests import HEATMAP_ONLY, ack_message, ping_message, token_message, unsubscribe_message
 from .backoff import Backoff
 from .board import Applied, Duplicate, Gap, HashMismatch
-from .close_codes import after_close
+from .close_codes import ABNORMAL, after_close
 from .commands import CancelPolls, CloseSocket, Command, Event, OpenSocket, Poll, Report, RequestToken, SendText
 from .liveness import Liveness, Verdict
 from .polling import DEFAULT_INTERVAL, PollSchedule
@@ -36,9 +25,11 @@ from .status import Reason, StatusChange, StatusMachine
 from .subscriptions import Subscriptions, SymbolState, Via, in_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from .._wire.frames import Frame, SubscribeOptions
+    from .._wire.channels import Channel, ChannelMessage
+    from .._wire.frames import Frame
+    from .._wire.requests import Mismatch, SubscribeOptions, SubscribeRequest
     from .board import Outcome
     from .moment import Moment
     from .subscriptions import Subscription
@@ -147,32 +138,53 @@ class Connection:
             self._status.move("disconnected", reason, message)
         return self._take_commands()
 
-    def subscribe(self, now: Moment, symbols: Sequence[str], options: SubscribeOptions) -> list[Command]:
-        """Follows these symbols from now on, also over reconnects; again with other options changes them."""
-        for symbol in self._subscriptions.add(symbols, options):
+    def subscribe(
+        self,
+        now: Moment,
+        symbols: Sequence[str],
+        options: SubscribeOptions,
+        channels: Sequence[Channel] = HEATMAP_ONLY,
+    ) -> list[Command]:
+        """Follows these channels of these symbols from now on, also over reconnects; again with other options changes
+        them."""
+        for symbol in self._subscriptions.add(symbols, channels, options):
             self._polls.forget(symbol)
         if self._is_open:
-            self._send_subscribe(symbols)
+            self._send_requests(self._subscriptions.requests(symbols, channels))
         if self._is_polling:
             self._follow_polls(now)
         return self._take_commands()
 
-    def unsubscribe(self, now: Moment, symbols: Sequence[str]) -> list[Command]:
-        """Forgets these symbols and what still arrives of them."""
-        self._subscriptions.remove(symbols)
+    def unsubscribe(self, now: Moment, symbols: Sequence[str], channels: Sequence[Channel] = ()) -> list[Command]:
+        """Forgets these channels of these symbols, all without any, and what still arrives of them."""
+        self._subscriptions.remove(symbols, channels)
         if self._is_open:
             for some in in_messages(symbols):
-                self._send(unsubscribe_message(some))
+                self._send(unsubscribe_message(some, channels))
         if self._is_polling:
             self._follow_polls(now)
         return self._take_commands()
+
+    def renew_token(self, token: str) -> list[Command]:
+        """Gives the server another token; one that is not asked for again is also that of later attempts."""
+        if self._rules.credentials == "none":
+            self._rules = replace(self._rules, credentials="fixed")
+        if self._is_open:
+            self._send(token_message(token))
+        return self._take_commands()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an open socket."""
+        return self._is_open
 
     def taken(self, state: Snapshot) -> list[Command]:
         """The application has taken a state; acknowledged to the server where the subscription asks for it."""
         known = self._subscriptions.get(state.symbol)
         if (
             known is not None
-            and known.options.ack
+            and known.heatmap is not None
+            and known.heatmap.options.ack
             and self._is_open
             and known.delivered_by == self._attempt
             and state.seq is not None
@@ -190,6 +202,10 @@ class Connection:
     def state(self, symbol: str) -> SymbolState | None:
         """The newest state of a symbol; ``None`` before the first."""
         return self._subscriptions.state(symbol)
+
+    def newest(self, symbol: str, channel: Channel) -> ChannelMessage | None:
+        """The newest message of a channel beside the heatmap; ``None`` before the first."""
+        return self._subscriptions.newest(symbol, channel)
 
     # --- what the shell reports ---
 
@@ -210,7 +226,7 @@ class Connection:
             self._stop_polling()
             self._slow_until = 0.0
             self._status.move("connected", "opened", "connected")
-            self._send_subscribe(self._subscriptions.symbols())
+            self._send_requests(self._subscriptions.begin_connection())
             self._follow_verdicts(now, self._liveness.start(now))
         return self._take_commands()
 
@@ -236,6 +252,8 @@ class Connection:
     ) -> list[Command]:
         """A socket has ended, or was never opened."""
         if self._is_current(attempt):
+            if code == ABNORMAL:
+                self._error("SOCKET_ERROR", f"the socket to {self._address} failed: {why or 'the connection was lost'}")
             self._take_close(now, code, why, refusal)
         return self._take_commands()
 
@@ -278,8 +296,8 @@ class Connection:
                 self._status.move("connected", "caught_up", "caught up again")
         for symbol, request in self._polls.take_due(now.monotonic):
             known = self._subscriptions.get(symbol)
-            if known is not None:
-                self._commands.append(Poll(request, symbol, known.board.position, known.options))
+            if known is not None and known.heatmap is not None:
+                self._commands.append(Poll(request, symbol, known.board.position, known.heatmap.options))
         return self._take_commands()
 
     def _follow_verdicts(self, now: Moment, verdicts: list[Verdict]) -> None:
@@ -393,12 +411,10 @@ class Connection:
                 self._take_state(now, frame, via)
             case FeedStatus():
                 self._take_feed(now, frame)
+            case PriceMessage() | LiquidationsMessage() | WallsMessage():
+                self._take_message(now, frame)
             case ServerWarning():
-                if frame.code == "SLOW_CONSUMER":
-                    self._slow_until = now.monotonic + _SLOW_FOR
-                    if self._status.is_in("connected"):
-                        self._status.move("slow", "server_says_slow", frame.message)
-                self._report(frame)
+                self._take_warning(now, frame)
             case ErrorEvent():
                 self._report(frame)
             case GoAway():
@@ -408,10 +424,28 @@ class Connection:
             case Unknown():
                 self._error("BAD_FRAME", frame.why)
 
+    def _take_message(self, now: Moment, message: ChannelMessage) -> None:
+        following = self._subscriptions.take_message(message, now.unix)
+        if following is not None:
+            self._report(replace(message, id=following.options.id))
+
+    def _take_warning(self, now: Moment, warning: ServerWarning) -> None:
+        if warning.code == "SLOW_CONSUMER":
+            self._slow_until = now.monotonic + _SLOW_FOR
+            if self._status.is_in("connected"):
+                self._status.move("slow", "server_says_slow", warning.message)
+        self._report(warning)
+
     def _take_state(self, now: Moment, frame: Snapshot | Delta, via: Via) -> None:
         known = self._subscriptions.get(frame.symbol)
-        if known is None:
+        heatmap = None if known is None else known.heatmap
+        if known is None or heatmap is None:
             return
+        # A state without a position is of a server that knows neither positions nor ids.
+        if via == "socket" and frame.epoch is not None and frame.id != heatmap.wire_id:
+            return
+        if frame.id != heatmap.options.id:
+            frame = replace(frame, id=heatmap.options.id)
         known.heard_at = now.unix
         known.via = via
         if via == "socket":
@@ -456,8 +490,8 @@ class Connection:
                 return None
 
     def _take_feed(self, now: Moment, frame: FeedStatus) -> None:
-        self._subscriptions.take_feed(frame, now.unix)
-        self._report(frame)
+        known = self._subscriptions.take_feed(frame, now.unix)
+        self._report(replace(frame, id=None if known is None else known.application_id(frame.id)))
         is_stale = self._subscriptions.is_any_stale()
         if is_stale and self._status.is_in("connected", "slow"):
             self._status.move("stale", "feed_stale", "connected, but the market data has stopped")
@@ -469,14 +503,15 @@ class Connection:
     def _send(self, text: str) -> None:
         self._commands.append(SendText(self._attempt, text))
 
-    def _send_subscribe(self, symbols: Sequence[str], mismatch: Mapping[str, Mismatch] | None = None) -> None:
-        for request in self._subscriptions.requests(symbols, mismatch or {}):
+    def _send_requests(self, requests: Sequence[SubscribeRequest]) -> None:
+        for request in requests:
             self._send(request.message())
 
     def _ask_again(self, symbol: str, mismatch: Mismatch | None) -> None:
         # While polling, the next request goes without `since`, because the board has no position.
         if self._is_open:
-            self._send_subscribe([symbol], {} if mismatch is None else {symbol: mismatch})
+            report = {} if mismatch is None else {symbol: mismatch}
+            self._send_requests(self._subscriptions.repeat_heatmap(symbol, report))
 
     # --- polling ---
 
@@ -487,9 +522,8 @@ class Connection:
 
     def _follow_polls(self, now: Moment) -> None:
         intervals = {}
-        for symbol in self._subscriptions.symbols():
-            known = self._subscriptions.get(symbol)
-            interval = known.options.update_interval if known is not None else None
+        for symbol, heatmap in self._subscriptions.heatmaps().items():
+            interval = heatmap.options.update_interval
             intervals[symbol] = DEFAULT_INTERVAL if interval is None else interval
         self._polls.follow(intervals, now.monotonic)
 

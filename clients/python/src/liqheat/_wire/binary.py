@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 from .fields import NUMBER_MAX, MalformedError
-from .frames import Delta, Frame, Level, Snapshot, Unknown
+from .frames import Delta, Frame, Snapshot, Unknown
+from .levels import Level
 from .state_hash import PRICE_UNITS
 from .times import format_millis
 
@@ -19,6 +20,9 @@ STATE_CONTENT_TYPE: Final = "application/vnd.liqheat.state"
 
 _SNAPSHOT: Final = 0x10
 _DELTA: Final = 0x11
+_HAS_ID: Final = 0x02
+"""Set in the first byte of a message that carries the id of its subscription."""
+_ID_BYTES_MAX: Final = 64
 _HASH_BYTES: Final = 8
 _VARINT_BYTES_MAX: Final = 8
 
@@ -66,6 +70,12 @@ class _Reader:
     def text(self) -> str:
         return self.take(self.varint()).decode("utf-8")
 
+    def id(self) -> str:
+        length = self.varint()
+        if not 1 <= length <= _ID_BYTES_MAX:
+            raise MalformedError("an id of the wrong length")
+        return self.take(length).decode("utf-8")
+
 
 def exact(number: int) -> int:
     """The number, when it stays below 2^53."""
@@ -75,9 +85,11 @@ def exact(number: int) -> int:
 
 
 def _read(reader: _Reader) -> Snapshot | Delta:
-    kind = reader.take(1)[0]
+    first = reader.take(1)[0]
+    kind = first & ~_HAS_ID
     if kind not in (_SNAPSHOT, _DELTA):
         raise MalformedError("unknown version or kind")
+    name = reader.id() if first & _HAS_ID else None
     digest = reader.take(_HASH_BYTES).hex()
     seq = reader.varint()
     from_seq = seq - reader.varint() if kind == _DELTA else 0
@@ -105,6 +117,7 @@ def _read(reader: _Reader) -> Snapshot | Delta:
             current_price=current_price,
             positions_created=created,
             positions_consumed=consumed,
+            id=name,
         )
     return Delta(
         symbol=symbol,
@@ -117,6 +130,7 @@ def _read(reader: _Reader) -> Snapshot | Delta:
         current_price=current_price,
         positions_created=created,
         positions_consumed=consumed,
+        id=name,
     )
 
 

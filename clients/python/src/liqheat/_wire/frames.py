@@ -6,51 +6,18 @@ server may send kinds this client does not know, and those must not end the conn
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from .fields import PRICE_MAX, Fields, MalformedError, count_of, number_of, parse_json
+from .channels import ChannelMessage, read_channel
+from .fields import Fields, MalformedError, count_of, number_of, parse_json
+from .levels import Level, Position, levels_of
 from .times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import pandas as pd
-
-
-class Level(NamedTuple):
-    """One price bin."""
-
-    price: float
-    """Lower edge of the bin."""
-    long_density: int
-    """USD of long positions that would be liquidated in the bin, whole dollars."""
-    short_density: int
-    """USD of short positions, whole dollars. In a delta, 0 and 0 means that the level is gone."""
-
-
-class Position(NamedTuple):
-    """The place of a state in the server's history."""
-
-    epoch: str
-    """Names one unbroken run of ``seq``; to be compared, not read."""
-    seq: int
-    """Grows by one with each change of the state."""
-
-    def __str__(self) -> str:
-        """``epoch:seq``, the form of the query parameter ``since``."""
-        return f"{self.epoch}:{self.seq}"
-
-
-class Mismatch(NamedTuple):
-    """A state whose hash was not the announced one; sent to the server, which counts them."""
-
-    epoch: str
-    seq: int
-    hash: str
-    """What this client computed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +33,8 @@ class _StateFrame:
     """(side, leverage class, bin) triples that gained mass since the state the client had."""
     positions_consumed: int
     """The same for triples that the price reached."""
+    id: str | None = None
+    """The id of the subscription, where it was given one."""
 
     @property
     def time(self) -> datetime:
@@ -140,6 +109,8 @@ class FeedStatus:
     seq: int | None
     sources: tuple[SourceStatus, ...] = ()
     """The venues, where markets are followed live."""
+    id: str | None = None
+    """The id of the subscription, where it was given one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +126,7 @@ class ServerWarning:
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
     """An error of the server, or one of this package: ``HASH_MISMATCH``, ``SEQUENCE_GAP``, ``BAD_FRAME``,
-    ``BAD_ADDRESS``."""
+    ``BAD_ADDRESS``, ``SOCKET_ERROR``."""
 
     code: str
     message: str
@@ -181,28 +152,7 @@ class Unknown:
     why: str
 
 
-Frame = Snapshot | Delta | FeedStatus | ServerWarning | ErrorEvent | Pong | GoAway | Unknown
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscribeOptions:
-    """What a subscription asks for besides its symbols."""
-
-    update_interval: float | None = None
-    """Seconds between states, 1 to 60 (0.25 to 60 in delta mode); the server clamps it and has its own default."""
-    mode: Literal["snapshot", "delta"] = "delta"
-    """What travels: whole states or differences. The application gets whole states either way."""
-    price_range: tuple[float, float] | None = None
-    """Only levels whose bin touches this span, both ends included."""
-    bin: float | None = None
-    """Height of a level, a multiple of the symbol's base bin; levels are summed into it."""
-    ack: bool = False
-    """Acknowledge states after the application has taken them, so that the server never has more than two in flight."""
-
-    @property
-    def view(self) -> tuple[tuple[float, float] | None, float | None]:
-        """The part of the state that is looked at; subscriptions with the same view see the same levels."""
-        return (self.price_range, self.bin)
+Frame = Snapshot | Delta | FeedStatus | ChannelMessage | ServerWarning | ErrorEvent | Pong | GoAway | Unknown
 
 
 # --- reading ---
@@ -223,6 +173,8 @@ def _frame(fields: Fields) -> Frame:
             return _state_frame(fields, kind)
         case "status":
             return _status(fields)
+        case "price" | "liquidations" | "walls":
+            return read_channel(kind, fields)
         case "warning":
             dropped = count_of(fields.get("dropped_messages")) or 0
             return ServerWarning(_text(fields, "code"), _text(fields, "message"), dropped)
@@ -248,6 +200,7 @@ def _state_frame(fields: Fields, kind: str) -> Snapshot | Delta:
     price = number_of(data.get("current_price"))
     epoch, seq = fields.optional_text("epoch"), fields.optional_count("seq")
     timestamp, digest = _text(fields, "timestamp"), fields.optional_text("hash")
+    name = fields.optional_text("id")
     created = count_of(data.get("positions_created")) or 0
     consumed = count_of(data.get("positions_consumed")) or 0
     if kind == "snapshot":
@@ -261,6 +214,7 @@ def _state_frame(fields: Fields, kind: str) -> Snapshot | Delta:
             current_price=price,
             positions_created=created,
             positions_consumed=consumed,
+            id=name,
         )
     if epoch is None or seq is None or fields.get("from") is None:
         raise MalformedError("delta without epoch, seq or from")
@@ -275,19 +229,8 @@ def _state_frame(fields: Fields, kind: str) -> Snapshot | Delta:
         current_price=price,
         positions_created=created,
         positions_consumed=consumed,
+        id=name,
     )
-
-
-def levels_of(items: Sequence[object]) -> tuple[Level, ...]:
-    """Levels as they stand in JSON; a price or sum that is negative or too large is refused."""
-    levels = []
-    for item in items:
-        level = Fields(item, "level")
-        price = level.number("price")
-        if not 0 <= price <= PRICE_MAX:
-            raise MalformedError("level: field 'price' is out of range")
-        levels.append(Level(price, level.count("long_density"), level.count("short_density")))
-    return tuple(levels)
 
 
 def _status(fields: Fields) -> FeedStatus:
@@ -302,6 +245,7 @@ def _status(fields: Fields) -> FeedStatus:
         as_of=as_of if isinstance(as_of, str) else None,
         seq=count_of(fields.get("seq")),
         sources=_sources(sources) if isinstance(sources, list) else (),
+        id=fields.optional_text("id"),
     )
 
 
@@ -314,55 +258,3 @@ def _sources(items: list[object]) -> tuple[SourceStatus, ...]:
         if isinstance(venue, str) and isinstance(state, str):
             sources.append(SourceStatus(venue, state, as_of if isinstance(as_of, str) else None))
     return tuple(sources)
-
-
-# --- writing ---
-
-
-@dataclass(slots=True)
-class SubscribeRequest:
-    """One ``subscribe`` message."""
-
-    symbols: list[str]
-    options: SubscribeOptions
-    resume: Mapping[str, Position] = field(default_factory=dict)
-    mismatch: Mapping[str, Mismatch] = field(default_factory=dict)
-
-    def message(self) -> str:
-        """The message as text; fields that were not asked for are absent."""
-        options = self.options
-        fields: dict[str, object] = {"action": "subscribe", "symbols": self.symbols}
-        if options.update_interval is not None:
-            fields["update_interval"] = options.update_interval
-        if options.mode != "snapshot":
-            fields["mode"] = options.mode
-        if options.price_range is not None:
-            fields["price_range"] = [_plain(price) for price in options.price_range]
-        if options.bin is not None:
-            fields["bin"] = _plain(options.bin)
-        if self.resume:
-            fields["resume"] = {symbol: at._asdict() for symbol, at in self.resume.items()}
-        if self.mismatch:
-            fields["mismatch"] = {symbol: report._asdict() for symbol, report in self.mismatch.items()}
-        return _json(fields)
-
-
-def _plain(number: float) -> float:
-    """A whole number without a point, as the protocol writes it."""
-    return int(number) if number == int(number) else number
-
-
-def _json(fields: dict[str, object]) -> str:
-    return json.dumps(fields, separators=(",", ":"), allow_nan=False)
-
-
-def unsubscribe_message(symbols: Sequence[str]) -> str:
-    return _json({"action": "unsubscribe", "symbols": list(symbols)})
-
-
-def ping_message() -> str:
-    return '{"action":"ping"}'
-
-
-def ack_message(symbol: str, seq: int) -> str:
-    return _json({"action": "ack", "symbol": symbol, "seq": seq})

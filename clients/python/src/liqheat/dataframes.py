@@ -73,3 +73,9 @@ def rows_frame(rows: Sequence[Any], columns: Sequence[str]) -> pd.DataFrame:
 def columns_of(row_type: Any) -> list[str]:
     """Names of the fields of a row's dataclass, in order."""
     return [each.name for each in fields(row_type)]
+
+
+def records_frame(records: Sequence[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:
+    """One row per record; fields that are no column are left away."""
+    frame: pd.DataFrame = _pandas().DataFrame.from_records(list(records), columns=list(columns))
+    return frame

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal, NoReturn, TypeVar
+import inspect
+from typing import TYPE_CHECKING, Any, Concatenate, Final, NoReturn, ParamSpec, TypeVar
 
 import httpx
 
 from . import _routes as routes
 from ._addresses import http_address
 from ._shell import detail_of, retry_after_of
+from ._signatures import describe
 from ._version import USER_AGENT
 from ._wire.fields import MalformedError
 from .errors import ApiError, BadAnswerError, UnreachableError
 from .heatmap import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Coroutine
     from types import TracebackType
 
     from typing_extensions import Self
 
     from ._routes import Route
-    from ._wire.frames import Delta, Snapshot
-    from ._wire.grid import Grid
-    from ._wire.levels import Position
-    from .answers import (
-        Health,
-        Klines,
-        LevelsByLeverage,
-        LiquidationMap,
-        Liquidations,
-        LiquidationSummary,
-        MaxPain,
-        Symbols,
-        Timeseries,
-        Walls,
-    )
 
-Answer = TypeVar("Answer")
-Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d"]
-Range = Literal["12h", "24h", "3d", "7d", "30d", "90d", "180d", "1y"]
+_Answer = TypeVar("_Answer")
+_Arguments = ParamSpec("_Arguments")
 
 _TIMEOUT: Final = 30.0
 
@@ -52,7 +37,14 @@ def _headers(token: str | None) -> dict[str, str]:
     return headers
 
 
-def _read(route: Route[Answer], response: httpx.Response) -> Answer:
+def _request(http: httpx.Client | httpx.AsyncClient, route: Route[_Answer]) -> httpx.Request:
+    headers = {"Accept": route.accept}
+    if route.body is not None:
+        headers["Content-Type"] = "application/json"
+    return http.build_request(route.method, route.path, params=route.parameters, headers=headers, content=route.body)
+
+
+def _read(route: Route[_Answer], response: httpx.Response) -> _Answer:
     if response.status_code not in route.accepted:
         detail = detail_of(response.content) or response.reason_phrase
         raise ApiError(response.status_code, detail, retry_after_of(response.headers.get("Retry-After")))
@@ -62,8 +54,41 @@ def _read(route: Route[Answer], response: httpx.Response) -> Answer:
         raise BadAnswerError(f"{route.path}: {error}") from error
 
 
-def _unreachable(route: Route[Answer], error: Exception) -> NoReturn:
+def _unreachable(route: Route[_Answer], error: Exception) -> NoReturn:
     raise UnreachableError(f"{route.path}: {str(error) or type(error).__name__}") from error
+
+
+def _blocking(
+    route: Callable[_Arguments, Route[_Answer]],
+) -> Callable[Concatenate[Client, _Arguments], _Answer]:
+    """The method of :class:`Client` for a route."""
+
+    def method(client: Client, /, *arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Answer:
+        return client.get(route(*arguments, **options))
+
+    _describe(method, route)
+    return method
+
+
+def _asynchronous(
+    route: Callable[_Arguments, Route[_Answer]],
+) -> Callable[Concatenate[AsyncClient, _Arguments], Coroutine[Any, Any, _Answer]]:
+    """The method of :class:`AsyncClient` for a route."""
+
+    async def method(client: AsyncClient, /, *arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Answer:
+        return await client.get(route(*arguments, **options))
+
+    _describe(method, route)
+    return method
+
+
+def _describe(method: Any, route: Callable[..., Any]) -> None:
+    signature = inspect.signature(route)
+    answer = str(signature.return_annotation).removeprefix("Route[").removesuffix("]")
+    client = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [client, *signature.parameters.values()]
+    describe(method, route, signature.replace(parameters=parameters, return_annotation=answer))
+    method.__name__ = route.__name__
 
 
 class Client:
@@ -101,125 +126,34 @@ class Client:
         """Closes the connections."""
         self._http.close()
 
-    def _get(self, route: Route[Answer]) -> Answer:
+    def get(self, route: Route[_Answer]) -> _Answer:
+        """The answer of a route. For this package."""
         try:
-            response = self._http.get(route.path, params=route.parameters, headers={"Accept": route.accept})
+            response = self._http.send(_request(self._http, route))
         except httpx.HTTPError as error:
             _unreachable(route, error)
         return _read(route, response)
 
-    def symbols(self) -> Symbols:
-        """What is served."""
-        return self._get(routes.symbols())
-
-    def klines(self, symbol: str, *, interval: Interval | None = None, limit: int | None = None) -> Klines:
-        """The newest candles, oldest first; 5 m and 500 of them by default."""
-        return self._get(routes.klines(symbol, interval, limit))
-
-    def levels(
-        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
-    ) -> LevelsByLeverage:
-        """The levels by leverage: of this moment, of positions opened within ``timeframe``, or of the moment ``at``."""
-        return self._get(routes.levels(symbol, timeframe, at))
-
-    def walls(
-        self,
-        symbol: str,
-        *,
-        timeframe: Range | None = None,
-        at: datetime | str | int | None = None,
-        range_pct: float | None = None,
-        min_usd: int | None = None,
-        limit: int | None = None,
-    ) -> Walls:
-        """The largest walls, ten by default: stretches of price whose levels are denser than around them."""
-        return self._get(routes.walls(symbol, timeframe, at, range_pct, min_usd, limit))
-
-    def max_pain(
-        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
-    ) -> MaxPain:
-        """The largest level of each side."""
-        return self._get(routes.max_pain(symbol, timeframe, at))
-
-    def map(
-        self,
-        symbol: str,
-        *,
-        timeframe: Range | None = None,
-        at: datetime | str | int | None = None,
-        range_pct: float | None = None,
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-    ) -> LiquidationMap:
-        """Both sides by price and leverage, with cumulative curves."""
-        return self._get(routes.liquidation_map(symbol, timeframe, at, range_pct, bin))
-
-    def liquidation_summary(self, symbol: str) -> LiquidationSummary:
-        """What was liquidated within the last 1, 4, 12 and 24 hours, by venue and side."""
-        return self._get(routes.liquidation_summary(symbol))
-
-    def liquidations(
-        self,
-        symbol: str,
-        *,
-        start_time: datetime | str | int | None = None,
-        end_time: datetime | str | int | None = None,
-        limit: int | None = None,
-        interval: Interval | None = None,
-        min_usd: int | None = None,
-        cursor: str | None = None,
-    ) -> Liquidations:
-        """The newest realised liquidations, of the last day by default; with ``interval``, their sums.
-
-        ``cursor``: ``next`` of the page before, which leads further back.
-        """
-        return self._get(routes.liquidations(symbol, start_time, end_time, limit, interval, min_usd, cursor))
-
-    def timeseries(
-        self,
-        symbol: str,
-        *,
-        start_time: datetime | str | int,
-        end_time: datetime | str | int,
-        interval: str | None = None,
-        price_bin_size: float | None = None,
-        leverage_weights: Mapping[float, float] | None = None,
-    ) -> Timeseries:
-        """The levels at the end of every interval."""
-        return self._get(routes.timeseries(symbol, start_time, end_time, interval, price_bin_size, leverage_weights))
-
-    def history(
-        self,
-        symbol: str,
-        *,
-        range: Range | None = None,  # noqa: A002 - the protocol's word
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-        columns: int | None = None,
-        by_leverage: bool = False,
-    ) -> Grid:
-        """The time x price grid of a chart, in its compact form; the last 24 hours by default."""
-        return self._get(routes.history(symbol, range, bin, columns, by_leverage))
-
-    def heatmap(
-        self,
-        symbol: str,
-        *,
-        since: Position | None = None,
-        price_range: tuple[float, float] | None = None,
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-    ) -> Snapshot | Delta | None:
-        """The newest state, or what changed since a position; ``None`` when nothing did.
-
-        The hash of a snapshot is checked. To keep a state up to date, use :class:`Heatmap`.
-        """
-        return self._get(routes.heatmap(symbol, since, price_range, bin))
-
-    def health(self) -> Health:
-        """Whether all is well, and what is not."""
-        return self._get(routes.health())
-
-    def ready(self) -> Health:
-        """The same, ``degraded`` only when the server should get no traffic."""
-        return self._get(routes.ready())
+    symbols = _blocking(routes.symbols)
+    health = _blocking(routes.health)
+    ready = _blocking(routes.ready)
+    klines = _blocking(routes.klines)
+    series = _blocking(routes.series)
+    liquidations = _blocking(routes.liquidations)
+    liquidation_summary = _blocking(routes.liquidation_summary)
+    heatmap = _blocking(routes.heatmap)
+    levels = _blocking(routes.levels)
+    walls = _blocking(routes.walls)
+    max_pain = _blocking(routes.max_pain)
+    map = _blocking(routes.map)
+    timeseries = _blocking(routes.timeseries)
+    history = _blocking(routes.history)
+    accuracy = _blocking(routes.accuracy)
+    alerts = _blocking(routes.alerts)
+    add_alert = _blocking(routes.add_alert)
+    delete_alert = _blocking(routes.delete_alert)
+    tiers = _blocking(routes.tiers)
+    liquidation_price = _blocking(routes.liquidation_price)
 
 
 class AsyncClient:
@@ -253,124 +187,31 @@ class AsyncClient:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def _get(self, route: Route[Answer]) -> Answer:
+    async def get(self, route: Route[_Answer]) -> _Answer:
+        """The answer of a route. For this package."""
         try:
-            response = await self._http.get(route.path, params=route.parameters, headers={"Accept": route.accept})
+            response = await self._http.send(_request(self._http, route))
         except httpx.HTTPError as error:
             _unreachable(route, error)
         return _read(route, response)
 
-    async def symbols(self) -> Symbols:
-        """What is served."""
-        return await self._get(routes.symbols())
-
-    async def klines(self, symbol: str, *, interval: Interval | None = None, limit: int | None = None) -> Klines:
-        """The newest candles, oldest first; 5 m and 500 of them by default."""
-        return await self._get(routes.klines(symbol, interval, limit))
-
-    async def levels(
-        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
-    ) -> LevelsByLeverage:
-        """The levels by leverage: of this moment, of positions opened within ``timeframe``, or of the moment ``at``."""
-        return await self._get(routes.levels(symbol, timeframe, at))
-
-    async def walls(
-        self,
-        symbol: str,
-        *,
-        timeframe: Range | None = None,
-        at: datetime | str | int | None = None,
-        range_pct: float | None = None,
-        min_usd: int | None = None,
-        limit: int | None = None,
-    ) -> Walls:
-        """The largest walls, ten by default: stretches of price whose levels are denser than around them."""
-        return await self._get(routes.walls(symbol, timeframe, at, range_pct, min_usd, limit))
-
-    async def max_pain(
-        self, symbol: str, *, timeframe: Range | None = None, at: datetime | str | int | None = None
-    ) -> MaxPain:
-        """The largest level of each side."""
-        return await self._get(routes.max_pain(symbol, timeframe, at))
-
-    async def map(
-        self,
-        symbol: str,
-        *,
-        timeframe: Range | None = None,
-        at: datetime | str | int | None = None,
-        range_pct: float | None = None,
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-    ) -> LiquidationMap:
-        """Both sides by price and leverage, with cumulative curves."""
-        return await self._get(routes.liquidation_map(symbol, timeframe, at, range_pct, bin))
-
-    async def liquidation_summary(self, symbol: str) -> LiquidationSummary:
-        """What was liquidated within the last 1, 4, 12 and 24 hours, by venue and side."""
-        return await self._get(routes.liquidation_summary(symbol))
-
-    async def liquidations(
-        self,
-        symbol: str,
-        *,
-        start_time: datetime | str | int | None = None,
-        end_time: datetime | str | int | None = None,
-        limit: int | None = None,
-        interval: Interval | None = None,
-        min_usd: int | None = None,
-        cursor: str | None = None,
-    ) -> Liquidations:
-        """The newest realised liquidations, of the last day by default; with ``interval``, their sums.
-
-        ``cursor``: ``next`` of the page before, which leads further back.
-        """
-        return await self._get(routes.liquidations(symbol, start_time, end_time, limit, interval, min_usd, cursor))
-
-    async def timeseries(
-        self,
-        symbol: str,
-        *,
-        start_time: datetime | str | int,
-        end_time: datetime | str | int,
-        interval: str | None = None,
-        price_bin_size: float | None = None,
-        leverage_weights: Mapping[float, float] | None = None,
-    ) -> Timeseries:
-        """The levels at the end of every interval."""
-        return await self._get(
-            routes.timeseries(symbol, start_time, end_time, interval, price_bin_size, leverage_weights)
-        )
-
-    async def history(
-        self,
-        symbol: str,
-        *,
-        range: Range | None = None,  # noqa: A002 - the protocol's word
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-        columns: int | None = None,
-        by_leverage: bool = False,
-    ) -> Grid:
-        """The time x price grid of a chart, in its compact form; the last 24 hours by default."""
-        return await self._get(routes.history(symbol, range, bin, columns, by_leverage))
-
-    async def heatmap(
-        self,
-        symbol: str,
-        *,
-        since: Position | None = None,
-        price_range: tuple[float, float] | None = None,
-        bin: float | None = None,  # noqa: A002 - the protocol's word
-    ) -> Snapshot | Delta | None:
-        """The newest state, or what changed since a position; ``None`` when nothing did.
-
-        The hash of a snapshot is checked. To keep a state up to date, use :class:`Heatmap`.
-        """
-        return await self._get(routes.heatmap(symbol, since, price_range, bin))
-
-    async def health(self) -> Health:
-        """Whether all is well, and what is not."""
-        return await self._get(routes.health())
-
-    async def ready(self) -> Health:
-        """The same, ``degraded`` only when the server should get no traffic."""
-        return await self._get(routes.ready())
+    symbols = _asynchronous(routes.symbols)
+    health = _asynchronous(routes.health)
+    ready = _asynchronous(routes.ready)
+    klines = _asynchronous(routes.klines)
+    series = _asynchronous(routes.series)
+    liquidations = _asynchronous(routes.liquidations)
+    liquidation_summary = _asynchronous(routes.liquidation_summary)
+    heatmap = _asynchronous(routes.heatmap)
+    levels = _asynchronous(routes.levels)
+    walls = _asynchronous(routes.walls)
+    max_pain = _asynchronous(routes.max_pain)
+    map = _asynchronous(routes.map)
+    timeseries = _asynchronous(routes.timeseries)
+    history = _asynchronous(routes.history)
+    accuracy = _asynchronous(routes.accuracy)
+    alerts = _asynchronous(routes.alerts)
+    add_alert = _asynchronous(routes.add_alert)
+    delete_alert = _asynchronous(routes.delete_alert)
+    tiers = _asynchronous(routes.tiers)
+    liquidation_price = _asynchronous(routes.liquidation_price)

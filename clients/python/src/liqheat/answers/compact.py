@@ -27,6 +27,8 @@ class _StateAnswer:
     state: str
     """Health of the data now."""
     current_price: float
+    expected_within: str | None
+    """``1h`` or ``4h`` where dollars are what is expected to be liquidated within that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ def read_walls(fields: Fields) -> Walls:
         position=reference.position,
         state=reference.state,
         current_price=reference.current_price,
+        expected_within=reference.expected_within,
         long_usd=fields.count("long_usd"),
         short_usd=fields.count("short_usd"),
         walls=walls,
@@ -165,6 +168,7 @@ def read_max_pain(fields: Fields) -> MaxPain:
         position=reference.position,
         state=reference.state,
         current_price=reference.current_price,
+        expected_within=reference.expected_within,
         long=level("long"),
         short=level("short"),
     )
@@ -190,6 +194,7 @@ def read_map(fields: Fields) -> LiquidationMap:
         position=reference.position,
         state=reference.state,
         current_price=reference.current_price,
+        expected_within=reference.expected_within,
         bin=fields.number("bin"),
         leverages=numbers_of(fields, "leverages"),
         long_usd=fields.count("long_usd"),
@@ -206,4 +211,5 @@ def _reference(fields: Fields) -> _StateAnswer:
         position=None if epoch is None or seq is None else Position(epoch, seq),
         state=fields.text("state"),
         current_price=fields.number("current_price"),
+        expected_within=fields.optional_text("expected_within"),
     )

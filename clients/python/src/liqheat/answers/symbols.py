@@ -48,6 +48,8 @@ class Symbols:
     simulated: bool
     speed: float
     """Market seconds per second; 1 for a live market."""
+    websocket: bool
+    """Whether there are sockets; without, use ``Heatmap(.., socket=False)``."""
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per symbol; needs pandas."""
@@ -82,7 +84,7 @@ def read_symbols(fields: Fields) -> Symbols:
         )
         for row in fields.objects("symbols")
     )
-    return Symbols(rows, fields.flag("simulated"), fields.number("speed"))
+    return Symbols(rows, fields.flag("simulated"), fields.number("speed"), fields.flag("websocket"))
 
 
 def read_health(fields: Fields) -> Health:

@@ -9,6 +9,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "reads the configuration file")]
 
+mod names;
+
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::ffi::OsString;
@@ -83,12 +85,25 @@ impl SettingsError {
     }
 }
 
-/// Reads all settings: what to do, and what is in effect.
-pub(crate) fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<(Cli, Effective), SettingsError> {
+/// All settings.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) cli: Cli,
+    /// What is in effect, to print.
+    pub(crate) effective: Effective,
+    /// A line about each variable that looks like a setting and is none.
+    pub(crate) unknown_variables: Vec<String>,
+}
+
+/// Reads all settings.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Settings, SettingsError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let mut faults = Vec::new();
+    let set = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
+    let names = names::check_variables(set, &cli::command());
+    let removed = names.removed.into_iter();
+    let mut faults: Vec<Fault> =
+        removed.map(|(name, text)| Fault { place: Place::Variable(name), text }).collect();
     let file = config_path(&arguments).map(|path| {
         let table = read(&path).unwrap_or_else(|text| {
             faults.push(Fault { place: Place::File(path.clone()), text });
@@ -96,7 +111,8 @@ pub(crate) fn parse(
         });
         (path, table)
     });
-    Reader::new(arguments, file, faults).read()
+    let (cli, effective) = Reader::new(arguments, file, faults).read()?;
+    Ok(Settings { cli, effective, unknown_variables: names.unknown })
 }
 
 /// The file has to be known before the rest can be read, so it is looked for by hand.
@@ -144,7 +160,10 @@ impl Reader {
     fn drop_bad_keys(&mut self) {
         let known = keys(&cli::command());
         for (key, value) in std::mem::take(&mut self.table) {
-            let text = if !known.contains(&key) {
+            let text = if let Some(replacement) = names::replacement(&key, value.as_str().unwrap_or_default())
+            {
+                format!("key '{key}' {replacement}")
+            } else if !known.contains(&key) {
                 let list = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 format!("unknown key '{key}'; known are {list}")
             } else if default_of(&value).is_none() {
@@ -208,6 +227,11 @@ impl Reader {
         let flag = named.split([' ', '=']).next().unwrap_or("").to_owned();
         let text = words(error);
         if error.kind() == ErrorKind::UnknownArgument {
+            if let Some(replacement) = names::replacement(&flag, "") {
+                let text = format!("'{flag}' {replacement}");
+                self.faults.push(Fault { place: Place::Flag, text });
+                return self.drop_flag(&flag);
+            }
             return self.drop_flag(&flag) && self.note_flag(error, text);
         }
         if !matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation) {

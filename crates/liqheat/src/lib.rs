@@ -27,8 +27,8 @@ mod tiers;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::{Cli, Command};
-use crate::effective::Effective;
+use crate::cli::Command;
+use crate::config::Settings;
 
 /// How long the end of the process waits for the rest of the log.
 const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
@@ -38,15 +38,18 @@ pub use serve::listen;
 /// The program: settings from the command line, environment and file; logs on standard error.
 #[must_use]
 pub fn main() -> ExitCode {
-    let (cli, effective) = match config::parse(std::env::args_os()) {
+    let settings = match config::parse(std::env::args_os()) {
         Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    if cli.command.front().is_some_and(|front| front.print_config) {
-        terminal::print(format_args!("{}", effective.toml()));
+    if settings.cli.command.front().is_some_and(|front| front.print_config) {
+        for warning in &settings.unknown_variables {
+            complain!("liqheat: warning: {warning}");
+        }
+        terminal::print(format_args!("{}", settings.effective.toml()));
         return ExitCode::SUCCESS;
     }
-    let code = run(cli, &effective).unwrap_or_else(|error| {
+    let code = run(settings).unwrap_or_else(|error| {
         complain!("liqheat: {error:#}");
         ExitCode::FAILURE
     });
@@ -55,7 +58,8 @@ pub fn main() -> ExitCode {
 }
 
 #[expect(clippy::disallowed_methods, reason = "long work of a command, off the async workers")]
-fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
+fn run(settings: Settings) -> anyhow::Result<ExitCode> {
+    let Settings { cli, effective, unknown_variables } = settings;
     let levels = match cli.command {
         Command::Backtest(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
         // What it finds is what it prints.
@@ -63,6 +67,9 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
         _ => &cli.logging.log,
     };
     logging::start(cli.logging.log_format, levels)?;
+    for warning in &unknown_variables {
+        tracing::warn!("{warning}");
+    }
     if cli.command.front().is_some() {
         tracing::info!(settings = effective.line(), "configuration");
     }
@@ -86,7 +93,7 @@ fn run(cli: Cli, effective: &Effective) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor)),
+        Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor, &unknown_variables)),
         Command::Ingest(ingest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?

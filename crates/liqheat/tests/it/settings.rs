@@ -36,6 +36,43 @@ fn every_mistake_is_told_at_once_with_its_place() {
 }
 
 #[test]
+fn removed_settings_are_refused_with_what_replaces_them() {
+    let folder = Folder::new();
+    let file = folder.put("old.toml", "okx_rest = 'https://okx.example'\n");
+    let done = liqheat("serve --hyperliquid-rest https://h.example --config")
+        .arg(file.as_path())
+        .env("LIQHEAT_BINANCE_REST", "http://127.0.0.1:9")
+        .env("LIQHEAT_BYBIT_SOCKET", "")
+        .run();
+    assert_eq!((done.code, done.out.as_str()), (Some(2), ""), "{}", done.err);
+    let path = file.display();
+    let expected = [
+        "liqheat: environment variable LIQHEAT_BINANCE_REST: was removed; use --venue-url binance=http://127.0.0.1:9 (".to_owned(),
+        format!("liqheat: {path}: key 'okx_rest' was removed; use --venue-url okx=https://okx.example ("),
+        "liqheat: command line: '--hyperliquid-rest' was removed; use --venue-url hyperliquid=https://HOST (".to_owned(),
+    ];
+    for start in &expected {
+        assert!(done.err.lines().any(|line| line.starts_with(start)), "{start}\n{}", done.err);
+    }
+    assert_eq!(done.err.lines().count(), expected.len(), "{}", done.err);
+}
+
+#[test]
+fn unknown_variables_are_warned_of_with_the_nearest_setting() {
+    let text = "environment variable WS_UPDATE_INTERVALL is not a setting and has no effect; did you mean WS_UPDATE_INTERVAL?";
+    let done = liqheat("serve --print-config").env("WS_UPDATE_INTERVALL", "2").run();
+    assert_eq!((done.code, done.err.trim_end()), (Some(0), format!("liqheat: warning: {text}").as_str()));
+    // Where a command runs, the warning is a line of the log.
+    let folder = Folder::new();
+    let done = liqheat("backtest --log-format json --db")
+        .arg(folder.path("none.duckdb"))
+        .env("WS_UPDATE_INTERVALL", "2")
+        .run();
+    let line = done.err.lines().next().unwrap_or_default();
+    assert!(line.contains("\"level\":\"WARN\"") && line.contains(text), "{}", done.err);
+}
+
+#[test]
 fn a_value_that_a_better_place_overrides_is_no_mistake() {
     let folder = Folder::new();
     let file = folder.put("half.toml", "ws_max_queue_size = 'x'\n");

@@ -96,9 +96,10 @@ function messages() {
         `${name[0].toUpperCase()}${name.slice(1)}Message`,
         payload,
     ]);
-    const states = components.schemas.FeedState.oneOf.map((state) => literal(state.const)).join(', ');
+    const words = (schema) => schema.oneOf.map((word) => literal(word.const)).join(', ');
     return `${declarations('asyncapi.json', { ...Object.fromEntries(names), ...components.schemas })}
-export const FEED_STATES = [${states}] as const;
+export const FEED_STATES = [${words(components.schemas.FeedState)}] as const;
+export const SOURCE_STATES = [${words(components.schemas.SourceState)}] as const;
 `;
 }
 

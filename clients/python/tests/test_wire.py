@@ -16,6 +16,7 @@ from liqheat._wire.channels import ChannelMessage, LiquidationsMessage, PriceMes
 from liqheat._wire.fields import MalformedError, parse_json
 from liqheat._wire.frames import (
     FEED_STATES,
+    SOURCE_STATES,
     Delta,
     ErrorEvent,
     FeedStatus,
@@ -152,6 +153,12 @@ def test_feed_states_are_those_of_the_description() -> None:
     assert [state["const"] for state in states] == list(FEED_STATES)
 
 
+def test_source_states_are_those_of_the_description() -> None:
+    description = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
+    states = description["components"]["schemas"]["SourceState"]["oneOf"]
+    assert [state["const"] for state in states] == list(SOURCE_STATES)
+
+
 def test_hash_agrees_with_the_golden_file() -> None:
     cases = golden("hash.json")["cases"]
     assert len(cases) >= 5
@@ -229,10 +236,15 @@ def test_fields_of_a_newer_server_are_ignored_and_its_messages_are_unknown() -> 
 
 def test_sources_of_a_status_are_read_and_nonsense_among_them_is_skipped() -> None:
     text = """{"type":"status","symbol":"S","state":"degraded","as_of":null,"seq":1,"sources":[
-        {"venue":"binance","state":"live","as_of":"2025-12-28T14:30:00Z"},{"venue":"okx","state":"down"},{"venue":1},7]}"""
+        {"venue":"binance","state":"live","as_of":"2025-12-28T14:30:00Z"},{"venue":"okx","state":"down"},{"venue":1},7,
+        {"venue":"new","state":"dancing"}]}"""
     frame = parse_frame(text)
     assert isinstance(frame, FeedStatus)
-    assert [(source.venue, source.state) for source in frame.sources] == [("binance", "live"), ("okx", "down")]
+    assert [(source.venue, source.state) for source in frame.sources] == [
+        ("binance", "live"),
+        ("okx", "down"),
+        ("new", "stale"),
+    ]
 
 
 SNAPSHOT = '{"type":"snapshot","symbol":"S","data":{"levels":[%s],"current_price":1}}'

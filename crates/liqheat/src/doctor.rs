@@ -13,10 +13,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use indicatif::{HumanBytes, HumanDuration};
-use liqheat_feeds::live::{ClockHealth, DELIVERIES_WAITING, LiveFeed, LiveStatus, SourceState, VenueStatus};
+use liqheat_feeds::live::{ClockHealth, DELIVERIES_WAITING, LiveFeed, LiveStatus, VenueStatus};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::StreamKind;
-use liqheat_market::{Instrument, UnixMs};
+use liqheat_market::{Instrument, SourceState, UnixMs};
 use liqheat_server::describe_tiers;
 use liqheat_store::{InstrumentSpan, Location, SCHEMA_VERSION, Store, StoreError};
 use liqheat_wire::format_time;
@@ -59,9 +59,12 @@ impl Findings {
     }
 }
 
-pub(crate) async fn run(doctor: Doctor) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(doctor: Doctor, unknown_variables: &[String]) -> anyhow::Result<ExitCode> {
     let mut findings = Findings(Grade::Ok);
     findings.tell(Grade::Ok, "settings", "command line, environment and file are understood");
+    for warning in unknown_variables {
+        findings.tell(Grade::Warn, "settings", warning);
+    }
     descriptors(&mut findings);
     access(&doctor, &mut findings);
     running::check(doctor.listen, &mut findings).await;
@@ -320,7 +323,7 @@ fn is_settled(status: &LiveStatus) -> bool {
         _ if venue.has_nothing() => true,
         SourceState::Live | SourceState::Lagging => venue.skew_ms.is_some(),
         SourceState::Down => venue.trouble.is_some(),
-        SourceState::Connecting | SourceState::Stale => false,
+        SourceState::Connecting | SourceState::Stale | SourceState::Unlisted => false,
     };
     !status.venues.is_empty() && status.venues.iter().all(settled)
 }
@@ -349,7 +352,7 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
             let silent: Vec<String> = venue
                 .streams
                 .iter()
-                .filter(|stream| !matches!(stream.state, SourceState::Live | SourceState::Lagging))
+                .filter(|stream| !stream.state.brings_data())
                 .map(|stream| format!("{} of {}", stream.stream.name(), stream.symbol))
                 .collect();
             let text = format_args!(
@@ -361,7 +364,7 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
         }
         state => {
             let text = format_args!(
-                "{}{because}; check the network, DNS, a proxy, and the address (--{about}-socket, --{about}-rest)",
+                "{}{because}; check the network, DNS, a proxy, and the address (--venue-url {about}=..)",
                 state.name()
             );
             findings.tell(Grade::Fail, about, text);

@@ -10,6 +10,7 @@
 mod backoff;
 mod event;
 mod instrument;
+mod source_state;
 mod tiers;
 mod units;
 
@@ -19,5 +20,6 @@ pub use event::{
     Trade,
 };
 pub use instrument::{Instrument, InstrumentError, Symbol, Venue};
+pub use source_state::SourceState;
 pub use tiers::{Tier, TierError, TierTable};
 pub use units::{DecimalError, Interval, Price, Qty, Rate, Ratio, UNIT_SCALE, UnixMs};

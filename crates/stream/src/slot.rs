@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use liqheat_market::{Price, UnixMs};
+use liqheat_market::{Price, SourceState, UnixMs};
 use liqheat_wire::{
     Channel, FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time,
 };
@@ -39,8 +39,8 @@ pub struct FeedStatus {
 pub struct SourceStatus {
     /// Which venue.
     pub venue: &'static str,
-    /// In a word.
-    pub state: &'static str,
+    /// How it is.
+    pub state: SourceState,
     /// Time of its newest market event, if there was one.
     pub as_of: Option<UnixMs>,
 }

@@ -1,5 +1,6 @@
 //! Codes of the protocol: a public contract, one row each in `docs/protocol.md`.
 
+use liqheat_market::SourceState;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -99,6 +100,27 @@ impl FeedState {
             Self::WarmingUp => "warming_up",
         }
     }
+}
+
+/// How a source of market data is.
+///
+/// The type belongs to `liqheat_market`, which serialises nothing; the compiler compares the two.
+#[derive(Serialize, JsonSchema)]
+#[serde(remote = "SourceState", rename_all = "snake_case")]
+#[schemars(rename = "SourceState")]
+pub(crate) enum SourceStateJson {
+    /// Nothing came yet.
+    Connecting,
+    /// Data comes as it should.
+    Live,
+    /// Data comes, but late.
+    Lagging,
+    /// It was live and is silent for longer than it should be.
+    Stale,
+    /// The venue cannot be reached, or refuses.
+    Down,
+    /// The venue does not list the contract, which therefore is no part of the sum.
+    Unlisted,
 }
 
 /// Why the server closed a connection.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use liqheat_market::SourceState;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::codes::SourceStateJson;
 use crate::{Decimal, FeedState, GridHeader, LevelMessage};
 
 /// The body of every refused request.
@@ -397,8 +399,9 @@ pub struct LiveStats {
 pub struct SourceStats {
     /// Which one.
     pub venue: &'static str,
-    /// `connecting`, `live`, `lagging`, `stale` or `down`: the worst of its streams that must not be silent.
-    pub state: &'static str,
+    /// The worst of its streams that must not be silent.
+    #[serde(with = "SourceStateJson")]
+    pub state: SourceState,
     /// Data of the past is still being fetched.
     pub filling: bool,
     /// Symbols that it does not have, though they were asked for.
@@ -443,8 +446,9 @@ pub struct StreamStats {
     pub symbol: String,
     /// Which stream.
     pub stream: &'static str,
-    /// `connecting`, `live`, `lagging`, `stale` or `down`.
-    pub state: &'static str,
+    /// How it is.
+    #[serde(with = "SourceStateJson")]
+    pub state: SourceState,
     /// The newest moment it told of, RFC 3339.
     pub as_of: Option<String>,
     /// Events that came.

@@ -1,9 +1,11 @@
 //! What the server says over the socket.
 
+use liqheat_market::SourceState;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::channel::{is_false, is_zero};
+use crate::codes::SourceStateJson;
 use crate::{Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, WallsBody, WarningCode};
 
 /// One level of a state on the wire.
@@ -35,8 +37,9 @@ pub struct StateData {
 pub struct SourceMessage<'a> {
     /// Which venue.
     pub venue: &'a str,
-    /// `connecting`, `live`, `lagging`, `stale` or `down`.
-    pub state: &'a str,
+    /// How it is.
+    #[serde(with = "SourceStateJson")]
+    pub state: SourceState,
     /// Time of its newest market event, RFC 3339; absent before the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
@@ -278,8 +281,8 @@ mod tests {
                     as_of: None,
                     seq: 1,
                     sources: &[
-                        SourceMessage { venue: "binance", state: "live", as_of: Some("t".into()) },
-                        SourceMessage { venue: "okx", state: "down", as_of: None },
+                        SourceMessage { venue: "binance", state: SourceState::Live, as_of: Some("t".into()) },
+                        SourceMessage { venue: "okx", state: SourceState::Down, as_of: None },
                     ],
                 },
                 r#"{"type":"status","symbol":"BTCUSDT","state":"degraded","seq":1,"sources":[{"venue":"binance","state":"live","as_of":"t"},{"venue":"okx","state":"down"}]}"#,

@@ -21,6 +21,7 @@ export type {
     PriceFrame,
     SnapshotFrame,
     SourceHealth,
+    SourceState,
     StatusFrame,
     SubscribeOptions,
     Wall,
@@ -28,7 +29,7 @@ export type {
     WallsFrame,
     WarningFrame,
 } from './wire/frames.ts';
-export { FEED_STATES } from './wire/frames.ts';
+export { FEED_STATES, SOURCE_STATES } from './wire/frames.ts';
 
 function openSocket(url: string, protocols: string[]): Socket {
     return new WebSocket(url, protocols) as Socket;

@@ -3,7 +3,7 @@ import { HeatmapWebSocket as Connection, type HeatmapOptions } from './connectio
 import { type Environment, type Socket, standardEnvironment } from './transport/environment.ts';
 
 export type * from './index.ts';
-export { FEED_STATES } from './wire/frames.ts';
+export { FEED_STATES, SOURCE_STATES } from './wire/frames.ts';
 
 type Constructor = new (url: string, protocols: string[]) => Socket;
 

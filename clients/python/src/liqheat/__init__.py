@@ -8,7 +8,16 @@ from ._core.status import Reason, Status, StatusChange
 from ._core.subscriptions import SymbolState
 from ._version import __version__
 from ._wire.channels import Channel, LiquidationsMessage, OpenCandle, PriceMessage, WallsMessage
-from ._wire.frames import Delta, ErrorEvent, FeedState, FeedStatus, ServerWarning, Snapshot, SourceStatus
+from ._wire.frames import (
+    Delta,
+    ErrorEvent,
+    FeedState,
+    FeedStatus,
+    ServerWarning,
+    Snapshot,
+    SourceState,
+    SourceStatus,
+)
 from ._wire.grid import Grid
 from ._wire.levels import Level, Position
 from .answers import (
@@ -123,6 +132,7 @@ __all__ = [
     "SeriesRow",
     "ServerWarning",
     "Snapshot",
+    "SourceState",
     "SourceStatus",
     "StateStream",
     "Status",

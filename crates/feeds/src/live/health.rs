@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use liqheat_market::{Symbol, UnixMs, Venue};
+use liqheat_market::{SourceState, Symbol, UnixMs, Venue};
 
 use super::clock::{ClockReading, Uptime};
 use super::connection::{Remaining, SupervisorIndex};
 use super::contract::{ContractIndex, ContractMap};
-use super::status::{SourceState, StreamStatus, VenueStatus};
+use super::status::{StreamStatus, VenueStatus};
 use super::venue_clock::{ClockHealth, VenueClock};
 use crate::venues::{StreamKind, VenueLimits};
 

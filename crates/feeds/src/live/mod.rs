@@ -40,7 +40,7 @@ pub(crate) use pipeline::StreamEvent;
 pub use pipeline::{EventGate, GateVerdict, Origin};
 pub use recording::{RawKind, Recorder};
 pub use settings::{LiveError, LiveSettings, VenueSettings};
-pub use status::{LiveStatus, SourceState, StreamStatus, VenueStatus};
+pub use status::{LiveStatus, StreamStatus, VenueStatus};
 pub use tiers::{TierFetchError, TierRounds, fetch_tiers};
 pub use venue_clock::ClockHealth;
 

@@ -1,39 +1,9 @@
 //! The state of every source, as readers of `/ready`, the statistics and the metrics see it.
 
-use liqheat_market::{Symbol, UnixMs, Venue};
+use liqheat_market::{SourceState, Symbol, UnixMs, Venue};
 
 use super::venue_clock::ClockHealth;
 use crate::venues::StreamKind;
-
-/// How a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum SourceState {
-    /// Nothing came yet.
-    #[default]
-    Connecting,
-    /// Data comes as it should.
-    Live,
-    /// Data comes, but late: it was sent a while before it arrived.
-    Lagging,
-    /// It was live and is silent for longer than it should be.
-    Stale,
-    /// The venue cannot be reached, or refuses.
-    Down,
-}
-
-impl SourceState {
-    /// As it is written in reports and metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Connecting => "connecting",
-            Self::Live => "live",
-            Self::Lagging => "lagging",
-            Self::Stale => "stale",
-            Self::Down => "down",
-        }
-    }
-}
 
 /// One stream of one contract.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use liqheat_feeds::live::{ResumePoint, SourceState};
+use liqheat_feeds::live::ResumePoint;
 use liqheat_feeds::venues::{StreamKind, VenueLimits};
-use liqheat_market::{Event, Kline, UnixMs};
+use liqheat_market::{Event, Kline, SourceState, UnixMs};
 use liqheat_testkit::exchange::{Made, Market};
 
 use crate::support::{BEGIN, DAY, MINUTE, Plan, count, instrument, limits, made, mark_klines, trade_id};

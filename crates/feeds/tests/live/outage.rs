@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use liqheat_feeds::live::SourceState;
 use liqheat_feeds::venues::{StreamKind, VenueLimits};
+use liqheat_market::SourceState;
 use liqheat_market::{Event, UnixMs};
 use liqheat_testkit::exchange::{
     BinanceVoice, Exchange, Made, Market, Path, RestReply, RestRequest, SocketReply, Time, Voice,

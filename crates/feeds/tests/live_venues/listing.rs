@@ -1,7 +1,8 @@
 //! Contracts that come and go while a venue is followed.
 
-use liqheat_feeds::live::{LiveStatus, SourceState};
+use liqheat_feeds::live::LiveStatus;
 use liqheat_feeds::venues::StreamKind;
+use liqheat_market::SourceState;
 use liqheat_market::{KlineKind, UnixMs};
 
 use crate::support::{Got, MIDNIGHT, VENUES, World};

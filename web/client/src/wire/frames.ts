@@ -18,7 +18,9 @@ import {
     type PongMessage,
     type Position,
     type SnapshotMessage,
+    SOURCE_STATES,
     type SourceMessage,
+    type SourceState,
     type StateData,
     type StatusMessage,
     type SubscribeMessage,
@@ -57,7 +59,7 @@ export interface DeltaFrame extends StateFrame {
     from: number;
 }
 
-export { FEED_STATES, type FeedState };
+export { FEED_STATES, type FeedState, SOURCE_STATES, type SourceState };
 
 export interface StatusFrame {
     type: 'status';
@@ -74,8 +76,8 @@ export interface StatusFrame {
 /** How one venue behind a symbol stands. */
 export interface SourceHealth {
     venue: string;
-    /** `connecting`, `live`, `lagging`, `stale`, `down`, or `unlisted`: not there, and no part of the sum. */
-    state: string;
+    /** A venue that is `unlisted` does not have the contract and is no part of the sum. */
+    state: SourceState;
     /** Time of its newest event; null before the first. */
     as_of: string | null;
 }
@@ -86,7 +88,9 @@ function sourcesOf(value: unknown): SourceHealth[] {
         if (typeof source !== 'object' || source === null) return [];
         const { venue, state, as_of }: Untrusted<SourceMessage> = source;
         if (typeof venue !== 'string' || typeof state !== 'string') return [];
-        return [{ venue, state, as_of: typeof as_of === 'string' ? as_of : null }];
+        // A word of a newer server: the data is not known to be well.
+        const known = SOURCE_STATES.find((each) => each === state) ?? 'stale';
+        return [{ venue, state: known, as_of: typeof as_of === 'string' ? as_of : null }];
     });
 }
 

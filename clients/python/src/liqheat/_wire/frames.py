@@ -87,14 +87,18 @@ FeedState = Literal["live", "lagging", "stale", "replay", "degraded", "warming_u
 
 FEED_STATES: Final[tuple[FeedState, ...]] = get_args(FeedState)
 
+SourceState = Literal["connecting", "live", "lagging", "stale", "down", "unlisted"]
+"""Health of one venue behind a symbol; ``unlisted``: without the contract, so not part of the sum."""
+
+SOURCE_STATES: Final[tuple[SourceState, ...]] = get_args(SourceState)
+
 
 @dataclass(frozen=True, slots=True)
 class SourceStatus:
     """One venue behind a symbol."""
 
     venue: str
-    state: str
-    """``connecting``, ``live``, ``lagging``, ``stale``, ``down``, or ``unlisted``: not part of the sum."""
+    state: SourceState
     as_of: str | None
     """Time of its newest event, RFC 3339; ``None`` before the first."""
 
@@ -254,7 +258,9 @@ def _sources(items: list[object]) -> tuple[SourceStatus, ...]:
     for item in items:
         if not isinstance(item, dict):
             continue
-        venue, state, as_of = item.get("venue"), item.get("state"), item.get("as_of")
-        if isinstance(venue, str) and isinstance(state, str):
+        venue, word, as_of = item.get("venue"), item.get("state"), item.get("as_of")
+        if isinstance(venue, str) and isinstance(word, str):
+            # A word of a newer server: the data is not known to be well.
+            state: SourceState = word if word in SOURCE_STATES else "stale"
             sources.append(SourceStatus(venue, state, as_of if isinstance(as_of, str) else None))
     return tuple(sources)

@@ -10,9 +10,9 @@
 
 use std::sync::Arc;
 
-use liqheat_feeds::live::{ClockHealth, LiveStatus, SourceState, StreamStatus, VenueStatus};
+use liqheat_feeds::live::{ClockHealth, LiveStatus, StreamStatus, VenueStatus};
 use liqheat_feeds::venues::StreamKind;
-use liqheat_market::{Instrument, UnixMs};
+use liqheat_market::{Instrument, SourceState, UnixMs};
 use liqheat_stream::SourceStatus;
 use liqheat_wire::{FeedState, LiveStats, SourceStats, StreamStats, format_time};
 
@@ -23,16 +23,13 @@ use crate::catalog::{Catalog, ServedSymbol, VenueLedger};
 const NEEDED: [StreamKind; 4] =
     [StreamKind::Klines, StreamKind::Mark, StreamKind::OpenInterest, StreamKind::Trades];
 
-/// The word for a venue that has no such contract.
-const UNLISTED: &str = "unlisted";
-
-/// One venue's part of a symbol; without a state when the venue does not have it.
-fn of_instrument(status: &LiveStatus, instrument: &Instrument) -> (Option<SourceState>, Option<UnixMs>) {
+/// One venue's part of a symbol, and the time of its newest event.
+fn of_instrument(status: &LiveStatus, instrument: &Instrument) -> (SourceState, Option<UnixMs>) {
     let Some(venue) = status.venues.iter().find(|venue| venue.venue == instrument.venue) else {
-        return (Some(SourceState::Connecting), None);
+        return (SourceState::Connecting, None);
     };
     if venue.unlisted.contains(&instrument.symbol) {
-        return (None, None);
+        return (SourceState::Unlisted, None);
     }
     let streams = || venue.streams.iter().filter(|stream| stream.symbol == instrument.symbol);
     let as_of = streams().filter_map(|stream| stream.as_of).max();
@@ -40,7 +37,7 @@ fn of_instrument(status: &LiveStatus, instrument: &Instrument) -> (Option<Source
     let state = needed.map(|stream| stream.state).max_by_key(badness).unwrap_or(venue.state);
     // A venue that cannot be reached says more than a stream that has not begun.
     let down = venue.state == SourceState::Down && state != SourceState::Live;
-    (Some(if down { SourceState::Down } else { state }), as_of)
+    (if down { SourceState::Down } else { state }, as_of)
 }
 
 /// How much of the symbol is not there.
@@ -51,13 +48,14 @@ const fn badness(state: &SourceState) -> u8 {
         SourceState::Connecting => 2,
         SourceState::Stale => 3,
         SourceState::Down => 4,
+        SourceState::Unlisted => 5,
     }
 }
 
 /// The ledgers of venues that have the symbol.
 pub(crate) fn listed(live: &Live, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
     let status = live.status();
-    let is_listed = |ledger: &&Arc<VenueLedger>| of_instrument(&status, ledger.instrument()).0.is_some();
+    let is_listed = |ledger: &&Arc<VenueLedger>| of_instrument(&status, ledger.instrument()).0.is_listed();
     symbol.ledgers.iter().filter(is_listed).cloned().collect()
 }
 
@@ -99,16 +97,13 @@ pub(crate) fn standing(
     now: UnixMs,
 ) -> (FeedState, Vec<SourceStatus>) {
     let status = live.status();
-    let venues: Vec<(Option<SourceState>, SourceStatus)> = symbol
-        .ledgers
-        .iter()
-        .map(|ledger| {
-            let (state, as_of) = of_instrument(&status, ledger.instrument());
-            let venue = ledger.instrument().venue.name();
-            (state, SourceStatus { venue, state: state.map_or(UNLISTED, SourceState::name), as_of })
-        })
-        .collect();
-    let states: Vec<SourceState> = venues.iter().filter_map(|(state, _)| *state).collect();
+    let source = |ledger: &Arc<VenueLedger>| {
+        let (state, as_of) = of_instrument(&status, ledger.instrument());
+        SourceStatus { venue: ledger.instrument().venue.name(), state, as_of }
+    };
+    let sources: Vec<SourceStatus> = symbol.ledgers.iter().map(source).collect();
+    let states: Vec<SourceState> =
+        sources.iter().map(|source| source.state).filter(|state| state.is_listed()).collect();
     let is_old = shown.is_none_or(|shown| shown.is_stale(symbol, now));
     let is_degraded = live.journal.failing() > 0 || wrong_clocks(&status).next().is_some();
     let word = match word(&states, shown, is_old) {
@@ -118,12 +113,11 @@ pub(crate) fn standing(
         _ if live.journal.failing() > 0 => FeedState::Degraded,
         word => word,
     };
-    (word, venues.into_iter().map(|(_, standing)| standing).collect())
+    (word, sources)
 }
 
 fn word(states: &[SourceState], shown: Option<Shown>, is_old: bool) -> FeedState {
-    let brings = |state: &&SourceState| matches!(state, SourceState::Live | SourceState::Lagging);
-    let bring = states.iter().filter(brings).count();
+    let bring = states.iter().filter(|state| state.brings_data()).count();
     match (bring, shown) {
         (0, None) if !states.is_empty() && states.iter().all(|state| *state == SourceState::Connecting) => {
             FeedState::WarmingUp
@@ -164,7 +158,7 @@ pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<HealthIssue> {
         issues.push(HealthIssue { reason, blocks: true });
     }
     for venue in &status.venues {
-        if matches!(venue.state, SourceState::Live | SourceState::Lagging) || venue.has_nothing() {
+        if venue.state.brings_data() || venue.has_nothing() {
             continue;
         }
         let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -188,8 +182,8 @@ pub(crate) fn trouble(catalog: &Catalog, live: &Live) -> Vec<HealthIssue> {
     for market in catalog.markets() {
         let Some(symbol) = market.symbols.first() else { continue };
         let states = symbol.ledgers.iter().map(|ledger| of_instrument(&status, ledger.instrument()).0);
-        if states.clone().flatten().all(|state| badness(&state) > 1) {
-            let states: Vec<&str> = states.map(|state| state.map_or(UNLISTED, SourceState::name)).collect();
+        if !states.clone().any(SourceState::brings_data) {
+            let states: Vec<&str> = states.map(SourceState::name).collect();
             let reason = format!("{} has no live source ({})", symbol.name, states.join(", "));
             issues.push(HealthIssue { reason, blocks: true });
         }
@@ -210,7 +204,7 @@ pub(crate) fn stats(live: &Live) -> LiveStats {
 fn source_stats(venue: &VenueStatus) -> SourceStats {
     SourceStats {
         venue: venue.venue.name(),
-        state: venue.state.name(),
+        state: venue.state,
         filling: venue.filling,
         unlisted: venue.unlisted.iter().map(ToString::to_string).collect(),
         connections: venue.connections,
@@ -235,7 +229,7 @@ fn stream_stats(stream: &StreamStatus) -> StreamStats {
     StreamStats {
         symbol: stream.symbol.to_string(),
         stream: stream.stream.name(),
-        state: stream.state.name(),
+        state: stream.state,
         as_of: stream.as_of.map(format_time),
         events: stream.events,
     }
@@ -263,28 +257,24 @@ mod tests {
         LiveStatus { venues: vec![venue] }
     }
 
-    fn of(status: &LiveStatus, symbol: &str) -> Option<SourceState> {
+    fn of(status: &LiveStatus, symbol: &str) -> SourceState {
         of_instrument(status, &Instrument::new(Venue::Okx, Symbol::new(symbol).unwrap())).0
     }
 
     #[test]
-    fn what_a_venue_does_not_have_has_no_state() {
+    fn what_a_venue_does_not_have_is_unlisted() {
         let live = status(SourceState::Live, &["ETHUSDT"]);
-        assert_eq!(of(&live, "BTCUSDT"), Some(SourceState::Live));
-        assert_eq!(of(&live, "ETHUSDT"), None);
-        assert_eq!(
-            of(&LiveStatus::default(), "ETHUSDT"),
-            Some(SourceState::Connecting),
-            "nothing is known yet"
-        );
+        assert_eq!(of(&live, "BTCUSDT"), SourceState::Live);
+        assert_eq!(of(&live, "ETHUSDT"), SourceState::Unlisted);
+        assert_eq!(of(&LiveStatus::default(), "ETHUSDT"), SourceState::Connecting, "nothing is known yet");
     }
 
     #[test]
     fn a_contract_is_as_its_worst_needed_stream_and_down_with_its_venue() {
         let mut mixed = status(SourceState::Live, &[]);
         mixed.venues[0].streams[2].state = SourceState::Stale;
-        assert_eq!(of(&mixed, "BTCUSDT"), Some(SourceState::Stale));
+        assert_eq!(of(&mixed, "BTCUSDT"), SourceState::Stale);
         mixed.venues[0].state = SourceState::Down;
-        assert_eq!(of(&mixed, "BTCUSDT"), Some(SourceState::Down));
+        assert_eq!(of(&mixed, "BTCUSDT"), SourceState::Down);
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use liqheat_feeds::live::{SourceState, VenueStatus};
+use liqheat_feeds::live::VenueStatus;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -60,7 +60,7 @@ impl Collector for Sources {
                 let symbol = stream.symbol.as_str();
                 let labels =
                     [("venue", venue.venue.name()), ("symbol", symbol), ("stream", stream.stream.name())];
-                let brings = matches!(stream.state, SourceState::Live | SourceState::Lagging);
+                let brings = stream.state.brings_data();
                 up.encode_family(&labels)?.encode_gauge(&i64::from(brings))?;
             }
         }

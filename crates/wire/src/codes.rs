@@ -103,8 +103,7 @@ impl FeedState {
 }
 
 /// How a source of market data is.
-///
-/// The type belongs to `liqheat_market`, which serialises nothing; the compiler compares the two.
+// The JSON form of a type of `liqheat_market`, which serialises nothing; the compiler compares the two.
 #[derive(Serialize, JsonSchema)]
 #[serde(remote = "SourceState", rename_all = "snake_case")]
 #[schemars(rename = "SourceState")]

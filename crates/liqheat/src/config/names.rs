@@ -53,8 +53,7 @@ pub(super) fn check_variables(
         if let Some(replacement) = replacement(split(&name).1, &value) {
             names.removed.push((name, replacement));
         } else if !is_development(&name) && !is_service_link(&name, &value) {
-            let nearest = nearest(&name, &known);
-            let hint = match nearest {
+            let hint = match nearest(&name, &known) {
                 Some(nearest) => format!("did you mean {nearest}?"),
                 None if split(&name).0 == SHARED_PREFIX => continue,
                 None => "docs/settings.md lists the settings".to_owned(),
@@ -111,14 +110,16 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || name.split_once("_PORT_").is_some_and(|(_, rest)| port_number(rest))
 }
 
-/// The known name that differs least from another: by at most a third of its letters, the prefix not counted.
+/// The known name that differs least from another: by at most a third of its letters, the prefix not counted. One with a
+/// shared prefix is compared with those of this prefix only.
 fn nearest<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
-    let rest = split(name).1;
+    let (prefix, rest) = split(name);
     let distance = |known: &str| {
         let by_rest = strsim::damerau_levenshtein(rest, split(known).1);
         by_rest.min(strsim::damerau_levenshtein(rest, known))
     };
-    let best = known.iter().map(|known| (distance(known), known)).min()?;
+    let is_candidate = |known: &&String| prefix != SHARED_PREFIX || split(known).0 == SHARED_PREFIX;
+    let best = known.iter().filter(is_candidate).map(|known| (distance(known), known)).min()?;
     (best.0 * 3 <= rest.len()).then_some(best.1)
 }
 

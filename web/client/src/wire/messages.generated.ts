@@ -303,11 +303,14 @@ export interface PriceData {
 export interface SourceMessage {
     /** Time of its newest market event, RFC 3339; absent before the first. */
     as_of?: string | null;
-    /** `connecting`, `live`, `lagging`, `stale` or `down`. */
-    state: string;
+    /** How it is. */
+    state: SourceState;
     /** Which venue. */
     venue: string;
 }
+
+/** How a source of market data is. */
+export type SourceState = 'connecting' | 'live' | 'lagging' | 'stale' | 'down' | 'unlisted';
 
 /** The body of a snapshot (all levels with mass) or a delta (changed levels; 0/0 = gone). */
 export interface StateData {
@@ -381,3 +384,4 @@ export interface WallsBody {
 export type WarningCode = 'SLOW_CONSUMER' | 'CONNECTION_UNSTABLE';
 
 export const FEED_STATES = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'] as const;
+export const SOURCE_STATES = ['connecting', 'live', 'lagging', 'stale', 'down', 'unlisted'] as const;

@@ -592,6 +592,9 @@ export interface SeriesRow {
     volume: number | null;
 }
 
+/** How a source of market data is. */
+export type SourceState = 'connecting' | 'live' | 'lagging' | 'stale' | 'down' | 'unlisted';
+
 /** A venue. */
 export interface SourceStats {
     /** What that means: `ok` within 2 s, `off` beyond, `wrong` beyond 30 s. */
@@ -618,8 +621,8 @@ export interface SourceStats {
     rollovers: number;
     /** The venue's clock minus the local clock, ms. */
     skew_ms: number | null;
-    /** `connecting`, `live`, `lagging`, `stale` or `down`: the worst of its streams that must not be silent. */
-    state: string;
+    /** The worst of its streams that must not be silent. */
+    state: SourceState;
     /** Every stream of every symbol. */
     streams: StreamStats[];
     /** The last thing that went wrong, in words. */
@@ -696,8 +699,8 @@ export interface StreamStats {
     as_of: string | null;
     /** Events that came. */
     events: number;
-    /** `connecting`, `live`, `lagging`, `stale` or `down`. */
-    state: string;
+    /** How it is. */
+    state: SourceState;
     /** Which stream. */
     stream: string;
     /** Which symbol. */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SourceHealth } from 'liqheat-client';
 import { sourceLines, withSources } from '../src/model/sources.ts';
 
 test('the badge names every venue with its state and age', () => {
     const now = Date.parse('2025-12-28T14:30:05Z');
-    const sources = [
+    const sources: SourceHealth[] = [
         { venue: 'binance', state: 'live', as_of: '2025-12-28T14:30:00Z' },
         { venue: 'okx', state: 'down', as_of: null },
     ];

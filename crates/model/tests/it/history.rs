@@ -56,7 +56,7 @@ fn a_swept_level_is_zero_from_then_on() {
     let mut bars = bars_with_a_dip();
     // Nothing opens any more, so whatever shows in the swept rows would be a leftover.
     for bar in &mut bars[10..] {
-        bar.open_interest = Qty::from_f64(900.0).ok();
+        bar.open_interest = Qty::from_f64(965.0).ok();
     }
     let (grid, _) = take(&bars, SPEC);
     for column in 10..20 {

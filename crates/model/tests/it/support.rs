@@ -33,7 +33,7 @@ pub(crate) struct Draw {
 fn draw() -> impl Strategy<Value = Draw> {
     let step = prop_oneof![8 => -0.004..0.004, 2 => -0.03..0.03, 1 => -0.3..0.3, 1 => Just(0.0)];
     let wick = || prop_oneof![4 => 0.0..0.003, 1 => 0.0..0.05, 2 => Just(0.0)];
-    let stock_step = prop_oneof![6 => -0.01..0.01, 2 => -0.4..0.4, 1 => Just(0.0)];
+    let stock_step = prop_oneof![6 => -0.01..0.01, 2 => -0.04..0.04, 1 => -0.4..0.4, 1 => Just(0.0)];
     let turnover = prop_oneof![6 => 0.0..0.02, 2 => 0.0..2.0, 1 => Just(0.0), 1 => 10.0..200.0];
     (
         step,

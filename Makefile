@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-page soak-page pictures test-api test-deploy load-demo load-cluster chaos dist test-dist clean
+.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page pictures test-api test-deploy load-demo load-cluster chaos dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -85,6 +85,12 @@ bench: build-bench ## print the figures of docs/results.md, measured on this mac
 
 bench-reads: build-bench ## intervals between states while 100 connections read the database
 	$(target)/release/liqheat-bench reads $(ARGS)
+
+bench-contract: build-bench ## what the plan of the stream promised, against its limits: half an hour, then a socket that lives an hour
+	@scripts/setup-services.sh
+	$(target)/release/liqheat-bench contract polling rest redis history events $(ARGS)
+	@scripts/load-states.sh $(abspath $(target))/release/liqheat-bench
+	$(target)/release/liqheat-bench contract socket
 
 bench-page: page ## frames per second while panning a large picture
 	@scripts/setup-browser.sh

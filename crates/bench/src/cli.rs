@@ -23,7 +23,8 @@ Examples:
   liqheat-bench fanout --clients 10000 --seconds 600 --rows json
   liqheat-bench fanout --rows json --stalled 0.1 --seconds 60
   liqheat-bench deploy --clients 4000
-  liqheat-bench bandwidth"
+  liqheat-bench bandwidth
+  liqheat-bench contract rest redis"
 )]
 pub(crate) struct Bench {
     /// What to measure; everything but fanout, bandwidth and deploy by default, which take minutes.
@@ -44,6 +45,8 @@ pub(crate) struct Bench {
 /// Programs that are measured, each in a process of its own.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Measured {
+    /// Measures what the plan of the stream promised, each figure against its limit.
+    Contract(ContractArgs),
     /// The real front and sessions over generated boards.
     #[command(hide = true)]
     Server(BenchServer),
@@ -81,6 +84,48 @@ impl BenchPart {
     pub(crate) const fn is_over_a_year(self) -> bool {
         !matches!(self, Self::Feed | Self::Fanout | Self::Bandwidth | Self::Deploy | Self::Reads)
     }
+}
+
+/// Of `contract`.
+#[derive(Debug, Args)]
+pub(crate) struct ContractArgs {
+    /// What to measure; everything by default. `socket` takes an hour.
+    #[arg(value_enum, value_name = "WHAT")]
+    parts: Vec<ContractPart>,
+    /// Clients, each with a connection of its own.
+    #[arg(long, default_value = "1000", value_name = "N", value_parser = count(1, 8_000))]
+    pub(crate) clients: usize,
+    /// Seconds that a row is measured for.
+    #[arg(long, default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) seconds: Duration,
+    /// Of socket: how long it stays open.
+    #[arg(long, default_value = "3600", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) socket_seconds: Duration,
+}
+
+impl ContractArgs {
+    /// What to measure, in the order of the list.
+    pub(crate) fn parts(&self) -> Vec<ContractPart> {
+        let every = ContractPart::value_variants().iter().copied();
+        every.filter(|part| self.parts.is_empty() || self.parts.contains(part)).collect()
+    }
+}
+
+/// A promise of the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ContractPart {
+    /// Server load of clients that poll and of as many sockets.
+    Polling,
+    /// p95 of routes with no socket and with many.
+    Rest,
+    /// From a publication to the board of an edge, through Redis.
+    Redis,
+    /// Twenty pollers of one history beside one.
+    History,
+    /// Processor time of a delivery over an event stream beside a socket.
+    Events,
+    /// One socket that stays open for an hour.
+    Socket,
 }
 
 /// Of `fanout` and `deploy`.

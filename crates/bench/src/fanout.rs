@@ -7,10 +7,10 @@
 mod arrivals;
 pub(super) mod bandwidth;
 mod check;
-mod child;
+pub(super) mod child;
 pub(super) mod deploy;
 mod frames;
-mod limits;
+pub(super) mod limits;
 mod load;
 mod market;
 mod nchan;

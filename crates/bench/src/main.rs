@@ -8,6 +8,7 @@
 
 mod bar;
 mod cli;
+mod contract;
 mod data;
 mod fanout;
 mod feed;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 fn start(bench: Bench) -> anyhow::Result<ExitCode> {
     logging::start(logging::LogFormat::Pretty, &bench.log)?;
     match bench.measured {
+        Some(Measured::Contract(arguments)) => runtime()?.block_on(contract::run(arguments)),
         Some(Measured::Server(arguments)) => runtime()?.block_on(fanout::server(arguments)),
         Some(Measured::Floor(arguments)) => fanout::floor(&arguments),
         None => runtime()?.block_on(async {

@@ -21,7 +21,7 @@ pub(super) fn now_micros() -> u64 {
 
 /// When updates were published, as the server says.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stamps(Arc<Mutex<HashMap<Update, u64>>>);
+pub(crate) struct Stamps(Arc<Mutex<HashMap<Update, u64>>>);
 
 impl Stamps {
     pub(super) fn put(&self, update: Update, micros: u64) {

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
@@ -18,10 +18,10 @@ use super::arrivals::{Stamps, now_micros};
 use liqheat::terminal::say;
 
 /// The line that starts a child.
-pub(super) const GO: &str = "go";
+pub(crate) const GO: &str = "go";
 
 /// What a child prints when it publishes something.
-pub(super) fn print_stamp(symbol: usize, seq: u64, micros: u64) {
+pub(crate) fn print_stamp(symbol: usize, seq: u64, micros: u64) {
     say!("stamp {symbol} {seq} {micros}");
 }
 
@@ -32,20 +32,25 @@ fn read_stamp(line: &str) -> Option<((usize, u64), u64)> {
 }
 
 /// A process that never outlives its owner.
-pub(super) struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    pub(super) fn start(command: &mut Command) -> anyhow::Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
         let program = command.get_program().to_string_lossy().into_owned();
         Ok(Self(command.spawn().with_context(|| format!("starting {program}"))?))
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
 
+    /// What it prints; once, where it was started with a pipe.
+    pub(crate) fn take_output(&mut self) -> Option<ChildStdout> {
+        self.0.stdout.take()
+    }
+
     /// Whether it has ended by itself.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         !matches!(self.0.try_wait(), Ok(None))
     }
 }
@@ -72,12 +77,12 @@ impl Drop for Process {
 }
 
 /// This program again, as a server to measure.
-pub(super) struct Server {
+pub(crate) struct Server {
     // Closed first: it is what ends the process.
     input: Option<ChildStdin>,
     process: Process,
-    pub(super) address: SocketAddr,
-    pub(super) stamps: Stamps,
+    pub(crate) address: SocketAddr,
+    pub(crate) stamps: Stamps,
 }
 
 impl Server {
@@ -85,7 +90,7 @@ impl Server {
     ///
     /// # Errors
     /// When it does not start.
-    pub(super) fn start(arguments: &[String]) -> anyhow::Result<Self> {
+    pub(crate) fn start(arguments: &[String]) -> anyhow::Result<Self> {
         const PATIENCE: Duration = Duration::from_secs(60);
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
@@ -112,40 +117,40 @@ impl Server {
     }
 
     /// Lets traffic begin.
-    pub(super) fn go(&mut self) -> anyhow::Result<()> {
+    pub(crate) fn go(&mut self) -> anyhow::Result<()> {
         let input = self.input.as_mut().context("the server was told to end")?;
         writeln!(input, "{GO}").context("the server has ended")
     }
 
     /// Asks it to stop in order; [`Server::has_ended`] says when it has.
-    pub(super) fn begin_to_stop(&mut self) {
+    pub(crate) fn begin_to_stop(&mut self) {
         self.input = None;
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.process.has_ended()
     }
 
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 }
 
 /// What a process has used so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Processor time of all its threads, user and kernel.
-    pub(super) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// Resident memory.
-    pub(super) rss_bytes: u64,
+    pub(crate) rss_bytes: u64,
     /// When this was.
-    pub(super) at_micros: u64,
+    pub(crate) at_micros: u64,
 }
 
 impl Usage {
     /// # Errors
     /// When the process is gone or the system has no /proc.
-    pub(super) fn of(process: u32) -> anyhow::Result<Self> {
+    pub(crate) fn of(process: u32) -> anyhow::Result<Self> {
         let folder = format!("/proc/{process}");
         let missing = || format!("reading {folder}; these figures need Linux");
         let mut nanos = 0;

@@ -21,7 +21,7 @@ pub(super) const PORTS: u64 = 28_000;
 ///
 /// # Errors
 /// With what to do about it.
-pub(super) fn check_clients(clients: usize) -> anyhow::Result<()> {
+pub(crate) fn check_clients(clients: usize) -> anyhow::Result<()> {
     let (descriptors, wanted) = (raise_descriptors(), clients as u64);
     anyhow::ensure!(
         wanted <= descriptors,

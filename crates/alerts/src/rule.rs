@@ -68,6 +68,14 @@ pub struct RuleFields {
     /// Names of targets; all by default.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
+    /// A paused rule is kept and listed, and raises nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paused: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A time of every day.
@@ -219,10 +227,12 @@ impl Rule {
         &self.fields.name
     }
 
-    /// Whether it is about a symbol. `is_listed`: whether lists of symbols show it.
+    /// Whether it watches a symbol; a paused rule watches none. `is_listed`: whether lists of symbols show it.
     #[must_use]
     pub fn covers(&self, symbol: &str, is_listed: bool) -> bool {
-        if self.fields.symbols.is_empty() {
+        if self.fields.paused {
+            false
+        } else if self.fields.symbols.is_empty() {
             is_listed
         } else {
             self.fields.symbols.iter().any(|one| one == symbol)
@@ -389,6 +399,15 @@ mod tests {
         let written = serde_json::to_value(rule.fields()).unwrap();
         assert_eq!(written, serde_json::from_str::<serde_json::Value>(json).unwrap());
         assert!(rule.covers("BTCUSDT", true) && !rule.covers("BTCUSDT@okx", false) && rule.is_sent_to("x"));
+    }
+
+    #[test]
+    fn a_paused_rule_watches_nothing_and_says_so() {
+        let json = r#"{"name":"a","kind":"feed_stale","symbols":["BTCUSDT"],"paused":true}"#;
+        let rule = rule(json).unwrap();
+        assert!(!rule.covers("BTCUSDT", true));
+        let written = serde_json::to_value(rule.fields()).unwrap();
+        assert_eq!(written, serde_json::from_str::<serde_json::Value>(json).unwrap());
     }
 
     #[test]

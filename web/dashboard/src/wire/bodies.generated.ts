@@ -500,6 +500,8 @@ export interface RuleFields {
     min_usd?: number | null;
     /** Its name: up to 64 letters, digits, `-`, `_` and `.`; unique. */
     name: string;
+    /** A paused rule is kept and listed, and raises nothing. */
+    paused?: boolean;
     /** When alerts are recorded and shown, but sent to no target. */
     quiet_hours?: QuietHoursFields | null;
     /** `long` or `short`: only walls and liquidations of this side; both by default. */
@@ -540,6 +542,8 @@ export interface RuleRow {
     min_usd?: number | null;
     /** Its name: up to 64 letters, digits, `-`, `_` and `.`; unique. */
     name: string;
+    /** A paused rule is kept and listed, and raises nothing. */
+    paused?: boolean;
     /** When alerts are recorded and shown, but sent to no target. */
     quiet_hours?: QuietHoursFields | null;
     /** `long` or `short`: only walls and liquidations of this side; both by default. */

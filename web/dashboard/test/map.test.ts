@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { splitBetween } from '../src/model/leverage-split.ts';
 import { leverageMap } from '../src/model/liquidation-map.ts';
 import { niceStep } from '../src/render/map-view.ts';
-import { AnswerError, parseCandles, parseLeverageLevels, parseSymbols } from '../src/wire/answers.ts';
+import { parseCandles, parseLeverageLevels, parseSymbols } from '../src/wire/answers.ts';
+import { AnswerError } from '../src/wire/fields.ts';
 
 const LEVELS = parseLeverageLevels({
     symbol: 'S',

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { tapeOf, totalsOf } from '../src/model/tape.ts';
+import { wallsText } from '../src/model/wall-rows.ts';
 import { type Wall, type WallLevel, wallsOf } from '../src/model/walls.ts';
-import { wallsText } from '../src/panels/walls-panel.ts';
 import { found } from '../src/ui/symbol-search.ts';
 import type { Liquidation, SymbolInfo } from '../src/wire/answers.ts';
 import { seeded } from './synthetic-market.ts';

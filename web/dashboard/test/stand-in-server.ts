@@ -34,6 +34,8 @@ export interface Misbehaviour {
     wrongHashOnce: boolean;
     /** Grids are refused a plane a leverage. */
     tooLargeToSplit: boolean;
+    /** Rules may not be changed, for this reason. */
+    rulesRefused: string;
     /** A symbol that is listed and has no state yet. */
     withoutState: string;
 }
@@ -93,6 +95,7 @@ export class StandInServer {
         deltas: true,
         wrongHashOnce: false,
         tooLargeToSplit: false,
+        rulesRefused: '',
         withoutState: '',
     };
     readonly markets: Map<string, SyntheticMarket>;
@@ -112,6 +115,10 @@ export class StandInServer {
     /** Queries of grids between two times, as they came. */
     readonly tiles: URLSearchParams[] = [];
     #protocols: string[] = [];
+    /** Rules of alerts, as `GET /v1/alerts` lists them. */
+    readonly rules: Record<string, unknown>[] = [];
+    /** Alerts that were raised, oldest first. */
+    readonly raised: Record<string, unknown>[] = [];
 
     constructor(options: StandInOptions) {
         this.#options = options;
@@ -352,6 +359,7 @@ export class StandInServer {
         if (route === 'GET /v1/symbols') return json(response, 200, this.#symbols());
         if (route === 'GET /ws/heatmap') return json(response, trouble.socketsOff ? 503 : 426, { detail: 'a WebSocket address' });
         if (route === 'GET /v1/heatmap' && !trouble.polling) return json(response, 404, { detail: 'not found' });
+        if (url.pathname === '/v1/alerts') return this.#alerts(request, url, response);
         if (!api) return this.#file(url.pathname, response);
         if (market === undefined) return json(response, 400, { detail: `unknown symbol '${symbol}'` });
         if (symbol === trouble.withoutState) return json(response, 503, { detail: `${symbol} has no state yet` });
@@ -371,6 +379,25 @@ export class StandInServer {
             default:
                 return json(response, 404, { detail: 'not found' });
         }
+    }
+
+    async #alerts(request: IncomingMessage, url: URL, response: ServerResponse): Promise<void> {
+        const { rulesRefused } = this.trouble;
+        const named = (name: unknown): number => this.rules.findIndex((rule) => rule.name === name);
+        if (request.method === 'GET') return json(response, 200, { rules: this.rules, targets: [], alerts: this.raised });
+        if (rulesRefused !== '') return json(response, 403, { detail: rulesRefused });
+        if (request.method === 'DELETE') {
+            const name = url.searchParams.get('name');
+            if (named(name) < 0) return json(response, 404, { detail: `there is no rule '${name}'` });
+            this.rules.splice(named(name), 1);
+            return json(response, 200, { deleted: name });
+        }
+        let text = '';
+        for await (const part of request) text += String(part);
+        const rule: Record<string, unknown> = { source: 'api', ...(JSON.parse(text) as object) };
+        const at = named(rule.name);
+        this.rules.splice(at < 0 ? this.rules.length : at, at < 0 ? 0 : 1, rule);
+        json(response, 200, rule);
     }
 
     #symbols(): object {

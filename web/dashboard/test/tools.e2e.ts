@@ -206,6 +206,7 @@ test('in a frame there is the picture, its price and its badge, and nothing to s
     for (const part of ['.tools', '#scrub', '#panel']) assert.equal(await page.locator(part).isVisible(), false, part);
     for (const part of ['#quote', '#badge', '#legend']) assert.equal(await page.locator(part).isVisible(), true, part);
     assert.ok((await asOf(page)) > 0);
+    assert.ok(!server.asked.includes('/v1/alerts'), 'a frame in another page alerts nobody');
     await page.context().close();
 });
 

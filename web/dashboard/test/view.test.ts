@@ -183,3 +183,10 @@ test("times are written in UTC or in the reader's zone, with its name", () => {
     assert.equal(zoneName(time, 'utc'), 'UTC');
     assert.match(zoneName(time, 'local'), /^UTC([+−]\d+(:\d\d)?)?$/);
 });
+
+test('a page that the server lets others frame is an embedded one, wherever the field stands', () => {
+    for (const query of ['?embed=1', '?embed=0&embed=1', '?embed=1&embed=0', '?%65mbed=0&embed=1']) {
+        assert.equal(viewFromAddress(query).embedded, true, query);
+    }
+    for (const query of ['', '?embed=0', '?noembed=1']) assert.equal(viewFromAddress(query).embedded, false, query);
+});

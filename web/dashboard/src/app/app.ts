@@ -2,10 +2,12 @@
 import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
+import { type Draft, draftAt } from '../model/alert-draft.ts';
 import { available, fitting } from '../model/ranges.ts';
 import { spanOf, stepped } from '../model/replay.ts';
+import { wallsOf } from '../model/walls.ts';
 import { MapPane } from '../panels/map-pane.ts';
-import { SidePanel } from '../panels/side-panel.ts';
+import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
 import { type Action, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
@@ -23,6 +25,7 @@ import { SymbolSearch } from '../ui/symbol-search.ts';
 import { Toolbar } from '../ui/toolbar.ts';
 import { Tooltip } from '../ui/tooltip.ts';
 import type { Symbols } from '../wire/answers.ts';
+import { Alerting } from './alerting.ts';
 import { EXPORTS, type ExportKind, exportAs } from './exports.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { Painter, type Parts } from './painter.ts';
@@ -37,6 +40,8 @@ const ZOOM_FACTOR = 0.7;
 const SPAN_SETTLES_MS = 400;
 const LOOK_SETTLES_MS = 130;
 const NO_STATE = 503;
+/** How far from the price a wall is looked for at a point of the chart, as a share of the price. */
+const WALLS_REACH = 0.5;
 
 async function toggleFullScreen(): Promise<void> {
     try {
@@ -55,6 +60,11 @@ export class App {
         loaded: (symbols) => this.#symbolsLoaded(symbols),
         empty: () => this.#parts.notices.show({ kind: 'no_markets' }),
         failed: () => this.#parts.notices.show({ kind: 'server_gone' }),
+    });
+    readonly #alerting = new Alerting(this.#api, {
+        changed: () => this.#alertsChanged(),
+        open: (symbol, price, title) => this.#openAlert(symbol, price, title),
+        zone: () => this.#store.get().zone,
     });
     readonly #parts: Parts;
     readonly #painter: Painter;
@@ -84,6 +94,7 @@ export class App {
                 loaded: (keepView) => this.#loaded(keepView),
                 changed: () => {
                     if (this.#shownRange !== this.#store.get().range) this.#grow();
+                    this.#watchPrices();
                     this.#frames.mark(DIRTY.live);
                 },
                 statusChanged: redraw(DIRTY.badge),
@@ -93,7 +104,7 @@ export class App {
             series: new SeriesData(this.#api, redraw(DIRTY.live)),
             chart: new HeatChart(byId('chart', HTMLElement), view),
             map: new MapPane(this.#api, byId('map', HTMLElement), tooltip, redraw(DIRTY.map), (why) => this.#mapFailed(why)),
-            panel: new SidePanel(this.#api, (price, title) => this.#goTo(price, title)),
+            panel: new SidePanel(this.#panels()),
             legend: new Legend(byId('legend', HTMLElement), (threshold) => this.#set({ threshold })),
             header: new Header(),
             chips: new LeverageChips(byId('leverages', HTMLElement), (hidden) => this.#set({ hidden })),
@@ -106,6 +117,7 @@ export class App {
             info: this.#symbols.find(this.#store.get().symbol),
             range: this.#shownRange,
             speed: this.#symbols.speed(),
+            alerts: this.#alerting.prices.waiting(this.#store.get().symbol),
         }));
         this.#toolbar = new Toolbar(
             (action) => this.#dispatch(action),
@@ -119,6 +131,7 @@ export class App {
         chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         chart.onSpan((span) => this.#spanMoved(span));
         chart.onHold((isHeld) => this.#held(isHeld));
+        chart.onMenu((point) => this.#setAlert(this.#draftAt(point.price)));
         new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
             at: (x, y) => chart.at(x, y),
             heat: () => this.#parts.market.heat,
@@ -137,6 +150,8 @@ export class App {
         setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
         notices.show({ kind: 'loading', what: 'Loading the list of symbols' });
         void this.#symbols.load();
+        // A frame in another page alerts nobody.
+        if (!this.#store.get().embedded) this.#alerting.start();
     }
 
     #listenToButtons(): void {
@@ -198,6 +213,7 @@ export class App {
                 return this.#dispatch({ kind: 'toggle', what: command });
             case 'walls':
             case 'tape':
+            case 'alerts':
                 return this.#dispatch({ kind: 'panel', panel: command });
             case 'screenshot':
                 return void this.#export('png');
@@ -331,6 +347,7 @@ export class App {
         this.#toolbar.show(next, this.#shownRange);
         if (next.pane !== previous.pane || next.opened !== previous.opened) this.#openPane();
         if (next.zone !== previous.zone) this.#painter.foot();
+        if (next.panel === 'alerts' && previous.panel !== 'alerts') void this.#alerting.feed.refresh();
         this.#parts.market.setInterval(next.interval);
         // The address was changed by Back or Forward, not by the chart itself.
         if (
@@ -357,6 +374,61 @@ export class App {
 
     #mapFailed(why: string | null): void {
         if (this.#store.get().pane === 'map') this.#parts.notices.show(why === null ? null : { kind: 'failed', why });
+    }
+
+    // --- panels and alerts ---
+
+    #panels(): PanelLoaders {
+        const actions = {
+            goTo: (price: number, title: string): void => this.#goTo(price, title),
+            setAlert: (draft: Draft): void => this.#setAlert(draft),
+        };
+        const alerts = {
+            feed: this.#alerting.feed,
+            prices: this.#alerting.prices,
+            alarm: this.#alerting.alarm,
+            open: (symbol: string, price: number | null, title: string): void => this.#openAlert(symbol, price, title),
+            proposal: (): Draft | null => this.#proposal(),
+            pricesChanged: (): void => this.#alertsChanged(),
+        };
+        return {
+            walls: async (host) => new (await import('../panels/walls-panel.ts')).WallsPanel(host, actions),
+            tape: async (host) => new (await import('../panels/tape-panel.ts')).TapePanel(host, this.#api, actions),
+            alerts: async (host) => new (await import('../panels/alerts-panel.ts')).AlertsPanel(host, alerts),
+        };
+    }
+
+    #setAlert(draft: Draft): void {
+        if (this.#store.get().embedded) return;
+        this.#set({ panel: 'alerts' });
+        this.#parts.panel.propose(draft);
+    }
+
+    /** The wall at a price, or the price. */
+    #draftAt(price: number): Draft {
+        const state = this.#painter.state();
+        const walls = state?.price == null ? [] : wallsOf(state.levels, state.price, { reach: WALLS_REACH, bin: state.bin });
+        return draftAt(this.#store.get().symbol, price, walls);
+    }
+
+    #proposal(): Draft | null {
+        const price = this.#parts.chart.pointed()?.price ?? this.#painter.state()?.price ?? null;
+        return price === null ? null : this.#draftAt(price);
+    }
+
+    #alertsChanged(): void {
+        this.#parts.panel.refresh();
+        this.#frames.mark(DIRTY.live);
+    }
+
+    #openAlert(symbol: string, price: number | null, title: string): void {
+        if (symbol !== this.#store.get().symbol && this.#symbols.find(symbol) !== undefined) this.#dispatch({ kind: 'open', symbol });
+        if (price !== null) this.#goTo(price, title);
+    }
+
+    #watchPrices(): void {
+        const price = this.#parts.market.edge()?.snapshot.data.current_price ?? null;
+        if (price !== null) this.#alerting.prices.observe(this.#opened, price);
     }
 
     // --- loading ---

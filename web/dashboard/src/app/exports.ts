@@ -1,6 +1,6 @@
 /** What leaves the page as files: the picture with its scale and settings, the levels and the walls that are shown. */
 import { formatTime, zoneName } from '../model/format.ts';
-import { wallRows, wallsText } from '../panels/walls-panel.ts';
+import { wallRows, wallsText } from '../model/wall-rows.ts';
 import type { View } from '../state/view.ts';
 import type { SymbolInfo } from '../wire/answers.ts';
 import type { Painter, Parts, ShownState } from './painter.ts';

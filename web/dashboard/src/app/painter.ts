@@ -52,6 +52,8 @@ export interface Shown {
     range: string;
     /** Market seconds a second. */
     speed: number;
+    /** Prices that alerts of the shown symbol wait for. */
+    alerts: readonly number[];
 }
 
 /** Price and levels of now, or of the moment that is looked back to. */
@@ -256,13 +258,14 @@ export class Painter {
     #drawState(): void {
         const { market, chart, header } = this.#parts;
         const { heat, candles, decimals, base } = market;
-        const { view, range } = this.#shown();
+        const { view, range, alerts } = this.#shown();
         const state = this.state();
         if (state === null || heat === null || candles === null || base === null) return chart.profile([], 1);
         const { price, levels, bin } = state;
         chart.profile(levels, bin);
         if (price === null) return;
         chart.price(price);
+        chart.alerts(alerts);
         const before = base.candles.at(base.heat.start())?.open ?? base.candles.firstOpen() ?? price;
         header.price(view.symbol, price, before, range, decimals);
         if (levels.length > 0 || heat.isFiltered()) {

@@ -1,13 +1,16 @@
 /** Realised liquidations: totals of the last hours, and the newest ones above an amount. */
+import { draftOf } from '../model/alert-draft.ts';
 import { compactUsd, formatPrice, formatTime } from '../model/format.ts';
 import { tapeOf, totalsOf } from '../model/tape.ts';
 import { type Api, ApiError } from '../transport/api.ts';
-import { element } from '../ui/dom.ts';
+import { bellButton, element } from '../ui/dom.ts';
 import type { Liquidation } from '../wire/answers.ts';
-import type { PanelState } from './side-panel.ts';
+import type { PanelActions, PanelPart, PanelState } from './side-panel.ts';
 
 const ROWS_MAX = 100;
 const ASKED_MAX = 2_000;
+/** What an alert proposes where the list shows any size. */
+const ALERT_USD = 100_000;
 const DAY_MS = 86_400_000;
 const LEAST_USD = [0, 1_000, 10_000, 100_000, 1_000_000] as const;
 /** Liquidations are fetched after a state, and no more often than this. */
@@ -15,10 +18,10 @@ const REFRESH_MS = 5_000;
 /** The sums of a day are of intervals this long. */
 const SUM_INTERVAL = '5m';
 
-export class TapePanel {
+export class TapePanel implements PanelPart {
     readonly #host: HTMLElement;
     readonly #api: Api;
-    readonly #goTo: (price: number, title: string) => void;
+    readonly #actions: PanelActions;
     #symbol = '';
     #list: readonly Liquidation[] = [];
     #sums: readonly Liquidation[] = [];
@@ -31,10 +34,10 @@ export class TapePanel {
     #last: PanelState | null = null;
     #key = '';
 
-    constructor(host: HTMLElement, api: Api, goTo: (price: number, title: string) => void) {
+    constructor(host: HTMLElement, api: Api, actions: PanelActions) {
         this.#host = host;
         this.#api = api;
-        this.#goTo = goTo;
+        this.#actions = actions;
     }
 
     show(state: PanelState): void {
@@ -50,10 +53,10 @@ export class TapePanel {
             this.#askedFor = 0;
         }
         if (asOf !== null && asOf !== this.#askedFor && Date.now() - this.#askedAt > REFRESH_MS) void this.#fetch(asOf);
-        const key = `${state.symbol} ${this.#loaded} ${this.#failed} ${this.#least} ${state.zone} ${this.#host.childElementCount}`;
+        const key = `${state.symbol} ${this.#loaded} ${this.#failed} ${this.#least} ${state.zone}`;
         if (key === this.#key) return;
+        this.#key = key;
         this.#render(state);
-        this.#key = `${state.symbol} ${this.#loaded} ${this.#failed} ${this.#least} ${state.zone} ${this.#host.childElementCount}`;
     }
 
     async #fetch(asOf: number): Promise<void> {
@@ -101,6 +104,10 @@ export class TapePanel {
             this.#least = Number(select.value);
             if (this.#last !== null) this.show(this.#last);
         });
+        const bell = bellButton('Alert on liquidations of this size');
+        bell.addEventListener('click', () =>
+            this.#actions.setAlert(draftOf('liquidation', symbol, { minUsd: this.#least === 0 ? ALERT_USD : this.#least })),
+        );
         const totals = element(
             'table',
             { className: 'totals' },
@@ -125,7 +132,9 @@ export class TapePanel {
         );
         const rows = tapeOf(this.#list, this.#least, ROWS_MAX).map(({ time, side, price, usd }) => {
             const go = element('button', { type: 'button', textContent: formatPrice(price, decimals), title: 'Show in the chart' });
-            go.addEventListener('click', () => this.#goTo(price, `${side === 'long' ? 'Long' : 'Short'} liquidated $${compactUsd(usd)}`));
+            go.addEventListener('click', () =>
+                this.#actions.goTo(price, `${side === 'long' ? 'Long' : 'Short'} liquidated $${compactUsd(usd)}`),
+            );
             return element(
                 'tr',
                 { className: side },
@@ -144,7 +153,7 @@ export class TapePanel {
                     ? 'None of this size in the last 24 hours.'
                     : '';
         this.#host.replaceChildren(
-            element('div', { className: 'panel-head' }, element('h2', { textContent: `Liquidations ${symbol}` }), select),
+            element('div', { className: 'panel-head' }, element('h2', { textContent: `Liquidations ${symbol}` }), select, bell),
             totals,
             ...(hint === '' ? [] : [element('p', { className: 'hint', textContent: hint })]),
             element('div', { className: 'scroll', tabIndex: 0 }, element('table', { className: 'tape' }, element('tbody', {}, ...rows))),

@@ -1,21 +1,14 @@
 /** A table of walls: where levels of liquidations pile up, how much, how far, and for how long. */
+import { draftOfWall } from '../model/alert-draft.ts';
 import { compactUsd, formatAge, formatPrice, signedPercent } from '../model/format.ts';
-import type { Heat } from '../model/heat.ts';
-import { type Wall, wallsOf } from '../model/walls.ts';
-import { element } from '../ui/dom.ts';
-import type { PanelState } from './side-panel.ts';
+import { type WallRow, wallRows, wallsText } from '../model/wall-rows.ts';
+import { bellButton, element } from '../ui/dom.ts';
+import type { PanelActions, PanelPart, PanelState } from './side-panel.ts';
 
 const REACHES = [0.02, 0.05, 0.1, 0.2] as const;
 const ROWS_MAX = 40;
 /** The table changes under a reader's eyes no more often than this, unless something else is asked for. */
 const REFRESH_MS = 1_000;
-
-export interface WallRow extends Wall {
-    /** How long the heaviest bin has had levels in the picture, milliseconds; null where the picture does not reach. */
-    ageMs: number | null;
-    /** The band is older than the picture. */
-    older: boolean;
-}
 
 const COLUMNS = ['side', 'range', 'usd', 'distance', 'age'] as const;
 type Column = (typeof COLUMNS)[number];
@@ -34,37 +27,9 @@ function sorted(rows: readonly WallRow[], by: Column): WallRow[] {
     return [...rows].sort((a, b) => key[by](b) - key[by](a) || b.usd - a.usd);
 }
 
-export function wallRows(state: NonNullable<PanelState['state']>, heat: Heat | null, reach: number): WallRow[] {
-    const { price, levels, bin, asOf } = state;
-    if (price === null) return [];
-    return wallsOf(levels, price, { reach, bin }).map((wall) => {
-        const reading =
-            heat === null ? null : heat.read(Math.min(asOf ?? 0, heat.start() + heat.columns() * heat.columnMs() - 1), wall.peak);
-        const ageMs = reading === null || heat === null ? null : heat.ageOf(reading.cell, wall.side);
-        return { ...wall, ageMs, older: ageMs !== null && reading !== null && reading.time - ageMs <= (heat?.start() ?? 0) };
-    });
-}
-
-/** Tab-separated, as a spreadsheet takes it from the clipboard. */
-export function wallsText(rows: readonly WallRow[], separator = '\t'): string {
-    const head = ['side', 'low', 'high', 'usd', 'share', 'distance', 'age_seconds'];
-    const lines = rows.map(({ side, low, high, usd, share, distance, ageMs }) =>
-        [
-            side,
-            Number(low.toPrecision(12)),
-            Number(high.toPrecision(12)),
-            Math.round(usd),
-            share.toFixed(4),
-            distance.toFixed(5),
-            ageMs === null ? '' : ageMs / 1000,
-        ].join(separator),
-    );
-    return `${[head.join(separator), ...lines].join('\n')}\n`;
-}
-
-export class WallsPanel {
+export class WallsPanel implements PanelPart {
     readonly #host: HTMLElement;
-    readonly #goTo: (price: number, title: string) => void;
+    readonly #actions: PanelActions;
     #by: Column = 'usd';
     #reach: number = 0.1;
     #rows: WallRow[] = [];
@@ -72,22 +37,17 @@ export class WallsPanel {
     #shownAt = 0;
     #key = '';
 
-    constructor(host: HTMLElement, goTo: (price: number, title: string) => void) {
+    constructor(host: HTMLElement, actions: PanelActions) {
         this.#host = host;
-        this.#goTo = goTo;
-    }
-
-    /** The walls that are listed. */
-    rows(): readonly WallRow[] {
-        return this.#rows;
+        this.#actions = actions;
     }
 
     show(state: PanelState): void {
         this.#last = state;
-        const key = `${state.symbol} ${state.state?.asOf === null} ${this.#host.childElementCount}`;
+        const key = `${state.symbol} ${state.state?.asOf === null}`;
         if (key === this.#key && Date.now() - this.#shownAt < REFRESH_MS) return;
+        this.#key = key;
         this.#render(state);
-        this.#key = `${state.symbol} ${state.state?.asOf === null} ${this.#host.childElementCount}`;
     }
 
     #again(): void {
@@ -103,12 +63,13 @@ export class WallsPanel {
         ) as [number, number];
         const balance =
             above + below === 0 ? '' : `${Math.round((above / (above + below)) * 100)} : ${Math.round((below / (above + below)) * 100)}`;
-        const head = element('tr', {}, ...COLUMNS.map((column) => this.#heading(column)));
+        const alerts = element('th', { scope: 'col' }, element('span', { className: 'visually-hidden', textContent: 'Alert' }));
+        const head = element('tr', {}, ...COLUMNS.map((column) => this.#heading(column)), alerts);
         const table = element(
             'table',
             { className: 'walls' },
             element('thead', {}, head),
-            element('tbody', {}, ...this.#rows.slice(0, ROWS_MAX).map((row) => this.#row(row, decimals))),
+            element('tbody', {}, ...this.#rows.slice(0, ROWS_MAX).map((row) => this.#row(row, symbol, decimals))),
         );
         const empty =
             this.#rows.length === 0 ? [element('p', { className: 'hint', textContent: 'No levels stand out this near the price.' })] : [];
@@ -160,11 +121,13 @@ export class WallsPanel {
         return cell;
     }
 
-    #row(row: WallRow, decimals: number): HTMLElement {
+    #row(row: WallRow, symbol: string, decimals: number): HTMLElement {
         const range = `${formatPrice(row.low, decimals)} – ${formatPrice(row.high, decimals)}`;
         const go = element('button', { type: 'button', textContent: range, title: 'Show in the chart' });
         go.dataset.key = `go-${row.side}-${row.low}`;
-        go.addEventListener('click', () => this.#goTo(row.peak, `${row.side === 'long' ? 'Longs' : 'Shorts'} $${compactUsd(row.usd)}`));
+        go.addEventListener('click', () =>
+            this.#actions.goTo(row.peak, `${row.side === 'long' ? 'Longs' : 'Shorts'} $${compactUsd(row.usd)}`),
+        );
         const age = row.ageMs === null ? '–' : `${row.older ? '> ' : ''}${formatAge(row.ageMs)}`;
         return element(
             'tr',
@@ -174,6 +137,13 @@ export class WallsPanel {
             element('td', { textContent: compactUsd(row.usd) }),
             element('td', { textContent: signedPercent(row.distance) }),
             element('td', { textContent: age }),
+            element('td', {}, this.#bell(row, symbol, range)),
         );
+    }
+    #bell(row: WallRow, symbol: string, range: string): HTMLButtonElement {
+        const bell = bellButton(`Alert near ${range}`);
+        bell.dataset.key = `bell-${row.side}-${row.low}`;
+        bell.addEventListener('click', () => this.#actions.setAlert(draftOfWall(symbol, row)));
+        return bell;
     }
 }

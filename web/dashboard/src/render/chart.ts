@@ -11,9 +11,7 @@ import {
     CrosshairMode,
     createChart,
     type IChartApi,
-    type IPriceLine,
     type ISeriesApi,
-    LineStyle,
     PriceScaleMode,
     TickMarkType,
     type Time,
@@ -32,6 +30,8 @@ import { CoverPrimitive } from './cover-primitive.ts';
 import { EventsPrimitive } from './events-primitive.ts';
 import { GroundPrimitive } from './ground-primitive.ts';
 import { HeatPrimitive, type Layer } from './heat-primitive.ts';
+import { ChartPointer } from './pointer.ts';
+import { PriceLines } from './price-lines.ts';
 import type { ProfileLevel } from './profile.ts';
 import { Raster } from './raster.ts';
 import { Studies } from './studies.ts';
@@ -53,8 +53,6 @@ const AXIS_MODES = { linear: PriceScaleMode.Normal, log: PriceScaleMode.Logarith
 const PAD_SPAN_SHARE = 0.45;
 const PAD_PRICE_SHARE = 0.02;
 const RIGHT_SPACE_SHARE = 0.11;
-/** A finger that moved less has tapped. */
-const TAP_PX_MAX = 10;
 
 /** Pictures from before that are kept beneath. */
 const UNDER_MAX = 2;
@@ -75,7 +73,8 @@ export class HeatChart {
     readonly #heatLayer = new HeatPrimitive();
     readonly #eventLayer = new EventsPrimitive();
     readonly #cover = new CoverPrimitive();
-    readonly #priceLine: IPriceLine;
+    readonly #lines: PriceLines;
+    readonly #pointer: ChartPointer;
     readonly #resize: ResizeObserver;
     #candles: Candles | null = null;
     #heat: Heat | null = null;
@@ -83,16 +82,12 @@ export class HeatChart {
     /** Open time of the newest bar that the chart knows. */
     #newestBar = 0;
     #look: Look;
-    /** Where the pointer rests, CSS pixels from the pane's corner. */
-    #pointer: { x: number; y: number } | null = null;
-    /** A tap stays until the next one, a mouse goes with its pointer. */
-    #tapped = false;
     #onPoint: () => void = () => {};
     /** A person has panned or zoomed, so that the view is no longer the whole range. */
     #moved = false;
     #onSpan: (span: TimeSpan) => void = () => {};
-    #mark: IPriceLine | null = null;
     #onHold: (isHeld: boolean) => void = () => {};
+    #onMenu: (point: Pointed) => void = () => {};
     #shown: Layer | null = null;
     /** Pictures from before, the newest last; they show where the newer ones do not reach. */
     readonly #under: Layer[] = [];
@@ -124,13 +119,7 @@ export class HeatChart {
         this.#series.attachPrimitive(this.#eventLayer);
         // Last, so that it covers the others.
         this.#series.attachPrimitive(this.#cover);
-        this.#priceLine = this.#series.createPriceLine({
-            price: 0,
-            lineWidth: 1,
-            lineStyle: LineStyle.Dashed,
-            axisLabelVisible: false,
-            lineVisible: false,
-        });
+        this.#lines = new PriceLines(this.#series);
         this.#studies = new Studies(this.#chart, container);
         this.#applyTheme(look.theme);
         this.#applyAxes(look);
@@ -142,10 +131,25 @@ export class HeatChart {
         this.#resize.observe(container);
         this.#chart.subscribeCrosshairMove(({ point, paneIndex, time }) => {
             this.#studies.tell(time === undefined ? null : Number(time) * 1000);
-            this.#pointAt((paneIndex ?? 0) === 0 ? point : undefined);
+            this.#pointer.crossed((paneIndex ?? 0) === 0 ? point : undefined);
         });
-        this.#listenToTaps(container);
-        this.#listenToMoves(container);
+        this.#pointer = new ChartPointer(container, {
+            size: () => this.#chart.paneSize(0),
+            pointed: () => this.#onPoint(),
+            held: (isHeld) => this.#onHold(isHeld),
+            moved: () => {
+                this.#moved = true;
+            },
+            menu: ({ x, y }) => {
+                const point = this.at(x, y);
+                if (point !== null) this.#onMenu(point);
+            },
+        });
+        this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+            if (this.#pointer.place() !== null) this.#onPoint();
+            if (!this.#moved || range === null || this.#candles === null) return;
+            this.#onSpan({ from: this.#candles.timeAt(range.from), to: this.#candles.timeAt(range.to) });
+        });
     }
 
     destroy(): void {
@@ -216,6 +220,11 @@ export class HeatChart {
         this.#onHold = handler;
     }
 
+    /** `handler` hears where somebody asks for a menu: with a right click, or a long press. */
+    onMenu(handler: (point: Pointed) => void): void {
+        this.#onMenu = handler;
+    }
+
     /** What the panes under the chart show. */
     studies(points: readonly StudyPoint[], failure: string | null): void {
         this.#studies.show(points, failure);
@@ -237,7 +246,8 @@ export class HeatChart {
         this.#heatLayer.show(null, []);
         this.#ground.show(null);
         this.#eventLayer.show([], null);
-        this.#priceLine.applyOptions({ lineVisible: false, axisLabelVisible: false });
+        this.#lines.now(null);
+        this.#lines.alerts([]);
         this.markPrice(null);
     }
 
@@ -283,7 +293,7 @@ export class HeatChart {
     }
 
     price(price: number): void {
-        this.#priceLine.applyOptions({ price, lineVisible: true, axisLabelVisible: true });
+        this.#lines.now(price);
     }
 
     profile(levels: readonly ProfileLevel[], baseBin: number): void {
@@ -325,7 +335,8 @@ export class HeatChart {
 
     /** What is under the pointer now: a resting pointer is over something else once the chart has moved. */
     pointed(): Pointed | null {
-        return this.#pointer === null ? null : this.at(this.#pointer.x, this.#pointer.y);
+        const place = this.#pointer.place();
+        return place === null ? null : this.at(place.x, place.y);
     }
 
     /** Time and price at a place of the pane, CSS pixels from its corner. */
@@ -344,32 +355,6 @@ export class HeatChart {
     /** Width and height of the drawing area without the axes, in CSS pixels. */
     paneSize(): { width: number; height: number } {
         return this.#chart.paneSize(0);
-    }
-
-    #pointAt(point: { x: number; y: number } | undefined): void {
-        if (point === undefined && this.#tapped) return;
-        if (point !== undefined) this.#tapped = false;
-        this.#pointer = point === undefined ? null : { x: point.x, y: point.y };
-        this.#onPoint();
-    }
-
-    /** The library shows its cross to a finger only after a long press; a tap points as well. */
-    #listenToTaps(container: HTMLElement): void {
-        let began: { x: number; y: number } | null = null;
-        container.addEventListener('pointerdown', ({ pointerType, isPrimary, clientX, clientY }) => {
-            began = pointerType === 'touch' && isPrimary ? { x: clientX, y: clientY } : null;
-        });
-        container.addEventListener('pointerup', ({ clientX, clientY }) => {
-            if (began === null || Math.hypot(clientX - began.x, clientY - began.y) > TAP_PX_MAX) return;
-            const { left, top } = container.getBoundingClientRect();
-            const { width, height } = this.#chart.paneSize(0);
-            const at = { x: clientX - left, y: clientY - top };
-            if (at.x > width || at.y > height) return;
-            const again = this.#tapped && this.#pointer !== null && Math.hypot(at.x - this.#pointer.x, at.y - this.#pointer.y) < TAP_PX_MAX;
-            this.#tapped = !again;
-            this.#pointer = again ? null : at;
-            this.#onPoint();
-        });
     }
 
     #widened(own: AutoscaleInfo | null): AutoscaleInfo | null {
@@ -409,18 +394,8 @@ export class HeatChart {
 
     /** A line at a price, with the price in view; null takes it away. */
     markPrice(price: number | null, title = ''): void {
-        if (this.#mark !== null) this.#series.removePriceLine(this.#mark);
-        this.#mark = null;
+        this.#lines.mark(price, title);
         if (price === null) return;
-        const { text } = chartColours(this.#look.theme);
-        this.#mark = this.#series.createPriceLine({
-            price,
-            title,
-            color: text,
-            lineWidth: 1,
-            lineStyle: LineStyle.Dotted,
-            axisLabelVisible: true,
-        });
         const scale = this.#chart.priceScale('right');
         const visible = scale.getVisibleRange();
         if (visible === null || this.#look.axis !== 'linear' || (price > visible.from && price < visible.to)) return;
@@ -428,37 +403,9 @@ export class HeatChart {
         scale.setVisibleRange({ from: Math.min(visible.from, price - room), to: Math.max(visible.to, price + room) });
     }
 
-    #listenToMoves(container: HTMLElement): void {
-        container.addEventListener(
-            'wheel',
-            () => {
-                this.#moved = true;
-            },
-            { capture: true, passive: true },
-        );
-        container.addEventListener(
-            'pointermove',
-            ({ buttons }) => {
-                if (buttons !== 0) this.#moved = true;
-            },
-            { capture: true },
-        );
-        container.addEventListener(
-            'touchmove',
-            () => {
-                this.#moved = true;
-            },
-            { capture: true, passive: true },
-        );
-        const release = (): void => this.#onHold(false);
-        container.addEventListener('pointerdown', () => this.#onHold(true), { capture: true });
-        window.addEventListener('pointerup', release);
-        window.addEventListener('pointercancel', release);
-        this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
-            if (this.#pointer !== null) this.#onPoint();
-            if (!this.#moved || range === null || this.#candles === null) return;
-            this.#onSpan({ from: this.#candles.timeAt(range.from), to: this.#candles.timeAt(range.to) });
-        });
+    /** Prices that alerts wait for. */
+    alerts(prices: readonly number[]): void {
+        this.#lines.alerts(prices);
     }
 
     #applyAxes({ axis, zone }: Pick<Look, 'axis' | 'zone'>): void {
@@ -493,11 +440,7 @@ export class HeatChart {
             wickUpColor: colours.up,
             wickDownColor: colours.down,
         });
-        this.#priceLine.applyOptions({
-            color: colours.priceLine,
-            axisLabelColor: colours.priceLine,
-            axisLabelTextColor: colours.background,
-        });
+        this.#lines.style(colours);
         this.#ground.style({ line: colours.border, text: colours.text, ground: colours.background });
         this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
         this.#cover.style({ ground: colours.background, line: colours.crosshair });

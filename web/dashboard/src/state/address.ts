@@ -73,7 +73,8 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         interval: oneOf(INTERVAL_IDS, params.get('interval'), base.interval),
         moment: timeOf(params.get('at')),
         span: from !== null && to !== null && from < to ? { from, to } : null,
-        embedded: flag('embed', false),
+        // As the server reads it, which lets other pages frame what says so anywhere.
+        embedded: params.getAll('embed').some((each) => each !== '0'),
     };
 }
 

@@ -3,6 +3,7 @@
  *
  * Another symbol, range or pane is a step that the browser's Back takes back; settings of the same picture are not.
  */
+import { load, save } from '../transport/stored.ts';
 import { addressOf, isBare, viewFromAddress } from './address.ts';
 import { type Action, DEFAULT_VIEW, reduce, type Theme, type View } from './view.ts';
 
@@ -78,21 +79,8 @@ export function browserPlace(): Place {
             if (step === 'push') history.pushState(null, '', query);
             else history.replaceState(null, '', query);
         },
-        load: () => {
-            try {
-                return localStorage.getItem(STORED_VIEW);
-            } catch {
-                // A page without storage (private windows, sandboxes) simply forgets.
-                return null;
-            }
-        },
-        save: (text) => {
-            try {
-                localStorage.setItem(STORED_VIEW, text);
-            } catch {
-                // As above.
-            }
-        },
+        load: () => load(STORED_VIEW),
+        save: (text) => save(STORED_VIEW, text),
         theme: () => (window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark'),
     };
 }

@@ -1,5 +1,6 @@
 /** The server's HTTP answers as typed values. Addresses are relative, so the page works under any host and prefix. */
 
+import { type Alerts, parseAlerts, type RuleFields } from '../wire/alerts.ts';
 import {
     type Candle,
     type LeverageLevels,
@@ -77,18 +78,40 @@ export class Api {
         return parseLeverageLevels(await this.#json('liquidations/levels', query, signal));
     }
 
+    async alerts(signal: AbortSignal): Promise<Alerts> {
+        return parseAlerts(await this.#json('v1/alerts', {}, signal));
+    }
+
+    /** Puts a rule of alerts in force. */
+    async putRule(rule: RuleFields): Promise<void> {
+        await this.#change('POST', 'v1/alerts', {}, JSON.stringify(rule));
+    }
+
+    async deleteRule(name: string): Promise<void> {
+        await this.#change('DELETE', 'v1/alerts', { name });
+    }
+
+    async #change(method: 'POST' | 'DELETE', path: string, query: Query, body?: string): Promise<void> {
+        const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+        await this.#send(path, query, { method, headers, ...(body === undefined ? {} : { body }) }, new AbortController().signal);
+    }
+
     async #json(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
         const answer = await this.#ask(path, query, 'application/json', signal);
         return answer.json();
     }
 
-    async #ask(path: string, query: Query, accept: string, signal: AbortSignal): Promise<Response> {
+    #ask(path: string, query: Query, accept: string, signal: AbortSignal): Promise<Response> {
+        return this.#send(path, query, { headers: { accept } }, signal);
+    }
+
+    async #send(path: string, query: Query, request: RequestInit, signal: AbortSignal): Promise<Response> {
         const url = new URL(path, this.#base);
         for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
         let answer: Response;
         try {
             const limit = AbortSignal.timeout(TIME_LIMIT_MS);
-            answer = await fetch(url, { headers: { accept }, signal: AbortSignal.any([signal, limit]) });
+            answer = await fetch(url, { ...request, signal: AbortSignal.any([signal, limit]) });
         } catch (error) {
             if (signal.aborted) throw error;
             throw new ApiError(0, 'the server does not answer');

@@ -18,6 +18,28 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
     return made;
 }
 
+const SVG = 'http://www.w3.org/2000/svg';
+const BELL = 'M3.5 11.5h9M4.5 11.5V7a3.5 3.5 0 0 1 7 0v4.5M7 13.8h2';
+
+/** A button with a bell; `says` is its name. */
+export function bellButton(says: string): HTMLButtonElement {
+    const icon = document.createElementNS(SVG, 'svg');
+    for (const [name, value] of [
+        ['width', '14'],
+        ['height', '14'],
+        ['viewBox', '0 0 16 16'],
+        ['aria-hidden', 'true'],
+    ] as const) {
+        icon.setAttribute(name, value);
+    }
+    const path = document.createElementNS(SVG, 'path');
+    path.setAttribute('d', BELL);
+    icon.append(path);
+    const button = element('button', { type: 'button', className: 'bell', title: says }, icon);
+    button.setAttribute('aria-label', says);
+    return button;
+}
+
 /** A row of buttons of which one is pressed. */
 export class Segments {
     readonly #buttons = new Map<string, HTMLButtonElement>();

@@ -23,6 +23,7 @@ export type Command =
     | 'zone'
     | 'walls'
     | 'tape'
+    | 'alerts'
     | 'refresh'
     | 'date'
     | 'full'
@@ -53,6 +54,7 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
     { keys: ['x', 'X'], shown: 'X', command: 'walls', says: 'walls' },
     { keys: ['v', 'V'], shown: 'V', command: 'tape', says: 'tape of liquidations' },
+    { keys: ['b', 'B'], shown: 'B', command: 'alerts', says: 'alerts' },
     { keys: ['a', 'A'], shown: 'A', command: 'axis', says: 'price axis: linear, log, %' },
     { keys: ['u', 'U'], shown: 'U', command: 'zone', says: 'UTC or local time' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
@@ -64,8 +66,13 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['?'], shown: '?', command: 'help', says: 'this help' },
 ];
 
-/** The page's input fields are sliders. */
 const SLIDER_KEYS = /^(Arrow|Page|Home|End)/;
+
+/** Whether a field that has the focus uses a key for itself; a box that is ticked uses only the space bar. */
+function needs({ type }: HTMLInputElement, key: string): boolean {
+    if (type === 'checkbox') return key === ' ';
+    return type !== 'range' || SLIDER_KEYS.test(key);
+}
 
 export function listen(onCommand: (command: Command) => void, onRange: (id: string) => void): void {
     document.addEventListener('keydown', (event) => {
@@ -73,7 +80,7 @@ export function listen(onCommand: (command: Command) => void, onRange: (id: stri
         const { target } = event;
         // Keys that a focused field needs for itself stay with it.
         if (target instanceof HTMLSelectElement) return;
-        if (target instanceof HTMLInputElement && (target.type !== 'range' || SLIDER_KEYS.test(event.key))) return;
+        if (target instanceof HTMLInputElement && needs(target, event.key)) return;
         // One that has just been closed keeps the focus for a moment.
         if (target instanceof HTMLElement && target.closest('dialog[open]') !== null) return;
         const range = RANGES[Number.parseInt(event.key, 10) - 1];

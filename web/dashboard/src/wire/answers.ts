@@ -12,6 +12,7 @@ import type {
     SymbolRow,
     SymbolsBody,
 } from './bodies.generated.ts';
+import { fieldsOf, listOf, numberOf, numbersOf, optionalNumber, timeOf } from './fields.ts';
 
 export interface SymbolInfo {
     symbol: string;
@@ -78,42 +79,6 @@ export interface LeverageLevels {
     currentPrice: number;
     long: LeverageLevel[];
     short: LeverageLevel[];
-}
-
-export class AnswerError extends Error {
-    override name = 'AnswerError';
-}
-
-/** An object from outside: its fields have the names of the server's description, what is in them is unknown. */
-type Untrusted<Body> = { readonly [Field in keyof Body]?: unknown };
-
-function fieldsOf<Body>(value: unknown, what: string): Untrusted<Body> {
-    if (typeof value !== 'object' || value === null) throw new AnswerError(`${what} is not an object`);
-    return value as Untrusted<Body>;
-}
-
-function listOf<Row>(value: unknown, what: string): Untrusted<Row>[] {
-    if (!Array.isArray(value)) throw new AnswerError(`${what} is not a list`);
-    return value.map((each) => fieldsOf<Row>(each, `an item of ${what}`));
-}
-
-function numberOf(value: unknown, what: string): number {
-    if (typeof value !== 'number' || !Number.isFinite(value)) throw new AnswerError(`${what} is not a number`);
-    return value;
-}
-
-function timeOf(value: unknown, what: string): number {
-    const ms = typeof value === 'number' ? value : Date.parse(String(value));
-    if (!Number.isFinite(ms)) throw new AnswerError(`${what} is not a time`);
-    return ms;
-}
-
-function optionalNumber(value: unknown): number | null {
-    return typeof value === 'number' && Number.isFinite(value) ? value : null;
-}
-
-function numbersOf(value: unknown): number[] {
-    return Array.isArray(value) ? ((value as unknown[]).filter((each) => typeof each === 'number' && each > 0) as number[]) : [];
 }
 
 export function parseSymbols(body: unknown): Symbols {

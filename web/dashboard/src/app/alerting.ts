@@ -1,0 +1,56 @@
+/** Alerts of the server and prices of the page: who is told what, and where a click leads. */
+import { AlertFeed } from '../data/alerts.ts';
+import { PriceWatch } from '../data/price-watch.ts';
+import { alertPrice, alertWords, KIND_NAMES } from '../model/alert-words.ts';
+import { formatPrice, priceDecimals, type Zone } from '../model/format.ts';
+import type { PriceAlert } from '../model/price-alerts.ts';
+import type { Api } from '../transport/api.ts';
+import { Alarm } from '../ui/alarm.ts';
+import type { RaisedAlert } from '../wire/alerts.ts';
+
+/** After a pause of the network many may come at once; the panel has all of them. */
+const RINGS_MAX = 3;
+
+export interface AlertingEvents {
+    changed(): void;
+    /** Shows what an alert was about. */
+    open(symbol: string, price: number | null, title: string): void;
+    zone(): Zone;
+}
+
+export class Alerting {
+    readonly alarm = new Alarm();
+    readonly feed: AlertFeed;
+    readonly prices: PriceWatch;
+    readonly #events: AlertingEvents;
+
+    constructor(api: Api, events: AlertingEvents) {
+        this.#events = events;
+        this.feed = new AlertFeed(api, {
+            changed: () => events.changed(),
+            raised: (alerts) => this.#raised(alerts),
+        });
+        this.prices = new PriceWatch((alert) => this.#reached(alert));
+    }
+
+    start(): void {
+        void this.feed.refresh();
+    }
+
+    #raised(alerts: readonly RaisedAlert[]): void {
+        for (const alert of alerts.slice(-RINGS_MAX)) {
+            const { symbol, subject } = alert;
+            this.alarm.ring({
+                title: symbol,
+                text: alertWords(alert, this.#events.zone()),
+                open: () => this.#events.open(symbol, alertPrice(alert), KIND_NAMES[subject.kind]),
+            });
+        }
+    }
+
+    #reached({ symbol, price }: PriceAlert): void {
+        const text = `reached ${formatPrice(price, priceDecimals(price))}`;
+        this.alarm.ring({ title: symbol, text, open: () => this.#events.open(symbol, price, 'Price reached') });
+        this.#events.changed();
+    }
+}

@@ -159,7 +159,7 @@ test('silence is kept: with the volume at zero and no card nothing shows or soun
     await page.getByLabel('Volume of the sound').fill('0');
     await page.keyboard.press('Escape');
     server.raised.push(sweep('new'));
-    await page.getByRole('button', { name: 'Alerts', exact: true }).click();
+    await page.getByRole('button', { name: 'Walls', exact: true }).click();
     await page.getByRole('button', { name: 'Alerts', exact: true }).click();
     await page.locator('#panel .item', { hasText: 'swept-10m' }).waitFor();
     assert.equal(await page.locator('#cards .card').count(), 0);

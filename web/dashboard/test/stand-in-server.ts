@@ -34,6 +34,8 @@ export interface Misbehaviour {
     wrongHashOnce: boolean;
     /** Grids are refused a plane a leverage. */
     tooLargeToSplit: boolean;
+    /** Enough liquidations came for figures of accuracy. */
+    scored: boolean;
     /** Rules may not be changed, for this reason. */
     rulesRefused: string;
     /** A symbol that is listed and has no state yet. */
@@ -96,6 +98,7 @@ export class StandInServer {
         wrongHashOnce: false,
         tooLargeToSplit: false,
         rulesRefused: '',
+        scored: true,
         withoutState: '',
     };
     readonly markets: Map<string, SyntheticMarket>;
@@ -374,6 +377,8 @@ export class StandInServer {
                 return json(response, 200, liquidations(market, url));
             case 'GET /v1/series':
                 return json(response, 200, seriesOf(market, url));
+            case 'GET /v1/accuracy':
+                return json(response, 200, accuracyOf(symbol, trouble.scored));
             case 'GET /liquidations/levels':
                 return json(response, 200, leverageLevels(market));
             default:
@@ -547,6 +552,50 @@ function liquidations(market: SyntheticMarket, url: URL): object {
         .slice(-Number(url.searchParams.get('limit') ?? 1000))
         .map(({ time, side, price, usd }) => ({ timestamp: rfc3339(time), side, price, quantity: usd / price, usd }));
     return { symbol: market.symbol, data };
+}
+
+/** Of two venues, one of which reports a part; with too few events there are no figures, as the server answers. */
+function accuracyOf(symbol: string, scored: boolean): object {
+    const predictor = (id: string, title: string, order: number, half: number): object => ({
+        predictor: id,
+        title,
+        in_hour_partial: order,
+        in_hour_partial_interval: [order - half, order + half],
+        rank_correlation: order + 0.3,
+        top_tenth_lift: 1 + order * 9,
+        area_under_curve: 0.6 + order,
+    });
+    const period = (days: number): object => ({
+        days,
+        from: '2025-12-20T00:00:00Z',
+        hours: days * 22,
+        hours_with_events: days * 15,
+        hours_lost: days === 30 ? 3 : 0,
+        events: scored ? days * 900 : days,
+        events_needed: 100,
+        ...(scored ? {} : { note: `not enough events yet (${days} of 100)` }),
+        cells: days * 700,
+        cells_hit: days * 420,
+        interval_over: days < 5 ? 'hours' : 'days',
+        predictors: scored
+            ? [
+                  predictor('map', 'this map', 0.2, 0.03),
+                  predictor('yesterdays_map', "yesterday's map, moved with the price", 0.11, 0.03),
+                  predictor('distance', 'distance, fitted on the past', 0.02, 0.02),
+              ]
+            : [],
+    });
+    const periods = [1, 7, 30].map(period);
+    return {
+        symbol,
+        as_of: '2025-12-28T14:30:00Z',
+        window_s: 3600,
+        is_graded: true,
+        venues: [
+            { venue: 'bybit', feed: 'every liquidation', is_throttled: false, parameters: '00', periods },
+            { venue: 'binance', feed: 'the largest liquidation of each second', is_throttled: true, parameters: '00', periods },
+        ],
+    };
 }
 
 function leverageLevels(market: SyntheticMarket): object {

@@ -214,7 +214,10 @@ export class App {
             case 'walls':
             case 'tape':
             case 'alerts':
+            case 'accuracy':
                 return this.#dispatch({ kind: 'panel', panel: command });
+            case 'panel':
+                return byId('panels', HTMLButtonElement).click();
             case 'screenshot':
                 return void this.#export('png');
             case 'refresh':
@@ -394,6 +397,7 @@ export class App {
         return {
             walls: async (host) => new (await import('../panels/walls-panel.ts')).WallsPanel(host, actions),
             tape: async (host) => new (await import('../panels/tape-panel.ts')).TapePanel(host, this.#api, actions),
+            accuracy: async (host) => new (await import('../panels/accuracy-panel.ts')).AccuracyPanel(host, this.#api),
             alerts: async (host) => new (await import('../panels/alerts-panel.ts')).AlertsPanel(host, alerts),
         };
     }

@@ -1,5 +1,6 @@
 /** The server's HTTP answers as typed values. Addresses are relative, so the page works under any host and prefix. */
 
+import { type Accuracy, parseAccuracy } from '../wire/accuracy.ts';
 import { type Alerts, parseAlerts, type RuleFields } from '../wire/alerts.ts';
 import {
     type Candle,
@@ -76,6 +77,10 @@ export class Api {
 
     async levels(query: Query, signal: AbortSignal): Promise<LeverageLevels> {
         return parseLeverageLevels(await this.#json('liquidations/levels', query, signal));
+    }
+
+    async accuracy(query: Query, signal: AbortSignal): Promise<Accuracy> {
+        return parseAccuracy(await this.#json('v1/accuracy', query, signal));
     }
 
     async alerts(signal: AbortSignal): Promise<Alerts> {

@@ -23,7 +23,9 @@ export type Command =
     | 'zone'
     | 'walls'
     | 'tape'
+    | 'panel'
     | 'alerts'
+    | 'accuracy'
     | 'refresh'
     | 'date'
     | 'full'
@@ -52,9 +54,11 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['e', 'E'], shown: 'E', command: 'events', says: 'realised liquidations' },
     { keys: ['w', 'W'], shown: 'W', command: 'swept', says: 'swept levels' },
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
+    { keys: ['p', 'P'], shown: 'P', command: 'panel', says: 'panel beside the chart' },
     { keys: ['x', 'X'], shown: 'X', command: 'walls', says: 'walls' },
     { keys: ['v', 'V'], shown: 'V', command: 'tape', says: 'tape of liquidations' },
     { keys: ['b', 'B'], shown: 'B', command: 'alerts', says: 'alerts' },
+    { keys: ['i', 'I'], shown: 'I', command: 'accuracy', says: 'accuracy of the map' },
     { keys: ['a', 'A'], shown: 'A', command: 'axis', says: 'price axis: linear, log, %' },
     { keys: ['u', 'U'], shown: 'U', command: 'zone', says: 'UTC or local time' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },

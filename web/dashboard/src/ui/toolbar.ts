@@ -19,7 +19,7 @@ const STUDY_LABELS: Record<Study, string> = {
     funding: 'Funding',
     liquidations: 'Liquidations',
 };
-const PANEL_BUTTONS: readonly Panel[] = ['walls', 'tape', 'alerts'];
+const PANEL_BUTTONS: readonly Panel[] = ['walls', 'tape', 'alerts', 'accuracy'];
 
 function options<T extends string>(select: HTMLSelectElement, items: readonly (readonly [value: T, label: string])[]): void {
     select.append(...items.map(([value, label]) => element('option', { value, textContent: label })));
@@ -47,6 +47,8 @@ export class Toolbar {
     readonly #theme = byId('theme', HTMLSelectElement);
     readonly #interval = byId('interval', HTMLSelectElement);
     readonly #studies = new Map<Study, HTMLInputElement>();
+    /** The panel that was shown last. */
+    #lastPanel: Panel = 'walls';
     readonly #ranges: Segments;
     readonly #panes: Segments;
     readonly #sides: Segments;
@@ -116,8 +118,10 @@ export class Toolbar {
             byId(what, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'toggle', what }));
         }
         for (const panel of PANEL_BUTTONS) {
-            byId(panel, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'panel', panel }));
+            byId(panel, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'set', part: { panel } }));
         }
+        byId('panel-close', HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'set', part: { panel: 'none' } }));
+        byId('panels', HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'panel', panel: this.#lastPanel }));
     }
 
     /** `range`: the one on the screen, which is shorter than the chosen one while the data is. */
@@ -127,6 +131,8 @@ export class Toolbar {
         page.pane = view.pane;
         page.embedded = String(view.embedded);
         page.panel = view.panel;
+        if (view.panel !== 'none') this.#lastPanel = view.panel;
+        byId('panels', HTMLButtonElement).setAttribute('aria-pressed', String(view.panel !== 'none'));
         this.#panes.press(view.pane);
         this.#ranges.press(range);
         this.#sides.press(view.side);

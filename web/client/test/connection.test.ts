@@ -425,6 +425,14 @@ test('a token travels as a subprotocol and is asked for again with every attempt
     assert.equal(statuses.at(-1), 'disconnected');
 });
 
+test('an empty token is none', async () => {
+    const { world, client } = setUp({ token: () => '' });
+    client.connect();
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.ok(world.socket().protocols.every((protocol) => !protocol.startsWith('bearer')));
+});
+
 test('a token that comes after the application left opens nothing', async () => {
     let give: (token: string) => void = () => {};
     const { world, client } = setUp({

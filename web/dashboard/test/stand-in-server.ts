@@ -36,6 +36,8 @@ export interface Misbehaviour {
     tooLargeToSplit: boolean;
     /** Enough liquidations came for figures of accuracy. */
     scored: boolean;
+    /** Answers data only to this token; empty to everybody. */
+    token: string;
     /** Rules may not be changed, for this reason. */
     rulesRefused: string;
     /** A symbol that is listed and has no state yet. */
@@ -98,6 +100,7 @@ export class StandInServer {
         wrongHashOnce: false,
         tooLargeToSplit: false,
         rulesRefused: '',
+        token: '',
         scored: true,
         withoutState: '',
     };
@@ -142,6 +145,11 @@ export class StandInServer {
     async start(): Promise<string> {
         const server = createServer((request, response) => void this.#answer(request, response));
         server.on('upgrade', (request, socket, head) => {
+            const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
+            if (this.trouble.token !== '' && !offered.includes(`bearer.${this.trouble.token}`)) {
+                socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
+                return;
+            }
             if (this.trouble.socketsOff || !(request.url ?? '').startsWith('/ws/heatmap')) {
                 socket.end('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
                 return;
@@ -242,6 +250,9 @@ export class StandInServer {
                 send({ type: 'pong', timestamp: rfc3339(Date.now()) });
                 return;
             case 'ack':
+                return;
+            case 'token':
+                if (this.trouble.token !== message.token) send({ type: 'error', code: 'INVALID_TOKEN', message: 'the token has expired' });
                 return;
             case 'unsubscribe':
                 for (const symbol of symbols) viewer.symbols.delete(symbol);
@@ -355,6 +366,11 @@ export class StandInServer {
         const { trouble } = this;
         const api = /^\/(v1|prices|liquidations|ws)/.test(url.pathname);
         if (trouble.broken && api) return json(response, 500, { detail: 'the store is being repaired' });
+        if (api && trouble.token !== '' && request.headers.authorization !== `Bearer ${trouble.token}`) {
+            return json(response, 401, {
+                detail: request.headers.authorization === undefined ? 'a token is required' : 'the token has expired',
+            });
+        }
         const symbol = url.searchParams.get('symbol') ?? '';
         const market = this.markets.get(symbol);
         // Where the example of the client's README gets its token.

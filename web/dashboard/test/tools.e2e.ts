@@ -228,7 +228,7 @@ for (const [width, options] of [
             await page.keyboard.press('v');
             await page.waitForSelector('#panel .tape tbody tr');
             assert.deepEqual(await axe(page), [], `tape, ${theme}`);
-            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= window.innerWidth));
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
             await page.keyboard.press('/');
             await page.waitForSelector('#search[open]');
             assert.deepEqual(await axe(page), [], `search, ${theme}`);

@@ -51,7 +51,7 @@ export interface HeatmapOptions {
     onWarning?: (message: WarningFrame) => void;
     /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS, SOCKET_ERROR). */
     onError?: (message: ErrorFrame) => void;
-    /** What a server that asks for one wants to see; a function is called for every attempt, so it can renew. */
+    /** What a server that asks for one wants to see; a function is called for every attempt, so it can renew. An empty one is not sent. */
     token?: string | (() => string | Promise<string>);
     /** Disconnects for good when aborted. */
     signal?: AbortSignal;
@@ -221,7 +221,8 @@ export class HeatmapWebSocket extends EventTarget {
         }
         this.#askToken().then(
             (text) => {
-                if (this.#wanted && attempt === this.#attempts) this.#openSocket([...PROTOCOLS, `bearer.${text}`]);
+                if (this.#wanted && attempt === this.#attempts)
+                    this.#openSocket(text === '' ? [...PROTOCOLS] : [...PROTOCOLS, `bearer.${text}`]);
             },
             (error: unknown) => {
                 if (!this.#wanted || attempt !== this.#attempts) return;
@@ -493,8 +494,10 @@ export class HeatmapWebSocket extends EventTarget {
             return null;
         }
         return new Poller(url, this.#world, {
-            headers: async (): Promise<Record<string, string>> =>
-                this.#token === undefined ? {} : { authorization: `Bearer ${await this.#askToken()}` },
+            headers: async (): Promise<Record<string, string>> => {
+                const token = await this.#askToken();
+                return token === '' ? {} : { authorization: `Bearer ${token}` };
+            },
             position: (symbol) => this.#subscriptions.position(symbol),
             heard: (symbol, frame) => this.#polled(symbol, frame),
             failed: (why) => this.#pollFailed(why),

@@ -11,7 +11,7 @@ import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
 import { type Action, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
-import { Api } from '../transport/api.ts';
+import { Api, UNAUTHORISED } from '../transport/api.ts';
 import { DateDialog } from '../ui/date-dialog.ts';
 import { byId } from '../ui/dom.ts';
 import { Header } from '../ui/header.ts';
@@ -25,6 +25,7 @@ import { SymbolSearch } from '../ui/symbol-search.ts';
 import { Toolbar } from '../ui/toolbar.ts';
 import { Tooltip } from '../ui/tooltip.ts';
 import type { Symbols } from '../wire/answers.ts';
+import { Access } from './access.ts';
 import { Alerting } from './alerting.ts';
 import { EXPORTS, type ExportKind, exportAs } from './exports.ts';
 import { DIRTY, Frames } from './frames.ts';
@@ -53,13 +54,17 @@ async function toggleFullScreen(): Promise<void> {
 }
 
 export class App {
-    readonly #api = new Api(new URL('.', document.baseURI));
+    readonly #access = new Access({
+        renewed: (token) => this.#tokenRenewed(token),
+        zone: () => this.#store.get().zone,
+    });
+    readonly #api = new Api(new URL('.', document.baseURI), this.#access);
     readonly #frames = new Frames((dirty) => this.#painter.draw(dirty));
     readonly #store = new ViewStore(browserPlace(), (next, previous) => this.#viewChanged(next, previous));
     readonly #symbols = new SymbolList(this.#api, {
         loaded: (symbols) => this.#symbolsLoaded(symbols),
         empty: () => this.#parts.notices.show({ kind: 'no_markets' }),
-        failed: () => this.#parts.notices.show({ kind: 'server_gone' }),
+        failed: (status) => this.#parts.notices.show({ kind: status === UNAUTHORISED ? 'no_token' : 'server_gone' }),
     });
     readonly #alerting = new Alerting(this.#api, {
         changed: () => this.#alertsChanged(),
@@ -97,7 +102,7 @@ export class App {
                     this.#watchPrices();
                     this.#frames.mark(DIRTY.live);
                 },
-                statusChanged: redraw(DIRTY.badge),
+                statusChanged: () => this.#statusChanged(),
                 trouble: (why) => this.#parts.notices.toast(why),
             }),
             leverages: new Leverages(this.#api, redraw(DIRTY.tooltip)),
@@ -483,7 +488,21 @@ export class App {
         market.open(info, this.#shownRange, chart.paneSize().width / CANDLE_PX_MIN);
     }
 
+    /** Everything that was refused without it is asked for again. */
+    #tokenRenewed(token: string): void {
+        if (this.#opened !== '') this.#parts.market.renew(token);
+        void this.#symbols.load();
+        void this.#alerting.feed.refresh();
+    }
+
+    #statusChanged(): void {
+        this.#frames.mark(DIRTY.badge);
+        // A socket that is refused says nothing of tokens; an answer over HTTP does.
+        if (this.#parts.market.connection().status === 'failed') void this.#symbols.load();
+    }
+
     #tryNow(): void {
+        if (this.#access.isRefused()) return this.#access.ask();
         if (this.#symbols.all().length === 0) void this.#symbols.load();
         else this.#parts.market.retryNow();
     }
@@ -507,7 +526,13 @@ export class App {
         if (load.kind === 'failed') {
             const { status, why } = load;
             notices.show(
-                status === 0 ? { kind: 'server_gone' } : status === NO_STATE ? { kind: 'no_state', symbol, why } : { kind: 'failed', why },
+                status === UNAUTHORISED
+                    ? { kind: 'no_token' }
+                    : status === 0
+                      ? { kind: 'server_gone' }
+                      : status === NO_STATE
+                        ? { kind: 'no_state', symbol, why }
+                        : { kind: 'failed', why },
             );
         }
     }

@@ -1,5 +1,5 @@
 /** The server's list of symbols, read at the start and once a minute; sooner while there is none. */
-import type { Api } from '../transport/api.ts';
+import { type Api, ApiError } from '../transport/api.ts';
 import type { SymbolInfo, Symbols } from '../wire/answers.ts';
 
 const RETRY_MS = 3_000;
@@ -11,8 +11,8 @@ export interface SymbolListEvents {
     loaded(symbols: Symbols): void;
     /** The server runs and has nothing. */
     empty(): void;
-    /** No answer, and none before either. */
-    failed(): void;
+    /** No answer, and none before either. `status`: of the HTTP answer; 0 for none. */
+    failed(status: number): void;
 }
 
 export class SymbolList {
@@ -50,8 +50,8 @@ export class SymbolList {
                 again = symbols.websocket ? REFRESH_MS : REFRESH_POLLING_MS;
                 this.#events.loaded(symbols);
             }
-        } catch {
-            if (this.#symbols === null) this.#events.failed();
+        } catch (error) {
+            if (this.#symbols === null) this.#events.failed(error instanceof ApiError ? error.status : 0);
         }
         this.#timer = setTimeout(() => void this.load(), again);
     }

@@ -53,6 +53,8 @@ const RELOAD_GAP_MS = 4_000;
 /** Patched columns look right, so what they really were can wait. */
 const PATCHED_GAP_MS = 15_000;
 const RETRY_MS = 3_000;
+/** What the server says to a token that it does not take in place of another. */
+const INVALID_TOKEN = 'INVALID_TOKEN';
 const EVENTS_MAX = 10_000;
 const CORRECTED_CANDLES_MIN = 4;
 const CORRECTED_CANDLES_MAX = 1_000;
@@ -111,6 +113,10 @@ export class Market {
             },
         });
         this.#socket = new HeatmapWebSocket(api.socketUrl(), {
+            token: () => api.token() ?? '',
+            onError: (frame) => {
+                if (frame.code === INVALID_TOKEN) tell.trouble(`The new token is not accepted: ${frame.message}`);
+            },
             onSnapshot: (frame) => this.#live(frame),
             onStatusChange: () => tell.statusChanged(),
             onFeed: (frame) => {
@@ -150,6 +156,14 @@ export class Market {
         this.#refresh ??= setInterval(() => {
             if (this.#socket.status.status === 'polling') void this.#correct();
         }, CORRECT_EVERY_MS);
+    }
+
+    /** Goes on with another token: in place where the socket is open, with a new one otherwise. */
+    renew(token: string): void {
+        if (this.#socket.renewToken(token)) return;
+        this.#socket.disconnect();
+        this.#socket.connect();
+        this.retryNow();
     }
 
     stop(): void {

@@ -27,6 +27,17 @@ export class ApiError extends Error {
     }
 }
 
+/** Who is asking. */
+export interface ApiAccess {
+    /** Null while there is none. */
+    token(): string | null;
+    /** The server asks for a token, or does not accept the one it got; in its words. */
+    refused(why: string): void;
+}
+
+/** The status of an answer that asks for a token. */
+export const UNAUTHORISED = 401;
+
 export type Query = Record<string, string | number>;
 
 const GRID_TYPE = 'application/vnd.liqheat.grid';
@@ -43,9 +54,15 @@ async function detailOf(answer: Response): Promise<string> {
 
 export class Api {
     readonly #base: URL;
+    readonly #access: ApiAccess;
 
-    constructor(base: URL) {
+    constructor(base: URL, access: ApiAccess) {
         this.#base = base;
+        this.#access = access;
+    }
+
+    token(): string | null {
+        return this.#access.token();
     }
 
     socketUrl(): string {
@@ -116,12 +133,16 @@ export class Api {
         let answer: Response;
         try {
             const limit = AbortSignal.timeout(TIME_LIMIT_MS);
-            answer = await fetch(url, { ...request, signal: AbortSignal.any([signal, limit]) });
+            const token = this.#access.token();
+            const headers = token === null ? request.headers : { ...request.headers, authorization: `Bearer ${token}` };
+            answer = await fetch(url, { ...request, headers: headers ?? {}, signal: AbortSignal.any([signal, limit]) });
         } catch (error) {
             if (signal.aborted) throw error;
             throw new ApiError(0, 'the server does not answer');
         }
-        if (!answer.ok) throw new ApiError(answer.status, await detailOf(answer));
-        return answer;
+        if (answer.ok) return answer;
+        const error = new ApiError(answer.status, await detailOf(answer));
+        if (error.status === UNAUTHORISED) this.#access.refused(error.message);
+        throw error;
     }
 }

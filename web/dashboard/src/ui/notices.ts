@@ -8,6 +8,7 @@ export type Notice =
     | { kind: 'no_markets' }
     | { kind: 'no_data'; symbol: string; range: string }
     | { kind: 'no_state'; symbol: string; why: string }
+    | { kind: 'no_token' }
     | { kind: 'server_gone' }
     | { kind: 'failed'; why: string };
 
@@ -35,6 +36,8 @@ function wordsOf(notice: Exclude<Notice, { kind: 'loading' }>): Words {
                 title: `No state of ${notice.symbol} yet`,
                 text: `The server answers: ${notice.why}. A market that is followed live has one after a few minutes; the page keeps asking.`,
             };
+        case 'no_token':
+            return { title: 'A token is needed', text: 'This server shows its data only to those who have a token.' };
         case 'server_gone':
             return {
                 title: 'The server does not answer',
@@ -84,7 +87,7 @@ export class Notices {
             return;
         }
         const { title, text, code } = wordsOf(notice);
-        const again = element('button', { type: 'button', textContent: 'Try now' });
+        const again = element('button', { type: 'button', textContent: notice.kind === 'no_token' ? 'Enter a token' : 'Try now' });
         again.addEventListener('click', this.#retry);
         this.#host.replaceChildren(
             element('h2', { textContent: title }),

@@ -321,6 +321,7 @@ impl Foundation {
             stats: Arc::new(stats),
             registry: Arc::new(registry),
             tokens: Arc::clone(&gate),
+            frames: api::FramePolicy::new(&settings.front.embed_origins),
         };
         let socket = SocketState {
             ws_enabled,

@@ -83,6 +83,8 @@ impl Default for ServerSettings {
 pub struct FrontSettings {
     /// Origins of pages, besides those of this server, that may open WebSockets.
     pub allowed_origins: Vec<AllowedOrigin>,
+    /// Origins of pages, besides those of this server, that may show the page in a frame with `?embed=1`.
+    pub embed_origins: Vec<AllowedOrigin>,
     /// Names under which the server is reached, besides `localhost` and addresses.
     pub hosts: Vec<AllowedHost>,
     /// Proxies that are believed when they name a client in `X-Forwarded-For`.
@@ -101,6 +103,7 @@ impl Default for FrontSettings {
     fn default() -> Self {
         Self {
             allowed_origins: Vec::new(),
+            embed_origins: Vec::new(),
             hosts: Vec::new(),
             trusted_proxies: loopback(),
             handshake_timeout: Duration::from_secs(10),

@@ -116,6 +116,9 @@ pub(crate) struct Access {
     /// Origins of other pages that may open sockets and read the HTTP routes (https://charts.example), separated by commas; * is any.
     #[arg(long, env = "LIQHEAT_ALLOWED_ORIGINS", value_delimiter = ',', value_parser = str::parse::<AllowedOrigin>, value_name = "ORIGINS")]
     pub(crate) allowed_origins: Vec<AllowedOrigin>,
+    /// Origins of other pages that may show the page in a frame with ?embed=1, separated by commas; * is any.
+    #[arg(long, env = "LIQHEAT_EMBED_ORIGINS", value_delimiter = ',', value_parser = str::parse::<AllowedOrigin>, value_name = "ORIGINS")]
+    pub(crate) embed_origins: Vec<AllowedOrigin>,
     /// Names under which this server is reached, separated by commas: heat.example, *.heat.example, or * for any.
     /// Addresses, localhost and the hosts of --allowed-origins are always accepted.
     #[arg(long, env = "LIQHEAT_HOSTS", value_delimiter = ',', value_parser = str::parse::<AllowedHost>, value_name = "HOSTS")]
@@ -181,6 +184,7 @@ impl Front {
             symbols: self.symbols.clone(),
             front: FrontSettings {
                 allowed_origins: self.access.allowed_origins.clone(),
+                embed_origins: self.access.embed_origins.clone(),
                 hosts: self.access.hosts.clone(),
                 trusted_proxies: self.access.trusted_proxies.iter().filter_map(|one| one.0).collect(),
                 handshake_timeout: self.access.ws_handshake_timeout,

@@ -492,11 +492,14 @@ fn liquidations_that_really_happened() {
 
 #[test]
 fn the_page_or_why_there_is_none() {
-    serve!(_folder, server, "serve");
+    serve!(_folder, server, "serve --embed-origins https://charts.example");
     let answer = server.get("/");
     if answer.status == 200 {
         assert!(answer.header("content-type").unwrap().starts_with("text/html"), "{:?}", answer.headers);
-        assert!(answer.text().contains("<html") && answer.header("content-security-policy").is_some());
+        assert!(answer.text().contains("<html"));
+        let policy = |path: &str| server.get(path).header("content-security-policy").unwrap().to_owned();
+        assert!(policy("/").ends_with("frame-ancestors 'self'"));
+        assert!(policy("/?embed=1").ends_with("frame-ancestors 'self' https://charts.example"));
     } else {
         assert_eq!(answer.status, 404);
         assert!(answer.text().contains("built without its page"), "{}", answer.text());

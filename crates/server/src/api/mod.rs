@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::Uri;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use ipnet::IpNet;
@@ -53,6 +54,7 @@ use crate::reads::Reads;
 pub(crate) use health::HealthState;
 pub(crate) use heatmap::TimeseriesFlights;
 pub(crate) use metrics::count;
+pub(crate) use page::FramePolicy;
 pub(crate) use stats::StatsState;
 
 /// What routes of market data work with.
@@ -89,11 +91,13 @@ pub(crate) struct ApiStates {
     pub(crate) stats: Arc<StatsState>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) tokens: Arc<TokenGate>,
+    pub(crate) frames: FramePolicy,
 }
 
 /// All routes but the socket's. Data is behind the tokens, where there are any; how the server is doing is not.
 pub(crate) fn routes(states: ApiStates) -> Router {
-    let ApiStates { writes, data, health, stats, registry, tokens } = states;
+    let ApiStates { writes, data, health, stats, registry, tokens, frames } = states;
+    let frames = Arc::new(frames);
     let is_edge = data.learned.is_some();
     let mut stored = Router::new()
         .route("/liquidations/heatmap-timeseries", get(heatmap::timeseries))
@@ -140,7 +144,10 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/asyncapi.json", get(reference::asyncapi))
         .merge(data)
         .merge(health)
-        .fallback(page::page)
+        .fallback(move |uri: Uri| {
+            let frames = Arc::clone(&frames);
+            async move { page::page(&frames, &uri) }
+        })
         .layer(CompressionLayer::new())
 }
 

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
+use crate::gateway::AllowedOrigin;
 use crate::http::Refusal;
 
 /// The built page; empty in a program that was built before the page was.
@@ -12,12 +13,35 @@ use crate::http::Refusal;
 #[allow_missing = true]
 struct Page;
 
-/// What the page may load: itself, and WebSockets of any host, for those who point it at another server. It may be
-/// framed by pages of its own origin only.
+/// What the page may load: itself, and WebSockets of any host, for those who point it at another server.
 const CONTENT_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; \
      object-src 'none'; base-uri 'none'; frame-ancestors 'self'";
 
-pub(super) async fn page(uri: Uri) -> Response {
+/// Which pages may show the page in a frame.
+///
+/// Those of other origins only with `?embed=1`, where nothing can be clicked that changes anything: otherwise a foreign page
+/// could make its visitors click in a frame that they do not see.
+pub(crate) struct FramePolicy {
+    /// With `embed=1`.
+    embedded: HeaderValue,
+}
+
+impl FramePolicy {
+    /// `origins`: of pages that may embed, besides those of this server.
+    pub(crate) fn new(origins: &[AllowedOrigin]) -> Self {
+        let listed: String = origins.iter().map(|origin| format!(" {origin}")).collect();
+        // Origins are made of the characters of addresses.
+        let embedded = HeaderValue::from_str(&format!("{CONTENT_POLICY}{listed}"));
+        Self { embedded: embedded.unwrap_or(HeaderValue::from_static(CONTENT_POLICY)) }
+    }
+
+    fn of(&self, uri: &Uri) -> HeaderValue {
+        let is_embedded = uri.query().is_some_and(|query| query.split('&').any(|field| field == "embed=1"));
+        if is_embedded { self.embedded.clone() } else { HeaderValue::from_static(CONTENT_POLICY) }
+    }
+}
+
+pub(super) fn page(policy: &FramePolicy, uri: &Uri) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,
@@ -33,7 +57,7 @@ pub(super) async fn page(uri: Uri) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_POLICY)),
+        (header::CONTENT_SECURITY_POLICY, policy.of(uri)),
     ];
     (headers, file.data.into_owned()).into_response()
 }
@@ -45,4 +69,26 @@ fn missing(path: &str) -> Response {
     }
     Refusal::not_found(format!("there is no '/{}' here", path.chars().take(80).collect::<String>()))
         .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_origins_may_frame_only_the_embedded_page() {
+        let origins = ["https://charts.example".parse().unwrap(), "http://localhost:3000".parse().unwrap()];
+        let policy = FramePolicy::new(&origins);
+        let ancestors = |policy: &FramePolicy, uri: &str| {
+            let value = policy.of(&uri.parse().unwrap());
+            value.to_str().unwrap().split("frame-ancestors ").nth(1).unwrap().to_owned()
+        };
+        let all = "'self' https://charts.example http://localhost:3000";
+        assert_eq!(ancestors(&policy, "/?symbol=BTCUSDT&embed=1"), all);
+        for uri in ["/", "/?symbol=BTCUSDT", "/?embed=0", "/?embed=10", "/?noembed=1", "/assets/embed=1"] {
+            assert_eq!(ancestors(&policy, uri), "'self'", "{uri}");
+        }
+        assert_eq!(ancestors(&FramePolicy::new(&[]), "/?embed=1"), "'self'");
+        assert_eq!(ancestors(&FramePolicy::new(&["*".parse().unwrap()]), "/?embed=1"), "'self' *");
+    }
 }

@@ -11,6 +11,7 @@ import { gzipSync } from 'node:zlib';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { StateHash } from '../../client/src/wire/hash.ts';
 import { intervalMs, RANGES } from '../src/model/ranges.ts';
+import { type WallLevel, wallsOf } from '../src/model/walls.ts';
 import { encodeGrid } from '../src/wire/grid.ts';
 import { type Step, SyntheticMarket } from './synthetic-market.ts';
 
@@ -71,6 +72,8 @@ const CHANNEL_MESSAGES = (JSON.parse(readFileSync(GOLDEN, 'utf8')) as { server: 
 interface Viewer {
     socket: WebSocket;
     symbols: Map<string, { mode: string; seq: number; lose: boolean }>;
+    /** Symbols of which it follows the walls. */
+    walls: Set<string>;
 }
 
 const CSP = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'";
@@ -225,7 +228,7 @@ export class StandInServer {
     // --- socket ---
 
     #welcome(socket: WebSocket): void {
-        const viewer: Viewer = { socket, symbols: new Map() };
+        const viewer: Viewer = { socket, symbols: new Map(), walls: new Set() };
         this.#viewers.add(viewer);
         socket.on('close', () => this.#viewers.delete(viewer));
         socket.on('message', (data) => this.#message(viewer, String(data)));
@@ -255,7 +258,10 @@ export class StandInServer {
                 if (this.trouble.token !== message.token) send({ type: 'error', code: 'INVALID_TOKEN', message: 'the token has expired' });
                 return;
             case 'unsubscribe':
-                for (const symbol of symbols) viewer.symbols.delete(symbol);
+                for (const symbol of symbols) {
+                    viewer.symbols.delete(symbol);
+                    viewer.walls.delete(symbol);
+                }
                 return;
             case 'subscribe':
                 for (const symbol of symbols) {
@@ -264,9 +270,17 @@ export class StandInServer {
                         send({ type: 'error', code: 'INVALID_SYMBOL', message: `Symbol '${symbol}' not supported. Valid: ${valid}` });
                         continue;
                     }
+                    if (channels.length > 0 && !channels.includes('heatmap')) {
+                        send(this.#status(symbol));
+                        continue;
+                    }
                     viewer.symbols.set(symbol, { mode: String(message.mode ?? 'snapshot'), seq: -1, lose: false });
                     send(this.#status(symbol));
                     this.#send(viewer, symbol);
+                }
+                for (const symbol of channels.includes('walls') ? symbols : []) {
+                    viewer.walls.add(symbol);
+                    this.#sendWalls(viewer, symbol);
                 }
                 for (const golden of CHANNEL_MESSAGES) {
                     const { id: _, ...channelMessage } = golden;
@@ -284,6 +298,7 @@ export class StandInServer {
         if (this.trouble.silent || this.trouble.feed === 'stale') return;
         for (const viewer of this.#viewers) {
             for (const symbol of viewer.symbols.keys()) this.#send(viewer, symbol);
+            for (const symbol of viewer.walls) this.#sendWalls(viewer, symbol);
         }
     }
 
@@ -315,6 +330,30 @@ export class StandInServer {
         this.sent.set(type, (this.sent.get(type) ?? 0) + 1);
         if (state.lose) state.lose = false;
         else viewer.socket.send(JSON.stringify(frame));
+    }
+
+    #sendWalls(viewer: Viewer, symbol: string): void {
+        const market = this.#market(symbol);
+        const head = { type: 'walls', symbol, timestamp: rfc3339(market.asOf()), epoch: this.epoch, seq: market.steps.length };
+        viewer.socket.send(JSON.stringify({ ...head, data: this.#walls(market) }));
+    }
+
+    #walls(market: SyntheticMarket): object {
+        const { levels, close } = market.newest();
+        const of = levels.map(wireLevel) as WallLevel[];
+        const walls = wallsOf(of, close, { reach: 0.2, bin: market.bin }).map(({ side, low, high, peak, usd, share, distance }) => ({
+            side,
+            low,
+            high,
+            peak_price: peak,
+            usd,
+            share,
+            distance_pct: distance * 100,
+            usd_on_the_way: 0,
+            leverages: [],
+        }));
+        const state = this.trouble.feed;
+        return { symbol: market.symbol, as_of: rfc3339(market.asOf()), state, current_price: close, long_usd: 0, short_usd: 0, walls };
     }
 
     #market(symbol: string): SyntheticMarket {
@@ -393,6 +432,8 @@ export class StandInServer {
                 return json(response, 200, liquidations(market, url));
             case 'GET /v1/series':
                 return json(response, 200, seriesOf(market, url));
+            case 'GET /v1/walls':
+                return json(response, 200, this.#walls(market));
             case 'GET /v1/accuracy':
                 return json(response, 200, accuracyOf(symbol, trouble.scored));
             case 'GET /liquidations/levels':

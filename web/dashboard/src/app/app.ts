@@ -2,6 +2,7 @@
 import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
+import { Watch } from '../data/watch.ts';
 import { type Draft, draftAt } from '../model/alert-draft.ts';
 import { available, fitting } from '../model/ranges.ts';
 import { spanOf, stepped } from '../model/replay.ts';
@@ -74,7 +75,7 @@ export class App {
     readonly #parts: Parts;
     readonly #painter: Painter;
     readonly #toolbar: Toolbar;
-    readonly #search = new SymbolSearch((symbol) => this.#dispatch({ kind: 'open', symbol }));
+    readonly #search = new SymbolSearch();
     readonly #date = new DateDialog((time) => this.#goToTime(time));
     #offered: ReadonlySet<string> = new Set();
     /** The range on the screen: the chosen one, or the longest that the data fills so far. */
@@ -216,6 +217,7 @@ export class App {
             case 'events':
             case 'swept':
                 return this.#dispatch({ kind: 'toggle', what: command });
+            case 'watch':
             case 'walls':
             case 'tape':
             case 'alerts':
@@ -233,7 +235,7 @@ export class App {
             case 'full':
                 return void toggleFullScreen();
             case 'symbol':
-                return this.#search.open(this.#symbols.all());
+                return this.#search.open(this.#symbols.all(), (symbol) => this.#dispatch({ kind: 'open', symbol }));
             case 'help':
                 return byId('keys', HTMLDialogElement).showModal();
         }
@@ -399,7 +401,18 @@ export class App {
             proposal: (): Draft | null => this.#proposal(),
             pricesChanged: (): void => this.#alertsChanged(),
         };
+        const watch = {
+            watch: new Watch(this.#api, {
+                changed: () => this.#frames.mark(DIRTY.live),
+                price: (symbol, price) => this.#alerting.prices.observe(symbol, price),
+            }),
+            served: (): readonly string[] => this.#symbols.all().map(({ symbol }) => symbol),
+            sockets: (): boolean => this.#symbols.hasSockets(),
+            open: (symbol: string): void => this.#dispatch({ kind: 'open', symbol }),
+            find: (pick: (symbol: string) => void): void => this.#search.open(this.#symbols.all(), pick),
+        };
         return {
+            watch: async (host) => new (await import('../panels/watch-panel.ts')).WatchPanel(host, watch),
             walls: async (host) => new (await import('../panels/walls-panel.ts')).WallsPanel(host, actions),
             tape: async (host) => new (await import('../panels/tape-panel.ts')).TapePanel(host, this.#api, actions),
             accuracy: async (host) => new (await import('../panels/accuracy-panel.ts')).AccuracyPanel(host, this.#api),

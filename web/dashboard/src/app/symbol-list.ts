@@ -34,6 +34,11 @@ export class SymbolList {
         return this.all().find((info) => info.symbol === symbol);
     }
 
+    /** Whether the server accepts sockets. */
+    hasSockets(): boolean {
+        return this.#symbols?.websocket ?? true;
+    }
+
     /** Market seconds a second. */
     speed(): number {
         return this.#symbols?.speed ?? 1;

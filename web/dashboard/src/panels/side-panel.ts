@@ -29,6 +29,8 @@ export interface PanelActions {
 /** One panel; it draws into the element that it was made with. */
 export interface PanelPart {
     show(state: PanelState): void;
+    /** Another panel is shown, or none. */
+    hide?(): void;
     /** Begins to set an alert; only the panel of alerts does. */
     propose?(draft: Draft): void;
 }
@@ -56,7 +58,10 @@ export class SidePanel {
         this.#last = state;
         const { panel } = state;
         this.#host.hidden = panel === 'none';
-        for (const [each, { host }] of this.#loaded) host.hidden = each !== panel;
+        for (const [each, { host, part }] of this.#loaded) {
+            if (each !== panel && !host.hidden) part?.hide?.();
+            host.hidden = each !== panel;
+        }
         if (panel === 'none') return;
         const part = this.#open(panel).part;
         part?.show(state);

@@ -8,7 +8,7 @@ export const SCALES = ['linear', 'log', 'percentile'] as const;
 export const COLOURS = ['viridis', 'magma', 'inferno', 'cividis'] as const;
 export const THEMES = ['dark', 'light'] as const;
 export const PANES = ['heatmap', 'map'] as const;
-export const PANELS = ['none', 'walls', 'tape', 'alerts', 'accuracy'] as const;
+export const PANELS = ['none', 'watch', 'walls', 'tape', 'alerts', 'accuracy'] as const;
 export const AXES = ['linear', 'log', 'percent'] as const;
 
 export type Side = (typeof SIDES)[number];

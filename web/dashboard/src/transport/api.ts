@@ -15,6 +15,7 @@ import {
     type Symbols,
 } from '../wire/answers.ts';
 import { decodeGrid, type Grid } from '../wire/grid.ts';
+import { parseWalls, type ServedWalls } from '../wire/walls.ts';
 
 /** An answer other than 200; `status` 0 means that none came. */
 export class ApiError extends Error {
@@ -98,6 +99,10 @@ export class Api {
 
     async accuracy(query: Query, signal: AbortSignal): Promise<Accuracy> {
         return parseAccuracy(await this.#json('v1/accuracy', query, signal));
+    }
+
+    async walls(query: Query, signal: AbortSignal): Promise<ServedWalls> {
+        return parseWalls(await this.#json('v1/walls', query, signal));
     }
 
     async alerts(signal: AbortSignal): Promise<Alerts> {

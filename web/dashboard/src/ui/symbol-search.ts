@@ -18,11 +18,10 @@ export class SymbolSearch {
     readonly #dialog = byId('search', HTMLDialogElement);
     readonly #input = element('input', { type: 'text', id: 'search-text', autocomplete: 'off', spellcheck: false });
     readonly #list = element('ul', { id: 'search-list' });
-    readonly #pick: (symbol: string) => void;
+    #pick: (symbol: string) => void = () => {};
     #symbols: readonly SymbolInfo[] = [];
 
-    constructor(pick: (symbol: string) => void) {
-        this.#pick = pick;
+    constructor() {
         this.#input.setAttribute('aria-label', 'Find a symbol');
         this.#dialog.append(this.#input, this.#list);
         this.#input.addEventListener('input', () => this.#show());
@@ -32,7 +31,8 @@ export class SymbolSearch {
         });
     }
 
-    open(symbols: readonly SymbolInfo[]): void {
+    open(symbols: readonly SymbolInfo[], pick: (symbol: string) => void): void {
+        this.#pick = pick;
         this.#symbols = symbols;
         this.#input.value = '';
         this.#show();
@@ -64,7 +64,7 @@ export class SymbolSearch {
 
     #key(event: KeyboardEvent): void {
         const buttons = [...this.#list.querySelectorAll('button')];
-        const at = buttons.findIndex((button) => button === document.activeElement);
+        const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
         if (event.key === 'ArrowDown') buttons[Math.min(buttons.length - 1, at + 1)]?.focus();
         else if (event.key === 'ArrowUp') (at <= 0 ? this.#input : buttons[at - 1])?.focus();
         else if (event.key === 'Enter' && document.activeElement === this.#input) {

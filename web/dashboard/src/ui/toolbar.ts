@@ -19,7 +19,7 @@ const STUDY_LABELS: Record<Study, string> = {
     funding: 'Funding',
     liquidations: 'Liquidations',
 };
-const PANEL_BUTTONS: readonly Panel[] = ['walls', 'tape', 'alerts', 'accuracy'];
+const PANEL_BUTTONS: readonly Panel[] = ['watch', 'walls', 'tape', 'alerts', 'accuracy'];
 
 function options<T extends string>(select: HTMLSelectElement, items: readonly (readonly [value: T, label: string])[]): void {
     select.append(...items.map(([value, label]) => element('option', { value, textContent: label })));

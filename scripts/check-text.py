@@ -32,6 +32,8 @@ PHRASES = [
 TYPE_NAMES = set(
     "Line Lines Word Told Ask Known Part Desk Bells Rung Stand Standing Habits Roster Slot At Fed Turn Touched".split()
 )
+# Crates that no other depends on.
+BINARIES = {"bench"}
 MODULE_NAMES = set("said told served packed standing".split())
 
 PHRASE = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES), re.IGNORECASE)
@@ -62,8 +64,9 @@ def wording():
 
 
 def names():
-    """Types that share a name within a crate, and names without meaning."""
+    """Types that share a name within a crate or, if other crates see them, within the workspace; names without meaning."""
     seen = collections.defaultdict(list)
+    exported = collections.defaultdict(list)
     for path in tracked("crates/*/src/**.rs", "crates/*/src/*.rs"):
         crate = path.relative_to(ROOT).parts[1]
         for number, line in lines_of(path):
@@ -74,6 +77,8 @@ def names():
                     yield path, number, f"type '{name}' says nothing: name it with a term of the field"
                 if not line.lstrip().startswith("pub(super)"):
                     seen[crate, name].append((path, number))
+                if line.startswith("pub ") and crate not in BINARIES:
+                    exported[name].append((crate, path, number))
             module = MODULE.match(line)
             if module and module.group(1) in MODULE_NAMES:
                 yield path, number, f"module '{module.group(1)}' says nothing: name it with a term of the field"
@@ -82,6 +87,11 @@ def names():
             others = ", ".join(str(path.relative_to(ROOT)) for path, _ in places[1:])
             path, number = places[0]
             yield path, number, f"crate '{crate}' has another public type '{name}': {others}"
+    for name, places in sorted(exported.items()):
+        if len({crate for crate, _, _ in places}) > 1:
+            others = ", ".join(str(path.relative_to(ROOT)) for _, path, _ in places[1:])
+            _, path, number = places[0]
+            yield path, number, f"another crate has a public type '{name}', too: {others}"
 
 
 LINK = re.compile(r"\]\(([^)#\s]+)")

@@ -24,12 +24,12 @@ use crate::settings::Role;
 #[derive(Debug, Clone, Default)]
 pub struct Backplane {
     /// `None` when this server is alone.
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<BackplaneState>>,
 }
 
 /// What the updater, requests and the driver share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct BackplaneState {
     role: Role,
     /// The newest update of each symbol that the driver has not taken yet; a newer one replaces an older one. Locked
     /// for a few instructions.
@@ -111,10 +111,10 @@ impl Backplane {
         Self { shared: None }
     }
 
-    pub(crate) fn redis(role: Role) -> (Self, Arc<Shared>) {
+    pub(crate) fn redis(role: Role) -> (Self, Arc<BackplaneState>) {
         let (issue, detail) = (Issue::RedisDown, "connecting".to_owned());
         let reasons = vec![Reason { issue, detail, since: Instant::now() }];
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(BackplaneState {
             role,
             pending: Mutex::default(),
             channel_changes: Mutex::default(),
@@ -233,7 +233,7 @@ impl Backplane {
     }
 }
 
-impl Shared {
+impl BackplaneState {
     fn put(&self, symbol: &str, newer: PendingUpdate) {
         let mut pending = lock(&self.pending);
         let merged = match pending.remove(symbol) {

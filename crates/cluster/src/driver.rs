@@ -14,12 +14,12 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::backplane::{Backplane, Shared, SymbolChange};
+use crate::backplane::{Backplane, BackplaneState, SymbolChange};
 use crate::channel_message::ChannelUpdate;
 use crate::group::Group;
 use crate::node::{Node, NodeSettings};
 use crate::redis::{Answered, RedisClient, RedisKeys, next_message};
-use crate::request::{Fault, Host, Moment};
+use crate::request::{Host, Moment, RedisError};
 use crate::settings::{RedisSettings, Role};
 
 /// Messages taken one after the other before other events get their turn.
@@ -36,14 +36,14 @@ pub trait SymbolList: Send + Sync {
     fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String>;
 }
 
-type Publishing = Pin<Box<dyn Future<Output = Result<(), Fault>> + Send>>;
+type Publishing = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;
 type Pending = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 /// Moves the boards of a server that is one of several.
 pub struct Driver {
     node: Node,
     host: ServerHost,
-    shared: Arc<Shared>,
+    shared: Arc<BackplaneState>,
     settings: RedisSettings,
     keys: RedisKeys,
     client: RedisClient,
@@ -60,7 +60,7 @@ enum Event {
     Stop,
     Answered(Box<Answered>),
     Updated,
-    ChannelsPublished(Result<(), Fault>),
+    ChannelsPublished(Result<(), RedisError>),
     Message(Option<Msg>),
     Time,
 }
@@ -170,7 +170,7 @@ impl Driver {
         }
     }
 
-    fn on_channels_published(&mut self, result: &Result<(), Fault>) {
+    fn on_channels_published(&mut self, result: &Result<(), RedisError>) {
         self.publishing = None;
         if let Err(fault) = result {
             debug!(error = fault.0, "changes of channels not published; the next heartbeat repeats them");
@@ -289,7 +289,7 @@ async fn answered(pending: Option<&mut Pending>) -> Answered {
     }
 }
 
-async fn published(publishing: Option<&mut Publishing>) -> Result<(), Fault> {
+async fn published(publishing: Option<&mut Publishing>) -> Result<(), RedisError> {
     match publishing {
         Some(publishing) => publishing.await,
         None => std::future::pending().await,

@@ -218,7 +218,7 @@ mod tests {
     use liqheat_wire::Cell;
 
     use super::*;
-    use liqheat_stream::{Counters, Step};
+    use liqheat_stream::{BoardStep, Counters};
 
     fn update(usd: u64) -> BoardUpdate {
         BoardUpdate {
@@ -264,9 +264,9 @@ mod tests {
         assert_eq!(at(&run), ("run-1.a.0".into(), 1));
         assert_eq!(run.advance(update(1), names), None);
         let change = run.advance(update(2), names).unwrap();
-        assert!(matches!(change.step, Step::Change { from: 1, .. }) && change.seq == 2);
+        assert!(matches!(change.step, BoardStep::Change { from: 1, .. }) && change.seq == 2);
         let grid = run.advance(BoardUpdate { epoch: "run-2".into(), ..update(2) }, names).unwrap();
-        assert!(matches!(grid.step, Step::Whole { .. }));
+        assert!(matches!(grid.step, BoardStep::Whole { .. }));
         assert_eq!(at(&run), ("run-2.a.1".into(), 1));
     }
 
@@ -276,11 +276,11 @@ mod tests {
         let mut run = EpochRun::begin(update(1), names);
         assert_eq!(run.advance_unconfirmed(update(1), names), None);
         assert!(!run.is_unconfirmed(), "nothing new, nothing made");
-        assert!(matches!(run.advance_unconfirmed(update(2), names).unwrap().step, Step::Whole { .. }));
+        assert!(matches!(run.advance_unconfirmed(update(2), names).unwrap().step, BoardStep::Whole { .. }));
         assert_eq!((at(&run), run.is_unconfirmed()), (("run-1.a.1".into(), 1), true));
         assert!(matches!(
             run.advance_unconfirmed(update(3), names).unwrap().step,
-            Step::Change { from: 1, .. }
+            BoardStep::Change { from: 1, .. }
         ));
         assert_eq!(at(&run), ("run-1.a.1".into(), 2), "only once");
     }
@@ -317,7 +317,8 @@ mod tests {
         assert_eq!((at(&run), passed), (at(&theirs), Handover::Continued));
         let change = run.advance(update(3), names).unwrap();
         assert!(
-            matches!(change.step, Step::Change { from: 2, .. }) && change.epoch == *theirs.board().epoch()
+            matches!(change.step, BoardStep::Change { from: 2, .. })
+                && change.epoch == *theirs.board().epoch()
         );
         let taller = BoardUpdate { base_bin: Price::from_units(20), ..update(3) };
         assert_eq!(EpochRun::take_over(None, stored(), &taller, &had, names).1, Handover::New);

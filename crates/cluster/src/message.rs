@@ -16,7 +16,7 @@ use liqheat_wire::{
     BinaryState, Cell, DecodeError, FeedState, decode_state, encode_state, put_varint, take_varint,
 };
 
-use liqheat_stream::{Changed, Counters, RemoteState, Step};
+use liqheat_stream::{BoardStep, Changed, Counters, RemoteState};
 
 /// The version that is written and read. 2 added `group`.
 const VERSION: u8 = 2;
@@ -69,9 +69,9 @@ impl Message {
     pub fn encode(&self) -> Option<Vec<u8>> {
         let state = &self.state;
         let (kind, from, cells) = match &state.step {
-            Step::Still => (STILL, state.seq, Vec::new()),
-            Step::Change { from, cells } => (CHANGE, *from, cells.clone()),
-            Step::Whole { complete_from, levels } => {
+            BoardStep::Still => (STILL, state.seq, Vec::new()),
+            BoardStep::Change { from, cells } => (CHANGE, *from, cells.clone()),
+            BoardStep::Whole { complete_from, levels } => {
                 (WHOLE, *complete_from, levels.iter().map(|level| level.cell).collect())
             }
         };
@@ -103,7 +103,7 @@ impl Message {
             put_varint(&mut out, number);
         }
         out.extend_from_slice(&body);
-        if let Step::Whole { levels, .. } = &state.step {
+        if let BoardStep::Whole { levels, .. } = &state.step {
             levels.iter().for_each(|level| put_varint(&mut out, state.seq.saturating_sub(level.changed)));
         }
         (out.len() <= MESSAGE_BYTES_MAX).then_some(out)
@@ -165,10 +165,16 @@ impl Message {
     }
 }
 
-fn step(kind: u8, from: u64, seq: u64, cells: Vec<Cell>, rest: &mut &[u8]) -> Result<Step, MessageError> {
+fn step(
+    kind: u8,
+    from: u64,
+    seq: u64,
+    cells: Vec<Cell>,
+    rest: &mut &[u8],
+) -> Result<BoardStep, MessageError> {
     match kind {
-        STILL if from == seq && cells.is_empty() => Ok(Step::Still),
-        CHANGE if from < seq => Ok(Step::Change { from, cells }),
+        STILL if from == seq && cells.is_empty() => Ok(BoardStep::Still),
+        CHANGE if from < seq => Ok(BoardStep::Change { from, cells }),
         WHOLE => {
             let level = |cell: Cell| {
                 let ago = take_varint(rest)?;
@@ -177,7 +183,7 @@ fn step(kind: u8, from: u64, seq: u64, cells: Vec<Cell>, rest: &mut &[u8]) -> Re
                 Ok::<_, MessageError>(Changed { cell, changed })
             };
             let levels = cells.into_iter().map(level).collect::<Result<_, _>>()?;
-            Ok(Step::Whole { complete_from: from, levels })
+            Ok(BoardStep::Whole { complete_from: from, levels })
         }
         _ => Err(MessageError::Malformed("an unknown kind, or one that does not go with its state")),
     }
@@ -259,9 +265,9 @@ mod tests {
             }).collect();
             let cells: Vec<Cell> = levels.iter().map(|level| level.cell).collect();
             let step = match kind {
-                STILL => Step::Still,
-                CHANGE => Step::Change { from: (seq - 1).saturating_sub(back), cells: cells.clone() },
-                _ => Step::Whole { complete_from: seq.saturating_sub(back), levels },
+                STILL => BoardStep::Still,
+                CHANGE => BoardStep::Change { from: (seq - 1).saturating_sub(back), cells: cells.clone() },
+                _ => BoardStep::Whole { complete_from: seq.saturating_sub(back), levels },
             };
             let state = RemoteState {
                 epoch: epoch.into(),

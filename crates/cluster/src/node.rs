@@ -23,7 +23,9 @@ use crate::message::Message;
 use crate::metrics::{ClusterMetrics, MessageFate, ResyncReason};
 use crate::producer::Producer;
 use crate::replica::{Fetched, Received, Replica};
-use crate::request::{Fault, Grant, Host, ListRead, Moment, Outcome, Purpose, Reply, Request, StoredValue};
+use crate::request::{
+    Host, LeaseGrant, ListRead, Moment, PublishOutcome, Purpose, RedisError, Reply, Request, StoredValue,
+};
 use crate::settings::{ClusterTimes, Role};
 
 /// Longest time between two looks at what is due.
@@ -271,7 +273,7 @@ impl Node {
     }
 
     /// The reply to the request in flight.
-    pub(crate) fn on_reply(&mut self, reply: Result<Reply, Fault>, at: Moment, host: &mut impl Host) {
+    pub(crate) fn on_reply(&mut self, reply: Result<Reply, RedisError>, at: Moment, host: &mut impl Host) {
         let Some((request, sent)) = self.in_flight.take() else { return };
         let reply = match reply {
             Ok(reply) => reply,
@@ -299,7 +301,9 @@ impl Node {
                 self.on_take_over(symbols, values, at, host);
             }
             (InFlight::Resync(symbols), Reply::States(values)) => self.on_states(symbols, values, at, host),
-            (InFlight::WriteList, Reply::ListWritten(Outcome::Fenced)) => self.election.on_fenced(at.now),
+            (InFlight::WriteList, Reply::ListWritten(PublishOutcome::Fenced)) => {
+                self.election.on_fenced(at.now)
+            }
             (InFlight::ReadList, Reply::List(read)) => self.on_list(read, at, host),
             _ => {}
         }
@@ -321,7 +325,7 @@ impl Node {
     }
 
     /// Redis failed. The producer continues for its own clients; replicas keep the last state.
-    fn on_fault(&mut self, request: &InFlight, fault: &Fault, at: Moment, host: &mut impl Host) {
+    fn on_fault(&mut self, request: &InFlight, fault: &RedisError, at: Moment, host: &mut impl Host) {
         self.link.on_failure(at.now, self.dice.f64());
         self.issues.raise(Issue::RedisDown, fault.0.clone(), at.now);
         debug!(error = fault.0, ?request, "request to Redis failed");
@@ -462,7 +466,7 @@ impl Node {
 
     // ---- Replies.
 
-    fn on_grant(&mut self, grant: Grant, sent: Instant, at: Moment) {
+    fn on_grant(&mut self, grant: LeaseGrant, sent: Instant, at: Moment) {
         if !grant.ignored.is_empty() {
             self.metrics.unusable.inc();
             self.issues.raise(Issue::BadKeys, grant.ignored.join(" "), at.now);
@@ -500,7 +504,7 @@ impl Node {
         }
     }
 
-    fn on_published(&mut self, outcomes: &[Outcome], at: Moment, host: &mut impl Host) {
+    fn on_published(&mut self, outcomes: &[PublishOutcome], at: Moment, host: &mut impl Host) {
         let result = self.producer.on_outcomes(outcomes, at.now, host);
         for symbol in &result.published {
             self.metrics.message(MessageFate::Published);

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::backplane::PendingUpdate;
 use crate::epoch_run::{Continuity, EpochNames, EpochRun, Handover, RecentHashes};
 use crate::message::Message;
-use crate::request::{Host, KeptState, Moment, Outcome, Publication};
+use crate::request::{Host, KeptState, Moment, Publication, PublishOutcome};
 
 /// First bytes of the stored state that are compared with every heartbeat: head, symbol, epoch, `seq` and hash.
 const HEAD_BYTES: usize = 96;
@@ -63,7 +63,7 @@ pub(crate) struct BatchResult {
 
 /// A batch to publish.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct PublicationBatch {
     pub(crate) publications: Vec<Publication>,
     /// Symbols whose state fits into no message, with the number of levels.
     pub(crate) too_large: Vec<(String, usize)>,
@@ -211,8 +211,8 @@ impl Producer {
     }
 
     /// What to publish now; the result is to be given to `on_outcomes` or `on_publish_failed`.
-    pub(crate) fn batch(&mut self, token: u64, at: Moment, names: &mut EpochNames) -> Batch {
-        let mut batch = Batch::default();
+    pub(crate) fn batch(&mut self, token: u64, at: Moment, names: &mut EpochNames) -> PublicationBatch {
+        let mut batch = PublicationBatch::default();
         let undecided: BTreeSet<String> = self.undecided().into_iter().collect();
         for symbol in std::mem::take(&mut self.due) {
             if undecided.contains(&symbol) {
@@ -264,7 +264,7 @@ impl Producer {
     /// Redis answered: what it published goes onto the boards of this server.
     pub(crate) fn on_outcomes(
         &mut self,
-        outcomes: &[Outcome],
+        outcomes: &[PublishOutcome],
         now: Instant,
         host: &mut impl Host,
     ) -> BatchResult {
@@ -272,7 +272,7 @@ impl Producer {
         for (sent, outcome) in std::mem::take(&mut self.in_flight).into_iter().zip(outcomes) {
             let Some(produced) = self.symbols.get_mut(&sent.symbol) else { continue };
             match outcome {
-                Outcome::Published => {
+                PublishOutcome::Published => {
                     let Some(run) = &mut produced.run else { continue };
                     run.confirm();
                     produced.continuity = Continuity::Unbroken;
@@ -287,14 +287,14 @@ impl Producer {
                     }
                     result.published.push(sent.symbol);
                 }
-                Outcome::StateLost => {
+                PublishOutcome::StateLost => {
                     // Our token is the newest, so nobody else has published.
                     produced.continuity = Continuity::Unbroken;
                     produced.is_undecided = true;
                     produced.kept = None;
                     self.due.insert(sent.symbol);
                 }
-                Outcome::Fenced => result.fenced.push(sent.symbol),
+                PublishOutcome::Fenced => result.fenced.push(sent.symbol),
             }
         }
         result

@@ -28,7 +28,9 @@ use tokio::time::timeout;
 use crate::election::{LeaseAnswer, LeaseRequest};
 use crate::group::Group;
 use crate::message::{MESSAGE_BYTES_MAX, Message};
-use crate::request::{Fault, Grant, KeptState, ListRead, Outcome, Publication, Reply, Request, StoredValue};
+use crate::request::{
+    KeptState, LeaseGrant, ListRead, Publication, PublishOutcome, RedisError, Reply, Request, StoredValue,
+};
 use crate::settings::RedisSettings;
 
 /// Expiry of states, of the list and of the group, in seconds.
@@ -40,7 +42,7 @@ const LEASE_MS_MAX: u64 = 60_000;
 /// Largest symbol list that is read, in bytes.
 const LIST_BYTES_MAX: usize = 1_024 * 1_024;
 
-impl From<RedisError> for Fault {
+impl From<RedisError> for RedisError {
     fn from(error: RedisError) -> Self {
         Self(error.to_string())
     }
@@ -103,7 +105,7 @@ pub(crate) struct RedisClient {
 /// What the shell keeps of an answer.
 pub(crate) struct Answered {
     pub(crate) client: RedisClient,
-    pub(crate) reply: Result<Reply, Fault>,
+    pub(crate) reply: Result<Reply, RedisError>,
     /// A new subscription.
     pub(crate) stream: Option<PubSubStream>,
 }
@@ -147,14 +149,14 @@ impl RedisClient {
     }
 
     /// Opens both connections and subscribes.
-    async fn open(&mut self, symbols: &[String]) -> Result<PubSubStream, Fault> {
+    async fn open(&mut self, symbols: &[String]) -> Result<PubSubStream, RedisError> {
         self.connection = None;
         self.connection = Some(connect(&self.settings.address.client, self.within()).await?);
         self.listen(symbols).await
     }
 
     /// Opens a new subscription in place of the one there is.
-    async fn listen(&mut self, symbols: &[String]) -> Result<PubSubStream, Fault> {
+    async fn listen(&mut self, symbols: &[String]) -> Result<PubSubStream, RedisError> {
         self.subscription = None;
         let within = self.within();
         let opening = self.settings.address.client.get_async_pubsub();
@@ -164,7 +166,7 @@ impl RedisClient {
         Ok(stream)
     }
 
-    async fn subscribe(&mut self, add: &[String], remove: &[String]) -> Result<(), Fault> {
+    async fn subscribe(&mut self, add: &[String], remove: &[String]) -> Result<(), RedisError> {
         let within = self.within();
         let channels = |symbols: &[String]| -> Vec<String> {
             let of_symbol = |symbol: &String| [self.keys.channel(symbol), self.keys.channels(symbol)];
@@ -181,8 +183,8 @@ impl RedisClient {
         Ok(())
     }
 
-    async fn lease(&mut self, request: LeaseRequest) -> Result<Grant, Fault> {
-        let Some(group) = self.group.clone() else { return Err(Fault("an edge takes no lease".into())) };
+    async fn lease(&mut self, request: LeaseRequest) -> Result<LeaseGrant, RedisError> {
+        let Some(group) = self.group.clone() else { return Err(RedisError("an edge takes no lease".into())) };
         let mut command = redis::cmd("EVAL");
         let (script, token) = match request {
             LeaseRequest::Take => (scripts::TAKE, 0),
@@ -206,11 +208,15 @@ impl RedisClient {
         let answer = if token == 0 { LeaseAnswer::NotOurs } else { LeaseAnswer::Ours { token } };
         let group = String::from_utf8(group).ok().and_then(|text| Group::parse(&text));
         let ignored = ignored.split_whitespace().map(|what| self.keys.of(what)).collect();
-        Ok(Grant { answer, group, ignored })
+        Ok(LeaseGrant { answer, group, ignored })
     }
 
     /// All in one pipeline.
-    async fn publish(&mut self, token: u64, publications: &[Publication]) -> Result<Vec<Outcome>, Fault> {
+    async fn publish(
+        &mut self,
+        token: u64,
+        publications: &[Publication],
+    ) -> Result<Vec<PublishOutcome>, RedisError> {
         let mut pipeline = Pipeline::with_capacity(publications.len());
         for publication in publications {
             let (whole, kept) = match &publication.kept {
@@ -233,9 +239,9 @@ impl RedisClient {
         }
         let answers: Vec<i64> = pipeline.query_async(self.connection()?).await?;
         let outcome = |answer: i64| match answer {
-            -1 => Outcome::Fenced,
-            -2 => Outcome::StateLost,
-            _ => Outcome::Published,
+            -1 => PublishOutcome::Fenced,
+            -2 => PublishOutcome::StateLost,
+            _ => PublishOutcome::Published,
         };
         Ok(answers.into_iter().map(outcome).collect())
     }
@@ -246,7 +252,7 @@ impl RedisClient {
         mut self,
         token: u64,
         changes: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), RedisError> {
         let mut pipeline = Pipeline::with_capacity(changes.len());
         for (symbol, message) in &changes {
             pipeline
@@ -262,12 +268,12 @@ impl RedisClient {
         Ok(())
     }
 
-    async fn read_states(&mut self, symbols: &[String]) -> Result<Vec<StoredValue>, Fault> {
+    async fn read_states(&mut self, symbols: &[String]) -> Result<Vec<StoredValue>, RedisError> {
         let keys: Vec<String> = symbols.iter().map(|symbol| self.keys.state(symbol)).collect();
         self.read(&keys, MESSAGE_BYTES_MAX).await
     }
 
-    async fn read_list(&mut self) -> Result<ListRead, Fault> {
+    async fn read_list(&mut self) -> Result<ListRead, RedisError> {
         let keys = [self.keys.of("symbols"), self.keys.of("group")];
         let mut values = self.read(&keys, LIST_BYTES_MAX).await?.into_iter();
         let list = values.next().unwrap_or(StoredValue::Missing);
@@ -280,12 +286,12 @@ impl RedisClient {
         Ok(ListRead { list, group })
     }
 
-    async fn read(&mut self, keys: &[String], bytes_max: usize) -> Result<Vec<StoredValue>, Fault> {
+    async fn read(&mut self, keys: &[String], bytes_max: usize) -> Result<Vec<StoredValue>, RedisError> {
         let mut command = redis::cmd("EVAL");
         command.arg(scripts::READ).arg(keys.len()).arg(keys).arg(bytes_max);
         let values: Vec<(i64, Vec<u8>)> = command.query_async(self.connection()?).await?;
         if values.len() != keys.len() {
-            return Err(Fault(format!("{} values for {} keys", values.len(), keys.len())));
+            return Err(RedisError(format!("{} values for {} keys", values.len(), keys.len())));
         }
         let value = |(size, bytes): (i64, Vec<u8>)| match size {
             0 => StoredValue::Missing,
@@ -298,7 +304,7 @@ impl RedisClient {
         Ok(values.into_iter().map(value).collect())
     }
 
-    async fn write_list(&mut self, token: u64, list: &[u8]) -> Result<Outcome, Fault> {
+    async fn write_list(&mut self, token: u64, list: &[u8]) -> Result<PublishOutcome, RedisError> {
         let mut command = redis::cmd("EVAL");
         command
             .arg(scripts::WRITE_LIST)
@@ -309,10 +315,10 @@ impl RedisClient {
             .arg(list)
             .arg(KEPT_S);
         let answer: i64 = command.query_async(self.connection()?).await?;
-        Ok(if answer == -1 { Outcome::Fenced } else { Outcome::Published })
+        Ok(if answer == -1 { PublishOutcome::Fenced } else { PublishOutcome::Published })
     }
 
-    fn connection(&mut self) -> Result<&mut MultiplexedConnection, Fault> {
+    fn connection(&mut self) -> Result<&mut MultiplexedConnection, RedisError> {
         self.connection.as_mut().ok_or_else(closed)
     }
 
@@ -321,19 +327,19 @@ impl RedisClient {
     }
 }
 
-async fn connect(client: &Client, within: Duration) -> Result<MultiplexedConnection, Fault> {
+async fn connect(client: &Client, within: Duration) -> Result<MultiplexedConnection, RedisError> {
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(within)).set_response_timeout(Some(within));
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
     Ok(timeout(2 * within, connecting).await.map_err(|_| slow(within))??)
 }
 
-fn slow(within: Duration) -> Fault {
-    Fault(format!("no answer within {} ms", within.as_millis()))
+fn slow(within: Duration) -> RedisError {
+    RedisError(format!("no answer within {} ms", within.as_millis()))
 }
 
-fn closed() -> Fault {
-    Fault("not connected".to_owned())
+fn closed() -> RedisError {
+    RedisError("not connected".to_owned())
 }
 
 /// What a look at Redis finds, for `liqheat doctor`.
@@ -359,7 +365,7 @@ pub async fn probe(settings: &RedisSettings, symbols: &[String]) -> Result<Probe
 }
 
 impl RedisClient {
-    async fn probe(&mut self, symbols: &[String]) -> Result<Probe, Fault> {
+    async fn probe(&mut self, symbols: &[String]) -> Result<Probe, RedisError> {
         self.connection = Some(connect(&self.settings.address.client, self.within()).await?);
         let names = ["lease", "fence", "group", "symbols"];
         let keys = names.map(|name| self.keys.of(name));
@@ -404,7 +410,7 @@ fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok_and(|token| token < 1 << 53)
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

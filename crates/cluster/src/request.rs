@@ -25,7 +25,7 @@ impl Moment {
 
 /// Why Redis did not do what it was asked for, in its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault(pub(crate) String);
+pub(crate) struct RedisError(pub(crate) String);
 
 /// What a read of states is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,12 +75,12 @@ pub(crate) enum Reply {
     Opened,
     Listening,
     Subscribed,
-    Lease(Grant),
+    Lease(LeaseGrant),
     /// In the order of the publications.
-    Published(Vec<Outcome>),
+    Published(Vec<PublishOutcome>),
     /// In the order of the symbols.
     States(Vec<StoredValue>),
-    ListWritten(Outcome),
+    ListWritten(PublishOutcome),
     List(ListRead),
 }
 
@@ -103,7 +103,7 @@ pub(crate) enum KeptState {
 
 /// Result of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PublishOutcome {
     Published,
     /// There is a newer token.
     Fenced,
@@ -113,7 +113,7 @@ pub(crate) enum Outcome {
 
 /// Answer to a lease request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grant {
+pub(crate) struct LeaseGrant {
     pub(crate) answer: LeaseAnswer,
     /// What the servers of this prefix serve; `None` while there is no producer.
     pub(crate) group: Option<Group>,

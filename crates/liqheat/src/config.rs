@@ -35,12 +35,12 @@ pub(crate) enum SettingsError {
     /// `--help`, `--version`, or one mistake on the command line, in the words of its parser.
     CommandLine(clap::Error),
     /// Every mistake.
-    Faults(Vec<Fault>),
+    Faults(Vec<SettingsFault>),
 }
 
 /// One mistake.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct SettingsFault {
     place: Place,
     text: String,
 }
@@ -55,7 +55,7 @@ enum Place {
     Together,
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SettingsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
             Place::Flag => write!(f, "command line: {}", self.text),
@@ -102,11 +102,11 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Set
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
     let names = names::check_variables(set, &cli::command());
     let removed = names.removed.into_iter();
-    let mut faults: Vec<Fault> =
-        removed.map(|(name, text)| Fault { place: Place::Variable(name), text }).collect();
+    let mut faults: Vec<SettingsFault> =
+        removed.map(|(name, text)| SettingsFault { place: Place::Variable(name), text }).collect();
     let file = config_path(&arguments).map(|path| {
         let table = read(&path).unwrap_or_else(|text| {
-            faults.push(Fault { place: Place::File(path.clone()), text });
+            faults.push(SettingsFault { place: Place::File(path.clone()), text });
             toml::Table::new()
         });
         (path, table)
@@ -142,13 +142,17 @@ struct Reader {
     table: toml::Table,
     /// Variables that are skipped because their values are wrong.
     skipped: BTreeSet<String>,
-    faults: Vec<Fault>,
+    faults: Vec<SettingsFault>,
     /// The parser's own words for a mistake on the command line, which are best if it stays the only one.
     in_its_words: Option<clap::Error>,
 }
 
 impl Reader {
-    fn new(arguments: Vec<OsString>, file: Option<(PathBuf, toml::Table)>, faults: Vec<Fault>) -> Self {
+    fn new(
+        arguments: Vec<OsString>,
+        file: Option<(PathBuf, toml::Table)>,
+        faults: Vec<SettingsFault>,
+    ) -> Self {
         let (file, table) = file.unwrap_or_default();
         let mut reader =
             Self { arguments, file, table, skipped: BTreeSet::new(), faults, in_its_words: None };
@@ -172,7 +176,7 @@ impl Reader {
                 self.table.insert(key, value);
                 continue;
             };
-            self.faults.push(Fault { place: Place::File(self.file.clone()), text });
+            self.faults.push(SettingsFault { place: Place::File(self.file.clone()), text });
         }
     }
 
@@ -197,7 +201,7 @@ impl Reader {
     fn finish(mut self, matches: &ArgMatches) -> Result<(Cli, Effective), SettingsError> {
         let cli = Cli::from_arg_matches(matches).map_err(SettingsError::CommandLine)?;
         let together = cli.command.faults();
-        self.faults.extend(together.into_iter().map(|text| Fault { place: Place::Together, text }));
+        self.faults.extend(together.into_iter().map(|text| SettingsFault { place: Place::Together, text }));
         match (self.faults.as_slice(), self.in_its_words.take()) {
             ([], _) => Ok((cli, Effective::of(&Cli::command(), matches))),
             ([_], Some(error)) => Err(SettingsError::CommandLine(error)),
@@ -229,7 +233,7 @@ impl Reader {
         if error.kind() == ErrorKind::UnknownArgument {
             if let Some(replacement) = names::replacement(&flag, "") {
                 let text = format!("'{flag}' {replacement}");
-                self.faults.push(Fault { place: Place::Flag, text });
+                self.faults.push(SettingsFault { place: Place::Flag, text });
                 return self.drop_flag(&flag);
             }
             return self.drop_flag(&flag) && self.note_flag(error, text);
@@ -250,7 +254,7 @@ impl Reader {
             None if self.table.remove(&id).is_some() => Place::File(self.file.clone()),
             None => return false,
         };
-        self.faults.push(Fault { place, text });
+        self.faults.push(SettingsFault { place, text });
         true
     }
 
@@ -259,7 +263,7 @@ impl Reader {
         if self.in_its_words.is_none() {
             self.in_its_words = Some(clap::Error::raw(error.kind(), format!("{}\n", plain(error))));
         }
-        self.faults.push(Fault { place: Place::Flag, text });
+        self.faults.push(SettingsFault { place: Place::Flag, text });
         true
     }
 
@@ -294,7 +298,7 @@ impl Reader {
         if self.faults.is_empty() {
             return SettingsError::CommandLine(error);
         }
-        self.faults.push(Fault { place: Place::Flag, text: words(&error) });
+        self.faults.push(SettingsFault { place: Place::Flag, text: words(&error) });
         SettingsError::Faults(self.faults)
     }
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use liqheat_feeds::archive::{self, Batch, Discovery, Family, FileReport, ReadOptions, Rows};
+use liqheat_feeds::archive::{self, Discovery, Family, FileReport, ReadOptions, RowBatch, Rows};
 use liqheat_market::Symbol;
 use liqheat_store::{Location, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -114,12 +114,12 @@ fn load_file(
     path: &Path,
     options: &ReadOptions,
     stop: &CancellationToken,
-    each: &mut dyn FnMut(&Batch),
+    each: &mut dyn FnMut(&RowBatch),
 ) -> Result<(FileReport, u64), StoreError> {
     /// Batches on their way: enough to keep both sides busy.
     const WAITING_MAX: usize = 2;
     std::thread::scope(|scope| {
-        let (batches, waiting) = sync_channel::<Batch>(WAITING_MAX);
+        let (batches, waiting) = sync_channel::<RowBatch>(WAITING_MAX);
         let reader = scope.spawn(move || {
             archive::read(path, options, &mut |batch| {
                 // What was read is counted as loaded, so it is handed over before leaving.
@@ -132,7 +132,7 @@ fn load_file(
         let mut already_there = 0;
         for batch in &waiting {
             each(&batch);
-            let Batch { instrument, rows, .. } = batch;
+            let RowBatch { instrument, rows, .. } = batch;
             let appended = store.append(&instrument, store_batch(rows)).blocking()?;
             already_there += appended.already_there;
         }

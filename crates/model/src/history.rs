@@ -10,7 +10,7 @@ use liqheat_market::{Bar, Price, Qty, UnixMs};
 
 use crate::ledger::Ledger;
 use crate::levels::Tip;
-use crate::step::{Outcome, Step};
+use crate::step::{Step, StepOutcome};
 
 /// Which columns and rows to fill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,7 +207,7 @@ impl GridPainter {
 
     /// A bar was applied.
     pub fn after(&mut self, bar: &Bar, step: &Step) {
-        if matches!(step.outcome, Outcome::Refused(_)) {
+        if matches!(step.outcome, StepOutcome::Refused(_)) {
             return;
         }
         if let Some(column) = self.grid.spec.column_of(bar.close_time) {

@@ -27,13 +27,13 @@ use crate::open_interest::OpenInterestFilter;
 use crate::opening::{Order, SideRules};
 use crate::params::Params;
 use crate::position_bins::{ClosingRates, Eaten, Origin, PositionBins};
-use crate::step::{BarFault, Consumed, Outcome, PriceSource, Step};
+use crate::step::{BarFault, Consumed, PriceSource, Step, StepOutcome};
 
 /// The estimated open positions of one instrument.
 ///
 /// ```
 /// use liqheat_market::{Bar, Price, Qty, TierTable, UnixMs};
-/// use liqheat_model::{Ledger, Outcome, Params};
+/// use liqheat_model::{Ledger, StepOutcome, Params};
 ///
 /// let price = Price::parse("100000").unwrap();
 /// let bar = Bar {
@@ -49,7 +49,7 @@ use crate::step::{BarFault, Consumed, Outcome, PriceSource, Step};
 ///     open_interest: Some(Qty::parse("80000").unwrap()),
 /// };
 /// let mut ledger = Ledger::new(Params::default(), TierTable::flat(UnixMs(0), 0.004).unwrap());
-/// assert_eq!(ledger.apply(&bar, &[]).outcome, Outcome::Started);
+/// assert_eq!(ledger.apply(&bar, &[]).outcome, StepOutcome::Started);
 /// assert_eq!(ledger.seen_share(), 0.0, "all of it is assumed so far");
 /// let levels = ledger.levels(ledger.base_bin().unwrap(), None);
 /// assert!(levels.iter().any(|level| level.long_usd > 0.0));
@@ -118,7 +118,7 @@ impl Ledger {
     /// in [`Step::outcome`].
     pub fn apply(&mut self, bar: &Bar, profile: &[(Price, Qty)]) -> Step {
         if let Err(fault) = self.accept(bar) {
-            return Step::quiet(bar.close_time, Outcome::Refused(fault));
+            return Step::quiet(bar.close_time, StepOutcome::Refused(fault));
         }
         let (prices, price_source) = consuming_prices(bar);
         let gap_ms = self.as_of.map_or(0, |as_of| bar.open_time.since(as_of));
@@ -130,11 +130,11 @@ impl Ledger {
         let sample_verdict = self.filter.judge(sample);
         let open_interest_known = sample.filter(|_| sample_verdict.is_used());
         let mut step = match (self.grid, open_interest_known) {
-            (None, None) => Step::quiet(bar.close_time, Outcome::Waiting),
-            (None, Some(open_interest)) => self.start(bar, prices.close, open_interest, Outcome::Started),
+            (None, None) => Step::quiet(bar.close_time, StepOutcome::Waiting),
+            (None, Some(open_interest)) => self.start(bar, prices.close, open_interest, StepOutcome::Started),
             (Some(_), _) if gap_ms > self.params.values().gap_ms_max => {
                 let open_interest = open_interest_known.unwrap_or(self.open_interest);
-                self.start(bar, prices.close, open_interest, Outcome::Restarted { gap_ms })
+                self.start(bar, prices.close, open_interest, StepOutcome::Restarted { gap_ms })
             }
             (Some(grid), _) => self.advance(bar, profile, &grid, prices, open_interest_known),
         };
@@ -172,7 +172,7 @@ impl Ledger {
     }
 
     /// Begins on the prior: the whole open interest, as if opened around the price, fewer the further away, half by takers.
-    fn start(&mut self, bar: &Bar, price: Price, open_interest: f64, outcome: Outcome) -> Step {
+    fn start(&mut self, bar: &Bar, price: Price, open_interest: f64, outcome: StepOutcome) -> Step {
         let cells_in_price = self.params.values().cells_in_price;
         let grid = match self.grid {
             None => PriceGrid::for_price(price, cells_in_price, 1),
@@ -202,7 +202,7 @@ impl Ledger {
         prices: Range3,
         open_interest_known: Option<f64>,
     ) -> Step {
-        let mut step = Step::quiet(bar.close_time, Outcome::Advanced);
+        let mut step = Step::quiet(bar.close_time, StepOutcome::Advanced);
 
         // 1. Consume.
         let long = self.long.eat(grid.index(prices.low)..usize::MAX);

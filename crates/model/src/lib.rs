@@ -50,5 +50,5 @@ pub use liquidation::{
 };
 pub use open_interest::{OpenInterestFilter, SampleVerdict};
 pub use params::{ClassDetail, LeverageClass, ParamValues, Params, ParamsError};
-pub use step::{BarFault, Consumed, Outcome, PriceSource, Step};
+pub use step::{BarFault, Consumed, PriceSource, Step, StepOutcome};
 pub use weights::{LeverageWeights, WeightsError};

@@ -11,7 +11,7 @@ pub struct Step {
     /// The close of the bar.
     pub time: UnixMs,
     /// What kind of step it was.
-    pub outcome: Outcome,
+    pub outcome: StepOutcome,
     /// (side, leverage class, public bin) triples that gained mass.
     pub created: u64,
     /// (side, leverage class, public bin) triples whose mass the price took.
@@ -41,7 +41,7 @@ pub struct Step {
 }
 
 impl Step {
-    pub(crate) fn quiet(time: UnixMs, outcome: Outcome) -> Self {
+    pub(crate) fn quiet(time: UnixMs, outcome: StepOutcome) -> Self {
         Self {
             time,
             outcome,
@@ -73,7 +73,7 @@ pub struct Consumed {
 
 /// Kinds of step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum StepOutcome {
     /// No open interest is known yet, so there is nothing to hold.
     Waiting,
     /// The first known open interest was spread on the prior.

@@ -3,7 +3,7 @@
 use liqheat_market::UnixMs;
 use serde::Serialize;
 
-use crate::{ExpectedModel, Interval};
+use crate::{ConfidenceInterval, ExpectedModel};
 
 /// Everything that a backtest found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -177,7 +177,7 @@ pub struct Score {
     /// side. Absent for distance itself.
     pub in_hour_partial: Option<f64>,
     /// Its interval over days.
-    pub in_hour_partial_interval: Option<Interval>,
+    pub in_hour_partial_interval: Option<ConfidenceInterval>,
 }
 
 /// All cells of windows of one length.
@@ -210,11 +210,11 @@ pub struct WithoutTouch {
     /// What the map adds to the area under the curve.
     pub area_gain: Option<f64>,
     /// Its interval over days.
-    pub area_gain_interval: Option<Interval>,
+    pub area_gain_interval: Option<ConfidenceInterval>,
     /// What the map adds to the precision of the top tenth.
     pub precision_gain: Option<f64>,
     /// Its interval over days.
-    pub precision_gain_interval: Option<Interval>,
+    pub precision_gain_interval: Option<ConfidenceInterval>,
     /// The interval of the gain in area lies above zero.
     pub is_gain: bool,
 }
@@ -258,7 +258,7 @@ pub struct LeverageSkill {
     /// As [`Score::in_hour_partial`].
     pub in_hour_partial: Option<f64>,
     /// Its interval over days.
-    pub interval: Option<Interval>,
+    pub interval: Option<ConfidenceInterval>,
     /// The interval does not hold zero.
     pub is_identified: bool,
 }

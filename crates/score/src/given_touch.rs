@@ -218,7 +218,7 @@ impl<'a> Groups<'a> {
     }
 
     /// The rank correlation with realised USD beyond distance, ranks taken inside each group, with its interval.
-    fn partial(&self, scores: &[f64], resamples: usize) -> Option<(f64, Option<crate::Interval>)> {
+    fn partial(&self, scores: &[f64], resamples: usize) -> Option<(f64, Option<crate::ConfidenceInterval>)> {
         let mut by_block = vec![Products::default(); self.blocks];
         for (block, members) in &self.groups {
             let pick = |of: &dyn Fn(usize) -> f64| members.iter().map(|index| of(*index)).collect::<Vec<_>>();

@@ -42,7 +42,7 @@ pub use expected::{ExpectedHorizon, ExpectedModel, Horizon, TouchCoefficients, t
 pub use frozen::{Frozen, Surroundings};
 pub use hourly::{GradedHour, HOUR_MS, RunningScore, Ungradable, grade_hour, running_score};
 pub use rank::{partial_correlation, pearson, ranks, spearman};
-pub use resample::Interval;
+pub use resample::ConfidenceInterval;
 pub use run::{BacktestError, Input, NoVolumeAtPrice, Options, Progress, VolumeAtPrice, backtest};
 pub use separation::{area_under_curve, top_tenth_lift, top_tenth_precision};
 

@@ -5,14 +5,14 @@ use serde::Serialize;
 
 /// A 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Interval {
+pub struct ConfidenceInterval {
     /// The 2.5 % point.
     pub low: f64,
     /// The 97.5 % point.
     pub high: f64,
 }
 
-impl Interval {
+impl ConfidenceInterval {
     /// Zero lies inside: nothing has been shown.
     #[must_use]
     pub fn holds_zero(&self) -> bool {
@@ -31,7 +31,7 @@ pub(crate) fn interval_over_blocks(
     resamples: usize,
     seed: u64,
     mut statistic: impl FnMut(&[f64]) -> Option<f64>,
-) -> Option<Interval> {
+) -> Option<ConfidenceInterval> {
     if blocks < BLOCKS_MIN || resamples < 20 {
         return None;
     }
@@ -49,7 +49,7 @@ pub(crate) fn interval_over_blocks(
         return None;
     }
     found.sort_unstable_by(f64::total_cmp);
-    Some(Interval { low: quantile(&found, 0.025), high: quantile(&found, 0.975) })
+    Some(ConfidenceInterval { low: quantile(&found, 0.025), high: quantile(&found, 0.975) })
 }
 
 /// A quantile of ascending values, interpolated; 0 without values.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use liqheat_market::{Bar, Liquidation, Price, Qty, TierTable, UnixMs};
-use liqheat_model::{Outcome, Params, PriceSource};
+use liqheat_model::{Params, PriceSource, StepOutcome};
 
 use crate::calibration::Days;
 use crate::card::{Card, Coverage, HorizonGivenTouch, InvariantNumbers, Predictor, Reduced};
@@ -307,7 +307,7 @@ impl<'p, 'a> Pass<'p, 'a> {
     fn apply(&mut self, bar: &Bar) {
         let step = self.follower.step(bar);
         let Period { from, to, ref realised, .. } = *self.period;
-        self.bars_refused += usize::from(matches!(step.outcome, Outcome::Refused(_)));
+        self.bars_refused += usize::from(matches!(step.outcome, StepOutcome::Refused(_)));
         self.bars_by_mark += usize::from(step.price_source == PriceSource::Mark);
         self.bars_with_open_interest += usize::from(step.oi_known);
         self.invariants.bars_broken += usize::from(!step.broken.is_empty());

@@ -13,7 +13,7 @@ use crate::realised::usd_by_cell;
 use crate::resample::interval_over_blocks;
 use crate::run::ClosedWindow;
 use crate::separation::Sorted;
-use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, Interval};
+use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, ConfidenceInterval};
 
 /// Cells on each side that the price may reach in an hour: 1 % of the price. The reach grows with the square root of
 /// the length of the window, as that of a random walk does. Cells far beyond it are known not to be touched by
@@ -174,7 +174,8 @@ impl AllCells {
         let precision_gain =
             |weights: &[f64]| Some(full.top_tenth(weights, &values)? - base.top_tenth(weights, &values)?);
         let area_gain_interval = interval_over_blocks(day_count, resamples, SEED, area_gain);
-        let is_gain = |interval: Option<Interval>| interval.is_some_and(|interval| interval.low > 0.0);
+        let is_gain =
+            |interval: Option<ConfidenceInterval>| interval.is_some_and(|interval| interval.low > 0.0);
         Some(WithoutTouch {
             cells: hits.len(),
             cells_hit: hits.iter().filter(|hit| **hit).count(),

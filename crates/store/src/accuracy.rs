@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use duckdb::params;
 use liqheat_market::{Instrument, UnixMs};
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{Row, bad_row, of, read};
 
@@ -50,7 +50,7 @@ impl Command for PutAccuracyHour {
     type Answer = ();
     const NAME: &'static str = "put hour of the running score";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         let AccuracyHour { start, fingerprint, prediction, state } = self.hour;
         let (name, reason, outcome) = match state {
             AccuracyState::Frozen => ("frozen", None, None),
@@ -101,7 +101,7 @@ impl Command for AccuracyHours {
     const NAME: &'static str = "hours of the running score";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT start, fingerprint, state, coalesce(reason, ''), prediction, outcome FROM {TABLE}
              WHERE {} AND fingerprint = {} AND start BETWEEN {} AND {} ORDER BY start",
@@ -114,7 +114,7 @@ impl Command for AccuracyHours {
     }
 }
 
-fn hour_of(row: &Row<'_>) -> Result<AccuracyHour, Fault> {
+fn hour_of(row: &Row<'_>) -> Result<AccuracyHour, CommandError> {
     let state = match (row.text(2)?, row.maybe_bytes(5)?) {
         ("frozen", _) => AccuracyState::Frozen,
         ("graded", Some(outcome)) => AccuracyState::Graded(outcome.to_vec()),

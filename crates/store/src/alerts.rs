@@ -7,7 +7,7 @@
 use duckdb::params;
 use liqheat_market::UnixMs;
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::read;
 
@@ -47,7 +47,7 @@ impl Command for PutAlert {
     type Answer = bool;
     const NAME: &'static str = "put alert";
 
-    fn run(self, database: &Database) -> Result<bool, Fault> {
+    fn run(self, database: &Database) -> Result<bool, CommandError> {
         let StoredAlert { id, time, body } = self.alert;
         let transaction = database.connection.unchecked_transaction()?;
         let known: i64 =
@@ -82,7 +82,7 @@ impl Command for FinishDeliveries {
     type Answer = ();
     const NAME: &'static str = "finish deliveries";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         let transaction = database.connection.unchecked_transaction()?;
         for alert in &self.alerts {
             transaction.execute(
@@ -102,7 +102,7 @@ impl Command for OutstandingDeliveries {
     const NAME: &'static str = "outstanding deliveries";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = "SELECT target, queued, id, time, body FROM alert_deliveries JOIN alerts ON alert = id
                    ORDER BY queued, time, id, target";
         read(&database.connection, Self::NAME, sql, |row| {
@@ -129,7 +129,7 @@ impl Command for RecentAlerts {
     const NAME: &'static str = "recent alerts";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT * FROM (SELECT id, time, body FROM alerts ORDER BY time DESC, id DESC LIMIT {}) ORDER BY time, id",
             self.limit.min(ALERTS_KEPT)
@@ -150,7 +150,7 @@ impl Command for PutAlertRule {
     type Answer = ();
     const NAME: &'static str = "put alert rule";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         let transaction = database.connection.unchecked_transaction()?;
         transaction.execute("DELETE FROM alert_rules WHERE name = ?", [&self.name])?;
         transaction.execute("INSERT INTO alert_rules VALUES (?, ?)", params![self.name, self.fields])?;
@@ -167,7 +167,7 @@ impl Command for DeleteAlertRule {
     type Answer = bool;
     const NAME: &'static str = "delete alert rule";
 
-    fn run(self, database: &Database) -> Result<bool, Fault> {
+    fn run(self, database: &Database) -> Result<bool, CommandError> {
         Ok(database.connection.execute("DELETE FROM alert_rules WHERE name = ?", [&self.name])? > 0)
     }
 }
@@ -180,7 +180,7 @@ impl Command for AlertRules {
     const NAME: &'static str = "alert rules";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = "SELECT fields FROM alert_rules ORDER BY name";
         read(&database.connection, Self::NAME, sql, |row| Ok(row.text(0)?.to_owned()))
     }

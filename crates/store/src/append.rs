@@ -21,9 +21,9 @@ use liqheat_market::{
 };
 
 use crate::batch::Batch;
-use crate::columns::{Columns, Shared};
+use crate::columns::{Columns, ConstantColumn};
 use crate::dirty::DirtyRange;
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{kind_name, of, price_kind_name};
 use crate::{BATCH_ROWS_MAX, StoreError};
@@ -51,7 +51,7 @@ impl Command for Append {
     type Answer = Appended;
     const NAME: &'static str = "append";
 
-    fn run(self, database: &Database) -> Result<Appended, Fault> {
+    fn run(self, database: &Database) -> Result<Appended, CommandError> {
         let rows = self.batch.len();
         if rows == 0 {
             return Ok(Appended::default());
@@ -84,7 +84,7 @@ impl Command for Append {
 struct Piece {
     table: &'static str,
     /// The leading columns: venue and symbol, for klines also kind and interval.
-    shared: Vec<(&'static str, Shared)>,
+    shared: Vec<(&'static str, ConstantColumn)>,
     /// The other columns, in the table's order.
     columns: Columns,
     /// Which of them make the key, the first of which all stored rows are bounded by.
@@ -141,7 +141,7 @@ struct New {
     earliest: Option<i64>,
 }
 
-fn insert_new(connection: &Connection, piece: Piece) -> Result<New, Fault> {
+fn insert_new(connection: &Connection, piece: Piece) -> Result<New, CommandError> {
     let Piece { table, shared, columns, key, bounds: (low, high), time, .. } = piece;
     let by = key.first().copied().unwrap_or(time);
     let shared_by: Vec<String> =
@@ -176,7 +176,7 @@ fn insert_new(connection: &Connection, piece: Piece) -> Result<New, Fault> {
     Ok(new)
 }
 
-fn append(connection: &Connection, table: &str, rows: RecordBatch) -> Result<(), Fault> {
+fn append(connection: &Connection, table: &str, rows: RecordBatch) -> Result<(), CommandError> {
     let mut appender = connection.appender(table)?;
     appender.append_record_batch(rows)?;
     Ok(appender.flush()?)
@@ -204,8 +204,8 @@ fn klines(instrument: &Instrument, mut rows: Vec<Kline>) -> Vec<Piece> {
         let Some((first, bounds)) = ends(rows, |row| row.open_time.0) else { continue };
         let interval_ms = first.interval.ms();
         let mut shared = of_instrument(instrument);
-        shared.push(("kind", Shared::Name(kind_name(first.kind).to_owned())));
-        shared.push(("interval_ms", Shared::Whole(interval_ms)));
+        shared.push(("kind", ConstantColumn::Name(kind_name(first.kind).to_owned())));
+        shared.push(("interval_ms", ConstantColumn::Whole(interval_ms)));
         let columns = Columns::default()
             .whole("open_time", rows, |row| row.open_time.0)
             .whole("open", rows, |row| row.open.units())
@@ -292,8 +292,8 @@ fn by_time<T>(
     })
 }
 
-fn of_instrument(instrument: &Instrument) -> Vec<(&'static str, Shared)> {
-    let name = |text: &str| Shared::Name(text.to_owned());
+fn of_instrument(instrument: &Instrument) -> Vec<(&'static str, ConstantColumn)> {
+    let name = |text: &str| ConstantColumn::Name(text.to_owned());
     vec![("venue", name(instrument.venue.name())), ("symbol", name(instrument.symbol.as_str()))]
 }
 

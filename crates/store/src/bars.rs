@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use liqheat_market::{Instrument, Interval, Kline, KlineKind, UnixMs};
 
 use crate::QUERY_ROWS_MAX;
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{Row, kind_name, of, read, read_first};
 
@@ -23,7 +23,7 @@ impl Command for Klines {
     const NAME: &'static str = "klines";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let last_open = self.to.plus(-self.interval.ms());
         let sql = format!(
             "SELECT open_time, open, high, low, close, volume, taker_buy_volume, trades FROM klines
@@ -52,7 +52,7 @@ impl Command for Candles {
     const NAME: &'static str = "candles";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let key = of(&self.instrument);
         let finest = format!("SELECT min(interval_ms) FROM klines WHERE {key} AND kind = 'last'");
         let base = read_first(&database.connection, &finest, |row| row.maybe(0))?.flatten();
@@ -82,7 +82,7 @@ impl Command for Candles {
     }
 }
 
-fn kline(row: &Row<'_>, kind: KlineKind, interval: Interval) -> Result<Kline, Fault> {
+fn kline(row: &Row<'_>, kind: KlineKind, interval: Interval) -> Result<Kline, CommandError> {
     Ok(Kline {
         kind,
         interval,

@@ -2,7 +2,7 @@
 
 use liqheat_market::{Instrument, Interval, Symbol, UnixMs, Venue};
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{bad_row, of, read, read_first};
 
@@ -29,7 +29,7 @@ impl Command for Instruments {
     const NAME: &'static str = "instruments";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = "SELECT venue, symbol, interval_ms, min(open_time), max(open_time), count(*) FROM klines
                    WHERE kind = 'last' GROUP BY venue, symbol, interval_ms ORDER BY symbol, venue, interval_ms";
         let mut spans = read(&database.connection, Self::NAME, sql, |row| {
@@ -62,7 +62,7 @@ impl Command for FirstBar {
     const NAME: &'static str = "first bar";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT min(open_time) FROM klines WHERE {} AND kind = 'last' AND interval_ms = {}",
             of(&self.instrument),
@@ -102,9 +102,9 @@ impl Command for ReachOf {
     const NAME: &'static str = "reach";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Reach, Fault> {
+    fn run(self, database: &Database) -> Result<Reach, CommandError> {
         let key = of(&self.instrument);
-        let newest = |sql: String| -> Result<Option<UnixMs>, Fault> {
+        let newest = |sql: String| -> Result<Option<UnixMs>, CommandError> {
             Ok(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
         };
         let kline = |kind: &str| {
@@ -138,7 +138,7 @@ impl Command for Newest {
     const NAME: &'static str = "newest";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         const POINTS: [&str; 5] = ["trades", "mark_prices", "open_interest", "funding", "liquidations"];
         let key = of(&self.instrument);
         let as_of = self.as_of.0;

@@ -6,7 +6,7 @@
 use duckdb::params;
 use liqheat_market::{Instrument, Interval, UnixMs};
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
 
@@ -32,7 +32,7 @@ impl Command for PutCheckpoint {
     type Answer = ();
     const NAME: &'static str = "put checkpoint";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         let Checkpoint { time, fingerprint, state } = self.checkpoint;
         let transaction = database.connection.unchecked_transaction()?;
         let same = format!(
@@ -71,7 +71,7 @@ impl Command for LatestCheckpoint {
     const NAME: &'static str = "latest checkpoint";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT time, fingerprint, state FROM checkpoints
              WHERE {} AND interval_ms = {} AND fingerprint = {} AND time <= {} ORDER BY time DESC",
@@ -100,7 +100,7 @@ impl Command for PruneCheckpoints {
     type Answer = u64;
     const NAME: &'static str = "prune checkpoints";
 
-    fn run(self, database: &Database) -> Result<u64, Fault> {
+    fn run(self, database: &Database) -> Result<u64, CommandError> {
         let key = of(&self.instrument);
         let sql = format!(
             "DELETE FROM checkpoints WHERE {key} AND (interval_ms, fingerprint, time) IN (

@@ -10,20 +10,20 @@ use duckdb::arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
 use liqheat_market::Qty;
 
-use crate::error::Fault;
+use crate::error::CommandError;
 
 /// How Arrow has a HUGEINT: no type of 128 bits is closer.
 pub(crate) const HUGEINT: DataType = DataType::Decimal128(38, 0);
 
 /// A value that all rows have.
-pub(crate) enum Shared {
+pub(crate) enum ConstantColumn {
     /// Of letters, digits, `-` and `_` only, so that it can stand between quotes as it is.
     Name(String),
     /// A whole number.
     Whole(i64),
 }
 
-impl Shared {
+impl ConstantColumn {
     /// As it stands in SQL.
     pub(crate) fn sql(&self) -> String {
         match self {
@@ -84,16 +84,16 @@ impl Columns {
     }
 
     /// Puts columns with one value for all rows in front.
-    pub(crate) fn after(self, shared: Vec<(&'static str, Shared)>) -> Self {
+    pub(crate) fn after(self, shared: Vec<(&'static str, ConstantColumn)>) -> Self {
         let rows = self.rows();
         let mut leading = Self::default();
         for (name, value) in shared {
             leading = match value {
-                Shared::Name(text) => {
+                ConstantColumn::Name(text) => {
                     let values = StringArray::from_iter_values(std::iter::repeat_n(text, rows));
                     leading.with(name, DataType::Utf8, Arc::new(values))
                 }
-                Shared::Whole(number) => {
+                ConstantColumn::Whole(number) => {
                     leading.with(name, DataType::Int64, Arc::new(Int64Array::from_value(number, rows)))
                 }
             };
@@ -127,7 +127,7 @@ impl Columns {
     }
 
     /// The finished columns.
-    pub(crate) fn build(self) -> Result<RecordBatch, Fault> {
+    pub(crate) fn build(self) -> Result<RecordBatch, CommandError> {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(self.fields)), self.arrays)?)
     }
 

@@ -8,7 +8,7 @@ use crate::FileState;
 
 /// A reading of the store's counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counters {
+pub struct StoreCounters {
     /// Commands answered, whether well or with an error.
     pub commands: u64,
     /// Commands answered with an error, panics included.
@@ -47,19 +47,19 @@ pub(crate) struct Tally {
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum CommandOutcome {
     Answered,
     Failed,
     Panicked,
 }
 
 impl Tally {
-    pub(crate) fn command(&self, outcome: Outcome, took: Duration) {
+    pub(crate) fn command(&self, outcome: CommandOutcome, took: Duration) {
         self.commands.fetch_add(1, Relaxed);
-        if outcome != Outcome::Answered {
+        if outcome != CommandOutcome::Answered {
             self.failures.fetch_add(1, Relaxed);
         }
-        if outcome == Outcome::Panicked {
+        if outcome == CommandOutcome::Panicked {
             self.panics.fetch_add(1, Relaxed);
         }
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
@@ -82,8 +82,8 @@ impl Tally {
         self.rows_already_there.fetch_add(already_there, Relaxed);
     }
 
-    pub(crate) fn read(&self, waiting: u64) -> Counters {
-        Counters {
+    pub(crate) fn read(&self, waiting: u64) -> StoreCounters {
+        StoreCounters {
             commands: self.commands.load(Relaxed),
             failures: self.failures.load(Relaxed),
             panics: self.panics.load(Relaxed),

@@ -189,32 +189,32 @@ pub enum StoreError {
 
 /// What a command fails with, before it is known which command it was and on which file.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) enum CommandError {
     /// Something that DuckDB said.
     Duckdb(duckdb::Error),
     /// Something of our own.
     Store(StoreError),
 }
 
-impl From<duckdb::Error> for Fault {
+impl From<duckdb::Error> for CommandError {
     fn from(error: duckdb::Error) -> Self {
         Self::Duckdb(error)
     }
 }
 
-impl From<duckdb::arrow::error::ArrowError> for Fault {
+impl From<duckdb::arrow::error::ArrowError> for CommandError {
     fn from(error: duckdb::arrow::error::ArrowError) -> Self {
         Self::Duckdb(duckdb::Error::ToSqlConversionFailure(Box::new(error)))
     }
 }
 
-impl From<StoreError> for Fault {
+impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
-impl Fault {
+impl CommandError {
     /// DuckDB gives up a database after certain failures (a commit that could not be written); it answers
     /// nothing until it is opened again.
     pub(crate) fn needs_reopening(&self) -> bool {

@@ -8,7 +8,7 @@
 use liqheat_market::{Instrument, Interval, UnixMs};
 
 use crate::catalogue::Reach;
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
 
@@ -35,7 +35,7 @@ impl Command for WholeReach {
     const NAME: &'static str = "reach without holes";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Reach, Fault> {
+    fn run(self, database: &Database) -> Result<Reach, CommandError> {
         /// The history of open interest comes in steps of five minutes, stamped up to as much later.
         const STOCK_STEP_MS: i64 = 10 * 60_000;
         /// Funding is charged every eight hours at the seldomest, and a little late.
@@ -52,7 +52,9 @@ impl Command for WholeReach {
         };
         let newest = |table: &str| {
             let sql = format!("SELECT max(time) FROM {table} WHERE {key}");
-            Ok::<_, Fault>(read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs))
+            Ok::<_, CommandError>(
+                read_first(&database.connection, &sql, |row| row.maybe(0))?.flatten().map(UnixMs),
+            )
         };
         Ok(Reach {
             kline: kline("last")?,
@@ -74,7 +76,7 @@ fn whole_until(
     column: &str,
     since: UnixMs,
     step: i64,
-) -> Result<Option<UnixMs>, Fault> {
+) -> Result<Option<UnixMs>, CommandError> {
     let since = since.0;
     // Something stands for what is older: the newest of it if it is near, else the moment itself, as if something were
     // there. From it to the first row is a step like any other.
@@ -98,7 +100,7 @@ fn newest_whole_trade(
     database: &Database,
     key: &str,
     newest: Option<u64>,
-) -> Result<Option<(i64, UnixMs)>, Fault> {
+) -> Result<Option<(i64, UnixMs)>, CommandError> {
     let sql = match newest {
         None => format!("SELECT id, time FROM trades WHERE {key} ORDER BY id DESC"),
         Some(newest) => format!(

@@ -3,7 +3,7 @@
 //! One named thread owns the database. Everybody else holds a [`Store`], a cheap handle that posts typed
 //! commands into a bounded queue; each command carries a slot for its answer ([`PendingReply`]). When the queue is
 //! full, whoever asks waits: nothing is dropped. A command that fails, or even panics, is an error for the one
-//! who asked and a number in the [`Counters`]; it ends neither the thread nor the process.
+//! who asked and a number in the [`StoreCounters`]; it ends neither the thread nor the process.
 //!
 //! Promises:
 //! - **A batch is stored whole or not at all**, also when the process is killed in the middle.
@@ -51,7 +51,7 @@ pub use append::Appended;
 pub use batch::Batch;
 pub use catalogue::{InstrumentSpan, Reach};
 pub use checkpoints::Checkpoint;
-pub use counters::Counters;
+pub use counters::StoreCounters;
 pub use dirty::DirtyRange;
 pub use error::StoreError;
 pub use holes::Fetchable;

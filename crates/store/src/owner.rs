@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use duckdb::{Config, Connection};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::counters::{Outcome, Tally};
-use crate::error::{Fault, explain_open};
+use crate::counters::{CommandOutcome, Tally};
+use crate::error::{CommandError, explain_open};
 use crate::identity::{FileIdentity, FileState};
 use crate::log_file::{self, LogShape};
 use crate::readers::{ReadConnections, Reader};
@@ -34,7 +34,7 @@ pub(crate) trait Command: Send + 'static {
     /// Whether it may run on a read connection.
     const IS_READ: bool = false;
     /// Does it. Dropping an open transaction rolls it back, so a command may leave with `?` anywhere.
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault>;
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError>;
 }
 
 /// The open database, as commands see it.
@@ -169,18 +169,18 @@ impl Owner {
         result
     }
 
-    fn attempt<C: Command>(&mut self, command: C) -> (Result<C::Answer, StoreError>, Outcome) {
+    fn attempt<C: Command>(&mut self, command: C) -> (Result<C::Answer, StoreError>, CommandOutcome) {
         let database = match self.database() {
             Ok(database) => database,
-            Err(error) => return (Err(error), Outcome::Failed),
+            Err(error) => return (Err(error), CommandOutcome::Failed),
         };
         match catch_unwind(AssertUnwindSafe(|| command.run(database))) {
-            Ok(Ok(answer)) => (Ok(answer), Outcome::Answered),
+            Ok(Ok(answer)) => (Ok(answer), CommandOutcome::Answered),
             Ok(Err(fault)) => {
                 if fault.needs_reopening() {
                     self.give_up();
                 }
-                (Err(fault.explain(C::NAME, &self.location)), Outcome::Failed)
+                (Err(fault.explain(C::NAME, &self.location)), CommandOutcome::Failed)
             }
             Err(panic) => {
                 // What the panic left behind is unknown, so a file is opened afresh. Rows in memory would be
@@ -189,7 +189,7 @@ impl Owner {
                     self.give_up();
                 }
                 let detail = panic_text(panic.as_ref());
-                (Err(StoreError::Panicked { command: C::NAME, detail }), Outcome::Panicked)
+                (Err(StoreError::Panicked { command: C::NAME, detail }), CommandOutcome::Panicked)
             }
         }
     }
@@ -266,7 +266,7 @@ impl Owner {
         };
         let written = database.connection.execute_batch("CHECKPOINT");
         let closed = database.connection.close().map_err(|(_, error)| error);
-        let explain = |error| Fault::Duckdb(error).explain("close", &self.location);
+        let explain = |error| CommandError::Duckdb(error).explain("close", &self.location);
         written.and(closed).map_err(explain)?;
         self.file_gone(self.file_state()).map_or(Ok(()), Err)
     }
@@ -281,8 +281,8 @@ fn open_database(
     check_path(location)?;
     let connection = connect_to_valid_log(location, settings)?;
     migrate(&connection, location, MIGRATIONS).map_err(|fault| match fault {
-        Fault::Store(error) => error,
-        Fault::Duckdb(error) => explain_open(&error, location),
+        CommandError::Store(error) => error,
+        CommandError::Duckdb(error) => explain_open(&error, location),
     })?;
     let database = Database { connection, location: location.clone(), tally: Arc::clone(tally) };
     readers.connect(&database).map_err(|error| explain_open(&error, location))?;

@@ -7,7 +7,7 @@ use duckdb::{Config, Connection};
 use liqheat_market::{Price, Qty, UnixMs};
 
 use crate::QUERY_ROWS_MAX;
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::rows::{read, read_first};
 
 /// Why a Parquet file cannot be read.
@@ -66,7 +66,7 @@ pub fn read_parquet_klines(path: &Path) -> Result<Vec<ParquetKline>, ParquetErro
     let columns = columns(&connection, &source).map_err(ParquetError::Unreadable)?;
     let sql = query(&columns, &source)?;
     let rows = read(&connection, "parquet", &sql, |row| {
-        let price = |index| Ok::<_, Fault>(row.maybe(index)?.map(Price::from_units));
+        let price = |index| Ok::<_, CommandError>(row.maybe(index)?.map(Price::from_units));
         Ok(ParquetKline {
             open_time: row.maybe(0)?.map(UnixMs),
             prices: [price(1)?, price(2)?, price(3)?, price(4)?],
@@ -90,7 +90,7 @@ fn columns(connection: &Connection, source: &str) -> Result<Vec<(String, String)
         .map_err(explain)
 }
 
-fn explain(fault: Fault) -> String {
+fn explain(fault: CommandError) -> String {
     fault.explain("parquet", &crate::Location::Memory).to_string()
 }
 

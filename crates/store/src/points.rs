@@ -7,7 +7,7 @@ use liqheat_market::{
 };
 
 use crate::QUERY_ROWS_MAX;
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{Row, of, read, read_first};
 
@@ -23,7 +23,7 @@ impl Command for OpenInterests {
     const NAME: &'static str = "open interest";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT time, qty FROM open_interest WHERE {} AND time BETWEEN {} AND {} ORDER BY time",
             of(&self.instrument),
@@ -49,7 +49,7 @@ impl Command for OpenInterestCloses {
     const NAME: &'static str = "open interest by interval";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT max(time), arg_max(qty, time) FROM open_interest WHERE {} AND time > {} AND time <= {}
              GROUP BY (time - 1) // {} ORDER BY 1",
@@ -76,7 +76,7 @@ impl Command for FundingPayments {
     const NAME: &'static str = "funding";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT time, rate, interval_hours FROM funding WHERE {} AND time BETWEEN {} AND {} ORDER BY time",
             of(&self.instrument),
@@ -115,7 +115,7 @@ impl Command for MarkRangeOf {
     const NAME: &'static str = "mark range";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT min(price), max(price), arg_max(price, time), max(time) FROM mark_prices
              WHERE {} AND time BETWEEN {} AND {} HAVING count(*) > 0",
@@ -154,7 +154,7 @@ impl Command for PricesAtMoment {
     const NAME: &'static str = "prices";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let key = of(&self.instrument);
         let as_of = self.as_of.0;
         let newest = |sql: &str| {
@@ -208,7 +208,7 @@ impl Command for PricesNowOf {
     const NAME: &'static str = "prices now";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let (key, interval, as_of) = (of(&self.instrument), self.interval.ms(), self.as_of.0);
         let opened = self.as_of.floor_to(interval);
         let from = opened.plus(-2 * interval).0;
@@ -286,7 +286,7 @@ impl Command for Liquidations {
     const NAME: &'static str = "liquidations";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let sql = format!(
             "SELECT * FROM (
                  SELECT time, side, price, qty, price_kind FROM liquidations WHERE {} AND time BETWEEN {} AND {}{}
@@ -317,7 +317,7 @@ impl Command for LiquidationSums {
     const NAME: &'static str = "liquidation sums";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let interval = self.interval.ms();
         let sql = format!(
             "SELECT * FROM (
@@ -363,7 +363,7 @@ impl Command for LiquidationTotalsOf {
     const NAME: &'static str = "liquidation totals";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let usd = |side| format!("CAST(coalesce(sum({USD}) FILTER (WHERE side = '{side}'), 0) AS UBIGINT)");
         let count = |side| format!("CAST(count(*) FILTER (WHERE side = '{side}') AS UBIGINT)");
         let sql = format!(
@@ -389,7 +389,7 @@ impl Command for LiquidationTotalsOf {
 }
 
 /// Reads (time, side, price, qty, price_kind).
-fn liquidation_of(row: &Row<'_>) -> Result<Liquidation, Fault> {
+fn liquidation_of(row: &Row<'_>) -> Result<Liquidation, CommandError> {
     const TABLE: &str = "liquidations";
     Ok(Liquidation {
         time: row.time(0)?,

@@ -2,7 +2,7 @@
 
 use liqheat_market::{Instrument, Interval, Price, Qty, UnixMs};
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::{Command, Database};
 use crate::rows::{of, read};
 
@@ -29,7 +29,7 @@ impl Command for Profiles {
     const NAME: &'static str = "profiles";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<Self::Answer, Fault> {
+    fn run(self, database: &Database) -> Result<Self::Answer, CommandError> {
         let interval = self.interval.ms();
         // A cell of less than the smallest unit means every price on its own.
         let cell = self.cell.units().max(1);

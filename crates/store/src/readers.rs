@@ -19,7 +19,7 @@ use duckdb::InterruptHandle;
 use tokio::sync::mpsc;
 
 use crate::StoreError;
-use crate::counters::{Outcome, Tally};
+use crate::counters::{CommandOutcome, Tally};
 use crate::owner::{Command, Database, Message, ReadMessage, panic_text};
 
 /// The connections of all readers.
@@ -145,19 +145,21 @@ impl Reader {
         result
     }
 
-    fn attempt<C: Command>(&self, command: C) -> (Result<C::Answer, StoreError>, Outcome) {
+    fn attempt<C: Command>(&self, command: C) -> (Result<C::Answer, StoreError>, CommandOutcome) {
         let Some(slot) = self.connections.slots.get(self.index) else {
-            return (Err(StoreError::Closed), Outcome::Failed);
+            return (Err(StoreError::Closed), CommandOutcome::Failed);
         };
         let mut connected = lock(&slot.database);
         let Some(database) = connected.as_ref() else {
             drop(connected);
             self.notify_owner(Message::Reconnect);
-            return (Err(self.connections.absent()), Outcome::Failed);
+            return (Err(self.connections.absent()), CommandOutcome::Failed);
         };
         match catch_unwind(AssertUnwindSafe(|| command.run(database))) {
-            Ok(Ok(answer)) => (Ok(answer), Outcome::Answered),
-            Ok(Err(fault)) if fault.is_interrupted() => (Err(self.connections.absent()), Outcome::Failed),
+            Ok(Ok(answer)) => (Ok(answer), CommandOutcome::Answered),
+            Ok(Err(fault)) if fault.is_interrupted() => {
+                (Err(self.connections.absent()), CommandOutcome::Failed)
+            }
             Ok(Err(fault)) => {
                 let needs_reopening = fault.needs_reopening();
                 let error = fault.explain(C::NAME, &database.location);
@@ -166,7 +168,7 @@ impl Reader {
                     drop(connected);
                     self.notify_owner(Message::Reopen);
                 }
-                (Err(error), Outcome::Failed)
+                (Err(error), CommandOutcome::Failed)
             }
             Err(panic) => {
                 // What the panic left of this connection is unknown; the database itself is not affected.
@@ -174,7 +176,7 @@ impl Reader {
                 drop(connected);
                 self.notify_owner(Message::Reconnect);
                 let detail = panic_text(panic.as_ref());
-                (Err(StoreError::Panicked { command: C::NAME, detail }), Outcome::Panicked)
+                (Err(StoreError::Panicked { command: C::NAME, detail }), CommandOutcome::Panicked)
             }
         }
     }

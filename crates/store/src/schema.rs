@@ -12,7 +12,7 @@
 
 use duckdb::Connection;
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::{Location, StoreError};
 
 /// The version this program writes.
@@ -145,7 +145,7 @@ pub(crate) fn migrate(
     connection: &Connection,
     location: &Location,
     migrations: &[&str],
-) -> Result<i64, Fault> {
+) -> Result<i64, CommandError> {
     let known = migrations.len() as i64;
     let found = version(connection, location)?;
     if found > known {
@@ -168,7 +168,7 @@ pub(crate) fn migrate(
     Ok(found)
 }
 
-fn version(connection: &Connection, location: &Location) -> Result<i64, Fault> {
+fn version(connection: &Connection, location: &Location) -> Result<i64, CommandError> {
     const SOME_TABLES: &str =
         "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary ORDER BY ALL LIMIT 5";
     let mut statement =

@@ -24,7 +24,7 @@ use crate::bars::{Candles, Klines};
 use crate::batch::Batch;
 use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, Newest, Reach, ReachOf};
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
-use crate::counters::{Counters, Tally};
+use crate::counters::{StoreCounters, Tally};
 use crate::holes::{Fetchable, WholeReach};
 use crate::owner::{Command, Job, Message, Owner, Posted, ReadMessage};
 use crate::points::{
@@ -128,7 +128,7 @@ impl Store {
 
     /// What the store has done since it was opened; does not wait for the owner.
     #[must_use]
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> StoreCounters {
         let queue = &self.shared.queue;
         let waiting = queue.max_capacity().saturating_sub(queue.capacity());
         self.shared.tally.read(waiting as u64)

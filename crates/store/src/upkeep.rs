@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use liqheat_market::{Instrument, UnixMs};
 
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::log_file::log_of;
 use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
@@ -29,7 +29,7 @@ impl Command for Retain {
     type Answer = Deleted;
     const NAME: &'static str = "retention";
 
-    fn run(self, database: &Database) -> Result<Deleted, Fault> {
+    fn run(self, database: &Database) -> Result<Deleted, CommandError> {
         let keep = &self.retention;
         // A kline is as old as its end.
         let rules: [(&'static str, &str, Option<Duration>); 6] = [
@@ -69,7 +69,7 @@ impl Command for Flush {
     type Answer = ();
     const NAME: &'static str = "flush";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         Ok(database.connection.execute_batch("CHECKPOINT")?)
     }
 }
@@ -92,7 +92,7 @@ impl Command for StatsOf {
     type Answer = Stats;
     const NAME: &'static str = "stats";
 
-    fn run(self, database: &Database) -> Result<Stats, Fault> {
+    fn run(self, database: &Database) -> Result<Stats, CommandError> {
         let mut rows = BTreeMap::new();
         for table in TABLES {
             let sql = format!("SELECT count(*) FROM {table}");

@@ -13,7 +13,7 @@ use crate::view::{Changed, View, sum_into};
 
 mod remote;
 
-pub use remote::{Misfit, RemoteState, Step};
+pub use remote::{BoardStep, Misfit, RemoteState};
 
 /// Running totals since the process began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -37,7 +37,7 @@ mod view;
 mod window;
 
 pub use access::{Access, Grant, RenewTokens};
-pub use board::{Board, BoardUpdate, Counters, Misfit, RemoteState, Step};
+pub use board::{Board, BoardStep, BoardUpdate, Counters, Misfit, RemoteState};
 pub use channel::{ChannelChange, ChannelContent, ChannelKind, ChannelRow, ROWS_KEPT};
 pub use deflate::{InflateError, deflate, inflate};
 pub use event_ids::parse_event_id;

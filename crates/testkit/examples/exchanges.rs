@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use liqheat_market::UnixMs;
 use liqheat_testkit::exchange::{
-    BinanceVoice, BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time,
+    BinanceVoice, BybitVoice, ExchangeServer, HyperliquidVoice, Made, Market, OkxVoice, Time,
 };
 
 const SYMBOLS: [(&str, i64); 2] = [("BTCUSDT", 60_000), ("ETHUSDT", 3_000)];
@@ -37,10 +37,10 @@ fn main() {
     };
     let time = Time { start: UnixMs(now), speed: 1.0 };
     let venues = [
-        ("binance", Exchange::start(BinanceVoice, market(1), time)),
-        ("bybit", Exchange::start(BybitVoice::default(), market(2), time)),
-        ("okx", Exchange::start(OkxVoice::default(), market(3), time)),
-        ("hyperliquid", Exchange::start(HyperliquidVoice::default(), market(4), time)),
+        ("binance", ExchangeServer::start(BinanceVoice, market(1), time)),
+        ("bybit", ExchangeServer::start(BybitVoice::default(), market(2), time)),
+        ("okx", ExchangeServer::start(OkxVoice::default(), market(3), time)),
+        ("hyperliquid", ExchangeServer::start(HyperliquidVoice::default(), market(4), time)),
     ];
     let urls: Vec<String> = venues
         .iter()

@@ -29,7 +29,7 @@ pub use http::{Answer, connect_from, get, get_with, read_answer, send_json};
 pub use port::free_port;
 pub use program::{Finished, Program, Running};
 pub use receiver::{Posted, Receiver};
-pub use shadow::{LoggedStates, Position, Shadow};
+pub use shadow::{LoggedStates, Shadow, ShadowPosition};
 pub use viewer::{Closed, Heard, Viewer};
 
 /// Most time anything may take; never waited for when all is well.

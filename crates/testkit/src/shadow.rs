@@ -38,7 +38,7 @@ impl LoggedStates {
 
 /// Where a client is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub struct ShadowPosition {
     /// The epoch.
     pub epoch: String,
     /// The `seq`.
@@ -51,7 +51,7 @@ pub struct Shadow {
     viewer: Option<Viewer>,
     symbol: String,
     told: LoggedStates,
-    at: Option<Position>,
+    at: Option<ShadowPosition>,
     levels: BTreeMap<Price, Cell>,
     /// Whole states heard.
     pub snapshots: u64,
@@ -90,7 +90,7 @@ impl Shadow {
 
     /// Where it is.
     #[must_use]
-    pub fn at(&self) -> Option<&Position> {
+    pub fn at(&self) -> Option<&ShadowPosition> {
         self.at.as_ref()
     }
 
@@ -178,6 +178,6 @@ impl Shadow {
         let hash = message["hash"].as_str().unwrap();
         assert_eq!(self.hash(), hash, "another state than it says: {epoch} {seq}");
         self.told.check((self.symbol.clone(), epoch.to_owned(), seq), hash);
-        self.at = Some(Position { epoch: epoch.to_owned(), seq });
+        self.at = Some(ShadowPosition { epoch: epoch.to_owned(), seq });
     }
 }

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use crate::election::{LeaseAnswer, LeaseRequest};
 use crate::group::Group;
-use crate::request::{Grant, KeptState, ListRead, Moment, Outcome, Publication, Reply, Request, StoredValue};
+use crate::request::{
+    KeptState, LeaseGrant, ListRead, Moment, Publication, PublishOutcome, Reply, Request, StoredValue,
+};
 use crate::settings::ClusterTimes;
 
 /// Server and how often it was started.
@@ -86,7 +88,7 @@ impl MemoryRedis {
             Request::Publish { token, publications } => {
                 let outcomes = publications.iter().map(|publication| {
                     let outcome = self.publish(who, *token, publication);
-                    if outcome == Outcome::Published {
+                    if outcome == PublishOutcome::Published {
                         published.push((publication.symbol.clone(), publication.message.clone()));
                     }
                     outcome
@@ -106,7 +108,7 @@ impl MemoryRedis {
                 if is_newest {
                     self.list = Some(list.clone());
                 }
-                Reply::ListWritten(if is_newest { Outcome::Published } else { Outcome::Fenced })
+                Reply::ListWritten(if is_newest { PublishOutcome::Published } else { PublishOutcome::Fenced })
             }
             Request::ReadList => {
                 let list = self.list.clone().map_or(StoredValue::Missing, StoredValue::Bytes);
@@ -116,11 +118,11 @@ impl MemoryRedis {
         (reply, published)
     }
 
-    fn lease(&mut self, who: Who, group: Option<&Group>, request: LeaseRequest, at: Moment) -> Grant {
+    fn lease(&mut self, who: Who, group: Option<&Group>, request: LeaseRequest, at: Moment) -> LeaseGrant {
         let ttl = ClusterTimes::default().lease.ttl;
         let ours = group.expect("an edge asks for no lease").clone();
         let holder = self.lease.filter(|(_, until)| *until > at.now).map(|(who, _)| who);
-        let grant = |answer, group: Option<Group>| Grant { answer, group, ignored: Vec::new() };
+        let grant = |answer, group: Option<Group>| LeaseGrant { answer, group, ignored: Vec::new() };
         let known = self.group.as_ref().map(|(group, _)| group.clone());
         match request {
             LeaseRequest::Take => {
@@ -159,9 +161,9 @@ impl MemoryRedis {
         }
     }
 
-    fn publish(&mut self, who: Who, token: u64, publication: &Publication) -> Outcome {
+    fn publish(&mut self, who: Who, token: u64, publication: &Publication) -> PublishOutcome {
         if whole(self.fence.as_deref()) != token {
-            return Outcome::Fenced;
+            return PublishOutcome::Fenced;
         }
         match &publication.kept {
             KeptState::Write(whole) => {
@@ -170,11 +172,11 @@ impl MemoryRedis {
             KeptState::Expect { length, head } => {
                 let stored = self.states.get(&publication.symbol);
                 if !stored.is_some_and(|stored| stored.len() == *length && stored.starts_with(head)) {
-                    return Outcome::StateLost;
+                    return PublishOutcome::StateLost;
                 }
             }
         }
         self.accepted.push((token, who));
-        Outcome::Published
+        PublishOutcome::Published
     }
 }

@@ -33,4 +33,4 @@ pub(crate) use fields::start_of_date;
 pub use read::{ReadOptions, read, read_source};
 pub use report::{FileError, FileReport, Note, Refused, RefusedRows};
 pub(crate) use rows::whole_hour;
-pub use rows::{Batch, Rows};
+pub use rows::{RowBatch, Rows};

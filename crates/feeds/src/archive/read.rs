@@ -16,7 +16,7 @@ use zip::result::ZipError;
 use super::checksum;
 use super::name::Clues;
 use super::stream::{Outlet, read_table};
-use super::{Batch, Family, FileError, FileReport, Note};
+use super::{Family, FileError, FileReport, Note, RowBatch};
 
 /// Members of one zip that are looked at. Archive zips have one.
 const MEMBERS_MAX: usize = 1000;
@@ -45,7 +45,7 @@ impl Default for ReadOptions {
 pub fn read(
     path: &Path,
     options: &ReadOptions,
-    sink: &mut dyn FnMut(Batch) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(RowBatch) -> ControlFlow<()>,
 ) -> FileReport {
     let mut report = FileReport { path: path.to_path_buf(), ..FileReport::default() };
     let mut file = match File::open(path) {
@@ -75,7 +75,7 @@ pub fn read_source<S: Read + Seek>(
     path: &Path,
     source: S,
     options: &ReadOptions,
-    sink: &mut dyn FnMut(Batch) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(RowBatch) -> ControlFlow<()>,
 ) -> FileReport {
     let mut report = FileReport { path: path.to_path_buf(), ..FileReport::default() };
     read_into(&mut report, source, options, sink);
@@ -101,7 +101,7 @@ fn read_into<S: Read + Seek>(
     report: &mut FileReport,
     source: S,
     options: &ReadOptions,
-    sink: &mut dyn FnMut(Batch) -> ControlFlow<()>,
+    sink: &mut dyn FnMut(RowBatch) -> ControlFlow<()>,
 ) {
     let bytes_read = Cell::new(0);
     let mut source = Counted { source, bytes_read: &bytes_read };

@@ -50,7 +50,7 @@ impl Rows {
 
 /// Some rows of one instrument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Batch {
+pub struct RowBatch {
     /// Whose.
     pub instrument: Instrument,
     /// The rows, in the order of the file.

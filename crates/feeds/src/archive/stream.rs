@@ -12,7 +12,7 @@ use super::name::{Clues, is_coin_margined};
 use super::plan::{Plan, plan};
 use super::read::ReadOptions;
 use super::report::{FileReport, Note, RefusedRows, shorten};
-use super::rows::{Batch, Row};
+use super::rows::{Row, RowBatch};
 use super::seen::{Memory, Sighting};
 use super::{Family, FileError};
 
@@ -23,7 +23,7 @@ const REFUSED_MAX: u64 = 1_000_000;
 
 /// Where batches go, and how far the file was read when one goes there.
 pub(super) struct Outlet<'a> {
-    pub(super) sink: &'a mut dyn FnMut(Batch) -> ControlFlow<()>,
+    pub(super) sink: &'a mut dyn FnMut(RowBatch) -> ControlFlow<()>,
     pub(super) file_bytes_read: &'a dyn Fn() -> u64,
 }
 
@@ -257,7 +257,7 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
             self.report.rows_ok += rows.len() as u64;
             let instrument = part.instrument.clone();
             let file_bytes_read = (self.outlet.file_bytes_read)();
-            if (self.outlet.sink)(Batch { instrument, rows, file_bytes_read }).is_break() {
+            if (self.outlet.sink)(RowBatch { instrument, rows, file_bytes_read }).is_break() {
                 self.report.stopped = true;
                 return;
             }

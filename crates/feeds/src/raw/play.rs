@@ -13,7 +13,9 @@ use liqheat_market::{Event, Instrument, Symbol, TierTable, UnixMs, Venue};
 use super::line::RawRecord;
 use crate::live::{EventGate, GateVerdict, Origin, RawKind, ResumePoint, StreamEvent};
 use crate::tiers::TierOrigin;
-use crate::venues::{Contract, ContractTable, Exchange, FrameReader, RestQuery, Signal, contract, exchange};
+use crate::venues::{
+    Contract, ContractTable, Exchange, RestQuery, Signal, VenueFrameReader, contract, exchange,
+};
 
 /// What became of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -49,7 +51,7 @@ struct Playing {
 
 struct Connection {
     contracts: Arc<[Contract]>,
-    reader: Box<dyn FrameReader>,
+    reader: Box<dyn VenueFrameReader>,
 }
 
 impl Player {

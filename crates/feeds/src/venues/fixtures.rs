@@ -3,7 +3,9 @@
 use liqheat_market::{Event, Qty, Symbol, UnixMs};
 use proptest::prelude::*;
 
-use super::{Contract, ContractTable, Exchange, FrameError, FrameReader, Page, RestQuery, Signal, contract};
+use super::{
+    Contract, ContractTable, Exchange, FrameError, Page, RestQuery, Signal, VenueFrameReader, contract,
+};
 
 /// Contracts of a venue, one coin each unless a size is given.
 pub(super) fn table(exchange: &dyn Exchange, symbols: &[(&str, &str)]) -> ContractTable {
@@ -18,7 +20,7 @@ pub(super) fn sized(exchange: &dyn Exchange, symbol: &str, size: &str) -> Contra
 }
 
 /// What every line of a session says; each must be understood, and every row of it.
-pub(super) fn session(reader: &mut dyn FrameReader, lines: &str, received: UnixMs) -> Vec<Vec<Signal>> {
+pub(super) fn session(reader: &mut dyn VenueFrameReader, lines: &str, received: UnixMs) -> Vec<Vec<Signal>> {
     lines
         .lines()
         .map(|line| {
@@ -35,7 +37,7 @@ pub(super) fn session(reader: &mut dyn FrameReader, lines: &str, received: UnixM
 }
 
 /// What is wrong with the first row that was not accepted, or with the frame.
-pub(super) fn complaint(reader: &mut dyn FrameReader, frame: &str, received: UnixMs) -> String {
+pub(super) fn complaint(reader: &mut dyn VenueFrameReader, frame: &str, received: UnixMs) -> String {
     let mut signals = Vec::new();
     if let Err(error) = reader.read(frame.as_bytes(), received, &mut signals) {
         assert_eq!(signals, []);

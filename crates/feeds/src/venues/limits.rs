@@ -164,7 +164,7 @@ pub struct RateLimit {
 
 /// What a refusal of the REST interface means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RequestRefusal {
     /// Too many requests. `Retry-After`, where it is sent, takes the place of `pause`.
     Throttled {
         /// What has to pause.
@@ -190,7 +190,7 @@ pub enum PauseScope {
     Venue,
 }
 
-impl Refusal {
+impl RequestRefusal {
     /// By the status alone, for venues that use HTTP's meanings: 429 asks for a pause of a minute, 418 bans those who go
     /// on. `None` for an answer that is to be read.
     #[must_use]

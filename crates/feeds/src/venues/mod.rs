@@ -1,7 +1,7 @@
 //! What the exchanges say, one folder each, all of one shape.
 //!
 //! A venue is a set of pure functions ([`Exchange`]): what to send after connecting, what a frame means
-//! ([`FrameReader`]), which request brings missing data and what its answer means. Nothing here opens a socket,
+//! ([`VenueFrameReader`]), which request brings missing data and what its answer means. Nothing here opens a socket,
 //! asks a clock or waits: [`crate::live`] does that, once for all venues. So every reader can be tested on
 //! recorded frames, fuzzed, and run again over a recording.
 //!
@@ -43,7 +43,7 @@ pub use contract::{
     Contract, ContractTable, ListedContract, Underlying, contract, contract_named, instrument,
 };
 pub use limits::{
-    Clipped, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, Refusal, TradeIds, VenueLimits,
+    Clipped, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, RequestRefusal, TradeIds, VenueLimits,
 };
 pub use liquidation_feed::LiquidationFeed;
 pub(crate) use orders::ForceOrders;
@@ -51,7 +51,7 @@ pub use orders::OrderReport;
 pub use page::{Page, RejectedRow, RowSubject};
 pub use query::{RestQuery, RestQueryError};
 pub use signal::{FrameError, RejectedSignal, Signal};
-pub use tiers::{TierRow, TierRows, TierUnit};
+pub use tiers::{PublishedTier, TierRows, TierUnit};
 
 /// The kinds of data that a venue sends, each watched by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +104,7 @@ impl StreamKind {
 
 /// Reads the frames of one connection. It may keep state (a snapshot that later frames change), so each
 /// connection has its own.
-pub trait FrameReader: Send {
+pub trait VenueFrameReader: Send {
     /// Takes one text frame apart and appends what it says. Unknown messages, contracts that were not asked
     /// for and unknown keys are passed over in silence. After an error nothing was appended and the state is
     /// as before.
@@ -175,7 +175,7 @@ pub trait Exchange: Send + Sync {
     fn opening(&self, table: &ContractTable) -> Opening;
 
     /// A reader for a connection that was opened at `opened`, by our clock.
-    fn reader(&self, table: &ContractTable, opened: UnixMs) -> Box<dyn FrameReader>;
+    fn reader(&self, table: &ContractTable, opened: UnixMs) -> Box<dyn VenueFrameReader>;
 
     /// The request that brings the first page of what is wanted; `None` when the venue does not offer it. `now` is the
     /// venue's clock: where recent and older data have different endpoints, it tells which one has it. The depth of a
@@ -207,9 +207,9 @@ pub trait Exchange: Send + Sync {
 
     /// What an answer with this status means; `None` when [`Exchange::answer`] reads it. Venues also refuse with status
     /// 200 and a code in the body.
-    fn refusal(&self, query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+    fn refusal(&self, query: &RestQuery, status: u16, body: &[u8]) -> Option<RequestRefusal> {
         let _ = (query, body);
-        Refusal::of_status(status)
+        RequestRefusal::of_status(status)
     }
 
     /// What the headers of an answer say about limits; `header` finds one by its name in small letters.

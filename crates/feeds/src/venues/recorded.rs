@@ -9,7 +9,7 @@ use liqheat_market::{Event, Qty, Symbol, Taker, UnixMs};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Contract, ContractTable, Exchange, FrameReader, Page, RestQuery, Signal, exchange};
+use super::{Contract, ContractTable, Exchange, Page, RestQuery, Signal, VenueFrameReader, exchange};
 
 /// When all of it is received: after everything that is in it.
 const RECEIVED: UnixMs = UnixMs(1_800_000_000_000);
@@ -53,7 +53,7 @@ fn bytes(payload: &RawValue) -> Vec<u8> {
 
 fn meanings(exchange: &dyn Exchange, fixtures: &str) -> String {
     let mut text = String::new();
-    let mut session: Option<(String, Box<dyn FrameReader>, ContractTable)> = None;
+    let mut session: Option<(String, Box<dyn VenueFrameReader>, ContractTable)> = None;
     for line in fixtures.lines() {
         let fixture: Fixture<'_> = serde_json::from_str(line).unwrap();
         writeln!(text, "{} ({})", fixture.kind, fixture.source).unwrap();

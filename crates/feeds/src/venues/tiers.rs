@@ -13,7 +13,7 @@ pub enum TierUnit {
 
 /// One tier.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TierRow {
+pub struct PublishedTier {
     /// Size from which it holds, in the unit of [`TierRows`].
     pub floor: f64,
     /// Maintenance margin rate, a fraction.
@@ -28,7 +28,7 @@ pub struct TierRows {
     /// What the floors are counted in.
     pub unit: TierUnit,
     /// The tiers.
-    pub rows: Vec<TierRow>,
+    pub rows: Vec<PublishedTier>,
 }
 
 impl TierRows {
@@ -53,7 +53,7 @@ impl TierRows {
         let rows = rows
             .iter()
             .zip(floors)
-            .map(|(&(_, rate, leverage_max), floor)| TierRow { floor, rate, leverage_max })
+            .map(|(&(_, rate, leverage_max), floor)| PublishedTier { floor, rate, leverage_max })
             .collect();
         Self { unit, rows }
     }

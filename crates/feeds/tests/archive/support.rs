@@ -4,7 +4,7 @@ use std::io::{Cursor, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use liqheat_feeds::archive::{Batch, FileReport, ReadOptions, Rows, read, read_source};
+use liqheat_feeds::archive::{FileReport, ReadOptions, RowBatch, Rows, read, read_source};
 use liqheat_market::{Funding, Kline, Liquidation, OpenInterest, Symbol, Trade};
 
 pub(crate) const KLINES_HEADER: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n";
@@ -13,7 +13,7 @@ pub(crate) const METRICS_HEADER: &str = "create_time,symbol,sum_open_interest,su
 /// Everything that came out of a file.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Read {
-    pub(crate) batches: Vec<Batch>,
+    pub(crate) batches: Vec<RowBatch>,
     pub(crate) report: FileReport,
 }
 

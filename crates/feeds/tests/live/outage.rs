@@ -6,7 +6,7 @@ use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::SourceState;
 use liqheat_market::{Event, UnixMs};
 use liqheat_testkit::exchange::{
-    BinanceVoice, Exchange, Made, Market, Path, RestReply, RestRequest, SocketReply, Time, Voice,
+    BinanceVoice, ExchangeServer, Made, Market, Path, RestReply, RestRequest, SocketReply, Time, Voice,
 };
 
 use crate::support::{BEGIN, DAY, MINUTE, Plan, limits, made};
@@ -97,7 +97,7 @@ async fn a_path_that_acknowledges_and_is_dead_is_not_hammered() {
         ..Plan::default()
     };
     let time = Time { start: plan.begin, speed: plan.speed };
-    let exchange = Exchange::start(OldPath, plan.market.clone(), time);
+    let exchange = ExchangeServer::start(OldPath, plan.market.clone(), time);
     let mut run = plan.follow(exchange);
     run.until("tried three times", |run| (run.status().reconnects >= 2).then_some(())).await;
     let status = run.status();

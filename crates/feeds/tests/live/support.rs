@@ -10,7 +10,7 @@ use liqheat_feeds::live::{
 use liqheat_feeds::venues::{StreamKind, VenueLimits, exchange};
 use liqheat_market::{Backoff, Event, Instrument, Kline, KlineKind, Symbol, UnixMs, Venue};
 use liqheat_testkit::PATIENCE;
-use liqheat_testkit::exchange::{BinanceVoice, Exchange, Made, Market, Time};
+use liqheat_testkit::exchange::{BinanceVoice, ExchangeServer, Made, Market, Time};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +43,7 @@ pub(crate) fn limits() -> VenueLimits {
 }
 
 pub(crate) struct Run {
-    pub(crate) exchange: Exchange,
+    pub(crate) exchange: ExchangeServer,
     pub(crate) feed: Option<LiveFeed>,
     pub(crate) status: watch::Receiver<Arc<LiveStatus>>,
     pub(crate) stop: CancellationToken,
@@ -83,14 +83,14 @@ impl Plan {
         self.start_with(|_| {})
     }
 
-    pub(crate) fn start_with(self, prepare: impl FnOnce(&Exchange)) -> Run {
+    pub(crate) fn start_with(self, prepare: impl FnOnce(&ExchangeServer)) -> Run {
         let time = Time { start: self.begin, speed: self.speed };
-        let exchange = Exchange::start(BinanceVoice, self.market.clone(), time);
+        let exchange = ExchangeServer::start(BinanceVoice, self.market.clone(), time);
         prepare(&exchange);
         self.follow(exchange)
     }
 
-    pub(crate) fn follow(self, exchange: Exchange) -> Run {
+    pub(crate) fn follow(self, exchange: ExchangeServer) -> Run {
         let venue = VenueSettings {
             venue: Venue::Binance,
             socket_base: Some(exchange.socket_base()),
@@ -201,7 +201,7 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    fn of(exchange: &Exchange, symbol: &str, from: UnixMs, end: UnixMs) -> Self {
+    fn of(exchange: &ExchangeServer, symbol: &str, from: UnixMs, end: UnixMs) -> Self {
         let script = exchange.market().events(symbol).iter().copied();
         Self { script: script.filter(|event| event.known_at() >= from).collect(), end }
     }

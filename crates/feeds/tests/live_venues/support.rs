@@ -11,7 +11,7 @@ use liqheat_market::{
     Backoff, Event, Instrument, Kline, KlineKind, Liquidation, Price, PriceKind, Symbol, Trade, UnixMs, Venue,
 };
 use liqheat_testkit::PATIENCE;
-use liqheat_testkit::exchange::{BybitVoice, Exchange, HyperliquidVoice, Made, Market, OkxVoice, Time};
+use liqheat_testkit::exchange::{BybitVoice, ExchangeServer, HyperliquidVoice, Made, Market, OkxVoice, Time};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ const SPEED: f64 = 120.0;
 /// A venue and the feed on it.
 pub(crate) struct World {
     pub(crate) venue: Venue,
-    pub(crate) exchange: Exchange,
+    pub(crate) exchange: ExchangeServer,
     pub(crate) clock: Clock,
     limits: VenueLimits,
     accounts: Vec<Account>,
@@ -64,9 +64,9 @@ impl World {
         let time = Time { start: MIDNIGHT.plus(-MINUTE_MS / 2), speed: SPEED };
         // It has a runtime of its own, which cannot be started on a thread of another.
         let start = || match venue {
-            Venue::Bybit => Exchange::start(BybitVoice::default(), market, time),
-            Venue::Okx => Exchange::start(OkxVoice::default(), market, time),
-            Venue::Hyperliquid => Exchange::start(HyperliquidVoice::default(), market, time),
+            Venue::Bybit => ExchangeServer::start(BybitVoice::default(), market, time),
+            Venue::Okx => ExchangeServer::start(OkxVoice::default(), market, time),
+            Venue::Hyperliquid => ExchangeServer::start(HyperliquidVoice::default(), market, time),
             other => panic!("no voice of {other}"),
         };
         let stand_in = std::thread::scope(|scope| scope.spawn(start).join()).unwrap();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use liqheat_score::Interval;
+use liqheat_score::ConfidenceInterval;
 
 use super::Report;
 use super::text::{figure, length, sections};
@@ -85,7 +85,7 @@ fn by_class(report: &Report) -> String {
 struct Mark {
     name: String,
     value: Option<f64>,
-    interval: Option<Interval>,
+    interval: Option<ConfidenceInterval>,
 }
 
 /// Values as dots on a line each, with intervals as bars and zero as a vertical line.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::HumanCount;
-use liqheat_score::{ExpectedHorizon, ExpectedModel, Interval};
+use liqheat_score::{ConfidenceInterval, ExpectedHorizon, ExpectedModel};
 use liqheat_wire::format_time;
 
 use super::Report;
@@ -296,7 +296,7 @@ pub(super) fn figure(value: Option<f64>) -> String {
     value.map_or_else(dash, |value| format!("{value:.3}"))
 }
 
-fn interval(interval: Option<Interval>) -> String {
+fn interval(interval: Option<ConfidenceInterval>) -> String {
     interval.map_or_else(dash, |interval| format!("[{:.3}, {:.3}]", interval.low, interval.high))
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct LiquidationFile {
     /// Rows refused.
     pub(crate) refused: u64,
     /// Rows of each kind, and the line of the first one.
-    pub(crate) reasons: BTreeMap<Refusal, (u64, u64)>,
+    pub(crate) reasons: BTreeMap<RowRefusal, (u64, u64)>,
     /// Where and why reading ended before the end of the file; the rows before are kept.
     pub(crate) broke_off: Option<String>,
 }
@@ -40,7 +40,7 @@ impl LiquidationFile {
         self.rows.values().map(Vec::len).sum()
     }
 
-    fn refuse(&mut self, reason: Refusal, line: u64) {
+    fn refuse(&mut self, reason: RowRefusal, line: u64) {
         self.refused += 1;
         self.reasons.entry(reason).or_insert((0, line)).0 += 1;
     }
@@ -48,7 +48,7 @@ impl LiquidationFile {
 
 /// Why a row is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Refusal {
+pub(crate) enum RowRefusal {
     Columns,
     Time,
     Symbol,
@@ -59,7 +59,7 @@ pub(crate) enum Refusal {
     TooLong,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RowRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Columns => "fewer columns than the header",
@@ -148,31 +148,31 @@ impl Layout {
         Some(Self { venue, time, symbol, side, qty, price, contract_value, columns, side_is_position })
     }
 
-    fn row(&self, line: &str) -> Result<(Instrument, Liquidation), Refusal> {
+    fn row(&self, line: &str) -> Result<(Instrument, Liquidation), RowRefusal> {
         let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"')).collect();
         if fields.len() < self.columns {
-            return Err(Refusal::Columns);
+            return Err(RowRefusal::Columns);
         }
-        let time: i64 = fields[self.time].parse().map_err(|_| Refusal::Time)?;
+        let time: i64 = fields[self.time].parse().map_err(|_| RowRefusal::Time)?;
         if !(1_000_000_000_000..100_000_000_000_000).contains(&time) {
-            return Err(Refusal::Time);
+            return Err(RowRefusal::Time);
         }
         let quantity = |at: usize| Qty::parse(fields[at]).ok().filter(|qty| qty.is_positive());
-        let mut qty = quantity(self.qty).ok_or(Refusal::Quantity)?;
+        let mut qty = quantity(self.qty).ok_or(RowRefusal::Quantity)?;
         if let Some(at) = self.contract_value {
-            let value = quantity(at).ok_or(Refusal::ContractValue)?;
-            let product = qty.units().checked_mul(value.units()).ok_or(Refusal::Quantity)?;
+            let value = quantity(at).ok_or(RowRefusal::ContractValue)?;
+            let product = qty.units().checked_mul(value.units()).ok_or(RowRefusal::Quantity)?;
             qty = Qty::from_units(product / i128::from(liqheat_market::UNIT_SCALE));
         }
         let price = Price::parse(fields[self.price]).ok().filter(|price| price.is_positive());
         let row = Liquidation {
             time: UnixMs(time),
-            side: self.side(fields[self.side]).ok_or(Refusal::Side)?,
+            side: self.side(fields[self.side]).ok_or(RowRefusal::Side)?,
             qty,
-            price: price.ok_or(Refusal::Price)?,
+            price: price.ok_or(RowRefusal::Price)?,
             price_kind: if self.venue == Venue::Binance { PriceKind::Fill } else { PriceKind::Bankruptcy },
         };
-        let symbol = self.symbol(fields[self.symbol]).ok_or(Refusal::Symbol)?;
+        let symbol = self.symbol(fields[self.symbol]).ok_or(RowRefusal::Symbol)?;
         Ok((Instrument::new(self.venue, symbol), row))
     }
 
@@ -242,7 +242,7 @@ fn read_from(source: impl Read) -> Result<LiquidationFile, LiquidationFileError>
         };
         match text.map(|text| (text, layout.row(text))) {
             None => {
-                file.refuse(Refusal::TooLong, number);
+                file.refuse(RowRefusal::TooLong, number);
                 // A failure here shows again at the next line.
                 if is_cut && skip_line(&mut reader).is_err() {
                     continue;
@@ -333,15 +333,15 @@ mod tests {
              \n\
              1707756333999,BTCUSDT,Sell,1,49306.3");
         assert_eq!((file.count(), file.refused), (2, 6));
-        let lines: Vec<(Refusal, u64)> =
+        let lines: Vec<(RowRefusal, u64)> =
             file.reasons.iter().map(|(reason, (_, line))| (*reason, *line)).collect();
         let expected = [
-            (Refusal::Columns, 8),
-            (Refusal::Time, 3),
-            (Refusal::Symbol, 4),
-            (Refusal::Side, 5),
-            (Refusal::Quantity, 6),
-            (Refusal::Price, 7),
+            (RowRefusal::Columns, 8),
+            (RowRefusal::Time, 3),
+            (RowRefusal::Symbol, 4),
+            (RowRefusal::Side, 5),
+            (RowRefusal::Quantity, 6),
+            (RowRefusal::Price, 7),
         ];
         assert_eq!(lines, expected);
     }

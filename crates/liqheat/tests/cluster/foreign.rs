@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use liqheat_cluster::Message;
-use liqheat_stream::{RemoteState, Step};
+use liqheat_stream::{BoardStep, RemoteState};
 use liqheat_testkit::{LoggedStates, Running, until};
 
 use super::support::{
@@ -56,8 +56,8 @@ fn a_far_seq_stops_nobody_for_long() {
     until("it is taken in", || {
         let newest = Message::decode(&stored(&redis)).unwrap();
         far += 1;
-        let Step::Whole { levels, .. } = newest.state.step.clone() else { panic!("{newest:?}") };
-        let step = Step::Whole { complete_from: far, levels };
+        let BoardStep::Whole { levels, .. } = newest.state.step.clone() else { panic!("{newest:?}") };
+        let step = BoardStep::Whole { complete_from: far, levels };
         let state = RemoteState { seq: far, step, ..newest.state.clone() };
         publish(&redis, &Message { state, ..newest }.encode().unwrap());
         (board(&edge)?.1 >= FAR && board(&second)?.1 >= FAR).then_some(())

@@ -12,7 +12,7 @@ use liqheat_market::{
     Venue,
 };
 use liqheat_store::{Location, Settings, Store};
-use liqheat_testkit::exchange::{BinanceVoice, Exchange, Made, Market, Time};
+use liqheat_testkit::exchange::{BinanceVoice, ExchangeServer, Made, Market, Time};
 use liqheat_testkit::{Folder, Program, Running, until};
 use liqheat_wire::format_time;
 use serde_json::Value;
@@ -51,24 +51,24 @@ pub(crate) fn script(minutes: i64, seed: u64) -> Vec<Event> {
     events
 }
 
-pub(crate) fn exchange(minutes: i64, speed: f64) -> Exchange {
+pub(crate) fn exchange(minutes: i64, speed: f64) -> ExchangeServer {
     let time = Time { start: START.plus(-BEFORE_MS), speed };
-    Exchange::start(BinanceVoice, market(minutes), time)
+    ExchangeServer::start(BinanceVoice, market(minutes), time)
 }
 
 /// A server that follows it, on its clock.
-pub(crate) fn follower(exchange: &Exchange, speed: f64, db: &Path) -> Program {
+pub(crate) fn follower(exchange: &ExchangeServer, speed: f64, db: &Path) -> Program {
     at(exchange, speed, server("serve --symbols BTCUSDT --ws-update-interval 0.1 --log info"))
         .args("--db")
         .arg(db)
 }
 
-fn at(exchange: &Exchange, speed: f64, program: Program) -> Program {
+fn at(exchange: &ExchangeServer, speed: f64, program: Program) -> Program {
     at_clock(exchange, speed, exchange.now(), program)
 }
 
 /// The same on a local clock that shows `local` now.
-fn at_clock(exchange: &Exchange, speed: f64, local: UnixMs, program: Program) -> Program {
+fn at_clock(exchange: &ExchangeServer, speed: f64, local: UnixMs, program: Program) -> Program {
     program
         .args("--venues binance --fill-days 1")
         .args(&format!("--venue-url binance={}", exchange.socket_base()))
@@ -433,7 +433,7 @@ fn a_killed_recording_is_read_up_to_its_end() {
 fn the_doctor_finds_what_is_wrong() {
     let folder = Folder::new();
     let time = Time { start: START.plus(2 * MINUTE), speed: 1.0 };
-    let exchange = Exchange::start(BinanceVoice, market(30), time);
+    let exchange = ExchangeServer::start(BinanceVoice, market(30), time);
     let db = loaded_from_files(&folder, &market(5));
     let healthy = at(&exchange, 1.0, liqheat("doctor")).args("--db").arg(&db).run();
     // Clock and streams of the stand-in, database, room, descriptors.

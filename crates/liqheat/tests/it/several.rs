@@ -11,7 +11,7 @@ use liqheat_market::{Event, Instrument, Kline, Price, Qty, Side, Symbol, UnixMs,
 use liqheat_server::told_tiers_path;
 use liqheat_store::{Location, Settings, Store};
 use liqheat_testkit::exchange::{
-    BinanceVoice, BybitVoice, Exchange, HyperliquidVoice, Market, OkxVoice, Time, Voice,
+    BinanceVoice, BybitVoice, ExchangeServer, HyperliquidVoice, Market, OkxVoice, Time, Voice,
 };
 use liqheat_testkit::{Folder, Program, Running, Viewer, until};
 use liqheat_wire::Cell;
@@ -21,14 +21,14 @@ use crate::live::{BEFORE_MS, START, board, end_of, event_rows, script, stored_of
 use crate::support::{cells, liqheat, server};
 
 /// A market of its own for each venue.
-fn stand_in(voice: impl Voice, symbols: &[(&str, u64)], minutes: i64, speed: f64) -> Exchange {
+fn stand_in(voice: impl Voice, symbols: &[(&str, u64)], minutes: i64, speed: f64) -> ExchangeServer {
     let market = symbols
         .iter()
         .fold(Market::default(), |market, (name, seed)| market.with(name, script(minutes, *seed)));
-    Exchange::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed })
+    ExchangeServer::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed })
 }
 
-fn follower(exchanges: &[(&str, &Exchange)], speed: f64, arguments: &str) -> Program {
+fn follower(exchanges: &[(&str, &ExchangeServer)], speed: f64, arguments: &str) -> Program {
     let names: Vec<&str> = exchanges.iter().map(|(name, _)| *name).collect();
     let program = server(arguments).args(&format!(
         "--ws-update-interval 0.1 --log info --fill-days 1 --venues {} --live-speed {speed} --live-clock {}",

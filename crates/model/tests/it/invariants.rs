@@ -1,7 +1,7 @@
 //! What must hold after every bar, whatever the market does.
 
 use liqheat_market::{Bar, Price};
-use liqheat_model::{Ledger, LeverageWeights, Outcome, ParamValues, Params, Step};
+use liqheat_model::{Ledger, LeverageWeights, ParamValues, Params, Step, StepOutcome};
 use proptest::prelude::*;
 
 use crate::support::{Profile, closed_by_class, ledger, market, tiers};
@@ -11,7 +11,7 @@ fn hold_throughout(mut ledger: Ledger, bars: &[(Bar, Profile)]) -> Result<(), Te
     for (bar, profile) in bars {
         let step = ledger.apply(bar, profile);
         prop_assert!(step.broken.is_empty(), "{:?}", step.broken);
-        if step.outcome == Outcome::Waiting {
+        if step.outcome == StepOutcome::Waiting {
             continue;
         }
         let invariants = ledger.check();
@@ -20,7 +20,7 @@ fn hold_throughout(mut ledger: Ledger, bars: &[(Bar, Profile)]) -> Result<(), Te
         let seen_share = ledger.seen_share();
         prop_assert!((0.0..=1.0).contains(&seen_share));
         let prior = (1.0 - seen_share) * ledger.open_interest();
-        if step.outcome == Outcome::Advanced {
+        if step.outcome == StepOutcome::Advanced {
             prop_assert!(prior <= prior_last + 1e-9 * ledger.open_interest(), "the prior never grows");
         }
         prior_last = prior;
@@ -31,7 +31,7 @@ fn hold_throughout(mut ledger: Ledger, bars: &[(Bar, Profile)]) -> Result<(), Te
 
 fn flows_balance(step: &Step) -> Result<(), TestCaseError> {
     prop_assert!(step.opened >= 0.0 && step.closed >= 0.0);
-    if step.outcome == Outcome::Advanced {
+    if step.outcome == StepOutcome::Advanced {
         let largest = step.consumed_long.coins.max(step.consumed_short.coins);
         prop_assert!(step.closed >= largest * (1.0 - 1e-9), "a liquidated contract is a closed one");
         prop_assert!((step.consumed > 0) == (largest > 0.0));

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use liqheat_market::{Bar, Interval, Kline, KlineKind, OpenInterest, Price, Qty, UnixMs};
-use liqheat_model::{GridSpec, Ledger, NO_PROFILE, Outcome, ParamValues, Params, assemble, history};
+use liqheat_model::{GridSpec, Ledger, NO_PROFILE, ParamValues, Params, StepOutcome, assemble, history};
 
 use crate::support::tiers;
 
@@ -89,7 +89,7 @@ fn nine_quiet_days() {
     for (index, bar) in bars.iter().enumerate() {
         let step = ledger.apply(bar, &[]);
         assert_eq!(step.broken, []);
-        let expected = if index == 0 { Outcome::Started } else { Outcome::Advanced };
+        let expected = if index == 0 { StepOutcome::Started } else { StepOutcome::Advanced };
         assert_eq!(step.outcome, expected, "bar {index}");
         if index % 288 == 287 {
             shares.push(ledger.seen_share());

@@ -4,7 +4,7 @@
 //! kernel is integrated numerically, and nothing is lazy.
 
 use liqheat_market::{Bar, Price, Qty, Side, TierTable};
-use liqheat_model::{Ledger, Outcome, ParamValues, Params, liquidation_price};
+use liqheat_model::{Ledger, ParamValues, Params, StepOutcome, liquidation_price};
 use proptest::prelude::*;
 
 use crate::support::{Profile, closed_by_class, market, tiers};
@@ -345,19 +345,19 @@ fn run(bars: &[(Bar, Profile)], values: ParamValues) -> Result<(), TestCaseError
         let open_interest = bar.open_interest.filter(|_| step.sample_verdict.is_used());
         let bar = &Bar { open_interest, ..*bar };
         match step.outcome {
-            Outcome::Waiting => continue,
-            Outcome::Started | Outcome::Restarted { .. } => {
+            StepOutcome::Waiting => continue,
+            StepOutcome::Started | StepOutcome::Restarted { .. } => {
                 let close = bar.mark.map_or(bar.close, |mark| mark.2);
                 let stock = bar.open_interest.map_or(reference.stock, Qty::to_f64);
                 reference.start(close, stock);
             }
-            Outcome::Advanced => {
+            StepOutcome::Advanced => {
                 reference.apply(bar, profile);
                 let tolerance = 1e-6 * (reference.stock + step.closed);
                 prop_assert!((step.consumed_long.coins - reference.eaten[0]).abs() < tolerance);
                 prop_assert!((step.consumed_short.coins - reference.eaten[1]).abs() < tolerance);
             }
-            Outcome::Refused(fault) => prop_assert!(false, "{fault}"),
+            StepOutcome::Refused(fault) => prop_assert!(false, "{fault}"),
         }
         compare(&reference, &ledger)?;
     }

@@ -1,7 +1,7 @@
 //! One rule of the step at a time, on bars made for it.
 
 use liqheat_market::{Bar, Price, Qty, TierTable, UnixMs};
-use liqheat_model::{BarFault, Ledger, Outcome, ParamValues, Params, PriceSource, SampleVerdict, Step};
+use liqheat_model::{BarFault, Ledger, ParamValues, Params, PriceSource, SampleVerdict, Step, StepOutcome};
 
 use crate::support::{START, flat_bar, ledger};
 
@@ -16,7 +16,7 @@ fn coins(value: f64) -> Option<Qty> {
 /// A ledger that started at 100,000 with a stock of 1,000 coins.
 fn started() -> Ledger {
     let mut ledger = ledger();
-    assert_eq!(ledger.apply(&flat_bar(0, 100_000.0, 1_000.0), &[]).outcome, Outcome::Started);
+    assert_eq!(ledger.apply(&flat_bar(0, 100_000.0, 1_000.0), &[]).outcome, StepOutcome::Started);
     ledger
 }
 
@@ -36,12 +36,12 @@ fn nothing_is_held_until_a_stock_is_known() {
     for stock in [None, coins(0.0)] {
         let index = i64::from(stock.is_some());
         let bar = Bar { open_interest: stock, ..flat_bar(index, 100_000.0, 1.0) };
-        assert_eq!(ledger.apply(&bar, &[]).outcome, Outcome::Waiting);
+        assert_eq!(ledger.apply(&bar, &[]).outcome, StepOutcome::Waiting);
         assert_eq!((ledger.cell(), ledger.seen_share(), ledger.grid_version()), (None, 0.0, 0));
         assert!(ledger.levels(price(100.0), None).is_empty());
     }
     let step = ledger.apply(&flat_bar(2, 100_000.0, 1_000.0), &[]);
-    assert_eq!((step.outcome, step.opened, step.oi_known), (Outcome::Started, 1_000.0, true));
+    assert_eq!((step.outcome, step.opened, step.oi_known), (StepOutcome::Started, 1_000.0, true));
     assert_eq!(ledger.cell(), Some(price(10.0)));
     assert_eq!(ledger.base_bin(), Some(price(100.0)));
     assert_eq!(ledger.grid_version(), 1);
@@ -250,14 +250,14 @@ fn a_long_hole_begins_again_on_the_prior() {
     assert!(ledger.seen_share() > 0.3);
     let six_hours = 72;
     let step = ledger.apply(&flat_bar(2 + six_hours, 100_000.0, 1_040.0), &[]);
-    assert_eq!(step.outcome, Outcome::Advanced, "exactly six hours are bridged");
+    assert_eq!(step.outcome, StepOutcome::Advanced, "exactly six hours are bridged");
     let step = ledger.apply(&flat_bar(2 + 3 * six_hours, 50_000.0, 1_040.0), &[]);
-    assert_eq!(step.outcome, Outcome::Restarted { gap_ms: (2 * six_hours - 1) * 300_000 });
+    assert_eq!(step.outcome, StepOutcome::Restarted { gap_ms: (2 * six_hours - 1) * 300_000 });
     assert_eq!(ledger.seen_share(), 0.0);
     assert_eq!((step.regridded, ledger.cell(), ledger.grid_version()), (true, Some(price(5.0)), 2));
     assert!(ledger.check().hold());
     let unknown = Bar { open_interest: None, ..flat_bar(1_000, 50_000.0, 1.0) };
-    assert!(matches!(ledger.apply(&unknown, &[]).outcome, Outcome::Restarted { .. }));
+    assert!(matches!(ledger.apply(&unknown, &[]).outcome, StepOutcome::Restarted { .. }));
     assert_eq!(ledger.open_interest(), 1_040.0, "the last known stock is held through a restart");
 }
 
@@ -267,7 +267,7 @@ fn bars_that_cannot_be_are_refused() {
     let hash = ledger.state_hash();
     let good = flat_bar(1, 100_000.0, 1_000.0);
     let mut refused = |bar: Bar| match ledger.apply(&bar, &[]) {
-        Step { outcome: Outcome::Refused(fault), .. } => fault,
+        Step { outcome: StepOutcome::Refused(fault), .. } => fault,
         step => panic!("{:?}", step.outcome),
     };
     assert_eq!(refused(flat_bar(0, 100_000.0, 1_000.0)), BarFault::Stale);

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use liqheat_market::{Bar, Instrument, Price, UnixMs};
-use liqheat_model::{Ledger, Outcome, SampleVerdict, Step, Tip};
+use liqheat_model::{Ledger, SampleVerdict, Step, StepOutcome, Tip};
 use liqheat_store::{Checkpoint, DirtyRange, Store, StoreError};
 use liqheat_stream::Counters;
 use liqheat_wire::{Cell, format_time};
@@ -305,13 +305,13 @@ impl BarVisitor for Accounts {
         self.counters.consumed += step.consumed;
         let at = || format_time(bar.open_time);
         match step.outcome {
-            Outcome::Refused(fault) => warn!(%instrument, bar = at(), %fault, "bar refused"),
-            Outcome::Restarted { gap_ms } => {
+            StepOutcome::Refused(fault) => warn!(%instrument, bar = at(), %fault, "bar refused"),
+            StepOutcome::Restarted { gap_ms } => {
                 let gap_minutes = gap_ms / 60_000;
                 warn!(%instrument, bar = at(), gap_minutes, "gap in the data; the ledger starts again");
             }
-            Outcome::Started => info!(%instrument, bar = at(), "ledger starts"),
-            Outcome::Waiting | Outcome::Advanced => {}
+            StepOutcome::Started => info!(%instrument, bar = at(), "ledger starts"),
+            StepOutcome::Waiting | StepOutcome::Advanced => {}
         }
         let open_interest = || bar.open_interest.map(|coins| coins.to_string()).unwrap_or_default();
         match step.sample_verdict {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use liqheat_stream::Access;
 use liqheat_wire::Channel;
 
-use super::tokens::{Grant, TokenFault, Tokens};
+use super::tokens::{TokenFault, TokenGrant, Tokens};
 use crate::clock::MarketClock;
 use crate::http::{Query, Refusal};
 
@@ -48,7 +48,7 @@ impl TokenGate {
     }
 
     /// What the token in these headers grants; `None` where no token is required.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<Grant>, Refusal> {
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<TokenGrant>, Refusal> {
         let Some(tokens) = &self.0 else {
             return Ok(None);
         };

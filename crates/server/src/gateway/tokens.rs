@@ -175,7 +175,7 @@ impl Claims {
 
 /// What a token gives.
 #[derive(Debug, Clone)]
-pub(crate) struct Grant {
+pub(crate) struct TokenGrant {
     /// When it ends.
     pub(crate) expires: UnixMs,
     /// Cancelled when the key it was signed with is no longer accepted.
@@ -184,7 +184,7 @@ pub(crate) struct Grant {
     pub(crate) access: Arc<Access>,
 }
 
-impl Grant {
+impl TokenGrant {
     /// The same for a session, whose clock is another one.
     pub(crate) fn for_session(self, now: UnixMs) -> liqheat_stream::Grant {
         // A token for thousands of years is one for a hundred.
@@ -274,7 +274,7 @@ impl Tokens {
     }
 
     /// Checks a token.
-    pub(crate) fn check(&self, token: &str, now: UnixMs) -> Result<Grant, TokenFault> {
+    pub(crate) fn check(&self, token: &str, now: UnixMs) -> Result<TokenGrant, TokenFault> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(TokenFault::Malformed);
         }
@@ -288,7 +288,7 @@ impl Tokens {
             .map_err(|error| fault_of(&error))?;
         let expires = check_times(&claims.claims, now)?;
         let access = Arc::new(claims.claims.access());
-        Ok(Grant { expires, revoked: key.revoked().clone(), access })
+        Ok(TokenGrant { expires, revoked: key.revoked().clone(), access })
     }
 
     /// How long a token that ends at a moment is still good for.

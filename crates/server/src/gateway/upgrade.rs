@@ -34,7 +34,7 @@ use super::client::Client;
 use super::extensions::{agree_on_deflate, agree_on_protocol};
 use super::front::HttpStream;
 use super::guard::requested;
-use super::tokens::Grant;
+use super::tokens::TokenGrant;
 use super::web_origin::{AllowedOrigin, Authority, WebOrigin};
 use crate::clock::MarketClock;
 use crate::http::{Refusal, no_list_yet};
@@ -186,7 +186,7 @@ fn refuse_address(refusal: AddressRefusal) -> (Rejected, Refusal) {
 }
 
 /// What a session is let in with; everything, for ever, where no token is asked for.
-pub(super) fn session_grant(grant: Option<Grant>) -> liqheat_stream::Grant {
+pub(super) fn session_grant(grant: Option<TokenGrant>) -> liqheat_stream::Grant {
     grant.map(|grant| grant.for_session(MarketClock::wall_now())).unwrap_or_default()
 }
 

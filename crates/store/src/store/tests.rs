@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use liqheat_market::{Symbol, Venue};
 
 use super::*;
-use crate::error::Fault;
+use crate::error::CommandError;
 use crate::owner::Database;
 
 /// Panics in the middle of a transaction.
@@ -17,7 +17,7 @@ impl Command for Panic {
     type Answer = ();
     const NAME: &'static str = "panic";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         let transaction = database.connection.unchecked_transaction()?;
         transaction.execute_batch("INSERT INTO mark_prices VALUES ('sim', 'BTCUSDT', 1, 1)")?;
         panic!("as planned");
@@ -31,7 +31,7 @@ impl Command for Fail {
     type Answer = ();
     const NAME: &'static str = "fail";
 
-    fn run(self, database: &Database) -> Result<(), Fault> {
+    fn run(self, database: &Database) -> Result<(), CommandError> {
         let transaction = database.connection.unchecked_transaction()?;
         transaction.execute_batch("INSERT INTO mark_prices VALUES ('sim', 'BTCUSDT', 1, 1)")?;
         transaction.execute_batch("SELECT no_such_thing()")?;
@@ -50,7 +50,7 @@ impl Command for Wait {
     type Answer = ();
     const NAME: &'static str = "wait";
 
-    fn run(self, _: &Database) -> Result<(), Fault> {
+    fn run(self, _: &Database) -> Result<(), CommandError> {
         let _ = self.begun.send(());
         let _ = self.gate.recv();
         Ok(())
@@ -67,7 +67,7 @@ impl Command for Endless {
     const NAME: &'static str = "endless";
     const IS_READ: bool = true;
 
-    fn run(self, database: &Database) -> Result<i64, Fault> {
+    fn run(self, database: &Database) -> Result<i64, CommandError> {
         let _ = self.begun.send(());
         let sql =
             "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE (a.range * b.range) % 7 = 3";
@@ -83,7 +83,7 @@ impl Command for PanicInRead {
     const NAME: &'static str = "panic in a read";
     const IS_READ: bool = true;
 
-    fn run(self, _: &Database) -> Result<(), Fault> {
+    fn run(self, _: &Database) -> Result<(), CommandError> {
         panic!("as planned");
     }
 }

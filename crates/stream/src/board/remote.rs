@@ -31,12 +31,12 @@ pub struct RemoteState {
     /// Counted by the last change alone.
     pub counted: Counters,
     /// How it leads there.
-    pub step: Step,
+    pub step: BoardStep,
 }
 
 /// How a [`RemoteState`] leads to its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum BoardStep {
     /// It is the state that there was: a sign of life.
     Still,
     /// By levels that changed, in order of price; those without mass are gone.
@@ -87,23 +87,23 @@ impl Board {
         }
         let changed = self.slots.values().filter(|level| level.changed == self.seq);
         let cells = changed.map(|level| level.cell).collect();
-        self.remote(Step::Change { from, cells })
+        self.remote(BoardStep::Change { from, cells })
     }
 
     /// Everything, for those who have nothing.
     #[must_use]
     pub fn whole(&self) -> RemoteState {
         let levels = self.slots.values().copied().collect();
-        self.remote(Step::Whole { complete_from: self.complete_from, levels })
+        self.remote(BoardStep::Whole { complete_from: self.complete_from, levels })
     }
 
     /// Where it stands, for those who should be there.
     #[must_use]
     pub fn still(&self) -> RemoteState {
-        self.remote(Step::Still)
+        self.remote(BoardStep::Still)
     }
 
-    fn remote(&self, step: Step) -> RemoteState {
+    fn remote(&self, step: BoardStep) -> RemoteState {
         RemoteState {
             epoch: Arc::clone(&self.epoch),
             seq: self.seq,
@@ -129,26 +129,26 @@ impl Board {
     pub fn take(&mut self, state: &RemoteState) -> Result<bool, Misfit> {
         let same_epoch = self.epoch == state.epoch;
         match &state.step {
-            Step::Whole { .. } if same_epoch && state.seq < self.seq => Err(Misfit::Old),
-            Step::Whole { .. } if same_epoch && state.seq == self.seq && state.hash == self.hash => {
+            BoardStep::Whole { .. } if same_epoch && state.seq < self.seq => Err(Misfit::Old),
+            BoardStep::Whole { .. } if same_epoch && state.seq == self.seq && state.hash == self.hash => {
                 self.still_at(state);
                 Ok(false)
             }
-            Step::Whole { .. } => {
+            BoardStep::Whole { .. } => {
                 *self = Self::whole_after(state, Some(self))?;
                 Ok(true)
             }
             _ if !same_epoch || self.base_bin != state.base_bin => Err(Misfit::Hole),
-            Step::Still if state.seq > self.seq => Err(Misfit::Hole),
-            Step::Still if state.seq < self.seq => Err(Misfit::Old),
-            Step::Still if state.hash != self.hash => Err(Misfit::Hash),
-            Step::Still => {
+            BoardStep::Still if state.seq > self.seq => Err(Misfit::Hole),
+            BoardStep::Still if state.seq < self.seq => Err(Misfit::Old),
+            BoardStep::Still if state.hash != self.hash => Err(Misfit::Hash),
+            BoardStep::Still => {
                 self.still_at(state);
                 Ok(false)
             }
-            Step::Change { .. } if state.seq <= self.seq => Err(Misfit::Old),
-            Step::Change { from, .. } if *from != self.seq => Err(Misfit::Hole),
-            Step::Change { cells, .. } => self.take_change(state, cells).map(|()| true),
+            BoardStep::Change { .. } if state.seq <= self.seq => Err(Misfit::Old),
+            BoardStep::Change { from, .. } if *from != self.seq => Err(Misfit::Hole),
+            BoardStep::Change { cells, .. } => self.take_change(state, cells).map(|()| true),
         }
     }
 
@@ -207,7 +207,7 @@ impl Board {
 
     /// The board of a whole state; what was counted before goes on, so that totals never fall.
     fn whole_after(state: &RemoteState, before: Option<&Self>) -> Result<Self, Misfit> {
-        let Step::Whole { complete_from, levels } = &state.step else { return Err(Misfit::Hole) };
+        let BoardStep::Whole { complete_from, levels } = &state.step else { return Err(Misfit::Hole) };
         if StateHash::of(levels.iter().map(|level| &level.cell)) != state.hash || state.seq == 0 {
             return Err(Misfit::Hash);
         }
@@ -364,8 +364,8 @@ mod tests {
         refused(&RemoteState { epoch: "other".into(), ..good.clone() }, Misfit::Hole);
         refused(&RemoteState { base_bin: Price::from_units(2), ..good.clone() }, Misfit::Hole);
         refused(&RemoteState { seq: 1, ..good.clone() }, Misfit::Old);
-        let Step::Change { cells, .. } = &good.step else { panic!("{good:?}") };
-        let late = Step::Change { from: 2, cells: cells.clone() };
+        let BoardStep::Change { cells, .. } = &good.step else { panic!("{good:?}") };
+        let late = BoardStep::Change { from: 2, cells: cells.clone() };
         refused(&RemoteState { seq: 3, step: late, ..good.clone() }, Misfit::Hole);
         refused(&original.still(), Misfit::Hole);
         refused(&RemoteState { hash: StateHash::default(), ..original.whole() }, Misfit::Hash);

@@ -173,7 +173,7 @@ pub struct Time {
     pub speed: f64,
 }
 
-pub(crate) struct Shared {
+pub(crate) struct ExchangeState {
     voice: Box<dyn Voice>,
     market: Market,
     began: Instant,
@@ -184,7 +184,7 @@ pub(crate) struct Shared {
     cut: tokio::sync::watch::Sender<u64>,
 }
 
-impl Shared {
+impl ExchangeState {
     /// The true market time.
     fn now(&self) -> UnixMs {
         self.time.start.plus((self.began.elapsed().as_secs_f64() * 1_000.0 * self.time.speed) as i64)
@@ -209,14 +209,14 @@ impl Shared {
 }
 
 /// An exchange that runs.
-pub struct Exchange {
-    shared: Arc<Shared>,
+pub struct ExchangeServer {
+    shared: Arc<ExchangeState>,
     sockets: SocketAddr,
     requests: SocketAddr,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
-impl Exchange {
+impl ExchangeServer {
     /// Starts one that speaks with a voice about a market.
     ///
     /// # Panics
@@ -230,7 +230,7 @@ impl Exchange {
             .build()
             .unwrap();
         let (cut, _) = tokio::sync::watch::channel(0);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ExchangeState {
             voice: Box::new(voice),
             market,
             began: Instant::now(),
@@ -293,7 +293,7 @@ impl Exchange {
     }
 }
 
-impl Drop for Exchange {
+impl Drop for ExchangeServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();

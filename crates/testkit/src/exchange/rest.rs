@@ -13,9 +13,9 @@ use hyper_util::rt::TokioIo;
 use liqheat_market::UnixMs;
 use tokio::net::TcpListener;
 
-use super::{EndpointLimit, RestReply, RestRequest, Shared};
+use super::{EndpointLimit, ExchangeState, RestReply, RestRequest};
 
-pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+pub(super) async fn serve(shared: Arc<ExchangeState>, listener: TcpListener) {
     // Until when clients were asked to wait.
     let pause = Arc::new(std::sync::Mutex::new(UnixMs(0)));
     let windows = Windows::default();
@@ -51,7 +51,7 @@ fn allows(windows: &Windows, limit: &EndpointLimit, now: UnixMs) -> bool {
 }
 
 async fn answer(
-    shared: Arc<Shared>,
+    shared: Arc<ExchangeState>,
     pause: Arc<std::sync::Mutex<UnixMs>>,
     windows: Windows,
     request: Request<Incoming>,

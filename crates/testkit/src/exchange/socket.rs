@@ -12,12 +12,12 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::{Path, Shared};
+use super::{ExchangeState, Path};
 
 /// Market time between two pings.
 const PING_MS: i64 = 180_000;
 
-pub(super) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+pub(super) async fn serve(shared: Arc<ExchangeState>, listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -48,7 +48,7 @@ struct Talk {
 }
 
 #[allow(clippy::result_large_err, reason = "the library's signature")]
-async fn talk(shared: &Shared, stream: TcpStream, number: usize) -> Result<(), Error> {
+async fn talk(shared: &ExchangeState, stream: TcpStream, number: usize) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let mut asked = String::new();
     let accepted = tokio_tungstenite::accept_hdr_async(
@@ -98,7 +98,7 @@ async fn talk(shared: &Shared, stream: TcpStream, number: usize) -> Result<(), E
 }
 
 impl Talk {
-    fn next(&self, shared: &Shared) -> Option<UnixMs> {
+    fn next(&self, shared: &ExchangeState) -> Option<UnixMs> {
         let next = |(symbol, (at, _)): (&String, &(usize, Vec<String>))| {
             shared.market.events(symbol).get(*at).map(Event::known_at)
         };
@@ -107,7 +107,7 @@ impl Talk {
 
     async fn hear(
         &mut self,
-        shared: &Shared,
+        shared: &ExchangeState,
         socket: &mut WebSocketStream<TcpStream>,
         text: &str,
     ) -> Result<(), Error> {
@@ -139,7 +139,7 @@ impl Talk {
     /// Tells everything up to now.
     async fn tell(
         &mut self,
-        shared: &Shared,
+        shared: &ExchangeState,
         socket: &mut WebSocketStream<TcpStream>,
         now: UnixMs,
     ) -> Result<(), Error> {
@@ -191,7 +191,7 @@ impl Talk {
 
     fn frames_of(
         &mut self,
-        shared: &Shared,
+        shared: &ExchangeState,
         topic: &str,
         symbol: &str,
         event: &Event,

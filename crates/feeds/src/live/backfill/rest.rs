@@ -15,7 +15,7 @@ use liqheat_market::UnixMs;
 use super::budget::{Budget, Priority};
 use crate::live::clock::{Clock, Uptime, millis};
 use crate::live::{RawKind, Recorder, connection, error_chain};
-use crate::venues::{Contract, Exchange, FrameError, Page, RateLimit, Refusal, Request, RestQuery};
+use crate::venues::{Contract, Exchange, FrameError, Page, RateLimit, Request, RequestRefusal, RestQuery};
 
 /// Why a request brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -196,7 +196,7 @@ impl Rest {
 
     fn refused(
         &self,
-        refusal: Refusal,
+        refusal: RequestRefusal,
         status: u16,
         body: &[u8],
         retry_after: Option<String>,
@@ -205,16 +205,16 @@ impl Rest {
     ) -> FetchError {
         let body = || String::from_utf8_lossy(body).chars().take(Self::WORDS_CHARS_MAX).collect();
         match refusal {
-            Refusal::Throttled { scope, pause } => {
+            RequestRefusal::Throttled { scope, pause } => {
                 let seconds = retry_after.and_then(|text| text.trim().parse().ok());
                 let pause = seconds.map_or(pause, Duration::from_secs);
                 let pause = pause.clamp(Duration::from_secs(1), Self::PAUSE_MAX);
                 self.budget().on_pause(rate_limit, scope, now, now.plus(millis(pause)));
                 FetchError::Throttled { status, pause }
             }
-            Refusal::BeginLater => FetchError::BeginsTooEarly { status, body: body() },
-            Refusal::Temporary => FetchError::Failed { status, body: body() },
-            Refusal::Permanent => FetchError::Refused { status, body: body() },
+            RequestRefusal::BeginLater => FetchError::BeginsTooEarly { status, body: body() },
+            RequestRefusal::Temporary => FetchError::Failed { status, body: body() },
+            RequestRefusal::Permanent => FetchError::Refused { status, body: body() },
         }
     }
 

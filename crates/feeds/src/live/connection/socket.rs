@@ -20,7 +20,7 @@ use super::{ConnectionCommand, ConnectionContext, ConnectionEvent, StreamSignal,
 use crate::live::RawKind;
 use crate::live::clock::ClockReading;
 use crate::live::error_chain;
-use crate::venues::{FrameReader, Opening, Signal, StreamKind};
+use crate::venues::{Opening, Signal, StreamKind, VenueFrameReader};
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Connection {
     async fn follow(
         &mut self,
         socket: &mut Socket,
-        mut reader: Box<dyn FrameReader>,
+        mut reader: Box<dyn VenueFrameReader>,
         messages: Vec<String>,
         stop: &CancellationToken,
     ) -> Result<std::convert::Infallible, End> {
@@ -154,7 +154,7 @@ impl Connection {
         &mut self,
         first: Option<Result<Message, tungstenite::Error>>,
         socket: &mut Socket,
-        reader: &mut dyn FrameReader,
+        reader: &mut dyn VenueFrameReader,
     ) -> Result<(), End> {
         let received = self.context.clock.read();
         let market_time = self.context.clock.market_now();
@@ -202,7 +202,7 @@ impl Connection {
         &mut self,
         frame: &[u8],
         received: UnixMs,
-        reader: &mut dyn FrameReader,
+        reader: &mut dyn VenueFrameReader,
         signals: &mut Vec<Signal>,
     ) {
         if let Some(recorder) = &self.context.recorder {

@@ -13,8 +13,9 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepth, HistoryDepths, Opening, Page,
-    RateLimit, Refusal, ReportedUsage, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
+    Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Opening, Page, RateLimit,
+    ReportedUsage, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits,
+    names,
 };
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -76,7 +77,7 @@ impl Exchange for Binance {
         subscribe::opening(table)
     }
 
-    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn FrameReader> {
+    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn VenueFrameReader> {
         Box::new(parse::Reader::new(table.clone()))
     }
 
@@ -94,7 +95,7 @@ impl Exchange for Binance {
         rest::answer(contract, query, body, received)
     }
 
-    fn refusal(&self, query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+    fn refusal(&self, query: &RestQuery, status: u16, body: &[u8]) -> Option<RequestRefusal> {
         rest::refusal(query, status, body)
     }
 

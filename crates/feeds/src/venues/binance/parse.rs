@@ -9,7 +9,7 @@ use crate::venues::fields::{json, time, value};
 use crate::venues::rows::optional;
 use crate::venues::scale::Scale;
 use crate::venues::{
-    ContractTable, FrameError, FrameReader, OrderReport, RejectedSignal, Signal, StreamKind,
+    ContractTable, FrameError, OrderReport, RejectedSignal, Signal, StreamKind, VenueFrameReader,
 };
 
 /// USD-M contracts where streams of several markets are mixed; the key is absent where they are not.
@@ -138,7 +138,7 @@ fn signal(contract: usize, event: Event, sent: i64) -> Result<Signal, FrameError
     Ok(Signal::Event { contract, event, sent: Some(time("E", sent)?) })
 }
 
-impl FrameReader for Reader {
+impl VenueFrameReader for Reader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let envelope: Envelope<'_> = json(frame)?;
         if let Some(data) = envelope.data {

@@ -15,7 +15,7 @@ use crate::venues::fields::{Decimal, encoded, json, time};
 use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional, time_of};
 use crate::venues::scale::Scale;
 use crate::venues::{
-    Contract, FrameError, ListedContract, Page, RateLimit, Refusal, RejectedRow, Request, RestQuery,
+    Contract, FrameError, ListedContract, Page, RateLimit, RejectedRow, Request, RequestRefusal, RestQuery,
     RowSubject,
 };
 
@@ -94,14 +94,14 @@ fn page_end(from: UnixMs, to: UnixMs) -> UnixMs {
 
 /// `{"code":-1130,"msg":"parameter 'startTime' is invalid."}`, with status 400: statistics of open interest that begin
 /// more than a month ago.
-pub(super) fn refusal(query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+pub(super) fn refusal(query: &RestQuery, status: u16, body: &[u8]) -> Option<RequestRefusal> {
     const INVALID_PARAMETER: i64 = -1130;
-    let refusal = Refusal::of_status(status)?;
-    if refusal == Refusal::Permanent
+    let refusal = RequestRefusal::of_status(status)?;
+    if refusal == RequestRefusal::Permanent
         && query.span().is_some()
         && json::<ErrorAnswer>(body).is_ok_and(|answer| answer.code == INVALID_PARAMETER)
     {
-        return Some(Refusal::BeginLater);
+        return Some(RequestRefusal::BeginLater);
     }
     Some(refusal)
 }
@@ -491,11 +491,11 @@ mod tests {
     fn a_history_that_begins_too_early_begins_later() {
         let month = RestQuery::OpenInterestHistory { from: OPEN, to: NOW };
         let body = br#"{"code":-1130,"msg":"parameter 'startTime' is invalid."}"#;
-        assert_eq!(refusal(&month, 400, body), Some(Refusal::BeginLater));
-        assert_eq!(refusal(&RestQuery::OpenInterest, 400, body), Some(Refusal::Permanent));
+        assert_eq!(refusal(&month, 400, body), Some(RequestRefusal::BeginLater));
+        assert_eq!(refusal(&RestQuery::OpenInterest, 400, body), Some(RequestRefusal::Permanent));
         let other = br#"{"code":-1121,"msg":"Invalid symbol."}"#;
-        assert_eq!(refusal(&month, 400, other), Some(Refusal::Permanent));
-        assert!(matches!(refusal(&month, 429, b""), Some(Refusal::Throttled { .. })));
+        assert_eq!(refusal(&month, 400, other), Some(RequestRefusal::Permanent));
+        assert!(matches!(refusal(&month, 429, b""), Some(RequestRefusal::Throttled { .. })));
         assert_eq!(refusal(&month, 200, b"[]"), None);
     }
 

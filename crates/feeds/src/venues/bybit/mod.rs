@@ -15,8 +15,8 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepths, Opening, Page, PauseScope,
-    Ping, RateLimit, Refusal, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
+    Contract, ContractTable, Exchange, FrameError, HistoryDepths, Opening, Page, PauseScope, Ping, RateLimit,
+    Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits, names,
 };
 
 /// The venue.
@@ -73,7 +73,7 @@ impl Exchange for Bybit {
         subscribe::opening(table)
     }
 
-    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn FrameReader> {
+    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn VenueFrameReader> {
         Box::new(parse::Reader::new(table.clone()))
     }
 
@@ -91,13 +91,13 @@ impl Exchange for Bybit {
         rest::answer(contract, query, body)
     }
 
-    fn refusal(&self, _query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+    fn refusal(&self, _query: &RestQuery, status: u16, body: &[u8]) -> Option<RequestRefusal> {
         const BANNED: Duration = Duration::from_secs(600);
         match status {
             200 => rest::throttled(body),
             // An address that asks too often gets nothing for ten minutes.
-            403 => Some(Refusal::Throttled { scope: PauseScope::Venue, pause: BANNED }),
-            status => Refusal::of_status(status),
+            403 => Some(RequestRefusal::Throttled { scope: PauseScope::Venue, pause: BANNED }),
+            status => RequestRefusal::of_status(status),
         }
     }
 }

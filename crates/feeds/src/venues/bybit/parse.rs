@@ -10,7 +10,7 @@ use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pace::{MarkPace, StockPace};
 use crate::venues::rows::{FrameKeys, TimeAt, optional, read_frame_rows, time_of};
 use crate::venues::scale::Scale;
-use crate::venues::{ContractTable, FrameError, FrameReader, RejectedSignal, Signal, StreamKind};
+use crate::venues::{ContractTable, FrameError, RejectedSignal, Signal, StreamKind, VenueFrameReader};
 
 /// Reads the frames of one connection. Keeps what tickers said last, because they only say what changed.
 pub(super) struct Reader {
@@ -174,7 +174,7 @@ fn kline(row: &KlineRow<'_>, scale: Scale) -> Result<(Kline, Option<FrameError>)
     Ok((kline, fault))
 }
 
-impl FrameReader for Reader {
+impl VenueFrameReader for Reader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let head: Head<'_> = json(frame)?;
         let Some(topic) = head.topic.as_deref() else {

@@ -16,7 +16,7 @@ use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, opti
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
-    Contract, FrameError, ListedContract, Page, PauseScope, Refusal, RejectedRow, Request, RestQuery,
+    Contract, FrameError, ListedContract, Page, PauseScope, RejectedRow, Request, RequestRefusal, RestQuery,
     RowSubject,
 };
 
@@ -82,7 +82,7 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
 
 /// `{"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1763942400000}`: too many requests of a
 /// kind; 10018 and 429 are reported for the address.
-pub(super) fn throttled(body: &[u8]) -> Option<Refusal> {
+pub(super) fn throttled(body: &[u8]) -> Option<RequestRefusal> {
     const SHORT_BYTES: usize = 1_024;
     const PAUSE: Duration = Duration::from_secs(5);
     const PAUSE_OF_ADDRESS: Duration = Duration::from_secs(60);
@@ -94,7 +94,7 @@ pub(super) fn throttled(body: &[u8]) -> Option<Refusal> {
         10_018 | 429 => (PauseScope::Venue, PAUSE_OF_ADDRESS),
         _ => return None,
     };
-    Some(Refusal::Throttled { scope, pause })
+    Some(RequestRefusal::Throttled { scope, pause })
 }
 
 pub(super) fn answer(contract: &Contract, query: &RestQuery, body: &[u8]) -> Result<Page, FrameError> {

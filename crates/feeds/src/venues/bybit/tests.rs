@@ -8,7 +8,8 @@ use liqheat_market::{
 use super::Bybit;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
 use crate::venues::{
-    ContractTable, Exchange, FrameReader, ListedContract, PauseScope, Refusal, RestQuery, Signal, StreamKind,
+    ContractTable, Exchange, ListedContract, PauseScope, RequestRefusal, RestQuery, Signal, StreamKind,
+    VenueFrameReader,
 };
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
@@ -21,7 +22,7 @@ fn bitcoin() -> ContractTable {
     table(&Bybit, &[("BTCUSDT", "1")])
 }
 
-fn reader() -> Box<dyn FrameReader> {
+fn reader() -> Box<dyn VenueFrameReader> {
     Bybit.reader(&bitcoin(), MIDNIGHT)
 }
 
@@ -277,8 +278,11 @@ fn an_error_without_a_time_is_told_in_the_venues_words() {
     }
     let busy = br#"{"retCode":10006,"retMsg":"Too many visits!"}"#;
     let refusal = Bybit.refusal(&RestQuery::Time, 200, busy);
-    assert!(matches!(refusal, Some(Refusal::Throttled { scope: PauseScope::Endpoint, .. })), "{refusal:?}");
-    assert!(matches!(Bybit.refusal(&RestQuery::Time, 403, b""), Some(Refusal::Throttled { .. })));
+    assert!(
+        matches!(refusal, Some(RequestRefusal::Throttled { scope: PauseScope::Endpoint, .. })),
+        "{refusal:?}"
+    );
+    assert!(matches!(Bybit.refusal(&RestQuery::Time, 403, b""), Some(RequestRefusal::Throttled { .. })));
 }
 
 #[test]

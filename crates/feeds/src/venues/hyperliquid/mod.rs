@@ -17,8 +17,8 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepth, HistoryDepths, Opening, Page,
-    Ping, RateLimit, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
+    Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Opening, Page, Ping,
+    RateLimit, Request, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits, names,
 };
 
 /// The venue.
@@ -81,7 +81,7 @@ impl Exchange for Hyperliquid {
         subscribe::opening(table)
     }
 
-    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn FrameReader> {
+    fn reader(&self, table: &ContractTable, _opened: UnixMs) -> Box<dyn VenueFrameReader> {
         Box::new(parse::Reader::new(table.clone()))
     }
 

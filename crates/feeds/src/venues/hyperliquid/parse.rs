@@ -9,7 +9,7 @@ use crate::venues::pace::{MarkPace, StockPace};
 use crate::venues::rows::{FrameKeys, RawRows, optional, read_frame_rows};
 use crate::venues::scale::Scale;
 use crate::venues::{
-    ContractTable, FrameError, FrameReader, LIVE_INTERVAL, RejectedSignal, Signal, StreamKind,
+    ContractTable, FrameError, LIVE_INTERVAL, RejectedSignal, Signal, StreamKind, VenueFrameReader,
 };
 
 /// A candle is over when the venue's clock is so far past its end: a last update that crossed it on the way has come.
@@ -159,7 +159,7 @@ impl Running {
     }
 }
 
-impl FrameReader for Reader {
+impl VenueFrameReader for Reader {
     fn read(&mut self, frame: &[u8], received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let head: Head<'_> = json(frame)?;
         match head.channel.as_ref() {

@@ -14,7 +14,7 @@ use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
 use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of};
 use crate::venues::scale::Scale;
-use crate::venues::tiers::{TierRow, TierRows, TierUnit};
+use crate::venues::tiers::{PublishedTier, TierRows, TierUnit};
 use crate::venues::{
     Contract, FrameError, ListedContract, Page, RejectedRow, Request, RestQuery, RowSubject,
 };
@@ -247,9 +247,9 @@ fn tiers(contract: &Contract, body: &[u8]) -> Result<TierRows, FrameError> {
     let (_, asset) = meta.find(&contract.name)?;
     let row = |floor: f64, leverage: Decimal<'_>| {
         let leverage_max = leverage.size("maxLeverage")?.to_f64();
-        Ok(TierRow { floor, rate: 0.5 / leverage_max, leverage_max })
+        Ok(PublishedTier { floor, rate: 0.5 / leverage_max, leverage_max })
     };
-    let rows: Result<Vec<TierRow>, FrameError> =
+    let rows: Result<Vec<PublishedTier>, FrameError> =
         match asset.margin_table_id.and_then(|id| meta.table(id)).transpose()? {
             Some(table) => table
                 .margin_tiers

@@ -9,7 +9,9 @@ use liqheat_market::{
 
 use super::Hyperliquid;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
-use crate::venues::{ContractTable, Exchange, FrameReader, LIVE_INTERVAL, RestQuery, Signal, StreamKind};
+use crate::venues::{
+    ContractTable, Exchange, LIVE_INTERVAL, RestQuery, Signal, StreamKind, VenueFrameReader,
+};
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
 const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
@@ -21,7 +23,7 @@ fn bitcoin() -> ContractTable {
     table(&Hyperliquid, &[("BTCUSDT", "1")])
 }
 
-fn reader() -> Box<dyn FrameReader> {
+fn reader() -> Box<dyn VenueFrameReader> {
     Hyperliquid.reader(&bitcoin(), MIDNIGHT)
 }
 

@@ -16,8 +16,9 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, FrameReader, HistoryDepth, HistoryDepths, Opening, Page,
-    Ping, RateLimit, Refusal, Request, RestQuery, StreamKind, TradeIds, VenueLimits, names,
+    Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Opening, Page, Ping,
+    RateLimit, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits,
+    names,
 };
 
 /// The venue.
@@ -83,7 +84,7 @@ impl Exchange for Okx {
         subscribe::opening(table)
     }
 
-    fn reader(&self, table: &ContractTable, opened: UnixMs) -> Box<dyn FrameReader> {
+    fn reader(&self, table: &ContractTable, opened: UnixMs) -> Box<dyn VenueFrameReader> {
         Box::new(parse::Reader::new(table.clone(), opened))
     }
 
@@ -101,7 +102,7 @@ impl Exchange for Okx {
         rest::answer(contract, query, body, received)
     }
 
-    fn refusal(&self, _query: &RestQuery, status: u16, body: &[u8]) -> Option<Refusal> {
+    fn refusal(&self, _query: &RestQuery, status: u16, body: &[u8]) -> Option<RequestRefusal> {
         rest::refusal(status, body)
     }
 }

@@ -7,7 +7,7 @@ use crate::venues::fields::{Decimal, json, value};
 use crate::venues::pace::{MarkPace, StockPace};
 use crate::venues::rows::{FrameKeys, TimeAt, read_frame_rows, time_of};
 use crate::venues::scale::Scale;
-use crate::venues::{ContractTable, FrameError, FrameReader, RejectedSignal, Signal, StreamKind};
+use crate::venues::{ContractTable, FrameError, RejectedSignal, Signal, StreamKind, VenueFrameReader};
 
 /// Reads the frames of one connection.
 pub(super) struct Reader {
@@ -147,7 +147,7 @@ fn liquidation(detail: &LiquidationDetail<'_>, scale: Scale) -> Result<Liquidati
     })
 }
 
-impl FrameReader for Reader {
+impl VenueFrameReader for Reader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         if frame.trim_ascii() == b"pong" {
             out.push(Signal::Pong);

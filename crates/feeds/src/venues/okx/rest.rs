@@ -16,7 +16,7 @@ use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, opti
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
-    Contract, FrameError, ListedContract, Page, PauseScope, RateLimit, Refusal, RejectedRow, Request,
+    Contract, FrameError, ListedContract, Page, PauseScope, RateLimit, RejectedRow, Request, RequestRefusal,
     RestQuery, RowSubject, Underlying,
 };
 
@@ -128,11 +128,11 @@ fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
 
 /// `{"code":"50011","msg":"Too Many Requests","data":[]}`, with status 429 or 200: the endpoint has to pause until its two
 /// seconds are over.
-pub(super) fn refusal(status: u16, body: &[u8]) -> Option<Refusal> {
+pub(super) fn refusal(status: u16, body: &[u8]) -> Option<RequestRefusal> {
     const TOO_MANY_REQUESTS: &str = "50011";
     const SHORT_BYTES: usize = 1_024;
     const PAUSE: Duration = Duration::from_secs(2);
-    let throttled = Some(Refusal::Throttled { scope: PauseScope::Endpoint, pause: PAUSE });
+    let throttled = Some(RequestRefusal::Throttled { scope: PauseScope::Endpoint, pause: PAUSE });
     match status {
         429 => throttled,
         200 => {
@@ -140,7 +140,7 @@ pub(super) fn refusal(status: u16, body: &[u8]) -> Option<Refusal> {
                 && json::<Status<'_>>(body).is_ok_and(|status| status.code == TOO_MANY_REQUESTS);
             throttled.filter(|_| is_throttled)
         }
-        status => Refusal::of_status(status),
+        status => RequestRefusal::of_status(status),
     }
 }
 

@@ -11,8 +11,8 @@ use liqheat_market::{
 use super::Okx;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameReader, Page, PauseScope, Refusal, RestQuery, RowSubject, Signal,
-    StreamKind, Underlying,
+    Contract, ContractTable, Exchange, Page, PauseScope, RequestRefusal, RestQuery, RowSubject, Signal,
+    StreamKind, Underlying, VenueFrameReader,
 };
 
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
@@ -25,7 +25,7 @@ fn bitcoin() -> ContractTable {
     table(&Okx, &[("BTCUSDT", "0.01")])
 }
 
-fn reader() -> Box<dyn FrameReader> {
+fn reader() -> Box<dyn VenueFrameReader> {
     Okx.reader(&bitcoin(), MIDNIGHT)
 }
 
@@ -374,15 +374,17 @@ fn one_liquidation_of_a_frame_costs_itself() {
 
 #[test]
 fn too_many_requests_pause_an_endpoint() {
-    let pause =
-        Some(Refusal::Throttled { scope: PauseScope::Endpoint, pause: std::time::Duration::from_secs(2) });
+    let pause = Some(RequestRefusal::Throttled {
+        scope: PauseScope::Endpoint,
+        pause: std::time::Duration::from_secs(2),
+    });
     let body = br#"{"code":"50011","msg":"Too Many Requests","data":[]}"#;
     for status in [200, 429] {
         assert_eq!(Okx.refusal(&RestQuery::Time, status, body), pause);
     }
     assert_eq!(Okx.refusal(&RestQuery::Time, 200, br#"{"code":"0","data":[]}"#), None);
-    assert_eq!(Okx.refusal(&RestQuery::Time, 404, b""), Some(Refusal::Permanent));
-    assert_eq!(Okx.refusal(&RestQuery::Time, 502, b"<html>"), Some(Refusal::Temporary));
+    assert_eq!(Okx.refusal(&RestQuery::Time, 404, b""), Some(RequestRefusal::Permanent));
+    assert_eq!(Okx.refusal(&RestQuery::Time, 502, b"<html>"), Some(RequestRefusal::Temporary));
 }
 
 #[test]

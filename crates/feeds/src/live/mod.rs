@@ -26,6 +26,7 @@ mod pipeline;
 mod recording;
 mod rejected;
 mod settings;
+mod sliding_window;
 mod status;
 mod tiers;
 mod venue_clock;

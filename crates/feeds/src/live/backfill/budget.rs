@@ -1,11 +1,12 @@
 //! How many requests a venue may be sent: a weight a minute, a number for some endpoints, and pauses that the venue asks
 //! for. Pure arithmetic on venue time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use liqheat_market::UnixMs;
 
 use crate::live::clock::millis;
+use crate::live::sliding_window::SlidingWindow;
 use crate::venues::{PauseScope, RateLimit, Request};
 
 const MINUTE_MS: i64 = 60_000;
@@ -37,15 +38,9 @@ pub(in crate::live) struct Budget {
 /// A group of requests that is counted together.
 #[derive(Debug, Default)]
 struct Endpoint {
-    /// When the requests of the last stretch were sent.
-    sent: VecDeque<Sent>,
+    /// Requests within the last stretch.
+    sent: SlidingWindow<Priority>,
     pause: Option<Pause>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Sent {
-    at: i64,
-    priority: Priority,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -149,25 +144,22 @@ impl Endpoint {
             return Err(until);
         }
         let per_ms = millis(limit.per);
-        // Entries of the future are from before the clock was set back.
-        self.sent.retain(|sent| sent.at + per_ms > now.0 && sent.at <= now.0);
-        if self.sent.len() >= allowed {
+        self.sent.advance(per_ms, now.0);
+        if self.sent.count(|_| true) >= allowed {
             return Err(self.free_at(|_| true, per_ms, now));
         }
-        let is_backfill = |sent: &Sent| sent.priority == Priority::Backfill;
+        let is_backfill = |sent: &Priority| *sent == Priority::Backfill;
         let share = (allowed / 2).max(1);
-        if priority == Priority::Backfill
-            && self.sent.iter().filter(|sent| is_backfill(sent)).count() >= share
-        {
+        if priority == Priority::Backfill && self.sent.count(is_backfill) >= share {
             return Err(self.free_at(is_backfill, per_ms, now));
         }
-        self.sent.push_back(Sent { at: now.0, priority });
+        self.sent.push(now.0, priority);
         Ok(())
     }
 
     /// When the oldest request of a kind counts no more.
-    fn free_at(&self, counts: impl Fn(&Sent) -> bool, per_ms: i64, now: UnixMs) -> UnixMs {
-        self.sent.iter().find(|sent| counts(sent)).map_or(now.plus(per_ms), |sent| UnixMs(sent.at + per_ms))
+    fn free_at(&self, counts: impl Fn(&Priority) -> bool, per_ms: i64, now: UnixMs) -> UnixMs {
+        self.sent.next_free_ms(per_ms, counts).map_or(now.plus(per_ms), UnixMs)
     }
 }
 

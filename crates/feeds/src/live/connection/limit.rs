@@ -1,9 +1,9 @@
 //! How many connections a venue allows from one address: open at once, and new ones within a time. Pure.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::live::clock::Uptime;
+use crate::live::clock::{Uptime, millis};
+use crate::live::sliding_window::SlidingWindow;
 use crate::venues::RateLimit;
 
 /// The limit of one venue.
@@ -12,8 +12,8 @@ pub(super) struct ConnectLimit {
     open_max: Option<usize>,
     new: Option<RateLimit>,
     open: usize,
-    /// When connections of the last `new.per` were opened.
-    opened: VecDeque<Uptime>,
+    /// Connections that were opened within the last `new.per`.
+    opened: SlidingWindow<()>,
 }
 
 impl ConnectLimit {
@@ -21,7 +21,7 @@ impl ConnectLimit {
     const RETRY: Duration = Duration::from_secs(5);
 
     pub(super) const fn new(open_max: Option<usize>, new: Option<RateLimit>) -> Self {
-        Self { open_max, new, open: 0, opened: VecDeque::new() }
+        Self { open_max, new, open: 0, opened: SlidingWindow::new() }
     }
 
     /// Takes a place for a new connection, or says when to ask again.
@@ -30,13 +30,12 @@ impl ConnectLimit {
             return Err(now.plus(Self::RETRY));
         }
         if let Some(limit) = self.new {
-            while self.opened.front().is_some_and(|opened| opened.has_elapsed(limit.per, now)) {
-                self.opened.pop_front();
+            let per_ms = millis(limit.per);
+            self.opened.advance(per_ms, now.0);
+            if self.opened.count(|()| true) >= (limit.requests as usize).max(1) {
+                return Err(self.opened.next_free_ms(per_ms, |()| true).map_or(now, Uptime));
             }
-            if self.opened.len() >= (limit.requests as usize).max(1) {
-                return Err(self.opened.front().map_or(now, |oldest| oldest.plus(limit.per)));
-            }
-            self.opened.push_back(now);
+            self.opened.push(now.0, ());
         }
         self.open += 1;
         Ok(())

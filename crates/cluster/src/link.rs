@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liqheat_market::Backoff;
 use tokio::time::Instant;
 
 /// A connection that held this long counts as good: the next failure starts the pauses from the beginning.
@@ -24,17 +25,16 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Link {
     state: State,
-    /// Failures since the connection was last good.
-    failures: u32,
     /// Since when nothing was answered.
     down_since: Option<Instant>,
-    retry: (Duration, Duration),
+    /// Counts the failures since the connection was last good.
+    reconnect: Backoff,
 }
 
 impl Link {
-    /// Down, with the first attempt due at once. `retry` is the shortest and the longest pause between attempts.
-    pub(crate) const fn new(retry: (Duration, Duration), now: Instant) -> Self {
-        Self { state: State::Down { retry_at: now }, failures: 0, down_since: Some(now), retry }
+    /// Down, with the first attempt due at once.
+    pub(crate) const fn new(reconnect: Backoff, now: Instant) -> Self {
+        Self { state: State::Down { retry_at: now }, down_since: Some(now), reconnect }
     }
 
     pub(crate) const fn is_up(&self) -> bool {
@@ -48,7 +48,7 @@ impl Link {
 
     /// Whether an attempt has failed since Redis last answered.
     pub(crate) const fn has_failed(&self) -> bool {
-        self.failures > 0
+        self.reconnect.failures() > 0
     }
 
     /// Whether to connect now; the attempt has begun then.
@@ -68,45 +68,33 @@ impl Link {
     pub(crate) fn on_answer(&mut self, now: Instant) -> Option<Duration> {
         let State::Up { since, answered } = &mut self.state else { return None };
         if *answered && now.duration_since(*since) >= STABLE_AFTER {
-            self.failures = 0;
+            self.reconnect.reset();
         }
         *answered = true;
         self.down_since.take().map(|since| now.duration_since(since))
     }
 
-    /// Redis failed to connect or to answer. `dice` is 0 to 1.
-    pub(crate) fn on_failure(&mut self, now: Instant, dice: f64) {
+    /// Redis failed to connect or to answer. `random` is uniform in `0.0..1.0`, so that servers do not reconnect all at
+    /// once.
+    pub(crate) fn on_failure(&mut self, now: Instant, random: f64) {
         self.down_since.get_or_insert(now);
-        self.state = State::Down { retry_at: now + pause(self.failures, self.retry, dice) };
-        self.failures = self.failures.saturating_add(1);
+        self.state = State::Down { retry_at: now + self.reconnect.next_delay(random) };
     }
-}
-
-/// Pause before an attempt: doubles with every failure up to a limit, less up to a half of it, so that servers do
-/// not come back all at once.
-fn pause(failures: u32, (least, most): (Duration, Duration), dice: f64) -> Duration {
-    least.saturating_mul(1 << failures.min(16)).min(most).mul_f64(1.0 - dice / 2.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-
-    #[test]
-    fn pauses_grow_up_to_a_limit() {
-        let longest: Vec<u128> = (0..7).map(|failures| pause(failures, RETRY, 0.0).as_millis()).collect();
-        assert_eq!(longest, [250, 500, 1_000, 2_000, 4_000, 5_000, 5_000]);
-        assert_eq!(pause(2, RETRY, 1.0).as_millis(), 500);
-        assert_eq!(pause(u32::MAX, RETRY, 0.0).as_secs(), 5);
+    fn reconnect() -> Backoff {
+        Backoff::new(Duration::from_millis(250), Duration::from_secs(5)).unwrap()
     }
 
     /// A Redis that accepts connections and then refuses every command must not be asked four times a second.
     #[test]
     fn a_connection_that_breaks_at_once_does_not_reset_the_pauses() {
         let mut now = Instant::now();
-        let mut link = Link::new(RETRY, now);
+        let mut link = Link::new(reconnect(), now);
         let mut attempts = 0;
         let began = now;
         while now < began + Duration::from_secs(60) {
@@ -114,7 +102,7 @@ mod tests {
                 attempts += 1;
                 link.on_opened(now);
                 assert!(link.on_answer(now).is_some(), "the first answer ends the outage");
-                link.on_failure(now, 0.0);
+                link.on_failure(now, 1.0);
             }
             now += Duration::from_millis(50);
         }
@@ -124,9 +112,9 @@ mod tests {
     #[test]
     fn a_connection_that_held_resets_them() {
         let now = Instant::now();
-        let mut link = Link::new(RETRY, now);
+        let mut link = Link::new(reconnect(), now);
         for _ in 0..9 {
-            link.on_failure(now, 0.0);
+            link.on_failure(now, 1.0);
         }
         assert!(link.has_failed() && !link.begin_opening(now + Duration::from_secs(4)));
         let later = now + Duration::from_secs(5);
@@ -137,7 +125,7 @@ mod tests {
         assert_eq!(link.on_answer(later), Some(Duration::from_secs(5)));
         assert_eq!(link.on_answer(later + STABLE_AFTER), None);
         assert!(!link.has_failed());
-        link.on_failure(later + STABLE_AFTER, 0.0);
+        link.on_failure(later + STABLE_AFTER, 1.0);
         assert!(link.begin_opening(later + STABLE_AFTER + Duration::from_millis(250)));
     }
 }

@@ -111,7 +111,7 @@ impl Node {
         let group = settings.group.as_ref().map(Group::fingerprint);
         Self {
             theirs: None,
-            link: Link::new((times.retry_min, times.retry_max), now),
+            link: Link::new(times.reconnect, now),
             election: Election::new(times.lease, now),
             producer: Producer::new(times.heartbeat_every, group.unwrap_or_default()),
             replica: Replica::new(group, times.silent_after, times.old_after),

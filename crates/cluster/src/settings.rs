@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::UnixMs;
+use liqheat_market::{Backoff, UnixMs};
 use redis::{Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, TlsCertificates};
 
 use crate::election::LeaseTimes;
@@ -47,10 +47,8 @@ pub struct ClusterTimes {
     pub silent_after: Duration,
     /// Timeout of a request to Redis.
     pub answer_within: Duration,
-    /// Pause before the first reconnect; it doubles with every failure up to `retry_max`.
-    pub retry_min: Duration,
-    /// Longest pause between reconnects.
-    pub retry_max: Duration,
+    /// Delays between attempts to connect.
+    pub reconnect: Backoff,
     /// A replica with data of its own serves its own states when Redis is unavailable this long.
     pub alone_after: Duration,
     /// A producer whose updater publishes nothing for this long gives the lease up.
@@ -72,8 +70,8 @@ impl Default for ClusterTimes {
             heartbeat_every: Duration::from_secs(5),
             silent_after: Duration::from_secs(15),
             answer_within: Duration::from_secs(1),
-            retry_min: Duration::from_millis(250),
-            retry_max: Duration::from_secs(5),
+            reconnect: Backoff::new(Duration::from_millis(250), Duration::from_secs(5))
+                .expect("invariant: the delays are in order"),
             alone_after: Duration::from_secs(15),
             idle_after: Duration::from_secs(30),
             list_every: Duration::from_secs(5),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::catalog::{Catalog, ServedSymbol, leverage_of};
+use crate::published::seen_share;
 use crate::settings::ServerSettings;
 
 /// The backplane and its task, and the symbol list of an edge.
@@ -137,7 +138,7 @@ impl SymbolList for Listing {
             interval: symbol.interval().to_string(),
             first: symbol.first_bar().map(|first| first.0),
             simulated: symbol.is_simulated(),
-            seen_share: seen_share(symbol),
+            seen_share: rounded_seen_share(symbol),
             leverages: symbol.leverages(),
         };
         let listed = Listed { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
@@ -153,13 +154,10 @@ impl SymbolList for Listing {
     }
 }
 
-/// Share of open interest that the model has seen open, over a symbol's ledgers, to a thousandth so that the list
-/// changes seldom.
-fn seen_share(symbol: &ServedSymbol) -> f64 {
-    let views = || symbol.ledgers.iter().filter_map(|ledger| ledger.view());
-    let all: f64 = views().map(|view| view.open_interest).sum();
-    let seen: f64 = views().map(|view| view.open_interest * view.seen_share).sum();
-    if all > 0.0 { (seen / all * 1_000.0).round() / 1_000.0 } else { 0.0 }
+/// The share of a symbol that the model has seen open, to a thousandth so that the list changes seldom.
+fn rounded_seen_share(symbol: &ServedSymbol) -> f64 {
+    let views: Vec<_> = symbol.ledgers.iter().filter_map(|ledger| ledger.view()).collect();
+    (seen_share(views.iter()) * 1_000.0).round() / 1_000.0
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use liqheat_wire::FeedState;
 use crate::catalog::{Catalog, Market, ServedSymbol};
 pub(crate) use health::FeedWatch;
 pub(crate) use split::split;
-pub(crate) use sum::{LedgerSum, common_bin, sum_by_leverage, sum_cells};
+pub(crate) use sum::{LedgerSum, common_bin, seen_share, sum_by_leverage, sum_cells};
 
 /// The live state of a symbol, all of it from one board state.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use liqheat::time_unit::parse_seconds;
 use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 
 /// Measures liqheat on this machine and prints the figures of docs/results.md.
@@ -145,7 +146,7 @@ pub(crate) struct FanoutArgs {
     #[arg(long, env = "LIQHEAT_BENCH_CLIENTS", default_value = "1000", value_name = "N", value_parser = count(1, 1_000_000))]
     pub(crate) clients: usize,
     /// Seconds of traffic in each row [default: 10; 60 for bandwidth]
-    #[arg(long, env = "LIQHEAT_BENCH_SECONDS", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_BENCH_SECONDS", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) seconds: Option<Duration>,
     /// How often all rows are measured, one after the other; medians and ranges of ratios are printed.
     #[arg(long, env = "LIQHEAT_BENCH_ROUNDS", default_value = "1", value_name = "N", value_parser = count(1, 100))]
@@ -166,7 +167,7 @@ pub(crate) struct FanoutArgs {
     #[arg(long, env = "LIQHEAT_BENCH_STALLED", default_value = "0", value_parser = share, value_name = "SHARE")]
     pub(crate) stalled: f64,
     /// Of deploy: seconds over which clients are spread that a stopping server sends away.
-    #[arg(long, env = "LIQHEAT_BENCH_DRAIN", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_BENCH_DRAIN", default_value = "5", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) drain: Duration,
     /// Of deploy: servers that run already, or a proxy before them, instead of two of its own. Loopback addresses only.
     #[arg(long, env = "LIQHEAT_BENCH_CONNECT", value_delimiter = ',', value_parser = loopback, value_name = "ADDRESSES")]
@@ -243,7 +244,7 @@ pub(crate) struct BenchServer {
     #[arg(long, default_value = "0")]
     pub(crate) port: u16,
     /// Delays of clients that are sent away.
-    #[arg(long, default_value = "5", value_parser = seconds)]
+    #[arg(long, default_value = "5", value_parser = parse_seconds)]
     pub(crate) drain: Duration,
 }
 
@@ -295,12 +296,4 @@ fn count(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> + 
         }
         Ok(count)
     }
-}
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number: f64 =
-        text.trim().parse().map_err(|_| "must be a number of seconds, such as 5 or 0.5".to_owned())?;
-    if !(0.1..=3_600.0).contains(&number) {
-        return Err("must be 0.1 to 3600 seconds".to_owned());
-    }
-    Ok(Duration::from_secs_f64(number))
 }

@@ -16,8 +16,8 @@ use liqheat_model::Params;
 use liqheat_server::{AlertReplay, AlertSettings, MarketClock, replay_alerts, send_once};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 
-use crate::backtest::{choose, read_bars};
 use crate::cli::{AlertAction, Alerts};
+use crate::stored::{ROWS_MAX, choose, read_bars};
 use crate::terminal::{self, complain};
 use crate::tiers;
 
@@ -114,15 +114,15 @@ fn replay(alerts: &Alerts, settings: AlertSettings) -> anyhow::Result<ExitCode> 
     }
     let store = Store::open(Location::File(path.clone()), Settings::default())?;
     let stored = store.instruments().blocking()?;
-    let span = choose(&stored, alerts.symbol.as_deref())?;
+    let span = choose(&stored, alerts.period.symbol.as_deref())?;
     let InstrumentSpan { instrument, interval, first, last, .. } = span;
-    let from = alerts.from.unwrap_or(first.plus(DAY_MS));
-    let to = alerts.to.unwrap_or(*last);
+    let from = alerts.period.from.unwrap_or(first.plus(DAY_MS));
+    let to = alerts.period.to.unwrap_or(*last);
     let bars = read_bars(&store, instrument, *interval, *first, to)?;
     let liquidations = liquidations(&store, &stored, span, from, to)?;
     store.close_blocking()?;
     let book = tiers::load(alerts.tiers.as_deref(), Some(&path), TierBook::default())?;
-    let name = alerts.symbol.clone().unwrap_or_else(|| instrument.symbol.to_string());
+    let name = alerts.period.symbol.clone().unwrap_or_else(|| instrument.symbol.to_string());
     let raised = replay_alerts(&AlertReplay {
         symbol: &name,
         bars: &bars,
@@ -148,11 +148,9 @@ fn liquidations(
     from: UnixMs,
     to: UnixMs,
 ) -> anyhow::Result<Vec<(Venue, Liquidation)>> {
-    let limit =
-        std::num::NonZeroUsize::new(liqheat_store::QUERY_ROWS_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
     let mut rows = Vec::new();
     for one in stored.iter().filter(|one| one.instrument.symbol == span.instrument.symbol) {
-        let of_venue = store.liquidations(&one.instrument, from, to, 0, limit).blocking()?;
+        let of_venue = store.liquidations(&one.instrument, from, to, 0, ROWS_MAX).blocking()?;
         rows.extend(of_venue.into_iter().map(|row| (one.instrument.venue, row)));
     }
     rows.sort_by_key(|(_, row)| row.time);

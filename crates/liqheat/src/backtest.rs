@@ -8,12 +8,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
-use liqheat_market::{Bar, Instrument, Interval, KlineKind, Liquidation, PriceKind, Symbol, UnixMs, Venue};
-use liqheat_model::assemble;
+use liqheat_market::{Bar, Instrument, Liquidation, PriceKind, UnixMs, Venue};
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use serde::Serialize;
@@ -22,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Backtest, ReportFormat};
 use crate::ingest::liquidation_file;
 use crate::model_file;
+use crate::stored::{ROWS_MAX, choose, read_bars};
 use crate::terminal::{self, complain};
 use crate::tiers;
 
@@ -76,7 +76,7 @@ fn grade(
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Report>> {
     let stored = store.instruments().blocking()?;
-    let span = choose(&stored, backtest.symbol.as_deref())?;
+    let span = choose(&stored, backtest.period.symbol.as_deref())?;
     let (origin, liquidations) = liquidations(backtest, store, span)?;
     let Some((first, last)) = liquidations.first().zip(liquidations.last()) else {
         bail!(
@@ -85,8 +85,8 @@ fn grade(
         );
     };
     let warm_up_ms = i64::try_from(backtest.warm_up.as_millis()).unwrap_or(i64::MAX);
-    let from = backtest.from.unwrap_or(first.time).floor_to(DAY_MS).plus(-warm_up_ms);
-    let to = backtest.to.unwrap_or(last.time.floor_to(DAY_MS).plus(DAY_MS));
+    let from = backtest.period.from.unwrap_or(first.time).floor_to(DAY_MS).plus(-warm_up_ms);
+    let to = backtest.period.to.unwrap_or(last.time.floor_to(DAY_MS).plus(DAY_MS));
     let bars = read_bars(store, &span.instrument, span.interval, from, to)?;
     // Positions are liquidated by the rules of the venue that reports them.
     let rules_of = Instrument::new(origin.venue, origin.symbol.clone());
@@ -104,8 +104,8 @@ fn grade(
     };
     let options = Options {
         windows_ms: backtest.windows.iter().map(|window| window.ms()).collect(),
-        from: backtest.from,
-        to: backtest.to,
+        from: backtest.period.from,
+        to: backtest.period.to,
         warm_up_ms,
         open_interest: backtest.open_interest,
         ..Options::default()
@@ -146,31 +146,6 @@ fn progress_bar() -> ProgressBar {
     progress
 }
 
-/// The instrument whose bars are used.
-pub(crate) fn choose<'a>(
-    stored: &'a [InstrumentSpan],
-    wanted: Option<&str>,
-) -> anyhow::Result<&'a InstrumentSpan> {
-    let names = || stored.iter().map(|span| span.instrument.to_string()).collect::<Vec<_>>().join(", ");
-    let Some(wanted) = wanted else {
-        return match stored {
-            [] => Err(anyhow!("the database holds no klines; load some with `liqheat ingest`")),
-            [only] => Ok(only),
-            _ => Err(anyhow!("choose one with --symbol; the database holds {}", names())),
-        };
-    };
-    let (symbol, venue) = match wanted.split_once('@') {
-        Some((symbol, venue)) => (symbol, Some(Venue::from_name(venue)?)),
-        None => (wanted, None),
-    };
-    let symbol = Symbol::new(symbol)?;
-    let fits = |span: &&InstrumentSpan| {
-        span.instrument.symbol == symbol && venue.is_none_or(|venue| span.instrument.venue == venue)
-    };
-    let found = stored.iter().find(fits);
-    found.with_context(|| format!("the database holds no klines of {wanted}; it holds {}", names()))
-}
-
 /// Whose liquidations are used, and those: of the file, else of the instrument itself, else of another venue.
 fn liquidations(
     backtest: &Backtest,
@@ -196,29 +171,14 @@ fn liquidations(
     }
     let mut venues = vec![span.instrument.venue];
     venues.extend(Venue::ALL.into_iter().filter(|venue| *venue != span.instrument.venue));
-    let from = backtest.from.unwrap_or(UnixMs(0));
-    let to = backtest.to.unwrap_or(UnixMs(i64::MAX));
+    let from = backtest.period.from.unwrap_or(UnixMs(0));
+    let to = backtest.period.to.unwrap_or(UnixMs(i64::MAX));
     for venue in venues {
         let instrument = Instrument::new(venue, symbol.clone());
-        let limit =
-            std::num::NonZeroUsize::new(liqheat_store::QUERY_ROWS_MAX).unwrap_or(std::num::NonZeroUsize::MIN);
-        let rows = store.liquidations(&instrument, from, to, 0, limit).blocking()?;
+        let rows = store.liquidations(&instrument, from, to, 0, ROWS_MAX).blocking()?;
         if !rows.is_empty() {
             return Ok((instrument, rows));
         }
     }
     Ok((span.instrument.clone(), Vec::new()))
-}
-
-pub(crate) fn read_bars(
-    store: &Store,
-    instrument: &Instrument,
-    interval: Interval,
-    from: UnixMs,
-    to: UnixMs,
-) -> anyhow::Result<Vec<Bar>> {
-    let klines = store.klines(instrument, KlineKind::Last, interval, from, to).blocking()?;
-    let marks = store.klines(instrument, KlineKind::Mark, interval, from, to).blocking()?;
-    let samples = store.open_interest(instrument, from, to.plus(interval.ms() / 10)).blocking()?;
-    Ok(assemble(&klines, &marks, &samples))
 }

@@ -5,10 +5,10 @@ mod backtest;
 mod cluster;
 mod front;
 mod live;
+mod stored_period;
 
 use std::any::TypeId;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,9 +24,11 @@ pub(crate) use backtest::{Backtest, ReportFormat};
 use cluster::Cluster;
 pub(crate) use cluster::Role;
 pub(crate) use front::{Front, Tokens, exposure};
-pub(crate) use live::{LiveArgs, RawArgs};
+pub(crate) use live::{LiveArgs, RawArgs, parse_name};
+use stored_period::StoredPeriod;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
+use crate::time_unit::{DAYS, SECONDS, parse_seconds};
 
 /// A real-time liquidation heatmap for crypto perpetual futures, self-hosted.
 #[derive(Debug, Parser)]
@@ -66,6 +68,8 @@ pub(crate) fn command() -> clap::Command {
     let from_now_on = |command: clap::Command| command.mut_arg("fill_days", |days| days.default_value("0"));
     let command = Cli::command().mut_subcommand("demo", faster).mut_subcommand("replay", faster);
     let command = command.mut_subcommand("record", from_now_on).mut_subcommand("doctor", from_now_on);
+    let command = command.mut_subcommand("alerts", alerts::with_help_of_period);
+    let command = command.mut_subcommand("backtest", backtest::with_help_of_period);
     command.mut_args(boolish).mut_subcommands(|command| command.mut_args(boolish))
 }
 
@@ -302,7 +306,7 @@ pub(crate) struct Doctor {
     #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', default_values = ["BTCUSDT"], value_name = "SYMBOLS")]
     pub(crate) symbols: Vec<String>,
     /// Most seconds to wait for data of a venue.
-    #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) doctor_wait: Duration,
     /// Address that the server is to listen on, as for `serve`.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
@@ -406,33 +410,6 @@ impl Database {
     }
 }
 
-/// A length of time in some unit.
-struct Unit {
-    name: &'static str,
-    seconds: f64,
-    such_as: &'static str,
-}
-
-const SECONDS: Unit = Unit { name: "seconds", seconds: 1.0, such_as: "5 or 0.5" };
-const HOURS: Unit = Unit { name: "hours", seconds: 3_600.0, such_as: "24" };
-const DAYS: Unit = Unit { name: "days", seconds: 86_400.0, such_as: "30" };
-
-impl Unit {
-    fn parse(&self, text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
-        let Self { name, seconds, such_as } = self;
-        let number: f64 =
-            text.trim().parse().map_err(|_| format!("must be a number of {name}, such as {such_as}"))?;
-        if !range.contains(&number) {
-            return Err(format!("must be {} to {} {name}", range.start(), range.end()));
-        }
-        Ok(Duration::from_secs_f64(number * seconds))
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    SECONDS.parse(text, 0.1..=3_600.0)
-}
-
 fn redis_timeout(text: &str) -> Result<Duration, String> {
     SECONDS.parse(text, 0.05..=30.0)
 }
@@ -494,9 +471,9 @@ mod tests {
 
     #[test]
     fn numbers_are_checked() {
-        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
         for bad in ["", "x", "0", "-1", "NaN", "inf", "1e9"] {
-            assert!(seconds(bad).is_err(), "{bad}");
+            assert!(parse_seconds(bad).is_err(), "{bad}");
             assert!(speed(bad).is_err(), "{bad}");
         }
     }

@@ -21,8 +21,10 @@ mod model_file;
 mod record;
 mod serve;
 pub mod stop;
+mod stored;
 pub mod terminal;
 mod tiers;
+pub mod time_unit;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use liqheat_market::UnixMs;
+use clap::{Args, Command, ValueEnum};
 
-use super::{Database, moment};
+use super::{Database, StoredPeriod};
 
 /// What `alerts` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,16 +36,18 @@ pub(crate) struct Alerts {
     pub(crate) target: Option<String>,
     #[command(flatten)]
     pub(crate) db: Database,
-    /// With replay: the symbol, such as BTCUSDT or BTCUSDT@binance [default: the only one stored]
-    #[arg(long, env = "LIQHEAT_SYMBOL", value_name = "SYMBOL")]
-    pub(crate) symbol: Option<String>,
-    /// With replay: start; the bars before it warm the model up [default: a day after the first bar]
-    #[arg(long, env = "LIQHEAT_FROM", value_parser = moment, value_name = "TIME")]
-    pub(crate) from: Option<UnixMs>,
-    /// With replay: end [default: the last bar]
-    #[arg(long, env = "LIQHEAT_TO", value_parser = moment, value_name = "TIME")]
-    pub(crate) to: Option<UnixMs>,
+    #[command(flatten)]
+    pub(crate) period: StoredPeriod,
     /// Maintenance margin tiers that replace the ones shipped with the program, as for `serve`.
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
+}
+
+/// What `--from` and `--to` mean here.
+pub(super) fn with_help_of_period(command: Command) -> Command {
+    let from =
+        "With replay: start; the bars before it warm the model up [default: a day after the first bar]";
+    command
+        .mut_arg("from", |arg| arg.help(from))
+        .mut_arg("to", |arg| arg.help("With replay: end [default: the last bar]"))
 }

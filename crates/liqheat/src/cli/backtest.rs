@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-use liqheat_market::{Interval, UnixMs};
+use clap::{Args, Command, ValueEnum};
+use liqheat_market::Interval;
 
-use super::{Database, days, moment};
+use super::{Database, StoredPeriod, days};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -21,15 +21,8 @@ follows the rules of the venue that the liquidations come from. docs/model.md ex
 pub(crate) struct Backtest {
     #[command(flatten)]
     pub(crate) db: Database,
-    /// The symbol to grade, BTCUSDT or BTCUSDT@binance for the bars of one venue [default: the only one stored]
-    #[arg(long, env = "LIQHEAT_SYMBOL", value_name = "SYMBOL")]
-    pub(crate) symbol: Option<String>,
-    /// Start of the graded period [default: the first whole day with liquidations after the warm-up]
-    #[arg(long, env = "LIQHEAT_FROM", value_parser = moment, value_name = "TIME")]
-    pub(crate) from: Option<UnixMs>,
-    /// End of the graded period [default: the end of the last day with liquidations]
-    #[arg(long, env = "LIQHEAT_TO", value_parser = moment, value_name = "TIME")]
-    pub(crate) to: Option<UnixMs>,
+    #[command(flatten)]
+    pub(crate) period: StoredPeriod,
     /// A file of liquidations (.csv, .csv.gz) to grade against instead of those that are stored.
     #[arg(long, env = "LIQHEAT_LIQUIDATIONS", value_name = "FILE")]
     pub(crate) liquidations: Option<PathBuf>,
@@ -65,6 +58,14 @@ pub(crate) enum ReportFormat {
     Json,
     /// One page with tables and pictures, without any other file.
     Html,
+}
+
+/// What `--from` and `--to` mean here.
+pub(super) fn with_help_of_period(command: Command) -> Command {
+    let from =
+        "Start of the graded period [default: the first whole day with liquidations after the warm-up]";
+    let to = "End of the graded period [default: the end of the last day with liquidations]";
+    command.mut_arg("from", |arg| arg.help(from)).mut_arg("to", |arg| arg.help(to))
 }
 
 fn window(text: &str) -> Result<Interval, String> {

@@ -16,7 +16,7 @@ use crate::alerts;
 use crate::model_file;
 
 use super::cluster::{Cluster, Role};
-use super::seconds;
+use crate::time_unit::parse_seconds;
 
 /// What all servers share.
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(crate) struct Front {
     #[arg(long, env = "LIQHEAT_ALERTS", value_name = "FILE")]
     pub(crate) alerts: Option<PathBuf>,
     /// Most seconds between the signal to stop and the end.
-    #[arg(long, env = "LIQHEAT_SHUTDOWN_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_SHUTDOWN_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) shutdown_timeout: Duration,
     /// Print the settings in effect as a configuration file, and end.
     #[arg(long)]
@@ -66,19 +66,19 @@ pub(crate) struct Sockets {
     #[arg(long, env = "WS_ENABLED", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) ws_enabled: bool,
     /// Seconds between updates, 0.1 to 3600; symbols take turns, spread over the interval.
-    #[arg(long, env = "WS_UPDATE_INTERVAL", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_UPDATE_INTERVAL", default_value = "5", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_update_interval: Duration,
     /// Most sockets at once; never more than the limit of open descriptors allows.
     #[arg(long, env = "WS_MAX_CONNECTIONS", default_value = "10000", value_name = "N")]
     pub(crate) ws_max_connections: u64,
     /// A write that takes longer than these seconds marks a client slow.
-    #[arg(long, env = "WS_SLOW_CONSUMER_TIMEOUT", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_SLOW_CONSUMER_TIMEOUT", default_value = "5", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_slow_consumer_timeout: Duration,
     /// More missed updates than this also mark a client slow.
     #[arg(long, env = "WS_MAX_QUEUE_SIZE", default_value = "100", value_name = "N")]
     pub(crate) ws_max_queue_size: u64,
     /// A client that accepts nothing for these seconds is closed.
-    #[arg(long, env = "WS_STALLED_TIMEOUT", default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_STALLED_TIMEOUT", default_value = "30", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_stalled_timeout: Duration,
     /// Most messages of a client within a second.
     #[arg(long, env = "WS_MAX_MESSAGES_PER_SECOND", default_value = "10", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -90,16 +90,16 @@ pub(crate) struct Sockets {
     #[arg(long, env = "WS_MAX_SUBSCRIPTIONS", default_value = "20", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ws_max_subscriptions: u32,
     /// A client that does not subscribe within these seconds is closed.
-    #[arg(long, env = "WS_SUBSCRIBE_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_SUBSCRIBE_TIMEOUT", default_value = "60", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_subscribe_timeout: Duration,
     /// Seconds between pings of the server; shorter than the idle timeout.
-    #[arg(long, env = "WS_PING_INTERVAL", default_value = "20", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_PING_INTERVAL", default_value = "20", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_ping_interval: Duration,
     /// A client without any sign of life for these seconds is closed.
-    #[arg(long, env = "WS_IDLE_TIMEOUT", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_IDLE_TIMEOUT", default_value = "60", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_idle_timeout: Duration,
     /// A status is sent when nothing else was for these seconds.
-    #[arg(long, env = "WS_STATUS_INTERVAL", default_value = "15", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_STATUS_INTERVAL", default_value = "15", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_status_interval: Duration,
     /// When the server stops, clients are sent away and asked to come back at random moments within these seconds.
     #[arg(long, env = "WS_DRAIN_WINDOW", default_value = "5", value_parser = seconds_or_none, value_name = "SECONDS")]
@@ -134,10 +134,10 @@ pub(crate) struct Access {
     #[arg(long, env = "WS_MAX_NEW_CONNECTIONS_PER_MINUTE", default_value = "300", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ws_max_new_connections_per_minute: u32,
     /// A request that is not complete after these seconds ends its connection; so does none, on one that is kept.
-    #[arg(long, env = "WS_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "WS_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_handshake_timeout: Duration,
     /// A response whose client accepts no byte for these seconds ends its connection.
-    #[arg(long, env = "LIQHEAT_HTTP_WRITE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_HTTP_WRITE_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) http_write_timeout: Duration,
     /// Most connections that speak HTTP at once, 8 to 65536; WebSockets are not counted. Three quarters are for requests
     /// for data, a quarter for one address.
@@ -292,7 +292,7 @@ impl Tokens {
 
 /// Seconds; zero switches the limit off.
 fn seconds_or_none(text: &str) -> Result<Duration, String> {
-    if text.trim() == "0" { Ok(Duration::ZERO) } else { seconds(text) }
+    if text.trim() == "0" { Ok(Duration::ZERO) } else { parse_seconds(text) }
 }
 
 fn network(text: &str) -> Result<Network, String> {

@@ -10,7 +10,8 @@ use liqheat_feeds::raw::RawSettings;
 use liqheat_feeds::venues::{Account, Exchange, exchange};
 use liqheat_market::{Backoff, Symbol, UnixMs, Venue};
 
-use super::{DAYS, HOURS, moment, seconds, speed};
+use super::{moment, speed};
+use crate::time_unit::{DAYS, HOURS, parse_seconds};
 
 /// What `serve`, `record` and `doctor` share.
 #[derive(Debug, Args)]
@@ -26,26 +27,26 @@ pub(crate) struct LiveArgs {
     #[arg(long, env = "LIQHEAT_FILL_TRADES_MAX", default_value = "100000", value_name = "N")]
     pub(crate) fill_trades_max: u64,
     /// Seconds between two requests for open interest, where a venue has no stream of it.
-    #[arg(long, env = "LIQHEAT_OPEN_INTEREST_INTERVAL", default_value = "5", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_OPEN_INTEREST_INTERVAL", default_value = "5", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) open_interest_interval: Duration,
     /// Share of a venue's request budget that may be used, 0.05 to 1.
     #[arg(long, env = "LIQHEAT_REQUEST_BUDGET", default_value = "0.7", value_parser = share, value_name = "SHARE")]
     pub(crate) request_budget: f64,
     /// Seconds for connecting to a venue, and for one request.
-    #[arg(long, env = "LIQHEAT_VENUE_TIMEOUT", default_value = "10", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_VENUE_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) venue_timeout: Duration,
     /// Seconds of silence of a mark price after which its connection is given up [default: binance 5, bybit 10, okx 25,
     /// hyperliquid 30]
-    #[arg(long, env = "LIQHEAT_SILENCE_TIMEOUT", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_SILENCE_TIMEOUT", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) silence_timeout: Option<Duration>,
     /// Hours after which a connection is replaced by a new one; venues end them at 24.
     #[arg(long, env = "LIQHEAT_CONNECTION_LIFE", default_value = "23", value_parser = life, value_name = "HOURS")]
     pub(crate) connection_life: Duration,
     /// First pause before connecting again, seconds; it doubles with each attempt.
-    #[arg(long, env = "LIQHEAT_RECONNECT_MIN", default_value = "0.5", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_RECONNECT_MIN", default_value = "0.5", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) reconnect_min: Duration,
     /// Longest pause before connecting again, seconds.
-    #[arg(long, env = "LIQHEAT_RECONNECT_MAX", default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, env = "LIQHEAT_RECONNECT_MAX", default_value = "60", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) reconnect_max: Duration,
     /// Hours after which venues are asked for their margin tiers again; 0 asks never.
     #[arg(long, env = "LIQHEAT_REFRESH_TIERS", default_value = "24", value_parser = refresh, value_name = "HOURS")]
@@ -239,7 +240,7 @@ impl LiveArgs {
 }
 
 /// `BTCUSDT`, or `BTCUSDT@okx`.
-fn parse_name(name: &str) -> Result<(Symbol, Option<Venue>), String> {
+pub(crate) fn parse_name(name: &str) -> Result<(Symbol, Option<Venue>), String> {
     let (symbol, venue) = match name.split_once('@') {
         Some((symbol, venue)) => (symbol, Some(Venue::from_name(venue).map_err(|error| error.to_string())?)),
         None => (name, None),

@@ -1,15 +1,15 @@
 //! The server that runs at the address of the settings, if one does: what it says of itself.
 
+use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::Request;
+use hyper::Uri;
 use hyper::body::Bytes;
-use hyper::header::HOST;
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Findings, Grade};
@@ -28,12 +28,12 @@ struct Readiness {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
-    #[error(transparent)]
-    Connect(#[from] std::io::Error),
+    #[error("nothing listens")]
+    Unused,
     #[error("it says nothing within {PATIENCE:?}")]
     Silent(#[from] tokio::time::error::Elapsed),
     #[error(transparent)]
-    Http(#[from] hyper::Error),
+    Http(#[from] hyper_util::client::legacy::Error),
     #[error("what listens there is not liqheat")]
     Foreign,
 }
@@ -44,7 +44,7 @@ pub(super) async fn check(listen: SocketAddr, findings: &mut Findings) {
     let address = reachable(listen);
     let (ready, blocks) = match ask(address).await {
         Ok(answer) => answer,
-        Err(AskError::Connect(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+        Err(AskError::Unused) => {
             return findings.tell(Grade::Ok, ABOUT, format_args!("nothing listens at {address} yet"));
         }
         Err(error) => {
@@ -75,25 +75,25 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// The answer of `/ready`, and whether it says that the server should get no traffic.
 async fn ask(address: SocketAddr) -> Result<(Readiness, bool), AskError> {
-    let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
-    let (mut sender, connection) =
-        timeout(PATIENCE, hyper::client::conn::http1::handshake(TokioIo::new(stream))).await??;
-    let request = Request::get("/ready").header(HOST, address.to_string()).body(Empty::<Bytes>::new());
-    let request = request.map_err(|_| AskError::Foreign)?;
+    let uri = Uri::try_from(format!("http://{address}/ready")).map_err(|_| AskError::Foreign)?;
+    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let answered = async {
-        let response = sender.send_request(request).await?;
+        let response = match client.get(uri).await {
+            Err(error) if is_refused(&error) => return Err(AskError::Unused),
+            answer => answer?,
+        };
         let blocks = !response.status().is_success();
         let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await;
         let body = body.map_err(|_| AskError::Foreign)?.to_bytes();
         let ready = serde_json::from_slice(&body).map_err(|_| AskError::Foreign)?;
         Ok((ready, blocks))
     };
-    let driven = async {
-        tokio::pin!(connection, answered);
-        tokio::select! {
-            answer = &mut answered => answer,
-            ended = &mut connection => { ended?; answered.await }
-        }
-    };
-    timeout(PATIENCE, driven).await?
+    timeout(PATIENCE, answered).await?
+}
+
+/// Whether nothing listens at the address.
+fn is_refused(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }

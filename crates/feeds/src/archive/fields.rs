@@ -1,5 +1,7 @@
 //! Fields of a row: splitting a line, and numbers and times from bytes.
 
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
 use liqheat_market::{DecimalError, Price, Qty, Rate, UnixMs};
 
 use super::report::RefusedRows;
@@ -154,48 +156,38 @@ fn text_time(text: &[u8]) -> Option<UnixMs> {
         }
         _ => return None,
     };
-    let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        whole
-            .get(range)?
-            .iter()
-            .try_fold(0_i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
-    };
     let separators = [whole[4], whole[7], whole[10], whole[13], whole[16]];
     if !matches!(separators, [b'-', b'-', b' ' | b'T', b':', b':']) {
         return None;
     }
-    let day = start_of_date(number(0..4)?, number(5..7)?, number(8..10)?)?;
-    let (hours, minutes, seconds) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    if hours > 23 || minutes > 59 || seconds > 59 {
-        return None;
-    }
-    Some(day.plus(((hours * 60 + minutes) * 60 + seconds) * 1000))
+    let day = date(digits(&whole[..4])?, digits(&whole[5..7])?, digits(&whole[8..10])?)?;
+    let (hour, minute, second) = (digits(&whole[11..13])?, digits(&whole[14..16])?, digits(&whole[17..19])?);
+    let time = Time::new(narrow(hour)?, narrow(minute)?, narrow(second)?, 0).ok()?;
+    unix_time(day.to_datetime(time))
 }
 
-/// Midnight UTC at which a date of the Gregorian calendar starts; `None` when there is no such date.
+/// A number of ASCII digits and nothing else.
+fn digits(text: &[u8]) -> Option<i64> {
+    text.iter()
+        .try_fold(0_i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+}
+
+fn narrow(number: i64) -> Option<i8> {
+    i8::try_from(number).ok()
+}
+
+fn date(year: i64, month: i64, day: i64) -> Option<Date> {
+    Date::new(i16::try_from(year).ok()?, narrow(month)?, narrow(day)?).ok()
+}
+
+fn unix_time(civil: DateTime) -> Option<UnixMs> {
+    TimeZone::UTC.to_timestamp(civil).ok().map(|timestamp| UnixMs(timestamp.as_millisecond()))
+}
+
+/// Midnight UTC at which a date of the Gregorian calendar starts; `None` when there is no such date, or before 1970.
 pub(crate) fn start_of_date(year: i64, month: i64, day: i64) -> Option<UnixMs> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
-        return None;
-    }
-    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    let days_in_month = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    if !(1..=days_in_month).contains(&day) {
-        return None;
-    }
-    // Years counted from March, so that the leap day is the last of its year (days_from_civil of
-    // https://howardhinnant.github.io/date_algorithms.html, for years after 0).
-    let march_year = if month > 2 { year } else { year - 1 };
-    let (era, year_of_era) = (march_year / 400, march_year % 400);
-    let month_from_march = (month + 9) % 12;
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    Some(UnixMs(days * 86_400_000))
+    let start = unix_time(date(year, month, day)?.to_datetime(Time::midnight()))?;
+    (start >= UnixMs(0)).then_some(start)
 }
 
 #[cfg(test)]
@@ -234,6 +226,9 @@ mod tests {
             "2025-08-25",
             "2025-08-25 24:00:00",
             "2025-08-25 0a:00:00",
+            "2025-08-25 23:59:60",
+            "2025-08-25 00:00+02",
+            "2025-08-25 00:00:00+02:00",
         ] {
             assert_eq!(time(bad.as_bytes(), "t"), Err(RefusedRows::NotATime("t")), "{bad}");
         }
@@ -242,6 +237,11 @@ mod tests {
     #[test]
     fn dates_follow_the_calendar() {
         assert_eq!(start_of_date(1970, 1, 1), Some(UnixMs(0)));
+        for none in
+            [(1969, 12, 31), (2025, 2, 29), (2025, 13, 1), (2025, 0, 1), (10_000, 1, 1), (2025, 1, 257)]
+        {
+            assert_eq!(start_of_date(none.0, none.1, none.2), None, "{none:?}");
+        }
         let mut expected = 0;
         for year in 1970..2110 {
             for month in 1..=12 {

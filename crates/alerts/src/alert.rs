@@ -1,5 +1,6 @@
 //! An alert, and its words.
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Price, UnixMs};
 use liqheat_wire::format_time;
 use schemars::JsonSchema;
@@ -235,7 +236,7 @@ fn seconds(seconds: u64) -> String {
 /// Dollars with three digits or so: $1.24B, $53.1M, $850k, $120.
 pub(crate) fn dollars(usd: u64) -> String {
     let scaled = |unit: f64, suffix: &str| {
-        let value = usd as f64 / unit;
+        let value = approx_f64(usd) / unit;
         let decimals = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
         format!("${value:.decimals$}{suffix}")
     };

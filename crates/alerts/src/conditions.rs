@@ -10,6 +10,7 @@ mod near;
 mod stale;
 mod swept;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Price, Side, UnixMs};
 
 use crate::alert::{Alert, Subject};
@@ -112,6 +113,7 @@ impl Filter {
     /// A wall that counted still does while it keeps this share of the least dollars.
     fn still_allows(&self, wall: &WallSpan) -> bool {
         const KEPT_SHARE: f64 = 0.7;
-        wall.usd as f64 >= self.min_usd as f64 * KEPT_SHARE && self.side.is_none_or(|side| side == wall.side)
+        approx_f64(wall.usd) >= approx_f64(self.min_usd) * KEPT_SHARE
+            && self.side.is_none_or(|side| side == wall.side)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use liqheat_market::convert::round_u64;
 use liqheat_market::{Liquidation, Side, UnixMs, Venue};
 
 use crate::alert::LiquidatedSum;
@@ -20,7 +21,7 @@ impl ReportedLiquidation {
     /// Whole dollars.
     #[must_use]
     pub fn usd(&self) -> u64 {
-        (self.liquidation.price.to_f64() * self.liquidation.qty.to_f64()).round() as u64
+        round_u64(self.liquidation.price.to_f64() * self.liquidation.qty.to_f64())
     }
 }
 

@@ -266,7 +266,7 @@ impl RuleFields {
                 Err(format!("{name} must be per cent above 0 and at most 100"))
             }
         };
-        let window_max = LiquidationLog::HORIZON_MS as u64 / 1_000;
+        let window_max = LiquidationLog::HORIZON_MS.unsigned_abs() / 1_000;
         Ok(match self.kind {
             RuleKind::NearWall => {
                 let within =
@@ -319,7 +319,7 @@ impl RuleFields {
 
 fn seconds_ms(name: &str, seconds: u64, most: u64) -> Result<i64, String> {
     if (1..=most).contains(&seconds) {
-        Ok(seconds as i64 * 1_000)
+        Ok(seconds.cast_signed() * 1_000)
     } else {
         Err(format!("{name} must be whole seconds from 1 to {most}"))
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use liqheat_market::UnixMs;
+use liqheat_market::convert::round_u64;
 use liqheat_model::{Ledger, Params};
 use liqheat_stream::{BoardUpdate, Counters, Hub, HubSettings};
 use liqheat_wire::Cell;
@@ -44,8 +45,8 @@ fn update_of(ledger: &Ledger) -> Option<BoardUpdate> {
     let levels = ledger.levels(base_bin, None);
     let cell = |level: liqheat_model::LevelUsd| Cell {
         price: level.price,
-        long_usd: level.long_usd.round() as u64,
-        short_usd: level.short_usd.round() as u64,
+        long_usd: round_u64(level.long_usd),
+        short_usd: round_u64(level.short_usd),
     };
     Some(BoardUpdate {
         epoch: ledger.grid_version().to_string(),

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{
     Bar, Instrument, Interval, Kline, KlineKind, OpenInterest, Price, Qty, Symbol, TierTable, UnixMs, Venue,
 };
@@ -70,7 +71,7 @@ struct Walk(u64);
 impl Walk {
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+        approx_f64(self.0 >> 11) / approx_f64(1u64 << 53)
     }
 
     fn normal(&mut self) -> f64 {

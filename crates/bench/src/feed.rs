@@ -8,6 +8,7 @@ use std::time::Duration;
 use liqheat_feeds::live::{EventGate, Origin, ResumePoint};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::{ContractTable, Signal, contract, exchange};
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{
     Event, Instrument, Interval, Kline, KlineKind, MarkPrice, OpenInterest, Price, Qty, Symbol, UnixMs, Venue,
 };
@@ -36,7 +37,7 @@ pub(super) fn run() -> anyhow::Result<()> {
     }
     for (what, took) in [("read and taken in", times.0), ("and through the ledger", times.1)] {
         let took: Duration = median(took);
-        let rate = events as f64 / took.as_secs_f64();
+        let rate = approx_f64(events) / took.as_secs_f64();
         say!("live events of one contract, {what:<24} {rate:>12.0} a second on one core   ({events} events)");
     }
     Ok(())

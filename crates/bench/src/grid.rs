@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Bar, Interval, Price};
 use liqheat_model::{GridPainter, GridSpec, Ledger, NO_PROFILE, Params};
 use liqheat_server::pack;
@@ -23,7 +24,7 @@ pub(super) fn run(year: &Year) -> anyhow::Result<()> {
     let (price, bin) = before.last_price().zip(before.cell()).ok_or_else(|| anyhow::anyhow!("no bars"))?;
     // Two cells a row show a tenth of the price up and down, as a chart of some days does.
     let bin = Price::from_units(bin.units() * 2);
-    let lowest = (price.units() / bin.units() - SIDE as i64 / 2).max(0) * bin.units();
+    let lowest = (price.units() / bin.units() - signed_len(SIDE) / 2).max(0) * bin.units();
     let start = shown.first().map(|bar| bar.open_time).unwrap_or_default();
     let price_low = Price::from_units(lowest);
     let spec = GridSpec { start, column_ms: Interval::M5.ms(), columns: SIDE, price_low, bin, rows: SIDE };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_model::{ClassDetail, Ledger, LeverageClass, ParamValues, Params};
 
 use super::data::Year;
@@ -28,7 +29,7 @@ fn figure(year: &Year, params: &Params, what: &str) -> anyhow::Result<()> {
     }
     anyhow::ensure!(hashes.windows(2).all(|pair| pair[0] == pair[1]), "the same bars gave another state");
     let took = median(took);
-    let each = took.as_secs_f64() * 1e6 / year.bars.len() as f64;
+    let each = took.as_secs_f64() * 1e6 / approx_f64(year.bars.len());
     print_limit(what, took, LIMIT, &format!("{each:.2} us a bar"));
     Ok(())
 }

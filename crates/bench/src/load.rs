@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Interval, Qty};
 use liqheat_store::baseline::Baseline;
 use liqheat_store::{Location, Settings, Store};
@@ -42,7 +43,7 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
         with_metrics.push(took);
     }
     let (ours, theirs) = (median(ours), median(theirs));
-    let rate = |took: Duration| year.klines.len() as f64 / took.as_secs_f64();
+    let rate = |took: Duration| approx_f64(year.klines.len()) / took.as_secs_f64();
     say!(
         "{:<44} {:>10.0} rows/s  {:>5.2} x DuckDB's read_csv ({:.0} rows/s)",
         "loading a year of klines from CSV",

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use liqheat_market::convert::{approx_f64, trunc_usize};
 use tokio_util::sync::CancellationToken;
 use tungstenite::Message;
 
@@ -129,7 +130,7 @@ impl Intervals {
 
     fn quantile(&self, of: f64) -> Duration {
         let last = self.0.len().saturating_sub(1);
-        self.0.get((last as f64 * of).round() as usize).copied().unwrap_or_default()
+        self.0.get(trunc_usize((approx_f64(last) * of).round())).copied().unwrap_or_default()
     }
 
     fn p99(&self) -> Duration {

@@ -1,6 +1,13 @@
 //! `liqheat-bench fanout`, small: the load client against the real sessions, every state checked.
 
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 use liqheat_testkit::Program;
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use liqheat_market::convert::whole_ms;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -155,7 +156,7 @@ impl Issues {
         self.changed = true;
         // The end of an outage has a line of its own.
         if entry.is_logged && *issue != Issue::RedisDown {
-            let lasted_ms = now.duration_since(entry.since).as_millis() as u64;
+            let lasted_ms = whole_ms(now.duration_since(entry.since));
             info!(symbol = issue.symbol(), lasted_ms, "resolved: {}", issue.event());
         }
         true

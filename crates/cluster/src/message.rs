@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use liqheat_market::convert::saturating_len;
 use liqheat_market::{Price, UnixMs};
 use liqheat_wire::{
     BinaryState, Cell, DecodeError, FeedState, decode_state, encode_state, put_varint, take_varint,
@@ -92,7 +93,7 @@ impl Message {
         });
         let feed_state = FeedState::ALL.iter().position(|known| *known == self.feed_state).unwrap_or(0);
         let mut out = Vec::with_capacity(32 + body.len() + 2 * cells.len());
-        out.extend([VERSION, kind, feed_state as u8]);
+        out.extend([VERSION, kind, u8::try_from(feed_state).unwrap_or(0)]);
         for number in [
             self.token,
             self.group,
@@ -128,9 +129,9 @@ impl Message {
         let rest = &mut rest;
         let token = take_varint(rest)?;
         let group = take_varint(rest)?;
-        let published = UnixMs(take_varint(rest)? as i64);
-        let base_bin = Price::from_units(take_varint(rest)? as i64);
-        let length = take_varint(rest)? as usize;
+        let published = UnixMs(take_varint(rest)?.cast_signed());
+        let base_bin = Price::from_units(take_varint(rest)?.cast_signed());
+        let length = saturating_len(take_varint(rest)?);
         let (body, after) = rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
         *rest = after;
         let read = decode_state(body)?;

@@ -1,5 +1,7 @@
 //! Metrics of the cluster. Label values are constants of this file.
 
+use liqheat_market::convert::approx_f64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -157,7 +159,7 @@ impl ClusterMetrics {
 
     /// From publishing to the board; by the clocks of both machines.
     pub(crate) fn lag(&self, ms: i64) {
-        self.lag.observe(ms.max(0) as f64 / 1_000.0);
+        self.lag.observe(approx_f64(ms.max(0)) / 1_000.0);
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
+use liqheat_market::convert::{signed_len, whole_ms};
 use liqheat_stream::Board;
 use liqheat_wire::FeedState;
 use tokio::time::Instant;
@@ -314,11 +315,7 @@ impl Node {
             self.issues.clear(&Issue::RedisDown, now);
             self.issues.connected();
             if self.logs.allows("connected", now) {
-                info!(
-                    redis = self.settings.address,
-                    after_ms = down_for.as_millis() as u64,
-                    "Redis connected"
-                );
+                info!(redis = self.settings.address, after_ms = whole_ms(down_for), "Redis connected");
             }
             self.metrics.connected.set(1);
         }
@@ -349,7 +346,7 @@ impl Node {
     /// The next request to send; `None` while one is in flight, or when nothing is due.
     pub(crate) fn next(&mut self, at: Moment, host: &mut impl Host) -> Option<Request> {
         self.issues.on_tick(at.now);
-        self.metrics.silent.set(self.issues.silent() as i64);
+        self.metrics.silent.set(signed_len(self.issues.silent()));
         if self.in_flight.is_some() {
             if !self.link.is_up() {
                 self.serve_alone(at.now, host);

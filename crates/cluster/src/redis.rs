@@ -20,6 +20,7 @@ use std::fmt;
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use liqheat_market::convert::{unsigned_len, whole_ms};
 use liqheat_wire::FeedState;
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError};
@@ -198,7 +199,7 @@ impl RedisClient {
             .arg(self.keys.of("fence"))
             .arg(self.keys.of("group"))
             .arg(&self.id)
-            .arg(self.settings.times.lease.ttl.as_millis() as u64)
+            .arg(whole_ms(self.settings.times.lease.ttl))
             .arg(token)
             .arg(group.as_str())
             .arg(KEPT_S)
@@ -296,7 +297,7 @@ impl RedisClient {
         let value = |(size, bytes): (i64, Vec<u8>)| match size {
             0 => StoredValue::Missing,
             -1 => StoredValue::Unusable(String::from_utf8_lossy(&bytes).chars().take(200).collect()),
-            _ if size as usize > bytes_max => {
+            _ if unsigned_len(size) > bytes_max => {
                 StoredValue::Unusable(format!("{size} bytes; at most {bytes_max} are read"))
             }
             _ => StoredValue::Bytes(bytes),

@@ -4,6 +4,13 @@
 //! The year is made up in the documented format, all columns filled, once as text and once zipped.
 
 #![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 use std::fmt::Write as _;
 use std::io::{Cursor, Write as _};

@@ -4,6 +4,16 @@
 //! the database they land in.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "numbers in tests are small"
+    )
+)]
 
 pub mod archive;
 pub mod live;

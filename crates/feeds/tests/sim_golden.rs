@@ -5,6 +5,13 @@
 //! old one, and say in the commit why the market changed (what a demo of a given seed shows will change too).
 
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 use liqheat_feeds::sim::{Sim, SimConfig};
 use liqheat_market::{Event, KlineKind, Price, PriceKind, Qty, Side, Taker, UnixMs};

@@ -1,6 +1,13 @@
 //! The whole published tables, read in place.
 
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 use std::io::Read;
 

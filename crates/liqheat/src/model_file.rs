@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use anyhow::Context;
+use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{Symbol, Venue};
 use liqheat_model::{ClassDetail, LeverageClass, ParamBook, ParamSection, ParamValues, Params};
 use liqheat_score::{ExpectedHorizon, ExpectedModel, TouchCoefficients};
@@ -139,12 +140,13 @@ impl Reader<'_> {
                 "warm_share" => &mut values.warm_share,
                 "unlevelled_closing_rate" => &mut values.unlevelled_closing_rate,
                 "gap_ms_max" => {
-                    values.gap_ms_max = self.number(name, value).unwrap_or(values.gap_ms_max as f64) as i64;
+                    let length = self.number(name, value).unwrap_or(approx_f64(values.gap_ms_max));
+                    values.gap_ms_max = trunc_i64(length);
                     continue;
                 }
                 "cells_in_price" => {
-                    let cells = self.number(name, value).unwrap_or(values.cells_in_price as f64);
-                    values.cells_in_price = cells as i64;
+                    let cells = self.number(name, value).unwrap_or(approx_f64(values.cells_in_price));
+                    values.cells_in_price = trunc_i64(cells);
                     continue;
                 }
                 _ => {

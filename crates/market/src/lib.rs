@@ -6,8 +6,19 @@
 //! that was closed. Venues that count otherwise are converted where their data comes in.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "numbers in tests are small"
+    )
+)]
 
 mod backoff;
+pub mod convert;
 mod event;
 mod instrument;
 mod source_state;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::convert::approx_f64;
 /// Units in one quote currency unit, one coin, or a rate of 1.0.
 pub const UNIT_SCALE: i64 = 100_000_000;
 
@@ -236,7 +237,7 @@ fn parse_any<U: Units>(text: &[u8], ratio: Ratio, fine: FineDigits) -> Result<U,
     };
     let rounds_up = rest >= divisor - rest;
     let lost = if rounds_up { divisor - rest } else { rest };
-    if fine == FineDigits::Keep && lost as f64 > dividend as f64 * FINE_DIGITS_LOST_MAX {
+    if fine == FineDigits::Keep && approx_f64(lost) > approx_f64(dividend) * FINE_DIGITS_LOST_MAX {
         return Err(DecimalError::TooFine(shorten(text)));
     }
     let units = i128::try_from(whole).ok().and_then(|units| units.checked_add(i128::from(rounds_up)));
@@ -305,12 +306,15 @@ macro_rules! decimal_newtype {
             ///
             /// # Errors
             /// When the number is not finite or out of range.
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "the cast saturates, and the ends of i128 are out of range of both"
+            )]
             pub fn from_f64(value: f64) -> Result<Self, DecimalError> {
-                let units = (value * UNIT_SCALE as f64).round();
+                let units = (value * approx_f64(UNIT_SCALE)).round();
                 if !units.is_finite() {
                     return Err(DecimalError::Malformed(value.to_string()));
                 }
-                // The cast saturates, and the ends of i128 are out of range of both.
                 let fit = <$repr as Units>::fit(units as i128);
                 fit.map(Self).ok_or_else(|| <$repr as Units>::too_large(value.to_string()))
             }
@@ -318,7 +322,7 @@ macro_rules! decimal_newtype {
             /// As a float, for the edges.
             #[must_use]
             pub fn to_f64(self) -> f64 {
-                self.0 as f64 / UNIT_SCALE as f64
+                approx_f64(self.0) / approx_f64(UNIT_SCALE)
             }
 
             /// Greater than zero.

@@ -2,6 +2,13 @@
 //! `cargo run --release -p liqheat-model --example year`.
 
 #![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 use std::time::Duration;
 

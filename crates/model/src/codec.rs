@@ -132,10 +132,10 @@ fn put_f64(out: &mut Vec<u8>, value: f64) {
 
 fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        out.push((value as u8 & 0x7f) | 0x80);
+        out.push((value.to_le_bytes()[0] & 0x7f) | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(value.to_le_bytes()[0]);
 }
 
 const RUN_ZEROS: u64 = 0;

@@ -7,6 +7,7 @@
 use std::sync::LazyLock;
 
 use liqheat_market::Price;
+use liqheat_market::convert::{approx_f64, unsigned_len};
 
 use crate::params::Params;
 
@@ -23,7 +24,7 @@ const CELLS_MAX: i64 = Params::CELLS_IN_PRICE_MAX * PRICE_RATIO_MAX * LEVEL_REAC
 /// Natural logarithms of 0, 1, 2, ..: of cell edges up to a constant. The first is minus infinity and is
 /// never used.
 static LN_INDEX: LazyLock<Vec<f64>> =
-    LazyLock::new(|| (0..=CELLS_MAX).map(|i| libm::log(i as f64)).collect());
+    LazyLock::new(|| (0..=CELLS_MAX).map(|i| libm::log(approx_f64(i))).collect());
 
 /// `ln(i)` for all `i` that a cell edge can have.
 pub(crate) fn ln_index() -> &'static [f64] {
@@ -87,7 +88,7 @@ impl PriceGrid {
 
 /// Number of cells kept per side, whatever the price.
 pub(crate) fn cells_kept(cells_in_price: i64) -> usize {
-    (cells_in_price * PRICE_RATIO_MAX * LEVEL_REACH) as usize
+    unsigned_len(cells_in_price * PRICE_RATIO_MAX * LEVEL_REACH)
 }
 
 /// The largest of 1, 2, 5 times a power of ten not above `limit`, and at least 1.

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Bar, Price, Qty, UnixMs};
 
 use crate::ledger::Ledger;
@@ -259,7 +260,7 @@ impl GridPainter {
         let (spec, Some(as_of)) = (self.grid.spec, ledger.as_of()) else { return };
         let gap_ms_max = ledger.params().values().gap_ms_max;
         for column in columns {
-            let column_start = spec.start.plus(spec.column_ms.saturating_mul(column as i64));
+            let column_start = spec.start.plus(spec.column_ms.saturating_mul(signed_len(column)));
             if column_start.since(as_of) > gap_ms_max {
                 break;
             }

@@ -5,6 +5,7 @@
 //! piecewise polynomials, so the distribution function of their convolution is exact and cheap: a sum over
 //! the knots of the entries of a quartic.
 
+use liqheat_market::convert::{approx_f64, trunc_usize};
 use liqheat_market::{Bar, Price, Qty};
 
 /// Entries in log price: knots, and by how much the density changes at each.
@@ -50,15 +51,15 @@ impl Entries {
     /// above it, in even steps.
     pub(crate) fn fading(middle: f64, half_width: f64) -> Self {
         let center = libm::log(middle);
-        let step = 2.0 * half_width / Self::GROUPS_MAX as f64;
+        let step = 2.0 * half_width / approx_f64(Self::GROUPS_MAX);
         let mut edges = [0.0; Self::KNOTS_MAX];
         for (index, edge) in edges.iter_mut().enumerate() {
-            *edge = center - half_width + step * index as f64;
+            *edge = center - half_width + step * approx_f64(index);
         }
         let mut densities = [0.0; Self::GROUPS_MAX];
         for (group, density) in densities.iter_mut().enumerate() {
             // The mean of the triangle over the group, so that the shares sum to one.
-            let offset = ((group as f64 + 0.5) * step - half_width).abs();
+            let offset = ((approx_f64(group) + 0.5) * step - half_width).abs();
             *density = (1.0 - offset / half_width) / half_width;
         }
         let spread = libm::exp(half_width);
@@ -79,20 +80,20 @@ impl Entries {
     fn from_profile(low: f64, high: f64, profile: &[(Price, Qty)]) -> Option<Self> {
         let rows = || profile.iter().filter(|(price, qty)| price.is_positive() && qty.is_positive());
         let count = rows().count();
-        if count == 0 || high - low < low * Self::WIDTH_MIN * Self::GROUPS_MAX as f64 {
+        if count == 0 || high - low < low * Self::WIDTH_MIN * approx_f64(Self::GROUPS_MAX) {
             return None;
         }
         let groups = count.min(Self::GROUPS_MAX);
-        let width = (high - low) / groups as f64;
+        let width = (high - low) / approx_f64(groups);
         let mut volumes = [0.0; Self::GROUPS_MAX];
         for (price, qty) in rows() {
-            let place = ((price.to_f64() - low) / width).clamp(0.0, (groups - 1) as f64);
-            volumes[place as usize] += qty.to_f64();
+            let place = ((price.to_f64() - low) / width).clamp(0.0, approx_f64(groups - 1));
+            volumes[trunc_usize(place)] += qty.to_f64();
         }
         let sum: f64 = volumes[..groups].iter().sum();
         let mut edges = [0.0; Self::KNOTS_MAX];
         for (index, edge) in edges[..=groups].iter_mut().enumerate() {
-            *edge = libm::log(low + width * index as f64);
+            *edge = libm::log(low + width * approx_f64(index));
         }
         let mut densities = [0.0; Self::GROUPS_MAX];
         for group in 0..groups {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use liqheat_market::convert::{approx_f64, nearest_f32, signed_len, unsigned_len};
 use liqheat_market::{Price, Side};
 
 use crate::ledger::Ledger;
@@ -112,7 +113,7 @@ impl Ledger {
             let cells = bins.clip(self.visible(book, tip), rows.len());
             bins.each(&book.totals(&cells), cells, book.scale(), |index, usd| {
                 if let Some(row) = usize::try_from(index).ok().and_then(|index| rows.get_mut(index)) {
-                    *row += usd as f32;
+                    *row += nearest_f32(usd);
                 }
             });
         }
@@ -139,7 +140,7 @@ impl Ledger {
                 let cells = first..last + 1;
                 let mut add = |index: i64, usd: f64| {
                     if let Some(row) = usize::try_from(index).ok().and_then(|index| rows.get_mut(index)) {
-                        *row += usd as f32;
+                        *row += nearest_f32(usd);
                     }
                 };
                 let scale = book.scale() * book.factor(class);
@@ -148,7 +149,7 @@ impl Ledger {
                     let masses = seen[cells.clone()].iter().zip(&prior[cells.clone()]);
                     let sum: f64 = masses
                         .zip(cells)
-                        .map(|((seen, prior), cell)| (seen + prior) * (cell as f64 + 0.5))
+                        .map(|((seen, prior), cell)| (seen + prior) * (approx_f64(cell) + 0.5))
                         .sum();
                     add(index, sum * to_usd);
                 });
@@ -197,9 +198,9 @@ impl Bins {
 
     /// The cells that overlap the first `rows` bins.
     fn clip(&self, cells: Range<usize>, rows: usize) -> Range<usize> {
-        let high = self.low.saturating_add((rows as i64).saturating_mul(self.bin));
-        let first = (self.low.max(0) / self.cell) as usize;
-        let end = (high.max(0) / self.cell) as usize + 1;
+        let high = self.low.saturating_add(signed_len(rows).saturating_mul(self.bin));
+        let first = unsigned_len(self.low.max(0) / self.cell);
+        let end = unsigned_len(high.max(0) / self.cell) + 1;
         let (start, end) = (cells.start.max(first), cells.end.min(end));
         start.min(end)..end
     }
@@ -215,7 +216,7 @@ impl Bins {
         }
         let (per_bin, low_cell) = (self.bin / self.cell, self.low / self.cell);
         let mut start = cells.start;
-        let mut bin = (start as i64 - low_cell).div_euclid(per_bin);
+        let mut bin = (signed_len(start) - low_cell).div_euclid(per_bin);
         while start < cells.end {
             let next = low_cell + (bin + 1).saturating_mul(per_bin);
             let end = usize::try_from(next).map_or(cells.end, |next| next.min(cells.end));
@@ -242,15 +243,15 @@ impl Bins {
         }
         let mut open: Option<(i64, f64)> = None;
         for index in cells {
-            let weight = totals[index] * (index as f64 + 0.5);
+            let weight = totals[index] * (approx_f64(index) + 0.5);
             if weight == 0.0 {
                 continue;
             }
-            let low = index as i64 * self.cell - self.low;
+            let low = signed_len(index) * self.cell - self.low;
             let high = low + self.cell;
             for bin in low.div_euclid(self.bin)..=(high - 1).div_euclid(self.bin) {
                 let overlap = high.min((bin + 1) * self.bin) - low.max(bin * self.bin);
-                let part = weight * overlap as f64 / self.cell as f64;
+                let part = weight * approx_f64(overlap) / approx_f64(self.cell);
                 open = match open {
                     Some((at, sum)) if at == bin => Some((at, sum + part)),
                     Some((at, sum)) => {
@@ -269,5 +270,5 @@ impl Bins {
 
 /// Sum of mass times (cell index + one half).
 fn coin_cells(totals: &[f64], first: usize) -> f64 {
-    totals.iter().enumerate().map(|(offset, mass)| mass * ((first + offset) as f64 + 0.5)).sum()
+    totals.iter().enumerate().map(|(offset, mass)| mass * (approx_f64(first + offset) + 0.5)).sum()
 }

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use liqheat_market::convert::{approx_f64, trunc_usize, unsigned_len};
 use liqheat_market::{Side, TierTable};
 
 use crate::grid::{CELLS_PER_BIN, PriceGrid, ln_index};
@@ -116,6 +117,7 @@ struct Placed {
 /// wide kernel costs no more than a narrow one. A block is half a sigma wide; where the entries themselves
 /// are wider than the kernel it may grow to half their common sigma, but not past half a public bin.
 const BLOCKS_PER_SIGMA: f64 = 2.0;
+#[expect(clippy::cast_precision_loss, reason = "ten is exact")]
 const BLOCK_CELLS_FREE: f64 = CELLS_PER_BIN as f64 / 2.0;
 /// Edges evaluated in one go.
 const LANES: usize = 32;
@@ -126,7 +128,7 @@ fn block_cells(level: &LevelRule, entries: &Entries, cell: f64) -> usize {
     let entry_sigma = entries.sigma();
     let common =
         (level.sigma * level.sigma + entry_sigma * entry_sigma).sqrt() * cells_per_log / BLOCKS_PER_SIGMA;
-    (kernel.max(common.min(BLOCK_CELLS_FREE)) as usize).max(1)
+    trunc_usize(kernel.max(common.min(BLOCK_CELLS_FREE))).max(1)
 }
 
 fn spread(
@@ -140,8 +142,8 @@ fn spread(
     let mut placed = Placed { raw: 0.0, bins: 0 };
     let cell = grid.cell_f64();
     let entries = order.entries;
-    let first = ((entries.low * level.ratio_low / cell) as usize).max(1);
-    let end = ((entries.high * level.ratio_high / cell) as usize + 1).min(grid.cells());
+    let first = trunc_usize(entries.low * level.ratio_low / cell).max(1);
+    let end = (trunc_usize(entries.high * level.ratio_high / cell) + 1).min(grid.cells());
     let (from, to) = (first.max(order.allowed.start), end.min(order.allowed.end));
     if from >= to {
         return placed;
@@ -152,7 +154,7 @@ fn spread(
     let edge_cell = |edge: usize| (first + edge * block).min(end);
     let ln = ln_index();
     let shift = grid.ln_cell - level.ln_ratio;
-    let per_cell = raw / block as f64;
+    let per_cell = raw / approx_f64(block);
     let (mut touched_start, mut touched_end) = (to, from);
     let (mut at, mut below) = ([0.0; LANES], [0.0; LANES]);
     // Runs of edges overlap by one.
@@ -171,16 +173,16 @@ fn spread(
             }
             // Only the last block may be shorter; a division for each block would cost as much as the rest.
             let each =
-                if stop - start == block { share * per_cell } else { share * raw / (stop - start) as f64 };
+                if stop - start == block { share * per_cell } else { share * raw / approx_f64(stop - start) };
             let cells = start.max(from)..stop.min(to);
             touched_start = touched_start.min(cells.start);
             touched_end = cells.end;
-            placed.raw += each * cells.len() as f64;
+            placed.raw += each * approx_f64(cells.len());
             book.add(class, order.origin, cells, each);
         }
     }
     if touched_start < touched_end {
-        let bin = CELLS_PER_BIN as usize;
+        let bin = unsigned_len(CELLS_PER_BIN);
         placed.bins = ((touched_end - 1) / bin - touched_start / bin + 1) as u64;
         book.settle(class, order.origin, touched_start..touched_end, placed.raw);
     }

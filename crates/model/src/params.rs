@@ -3,6 +3,7 @@
 
 use crate::hash::Fnv64;
 use crate::weights::{LeverageWeights, WeightsError};
+use liqheat_market::convert::approx_f64;
 
 /// What is particular about one leverage class.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -170,16 +171,16 @@ impl Params {
         let width = v.prior_half_width;
         expect((0.001..=0.5).contains(&width), "prior_half_width", width, "0.001 to 0.5");
         expect((0.0..=1.0).contains(&v.warm_share), "warm_share", v.warm_share, "0 to 1");
-        expect(v.gap_ms_max > 0, "gap_ms_max", v.gap_ms_max as f64, "above 0");
+        expect(v.gap_ms_max > 0, "gap_ms_max", approx_f64(v.gap_ms_max), "above 0");
         let cells = v.cells_in_price;
         let cells_fit = (200..=Self::CELLS_IN_PRICE_MAX).contains(&cells);
-        expect(cells_fit, "cells_in_price", cells as f64, "200 to 10,000");
+        expect(cells_fit, "cells_in_price", approx_f64(cells), "200 to 10,000");
         let rate = v.unlevelled_closing_rate;
         let rates = 1e-3..=1e3;
         expect(rates.contains(&rate), "unlevelled_closing_rate", rate, "0.001 to 1,000");
         let classes = v.weights.classes();
         let count_fits = v.details.is_empty() || v.details.len() == classes.len();
-        expect(count_fits, "details", v.details.len() as f64, "as many as classes, or none");
+        expect(count_fits, "details", approx_f64(v.details.len()), "as many as classes, or none");
         let mut maker_share = 0.0;
         for (class, &(leverage, weight)) in classes.iter().enumerate() {
             let detail = v.detail(class);

@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use liqheat_market::Side;
+use liqheat_market::convert::{approx_f64, signed_len, unsigned_len};
 
 use crate::grid::CELLS_PER_BIN;
 
@@ -218,8 +219,8 @@ impl PositionBins {
             sums[1] += prior;
             let mass = mass * factor;
             eaten.coins += mass;
-            eaten.coin_cells += mass * (index as f64 + 0.5);
-            let bin = index / CELLS_PER_BIN as usize;
+            eaten.coin_cells += mass * (approx_f64(index) + 0.5);
+            let bin = index / unsigned_len(CELLS_PER_BIN);
             eaten.bins += u64::from(bin != bin_last);
             bin_last = bin;
         }
@@ -381,7 +382,7 @@ impl PositionBins {
                     if mass == 0.0 {
                         continue;
                     }
-                    for (target, part) in split(index as i64 * cell_old, cell_old, cell_new, mass) {
+                    for (target, part) in split(signed_len(index) * cell_old, cell_old, cell_new, mass) {
                         let target = match self.side {
                             Side::Long => target.min(allowed.end.saturating_sub(1)),
                             Side::Short => target.max(allowed.start),
@@ -446,11 +447,11 @@ fn split(low: i64, width: i64, cell_new: i64, mass: f64) -> impl Iterator<Item =
     let mut left = mass;
     (first..=last).map(move |index| {
         if index == last {
-            return (index as usize, left.max(0.0));
+            return (unsigned_len(index), left.max(0.0));
         }
         let overlap = high.min((index + 1) * cell_new) - low.max(index * cell_new);
-        let part = mass * (overlap as f64 / width as f64);
+        let part = mass * (approx_f64(overlap) / approx_f64(width));
         left -= part;
-        (index as usize, part)
+        (unsigned_len(index), part)
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::UnixMs;
+use liqheat_market::convert::approx_f64;
 use liqheat_model::Step;
 
 use crate::card::{Calibration, Quartiles};
@@ -51,7 +52,7 @@ fn slope(days: &[(f64, f64)]) -> Option<f64> {
     if days.len() < 5 {
         return None;
     }
-    let count = days.len() as f64;
+    let count = approx_f64(days.len());
     let mean = |of: &dyn Fn(&(f64, f64)) -> f64| days.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(&|day| day.1.ln()), mean(&|day| day.0.ln()));
     let (mut xx, mut xy) = (0.0, 0.0);

@@ -1,6 +1,7 @@
 //! The model that most free heatmaps use, as a baseline: the colour of a candle decides which side opened, its whole
 //! volume is spread over a fixed mix of leverages, and nothing ever closes but by touch.
 
+use liqheat_market::convert::{approx_f64, trunc_i64, trunc_usize, unsigned_len};
 use liqheat_market::{Bar, Price, Qty, Side, TierTable};
 use liqheat_model::{LeverageWeights, liquidation_price};
 
@@ -31,14 +32,21 @@ impl CandleColour {
             };
             classes.filter_map(level).collect()
         });
-        let cells = || vec![0.0; 2 * REACH as usize];
-        Self { sides: [cells(), cells()], levels, middle: None, long_end: 0, short_start: 2 * REACH as usize }
+        let cells = || vec![0.0; 2 * unsigned_len(REACH)];
+        Self {
+            sides: [cells(), cells()],
+            levels,
+            middle: None,
+            long_end: 0,
+            short_start: 2 * unsigned_len(REACH),
+        }
     }
 
     pub(crate) fn step(&mut self, bar: &Bar) {
         let [low, high, open, close] = [bar.low, bar.high, bar.open, bar.close].map(Price::to_f64);
-        let middle = *self.middle.get_or_insert((close.ln() / CELL) as i64);
-        let index = |ln: f64| ((ln / CELL).floor() as i64 - middle + REACH).clamp(0, 2 * REACH - 1) as usize;
+        let middle = *self.middle.get_or_insert(trunc_i64(close.ln() / CELL));
+        let index =
+            |ln: f64| unsigned_len((trunc_i64((ln / CELL).floor()) - middle + REACH).clamp(0, 2 * REACH - 1));
         let (swept_from, swept_to) = (index(low.ln()), index(high.ln()) + 1);
         if swept_from < self.long_end {
             self.sides[0][swept_from..self.long_end].fill(0.0);
@@ -69,10 +77,11 @@ impl CandleColour {
     pub(crate) fn between(&self, side: Side, price: f64, near: f64, far: f64) -> f64 {
         let Some(middle) = self.middle else { return 0.0 };
         let ln = price.ln();
-        let at = |distance: f64| (ln - side.sign() * distance) / CELL - middle as f64 + REACH as f64;
+        let at =
+            |distance: f64| (ln - side.sign() * distance) / CELL - approx_f64(middle) + approx_f64(REACH);
         let (from, to) = (at(near).min(at(far)), at(near).max(at(far)));
         let cells = &self.sides[side as usize];
-        let (start, end) = (from.round().max(0.0) as usize, to.round().max(0.0) as usize);
+        let (start, end) = (trunc_usize(from.round()), trunc_usize(to.round()));
         cells.get(start..end.min(cells.len())).map_or(0.0, |cells| cells.iter().sum())
     }
 }

@@ -1,5 +1,7 @@
 //! Two small fits: a linear one that learns row by row, and a logistic one.
 
+use liqheat_market::convert::approx_f64;
+
 /// Penalty that keeps a fit of few rows near zero.
 const RIDGE: f64 = 1.0;
 
@@ -89,7 +91,7 @@ pub(crate) fn logistic<const N: usize>(
 pub(crate) fn power_law(pairs: &[(f64, f64)]) -> Option<f64> {
     const STEPS_MAX: usize = 50;
     let pairs: Vec<(f64, f64)> = pairs.iter().copied().filter(|(mass, _)| *mass > 0.0).collect();
-    let count = pairs.len() as f64;
+    let count = approx_f64(pairs.len());
     let mean = pairs.iter().map(|(_, amount)| amount).sum::<f64>() / count;
     if pairs.iter().filter(|(_, amount)| *amount > 0.0).count() < 50 || mean.is_nan() || mean <= 0.0 {
         return None;

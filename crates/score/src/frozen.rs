@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use liqheat_market::convert::{approx_f64, trunc_i64, trunc_usize};
 use liqheat_market::{Bar, Price, Side, TierTable, UnixMs};
 use liqheat_model::{Ledger, Params, Step};
 
@@ -96,20 +97,20 @@ impl Surroundings {
 
     /// USD in each cell of log distance, by side and class.
     fn map_by_class(&mut self, ledger: &Ledger, price: f64) -> Option<[Vec<Vec<f64>>; 2]> {
-        let reach = CELLS_WITHOUT_TOUCH as f64 * CELL_WIDTH;
+        let reach = approx_f64(CELLS_WITHOUT_TOUCH) * CELL_WIDTH;
         let bin = ledger.cell()?;
         let width = bin.to_f64();
         let first = (price * (-reach).exp() / width).floor();
         let rows = (price * reach.exp() / width).ceil() - first;
         for plane in &mut self.planes {
             plane.clear();
-            plane.resize(rows as usize, 0.0);
+            plane.resize(trunc_usize(rows), 0.0);
         }
-        let low = Price::from_units(bin.units() * first as i64);
+        let low = Price::from_units(bin.units() * trunc_i64(first));
         ledger.add_classes_to_column(low, bin, None, self.planes.iter_mut().map(Vec::as_mut_slice));
         // Log distance of the lower edge of each row, above the price positive.
-        let edges: Vec<f64> = (0..=rows as usize)
-            .map(|row| (((first + row as f64).max(0.5) * width) / price).ln() / CELL_WIDTH)
+        let edges: Vec<f64> = (0..=trunc_usize(rows))
+            .map(|row| (((first + approx_f64(row)).max(0.5) * width) / price).ln() / CELL_WIDTH)
             .collect();
         let by_class = |side: Side| self.planes.iter().map(|plane| regroup(plane, side, &edges)).collect();
         Some(Side::BOTH.map(by_class))
@@ -161,7 +162,7 @@ impl<'a> Follower<'a> {
 
 /// (nearer, farther) edge of each cell in log distance.
 pub(crate) fn cells() -> impl Iterator<Item = (f64, f64)> {
-    (0..CELLS_WITHOUT_TOUCH).map(|cell| (cell as f64 * CELL_WIDTH, (cell + 1) as f64 * CELL_WIDTH))
+    (0..CELLS_WITHOUT_TOUCH).map(|cell| (approx_f64(cell) * CELL_WIDTH, approx_f64(cell + 1) * CELL_WIDTH))
 }
 
 fn empty() -> Vec<f64> {
@@ -188,8 +189,8 @@ fn regroup(plane: &[f32], side: Side, edges: &[f64]) -> Vec<f64> {
         if near < 0.0 {
             continue;
         }
-        for cell in near as usize..=far as usize {
-            let overlap = far.min((cell + 1) as f64) - near.max(cell as f64);
+        for cell in trunc_usize(near)..=trunc_usize(far) {
+            let overlap = far.min(approx_f64(cell + 1)) - near.max(approx_f64(cell));
             if let Some(sum) = grouped.get_mut(cell).filter(|_| overlap > 0.0) {
                 *sum += f64::from(*usd) * overlap / (far - near);
             }

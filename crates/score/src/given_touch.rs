@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use liqheat_market::convert::{approx_f64, trunc_usize};
 use liqheat_market::{Side, UnixMs};
 
 use crate::card::{GivenTouch, LeverageSkill, Predictor, Score};
@@ -76,7 +77,7 @@ pub(crate) fn touched_cells(
             Side::Long => (frozen.price / low).ln(),
             Side::Short => (high / frozen.price).ln(),
         };
-        let touched = ((reached / CELL_WIDTH).max(0.0) as usize).min(CELLS_GIVEN_TOUCH);
+        let touched = trunc_usize(reached / CELL_WIDTH).min(CELLS_GIVEN_TOUCH);
         let known = &frozen.sides[side as usize];
         let usd = usd_by_cell(liquidations, side, frozen.price, touched);
         outcomes.extend(usd.into_iter().enumerate().map(|(cell, usd)| CellOutcome {
@@ -126,7 +127,7 @@ impl TouchedCells {
         for outcome in outcomes {
             let CellOutcome { side, cell, map, yesterday, colour, usd, .. } = *outcome;
             let (by_distance, by_path) = (distance_features(cell), path_features(outcome));
-            let far = cell as f64;
+            let far = approx_f64(cell);
             let scores = [
                 distance_fit.map_or(far, |fit| dot(&by_distance, &fit)),
                 path_fit.map_or(far, |fit| dot(&by_path, &fit)),
@@ -224,7 +225,7 @@ impl<'a> Groups<'a> {
             let pick = |of: &dyn Fn(usize) -> f64| members.iter().map(|index| of(*index)).collect::<Vec<_>>();
             let score = pick(&|index| scores[index]);
             let usd = pick(&|index| self.rows[index].usd);
-            let cell = pick(&|index| self.rows[index].cell as f64);
+            let cell = pick(&|index| approx_f64(self.rows[index].cell));
             by_block[*block].add(&Products::of_group(&score, &usd, &cell), 1.0);
         }
         let of_blocks = |weights: &[f64]| {
@@ -238,13 +239,13 @@ impl<'a> Groups<'a> {
 }
 
 fn distance_features(cell: usize) -> [f64; 4] {
-    let x = (cell as f64 + 0.5) / CELLS_GIVEN_TOUCH as f64;
+    let x = (approx_f64(cell) + 0.5) / approx_f64(CELLS_GIVEN_TOUCH);
     [1.0, x, x * x, x * x * x]
 }
 
 fn path_features(outcome: &CellOutcome) -> [f64; 7] {
     let [one, x, x2, x3] = distance_features(outcome.cell);
-    let distance = (outcome.cell as f64 + 0.5) * CELL_WIDTH;
+    let distance = (approx_f64(outcome.cell) + 0.5) * CELL_WIDTH;
     let beyond = |extreme: f64| ((distance - extreme) * 100.0).clamp(-5.0, 5.0);
     let age = (outcome.age_days + 1e-3).ln();
     [one, x, x2, x3, beyond(outcome.hour_extreme), beyond(outcome.day_extreme), age]

@@ -161,7 +161,7 @@ impl GradedHour {
         out.extend(self.events.to_le_bytes());
         for outcome in &self.cells {
             // At most 25 cells a side.
-            out.push(outcome.cell as u8);
+            out.push(u8::try_from(outcome.cell).unwrap_or(u8::MAX));
             out.push(outcome.side as u8);
             let CellOutcome { map, yesterday, colour, age_days, hour_extreme, day_extreme, usd, .. } =
                 *outcome;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use liqheat_market::convert::{approx_f64, signed_len, trunc_i64, unsigned_len};
 use liqheat_market::{Bar, Side, UnixMs};
 
 use crate::CELL_WIDTH;
@@ -54,11 +55,11 @@ impl Path {
             self.visited.push_front(None);
             self.first_cell -= 1;
         }
-        while to >= self.first_cell + self.visited.len() as i64 {
+        while to >= self.first_cell + signed_len(self.visited.len()) {
             self.visited.push_back(None);
         }
         for cell in from..=to {
-            self.visited[(cell - self.first_cell) as usize] = Some(time);
+            self.visited[unsigned_len(cell - self.first_cell)] = Some(time);
         }
     }
 
@@ -66,7 +67,8 @@ impl Path {
     pub(crate) fn age_days(&self, price: f64, now: UnixMs) -> f64 {
         let index = usize::try_from(absolute_cell(price) - self.first_cell).ok();
         let visited = index.and_then(|index| self.visited.get(index).copied().flatten());
-        visited.map_or(AGE_DAYS_MAX, |time| (now.since(time) as f64 / DAY_MS as f64).min(AGE_DAYS_MAX))
+        visited
+            .map_or(AGE_DAYS_MAX, |time| (approx_f64(now.since(time)) / approx_f64(DAY_MS)).min(AGE_DAYS_MAX))
     }
 
     /// Log distance from the last close to the extreme of a stretch of time on one side.
@@ -90,7 +92,7 @@ impl Path {
             sum += change * change;
             ms += after.close_time.since(before.close_time);
         }
-        if ms > 0 { (sum * HOUR_MS as f64 / ms as f64).sqrt() } else { 0.0 }
+        if ms > 0 { (sum * approx_f64(HOUR_MS) / approx_f64(ms)).sqrt() } else { 0.0 }
     }
 
     pub(crate) fn hour_extreme(&self, side: Side) -> f64 {
@@ -103,5 +105,5 @@ impl Path {
 }
 
 fn absolute_cell(price: f64) -> i64 {
-    (price.ln() / CELL_WIDTH).floor() as i64
+    trunc_i64((price.ln() / CELL_WIDTH).floor())
 }

@@ -1,5 +1,7 @@
 //! Ranks and correlations.
 
+use liqheat_market::convert::approx_f64;
+
 /// Ranks from 1, equal values sharing their mean rank. Values must not be NaN.
 #[must_use]
 pub fn ranks(values: &[f64]) -> Vec<f64> {
@@ -11,7 +13,7 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
         let value = values[order[start]];
         let end = start + order[start..].iter().take_while(|index| values[**index] == value).count();
         // Positions start + 1 ..= end share their mean.
-        let mean = (start + 1 + end) as f64 / 2.0;
+        let mean = approx_f64(start + 1 + end) / 2.0;
         order[start..end].iter().for_each(|index| ranks[*index] = mean);
         start = end;
     }
@@ -62,7 +64,7 @@ impl Products {
     /// Of ranks taken inside one group: centred, and divided by the size of the group, so that a group counts by
     /// its members and not by the spread of its ranks.
     pub(crate) fn of_group(a: &[f64], b: &[f64], c: &[f64]) -> Self {
-        let count = a.len() as f64;
+        let count = approx_f64(a.len());
         let centred = |values: &[f64]| -> Vec<f64> {
             ranks(values).into_iter().map(|rank| (rank - f64::midpoint(count, 1.0)) / count).collect()
         };
@@ -100,5 +102,5 @@ impl Products {
 }
 
 fn mean(values: &[f64]) -> Option<f64> {
-    (values.len() >= 2).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    (values.len() >= 2).then(|| values.iter().sum::<f64>() / approx_f64(values.len()))
 }

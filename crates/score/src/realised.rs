@@ -1,5 +1,6 @@
 //! Liquidations that happened, at the price where the model says they begin.
 
+use liqheat_market::convert::trunc_usize;
 use liqheat_market::{Liquidation, PriceKind, Side, TierTable, UnixMs};
 use liqheat_model::liquidation_price_of_bankruptcy;
 
@@ -53,5 +54,5 @@ pub(crate) fn usd_by_cell(window: &[Realised], side: Side, price: f64, cells: us
 /// The cell of a level; `None` on the other side of the price.
 pub(crate) fn cell_of(side: Side, price: f64, level: f64) -> Option<usize> {
     let distance = -side.sign() * (level / price).ln();
-    (distance >= 0.0).then(|| (distance / crate::CELL_WIDTH) as usize)
+    (distance >= 0.0).then(|| trunc_usize(distance / crate::CELL_WIDTH))
 }

@@ -1,6 +1,7 @@
 //! Intervals by drawing whole blocks of time again, days where there are enough of them: hours of one day are not independent
 //! of each other.
 
+use liqheat_market::convert::{approx_f64, trunc_usize};
 use serde::Serialize;
 
 /// A 95 % interval.
@@ -55,8 +56,8 @@ pub(crate) fn interval_over_blocks(
 /// A quantile of ascending values, interpolated; 0 without values.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let place = share * last as f64;
-    let below = place.floor() as usize;
+    let place = share * approx_f64(last);
+    let below = trunc_usize(place);
     let above = (below + 1).min(last);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+    sorted[below] + (sorted[above] - sorted[below]) * (place - approx_f64(below))
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Bar, Liquidation, Price, Qty, TierTable, UnixMs};
 use liqheat_model::{Params, PriceSource, StepOutcome};
 
@@ -357,7 +358,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         );
         let (first, last) = (bars[0].open_time, bars[bars.len() - 1].close_time);
         let expected = usize::try_from(last.since(first) / bar_ms).unwrap_or(0);
-        let share = |count: usize| count as f64 / bars.len() as f64;
+        let share = |count: usize| approx_f64(count) / approx_f64(bars.len());
         let leverages: Vec<f64> =
             input.params.values().weights.classes().iter().map(|class| class.0).collect();
         let resamples = options.resamples;
@@ -372,7 +373,8 @@ impl<'p, 'a> Pass<'p, 'a> {
                 bars_missing: expected.saturating_sub(bars.len()) + self.bars_refused,
                 liquidations: graded.len(),
                 liquidated_usd: graded.iter().map(|row| row.usd).sum(),
-                inside_bar_share: (!graded.is_empty()).then(|| self.inside_bar as f64 / graded.len() as f64),
+                inside_bar_share: (!graded.is_empty())
+                    .then(|| approx_f64(self.inside_bar) / approx_f64(graded.len())),
                 mark_price_share: share(self.bars_by_mark),
                 open_interest_known_share: if assumed.is_some() {
                     0.0
@@ -475,7 +477,7 @@ fn with_open_interest(bars: &[Bar], options: &Options) -> Result<(Vec<Bar>, Opti
         volume += bar.volume.map_or(0.0, Qty::to_f64);
         ms += bar.close_time.since(bar.open_time);
     }
-    let daily = if ms > 0 { volume * DAY_MS as f64 / ms as f64 } else { 0.0 };
+    let daily = if ms > 0 { volume * approx_f64(DAY_MS) / approx_f64(ms) } else { 0.0 };
     let coins = options.open_interest.unwrap_or(daily * OF_DAILY_VOLUME);
     let constant = Qty::from_f64(coins).ok().filter(|coins| coins.is_positive());
     let constant = constant.ok_or(BacktestError::NoFlow)?;

@@ -1,13 +1,14 @@
 //! How well a score separates cells with liquidations from those without.
 
 use crate::rank::ranks;
+use liqheat_market::convert::approx_f64;
 
 /// Area under the ROC curve: the chance that a random hit has a higher score than a random miss, equal scores
 /// counting half. `None` without a hit or without a miss.
 #[must_use]
 pub fn area_under_curve(scores: &[f64], hits: &[bool]) -> Option<f64> {
-    let count = hits.iter().filter(|hit| **hit).count() as f64;
-    let misses = hits.len() as f64 - count;
+    let count = approx_f64(hits.iter().filter(|hit| **hit).count());
+    let misses = approx_f64(hits.len()) - count;
     let sum: f64 = ranks(scores).iter().zip(hits).filter(|(_, hit)| **hit).map(|(rank, _)| rank).sum();
     (count > 0.0 && misses > 0.0).then(|| (sum - count * (count + 1.0) / 2.0) / (count * misses))
 }
@@ -16,7 +17,7 @@ pub fn area_under_curve(scores: &[f64], hits: &[bool]) -> Option<f64> {
 /// fewer than ten cells or when nothing was liquidated.
 #[must_use]
 pub fn top_tenth_lift(scores: &[f64], values: &[f64]) -> Option<f64> {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let mean = values.iter().sum::<f64>() / approx_f64(values.len());
     (mean > 0.0).then(|| Some(top_tenth_mean(scores, values)? / mean)).flatten()
 }
 

@@ -1,6 +1,7 @@
 //! Of all cells near the price, which ones will hold liquidations? Distance and volatility answer most of that; the
 //! question is what the map adds.
 
+use liqheat_market::convert::{approx_f64, signed_len, trunc_usize, unsigned_len};
 use liqheat_market::{Side, UnixMs};
 
 use crate::card::{HorizonWithoutTouch, ModelScore, WithoutTouch};
@@ -57,8 +58,8 @@ pub(crate) struct Cell {
 
 impl AllCells {
     pub(crate) fn new(window_ms: i64, model: ExpectedModel) -> Self {
-        let hours = window_ms as f64 / 3_600_000.0;
-        let reach = (CELLS_AN_HOUR * hours.sqrt()).round() as usize;
+        let hours = approx_f64(window_ms) / 3_600_000.0;
+        let reach = trunc_usize((CELLS_AN_HOUR * hours.sqrt()).round());
         Self {
             rows: Vec::new(),
             reach: reach.clamp(1, CELLS_WITHOUT_TOUCH),
@@ -70,7 +71,7 @@ impl AllCells {
 
     pub(crate) fn grade(&mut self, window: &ClosedWindow<'_>) {
         let frozen = &window.frozen;
-        let sigma = sigma_of(frozen.hourly_volatility, window.length_ms as f64 / 3_600_000.0);
+        let sigma = sigma_of(frozen.hourly_volatility, approx_f64(window.length_ms) / 3_600_000.0);
         let horizon = Horizon::ALL.into_iter().find(|horizon| horizon.ms() == window.length_ms);
         let typical = typical_usd(frozen.open_interest_usd, CELL_WIDTH);
         for side in Side::BOTH {
@@ -120,13 +121,13 @@ impl AllCells {
 
     /// Fits week by week on what lies before, and scores the week.
     pub(crate) fn summary(&self, window_ms: i64, resamples: usize) -> HorizonWithoutTouch {
-        let reach = self.reach as f64 * CELL_WIDTH;
+        let reach = approx_f64(self.reach) * CELL_WIDTH;
         HorizonWithoutTouch { window_ms, reach, without_touch: self.scored(resamples) }
     }
 
     fn scored(&self, resamples: usize) -> Option<WithoutTouch> {
         let first = self.rows.first()?.window.floor_to(DAY_MS);
-        let day_of = |cell: &Cell| (cell.window.since(first) / DAY_MS) as usize;
+        let day_of = |cell: &Cell| unsigned_len(cell.window.since(first) / DAY_MS);
         let base: Vec<Base> = self.rows.iter().map(|cell| base_of(&cell.features)).collect();
         let full: Vec<WithMap> = self.rows.iter().map(|cell| cell.features).collect();
         let hits: Vec<bool> = self.rows.iter().map(|cell| cell.is_hit).collect();
@@ -135,7 +136,7 @@ impl AllCells {
         let mut scored_from = None;
         let mut start = 0;
         while start < self.rows.len() {
-            let week = |cell: &Cell| day_of(cell) as i64 / REFIT_DAYS;
+            let week = |cell: &Cell| signed_len(day_of(cell)) / REFIT_DAYS;
             let this = week(&self.rows[start]);
             let end = start + self.rows[start..].partition_point(|cell| week(cell) == this);
             let fits = (

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use liqheat_market::UnixMs;
+use liqheat_market::convert::{signed_ms, trunc_i64};
 
 /// Where market time comes from.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ impl MarketClock {
     #[must_use]
     pub fn wall_now() -> UnixMs {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixMs(since.as_millis() as i64)
+        UnixMs(signed_ms(since))
     }
 
     /// A clock that a feed moves on with [`MarketClock::fed_until`].
@@ -89,7 +90,7 @@ impl PlayedClock {
 #[must_use]
 pub(crate) fn played_ms(elapsed: Duration, speed: f64) -> i64 {
     // A float holds these numbers exactly for longer than any process runs; the cast saturates.
-    (elapsed.as_secs_f64() * 1_000.0 * speed) as i64
+    trunc_i64(elapsed.as_secs_f64() * 1_000.0 * speed)
 }
 
 #[cfg(test)]

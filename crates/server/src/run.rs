@@ -18,6 +18,7 @@ use liqheat_feeds::live::LiveSettings;
 use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
 use liqheat_feeds::tiers::{TierBook, TierBookError};
 use liqheat_market::UnixMs;
+use liqheat_market::convert::{signed_ms, whole_ms};
 use liqheat_store::{InstrumentSpan, Store, StoreError};
 use liqheat_stream::{Hub, HubSettings, RenewTokens, Sessions};
 use liqheat_wire::format_time;
@@ -405,15 +406,11 @@ impl Server {
             }
             Source::Simulated { config, history, speed } => {
                 let clock = Arc::new(MarketClock::fed(config.start));
-                let until = config.start.plus(history.as_millis() as i64);
+                let until = config.start.plus(signed_ms(history));
                 let mut feed = SimFeed::new(Sim::new(*config)?, store.clone(), Arc::clone(&clock), speed);
                 let began = Instant::now();
                 feed.fill_until(until).await?;
-                info!(
-                    until = format_time(until),
-                    took_ms = began.elapsed().as_millis() as u64,
-                    "simulated history"
-                );
+                info!(until = format_time(until), took_ms = whole_ms(began.elapsed()), "simulated history");
                 simulated = Some(Feed::Simulated(Box::new(feed), updates.feed_failing.clone()));
                 (clock, speed)
             }

@@ -3,6 +3,13 @@
 //! `cargo run --release -p liqheat-store --example load_speed -- ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet`
 
 #![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 use std::error::Error;
 use std::path::Path;

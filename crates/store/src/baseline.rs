@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Instrument, Interval};
 
 use crate::rows::of;
@@ -28,7 +29,7 @@ impl Timed {
     /// Rows in a second.
     #[must_use]
     pub fn rows_per_second(&self) -> f64 {
-        self.rows as f64 / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
+        approx_f64(self.rows) / self.took.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 }
 

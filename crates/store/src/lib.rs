@@ -17,6 +17,16 @@
 //! Not here: files of exchanges (crate `feeds`), the clock (every read is given its end), any model.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "numbers in tests are small"
+    )
+)]
 
 pub mod baseline;
 

@@ -14,9 +14,10 @@ use duckdb::Connection;
 
 use crate::error::CommandError;
 use crate::{Location, StoreError};
+use liqheat_market::convert::signed_len;
 
 /// The version this program writes.
-pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+pub const SCHEMA_VERSION: i64 = signed_len(MIGRATIONS.len());
 
 /// The migration at index `n` makes version `n + 1` of version `n`; version 0 is an empty file.
 pub(crate) const MIGRATIONS: &[&str] = &[
@@ -146,7 +147,7 @@ pub(crate) fn migrate(
     location: &Location,
     migrations: &[&str],
 ) -> Result<i64, CommandError> {
-    let known = migrations.len() as i64;
+    let known = signed_len(migrations.len());
     let found = version(connection, location)?;
     if found > known {
         return Err(StoreError::NewerSchema { location: location.to_string(), found, known }.into());

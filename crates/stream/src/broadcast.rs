@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use liqheat_market::convert::saturating_len;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
@@ -88,7 +89,7 @@ impl Followers {
     }
 
     fn shard(&self, id: u64) -> &Shard {
-        &self.shards[(id % self.shards.len() as u64) as usize]
+        &self.shards[saturating_len(id % self.shards.len() as u64)]
     }
 
     /// A shard is through with a change. Gives the number of clients when it was the last one.
@@ -248,7 +249,7 @@ fn report(sessions: &Sessions, slot: &BoardSlot, seq: u64, clients: usize, took:
         symbol = slot.symbol(),
         seq,
         clients,
-        took_us = took.as_micros() as u64,
+        took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         active_connections = sessions.metrics().active_connections.load(std::sync::atomic::Ordering::Relaxed),
     );
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use liqheat_market::convert::whole_ms;
 use liqheat_wire::{
     Ack, Channel, ClientCommand, CloseCode, ErrorCode, FeedState, ServerMessage, Subscribe, Unsubscribe,
     WarningCode, format_time, parse_command,
@@ -554,7 +555,7 @@ impl Core {
 
     /// Tells the client when to come back: everyone at another moment, so that they do not come all at once.
     pub(crate) fn say_goaway(&mut self) {
-        let window = self.sessions.settings().drain_window.as_millis() as u64;
+        let window = whole_ms(self.sessions.settings().drain_window);
         let reconnect_in_ms = fastrand::u64(0..=window);
         if self.connection.encoding == Encoding::Events {
             self.reply(frame::retry(reconnect_in_ms));
@@ -813,7 +814,7 @@ impl Core {
                 session = self.id,
                 client_ip = %self.connection.client,
                 symbol = symbols.join(","),
-                blocked_ms = (now - blocked_since).as_millis() as u64,
+                blocked_ms = whole_ms(now - blocked_since),
                 active_connections = self.active_connections(),
             );
         }

@@ -8,7 +8,7 @@ use liqheat_market::UnixMs;
 use tokio::time::Instant;
 
 /// States that may be on their way unpainted.
-const IN_FLIGHT_MAX: u64 = 2;
+const IN_FLIGHT_MAX: usize = 2;
 
 /// A state on its way.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,8 @@ pub(crate) struct Credit {
     /// A client that never says so is sent everything.
     on: bool,
     /// The newest two, the newer one first.
-    last: [Option<InFlight>; IN_FLIGHT_MAX as usize],
-    unpainted: u64,
+    last: [Option<InFlight>; IN_FLIGHT_MAX],
+    unpainted: usize,
 }
 
 impl Credit {
@@ -41,7 +41,7 @@ impl Credit {
 
     /// The client painted this state, and with it all before it. Gives the state if it was on its way.
     pub(crate) fn painted(&mut self, seq: u64) -> Option<InFlight> {
-        let newer = (0u64..).zip(self.last).take(self.unpainted as usize);
+        let newer = (0..).zip(self.last).take(self.unpainted);
         let (newer, state) =
             newer.filter_map(|(newer, state)| Some((newer, state?))).find(|(_, s)| s.seq == seq)?;
         self.on = true;

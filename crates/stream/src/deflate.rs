@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use liqheat_market::convert::saturating_len;
 
 /// Below this many bytes compression costs more than it saves.
 const BYTES_MIN: usize = 256;
@@ -49,8 +50,7 @@ pub fn deflate(payload: &[u8]) -> Option<Vec<u8>> {
 
 /// Bytes as a block that is not compressed and is followed by others (RFC 1951, 3.2.4).
 pub(crate) fn stored(bytes: &[u8]) -> Vec<u8> {
-    debug_assert!(bytes.len() <= usize::from(u16::MAX), "invariant: one block");
-    let length = bytes.len() as u16;
+    let length = u16::try_from(bytes.len()).expect("invariant: one block");
     let mut block = vec![0];
     block.extend_from_slice(&length.to_le_bytes());
     block.extend_from_slice(&(!length).to_le_bytes());
@@ -78,7 +78,7 @@ pub fn inflate(compressed: &[u8], bytes_max: usize) -> Result<Vec<u8>, InflateEr
                 if out.len() > bytes_max {
                     return Err(InflateError::TooBig);
                 }
-                let taken = (decompress.total_in() - taken) as usize;
+                let taken = saturating_len(decompress.total_in() - taken);
                 let nothing_moved = taken == 0 && decompress.total_out() == made;
                 rest = &rest[taken..];
                 // The stream may end inside a message (a final block); what follows it is of no meaning here.

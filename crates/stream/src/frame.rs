@@ -111,15 +111,15 @@ fn framed(first: u8, payload: &[u8]) -> Bytes {
     const HEADER_BYTES_MAX: usize = 10;
     let mut bytes = BytesMut::with_capacity(HEADER_BYTES_MAX + payload.len());
     bytes.put_u8(first);
-    match payload.len() {
-        short @ 0..=125 => bytes.put_u8(short as u8),
-        medium @ 126..=0xFFFF => {
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => bytes.put_u8(short),
+        (_, Ok(medium)) => {
             bytes.put_u8(126);
-            bytes.put_u16(medium as u16);
+            bytes.put_u16(medium);
         }
-        long => {
+        _ => {
             bytes.put_u8(127);
-            bytes.put_u64(long as u64);
+            bytes.put_u64(payload.len() as u64);
         }
     }
     bytes.put_slice(payload);

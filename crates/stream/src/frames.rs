@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use liqheat_market::convert::{approx_f64, trunc_u64};
 use liqheat_wire::Mode;
 
 use crate::metrics::{Encoding, Kind, Saved};
@@ -74,10 +75,10 @@ impl Frames {
         let by_deflate = plain.saturating_sub(framed) as u64;
         let known = &mut self.level_bytes[encoding as usize];
         if kind == Kind::Snapshot && levels > 0 {
-            *known = Some(plain as f64 / levels as f64);
+            *known = Some(approx_f64(plain) / approx_f64(levels));
         }
-        let whole = known.map_or(0.0, |bytes| bytes * live as f64);
-        let by_delta = if kind == Kind::Delta { (whole - plain as f64).max(0.0) as u64 } else { 0 };
+        let whole = known.map_or(0.0, |bytes| bytes * approx_f64(live));
+        let by_delta = if kind == Kind::Delta { trunc_u64(whole - approx_f64(plain)) } else { 0 };
         Saved { by_delta, by_deflate }
     }
 }

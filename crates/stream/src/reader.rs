@@ -7,6 +7,7 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::deflate::{InflateError, inflate};
+use liqheat_market::convert::saturating_len;
 
 /// What a client sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +142,7 @@ impl FrameReader {
         let Some((header, length)) = parsed else {
             return Ok(None);
         };
-        let header_bytes = cursor.position() as usize;
+        let header_bytes = saturating_len(cursor.position());
         self.check(&header, length)?;
         // RFC 6455 section 5.2: the shortest form of a length is the only one.
         let mask_bytes = if header.mask.is_some() { 4 } else { 0 };
@@ -152,7 +153,7 @@ impl FrameReader {
             return Err(ReadError::Protocol("unmasked frame"));
         };
         // The check above bounds the length, so it fits.
-        let end = header_bytes + length as usize;
+        let end = header_bytes + saturating_len(length);
         if self.buffer.len() < end {
             return Ok(None);
         }

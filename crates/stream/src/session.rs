@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use liqheat_market::convert::whole_ms;
 use liqheat_wire::{Channel, CloseCode, Position, Subscribe};
 #[cfg(target_os = "linux")]
 use rustix::{io::Errno, net::SendFlags};
@@ -424,7 +425,7 @@ async fn serve(
         %client_ip,
         reason = end.reason(),
         code = end.code().map(CloseCode::number),
-        duration_ms = connected.elapsed().as_millis() as u64,
+        duration_ms = whole_ms(connected.elapsed()),
         bytes_sent = totals.bytes_sent,
         frames_sent = totals.frames_sent,
         messages_read = totals.messages_read,

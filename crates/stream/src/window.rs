@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use liqheat_market::convert::saturating_len;
 /// Counts events of the last minute in one-second slots.
 #[derive(Debug, Default)]
 pub struct WindowCounter {
@@ -16,9 +17,9 @@ impl WindowCounter {
     pub fn add(&self, second: u64, n: u64) {
         let mut slots = self.lock();
         if slots.is_empty() {
-            *slots = vec![(0, 0); Self::SLOTS as usize].into();
+            *slots = vec![(0, 0); saturating_len(Self::SLOTS)].into();
         }
-        let slot = &mut slots[(second % Self::SLOTS) as usize];
+        let slot = &mut slots[saturating_len(second % Self::SLOTS)];
         if slot.0 != second {
             *slot = (second, 0);
         }

@@ -8,6 +8,13 @@
 //! ```
 
 #![allow(clippy::disallowed_methods, reason = "an example runs real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 #![expect(clippy::unwrap_used, reason = "a tool for developers")]
 
 use std::time::{Duration, SystemTime};

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::Price;
+use liqheat_market::convert::{approx_f64, trunc_u64};
 use schemars::JsonSchema;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -293,8 +294,8 @@ fn min_usd<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
     let must = "must be a whole number of dollars, such as 100000";
     let usd = optional(input, "min_usd", must, |value| {
         // JavaScript may write a whole number as 5e4.
-        let whole = |usd: &f64| usd.fract() == 0.0 && (0.0..MIN_USD_END as f64).contains(usd);
-        let written = value.as_f64().filter(whole).map(|usd| usd as u64);
+        let whole = |usd: &f64| usd.fract() == 0.0 && (0.0..approx_f64(MIN_USD_END)).contains(usd);
+        let written = value.as_f64().filter(whole).map(trunc_u64);
         value.as_u64().or(written).filter(|usd| *usd < MIN_USD_END)
     });
     Ok(usd?.unwrap_or_default())

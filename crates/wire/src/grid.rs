@@ -8,6 +8,7 @@
 //! A class has one plane for both sides. Longs lie below the price and shorts above, so the first two planes
 //! say whose a cell is; only in the cell where they meet it may be both's.
 
+use liqheat_market::convert::{nearest_f32, trunc_u8};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -84,7 +85,7 @@ impl GridScale {
             return u8::MAX;
         }
         let step = ((usd / self.usd_min).ln() / span * STEPS).round().clamp(0.0, STEPS);
-        1 + step as u8
+        1 + trunc_u8(step)
     }
 }
 
@@ -103,7 +104,7 @@ pub fn encode_grid(
     let head = serde_json::to_vec(header).unwrap_or_default();
     let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + head.len() + (2 + classes.len()) * cells);
     bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(&u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend_from_slice(&head);
     let quantiser = Quantiser::new(&header.scale);
     for plane in [long_usd, short_usd].into_iter().chain(classes.iter().map(Vec::as_slice)) {
@@ -137,9 +138,12 @@ impl Quantiser {
         for (step, threshold) in (0..254u32).zip(&mut next[1..]) {
             let usd = scale.usd_min * (span * (f64::from(step) + 0.5) / STEPS).exp();
             // On a scale without extent everything is as bright as can be.
-            *threshold = if span > 0.0 { usd as f32 } else { Self::LEAST };
+            *threshold = if span > 0.0 { nearest_f32(usd) } else { Self::LEAST };
         }
-        let byte_of = |usd: f32| next.partition_point(|&threshold| threshold <= usd) as u8;
+        let byte_of = |usd: f32| {
+            let byte = next.partition_point(|&threshold| threshold <= usd);
+            u8::try_from(byte).unwrap_or(u8::MAX)
+        };
         let first = (0..Self::STRETCHES).map(|upper| byte_of(f32::from_bits(upper << 16))).collect();
         Self { first, next }
     }

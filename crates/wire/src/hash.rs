@@ -9,6 +9,9 @@ use std::fmt;
 
 use liqheat_market::Price;
 
+/// The lower 32 bits of a number of 64.
+const LOW_HALF: u64 = u32::MAX as u64;
+
 /// One level of a state: the lower edge of the bin and whole USD a side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
@@ -29,7 +32,7 @@ impl Cell {
 
     fn words(&self) -> [u32; 6] {
         let price = self.price.units().unsigned_abs();
-        let halves = |n: u64| [n as u32, (n >> 32) as u32];
+        let halves = |n: u64| [(n & LOW_HALF) as u32, (n >> 32) as u32];
         let ([a, b], [c, d], [e, f]) = (halves(price), halves(self.long_usd), halves(self.short_usd));
         [a, b, c, d, e, f]
     }
@@ -74,7 +77,7 @@ impl StateHash {
     /// From its number.
     #[must_use]
     pub const fn from_u64(number: u64) -> Self {
-        Self { lanes: [(number >> 32) as u32, number as u32] }
+        Self { lanes: [(number >> 32) as u32, (number & LOW_HALF) as u32] }
     }
 
     fn combine(&mut self, cell: &Cell, operation: fn(u32, u32) -> u32) {

@@ -39,8 +39,10 @@ impl Serialize for Decimal {
             // never there.
             _ => {
                 let sign = if self.0 < 0 { "-" } else { "" };
-                let (whole, fraction) =
-                    (self.0.unsigned_abs() / scale as u128, self.0.unsigned_abs() % scale as u128);
+                let (whole, fraction) = (
+                    self.0.unsigned_abs() / scale.unsigned_abs(),
+                    self.0.unsigned_abs() % scale.unsigned_abs(),
+                );
                 let text = format!("{sign}{whole}.{fraction:08}");
                 serializer.serialize_f64(text.parse().map_err(serde::ser::Error::custom)?)
             }

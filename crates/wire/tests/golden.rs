@@ -2,6 +2,13 @@
 //! print new ones with `LIQHEAT_BLESS=1 cargo test -p liqheat-wire golden` and review them.
 
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 #![expect(clippy::unwrap_used, reason = "what must not fail in a test may stop it")]
 
 use std::collections::BTreeMap;

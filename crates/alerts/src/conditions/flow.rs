@@ -1,6 +1,7 @@
 //! Realised liquidations: one that is large, or many within a short time.
 
 use liqheat_market::Side;
+use liqheat_market::convert::approx_f64;
 
 use super::{Change, Scene};
 use crate::alert::{Alert, LiquidatedSum, Subject};
@@ -58,7 +59,7 @@ impl Flow {
                 let of = |side| LiquidatedSum::of(rows().filter(|row| row.liquidation.side == side));
                 let (long, short) = (of(Side::Long), of(Side::Short));
                 let usd = long.usd.saturating_add(short.usd);
-                if (usd as f64) < self.min_usd as f64 * ENDED_SHARE {
+                if approx_f64(usd) < approx_f64(self.min_usd) * ENDED_SHARE {
                     *is_reported = false;
                 }
                 if usd < self.min_usd || *is_reported || !scene.may_alert {

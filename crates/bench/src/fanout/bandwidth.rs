@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use comfy_table::{Table, presets};
+use liqheat_market::convert::approx_f64;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Server;
@@ -79,8 +80,8 @@ fn measure(speed: u32, time: Duration, stop: &CancellationToken, table: &mut Tab
             report::name(form).to_owned(),
             format!("x {speed}"),
             counts.deliveries.to_string(),
-            format!("{:.0}", counts.bytes as f64 / counts.deliveries.max(1) as f64),
-            format!("{:.0}", counts.bytes as f64 / elapsed),
+            format!("{:.0}", approx_f64(counts.bytes) / approx_f64(counts.deliveries.max(1))),
+            format!("{:.0}", approx_f64(counts.bytes) / elapsed),
         ]);
     }
     Ok(faults)

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 use flate2::{Decompress, FlushDecompress};
+use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{Price, UNIT_SCALE};
 use liqheat_wire::{Cell, StateHash, decode_state};
 use serde::Deserialize;
@@ -308,7 +309,7 @@ fn told_in_json(payload: &[u8]) -> Result<Spoken, String> {
     }
     let hash = u64::from_str_radix(&hash, 16).map_err(|_| format!("'{hash}' is no hash"))?;
     let cell = |level: &LevelJson| Cell {
-        price: Price::from_units((level.price * UNIT_SCALE as f64).round() as i64),
+        price: Price::from_units(trunc_i64((level.price * approx_f64(UNIT_SCALE)).round())),
         long_usd: level.long_density,
         short_usd: level.short_density,
     };

@@ -60,7 +60,7 @@ impl Drop for Process {
         const PATIENCE: Duration = Duration::from_secs(15);
         let deadline = Instant::now() + PATIENCE;
         if !self.has_ended()
-            && let Some(id) = Pid::from_raw(self.0.id() as i32)
+            && let Some(id) = Pid::from_raw(self.0.id().cast_signed())
         {
             // Not a kill: a master has to end its workers. It is our own child and not yet waited for, so the
             // number is still its own.

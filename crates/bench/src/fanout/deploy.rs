@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use liqheat_market::convert::count_u32;
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::Stamps;
@@ -110,7 +111,7 @@ fn restart_own(arguments: &FanoutArgs, stop: &CancellationToken) -> anyhow::Resu
             ensure!(!stop.is_cancelled(), "interrupted");
         }
         let stopped = began.elapsed();
-        *node = Node::start(arguments, 3 + number as u32, node.address.port())?;
+        *node = Node::start(arguments, 3 + count_u32(number), node.address.port())?;
         while load.away() > 0 {
             load.turn(Duration::from_millis(20))?;
             ensure!(Instant::now() < deadline, "{} clients did not come back in time", load.away());

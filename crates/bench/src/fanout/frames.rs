@@ -167,13 +167,13 @@ pub(super) fn masked(kind: Kind, payload: &[u8]) -> Vec<u8> {
         Kind::Pong => 0xA,
     };
     let mut bytes = vec![0x80 | opcode];
-    match u16::try_from(payload.len()) {
-        Ok(short @ 0..=125) => bytes.push(0x80 | short as u8),
-        Ok(medium) => {
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => bytes.push(0x80 | short),
+        (_, Ok(medium)) => {
             bytes.push(0x80 | 126);
             bytes.extend(medium.to_be_bytes());
         }
-        Err(_) => {
+        _ => {
             bytes.push(0x80 | 127);
             bytes.extend((payload.len() as u64).to_be_bytes());
         }
@@ -186,13 +186,13 @@ pub(super) fn masked(kind: Kind, payload: &[u8]) -> Vec<u8> {
 /// A server's frame in one piece.
 pub(super) fn unmasked_text(payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0x81];
-    match u16::try_from(payload.len()) {
-        Ok(short @ 0..=125) => bytes.push(short as u8),
-        Ok(medium) => {
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(short @ 0..=125), _) => bytes.push(short),
+        (_, Ok(medium)) => {
             bytes.push(126);
             bytes.extend(medium.to_be_bytes());
         }
-        Err(_) => {
+        _ => {
             bytes.push(127);
             bytes.extend((payload.len() as u64).to_be_bytes());
         }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
+use liqheat_market::convert::{approx_f64, trunc_usize};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 use tokio_util::sync::CancellationToken;
@@ -166,7 +167,7 @@ impl Load {
     /// # Errors
     /// When one is refused, or it takes too long.
     pub(super) fn connect(&mut self, clients: usize) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(30) + Duration::from_millis(10) * clients as u32;
+        let deadline = Instant::now() + Duration::from_secs(30) + Duration::from_millis(10 * clients as u64);
         while self.clients.len() < clients || self.opening > 0 {
             while self.clients.len() < clients && self.opening < WAVE {
                 self.open()?;
@@ -214,7 +215,7 @@ impl Load {
 
     /// From now on this many clients, spread over all, read nothing any more.
     pub(super) fn stall(&mut self, share: f64) -> anyhow::Result<usize> {
-        let wanted = |n: usize| (n as f64 * share).floor() as usize;
+        let wanted = |n: usize| trunc_usize(approx_f64(n) * share);
         for (n, client) in self.clients.iter_mut().enumerate() {
             if wanted(n + 1) > wanted(n) {
                 self.poll.registry().deregister(&mut client.stream)?;

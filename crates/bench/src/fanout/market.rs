@@ -1,5 +1,6 @@
 //! A made-up market whose only purpose is to change: the same numbers give the same states.
 
+use liqheat_market::convert::saturating_len;
 use liqheat_market::{Price, UNIT_SCALE, UnixMs};
 use liqheat_stream::{BoardUpdate, Counters};
 use liqheat_wire::{Cell, Decimal, LevelMessage, ServerMessage, StateData, StateHash, format_time};
@@ -39,7 +40,7 @@ impl Market {
             price: whole(LOWEST),
             counters: Counters::default(),
         };
-        for level in 0..levels as i64 {
+        for level in 0..signed_len(levels) {
             let (long_usd, short_usd) = (market.usd(), market.usd());
             market.cells.push(Cell { price: whole(LOWEST + level * BIN), long_usd, short_usd });
         }
@@ -54,14 +55,14 @@ impl Market {
     /// Changes some levels and the price.
     pub(super) fn step(&mut self) {
         for _ in 0..self.changes {
-            let (at, long_usd) = (self.roll() as usize % self.cells.len(), self.usd());
+            let (at, long_usd) = (saturating_len(self.roll()) % self.cells.len(), self.usd());
             self.cells[at].long_usd = long_usd;
         }
         for _ in 0..self.vanishing {
-            let at = self.roll() as usize % self.cells.len();
+            let at = saturating_len(self.roll()) % self.cells.len();
             (self.cells[at].long_usd, self.cells[at].short_usd) = (0, 0);
         }
-        self.price = whole(LOWEST + (self.roll() % 1_000) as i64);
+        self.price = whole(LOWEST + (self.roll() % 1_000).cast_signed());
         self.counters.created += self.changes as u64;
     }
 

@@ -15,6 +15,7 @@ use super::arrivals::Arrivals;
 use super::child::Usage;
 use super::load::Counts;
 use crate::cli::Row;
+use liqheat_market::convert::approx_f64;
 
 /// One row of the table, measured several times.
 pub(super) struct Rounds {
@@ -119,7 +120,7 @@ impl Figures {
 
     fn micros_per_delivery(&self) -> f64 {
         let cpu = self.late.cpu.saturating_sub(self.began.cpu);
-        cpu.as_secs_f64() * 1e6 / self.counts.deliveries.max(1) as f64
+        cpu.as_secs_f64() * 1e6 / approx_f64(self.counts.deliveries.max(1))
     }
 
     fn latency_ms(&self, quantile: f64) -> f64 {
@@ -131,12 +132,16 @@ impl Figures {
     }
 
     fn bytes_per_client_second(&self) -> f64 {
-        self.counts.bytes as f64 / self.clients.max(1) as f64 / self.seconds().max(f64::MIN_POSITIVE)
+        approx_f64(self.counts.bytes)
+            / approx_f64(self.clients.max(1))
+            / self.seconds().max(f64::MIN_POSITIVE)
     }
 
     /// Memory a client costs, in KB.
     fn kilobytes_per_client(&self, then: Usage) -> f64 {
-        then.rss_bytes.saturating_sub(self.empty.rss_bytes) as f64 / 1_024.0 / self.connected.max(1) as f64
+        approx_f64(then.rss_bytes.saturating_sub(self.empty.rss_bytes))
+            / 1_024.0
+            / approx_f64(self.connected.max(1))
     }
 }
 
@@ -177,7 +182,7 @@ pub(super) fn table(rows: &[Rounds]) -> Table {
         let ratio = floor.and_then(|floor| row.ratio(floor, Figures::micros_per_delivery));
         table.add_row([
             row.name(),
-            format!("{:.0}", row.median(|figures| figures.clients as f64)),
+            format!("{:.0}", row.median(|figures| approx_f64(figures.clients))),
             row.sum(|figures| figures.counts.deliveries).to_string(),
             format!(
                 "{:.1} / {:.1} / {:.1} / {:.1}",
@@ -209,7 +214,7 @@ pub(super) fn table(rows: &[Rounds]) -> Table {
 
 /// Milliseconds at a quantile of microseconds.
 fn ms(histogram: &Histogram<u64>, quantile: f64) -> f64 {
-    histogram.value_at_quantile(quantile) as f64 / 1e3
+    approx_f64(histogram.value_at_quantile(quantile)) / 1e3
 }
 
 /// What does not fit into a table: faults in words, and what stalled clients did to the others.
@@ -234,7 +239,7 @@ pub(super) fn remarks(rows: &[Rounds]) -> Vec<String> {
         if let Some(ratio) =
             undisturbed.and_then(|other| row.ratio(other, |figures| figures.latency_ms(0.99)))
         {
-            let megabytes = |usage: Usage| usage.rss_bytes as f64 / f64::from(1 << 20);
+            let megabytes = |usage: Usage| approx_f64(usage.rss_bytes) / f64::from(1 << 20);
             lines.push(format!(
                 "{name}: p99 of the others is {ratio} of that before they stalled; server {:.1} MB early, {:.1} MB at the end",
                 row.median(|figures| megabytes(figures.early)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use liqheat_market::convert::whole_ms;
 
 /// What happened to those who were sent away.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl Returns {
     pub(super) fn done(&mut self, without_state: Duration, resumed: bool) {
         self.back += 1;
         self.resumed += u64::from(resumed);
-        self.without_state_ms.saturating_record(without_state.as_millis() as u64);
+        self.without_state_ms.saturating_record(whole_ms(without_state));
     }
 
     /// Most connections opened again within a second.

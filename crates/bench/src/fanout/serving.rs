@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use liqheat_market::UnixMs;
+use liqheat_market::convert::count_u32;
 use liqheat_server::{AddressLimits, Server, ServerSettings, SocketSettings, Stopped};
 use liqheat_store::{Location, Settings, Store};
 use tokio::time::MissedTickBehavior;
@@ -68,7 +69,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let BenchServer { seed, levels, changes, vanishing, .. } = arguments;
     let market = |number| Market::seeded(number, u64::from(seed), levels, changes, vanishing);
     let mut markets: Vec<Market> = (0..arguments.symbols).map(market).collect();
-    let now = || UnixMs((now_micros() / 1_000) as i64);
+    let now = || UnixMs((now_micros() / 1_000).cast_signed());
     for (number, market) in markets.iter().enumerate() {
         if let Some(slot) = hub.slot(&Market::symbol(number)) {
             slot.publish(market.update(now()));
@@ -78,7 +79,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let drive = async move {
         parent.go.cancelled().await;
         // One symbol after the other, spread over the interval.
-        let mut tick = tokio::time::interval(turn / arguments.symbols as u32);
+        let mut tick = tokio::time::interval(turn / count_u32(arguments.symbols));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for number in (0..arguments.symbols).cycle() {
             tick.tick().await;

@@ -1,5 +1,6 @@
 //! From the fields of a line to a row of the market, family by family, with every rule a row must keep.
 
+use liqheat_market::convert::split_i128;
 use liqheat_market::{
     Funding, Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, PriceKind, Qty, Side, Taker,
     Trade, UnixMs,
@@ -206,7 +207,7 @@ impl Row for Kline {
 
     fn identity(&self) -> ((i64, UnixMs), u64) {
         const UNKNOWN: i64 = -1;
-        let units = |qty: Option<Qty>| qty.map_or([UNKNOWN; 2], halves);
+        let units = |qty: Option<Qty>| qty.map_or([UNKNOWN; 2], |qty| split_i128(qty.units()));
         let prices = [self.open, self.high, self.low, self.close].map(liqheat_market::Price::units);
         let amounts = [units(self.volume), units(self.taker_buy_volume)].concat();
         let rest = amounts.into_iter().chain([self.trades.unwrap_or(UNKNOWN)]);
@@ -216,11 +217,6 @@ impl Row for Kline {
     fn wrap(rows: Vec<Self>) -> Rows {
         Rows::Klines(rows)
     }
-}
-
-/// A quantity as two numbers of 64 bits.
-const fn halves(qty: Qty) -> [i64; 2] {
-    [qty.units() as i64, (qty.units() >> 64) as i64]
 }
 
 /// `2025-07-17 00:05:00,BTCUSDT,89556.92200000,10625830282.68580055,,1.90321700,0.70203805,`: label, symbol,
@@ -245,7 +241,7 @@ impl Row for OpenInterest {
     }
 
     fn identity(&self) -> (UnixMs, u64) {
-        (self.time, fingerprint(halves(self.qty)))
+        (self.time, fingerprint(split_i128(self.qty.units())))
     }
 
     fn wrap(rows: Vec<Self>) -> Rows {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use liqheat_market::UnixMs;
+use liqheat_market::convert::{signed_ms, trunc_i64};
 use tokio::time::Instant;
 
 /// Market milliseconds since the clock was made; never jumps.
@@ -21,7 +22,7 @@ pub struct Uptime(pub i64);
 
 impl Uptime {
     pub(super) const fn plus(self, time: Duration) -> Self {
-        Self(self.0.saturating_add(millis(time)))
+        Self(self.0.saturating_add(signed_ms(time)))
     }
 
     /// Milliseconds since an earlier moment; negative when it is later.
@@ -31,14 +32,8 @@ impl Uptime {
 
     /// Whether a timer that began at `self` has run for `time` by `now`.
     pub(super) const fn has_elapsed(self, time: Duration, now: Self) -> bool {
-        now.since(self) >= millis(time)
+        now.since(self) >= signed_ms(time)
     }
-}
-
-/// Milliseconds of a duration; saturates after 292 million years.
-pub(super) const fn millis(time: Duration) -> i64 {
-    let ms = time.as_millis();
-    if ms > i64::MAX as u128 { i64::MAX } else { ms as i64 }
 }
 
 /// Both clocks of this machine read at the same moment.
@@ -90,7 +85,7 @@ impl Clock {
     /// Uptime.
     #[must_use]
     pub fn uptime(&self) -> Uptime {
-        Uptime((self.began.elapsed().as_secs_f64() * 1_000.0 * self.speed) as i64)
+        Uptime(trunc_i64(self.began.elapsed().as_secs_f64() * 1_000.0 * self.speed))
     }
 
     /// Local time and uptime.
@@ -134,7 +129,7 @@ impl Clock {
 
 fn wall_now() -> UnixMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    UnixMs(millis(since))
+    UnixMs(signed_ms(since))
 }
 
 #[cfg(test)]

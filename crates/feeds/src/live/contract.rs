@@ -2,6 +2,7 @@
 
 use std::ops::{Index, IndexMut};
 
+use liqheat_market::convert::count_u32;
 /// Index of a contract among those that are followed at one venue. Stays the same while the process runs, whichever
 /// connection carries the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,13 +43,13 @@ impl<T> ContractMap<T> {
     }
 
     pub(super) fn indices(&self) -> impl Iterator<Item = ContractIndex> + use<T> {
-        (0..self.0.len() as u32).map(ContractIndex)
+        (0..count_u32(self.0.len())).map(ContractIndex)
     }
 
     /// All of them once, beginning with the one after `offset` others.
     pub(super) fn indices_from(&self, offset: usize) -> impl Iterator<Item = ContractIndex> + use<T> {
         let count = self.0.len();
-        (0..count).map(move |step| ContractIndex(((offset + step) % count) as u32))
+        (0..count).map(move |step| ContractIndex(count_u32((offset + step) % count)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liqheat_market::convert::count_u32;
 use liqheat_market::{SourceState, Symbol, UnixMs, Venue};
 
 use super::clock::{ClockReading, Uptime};
@@ -312,7 +313,7 @@ impl Health {
             }
         }
         let links = self.supervisors.iter().filter(|supervisor| supervisor.link == Link::Proved);
-        self.status.connections = links.count() as u32;
+        self.status.connections = count_u32(links.count());
         self.status.skew_ms = clock.skew(around.now).map(|skew| skew.ms);
         self.status.clock = self.clock;
         self.status.clock_offset_ms = clock.offset_ms();

@@ -46,9 +46,9 @@ impl ClockHealth {
     /// Grades a skew that is known to within `uncertainty_ms`.
     #[must_use]
     pub const fn of(skew_ms: i64, uncertainty_ms: i64) -> Self {
-        match (skew_ms.saturating_abs() as u64).saturating_sub(uncertainty_ms.unsigned_abs()) {
-            certain if certain > Self::WRONG_MS as u64 => Self::Wrong,
-            certain if certain > Self::OFF_MS as u64 => Self::Off,
+        match skew_ms.unsigned_abs().saturating_sub(uncertainty_ms.unsigned_abs()) {
+            certain if certain > Self::WRONG_MS.unsigned_abs() => Self::Wrong,
+            certain if certain > Self::OFF_MS.unsigned_abs() => Self::Off,
             _ => Self::Ok,
         }
     }

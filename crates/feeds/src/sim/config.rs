@@ -3,6 +3,7 @@
 use liqheat_market::{Interval, Price, Qty, Symbol, UNIT_SCALE, UnixMs};
 
 /// The smallest quantity and price difference that can be written down.
+#[expect(clippy::cast_precision_loss, reason = "a power of ten below 2^53 is exact")]
 const UNIT: f64 = 1.0 / UNIT_SCALE as f64;
 
 /// A market that crashes on its second day, and again soon after its third: a demo that opens with three days

@@ -16,6 +16,7 @@
 
 use std::collections::BTreeSet;
 
+use liqheat_market::convert::{approx_f64, count_u32, trunc_i64};
 use liqheat_market::{Price, Qty, Side, TierTable, UNIT_SCALE};
 
 use super::config::units_of;
@@ -170,7 +171,7 @@ impl Crowd {
                 Side::Long => (LegFlow::default(), order),
                 Side::Short => (order, LegFlow::default()),
             };
-            self.settle(closed, buyers, sellers, -((closed as f64 * COVERED_SHARE) as i64));
+            self.settle(closed, buyers, sellers, -trunc_i64(approx_f64(closed) * COVERED_SHARE));
         }
         closed
     }
@@ -250,7 +251,7 @@ impl Crowd {
     /// Opens a position, unless its level already lies beyond the mark. Returns the units opened.
     fn enter(&mut self, side: Side, entry: Price, entrant: Entrant, mark: Price) -> i64 {
         let Entrant { qty, leverage, patience } = entrant;
-        let coins = qty as f64 / UNIT_SCALE as f64;
+        let coins = approx_f64(qty) / approx_f64(UNIT_SCALE);
         let notional = coins * entry.to_f64();
         let leverage = leverage.min(self.tiers.tier_of(notional).leverage_max);
         let level = self.level(side, entry, qty, leverage);
@@ -290,7 +291,7 @@ impl Crowd {
     }
 
     fn level(&self, side: Side, entry: Price, qty: i64, leverage: f64) -> Price {
-        let coins = qty as f64 / UNIT_SCALE as f64;
+        let coins = approx_f64(qty) / approx_f64(UNIT_SCALE);
         let price = margin::level(side, entry.to_f64(), coins, leverage, &self.tiers);
         Price::from_f64(price).unwrap_or_default()
     }
@@ -298,7 +299,7 @@ impl Crowd {
     fn insert(&mut self, position: Position) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.positions.push(None);
-            (self.positions.len() - 1) as u32
+            count_u32(self.positions.len() - 1)
         });
         self.by_level[at(position.side)].insert((position.level, slot));
         self.by_due[at(position.side)].insert((position.due, slot));

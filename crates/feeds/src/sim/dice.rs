@@ -4,6 +4,8 @@
 //! So only raw words are taken from outside, and the few distributions the market needs are written here on
 //! `libm`, whose results do not depend on the machine's C library.
 
+use liqheat_market::convert::approx_f64;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -31,8 +33,9 @@ impl Dice {
 
     /// Between 0 and 1, never either of them.
     pub(super) fn uniform(&mut self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a power of two is exact")]
         const STEP: f64 = 1.0 / (1_u64 << 53) as f64;
-        ((self.words.next_u64() >> 11) as f64 + 0.5) * STEP
+        (approx_f64(self.words.next_u64() >> 11) + 0.5) * STEP
     }
 
     /// Between two numbers.

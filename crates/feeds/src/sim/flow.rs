@@ -5,6 +5,7 @@
 //! the levered ones. Leverage sits on the round numbers that sliders offer, which is why levels of the same
 //! entry stand in separate bands, and the higher it is, the sooner its owner leaves.
 
+use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{Price, Qty, Side, Taker};
 
 use super::config::{SimConfig, units_of};
@@ -104,7 +105,7 @@ pub(super) struct Flow {
 impl Flow {
     pub(super) fn new(config: &SimConfig, dice: Dice) -> Self {
         Self {
-            stock: config.open_interest.units() as f64,
+            stock: approx_f64(config.open_interest.units()),
             lot: units_of(config.lot),
             levered_share: config.levered_share,
             imbalance: Wave::new(0.07, 1_500.0),
@@ -127,14 +128,14 @@ impl Flow {
             let mass = SURVIVING * opened * class.life * self.stock;
             for side in Side::BOTH {
                 for _ in 0..EACH {
-                    let qty = self.dice.lognormal(mass / EACH as f64, ENTRANT_SPREAD);
+                    let qty = self.dice.lognormal(mass / approx_f64(EACH), ENTRANT_SPREAD);
                     let age_days = class.life * self.dice.uniform() / TURNOVERS_A_DAY;
                     let moved = VOLATILITY_DAY * age_days.sqrt() * self.dice.normal();
                     let entry = price.to_f64() * libm::exp(moved);
                     let entrant = Entrant {
                         qty: self.lots(qty),
                         leverage: class.leverage,
-                        patience: self.dice.exponential(class.life * self.stock) as i64,
+                        patience: trunc_i64(self.dice.exponential(class.life * self.stock)),
                     };
                     if entrant.qty > 0 {
                         crowd.place(side, Price::from_f64(entry).unwrap_or(price), entrant, price);
@@ -157,7 +158,7 @@ impl Flow {
 
     /// When in the second a print happens, in milliseconds between two bounds.
     pub(super) fn moment(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.dice.uniform() * (high - low) as f64) as i64
+        low + trunc_i64(self.dice.uniform() * approx_f64(high - low))
     }
 
     /// How far into the spread and beyond an order reaches, 0 to 1.
@@ -173,13 +174,13 @@ impl Flow {
         let qty = self.lots(size).max(self.lot);
 
         let home = self.stock * libm::exp(self.depth.value);
-        let missing = (home - open_interest.units() as f64) / home;
+        let missing = (home - approx_f64(open_interest.units())) / home;
         let building = regime.oi_tilt() + self.building.value + 1.5 * missing + 0.12 * self.dice.normal();
-        let oi_change = building.clamp(-0.6, 0.6) * qty as f64;
-        let opened = oi_change.max(0.0) + TURNOVER * (qty as f64 - oi_change.abs());
+        let oi_change = building.clamp(-0.6, 0.6) * approx_f64(qty);
+        let opened = oi_change.max(0.0) + TURNOVER * (approx_f64(qty) - oi_change.abs());
 
         let levered = opened * self.levered_share * libm::exp(self.appetite.value - 0.1);
-        let leaving_max = (LEAVING_SHARE * qty as f64) as i64;
+        let leaving_max = trunc_i64(LEAVING_SHARE * approx_f64(qty));
         let takers = Leg { entrant: self.entrant(levered, qty, |class| class.taker), leaving_max };
         let has_maker = self.dice.chance(MAKER_CHANCE);
         let maker_size = levered * MAKER_SHARE / MAKER_CHANCE;
@@ -189,19 +190,19 @@ impl Flow {
             Taker::Buy => (takers, makers),
             Taker::Sell => (makers, takers),
         };
-        Order { taker, qty, buyers, sellers, oi_change: oi_change as i64 }
+        Order { taker, qty, buyers, sellers, oi_change: trunc_i64(oi_change) }
     }
 
     fn entrant(&mut self, mean: f64, most: i64, share: impl Fn(&Leverage) -> f64) -> Option<Entrant> {
         let drawn = self.dice.lognormal(mean, ENTRANT_SPREAD);
         let class = &LEVERAGES[self.dice.pick(LEVERAGES.iter().map(share))];
-        let patience = self.dice.exponential(class.life * self.stock) as i64;
+        let patience = trunc_i64(self.dice.exponential(class.life * self.stock));
         let qty = self.lots(drawn).min(most);
         (qty > 0).then_some(Entrant { qty, leverage: class.leverage, patience })
     }
 
     /// Whole lots, in units, rounded down.
     fn lots(&self, units: f64) -> i64 {
-        units as i64 / self.lot * self.lot
+        trunc_i64(units) / self.lot * self.lot
     }
 }

@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 
+use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{
     Event, Funding, Instrument, Liquidation, MarkPrice, OpenInterest, Price, PriceKind, Qty, Rate, Side,
     Taker, TierTable, UNIT_SCALE, UnixMs, Venue,
@@ -226,7 +227,7 @@ impl Sim {
             forced_ms = self.liquidate(side, forced_ms);
         }
         let regime = self.mood.regime;
-        let day_share = self.second.0.rem_euclid(DAY_MS) as f64 / DAY_MS as f64;
+        let day_share = approx_f64(self.second.0.rem_euclid(DAY_MS)) / approx_f64(DAY_MS);
         let prints = self.flow.step(&regime, &self.path, day_share);
         let mut moments: Vec<i64> = (0..prints).map(|_| self.flow.moment(FORCED_MS + 1, SECOND_MS)).collect();
         moments.sort_unstable();
@@ -255,7 +256,7 @@ impl Sim {
             Side::Long => Taker::Sell,
             Side::Short => Taker::Buy,
         };
-        let millionths = closed as f64 * 1e6 / self.config.open_interest.units() as f64;
+        let millionths = approx_f64(closed) * 1e6 / approx_f64(self.config.open_interest.units());
         let moved = self.path.press(-side.sign() * millionths, self.mood.regime.impact());
         let price = self.last_price(taker, 0.5 * moved.abs());
         let time = self.second.plus(forced_ms);
@@ -304,7 +305,7 @@ const MARK_STEP: i64 = UNIT_SCALE / 100;
 
 /// The nearest multiple of `step` units, and at least one of them.
 fn to_multiple(price: f64, step: i64) -> Price {
-    let units = (price * (UNIT_SCALE as f64 / step as f64)).round() as i64;
+    let units = trunc_i64((price * (approx_f64(UNIT_SCALE) / approx_f64(step))).round());
     Price::from_units(units.max(1).saturating_mul(step))
 }
 

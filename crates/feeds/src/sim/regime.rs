@@ -11,6 +11,7 @@
 
 use super::config::SimConfig;
 use super::dice::Dice;
+use liqheat_market::convert::{approx_f64, trunc_i64};
 
 const MINUTE: i64 = 60;
 const HOUR_S: f64 = 3_600.0;
@@ -104,7 +105,7 @@ impl Regime {
             Self::Trend { way, per_hour } => way.sign() * per_hour / HOUR_S,
             Self::Flush { way, from, depth } | Self::Cascade { way, from, depth } => {
                 let missing = depth - (log_price - from) * way.sign();
-                way.sign() * missing.max(0.0) / (seconds_left as f64).max(45.0)
+                way.sign() * missing.max(0.0) / approx_f64(seconds_left).max(45.0)
             }
             Self::Rebound { target, .. } => (target - log_price) / (0.6 * HOUR_S),
         }
@@ -140,7 +141,7 @@ impl Mood {
         let mut mood = Self {
             regime: Regime::Calm { anchor: log_price },
             ends: 0,
-            next_cascade: (first * HOUR_S) as i64,
+            next_cascade: trunc_i64(first * HOUR_S),
             gap_hours: config.cascade_gap_hours,
             depth: config.cascade_depth,
             home: log_price,
@@ -173,7 +174,7 @@ impl Mood {
         self.regime = Regime::Cascade { way, from: log_price, depth };
         self.ends = second + self.dwell(35.0, 20.0);
         let gap = self.dice.between(self.gap_hours.0, self.gap_hours.1);
-        self.next_cascade = second + (gap * HOUR_S) as i64;
+        self.next_cascade = second + trunc_i64(gap * HOUR_S);
     }
 
     fn begin_next(&mut self, second: i64, log_price: f64) {
@@ -236,6 +237,6 @@ impl Mood {
 
     /// Seconds: a least length and an exponential rest, both in minutes.
     fn dwell(&mut self, least_min: f64, rest_min: f64) -> i64 {
-        ((least_min + self.dice.exponential(rest_min)) * MINUTE as f64) as i64
+        trunc_i64((least_min + self.dice.exponential(rest_min)) * approx_f64(MINUTE))
     }
 }

@@ -15,6 +15,13 @@
 //! levels come about (isolated margin, entries at traded prices) with the model.
 
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 
 mod maps;
 mod observer;

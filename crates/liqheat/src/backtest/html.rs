@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_score::ConfidenceInterval;
 
 use super::Report;
@@ -99,7 +100,7 @@ fn picture(marks: &[Mark], caption: &str) -> String {
     });
     let (low, high) = ends.fold((0.0_f64, 0.05_f64), |(low, high), end| (low.min(end), high.max(end)));
     let x = |value: f64| LEFT + (value - low) / (high - low) * (WIDTH - LEFT - 60.0);
-    let height = ROW * marks.len() as f64 + 24.0;
+    let height = ROW * approx_f64(marks.len()) + 24.0;
     let mut svg = format!(
         "<figure><svg viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" style=\"max-width:100%\" role=\"img\" aria-label=\"{}\">\
          <line x1=\"{zero:.1}\" x2=\"{zero:.1}\" y1=\"4\" y2=\"{:.1}\" stroke=\"currentColor\" stroke-opacity=\".5\"/>\
@@ -110,7 +111,7 @@ fn picture(marks: &[Mark], caption: &str) -> String {
         zero = x(0.0),
     );
     for (index, mark) in marks.iter().enumerate() {
-        let y = ROW * (index as f64 + 0.5) + 6.0;
+        let y = ROW * (approx_f64(index) + 0.5) + 6.0;
         let _ = write!(
             svg,
             "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",

@@ -6,6 +6,13 @@
 //! `make test-cluster` runs them; `scripts/setup-services.sh` gets what they start.
 
 #![allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 /// The same made-up market as the other tests load.

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use liqheat_alerts::{Alert, Observation, ReportedLiquidation, Rule, SymbolWatch, WallSpan};
+use liqheat_market::convert::signed_ms;
 use liqheat_market::{KlineKind, Price, Side, UnixMs};
 use liqheat_model::LeverageLevel;
 use liqheat_store::StoreError;
@@ -61,7 +62,7 @@ impl Alerts {
         now: UnixMs,
     ) -> Result<Vec<Alert>, StoreError> {
         let store = self.store.on_read_connections();
-        let since = watched.until.unwrap_or_else(|| now.plus(-(self.update_interval.as_millis() as i64)));
+        let since = watched.until.unwrap_or_else(|| now.plus(-signed_ms(self.update_interval)));
         let liquidated_since = watched.until.map_or(now.plus(-BACKLOG_MS), |until| until.plus(-LATE_MS));
         let mut liquidations = Vec::new();
         for ledger in &symbol.ledgers {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use liqheat_feeds::venues::LiquidationFeed;
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Instrument, UnixMs};
 use liqheat_score::{GradedHour, HOUR_MS, Interval, Score, running_score};
 use liqheat_store::{AccuracyHour, AccuracyState};
@@ -44,7 +45,7 @@ pub(super) async fn accuracy(
     let body = move || AccuracyBody {
         symbol,
         as_of: format_time(now),
-        window_s: (HOUR_MS / 1_000) as u32,
+        window_s: 3_600,
         is_graded,
         venues: venues
             .iter()
@@ -83,7 +84,7 @@ fn period(days: u32, hours: &[GradedHour], waiting: &[UnixMs], now: UnixMs) -> A
     let lost = ends.map_or(0, |(first, last)| {
         let all = last.since(first) / HOUR_MS + 1;
         let not_yet = waiting.iter().filter(|start| (first..=last).contains(*start)).count();
-        (all - scored.len() as i64 - not_yet as i64).max(0)
+        (all - signed_len(scored.len()) - signed_len(not_yet)).max(0)
     });
     let touched = &score.given_touch;
     let is_enough = score.events >= EVENTS_NEEDED;

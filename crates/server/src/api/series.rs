@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Funding, Interval, Kline, OpenInterest, Qty, UnixMs};
 use liqheat_wire::{SeriesBody, SeriesRow, format_time};
 
@@ -42,7 +43,7 @@ pub(super) async fn series(
     }
     let now = state.clock.now();
     let end = query.time_or("end_time", now)?.min(now);
-    let default_ms = interval.ms() * (LIMIT_DEFAULT.get() as i64 - 1);
+    let default_ms = interval.ms() * (signed_len(LIMIT_DEFAULT.get()) - 1);
     let start = query.time_or("start_time", end.plus(-default_ms))?;
     let limit = candles_between(start, end, interval)?;
     let first = start.plus(interval.ms() - 1).floor_to(interval.ms());

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_cluster::Backplane;
+use liqheat_market::convert::whole_ms;
 use liqheat_market::{Kline, UnixMs};
 use liqheat_store::{PricesNow, Store, StoreError};
 use liqheat_stream::{BoardSlot, ChannelContent, ChannelRow, Hub};
@@ -100,7 +101,7 @@ impl ChannelFeed {
                     && logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY)
                 {
                     logged = Some(Instant::now());
-                    warn!(symbol = symbol.name, %error, retry_in_ms = TICK.as_millis() as u64, "channels not published");
+                    warn!(symbol = symbol.name, %error, retry_in_ms = whole_ms(TICK), "channels not published");
                 }
                 if is_heartbeat {
                     self.backplane.repeat_channels(&slot);

@@ -1,5 +1,6 @@
 //! The rows of compact answers, which HTTP routes and channels share.
 
+use liqheat_market::convert::round_u64;
 use liqheat_market::{Liquidation, Price, Side, Venue};
 use liqheat_model::LeverageLevel;
 use liqheat_wire::{LeverageUsd, LiquidationRow, StateReference, WallRow, WallsBody, format_time};
@@ -115,6 +116,6 @@ pub(crate) fn liquidation_row(venue: Venue, row: &Liquidation) -> LiquidationRow
         side: row.side.name(),
         price: row.price.into(),
         quantity: row.qty.into(),
-        usd: (row.price.to_f64() * row.qty.to_f64()).round() as u64,
+        usd: round_u64(row.price.to_f64() * row.qty.to_f64()),
     }
 }

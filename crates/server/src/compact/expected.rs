@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Kline, Price};
 use liqheat_model::LeverageLevel;
 use liqheat_score::{ExpectedModel, Horizon, typical_usd};
@@ -33,7 +34,7 @@ pub(crate) fn hourly_volatility(candles: &[Kline]) -> Option<f64> {
             ms += pair[1].open_time.since(pair[0].open_time);
         }
     }
-    (ms >= 2 * HOUR_MS).then(|| (sum * HOUR_MS as f64 / ms as f64).sqrt())
+    (ms >= 2 * HOUR_MS).then(|| (sum * approx_f64(HOUR_MS) / approx_f64(ms)).sqrt())
 }
 
 /// The same levels with expected dollars in place of their size. The classes of a level keep their proportions.

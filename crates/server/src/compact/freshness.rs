@@ -3,6 +3,7 @@
 //! Of real positions whose level the price reached, the share that was liquidated there halves about every eight hours of age
 //! (the data allows 2 to 40): the others had been closed or moved meanwhile.
 
+use liqheat_market::convert::approx_f64;
 use liqheat_model::LeverageLevel;
 
 /// Age after which a level counts half, hours.
@@ -16,7 +17,7 @@ pub(crate) fn fresh_levels(opened_within: &[Vec<LeverageLevel>]) -> Vec<Leverage
     let mut fresh = Vec::new();
     let mut younger = (0, &[] as &[LeverageLevel]);
     for (hours, levels) in AGES_H.into_iter().zip(opened_within) {
-        let weight = (-((younger.0 + hours) as f64) / 2.0 / HALF_LIFE_H).exp2();
+        let weight = (-approx_f64(younger.0 + hours) / 2.0 / HALF_LIFE_H).exp2();
         let times = |weight: f64| {
             move |level: &LeverageLevel| LeverageLevel {
                 long_usd: level.long_usd * weight,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Price, Side};
 use liqheat_model::LeverageLevel;
 
@@ -21,7 +22,7 @@ impl Bin {
     }
 
     pub(crate) fn width(&self) -> f64 {
-        (self.high.units() - self.low.units()) as f64
+        approx_f64(self.high.units() - self.low.units())
     }
 }
 

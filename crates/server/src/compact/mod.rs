@@ -18,6 +18,7 @@ pub(crate) use mass::{SideMass, leverages_of};
 pub(crate) use walls::{Wall, walls};
 
 use liqheat_market::Price;
+use liqheat_market::convert::{round_u64, trunc_u64};
 
 /// Distance from the price to the nearest edge of a span, per cent, signed: negative below, 0 inside.
 pub(crate) fn distance_pct(low: Price, high: Price, price: Price) -> f64 {
@@ -34,8 +35,8 @@ pub(crate) fn distance_pct(low: Price, high: Price, price: Price) -> f64 {
 /// Whole dollars that sum to the whole of `parts`: each is rounded down, and the dollars that are missing go to those
 /// that lost most.
 pub(crate) fn whole_parts(parts: &[f64]) -> Vec<u64> {
-    let whole = parts.iter().sum::<f64>().round().max(0.0) as u64;
-    let mut usd: Vec<u64> = parts.iter().map(|part| part.max(0.0).floor() as u64).collect();
+    let whole = round_u64(parts.iter().sum::<f64>());
+    let mut usd: Vec<u64> = parts.iter().map(|part| trunc_u64(*part)).collect();
     let missing = whole.saturating_sub(usd.iter().sum());
     let mut by_loss: Vec<usize> = (0..parts.len()).collect();
     let loss = |index: usize| parts.get(index).map_or(0.0, |part| part.max(0.0).fract());

@@ -9,6 +9,7 @@
 //! means are integrals. So splitting every bin in two changes nothing. Bins are never divided: a wall's dollars are those
 //! of its bins.
 
+use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{Price, Side};
 
 use super::mass::{Bin, SideMass};
@@ -43,7 +44,7 @@ impl Wall {
 pub(crate) fn walls(mass: &SideMass, price: Price) -> Vec<Wall> {
     let stretches = stretches(&mass.bins);
     let density = Density::new(&stretches);
-    let window = price.units() as f64 * WINDOW_SHARE;
+    let window = approx_f64(price.units()) * WINDOW_SHARE;
     let raised: Vec<&Stretch> = stretches
         .iter()
         .filter(|stretch| stretch.density > density.mean_around(stretch.middle(), window) * (1.0 + ABOVE))
@@ -59,7 +60,7 @@ pub(crate) fn walls(mass: &SideMass, price: Price) -> Vec<Wall> {
                     *sum += usd;
                 }
             }
-            let peak = Price::from_units(densest.middle() as i64);
+            let peak = Price::from_units(trunc_i64(densest.middle()));
             let usd_before = usd_between(mass, low, high, price);
             Some(Wall { side: mass.side, low, high, peak, by_class, usd_before })
         })
@@ -87,7 +88,7 @@ struct Stretch {
 
 impl Stretch {
     fn middle(&self) -> f64 {
-        f64::midpoint(self.low.units() as f64, self.high.units() as f64)
+        f64::midpoint(approx_f64(self.low.units()), approx_f64(self.high.units()))
     }
 }
 
@@ -116,7 +117,7 @@ impl<'a> Density<'a> {
     fn new(stretches: &'a [Stretch]) -> Self {
         let below = stretches.iter().scan(0.0, |sum, stretch| {
             let below = *sum;
-            *sum += stretch.density * (stretch.high.units() - stretch.low.units()) as f64;
+            *sum += stretch.density * approx_f64(stretch.high.units() - stretch.low.units());
             Some(below)
         });
         Self { stretches, below: below.collect() }
@@ -124,20 +125,20 @@ impl<'a> Density<'a> {
 
     /// Mass below a price.
     fn mass_below(&self, at: f64) -> f64 {
-        let begun = self.stretches.partition_point(|stretch| (stretch.low.units() as f64) < at);
+        let begun = self.stretches.partition_point(|stretch| approx_f64(stretch.low.units()) < at);
         let Some(index) = begun.checked_sub(1) else { return 0.0 };
         let (Some(stretch), Some(below)) = (self.stretches.get(index), self.below.get(index)) else {
             return 0.0;
         };
-        let covered = at.min(stretch.high.units() as f64) - stretch.low.units() as f64;
+        let covered = at.min(approx_f64(stretch.high.units())) - approx_f64(stretch.low.units());
         below + stretch.density * covered
     }
 
     /// Mean density within a window around a price, as far as the side reaches.
     fn mean_around(&self, middle: f64, window: f64) -> f64 {
         let (Some(first), Some(last)) = (self.stretches.first(), self.stretches.last()) else { return 0.0 };
-        let low = (middle - window).max(first.low.units() as f64);
-        let high = (middle + window).min(last.high.units() as f64);
+        let low = (middle - window).max(approx_f64(first.low.units()));
+        let high = (middle + window).min(approx_f64(last.high.units()));
         (self.mass_below(high) - self.mass_below(low)) / (high - low)
     }
 }

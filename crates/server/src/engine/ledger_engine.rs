@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use liqheat_market::convert::round_u64;
 use liqheat_market::{Bar, Instrument, Price, UnixMs};
 use liqheat_model::{Ledger, SampleVerdict, Step, StepOutcome, Tip};
 use liqheat_store::{Checkpoint, DirtyRange, Store, StoreError};
@@ -291,7 +292,7 @@ pub(crate) async fn ledger_before(
 /// Whole dollars, as the board and the wire have them.
 pub(crate) fn whole_usd(usd: f64) -> u64 {
     // The cast saturates; mass is never negative nor NaN (invariant I2).
-    usd.round() as u64
+    round_u64(usd)
 }
 
 impl BarVisitor for Accounts {

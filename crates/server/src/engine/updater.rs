@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_market::UnixMs;
+use liqheat_market::convert::whole_ms;
 use liqheat_store::{Retention, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
@@ -75,7 +76,7 @@ impl Updater {
         let interval = self.settings.update_interval;
         let mut schedule = Schedule::new(markets.len(), interval, Instant::now());
         let mut retained = Instant::now();
-        info!(markets = markets.len(), interval_ms = interval.as_millis() as u64, "updater started");
+        info!(markets = markets.len(), interval_ms = whole_ms(interval), "updater started");
         // Stopping happens between turns, so no ledger ends midway through a bar.
         loop {
             let Some((next, due)) = schedule.next() else {
@@ -98,7 +99,7 @@ impl Updater {
             let began = Instant::now();
             let has_failed = self.update(&mut markets[next]).await.is_err();
             self.count(has_failed, began, markets.iter());
-            let took_ms = began.elapsed().as_millis() as u64;
+            let took_ms = whole_ms(began.elapsed());
             debug!(symbol = markets[next].market.name(), took_ms, has_failed, "turn of the updater");
             schedule.done(next, Instant::now());
             let due = schedule.longest_due();

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::http::AddressKey;
+use liqheat_market::convert::whole_ms;
 
 /// What one address may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl Addresses {
         now: Instant,
     ) -> Result<AddressGuard, AddressRefusal> {
         let key = AddressKey::of(address);
-        let since_start = now.saturating_duration_since(self.began).as_millis() as u64;
+        let since_start = whole_ms(now.saturating_duration_since(self.began));
         let (minute, into_ms) = (since_start / MINUTE_MS, since_start % MINUTE_MS);
         let mut table = self.lock();
         let Table { entries, swept } = &mut *table;

@@ -30,6 +30,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
+use liqheat_market::convert::whole_ms;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::{sleep, timeout};
@@ -166,7 +167,7 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
             Ok(accepted) => return accepted,
             Err(error) if is_of_one_client(&error) => {}
             Err(error) => {
-                warn!(%error, retry_in_ms = PAUSE.as_millis() as u64, "connections cannot be accepted");
+                warn!(%error, retry_in_ms = whole_ms(PAUSE), "connections cannot be accepted");
                 sleep(PAUSE).await;
             }
         }

@@ -23,6 +23,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, Validation};
 use liqheat_market::UnixMs;
+use liqheat_market::convert::{signed_len, trunc_i64};
 use liqheat_stream::{Access, RenewTokens};
 use liqheat_wire::Channel;
 use prometheus_client::metrics::counter::Counter;
@@ -335,7 +336,7 @@ impl Tokens {
             self.reloads.inc();
             file.report(count, revoked);
         }
-        self.files_failing.set(files.iter().filter(|file| file.is_faulty()).count() as i64);
+        self.files_failing.set(signed_len(files.iter().filter(|file| file.is_faulty()).count()));
     }
 
     /// Why keys in use may be out of date, for `/ready`.
@@ -374,7 +375,7 @@ fn has_critical_extensions(token: &str) -> Result<bool, TokenFault> {
 /// Checks that depend on the time, which is a parameter here and not in the library.
 fn check_times(claims: &Claims, now: UnixMs) -> Result<UnixMs, TokenFault> {
     // The cast saturates, and NaN cannot be written in JSON.
-    let ms = |seconds: f64| UnixMs((seconds * 1_000.0) as i64);
+    let ms = |seconds: f64| UnixMs(trunc_i64(seconds * 1_000.0));
     let expires = ms(claims.exp).plus(LEEWAY_MS);
     if expires <= now {
         return Err(TokenFault::Expired);

@@ -1,5 +1,6 @@
 //! Which columns and rows a request for a time x price grid means.
 
+use liqheat_market::convert::{signed_len, unsigned_len};
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::{GridError, GridSpec};
 use liqheat_store::StoreError;
@@ -69,7 +70,7 @@ impl GridRequest {
     /// Where the last column ends.
     pub(crate) fn end(&self, symbol: &ServedSymbol, as_of: UnixMs) -> UnixMs {
         let (start, column_ms, columns) = self.span.columns(symbol, as_of, self.columns);
-        start.plus(column_ms.saturating_mul(columns as i64))
+        start.plus(column_ms.saturating_mul(signed_len(columns)))
     }
 
     /// The rows: the prices that are asked for, else everything the price has touched and a margin on both sides.
@@ -92,7 +93,7 @@ impl GridRequest {
         let with = |bin: i64| {
             let bottom = low / bin * bin;
             let rows = ((round_up(high, bin) - bottom) / bin).max(1);
-            (Price::from_units(bottom), Price::from_units(bin), rows as usize)
+            (Price::from_units(bottom), Price::from_units(bin), unsigned_len(rows))
         };
         if let Some(bin) = self.bin {
             return with(bin.units().max(1));

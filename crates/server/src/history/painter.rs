@@ -5,6 +5,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Bar, Interval, Price};
 use liqheat_model::{GridPainter, GridSpec, HistoryGrid, Ledger, Step};
 use liqheat_store::StoreError;
@@ -94,7 +95,7 @@ impl HistoryTurn<'_> {
         } else {
             GridPainter::new(spec)?
         };
-        let end = spec.start.plus(spec.column_ms.saturating_mul(spec.columns as i64));
+        let end = spec.start.plus(spec.column_ms.saturating_mul(signed_len(spec.columns)));
         let is_closed = end <= view.cursor;
         let to = end.min(view.cursor);
         let versions = PastVersions::of_now(ledger, to);

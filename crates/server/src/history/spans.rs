@@ -1,5 +1,6 @@
 //! Which columns a request for a grid means: those up to now, or those between two times.
 
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Interval, Price, UnixMs};
 
 use super::grid::ChartRange;
@@ -73,7 +74,9 @@ impl GridSpan {
         const COLUMNS_MAX: i64 = 900;
         const DAY_MS: i64 = 86_400_000;
         match wished {
-            Some(columns) => round_up((self.ms() / columns.max(1) as i64).max(1), symbol.whole_bars_ms()),
+            Some(columns) => {
+                round_up((self.ms() / signed_len(columns.max(1))).max(1), symbol.whole_bars_ms())
+            }
             None => Interval::names()
                 .filter_map(|name| Interval::from_name(name).map(Interval::ms))
                 .find(|ms| symbol.bars_fit(*ms) && self.ms() / ms <= COLUMNS_MAX)

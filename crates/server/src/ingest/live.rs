@@ -17,6 +17,7 @@ use liqheat_feeds::live::{DELIVERIES_WAITING, LiveError, LiveFeed, LiveSettings,
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::{LIVE_INTERVAL, TradeIds, exchange};
 use liqheat_market::Instrument;
+use liqheat_market::convert::whole_ms;
 use liqheat_store::{Fetchable, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -119,7 +120,7 @@ pub(crate) async fn follow(
             Err(error) => {
                 // Without it months would be fetched that are there already.
                 live.journal.failed(&error.to_string());
-                tracing::warn!(%error, retry_in_ms = writer::RETRY_MIN.as_millis() as u64, "resume points cannot be read from the database");
+                tracing::warn!(%error, retry_in_ms = whole_ms(writer::RETRY_MIN), "resume points cannot be read from the database");
                 tokio::select! {
                     () = stop.cancelled() => return Ok(()),
                     () = tokio::time::sleep(writer::RETRY_MIN) => {}

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::Price;
+use liqheat_market::convert::approx_f64;
 use liqheat_model::LeverageLevel;
 use liqheat_wire::Cell;
 
@@ -61,7 +62,7 @@ impl SideSplit {
         if sum <= 0.0 {
             return vec![0.0; weights.len()];
         }
-        let usd = usd as f64;
+        let usd = approx_f64(usd);
         weights.iter().map(|weight| usd * weight / sum).collect()
     }
 }

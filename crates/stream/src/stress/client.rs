@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use liqheat_market::Price;
+use liqheat_market::convert::{approx_f64, saturating_len};
 use liqheat_wire::{CloseCode, decode_state};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -212,7 +213,7 @@ impl Client {
             };
             held.at = None;
         }
-        let price = |units: i64| units as f64 / 1e8;
+        let price = |units: i64| approx_f64(units) / 1e8;
         let mut message = json!({"action": "subscribe", "symbols": [SYMBOLS[symbol]]});
         if let Some((low, high)) = held.look.range {
             message["price_range"] = json!([price(low), price(high)]);
@@ -368,7 +369,7 @@ fn frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (first, short) = (*bytes.first()?, *bytes.get(1)?);
     let (length, head) = match short {
         126 => (u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?) as usize, 4),
-        127 => (u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?) as usize, 10),
+        127 => (saturating_len(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)), 10),
         short => (short as usize, 2),
     };
     let payload = bytes.get(head..head + length)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use liqheat_market::convert::split_i128;
 use liqheat_market::{Event, Kline, KlineKind, Liquidation, Price, Qty, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
@@ -237,7 +238,7 @@ fn fill_row(coin: &str, price: Price, qty: Qty, time: UnixMs, tid: i64) -> Value
 fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
     let sold = (liquidation.side == Side::Long) == (user == HyperliquidVoice::LIQUIDATED);
     // The same for both sides of the trade.
-    let tid = HyperliquidVoice::tid(liquidation.time.0 ^ liquidation.qty.units() as i64);
+    let tid = HyperliquidVoice::tid(liquidation.time.0 ^ split_i128(liquidation.qty.units())[0]);
     let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time, tid);
     row["side"] = json!(if sold { "A" } else { "B" });
     row["liquidation"] = json!({
@@ -249,7 +250,7 @@ fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
 
 /// What the vault took over it sheds: the other account had gained.
 fn deleveraging(coin: &str, liquidation: &Liquidation) -> Value {
-    let tid = HyperliquidVoice::tid(!(liquidation.time.0 ^ liquidation.qty.units() as i64));
+    let tid = HyperliquidVoice::tid(!(liquidation.time.0 ^ split_i128(liquidation.qty.units())[0]));
     let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time.plus(1), tid);
     row["side"] = json!(if liquidation.side == Side::Long { "A" } else { "B" });
     row["dir"] = json!("Auto-Deleveraging");

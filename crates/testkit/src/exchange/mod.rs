@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{Event, UnixMs};
 use tokio::net::TcpListener;
 
@@ -187,7 +188,7 @@ pub(crate) struct ExchangeState {
 impl ExchangeState {
     /// The true market time.
     fn now(&self) -> UnixMs {
-        self.time.start.plus((self.began.elapsed().as_secs_f64() * 1_000.0 * self.time.speed) as i64)
+        self.time.start.plus(trunc_i64(self.began.elapsed().as_secs_f64() * 1_000.0 * self.time.speed))
     }
 
     /// What the exchange believes.
@@ -196,7 +197,7 @@ impl ExchangeState {
     }
 
     fn real(&self, market_ms: i64) -> Duration {
-        Duration::from_secs_f64(market_ms.max(0) as f64 / 1_000.0 / self.time.speed)
+        Duration::from_secs_f64(approx_f64(market_ms.max(0)) / 1_000.0 / self.time.speed)
     }
 
     fn faults(&self) -> MutexGuard<'_, Faults> {

@@ -1,6 +1,7 @@
 //! Reads what [`super::encode_state`] writes. Bytes come from outside: nothing is believed, and no more memory
 //! is taken than the bytes can fill.
 
+use liqheat_market::convert::saturating_len;
 use liqheat_market::{Price, UnixMs};
 
 use super::varint::take_varint as take;
@@ -84,9 +85,9 @@ pub fn decode_state(bytes: &[u8]) -> Result<DecodedState, DecodeError> {
     if timestamp > TIME_MS_MAX {
         return Err(DecodeError::Malformed("a time after the year 9999"));
     }
-    let timestamp = UnixMs(timestamp as i64);
+    let timestamp = UnixMs(timestamp.cast_signed());
     let (symbol, epoch) = (text(rest)?, text(rest)?);
-    let current_price = Price::from_units(take(rest)? as i64);
+    let current_price = Price::from_units(take(rest)?.cast_signed());
     let (positions_created, positions_consumed) = (take(rest)?, take(rest)?);
     let cells = cells(rest)?;
     if !rest.is_empty() {
@@ -120,14 +121,14 @@ fn id(rest: &mut &[u8]) -> Result<String, DecodeError> {
 }
 
 fn text(rest: &mut &[u8]) -> Result<String, DecodeError> {
-    let length = take(rest)? as usize;
+    let length = saturating_len(take(rest)?);
     let (text, after) = rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
     *rest = after;
     String::from_utf8(text.to_vec()).map_err(|_| DecodeError::Malformed("a text that is not UTF-8"))
 }
 
 fn cells(rest: &mut &[u8]) -> Result<Vec<Cell>, DecodeError> {
-    let count = take(rest)? as usize;
+    let count = saturating_len(take(rest)?);
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -146,7 +147,7 @@ fn cells(rest: &mut &[u8]) -> Result<Vec<Cell>, DecodeError> {
             index = index.checked_add(take(rest)? + 1).ok_or(DecodeError::TooLarge)?;
         }
         let units = index.checked_mul(step).filter(|units| *units < 1 << 53).ok_or(DecodeError::TooLarge)?;
-        cells.push(Cell { price: Price::from_units(units as i64), long_usd: 0, short_usd: 0 });
+        cells.push(Cell { price: Price::from_units(units.cast_signed()), long_usd: 0, short_usd: 0 });
     }
     column(rest, &mut cells, |cell, usd| cell.long_usd = usd)?;
     column(rest, &mut cells, |cell, usd| cell.short_usd = usd)?;
@@ -161,7 +162,7 @@ fn column(
     const PAST_THE_END: DecodeError = DecodeError::Malformed("a column longer than the levels");
     let mut at = 0;
     while at < cells.len() {
-        let zeros = take(rest)? as usize;
+        let zeros = saturating_len(take(rest)?);
         if zeros == 0 && at > 0 {
             return Err(DecodeError::Malformed("an empty run inside a column"));
         }
@@ -169,7 +170,7 @@ fn column(
         if at == cells.len() {
             break;
         }
-        let values = take(rest)? as usize;
+        let values = saturating_len(take(rest)?);
         let end = at.checked_add(values).filter(|end| *end <= cells.len()).ok_or(PAST_THE_END)?;
         if values == 0 {
             return Err(DecodeError::Malformed("an empty run inside a column"));

@@ -5,10 +5,10 @@ use super::DecodeError;
 /// Appends a number.
 pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
-        out.push(n as u8 | 0x80);
+        out.push(n.to_le_bytes()[0] | 0x80);
         n >>= 7;
     }
-    out.push(n as u8);
+    out.push(n.to_le_bytes()[0]);
 }
 
 /// Takes a number below 2^53 from the front: larger ones cannot be held by every client.

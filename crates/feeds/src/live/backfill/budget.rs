@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::UnixMs;
+use liqheat_market::convert::{signed_ms, trunc_u32, trunc_usize};
 
-use crate::live::clock::millis;
 use crate::live::sliding_window::SlidingWindow;
 use crate::venues::{PauseScope, RateLimit, Request};
 
@@ -59,7 +59,7 @@ impl Pause {
 impl Budget {
     pub(in crate::live) fn new(weight_per_minute: u32, share: f64) -> Self {
         let share = share.clamp(0.01, 1.0);
-        let weight_max = ((f64::from(weight_per_minute) * share) as u32).max(1);
+        let weight_max = trunc_u32(f64::from(weight_per_minute) * share).max(1);
         Self { share, weight_max, minute: 0, weight: 0, endpoints: BTreeMap::new(), pause: None }
     }
 
@@ -83,7 +83,7 @@ impl Budget {
             return Err(UnixMs((self.minute + 1) * MINUTE_MS));
         }
         if let Some(limit) = request.rate_limit {
-            let allowed = ((f64::from(limit.requests) * self.share) as usize).max(1);
+            let allowed = trunc_usize(f64::from(limit.requests) * self.share).max(1);
             self.endpoints.entry(limit.name).or_default().take(limit, allowed, priority, now)?;
         }
         self.weight = self.weight.saturating_add(request.weight);
@@ -143,7 +143,7 @@ impl Endpoint {
         if let Some(until) = self.pause.and_then(|pause| pause.end(now)) {
             return Err(until);
         }
-        let per_ms = millis(limit.per);
+        let per_ms = signed_ms(limit.per);
         self.sent.advance(per_ms, now.0);
         if self.sent.count(|_| true) >= allowed {
             return Err(self.free_at(|_| true, per_ms, now));

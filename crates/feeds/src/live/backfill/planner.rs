@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use liqheat_market::convert::{approx_f64, signed_ms, trunc_i64};
 use liqheat_market::{Event, UnixMs};
 
 use super::budget::{Budget, Priority};
 use super::task::{BackfillRequest, TaskKind, TaskState};
-use crate::live::clock::{Uptime, millis};
+use crate::live::clock::Uptime;
 use crate::live::contract::{ContractIndex, ContractMap};
 use crate::live::pipeline::{EventGate, GateVerdict, Loss, Lost, Origin, Series};
 use crate::live::{GapCause, ResumePoint};
@@ -134,7 +135,7 @@ impl BackfillPlanner {
     ) -> (ContractIndex, EventGate) {
         let policy = &self.policy;
         let from = |stored: Option<UnixMs>, back: Duration| {
-            let oldest = now.plus(-millis(back));
+            let oldest = now.plus(-signed_ms(back));
             stored.map_or(oldest, |time| time.plus(1).max(oldest))
         };
         // Where no history is kept, what was never stored is no loss.
@@ -434,7 +435,7 @@ impl BackfillPlanner {
                 let Some((from, to)) = query.span() else {
                     return self.on_permanent(request, &reason, now, gate);
                 };
-                let later = from.plus(millis(step));
+                let later = from.plus(signed_ms(step));
                 let (lost, rest) = if later < to {
                     (query.with_span(from, later), Some(query.with_span(later, to)))
                 } else {
@@ -598,10 +599,10 @@ impl BackfillPlanner {
     /// Shortest and longest time between polls of a contract in milliseconds, so that all of them together take at most
     /// half of the weight that may be used.
     fn poll_interval_range(&self) -> (i64, i64) {
-        let wanted = millis(self.limits.poll_open_interest.unwrap_or_default());
-        let most = millis(self.limits.poll_open_interest_max).max(wanted);
+        let wanted = signed_ms(self.limits.poll_open_interest.unwrap_or_default());
+        let most = signed_ms(self.limits.poll_open_interest_max).max(wanted);
         let weight = f64::from(self.limits.weight_per_minute) * self.policy.budget_share / 2.0;
-        let affordable = (self.plans.len() as f64 / weight.max(1.0) * 60_000.0) as i64;
+        let affordable = trunc_i64(approx_f64(self.plans.len()) / weight.max(1.0) * 60_000.0);
         (wanted.max(affordable), most.max(affordable))
     }
 

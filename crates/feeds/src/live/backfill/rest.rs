@@ -11,9 +11,10 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use liqheat_market::UnixMs;
+use liqheat_market::convert::signed_ms;
 
 use super::budget::{Budget, Priority};
-use crate::live::clock::{Clock, Uptime, millis};
+use crate::live::clock::{Clock, Uptime};
 use crate::live::{RawKind, Recorder, connection, error_chain};
 use crate::venues::{Contract, Exchange, FrameError, Page, RateLimit, Request, RequestRefusal, RestQuery};
 
@@ -209,7 +210,7 @@ impl Rest {
                 let seconds = retry_after.and_then(|text| text.trim().parse().ok());
                 let pause = seconds.map_or(pause, Duration::from_secs);
                 let pause = pause.clamp(Duration::from_secs(1), Self::PAUSE_MAX);
-                self.budget().on_pause(rate_limit, scope, now, now.plus(millis(pause)));
+                self.budget().on_pause(rate_limit, scope, now, now.plus(signed_ms(pause)));
                 FetchError::Throttled { status, pause }
             }
             RequestRefusal::BeginLater => FetchError::BeginsTooEarly { status, body: body() },

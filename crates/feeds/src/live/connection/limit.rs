@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::live::clock::{Uptime, millis};
+use crate::live::clock::Uptime;
 use crate::live::sliding_window::SlidingWindow;
 use crate::venues::RateLimit;
+use liqheat_market::convert::signed_ms;
 
 /// The limit of one venue.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl ConnectLimit {
             return Err(now.plus(Self::RETRY));
         }
         if let Some(limit) = self.new {
-            let per_ms = millis(limit.per);
+            let per_ms = signed_ms(limit.per);
             self.opened.advance(per_ms, now.0);
             if self.opened.count(|()| true) >= (limit.requests as usize).max(1) {
                 return Err(self.opened.next_free_ms(per_ms, |()| true).map_or(now, Uptime));

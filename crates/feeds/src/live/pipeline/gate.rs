@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use liqheat_market::convert::signed_ms;
 use liqheat_market::{Event, Interval, Kline, KlineKind, Liquidation, MarkPrice, Trade, UnixMs};
 
 use super::liquidations::LiquidationFilter;
@@ -11,7 +12,6 @@ use super::mark_klines::MarkKlineBuilder;
 use super::plausible::PlausibilityFilter;
 use super::sequence::{Arrival, MissingRange, Sequence};
 use crate::live::ResumePoint;
-use crate::live::clock::millis;
 use crate::venues::recent::RecentIds;
 use crate::venues::{ForceOrders, LIVE_INTERVAL, OrderReport, RestQuery, StreamKind, TradeIds, VenueLimits};
 
@@ -189,7 +189,7 @@ impl EventGate {
         trades_max: u64,
         now: UnixMs,
     ) -> Self {
-        let oldest = now.plus(-millis(fill_klines)).floor_to(LIVE_INTERVAL.ms());
+        let oldest = now.plus(-signed_ms(fill_klines)).floor_to(LIVE_INTERVAL.ms());
         let begin = |stored: Option<UnixMs>| {
             let before_all = oldest.plus(-LIVE_INTERVAL.ms());
             let last = stored.map_or(before_all, |time| time.max(before_all));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use liqheat_market::convert::signed_ms;
 use liqheat_market::{Interval, Kline, KlineKind, MarkPrice, Price, UnixMs};
 
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,7 @@ pub(super) struct MarkKlineBuilder {
 
 impl MarkKlineBuilder {
     pub(super) fn new(interval: Interval, gap_max: Duration) -> Self {
-        Self { interval, gap_max_ms: gap_max.as_millis() as i64, running: None }
+        Self { interval, gap_max_ms: signed_ms(gap_max), running: None }
     }
 
     /// A tick, in order of time; returns the kline that it ended, unless a tick of that was missing.

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use liqheat_market::convert::signed_len;
 use liqheat_market::{Event, Funding, Interval, Kline, KlineKind, OpenInterest, Taker, Trade, UnixMs};
 use serde::Deserialize;
 
@@ -150,7 +151,7 @@ pub(super) fn answer(
                 let rate = row.rate.rate("fundingRate")?;
                 Ok(Event::Funding(Funding { time, rate, interval_hours: None }).into())
             });
-            let is_full = rows.len() as i64 >= PAGE_ROWS;
+            let is_full = signed_len(rows.len()) >= PAGE_ROWS;
             let newest = rows.iter().filter_map(|row| time_of(row.get(), TimeAt::Key("fundingTime"))).max();
             let next = newest.filter(|_| is_full).map(|newest| newest.plus(1)).filter(|from| *from < to);
             Ok(page(accepted, next.map(|from| RestQuery::Funding { from, to })))
@@ -213,7 +214,7 @@ fn klines(query: &RestQuery, scale: Scale, body: &[u8], received: UnixMs) -> Res
         };
         Ok(Row::of(Event::Kline(kline), fault))
     });
-    let is_full = rows.len() as i64 >= rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
+    let is_full = signed_len(rows.len()) >= rows_between(from, to, interval.ms()).clamp(1, PAGE_ROWS);
     // A full page of which no time can be read is taken to be as long as it should be, so that filling goes on.
     let newest = rows.iter().filter_map(|row| time_of(row.get(), TimeAt::First)).max();
     let reached = newest.map_or(from.plus(PAGE_ROWS * interval.ms()), |open| open.plus(interval.ms()));

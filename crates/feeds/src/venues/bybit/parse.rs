@@ -253,5 +253,5 @@ fn trade_id(text: &str) -> i64 {
         return number;
     }
     let hash = text.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
-    (hash >> 1) as i64
+    (hash >> 1).cast_signed()
 }

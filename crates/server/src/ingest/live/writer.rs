@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_feeds::live::{Delivery, Gap};
+use liqheat_market::convert::whole_ms;
 use liqheat_market::{Backoff, Event, Instrument};
 use liqheat_store::{BATCH_ROWS_MAX, Batch, Store, StoreError};
 use liqheat_wire::format_time;
@@ -139,7 +140,7 @@ impl Writer<'_> {
             }
             Some(error) => {
                 let delay = self.backoff.next_delay(fastrand::f64());
-                warn!(%error, waiting = self.rows, retry_in_ms = delay.as_millis() as u64, "live events not stored");
+                warn!(%error, waiting = self.rows, retry_in_ms = whole_ms(delay), "live events not stored");
                 self.live.journal.failed(&error.to_string());
                 self.due = Some(Instant::now() + delay);
             }

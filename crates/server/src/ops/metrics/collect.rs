@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use liqheat_market::convert::{approx_f64, signed_len};
 use liqheat_store::Store;
 use liqheat_stream::Hub;
 use liqheat_wire::FeedState;
@@ -47,13 +48,13 @@ impl Collector for Boards {
             Ok::<(), fmt::Error>(())
         };
         gauge("liqheat_board_seq", "Last change of the board", &|slot| {
-            slot.with_board(|board| board.seq() as f64)
+            slot.with_board(|board| approx_f64(board.seq()))
         })?;
         gauge("liqheat_board_levels", "Levels with mass", &|slot| {
-            slot.with_board(|board| board.levels() as f64)
+            slot.with_board(|board| approx_f64(board.levels()))
         })?;
         gauge("liqheat_market_time_seconds", "Time of the newest market event shown", &|slot| {
-            slot.standing().as_of.map(|as_of| as_of.0 as f64 / 1_000.0)
+            slot.standing().as_of.map(|as_of| approx_f64(as_of.0) / 1_000.0)
         })
     }
 }
@@ -83,7 +84,9 @@ impl Collector for Turns {
             ("liqheat_reads_running", "Requests that read the database", running),
             ("liqheat_reads_waiting", "Requests that wait for a turn to read the database", waiting),
         ] {
-            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&(value as i64))?;
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Gauge)?
+                .encode_gauge(&signed_len(value))?;
         }
         Ok(())
     }
@@ -105,15 +108,15 @@ impl Collector for Database {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             ConstCounter::new(value).encode(metric)
         };
-        counter("liqheat_store_commands", "Commands the database answered", counts.commands as f64)?;
-        counter("liqheat_store_failures", "Commands answered with an error", counts.failures as f64)?;
+        counter("liqheat_store_commands", "Commands the database answered", approx_f64(counts.commands))?;
+        counter("liqheat_store_failures", "Commands answered with an error", approx_f64(counts.failures))?;
         counter("liqheat_store_busy_seconds", "Time spent in commands", counts.busy.as_secs_f64())?;
         let mut gauge = |name, help, value: f64| {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
         };
         let longest = counts.longest_command.as_secs_f64();
         gauge("liqheat_store_longest_command_seconds", "The longest any command took", longest)?;
-        gauge("liqheat_store_waiting", "Commands in the queue", counts.waiting as f64)?;
+        gauge("liqheat_store_waiting", "Commands in the queue", approx_f64(counts.waiting))?;
         let in_place = if counts.file.problem().is_none() { 1.0 } else { 0.0 };
         gauge("liqheat_store_file_in_place", "0 when the database file was deleted or replaced", in_place)
     }
@@ -135,11 +138,11 @@ impl Collector for Process {
         };
         let uptime = self.started.elapsed().as_secs_f64();
         gauge("liqheat_uptime_seconds", "Since the start", Some(uptime))?;
-        let memory = process::resident_bytes().map(|bytes| bytes as f64);
+        let memory = process::resident_bytes().map(approx_f64);
         gauge("process_resident_memory_bytes", "Memory of the process", memory)?;
-        let open = process::open_descriptors().map(|count| count as f64);
+        let open = process::open_descriptors().map(approx_f64);
         gauge("process_open_fds", "Open descriptors", open)?;
-        let most = process::descriptors_max().map(|most| most as f64);
+        let most = process::descriptors_max().map(approx_f64);
         gauge("process_max_fds", "Most descriptors the process may open", most)?;
         let dropped = process::log_lines_dropped().load(Ordering::Relaxed);
         let help = "Log lines that standard error did not take";

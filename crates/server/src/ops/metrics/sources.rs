@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use liqheat_feeds::live::VenueStatus;
+use liqheat_market::convert::approx_f64;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -24,7 +25,7 @@ type Count = (&'static str, &'static str, fn(&VenueStatus) -> u64);
 const GAUGES: [Gauge; 4] = [
     ("liqheat_source_connections", "Connections that bring data", |venue| Some(f64::from(venue.connections))),
     ("liqheat_source_clock_skew_seconds", "The venue's clock minus the local clock", |venue| {
-        venue.skew_ms.map(|ms| ms as f64 / 1_000.0)
+        venue.skew_ms.map(|ms| approx_f64(ms) / 1_000.0)
     }),
     (
         "liqheat_source_clock",
@@ -76,7 +77,7 @@ impl Collector for Sources {
                 let symbol = stream.symbol.as_str();
                 let labels =
                     [("venue", venue.venue.name()), ("symbol", symbol), ("stream", stream.stream.name())];
-                let seconds = now.since(heard).max(0) as f64 / 1_000.0;
+                let seconds = approx_f64(now.since(heard).max(0)) / 1_000.0;
                 silent.encode_family(&labels)?.encode_gauge(&seconds)?;
             }
         }
@@ -105,7 +106,7 @@ impl Collector for Sources {
         )?;
         ConstCounter::new(writer.stored).encode(stored)?;
         let mut gauge = |name, help, value: u64| {
-            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&(value as f64))
+            encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&approx_f64(value))
         };
         gauge("liqheat_live_events_waiting", "Events that wait to be stored", writer.waiting)?;
         gauge("liqheat_live_store_failing", "Attempts to store in a row that failed", writer.failing)

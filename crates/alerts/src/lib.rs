@@ -10,6 +10,17 @@
 //!   counted in the next alert.
 //! - **Hysteresis:** a condition that was reported is reported again only after it has clearly ended.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_precision_loss,
+        clippy::cast_sign_loss,
+        reason = "numbers in tests are small"
+    )
+)]
+
 mod address;
 mod alert;
 mod conditions;

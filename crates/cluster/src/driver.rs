@@ -19,7 +19,7 @@ use crate::channel_message::ChannelUpdate;
 use crate::group::Group;
 use crate::node::{Node, NodeSettings};
 use crate::redis::{Answered, RedisClient, RedisKeys, next_message};
-use crate::request::{Host, Moment, RedisError};
+use crate::request::{Host, Moment, RequestFailure};
 use crate::settings::{RedisSettings, Role};
 
 /// Messages taken one after the other before other events get their turn.
@@ -36,7 +36,7 @@ pub trait SymbolList: Send + Sync {
     fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String>;
 }
 
-type Publishing = Pin<Box<dyn Future<Output = Result<(), RedisError>> + Send>>;
+type Publishing = Pin<Box<dyn Future<Output = Result<(), RequestFailure>> + Send>>;
 type Pending = Pin<Box<dyn Future<Output = Answered> + Send>>;
 
 /// Moves the boards of a server that is one of several.
@@ -60,7 +60,7 @@ enum Event {
     Stop,
     Answered(Box<Answered>),
     Updated,
-    ChannelsPublished(Result<(), RedisError>),
+    ChannelsPublished(Result<(), RequestFailure>),
     Message(Option<Msg>),
     Time,
 }
@@ -170,7 +170,7 @@ impl Driver {
         }
     }
 
-    fn on_channels_published(&mut self, result: &Result<(), RedisError>) {
+    fn on_channels_published(&mut self, result: &Result<(), RequestFailure>) {
         self.publishing = None;
         if let Err(fault) = result {
             debug!(error = fault.0, "changes of channels not published; the next heartbeat repeats them");
@@ -289,7 +289,7 @@ async fn answered(pending: Option<&mut Pending>) -> Answered {
     }
 }
 
-async fn published(publishing: Option<&mut Publishing>) -> Result<(), RedisError> {
+async fn published(publishing: Option<&mut Publishing>) -> Result<(), RequestFailure> {
     match publishing {
         Some(publishing) => publishing.await,
         None => std::future::pending().await,

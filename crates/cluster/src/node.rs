@@ -25,7 +25,7 @@ use crate::metrics::{ClusterMetrics, MessageFate, ResyncReason};
 use crate::producer::Producer;
 use crate::replica::{Fetched, Received, Replica};
 use crate::request::{
-    Host, LeaseGrant, ListRead, Moment, PublishOutcome, Purpose, RedisError, Reply, Request, StoredValue,
+    Host, LeaseGrant, ListRead, Moment, PublishOutcome, Purpose, Reply, Request, RequestFailure, StoredValue,
 };
 use crate::settings::{ClusterTimes, Role};
 
@@ -274,7 +274,12 @@ impl Node {
     }
 
     /// The reply to the request in flight.
-    pub(crate) fn on_reply(&mut self, reply: Result<Reply, RedisError>, at: Moment, host: &mut impl Host) {
+    pub(crate) fn on_reply(
+        &mut self,
+        reply: Result<Reply, RequestFailure>,
+        at: Moment,
+        host: &mut impl Host,
+    ) {
         let Some((request, sent)) = self.in_flight.take() else { return };
         let reply = match reply {
             Ok(reply) => reply,
@@ -322,7 +327,7 @@ impl Node {
     }
 
     /// Redis failed. The producer continues for its own clients; replicas keep the last state.
-    fn on_fault(&mut self, request: &InFlight, fault: &RedisError, at: Moment, host: &mut impl Host) {
+    fn on_fault(&mut self, request: &InFlight, fault: &RequestFailure, at: Moment, host: &mut impl Host) {
         self.link.on_failure(at.now, self.dice.f64());
         self.issues.raise(Issue::RedisDown, fault.0.clone(), at.now);
         debug!(error = fault.0, ?request, "request to Redis failed");

@@ -30,7 +30,7 @@ use crate::election::{LeaseAnswer, LeaseRequest};
 use crate::group::Group;
 use crate::message::{MESSAGE_BYTES_MAX, Message};
 use crate::request::{
-    KeptState, LeaseGrant, ListRead, Publication, PublishOutcome, RedisError, Reply, Request, StoredValue,
+    KeptState, LeaseGrant, ListRead, Publication, PublishOutcome, Reply, Request, RequestFailure, StoredValue,
 };
 use crate::settings::RedisSettings;
 
@@ -43,7 +43,7 @@ const LEASE_MS_MAX: u64 = 60_000;
 /// Largest symbol list that is read, in bytes.
 const LIST_BYTES_MAX: usize = 1_024 * 1_024;
 
-impl From<RedisError> for RedisError {
+impl From<RedisError> for RequestFailure {
     fn from(error: RedisError) -> Self {
         Self(error.to_string())
     }
@@ -106,7 +106,7 @@ pub(crate) struct RedisClient {
 /// What the shell keeps of an answer.
 pub(crate) struct Answered {
     pub(crate) client: RedisClient,
-    pub(crate) reply: Result<Reply, RedisError>,
+    pub(crate) reply: Result<Reply, RequestFailure>,
     /// A new subscription.
     pub(crate) stream: Option<PubSubStream>,
 }
@@ -150,14 +150,14 @@ impl RedisClient {
     }
 
     /// Opens both connections and subscribes.
-    async fn open(&mut self, symbols: &[String]) -> Result<PubSubStream, RedisError> {
+    async fn open(&mut self, symbols: &[String]) -> Result<PubSubStream, RequestFailure> {
         self.connection = None;
         self.connection = Some(connect(&self.settings.address.client, self.within()).await?);
         self.listen(symbols).await
     }
 
     /// Opens a new subscription in place of the one there is.
-    async fn listen(&mut self, symbols: &[String]) -> Result<PubSubStream, RedisError> {
+    async fn listen(&mut self, symbols: &[String]) -> Result<PubSubStream, RequestFailure> {
         self.subscription = None;
         let within = self.within();
         let opening = self.settings.address.client.get_async_pubsub();
@@ -167,7 +167,7 @@ impl RedisClient {
         Ok(stream)
     }
 
-    async fn subscribe(&mut self, add: &[String], remove: &[String]) -> Result<(), RedisError> {
+    async fn subscribe(&mut self, add: &[String], remove: &[String]) -> Result<(), RequestFailure> {
         let within = self.within();
         let channels = |symbols: &[String]| -> Vec<String> {
             let of_symbol = |symbol: &String| [self.keys.channel(symbol), self.keys.channels(symbol)];
@@ -184,8 +184,10 @@ impl RedisClient {
         Ok(())
     }
 
-    async fn lease(&mut self, request: LeaseRequest) -> Result<LeaseGrant, RedisError> {
-        let Some(group) = self.group.clone() else { return Err(RedisError("an edge takes no lease".into())) };
+    async fn lease(&mut self, request: LeaseRequest) -> Result<LeaseGrant, RequestFailure> {
+        let Some(group) = self.group.clone() else {
+            return Err(RequestFailure("an edge takes no lease".into()));
+        };
         let mut command = redis::cmd("EVAL");
         let (script, token) = match request {
             LeaseRequest::Take => (scripts::TAKE, 0),
@@ -217,7 +219,7 @@ impl RedisClient {
         &mut self,
         token: u64,
         publications: &[Publication],
-    ) -> Result<Vec<PublishOutcome>, RedisError> {
+    ) -> Result<Vec<PublishOutcome>, RequestFailure> {
         let mut pipeline = Pipeline::with_capacity(publications.len());
         for publication in publications {
             let (whole, kept) = match &publication.kept {
@@ -253,7 +255,7 @@ impl RedisClient {
         mut self,
         token: u64,
         changes: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), RedisError> {
+    ) -> Result<(), RequestFailure> {
         let mut pipeline = Pipeline::with_capacity(changes.len());
         for (symbol, message) in &changes {
             pipeline
@@ -269,12 +271,12 @@ impl RedisClient {
         Ok(())
     }
 
-    async fn read_states(&mut self, symbols: &[String]) -> Result<Vec<StoredValue>, RedisError> {
+    async fn read_states(&mut self, symbols: &[String]) -> Result<Vec<StoredValue>, RequestFailure> {
         let keys: Vec<String> = symbols.iter().map(|symbol| self.keys.state(symbol)).collect();
         self.read(&keys, MESSAGE_BYTES_MAX).await
     }
 
-    async fn read_list(&mut self) -> Result<ListRead, RedisError> {
+    async fn read_list(&mut self) -> Result<ListRead, RequestFailure> {
         let keys = [self.keys.of("symbols"), self.keys.of("group")];
         let mut values = self.read(&keys, LIST_BYTES_MAX).await?.into_iter();
         let list = values.next().unwrap_or(StoredValue::Missing);
@@ -287,12 +289,12 @@ impl RedisClient {
         Ok(ListRead { list, group })
     }
 
-    async fn read(&mut self, keys: &[String], bytes_max: usize) -> Result<Vec<StoredValue>, RedisError> {
+    async fn read(&mut self, keys: &[String], bytes_max: usize) -> Result<Vec<StoredValue>, RequestFailure> {
         let mut command = redis::cmd("EVAL");
         command.arg(scripts::READ).arg(keys.len()).arg(keys).arg(bytes_max);
         let values: Vec<(i64, Vec<u8>)> = command.query_async(self.connection()?).await?;
         if values.len() != keys.len() {
-            return Err(RedisError(format!("{} values for {} keys", values.len(), keys.len())));
+            return Err(RequestFailure(format!("{} values for {} keys", values.len(), keys.len())));
         }
         let value = |(size, bytes): (i64, Vec<u8>)| match size {
             0 => StoredValue::Missing,
@@ -305,7 +307,7 @@ impl RedisClient {
         Ok(values.into_iter().map(value).collect())
     }
 
-    async fn write_list(&mut self, token: u64, list: &[u8]) -> Result<PublishOutcome, RedisError> {
+    async fn write_list(&mut self, token: u64, list: &[u8]) -> Result<PublishOutcome, RequestFailure> {
         let mut command = redis::cmd("EVAL");
         command
             .arg(scripts::WRITE_LIST)
@@ -319,7 +321,7 @@ impl RedisClient {
         Ok(if answer == -1 { PublishOutcome::Fenced } else { PublishOutcome::Published })
     }
 
-    fn connection(&mut self) -> Result<&mut MultiplexedConnection, RedisError> {
+    fn connection(&mut self) -> Result<&mut MultiplexedConnection, RequestFailure> {
         self.connection.as_mut().ok_or_else(closed)
     }
 
@@ -328,19 +330,19 @@ impl RedisClient {
     }
 }
 
-async fn connect(client: &Client, within: Duration) -> Result<MultiplexedConnection, RedisError> {
+async fn connect(client: &Client, within: Duration) -> Result<MultiplexedConnection, RequestFailure> {
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(within)).set_response_timeout(Some(within));
     let connecting = client.get_multiplexed_async_connection_with_config(&config);
     Ok(timeout(2 * within, connecting).await.map_err(|_| slow(within))??)
 }
 
-fn slow(within: Duration) -> RedisError {
-    RedisError(format!("no answer within {} ms", within.as_millis()))
+fn slow(within: Duration) -> RequestFailure {
+    RequestFailure(format!("no answer within {} ms", within.as_millis()))
 }
 
-fn closed() -> RedisError {
-    RedisError("not connected".to_owned())
+fn closed() -> RequestFailure {
+    RequestFailure("not connected".to_owned())
 }
 
 /// What a look at Redis finds, for `liqheat doctor`.
@@ -366,7 +368,7 @@ pub async fn probe(settings: &RedisSettings, symbols: &[String]) -> Result<Probe
 }
 
 impl RedisClient {
-    async fn probe(&mut self, symbols: &[String]) -> Result<Probe, RedisError> {
+    async fn probe(&mut self, symbols: &[String]) -> Result<Probe, RequestFailure> {
         self.connection = Some(connect(&self.settings.address.client, self.within()).await?);
         let names = ["lease", "fence", "group", "symbols"];
         let keys = names.map(|name| self.keys.of(name));
@@ -411,7 +413,7 @@ fn is_token(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok_and(|token| token < 1 << 53)
 }
 
-impl fmt::Display for RedisError {
+impl fmt::Display for RequestFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -25,7 +25,7 @@ impl Moment {
 
 /// Why Redis did not do what it was asked for, in its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RedisError(pub(crate) String);
+pub(crate) struct RequestFailure(pub(crate) String);
 
 /// What a read of states is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

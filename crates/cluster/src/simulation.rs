@@ -18,7 +18,7 @@ use crate::group::{DataKind, Group};
 use crate::message::Message;
 use crate::metrics::ClusterMetrics;
 use crate::node::{Node, NodeSettings};
-use crate::request::{Host, Moment, RedisError, Request};
+use crate::request::{Host, Moment, Request, RequestFailure};
 use crate::settings::{ClusterTimes, Role};
 use redis::MemoryRedis;
 
@@ -90,7 +90,7 @@ struct Flight {
     executes_at: Instant,
     replies_at: Instant,
     /// `None` before it was executed; then what Redis answered.
-    reply: Option<Result<crate::request::Reply, RedisError>>,
+    reply: Option<Result<crate::request::Reply, RequestFailure>>,
     loses_reply: bool,
 }
 
@@ -304,7 +304,7 @@ impl World {
         let back = Duration::from_millis(self.dice.u64(0..if slow { 490 } else { 10 }));
         let lost = self.redis_is_down || self.chance(self.chaos.lost_requests);
         let loses_reply = self.chance(self.chaos.lost_replies);
-        let reply = lost.then(|| Err(RedisError("lost on the way".into())));
+        let reply = lost.then(|| Err(RequestFailure("lost on the way".into())));
         let executes_at = self.now + there;
         let replies_at = if lost || loses_reply { self.now + timeout } else { executes_at + back };
         self.servers[index].flight = Some(Flight { request, executes_at, replies_at, reply, loses_reply });
@@ -319,7 +319,7 @@ impl World {
             return;
         }
         if self.redis_is_down {
-            flight.reply = Some(Err(RedisError("connection refused".into())));
+            flight.reply = Some(Err(RequestFailure("connection refused".into())));
             return;
         }
         let who = (server.number, server.starts);
@@ -328,7 +328,7 @@ impl World {
             server.is_subscribed = true;
             server.inbox.clear();
         }
-        let lost = RedisError("no answer within 1000 ms".into());
+        let lost = RequestFailure("no answer within 1000 ms".into());
         flight.reply = Some(if flight.loses_reply { Err(lost) } else { Ok(reply) });
         for (symbol, payload) in published {
             self.publish(&symbol, &payload);

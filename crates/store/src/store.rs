@@ -3,9 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts the thread that owns the database")]
 
 use std::fmt;
-use std::future::{Future, IntoFuture};
 use std::num::NonZeroUsize;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -26,13 +24,14 @@ use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, Newest, Reach, Rea
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{StoreCounters, Tally};
 use crate::holes::{Fetchable, WholeReach};
-use crate::owner::{Command, Job, Message, Owner, Posted, ReadMessage};
+use crate::owner::{Command, Message, Owner, Posted, ReadMessage};
 use crate::points::{
     FundingPayments, LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange,
     MarkRangeOf, OpenInterestCloses, OpenInterests, PricesAt, PricesAtMoment, PricesNow, PricesNowOf,
 };
 use crate::profiles::{Profile, Profiles};
 use crate::readers::{ReadConnections, Reader};
+use crate::reply::{PendingReply, Queue};
 use crate::upkeep::{Deleted, Flush, Retain, Stats, StatsOf};
 use crate::{Location, Retention, Settings, StoreError};
 
@@ -442,66 +441,6 @@ impl Store {
             _ => Queue::Owner(self.shared.queue.clone()),
         };
         PendingReply { queue, job: Box::new(Posted { command, answer }), answered }
-    }
-}
-
-/// A question to the store, not yet asked: `.await` it, or call [`PendingReply::blocking`].
-///
-/// Waits while the queue is full. Dropping the future before it got into the queue means the question was never
-/// asked; dropping it later means the command is carried out and its answer thrown away. Appending is safe to
-/// repeat either way.
-#[must_use = "nothing is asked until this is awaited or `blocking` is called"]
-pub struct PendingReply<T> {
-    queue: Queue,
-    job: Box<dyn Job>,
-    answered: oneshot::Receiver<Result<T, StoreError>>,
-}
-
-/// Who answers.
-enum Queue {
-    Owner(mpsc::Sender<Message>),
-    Readers(mpsc::Sender<ReadMessage>),
-}
-
-impl Queue {
-    async fn send(self, job: Box<dyn Job>) -> Result<(), StoreError> {
-        match self {
-            Self::Owner(queue) => queue.send(Message::Run(job)).await.map_err(|_| StoreError::Closed),
-            Self::Readers(queue) => queue.send(ReadMessage(job)).await.map_err(|_| StoreError::Closed),
-        }
-    }
-
-    fn blocking_send(self, job: Box<dyn Job>) -> Result<(), StoreError> {
-        match self {
-            Self::Owner(queue) => queue.blocking_send(Message::Run(job)).map_err(|_| StoreError::Closed),
-            Self::Readers(queue) => queue.blocking_send(ReadMessage(job)).map_err(|_| StoreError::Closed),
-        }
-    }
-}
-
-impl<T> PendingReply<T> {
-    /// Asks and waits on this thread.
-    ///
-    /// # Errors
-    /// What the command says, or that the store is closed.
-    ///
-    /// # Panics
-    /// Inside an async task: `.await` there instead.
-    pub fn blocking(self) -> Result<T, StoreError> {
-        self.queue.blocking_send(self.job)?;
-        self.answered.blocking_recv().unwrap_or(Err(StoreError::Closed))
-    }
-}
-
-impl<T: Send + 'static> IntoFuture for PendingReply<T> {
-    type Output = Result<T, StoreError>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            self.queue.send(self.job).await?;
-            self.answered.await.unwrap_or(Err(StoreError::Closed))
-        })
     }
 }
 

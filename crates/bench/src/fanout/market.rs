@@ -1,6 +1,6 @@
 //! A made-up market whose only purpose is to change: the same numbers give the same states.
 
-use liqheat_market::convert::saturating_len;
+use liqheat_market::convert::{saturating_len, signed_len};
 use liqheat_market::{Price, UNIT_SCALE, UnixMs};
 use liqheat_stream::{BoardUpdate, Counters};
 use liqheat_wire::{Cell, Decimal, LevelMessage, ServerMessage, StateData, StateHash, format_time};

@@ -2,6 +2,8 @@
 //! [`Rest`] sends the requests.
 
 mod budget;
+mod losses;
+mod paging;
 mod planner;
 #[cfg(test)]
 mod properties;

@@ -10,6 +10,8 @@ use liqheat_market::convert::{approx_f64, signed_ms, trunc_i64};
 use liqheat_market::{Event, UnixMs};
 
 use super::budget::{Budget, Priority};
+use super::losses::{RefusedRows, report_lost};
+use super::paging::{advances, query_of, skip};
 use super::task::{BackfillRequest, TaskKind, TaskState};
 use crate::live::clock::Uptime;
 use crate::live::contract::{ContractIndex, ContractMap};
@@ -31,8 +33,6 @@ const OPEN_INTEREST_HOLE_MS: i64 = 600_000;
 const TICKS_LATE_MS: i64 = 60_000;
 /// Unusable answers to one page after which it is skipped.
 const FAILED_ANSWERS_MAX: u32 = 12;
-/// Rows that are skipped then: no venue's page is smaller.
-const SKIPPED_ROWS: i64 = 100;
 
 /// How far back is filled.
 #[derive(Debug, Clone, Copy)]
@@ -617,130 +617,4 @@ impl BackfillPlanner {
             has_history || (plan.tasks.iter().any(is_at_work) && !gates[contract].is_whole())
         })
     }
-}
-
-/// Rows of a page that were refused; neighbours with the same reason become one gap.
-struct RefusedRows {
-    contract: ContractIndex,
-    lost: Vec<Lost>,
-    reason: String,
-}
-
-impl RefusedRows {
-    const fn new(contract: ContractIndex) -> Self {
-        Self { contract, lost: Vec::new(), reason: String::new() }
-    }
-
-    /// Gives up the data of a row.
-    fn add(
-        &mut self,
-        task: TaskKind,
-        query: &RestQuery,
-        reason: &str,
-        gate: &mut EventGate,
-        commands: &mut Vec<BackfillCommand>,
-    ) {
-        if self.reason != reason {
-            self.report(commands);
-            reason.clone_into(&mut self.reason);
-        }
-        if matches!(task, TaskKind::Series(..)) {
-            gate.on_unavailable(query, Loss::All, &mut self.lost);
-        } else if let (Some(stream), Some((from, to))) = (task.stream(), query.span()) {
-            let (contract, reason) = (self.contract, format!("refused: {reason}"));
-            commands.push(BackfillCommand::Gap {
-                contract,
-                stream,
-                from,
-                to,
-                cause: GapCause::Refused,
-                reason,
-            });
-        }
-    }
-
-    fn report(&mut self, commands: &mut Vec<BackfillCommand>) {
-        let mut merged: Vec<Lost> = Vec::new();
-        for lost in self.lost.drain(..) {
-            match merged.last_mut() {
-                Some(last) if last.series == lost.series && last.numbers.1 + 1 == lost.numbers.0 => {
-                    last.numbers.1 = lost.numbers.1;
-                    (last.from, last.to) = (last.from.min(lost.from), last.to.max(lost.to));
-                }
-                _ => merged.push(lost),
-            }
-        }
-        report_lost(
-            self.contract,
-            &merged,
-            GapCause::Refused,
-            &format!("refused: {}", self.reason),
-            commands,
-        );
-    }
-}
-
-fn report_lost(
-    contract: ContractIndex,
-    lost: &[Lost],
-    cause: GapCause,
-    reason: &str,
-    commands: &mut Vec<BackfillCommand>,
-) {
-    for lost in lost {
-        let reason = match lost.series {
-            Series::Trades => {
-                let (first, last) = lost.numbers;
-                format!("trades {first} to {last}: {reason}")
-            }
-            Series::MarkKlines => format!("klines of the mark price: {reason}"),
-            Series::Klines => reason.to_owned(),
-        };
-        let (stream, from, to) = (lost.series.stream(), lost.from, lost.to);
-        commands.push(BackfillCommand::Gap { contract, stream, from, to, cause, reason });
-    }
-}
-
-/// The query for one event of a series.
-fn query_of(event: &Event) -> Option<RestQuery> {
-    match *event {
-        Event::Trade(trade) => Some(RestQuery::Trades { first: trade.id, last: trade.id }),
-        Event::Kline(kline) => Some(RestQuery::Klines {
-            kind: kline.kind,
-            interval: kline.interval,
-            from: kline.open_time,
-            to: kline.open_time.plus(kline.interval.ms()),
-        }),
-        _ => None,
-    }
-}
-
-/// Whether the page after this one is about less.
-fn advances(query: &RestQuery, next: &RestQuery) -> bool {
-    match (query, next) {
-        (RestQuery::Trades { first, last }, RestQuery::Trades { first: next, last: end }) => {
-            next > first && end <= last
-        }
-        _ => match (query.span(), next.span()) {
-            (Some((from, to)), Some((next, end))) => next > from && end <= to,
-            _ => false,
-        },
-    }
-}
-
-/// The beginning of a query that is skipped, and the rest.
-fn skip(query: &RestQuery) -> Option<(RestQuery, Option<RestQuery>)> {
-    if let RestQuery::Trades { first, last } = *query {
-        let end = last.min(first.saturating_add(SKIPPED_ROWS - 1));
-        let rest = (end < last).then_some(RestQuery::Trades { first: end + 1, last });
-        return Some((RestQuery::Trades { first, last: end }, rest));
-    }
-    let (from, to) = query.span()?;
-    let row_ms = match query {
-        RestQuery::OpenInterestHistory { .. } => 300_000,
-        RestQuery::Funding { .. } => 3_600_000,
-        _ => LIVE_INTERVAL.ms(),
-    };
-    let end = to.min(from.plus(SKIPPED_ROWS * row_ms));
-    Some((query.with_span(from, end), (end < to).then_some(query.with_span(end, to))))
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::venues::exchange;
+use crate::venues::{RestQuery, exchange};
 use liqheat_market::{OpenInterest, Price, PriceKind, Qty, Side, Taker, Venue};
 
 const NOW: UnixMs = UnixMs(1_748_131_200_000);

@@ -3,30 +3,31 @@
 //! At most one request is in flight, so the order of what Redis does is the order of the decisions. Events arrive
 //! meanwhile: the newest update of each symbol is kept, and messages are applied.
 
+mod list;
+mod replies;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use liqheat_market::convert::{signed_len, whole_ms};
-use liqheat_stream::Board;
+use liqheat_market::convert::signed_len;
+
 use liqheat_wire::FeedState;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use crate::backplane::{PendingUpdate, Production};
-use crate::catalogue::{Catalogue, SYMBOLS_MAX};
-use crate::election::{Election, LeaseAnswer, LeaseChange, LeaseRequest};
-use crate::epoch_run::{Continuity, EpochNames};
+use crate::catalogue::Catalogue;
+use crate::election::{Election, LeaseRequest};
+use crate::epoch_run::EpochNames;
 use crate::group::Group;
 use crate::issues::{Issue, Issues, LogLimit, Reason};
 use crate::link::Link;
 use crate::message::Message;
 use crate::metrics::{ClusterMetrics, MessageFate, ResyncReason};
 use crate::producer::Producer;
-use crate::replica::{Fetched, Received, Replica};
-use crate::request::{
-    Host, LeaseGrant, ListRead, Moment, PublishOutcome, Purpose, Reply, Request, RequestFailure, StoredValue,
-};
+use crate::replica::{Received, Replica};
+use crate::request::{Host, Moment, Purpose, Request};
 use crate::settings::{ClusterTimes, Role};
 
 /// Longest time between two looks at what is due.
@@ -273,79 +274,6 @@ impl Node {
         self.replica.want_all(ResyncReason::Broken);
     }
 
-    /// The reply to the request in flight.
-    pub(crate) fn on_reply(
-        &mut self,
-        reply: Result<Reply, RequestFailure>,
-        at: Moment,
-        host: &mut impl Host,
-    ) {
-        let Some((request, sent)) = self.in_flight.take() else { return };
-        let reply = match reply {
-            Ok(reply) => reply,
-            Err(fault) => return self.on_fault(&request, &fault, at, host),
-        };
-        match request {
-            InFlight::Open => {
-                self.link.on_opened(at.now);
-                self.is_listening = true;
-                self.election.on_reconnected(at.now);
-                self.list_at = at.now;
-                self.replica.restart(ResyncReason::Start, at.now);
-                return;
-            }
-            InFlight::Listen => {
-                self.is_listening = true;
-                return;
-            }
-            _ => self.on_answer(at.now),
-        }
-        match (request, reply) {
-            (InFlight::Lease, Reply::Lease(grant)) => self.on_grant(grant, sent, at),
-            (InFlight::Publish, Reply::Published(outcomes)) => self.on_published(&outcomes, at, host),
-            (InFlight::TakeOver(symbols), Reply::States(values)) => {
-                self.on_take_over(symbols, values, at, host);
-            }
-            (InFlight::Resync(symbols), Reply::States(values)) => self.on_states(symbols, values, at, host),
-            (InFlight::WriteList, Reply::ListWritten(PublishOutcome::Fenced)) => {
-                self.election.on_fenced(at.now)
-            }
-            (InFlight::ReadList, Reply::List(read)) => self.on_list(read, at, host),
-            _ => {}
-        }
-    }
-
-    fn on_answer(&mut self, now: Instant) {
-        if let Some(down_for) = self.link.on_answer(now) {
-            self.issues.clear(&Issue::RedisDown, now);
-            self.issues.connected();
-            if self.logs.allows("connected", now) {
-                info!(redis = self.settings.address, after_ms = whole_ms(down_for), "Redis connected");
-            }
-            self.metrics.connected.set(1);
-        }
-    }
-
-    /// Redis failed. The producer continues for its own clients; replicas keep the last state.
-    fn on_fault(&mut self, request: &InFlight, fault: &RequestFailure, at: Moment, host: &mut impl Host) {
-        self.link.on_failure(at.now, self.dice.f64());
-        self.issues.raise(Issue::RedisDown, fault.0.clone(), at.now);
-        debug!(error = fault.0, ?request, "request to Redis failed");
-        self.is_listening = false;
-        self.is_held_elsewhere = false;
-        self.metrics.connected.set(0);
-        self.metrics.lease_holder.set(0);
-        self.metrics.faults.inc();
-        for symbol in self.replica.symbols() {
-            host.set_feed_state(&symbol, FeedState::Degraded);
-        }
-        self.producer.on_disconnected();
-        if matches!(request, InFlight::Publish) {
-            self.producer.on_publish_failed(&mut self.names, host);
-        }
-        self.issues.touch();
-    }
-
     // ---- Requests.
 
     /// The next request to send; `None` while one is in flight, or when nothing is due.
@@ -463,247 +391,6 @@ impl Node {
         let is_patient = !self.is_foreign() && self.link.down_for(now) < self.settings.times.alone_after;
         if self.producer.serve_alone(is_patient, &mut self.names, host) != had_runs {
             self.issues.touch();
-        }
-    }
-
-    // ---- Replies.
-
-    fn on_grant(&mut self, grant: LeaseGrant, sent: Instant, at: Moment) {
-        if !grant.ignored.is_empty() {
-            self.metrics.unusable.inc();
-            self.issues.raise(Issue::BadKeys, grant.ignored.join(" "), at.now);
-        }
-        self.on_group(grant.group, at.now);
-        let continuity = match self.held_until {
-            Some(until) if at.now <= until => Continuity::Unbroken,
-            _ => Continuity::Broken,
-        };
-        let is_ours = matches!(grant.answer, LeaseAnswer::Ours { .. });
-        if is_ours {
-            self.held_until = Some(sent + self.settings.times.lease.ttl);
-        }
-        self.confirmed = is_ours.then_some(sent);
-        self.is_held_elsewhere = !is_ours;
-        match self.election.on_answer(grant.answer, sent, self.dice.f64()) {
-            LeaseChange::Same => {}
-            // Whoever lost it to nobody, because the keys are gone, asks again at once.
-            LeaseChange::Lost => self.election.on_fenced(at.now),
-            LeaseChange::Won { token } => {
-                if self.logs.allows("lease acquired", at.now) {
-                    info!(token, "lease acquired role=producer");
-                }
-                self.was_producer = true;
-                self.metrics.lease_holder.set(1);
-                self.producer.on_won(continuity);
-                self.replica.stand_by();
-                self.list_at = at.now;
-                for symbol in self.replica.symbols() {
-                    self.issues.clear(&Issue::Silent(symbol), at.now);
-                }
-                // The updater's newest state may be as old as its interval; the last producer's states were newer.
-                self.wants_update = true;
-            }
-        }
-    }
-
-    fn on_published(&mut self, outcomes: &[PublishOutcome], at: Moment, host: &mut impl Host) {
-        let result = self.producer.on_outcomes(outcomes, at.now, host);
-        for symbol in &result.published {
-            self.metrics.message(MessageFate::Published);
-            self.issues.clear(&Issue::TooLarge(symbol.clone()), at.now);
-            self.issues.clear(&Issue::BadState(symbol.clone()), at.now);
-        }
-        for symbol in result.refused.iter().filter(|_| self.logs.allows("refused", at.now)) {
-            error!(symbol, "own state refused by own board");
-        }
-        if !result.fenced.is_empty() {
-            self.metrics.fencing_refusals.inc_by(result.fenced.len() as u64);
-            self.issues.raise(Issue::Fenced, result.fenced.join(" "), at.now);
-            self.election.on_fenced(at.now);
-        }
-    }
-
-    fn on_take_over(
-        &mut self,
-        symbols: Vec<String>,
-        values: Vec<StoredValue>,
-        at: Moment,
-        host: &mut impl Host,
-    ) {
-        for (symbol, value) in symbols.into_iter().zip(values) {
-            let stored = self.usable(&symbol, value, at.now).and_then(|message| {
-                let is_ours = self.replica.group() == Some(message.group);
-                Board::from_remote(&message.state).ok().filter(|_| is_ours)
-            });
-            let board = host.board(&symbol);
-            let Some(taken) = self.producer.decide(&symbol, (stored, board), &mut self.names) else {
-                continue;
-            };
-            if self.logs.allows(&format!("epoch {symbol}"), at.now) {
-                let (epoch, seq, handover) = taken;
-                info!(symbol, epoch, seq, handover = handover.name(), "epoch taken over");
-            }
-        }
-    }
-
-    fn on_states(
-        &mut self,
-        symbols: Vec<(String, ResyncReason)>,
-        values: Vec<StoredValue>,
-        at: Moment,
-        host: &mut impl Host,
-    ) {
-        for ((symbol, reason), value) in symbols.into_iter().zip(values) {
-            self.metrics.resync(reason);
-            let Some(message) = self.usable(&symbol, value, at.now) else { continue };
-            let fetched = self.replica.on_state(&message, at.now, &mut self.names, host);
-            debug!(symbol, reason = reason.name(), seq = message.state.seq, ?fetched, "whole state fetched");
-            match fetched {
-                Fetched::Replaced if self.logs.allows(&format!("replaced {symbol}"), at.now) => {
-                    warn!(symbol, "board was ahead of the producer; continuing under a local epoch");
-                }
-                Fetched::Damaged => {
-                    let why = "its levels have another hash than it says";
-                    self.issues.raise(Issue::BadState(symbol), why, at.now);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// The message of a stored value; an unusable one is an issue.
-    fn usable(&mut self, symbol: &str, value: StoredValue, now: Instant) -> Option<Message> {
-        let issue = Issue::BadState(symbol.to_owned());
-        let why = match value {
-            StoredValue::Missing => {
-                self.issues.clear(&issue, now);
-                return None;
-            }
-            StoredValue::Unusable(why) => why,
-            StoredValue::Bytes(bytes) => match Message::decode(&bytes) {
-                Ok(message) if message.symbol == symbol => {
-                    self.issues.clear(&issue, now);
-                    return Some(message);
-                }
-                Ok(_) => "a state of another symbol".to_owned(),
-                Err(error) => error.to_string(),
-            },
-        };
-        self.metrics.unusable.inc();
-        self.issues.raise(issue, why, now);
-        None
-    }
-
-    fn on_list(&mut self, read: ListRead, at: Moment, host: &mut impl Host) {
-        self.on_group(read.group, at.now);
-        if self.settings.role == Role::Edge && !self.issues.is_raised(&Issue::OtherGroup) {
-            self.read_list(read.list, at.now, host);
-            let knows = self.catalogue.knows_symbols();
-            if knows {
-                host.set_symbols_known();
-                self.issues.clear(&Issue::NoSymbols, at.now);
-            } else {
-                self.issues.raise(Issue::NoSymbols, "no producer has written the list yet", at.now);
-            }
-        }
-        let times = &self.settings.times;
-        let is_waiting = self.settings.role == Role::Edge && !self.catalogue.knows_symbols();
-        self.list_at = at.now + if is_waiting { times.list_retry } else { times.list_every };
-    }
-
-    fn read_list(&mut self, list: StoredValue, now: Instant, host: &mut impl Host) {
-        let adopted = match list {
-            StoredValue::Missing => {
-                self.issues.clear(&Issue::BadList, now);
-                return;
-            }
-            StoredValue::Bytes(bytes) => match self.list.take_if(|(known, _)| *known == bytes) {
-                Some(known) => Ok(known),
-                None => host.adopt_list(&bytes).map(|names| (bytes, names)),
-            },
-            StoredValue::Unusable(why) => Err(why),
-        };
-        match adopted {
-            Ok((bytes, names)) => {
-                self.issues.clear(&Issue::BadList, now);
-                self.list = Some((bytes, names.clone()));
-                self.change_symbols(names, now, host);
-            }
-            Err(why) => {
-                self.metrics.unusable.inc();
-                self.issues.raise(Issue::BadList, why, now);
-            }
-        }
-    }
-
-    fn change_symbols(&mut self, names: Vec<String>, now: Instant, host: &mut impl Host) {
-        let change = self.catalogue.on_list(names, now);
-        for symbol in &change.remove {
-            host.remove_symbol(symbol);
-            self.producer.remove_symbol(symbol);
-            self.replica.remove_symbol(symbol);
-            self.issues.forget(symbol);
-            self.channels.add.remove(symbol);
-            self.channels.remove.insert(symbol.clone());
-        }
-        for symbol in &change.add {
-            host.add_symbol(symbol);
-            self.add_symbol(symbol, now);
-        }
-        if change.skipped > 0 {
-            let detail = format!("{} symbols more than the {SYMBOLS_MAX} that are served", change.skipped);
-            self.issues.raise(Issue::LongList, detail, now);
-        } else {
-            self.issues.clear(&Issue::LongList, now);
-        }
-        let (added, removed) = (change.add.len(), change.remove.len());
-        if added + removed > 0 && self.logs.allows("symbols", now) {
-            let first: Vec<&str> = change.add.iter().map(String::as_str).take(20).collect();
-            info!(added, removed, symbols = first.join(","), "symbol list changed");
-        }
-    }
-
-    // ---- The group.
-
-    /// Whether the servers of this prefix serve something else than this server.
-    fn is_foreign(&self) -> bool {
-        self.settings.group.is_some() && self.issues.is_raised(&Issue::OtherGroup)
-    }
-
-    /// What the servers of this prefix serve.
-    fn on_group(&mut self, group: Option<Group>, now: Instant) {
-        let detail = match (&self.settings.group, group, &self.theirs) {
-            (Some(ours), Some(theirs), _) if theirs != *ours => {
-                Some(format!("they serve '{theirs}', this server '{ours}'; use another REDIS_CHANNEL_PREFIX"))
-            }
-            (Some(_), _, _) => None,
-            // An edge keeps the group that it has seen, while Redis knows none.
-            (None, None, _) => return,
-            (None, Some(theirs), Some(known)) if !theirs.has_kind_of(known) => {
-                Some(format!("they serve '{theirs}', this edge follows '{known}'; restart it to follow them"))
-            }
-            (None, Some(theirs), known) => {
-                if known.as_ref() != Some(&theirs) {
-                    if self.logs.allows("group", now) {
-                        info!(group = theirs.as_str(), "following");
-                    }
-                    self.replica.set_group(theirs.fingerprint());
-                    self.replica.restart(ResyncReason::Start, now);
-                    self.theirs = Some(theirs);
-                }
-                None
-            }
-        };
-        self.metrics.group_mismatch.set(i64::from(detail.is_some()));
-        match detail {
-            Some(detail) => {
-                self.issues.raise(Issue::OtherGroup, detail, now);
-            }
-            None => {
-                if self.issues.clear(&Issue::OtherGroup, now) && self.settings.group.is_some() {
-                    self.replica.restart(ResyncReason::Start, now);
-                }
-            }
         }
     }
 }

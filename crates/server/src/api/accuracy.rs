@@ -7,7 +7,7 @@ use axum::response::Response;
 use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::convert::signed_len;
 use liqheat_market::{Instrument, UnixMs};
-use liqheat_score::{GradedHour, HOUR_MS, Interval, Score, running_score};
+use liqheat_score::{ConfidenceInterval, GradedHour, HOUR_MS, Score, running_score};
 use liqheat_store::{AccuracyHour, AccuracyState};
 use liqheat_wire::{AccuracyBody, AccuracyPeriod, PredictorAccuracy, VenueAccuracy, format_time};
 
@@ -107,7 +107,7 @@ fn period(days: u32, hours: &[GradedHour], waiting: &[UnixMs], now: UnixMs) -> A
 }
 
 fn predictor(score: &Score) -> PredictorAccuracy {
-    let ends = |interval: Interval| (rounded(interval.low), rounded(interval.high));
+    let ends = |interval: ConfidenceInterval| (rounded(interval.low), rounded(interval.high));
     PredictorAccuracy {
         predictor: score.predictor.name(),
         title: score.predictor.title(),

@@ -15,7 +15,7 @@ use super::paging::{advances, query_of, skip};
 use super::task::{BackfillRequest, TaskKind, TaskState};
 use crate::live::clock::Uptime;
 use crate::live::contract::{ContractIndex, ContractMap};
-use crate::live::pipeline::{EventGate, GateVerdict, Loss, Lost, Origin, Series};
+use crate::live::pipeline::{EventGate, GateVerdict, Loss, Origin};
 use crate::live::{GapCause, ResumePoint};
 use crate::venues::{
     Contract, Exchange, HistoryDepth, LIVE_INTERVAL, Page, RestQuery, RowSubject, StreamKind, VenueLimits,

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use liqheat_market::convert::signed_len;
-
 use liqheat_wire::FeedState;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::backplane::{PendingUpdate, Production};
 use crate::catalogue::Catalogue;

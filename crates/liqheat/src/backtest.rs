@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
-use liqheat_market::{Bar, Instrument, Liquidation, PriceKind, UnixMs, Venue};
+use liqheat_market::{Instrument, Liquidation, PriceKind, UnixMs, Venue};
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use serde::Serialize;

@@ -23,6 +23,7 @@ mod event;
 mod instrument;
 mod source_state;
 mod tiers;
+mod time;
 mod units;
 
 pub use backoff::{Backoff, BackoffError};
@@ -33,4 +34,5 @@ pub use event::{
 pub use instrument::{Instrument, InstrumentError, Symbol, Venue};
 pub use source_state::SourceState;
 pub use tiers::{Tier, TierError, TierTable};
-pub use units::{DecimalError, Interval, Price, Qty, Rate, Ratio, UNIT_SCALE, UnixMs};
+pub use time::{Interval, UnixMs};
+pub use units::{DecimalError, Price, Qty, Rate, Ratio, UNIT_SCALE};

@@ -1,4 +1,4 @@
-//! Whole numbers in fixed units: a hundred-millionth of a quote unit, of a coin, of one; milliseconds.
+//! Whole numbers in fixed units: a hundred-millionth of a quote unit, of a coin, of one.
 //!
 //! A decimal text is read digit by digit, never through a float, so "0.1" is exactly 10,000,000 units. A number that is
 //! too large is refused, and so is one with digits below 1e-8 that make a difference (more than a millionth of it).
@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::convert::approx_f64;
+
 /// Units in one quote currency unit, one coin, or a rate of 1.0.
 pub const UNIT_SCALE: i64 = 100_000_000;
 
@@ -389,92 +390,6 @@ decimal_newtype! {
     Rate(i64), FineDigits::Round
 }
 from_whole_units!(Rate);
-
-/// Milliseconds since 1970-01-01 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct UnixMs(pub i64);
-
-impl UnixMs {
-    /// This time moved by some milliseconds.
-    #[must_use]
-    pub const fn plus(self, ms: i64) -> Self {
-        Self(self.0.saturating_add(ms))
-    }
-
-    /// Milliseconds from `earlier` to this time.
-    #[must_use]
-    pub const fn since(self, earlier: Self) -> i64 {
-        self.0.saturating_sub(earlier.0)
-    }
-
-    /// The last multiple of `step_ms` at or before this time.
-    #[must_use]
-    pub const fn floor_to(self, step_ms: i64) -> Self {
-        Self(self.0 - self.0.rem_euclid(step_ms))
-    }
-}
-
-/// The length of a bar, as venues and charts name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Interval {
-    ms: i64,
-}
-
-impl Interval {
-    /// One minute.
-    pub const M1: Self = Self { ms: 60_000 };
-    /// Five minutes.
-    pub const M5: Self = Self { ms: 300_000 };
-    const NAMES: [(&'static str, i64); 12] = [
-        ("1m", 60_000),
-        ("3m", 180_000),
-        ("5m", 300_000),
-        ("15m", 900_000),
-        ("30m", 1_800_000),
-        ("1h", 3_600_000),
-        ("2h", 7_200_000),
-        ("4h", 14_400_000),
-        ("6h", 21_600_000),
-        ("8h", 28_800_000),
-        ("12h", 43_200_000),
-        ("1d", 86_400_000),
-    ];
-
-    /// From a name such as `5m`, `1h` or `1d`; `None` for any other text.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, ms)| Self { ms: *ms })
-    }
-
-    /// From a length in milliseconds that has a name.
-    #[must_use]
-    pub fn from_ms(ms: i64) -> Option<Self> {
-        Self::NAMES.iter().any(|(_, known)| *known == ms).then_some(Self { ms })
-    }
-
-    /// Its length in milliseconds; always greater than zero.
-    #[must_use]
-    pub const fn ms(self) -> i64 {
-        self.ms
-    }
-
-    /// Its name, such as `5m`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, ms)| *ms == self.ms).map_or("?", |(name, _)| name)
-    }
-
-    /// All names, shortest interval first, for error texts.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        Self::NAMES.iter().map(|(name, _)| *name)
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -138,11 +138,3 @@ proptest! {
         let _ = Price::parse(&text);
     }
 }
-
-#[test]
-fn intervals_have_names() {
-    assert_eq!(Interval::from_name("4h").map(Interval::ms), Some(14_400_000));
-    assert_eq!(Interval::from_name("7m"), None);
-    assert_eq!(Interval::M5.to_string(), "5m");
-    assert_eq!(UnixMs(-1).floor_to(60_000), UnixMs(-60_000));
-}

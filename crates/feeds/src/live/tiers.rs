@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::{Event, Instrument, Interval, KlineKind, Price, TierError, TierTable, Venue};
+use liqheat_market::{Backoff, Event, Instrument, Interval, KlineKind, Price, TierError, TierTable, Venue};
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
@@ -93,29 +93,34 @@ pub async fn fetch_tiers(
     Ok(book)
 }
 
-/// After a venue that could not be asked..
-const AGAIN: Duration = Duration::from_secs(60);
-/// ..and after an answer that told nothing.
-const AFTER_FAILURE: Duration = Duration::from_secs(600);
+/// Delays after a venue could not be asked, or told nothing that can be used.
+const RETRY_MIN: Duration = Duration::from_secs(60);
+const RETRY_MAX: Duration = Duration::from_secs(600);
 
 /// Asks venues for the tables of what is followed there, at the start and then as often as the settings say.
 #[derive(Debug)]
 pub struct TierRounds<'a> {
     settings: &'a LiveSettings,
     every: Duration,
-    /// When each venue is asked next; `None` where it tells nothing.
-    due: Vec<Option<Instant>>,
+    /// Of each venue.
+    rounds: Vec<VenueRound>,
     /// When each contract was asked about last.
     asked: BTreeMap<Instrument, Instant>,
 }
 
+/// When a venue is asked.
+#[derive(Debug)]
+struct VenueRound {
+    /// `None` where it tells nothing.
+    due: Option<Instant>,
+    retry: Backoff,
+}
+
 /// How it went to ask a venue.
-enum Round {
+enum RoundEnd {
     /// Everything is known.
     Done,
-    /// It cannot be asked now.
-    Unreachable,
-    /// Something was not told, or not understood.
+    /// It cannot be asked now, or something was not told, or not understood.
     Failed,
     /// It tells nothing to anybody.
     NotPublic,
@@ -126,8 +131,10 @@ impl<'a> TierRounds<'a> {
     #[must_use]
     pub fn new(settings: &'a LiveSettings) -> Option<Self> {
         let every = settings.refresh_tiers?;
-        let due = vec![Some(Instant::now()); settings.venues.len()];
-        Some(Self { settings, every, due, asked: BTreeMap::new() })
+        let retry = Backoff::new(RETRY_MIN, RETRY_MAX).expect("invariant: the delays are in order");
+        let round = || VenueRound { due: Some(Instant::now()), retry };
+        let rounds = settings.venues.iter().map(|_| round()).collect();
+        Some(Self { settings, every, rounds, asked: BTreeMap::new() })
     }
 
     /// Waits until a venue is due and asks it about those of its contracts that are wanted: what it told, or nothing.
@@ -137,18 +144,23 @@ impl<'a> TierRounds<'a> {
         status: impl Fn() -> Arc<LiveStatus>,
         is_wanted: impl Fn(&Instrument) -> bool,
     ) -> Option<Vec<(Instrument, TierTable)>> {
-        let next = self.due.iter().enumerate().filter_map(|(at, due)| Some(((*due)?, at))).min();
-        let (when, at) = next?;
+        let next =
+            self.rounds.iter().enumerate().filter_map(|(venue, round)| Some((round.due?, venue))).min();
+        let (when, venue) = next?;
         sleep_until(when).await;
         let mut told = Vec::new();
-        let pause = match self.ask(&self.settings.venues[at], &status, &is_wanted, &mut told).await {
-            // A contract that is listed meanwhile does not wait for its tiers until all are asked about again.
-            Round::Done => Some(self.every.min(self.settings.listing_interval)),
-            Round::Unreachable => Some(AGAIN),
-            Round::Failed => Some(AFTER_FAILURE),
-            Round::NotPublic => None,
+        let end = self.ask(&self.settings.venues[venue], &status, &is_wanted, &mut told).await;
+        let round = &mut self.rounds[venue];
+        let pause = match end {
+            RoundEnd::Done => {
+                round.retry.reset();
+                // A contract that is listed meanwhile does not wait for its tiers until all are asked about again.
+                Some(self.every.min(self.settings.listing_interval))
+            }
+            RoundEnd::Failed => Some(round.retry.next_delay(fastrand::f64())),
+            RoundEnd::NotPublic => None,
         };
-        self.due[at] = pause.map(|pause| Instant::now() + self.settings.clock.real(pause));
+        round.due = pause.map(|pause| Instant::now() + self.settings.clock.real(pause));
         Some(told)
     }
 
@@ -159,12 +171,12 @@ impl<'a> TierRounds<'a> {
         status: &impl Fn() -> Arc<LiveStatus>,
         is_wanted: &impl Fn(&Instrument) -> bool,
         told: &mut Vec<(Instrument, TierTable)>,
-    ) -> Round {
-        let mut outcome = Round::Done;
+    ) -> RoundEnd {
+        let mut outcome = RoundEnd::Done;
         for symbol in &venue.symbols {
             let status = status();
             let Some(status) = status.venues.iter().find(|one| one.venue == venue.venue) else {
-                return Round::Unreachable;
+                return RoundEnd::Failed;
             };
             let instrument = Instrument::new(venue.venue, symbol.clone());
             let is_there = !status.unlisted.contains(symbol);
@@ -174,7 +186,7 @@ impl<'a> TierRounds<'a> {
                 continue;
             }
             if !answers(status) {
-                return Round::Unreachable;
+                return RoundEnd::Failed;
             }
             let began = Instant::now();
             let one = VenueSettings { symbols: vec![symbol.clone()], ..venue.clone() };
@@ -186,11 +198,11 @@ impl<'a> TierRounds<'a> {
                 }
                 Err(error @ TierFetchError::NotPublic(_)) => {
                     info!(venue = %venue.venue, "{error}");
-                    return Round::NotPublic;
+                    return RoundEnd::NotPublic;
                 }
                 Err(error) => {
                     warn!(%instrument, %error, "margin tiers cannot be asked for; the known ones stay");
-                    outcome = Round::Failed;
+                    outcome = RoundEnd::Failed;
                 }
             }
         }

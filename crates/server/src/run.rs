@@ -8,21 +8,21 @@
 
 #![expect(clippy::disallowed_methods, reason = "knows all parts and starts their clocks")]
 
+mod end;
+mod source;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::middleware::from_fn_with_state;
-use liqheat_cluster::{DataKind, Driver};
-use liqheat_feeds::live::LiveSettings;
-use liqheat_feeds::sim::{Sim, SimConfig, SimConfigError};
-use liqheat_feeds::tiers::{TierBook, TierBookError};
-use liqheat_market::UnixMs;
+use liqheat_cluster::Driver;
+use liqheat_feeds::sim::Sim;
+use liqheat_feeds::tiers::TierBook;
 use liqheat_market::convert::{signed_ms, whole_ms};
-use liqheat_store::{InstrumentSpan, Store, StoreError};
+use liqheat_store::{InstrumentSpan, Store};
 use liqheat_stream::{Hub, HubSettings, RenewTokens, Sessions};
 use liqheat_wire::format_time;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -39,7 +39,7 @@ use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
 use crate::compute::ComputePool;
 use crate::engine::{EngineParts, OnDemand, Updater, UpdaterSettings};
-use crate::gateway::{self, Addresses, Front, SocketState, TokenGate, TokenSettingsError, Tokens};
+use crate::gateway::{self, Addresses, Front, SocketState, TokenGate, Tokens};
 use crate::history::History;
 use crate::ingest::SimFeed;
 use crate::ingest::live::{self, Live};
@@ -50,91 +50,9 @@ use crate::published::{FeedWatch, Published};
 use crate::reads::Reads;
 use crate::settings::ServerSettings;
 
-/// Where the market's events come from.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// What is in the store, as of now.
-    Stored,
-    /// Live venues, stored as they come; over what is in the store already.
-    Live(Box<LiveSettings>),
-    /// What is in the store, played as if it happened now.
-    Played {
-        /// The first moment; everything before it is in the chart already.
-        from: UnixMs,
-        /// The last moment.
-        to: UnixMs,
-        /// Market seconds a second.
-        speed: f64,
-    },
-    /// The simulated market.
-    Simulated {
-        /// Its settings.
-        config: Box<SimConfig>,
-        /// How much of it is in the chart at the start.
-        history: Duration,
-        /// Market seconds a second.
-        speed: f64,
-    },
-}
-
-impl Source {
-    /// What servers that share their states must have in common.
-    const fn kind(&self) -> DataKind {
-        match self {
-            Self::Stored => DataKind::Stored,
-            Self::Live(_) => DataKind::Live,
-            Self::Played { .. } => DataKind::Replay,
-            Self::Simulated { .. } => DataKind::Simulated,
-        }
-    }
-}
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The simulation's settings.
-    #[error(transparent)]
-    Sim(#[from] SimConfigError),
-    /// The tier tables.
-    #[error(transparent)]
-    Tiers(#[from] TierBookError),
-    /// A symbol that is asked for but not stored.
-    #[error("symbol '{wanted}' is not in the database; it holds {stored}")]
-    UnknownSymbol {
-        /// What was asked for.
-        wanted: String,
-        /// What there is.
-        stored: String,
-    },
-    /// A replay needs something to play.
-    #[error("nothing to replay: the database holds no bars between {from} and {to}; it holds {stored}")]
-    NothingToPlay {
-        /// From.
-        from: String,
-        /// To.
-        to: String,
-        /// What there is.
-        stored: String,
-    },
-    /// The settings of tokens; every mistake.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Tokens(Vec<TokenSettingsError>),
-    /// The address of the listener cannot be read.
-    #[error("the listening socket: {0}")]
-    Socket(#[from] std::io::Error),
-}
-
-/// How a server ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stopped {
-    /// As asked, everything in order.
-    InOrder,
-    /// A part ended by itself or did not stop in time; its name.
-    Fault(String),
-}
+pub use end::{ServeError, Stopped};
+use source::Feed;
+pub use source::Source;
 
 /// A server, built and ready to run.
 pub struct Server {
@@ -158,31 +76,6 @@ pub struct Server {
     stopping: Stopping,
     /// Ends all sessions.
     closing: CancellationToken,
-}
-
-/// What writes into the store while the server runs.
-enum Feed {
-    Simulated(Box<SimFeed>, Gauge),
-    Live {
-        live: Arc<Live>,
-        catalog: Arc<Catalog>,
-        store: Store,
-        settings: Box<LiveSettings>,
-        tiers: TierBook,
-    },
-}
-
-impl Feed {
-    async fn run(self, stop: CancellationToken) {
-        match self {
-            Self::Simulated(feed, failing) => feed.run(failing, stop).await,
-            Self::Live { live, catalog, store, settings, tiers } => {
-                if let Err(error) = live::follow(live, catalog, store, *settings, tiers, stop).await {
-                    error!(%error, "live markets are no longer followed");
-                }
-            }
-        }
-    }
 }
 
 /// The parts that are made before the rest is wired to them.

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::ensure;
+use liqheat_market::convert::approx_f64;
 use tokio_util::sync::CancellationToken;
 
 use super::stream_client::{Crowd, Follow, Transport};
@@ -57,9 +58,9 @@ async fn measure(
     pause(seconds, stop).await;
     let (after, ended) = (read(), Usage::of(server.id())?);
     let (states, bytes) = (after.0 - before.0, after.1 - before.1);
-    let cost = ended.cpu.saturating_sub(began.cpu).as_secs_f64() * 1e6 / states.max(1) as f64;
+    let cost = ended.cpu.saturating_sub(began.cpu).as_secs_f64() * 1e6 / approx_f64(states.max(1));
     let lost = crowd.received.lost.load(Ordering::Relaxed);
-    let kilobytes = bytes as f64 / 1024.0 / states.max(1) as f64;
+    let kilobytes = approx_f64(bytes) / 1024.0 / approx_f64(states.max(1));
     say!("| {transport:?} | {states} | {kilobytes:.2} | {cost:.2} | {lost} |");
     ensure!(states > 0 && lost == 0, "{lost} connections were lost, {states} states came");
     Ok(cost)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use liqheat_market::convert::approx_f64;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,7 @@ pub(super) async fn run(arguments: &ContractArgs, stop: &CancellationToken) -> a
     say!("|---|---|---|---|---|");
     let own = |row: &Row| (row.cpu - idle.cpu).max(0.0);
     for (pollers, row) in [(1, &one), (POLLERS, &many)] {
-        let megabytes = row.bytes as f64 / 1e6;
+        let megabytes = approx_f64(row.bytes) / 1e6;
         say!("| {pollers} | {:.1} | {} | {megabytes:.1} | {} |", own(row) * 1e3, row.answers, row.failed);
     }
     let factor = own(&many) / own(&one).max(f64::EPSILON);
@@ -61,7 +62,7 @@ async fn measure(
     let mut tasks = JoinSet::new();
     let began = program.usage()?;
     for number in 0..pollers {
-        let phase = EVERY.mul_f64(number as f64 / pollers as f64);
+        let phase = EVERY.mul_f64(approx_f64(number) / approx_f64(pollers));
         let (address, polled, ending) = (program.address, Arc::clone(&polled), ending.clone());
         tasks.spawn(async move { poll(address, PATH, (EVERY, phase), false, &polled, ending).await });
     }
@@ -71,7 +72,7 @@ async fn measure(
     while tasks.join_next().await.is_some() {}
     let micros = ended.at_micros.saturating_sub(began.at_micros).max(1);
     Ok(Row {
-        cpu: ended.cpu.saturating_sub(began.cpu).as_secs_f64() / (micros as f64 / 1e6),
+        cpu: ended.cpu.saturating_sub(began.cpu).as_secs_f64() / (approx_f64(micros) / 1e6),
         answers: polled.whole.load(Ordering::Relaxed),
         bytes: polled.bytes.load(Ordering::Relaxed),
         failed: polled.failed.load(Ordering::Relaxed),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use liqheat_market::convert::approx_f64;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -64,8 +65,8 @@ pub(super) async fn run(arguments: &ContractArgs, stop: &CancellationToken) -> a
         say!(
             "| {name} | {:.1} | {:.1} | {:.2} | {delivered} | {failed} |",
             own * 1e3,
-            own * seconds / delivered.max(1) as f64 * 1e6,
-            bytes as f64 / 1024.0 / clients as f64 / seconds
+            own * seconds / approx_f64(delivered.max(1)) * 1e6,
+            approx_f64(bytes) / 1024.0 / approx_f64(clients) / seconds
         );
         costs.push(own);
     }
@@ -84,7 +85,7 @@ async fn cpu_of(program: &Program, during: Duration, stop: &CancellationToken) -
     pause(during, stop).await;
     let ended = program.usage()?;
     let micros = ended.at_micros.saturating_sub(began.at_micros).max(1);
-    Ok(ended.cpu.saturating_sub(began.cpu).as_secs_f64() / (micros as f64 / 1e6))
+    Ok(ended.cpu.saturating_sub(began.cpu).as_secs_f64() / (approx_f64(micros) / 1e6))
 }
 
 type Row = (f64, u64, u64, u64);
@@ -120,7 +121,7 @@ async fn pollers(
     let (polled, ending) = (Arc::new(Polled::default()), stop.child_token());
     let mut tasks = JoinSet::new();
     for number in 0..arguments.clients {
-        let phase = RHYTHM.mul_f64(number as f64 / arguments.clients as f64);
+        let phase = RHYTHM.mul_f64(approx_f64(number) / approx_f64(arguments.clients));
         let (address, polled, ending) = (program.address, Arc::clone(&polled), ending.clone());
         tasks.spawn(async move { poll(address, path, (RHYTHM, phase), conditional, &polled, ending).await });
     }

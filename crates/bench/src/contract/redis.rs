@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::Context;
+use liqheat_market::convert::approx_f64;
 use tokio_util::sync::CancellationToken;
 
 use super::http::HttpClient;
@@ -83,8 +84,8 @@ fn buckets(text: &str) -> Vec<(f64, u64)> {
 
 /// The upper bound of the bucket that holds a quantile.
 fn quantile(buckets: &[(f64, u64)], share: f64) -> f64 {
-    let wanted = buckets.last().map_or(0.0, |last| last.1 as f64 * share);
-    buckets.iter().find(|bucket| bucket.1 as f64 >= wanted).map_or(f64::INFINITY, |bucket| bucket.0)
+    let wanted = buckets.last().map_or(0.0, |last| approx_f64(last.1) * share);
+    buckets.iter().find(|bucket| approx_f64(bucket.1) >= wanted).map_or(f64::INFINITY, |bucket| bucket.0)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use liqheat_market::convert::{approx_f64, trunc_usize};
 /// Durations of one kind.
 #[derive(Debug, Default)]
 pub(super) struct Sample(Vec<Duration>);
@@ -22,7 +23,7 @@ impl Sample {
     /// The smallest duration that this share of all is not above; zero of none.
     pub(super) fn quantile(&mut self, share: f64) -> Duration {
         self.0.sort_unstable();
-        let rank = (self.0.len() as f64 * share).ceil() as usize;
+        let rank = trunc_usize((approx_f64(self.0.len()) * share).ceil());
         self.0.get(rank.max(1) - 1).copied().unwrap_or_default()
     }
 

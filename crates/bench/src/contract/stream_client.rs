@@ -123,7 +123,7 @@ async fn listen(address: SocketAddr, follow: &Follow, mut on_state: impl FnMut(u
                 Kind::State => on_state(content.len()),
                 // The mask is zero, which leaves the content as it is.
                 Kind::Ping => {
-                    let mut pong = vec![0x8a, 0x80 | content.len() as u8, 0, 0, 0, 0];
+                    let mut pong = vec![0x8a, 0x80 | u8::try_from(content.len())?, 0, 0, 0, 0];
                     pong.extend_from_slice(content);
                     stream.write_all(&pong).await?;
                 }
@@ -166,7 +166,7 @@ async fn open(address: SocketAddr, follow: &Follow) -> anyhow::Result<TcpStream>
         let text = format!(r#"{{"action":"subscribe","symbols":["{symbol}"],"mode":"{mode}"{interval}}}"#);
         // A length below 126 fits into the second byte.
         anyhow::ensure!(text.len() < 126, "too long a subscription: {text}");
-        let mut frame = vec![0x81, 0x80 | text.len() as u8, 0, 0, 0, 0];
+        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len())?, 0, 0, 0, 0];
         frame.extend_from_slice(text.as_bytes());
         stream.write_all(&frame).await?;
     }

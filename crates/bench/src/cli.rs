@@ -97,10 +97,10 @@ pub(crate) struct ContractArgs {
     #[arg(long, default_value = "1000", value_name = "N", value_parser = count(1, 8_000))]
     pub(crate) clients: usize,
     /// Seconds that a row is measured for.
-    #[arg(long, default_value = "30", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, default_value = "30", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) seconds: Duration,
     /// Of socket: how long it stays open.
-    #[arg(long, default_value = "3600", value_parser = seconds, value_name = "SECONDS")]
+    #[arg(long, default_value = "3600", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) socket_seconds: Duration,
 }
 

@@ -274,7 +274,7 @@ mod tests {
     fn frames_are_cut_at_their_lengths() {
         let long = format!(r#"{{"type":"snapshot","x":"{}"}}"#, "y".repeat(200));
         let mut bytes = vec![0x89, 2, b'h', b'i', 0x81, 126];
-        bytes.extend_from_slice(&(long.len() as u16).to_be_bytes());
+        bytes.extend_from_slice(&u16::try_from(long.len()).unwrap().to_be_bytes());
         bytes.extend_from_slice(long.as_bytes());
         let ping = next_frame(&bytes).unwrap().unwrap();
         assert_eq!((ping.kind, ping.start, ping.end), (Kind::Ping, 2, 4));

@@ -35,7 +35,7 @@ test('nothing is claimed that the intervals do not carry', () => {
     }
 });
 
-test('what the score rests on is said in full', () => {
+test('what the score rests on is written out in full', () => {
     const period = {
         days: 30,
         hours: 700,

@@ -94,7 +94,7 @@ test('a bell beside a wall proposes a rule; it is set, paused, resumed and delet
     await page.context().close();
 });
 
-test('an amount that is none is named in the form, and a refusal of the server keeps what was typed', async () => {
+test('an invalid amount is named in the form, and a refusal of the server keeps what was typed', async () => {
     const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&panel=tape`);
     await shown(page);
     await page.getByLabel('Least size').selectOption('1000000');

@@ -84,7 +84,7 @@ pub(super) struct Polled {
     pub(super) bytes: AtomicU64,
 }
 
-/// Asks for a path every so often, the first time after `phase`, until it is stopped. With `conditional` it sends the tag
+/// Asks for a path at an interval, the first time after `phase`, until it is stopped. With `conditional` it sends the tag
 /// of what it holds.
 pub(super) async fn poll(
     address: SocketAddr,

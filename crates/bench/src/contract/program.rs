@@ -47,7 +47,7 @@ impl Program {
         Ok(program)
     }
 
-    /// The simulated market at a speed, with a state every so many seconds.
+    /// The simulated market at a speed, with a state once an interval.
     ///
     /// # Errors
     /// As [`Program::start`].

@@ -56,7 +56,7 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
-    /// Connects so many clients, and waits until each has a state.
+    /// Connects this number of clients, and waits until each has a state.
     ///
     /// # Errors
     /// When one of them gets none in time.

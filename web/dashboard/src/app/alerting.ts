@@ -1,4 +1,4 @@
-/** Alerts of the server and prices of the page: who is told what, and where a click leads. */
+/** Alerts of the server and prices of the page: which notice each raises, and where a click leads. */
 import { AlertFeed } from '../data/alerts.ts';
 import { PriceWatch } from '../data/price-watch.ts';
 import { alertPrice, alertWords, KIND_NAMES } from '../model/alert-words.ts';

@@ -9,7 +9,7 @@ import { parseWalls, type ServedWalls } from '../wire/walls.ts';
 
 const POLL_MS = 10_000;
 const DAY_MS = 86_400_000;
-/** The price of a day before is that of an hour's beginning, and asked for again so often. */
+/** The price of a day before is that of the beginning of an hour; interval of its requests. */
 const DAY_BEFORE_MS = 10 * 60_000;
 
 export interface WatchEvents {

@@ -8,7 +8,7 @@ export type WatchOrder = (typeof WATCH_ORDERS)[number];
 const SHARE_MIN = 0.02;
 /** Symbols that can be watched at once. */
 export const WATCHED_MAX = 50;
-/** Of a server's list, so many are watched until somebody chooses. */
+/** Number of symbols of a server's list that are watched until somebody chooses. */
 const WATCHED_FIRST = 8;
 
 export interface WatchRow {

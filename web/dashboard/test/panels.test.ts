@@ -72,28 +72,41 @@ test('walls never share a dollar, never exceed the levels, and stay within reach
 });
 
 const HOUR = 3_600_000;
-const event = (hoursAgo: number, side: 'long' | 'short', usd: number): Liquidation => ({
+const event = (hoursAgo: number, side: 'long' | 'short', usd: number, venue = 'okx'): Liquidation => ({
+    venue,
     time: 100 * HOUR - hoursAgo * HOUR,
     side,
     price: 1,
     usd,
 });
 
-test('totals count what began within the last hours, by side', () => {
+test('totals count what began within the last hours, by side and venue', () => {
+    const totals = (hours: number, bybit: readonly number[], okx: readonly number[]): object => {
+        const of = ([longUsd = 0, shortUsd = 0]: readonly number[]): object => ({ longUsd, shortUsd });
+        const both = [0, 1].map((at) => (bybit[at] ?? 0) + (okx[at] ?? 0));
+        return {
+            hours,
+            ...of(both),
+            venues: [
+                { venue: 'bybit', ...of(bybit) },
+                { venue: 'okx', ...of(okx) },
+            ],
+        };
+    };
     const list = [
         event(0.5, 'long', 1),
         event(1, 'short', 2),
         event(3, 'long', 4),
-        event(11, 'short', 8),
+        event(11, 'short', 8, 'bybit'),
         event(24, 'long', 16),
         event(25, 'long', 32),
         event(-1, 'long', 64),
     ];
     assert.deepEqual(totalsOf(list, 100 * HOUR), [
-        { hours: 1, longUsd: 1, shortUsd: 2 },
-        { hours: 4, longUsd: 5, shortUsd: 2 },
-        { hours: 12, longUsd: 5, shortUsd: 10 },
-        { hours: 24, longUsd: 21, shortUsd: 10 },
+        totals(1, [0, 0], [1, 2]),
+        totals(4, [0, 0], [5, 2]),
+        totals(12, [0, 8], [5, 2]),
+        totals(24, [0, 8], [21, 2]),
     ]);
     assert.deepEqual(
         tapeOf(list, 4, 3).map(({ usd }) => usd),

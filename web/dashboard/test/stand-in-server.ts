@@ -51,6 +51,8 @@ export interface StandInOptions {
     /** Wall milliseconds between market steps; 0: only by hand. */
     everyMs?: number;
     seenShare?: number;
+    /** The venues in each symbol; one by default. Each alone is the same market. */
+    venues?: string[];
     /** Serves a market besides whose bin is not exact in binary. */
     tiny?: boolean;
     /** History of exactly this size, for benches. */
@@ -265,7 +267,7 @@ export class StandInServer {
                 return;
             case 'subscribe':
                 for (const symbol of symbols) {
-                    if (!this.markets.has(symbol)) {
+                    if (!this.markets.has(symbol.replace(/@.*/, ''))) {
                         const valid = [...this.markets.keys()].join(', ');
                         send({ type: 'error', code: 'INVALID_SYMBOL', message: `Symbol '${symbol}' not supported. Valid: ${valid}` });
                         continue;
@@ -357,7 +359,7 @@ export class StandInServer {
     }
 
     #market(symbol: string): SyntheticMarket {
-        const market = this.markets.get(symbol);
+        const market = this.markets.get(symbol.replace(/@.*/, ''));
         if (market === undefined) throw new Error(`no market ${symbol}`);
         return market;
     }
@@ -367,7 +369,7 @@ export class StandInServer {
     snapshotFrame(symbol: string): object {
         const market = this.#market(symbol);
         const step = market.newest();
-        return { type: 'snapshot', ...this.#head(market, step), data: { levels: step.levels.map(wireLevel), ...numbers(step) } };
+        return { type: 'snapshot', ...this.#head(symbol, market, step), data: { levels: step.levels.map(wireLevel), ...numbers(step) } };
     }
 
     deltaFrame(symbol: string, from: number): object {
@@ -381,14 +383,14 @@ export class StandInServer {
             if (old?.long !== level.long || old.short !== level.short) levels.push(wireLevel(level));
         }
         for (const price of before.keys()) levels.push({ price, long_density: 0, short_density: 0 });
-        return { type: 'delta', ...this.#head(market, step), from, data: { levels, ...numbers(step) } };
+        return { type: 'delta', ...this.#head(symbol, market, step), from, data: { levels, ...numbers(step) } };
     }
 
-    #head(market: SyntheticMarket, step: Step): object {
+    #head(symbol: string, market: SyntheticMarket, step: Step): object {
         const hash = new StateHash();
         for (const level of step.levels) hash.add(level.price, level.long, level.short);
         return {
-            symbol: market.symbol,
+            symbol,
             timestamp: rfc3339(market.asOf()),
             epoch: this.epoch,
             seq: market.steps.length,
@@ -411,7 +413,7 @@ export class StandInServer {
             });
         }
         const symbol = url.searchParams.get('symbol') ?? '';
-        const market = this.markets.get(symbol);
+        const market = this.markets.get(symbol.replace(/@.*/, ''));
         // Where the example of the client's README gets its token.
         if (route === 'GET /my-token') return void response.end(TOKEN);
         if (route === 'GET /v1/symbols') return json(response, 200, this.#symbols());
@@ -430,6 +432,8 @@ export class StandInServer {
                 return json(response, 200, klines(market, url));
             case 'GET /v1/liquidations':
                 return json(response, 200, liquidations(market, url));
+            case 'GET /v1/liquidations/summary':
+                return json(response, 200, summaryOf(market));
             case 'GET /v1/series':
                 return json(response, 200, seriesOf(market, url));
             case 'GET /v1/walls':
@@ -468,6 +472,7 @@ export class StandInServer {
             : [...this.markets.values()].map((market) => ({
                   symbol: market.symbol,
                   venue: 'sim',
+                  venues: this.#options.venues ?? ['sim'],
                   interval: market.stepMs === 60_000 ? '1m' : '15m',
                   first: market.steps[0]?.time,
                   last: market.asOf(),
@@ -485,7 +490,7 @@ export class StandInServer {
             response.writeHead(304).end();
             return;
         }
-        json(response, 200, this.snapshotFrame(market.symbol));
+        json(response, 200, this.snapshotFrame(url.searchParams.get('symbol') ?? market.symbol));
     }
 
     #history(market: SyntheticMarket, url: URL, response: ServerResponse): void {
@@ -580,6 +585,27 @@ function klines(market: SyntheticMarket, url: URL): object {
     return { symbol: market.symbol, interval, count: data.length, data };
 }
 
+/** Each happened liquidation belongs to one of two venues. */
+function venueOf(time: number): string {
+    return (time / 60_000) % 3 === 0 ? 'okx' : 'bybit';
+}
+
+function summaryOf(market: SyntheticMarket): object {
+    const end = market.asOf();
+    const windows = [1, 4, 12, 24].map((hours) => {
+        const within = market.happened.filter(({ time }) => time >= end - hours * 3_600_000 && time < end);
+        const of = (rows: typeof within): object => {
+            const usd = (side: string): number =>
+                Math.round(rows.filter((row) => row.side === side).reduce((sum, row) => sum + row.usd, 0));
+            const count = (side: string): number => rows.filter((row) => row.side === side).length;
+            return { long_usd: usd('long'), short_usd: usd('short'), long_count: count('long'), short_count: count('short') };
+        };
+        const venues = ['okx', 'bybit'].map((venue) => ({ venue, ...of(within.filter(({ time }) => venueOf(time) === venue)) }));
+        return { window: `${hours}h`, start_time: rfc3339(end - hours * 3_600_000), ...of(within), venues };
+    });
+    return { symbol: market.symbol, end_time: rfc3339(end), windows };
+}
+
 /** Of the simulated market: half of the volume and a bit is bought by takers, open interest wanders, nothing is known of funding. */
 function seriesOf(market: SyntheticMarket, url: URL): object {
     const { data } = klines(market, url) as { data: { timestamp: string; open: number; close: number; volume: number }[] };
@@ -607,7 +633,7 @@ function liquidations(market: SyntheticMarket, url: URL): object {
     const data = market.happened
         .filter(({ time }) => time >= from && time < to)
         .slice(-Number(url.searchParams.get('limit') ?? 1000))
-        .map(({ time, side, price, usd }) => ({ timestamp: rfc3339(time), side, price, quantity: usd / price, usd }));
+        .map(({ time, side, price, usd }) => ({ timestamp: rfc3339(time), venue: venueOf(time), side, price, quantity: usd / price, usd }));
     return { symbol: market.symbol, data };
 }
 

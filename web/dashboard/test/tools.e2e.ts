@@ -114,9 +114,23 @@ test('the tape lists realised liquidations above an amount, with totals', async 
     await shown(page);
     await page.waitForSelector('#panel .tape tbody tr');
     const count = await page.locator('#panel .tape tbody tr').count();
-    const totals = await page.locator('#panel .totals tbody tr').allInnerTexts();
+    const totals = await page.locator('#panel .totals').first().locator('tbody tr').allInnerTexts();
     assert.equal(totals.length, 4);
     assert.match(totals[3] ?? '', /^24 h\s+\$[\d.]+[KMB]\s+\$[\d.]+[KMB]$/);
+    await page.getByText('By venue').click();
+    const dollars = (text: string): number => Number.parseFloat(text) * ({ K: 1e3, M: 1e6, B: 1e9 }[text.at(-1) ?? ''] ?? 1);
+    const sides = (text = ''): number[] => [...text.matchAll(/\$([\d.]+[KMB]?)/g)].map(([, usd]) => dollars(usd ?? ''));
+    const day = await page.locator('#panel .totals tbody tr', { hasText: /^24 h (okx|bybit)/ }).allInnerTexts();
+    for (const side of [0, 1]) {
+        const sum = day.reduce((all, text) => all + (sides(text)[side] ?? 0), 0);
+        assert.ok(Math.abs(sum / (sides(totals[3])[side] ?? 0) - 1) < 0.01, 'the venues add up');
+    }
+    assert.ok(server.asked.includes('/v1/liquidations/summary'));
+    // Looking back, the totals are those of then.
+    for (let step = 0; step < 30; step++) await page.keyboard.press('[');
+    await page.waitForFunction((now) => document.querySelector<HTMLElement>('#panel .totals tbody tr')?.innerText !== now, totals[0]);
+    await page.keyboard.press('n');
+    await page.waitForFunction((now) => document.querySelector<HTMLElement>('#panel .totals tbody tr')?.innerText === now, totals[0]);
     await page.getByLabel('Least size').selectOption('1000000');
     await page.waitForFunction((before) => document.querySelectorAll('#panel .tape tbody tr').length < before, count);
     for (const text of await page.locator('#panel .tape td:nth-child(4)').allTextContents()) assert.match(text, /[MB]$/);
@@ -236,3 +250,37 @@ for (const [width, options] of [
         }
     });
 }
+
+test('one venue of a symbol is chosen beside it, by hand or by a link', async () => {
+    await server.stop();
+    server = new StandInServer({ dist: DIST, everyMs: 0, venues: ['okx', 'bybit'] });
+    url = await server.start();
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    await page.getByLabel('Venue').selectOption('okx');
+    await page.waitForURL(/symbol=BTCUSDT@okx/);
+    await page.waitForFunction(() => /^[\d,.]+ BTCUSDT@okx/.test(document.title));
+    await shown(page);
+    assert.equal(await page.getByLabel('Symbol', { exact: true }).inputValue(), 'BTCUSDT');
+    await page.reload();
+    await shown(page);
+    assert.equal(await page.getByLabel('Venue').inputValue(), 'okx');
+    await page.goBack();
+    await page.waitForFunction(() => /^[\d,.]+ BTCUSDT ·/.test(document.title));
+    assert.equal(await page.getByLabel('Venue').inputValue(), '');
+    await page.goto(`${url}/?symbol=BTCUSDT@kraken`);
+    await page.getByText('BTCUSDT@kraken is not served here; this is BTCUSDT.').waitFor();
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('a finger finds the threshold on a phone', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`, PHONE);
+    await shown(page);
+    const slider = page.getByLabel('Liquidity threshold');
+    const box = (await slider.boundingBox()) ?? assert.fail('no slider');
+    assert.ok(box.height >= 44, `${box.height} px`);
+    await page.touchscreen.tap(box.x + box.width / 2, box.y + 3);
+    await page.waitForURL(/threshold=0\.4[5-9]|threshold=0\.5/);
+    await page.context().close();
+});

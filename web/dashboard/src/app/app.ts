@@ -6,6 +6,7 @@ import { Watch } from '../data/watch.ts';
 import { type Draft, draftAt } from '../model/alert-draft.ts';
 import { available, fitting } from '../model/ranges.ts';
 import { spanOf, stepped } from '../model/replay.ts';
+import { partsOf } from '../model/venues.ts';
 import { wallsOf } from '../model/walls.ts';
 import { MapPane } from '../panels/map-pane.ts';
 import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
@@ -460,14 +461,20 @@ export class App {
         const names = symbols.map(({ symbol }) => symbol);
         const wanted = this.#store.get().symbol;
         const [first = ''] = names;
-        if (!names.includes(wanted)) {
+        if (this.#symbols.find(wanted) === undefined) {
             if (wanted !== '') this.#parts.notices.toast(`${wanted} is not served here; this is ${first}.`);
             this.#dispatch({ kind: 'open', symbol: first });
         }
-        this.#toolbar.symbols(names, this.#store.get().symbol);
+        this.#showSymbols();
         const before = this.#shownRange;
         this.#offerRanges();
         if (this.#opened === '' || this.#shownRange !== before) this.#open();
+    }
+
+    #showSymbols(): void {
+        const { base, venue } = partsOf(this.#store.get().symbol);
+        const names = this.#symbols.all().map(({ symbol }) => symbol);
+        this.#toolbar.symbols(names, base, this.#symbols.find(base)?.venues ?? [], venue);
     }
 
     #offerRanges(): void {
@@ -488,10 +495,7 @@ export class App {
         const info = this.#symbols.find(view.symbol);
         if (info === undefined) return;
         this.#toolbar.show(view, this.#shownRange);
-        this.#toolbar.symbols(
-            this.#symbols.all().map(({ symbol }) => symbol),
-            info.symbol,
-        );
+        this.#showSymbols();
         byId('simulated', HTMLElement).hidden = !info.simulated;
         tooltip.hide();
         if (info.symbol !== this.#opened) this.#painter.forget(info.symbol);

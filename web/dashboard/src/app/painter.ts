@@ -326,6 +326,7 @@ export class Painter {
             zone: view.zone,
             decimals: market.decimals,
             state: this.state(),
+            isPast: this.moment() !== null,
             heat: this.moment() === null ? (market.base?.heat ?? null) : market.heat,
         });
     }

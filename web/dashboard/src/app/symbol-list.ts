@@ -1,4 +1,6 @@
 /** The server's list of symbols, read at the start and once a minute; sooner while there is none. */
+
+import { partsOf } from '../model/venues.ts';
 import { type Api, ApiError } from '../transport/api.ts';
 import type { SymbolInfo, Symbols } from '../wire/answers.ts';
 
@@ -30,8 +32,13 @@ export class SymbolList {
         return this.#symbols?.symbols ?? [];
     }
 
+    /** Also one venue of a symbol: `BTCUSDT@okx`. */
     find(symbol: string): SymbolInfo | undefined {
-        return this.all().find((info) => info.symbol === symbol);
+        const listed = this.all().find((info) => info.symbol === symbol);
+        if (listed !== undefined) return listed;
+        const { base, venue } = partsOf(symbol);
+        const sum = this.all().find((info) => info.symbol === base);
+        return sum?.venues.includes(venue) === true ? { ...sum, symbol, venue, venues: [venue] } : undefined;
     }
 
     /** Whether the server accepts sockets. */

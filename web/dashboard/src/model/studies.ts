@@ -1,5 +1,5 @@
 /** What the panes under the chart show: one point a candle, made of the rows and the liquidations that are known. */
-import type { Liquidation, SeriesRow } from '../wire/answers.ts';
+import type { Liquidated, SeriesRow } from '../wire/answers.ts';
 
 export const STUDIES = ['volume', 'open_interest', 'funding', 'liquidations'] as const;
 export type Study = (typeof STUDIES)[number];
@@ -23,7 +23,7 @@ export function studyPoints(
     times: readonly number[],
     intervalMs: number,
     rows: readonly SeriesRow[],
-    liquidations: readonly Liquidation[],
+    liquidations: readonly Liquidated[],
 ): StudyPoint[] {
     const byTime = new Map(rows.map((row) => [row.time, row]));
     const liquidated = new Map<number, { long: number; short: number }>();

@@ -17,6 +17,8 @@ export interface PanelState {
     /** Price and levels as they are shown; null while there is no picture. */
     state: { price: number | null; levels: readonly LiveLevel[]; bin: number; asOf: number | null } | null;
     heat: Heat | null;
+    /** A moment is looked back to. */
+    isPast: boolean;
 }
 
 /** What panels ask of the page. */

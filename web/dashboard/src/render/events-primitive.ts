@@ -2,7 +2,7 @@
 import type { CanvasRenderingTarget2D } from 'fancy-canvas';
 import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
-import type { Liquidation } from '../wire/answers.ts';
+import type { Liquidated } from '../wire/answers.ts';
 import { barAxis } from './bar-axis.ts';
 
 export interface EventStyle {
@@ -18,8 +18,8 @@ const RADIUS_PX_MAX = 13;
 const RADIUS_PX_MIN = 2;
 
 /** One circle a candle and side, at the price where most of it happened: single fills would cover each other. */
-export function gathered(list: readonly Liquidation[], intervalMs: number): Liquidation[] {
-    const sums = new Map<string, Liquidation & { weighted: number }>();
+export function gathered(list: readonly Liquidated[], intervalMs: number): Liquidated[] {
+    const sums = new Map<string, Liquidated & { weighted: number }>();
     for (const { time, side, price, usd } of list) {
         const slot = Math.floor(time / intervalMs) * intervalMs;
         const key = `${slot} ${side}`;
@@ -37,7 +37,7 @@ export function gathered(list: readonly Liquidation[], intervalMs: number): Liqu
 
 export class EventsPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPrimitivePaneRenderer {
     #attached: SeriesAttachedParameter<Time> | null = null;
-    #shown: readonly Liquidation[] = [];
+    #shown: readonly Liquidated[] = [];
     #candles: Candles | null = null;
     #largest = 1;
     #style: EventStyle = { long: '#f00', short: '#0f0', ring: '#000' };
@@ -51,7 +51,7 @@ export class EventsPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
         this.#attached = null;
     }
 
-    show(list: readonly Liquidation[], candles: Candles | null): void {
+    show(list: readonly Liquidated[], candles: Candles | null): void {
         this.#shown = candles === null ? [] : gathered(list, candles.intervalMs);
         this.#largest = this.#shown.reduce((most, { usd }) => Math.max(most, usd), 0);
         this.#candles = candles;

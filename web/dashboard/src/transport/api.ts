@@ -10,9 +10,11 @@ import {
     parseLeverageLevels,
     parseLiquidations,
     parseSeries,
+    parseSummary,
     parseSymbols,
     type SeriesRow,
     type Symbols,
+    type Totals,
 } from '../wire/answers.ts';
 import { decodeGrid, type Grid } from '../wire/grid.ts';
 import { parseWalls, type ServedWalls } from '../wire/walls.ts';
@@ -91,6 +93,11 @@ export class Api {
 
     async liquidations(query: Query, signal: AbortSignal): Promise<Liquidation[]> {
         return parseLiquidations(await this.#json('v1/liquidations', query, signal));
+    }
+
+    /** Totals of the last hours, of now. */
+    async summary(query: Query, signal: AbortSignal): Promise<Totals[]> {
+        return parseSummary(await this.#json('v1/liquidations/summary', query, signal));
     }
 
     async levels(query: Query, signal: AbortSignal): Promise<LeverageLevels> {

@@ -2,6 +2,7 @@
 import { ZONES } from '../model/format.ts';
 import { INTERVALS, RANGES } from '../model/ranges.ts';
 import { STUDIES, type Study } from '../model/studies.ts';
+import { symbolOf } from '../model/venues.ts';
 import { type Action, AXES, COLOURS, INTERVAL_IDS, PANES, type Panel, SCALES, SIDES, THEMES, type View } from '../state/view.ts';
 import { byId, element, Segments } from './dom.ts';
 
@@ -40,6 +41,7 @@ function openUnder(button: HTMLElement, sheet: HTMLElement): void {
 
 export class Toolbar {
     readonly #symbol = byId('symbol', HTMLSelectElement);
+    readonly #venue = byId('venue', HTMLSelectElement);
     readonly #colours = byId('colours', HTMLSelectElement);
     readonly #opened = byId('opened', HTMLSelectElement);
     readonly #axis = byId('axis', HTMLSelectElement);
@@ -114,6 +116,7 @@ export class Toolbar {
         listen(this.#interval, (value) => ({ interval: chosen(INTERVAL_IDS, value) }));
         listen(this.#zone, (value) => ({ zone: chosen(ZONES, value) }));
         this.#symbol.addEventListener('change', () => pickSymbol(this.#symbol.value));
+        this.#venue.addEventListener('change', () => pickSymbol(symbolOf(this.#symbol.value, this.#venue.value)));
         for (const what of ['events', 'swept'] as const) {
             byId(what, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'toggle', what }));
         }
@@ -154,12 +157,20 @@ export class Toolbar {
         }
     }
 
-    symbols(names: readonly string[], symbol: string): void {
+    /** `venues`: of the symbol; `venue`: the chosen one, empty for all together. */
+    symbols(names: readonly string[], symbol: string, venues: readonly string[], venue: string): void {
         const shown = [...this.#symbol.options].map((option) => option.value);
         if (names.join() !== shown.join()) {
             this.#symbol.replaceChildren(...names.map((name) => element('option', { value: name, textContent: name })));
         }
         this.#symbol.value = symbol;
+        const offered = [...this.#venue.options].slice(1).map((option) => option.value);
+        if (venues.join() !== offered.join()) {
+            this.#venue.replaceChildren();
+            options(this.#venue, [['', 'all venues'], ...venues.map((each) => [each, each] as const)]);
+        }
+        this.#venue.value = venue;
+        byId('venue-field', HTMLElement).hidden = venues.length < 2;
     }
 
     offer(ranges: ReadonlySet<string>): void {

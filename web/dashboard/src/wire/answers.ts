@@ -6,17 +6,22 @@ import type {
     LevelRow,
     LevelsBody,
     LiquidationRow,
+    LiquidationSummaryBody,
     LiquidationsBody,
+    LiquidationWindow,
     SeriesBody,
     SeriesRow as SeriesMessage,
     SymbolRow,
     SymbolsBody,
+    VenueLiquidations,
 } from './bodies.generated.ts';
 import { fieldsOf, listOf, numberOf, numbersOf, optionalNumber, timeOf } from './fields.ts';
 
 export interface SymbolInfo {
     symbol: string;
     venue: string;
+    /** The venues that are summed in it. */
+    venues: string[];
     interval: string;
     /** Time of the oldest and newest bar, milliseconds since 1970; null when there is no data. */
     first: number | null;
@@ -60,11 +65,16 @@ export interface SeriesRow {
     funding: number | null;
 }
 
-export interface Liquidation {
+/** What was liquidated, wherever. */
+export interface Liquidated {
     time: number;
     side: 'long' | 'short';
     price: number;
     usd: number;
+}
+
+export interface Liquidation extends Liquidated {
+    venue: string;
 }
 
 export interface LeverageLevel {
@@ -91,6 +101,7 @@ export function parseSymbols(body: unknown): Symbols {
         symbols: listOf<SymbolRow>(fields.symbols, 'symbols').map((each) => ({
             symbol: String(each.symbol),
             venue: String(each.venue ?? ''),
+            venues: Array.isArray(each.venues) ? (each.venues as unknown[]).map(String) : [],
             interval: String(each.interval ?? ''),
             first: optionalNumber(each.first),
             last: optionalNumber(each.last),
@@ -135,9 +146,31 @@ export function parseLiquidations(body: unknown): Liquidation[] {
     const fields = fieldsOf<LiquidationsBody>(body, 'liquidations');
     return listOf<LiquidationRow>(fields.data, 'liquidations').map((each) => ({
         time: timeOf(each.timestamp, 'timestamp'),
+        venue: String(each.venue ?? ''),
         side: each.side === 'short' ? 'short' : 'long',
         price: numberOf(each.price, 'price'),
         usd: numberOf(each.usd, 'usd'),
+    }));
+}
+
+/** Realised liquidations of the last hours; dollars. */
+export interface Totals {
+    hours: number;
+    longUsd: number;
+    shortUsd: number;
+    venues: { venue: string; longUsd: number; shortUsd: number }[];
+}
+
+export function parseSummary(body: unknown): Totals[] {
+    const fields = fieldsOf<LiquidationSummaryBody>(body, 'summary');
+    const usd = (each: { long_usd?: unknown; short_usd?: unknown }): { longUsd: number; shortUsd: number } => ({
+        longUsd: numberOf(each.long_usd, 'long_usd'),
+        shortUsd: numberOf(each.short_usd, 'short_usd'),
+    });
+    return listOf<LiquidationWindow>(fields.windows, 'windows').map((each) => ({
+        hours: numberOf(Number.parseInt(String(each.window), 10), 'window'),
+        ...usd(each),
+        venues: listOf<VenueLiquidations>(each.venues, 'venues').map((venue) => ({ venue: String(venue.venue), ...usd(venue) })),
     }));
 }
 

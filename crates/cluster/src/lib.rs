@@ -14,7 +14,7 @@
 //! | `election` | when to ask for the lease |
 //! | `producer` | what to publish under which epoch and `seq`; `epoch_run` how a run passes from server to server |
 //! | `replica` | which messages to apply, when to fetch a whole state, when a symbol counts as silent |
-//! | `catalogue` | which symbols an edge serves |
+//! | `edge_symbols` | which symbols an edge serves |
 //! | `issues` | what `/ready` says, and what is logged once instead of every second |
 //! | `node` | the order of requests: at most one is in flight |
 //!
@@ -34,9 +34,9 @@
 )]
 
 mod backplane;
-mod catalogue;
 mod channel_message;
 mod driver;
+mod edge_symbols;
 mod election;
 mod epoch_run;
 mod group;

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::backplane::{PendingUpdate, Production};
-use crate::catalogue::Catalogue;
+use crate::edge_symbols::EdgeSymbols;
 use crate::election::{Election, LeaseRequest};
 use crate::epoch_run::EpochNames;
 use crate::group::Group;
@@ -83,7 +83,7 @@ pub(crate) struct Node {
     election: Election,
     producer: Producer,
     replica: Replica,
-    catalogue: Catalogue,
+    catalogue: EdgeSymbols,
     issues: Issues,
     logs: LogLimit,
     names: EpochNames,
@@ -116,7 +116,7 @@ impl Node {
             election: Election::new(times.lease, now),
             producer: Producer::new(times.heartbeat_every, group.unwrap_or_default()),
             replica: Replica::new(group, times.silent_after, times.old_after),
-            catalogue: Catalogue::new(&settings.symbols, times.drop_after),
+            catalogue: EdgeSymbols::new(&settings.symbols, times.drop_after),
             issues: Issues::connecting(now),
             logs: LogLimit::default(),
             names: EpochNames::new(settings.tag.clone()),

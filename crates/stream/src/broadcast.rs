@@ -5,7 +5,7 @@
 //! that several cores share the work. They are threads of their own and not tasks, because a task that works for
 //! milliseconds wanders between the runtime's workers and leaves behind what their caches know; the kernel, on its
 //! part, shares the cores between them and the workers fairly. A change during a round leads to another round; nobody
-//! is sent a state twice, because a line knows what its client has. A delivery that panics ends one session, never
+//! is sent a state twice, because a session knows what its client has. A delivery that panics ends one session, never
 //! the round.
 
 #![expect(
@@ -39,7 +39,7 @@ const SHARDS_MAX: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Followers {
     shards: Box<[Shard]>,
-    bells: Arc<WakeSignals>,
+    wake_signals: Arc<WakeSignals>,
     /// Locked for a few instructions once a round.
     round: Mutex<Round>,
 }
@@ -49,8 +49,8 @@ struct Shard {
     /// Locked while a client comes or goes, and while a round takes its copy. In the order in which clients came:
     /// their sessions and the kernel's sockets lie in memory in about that order, and a round that walks through memory
     /// forwards costs less than one that jumps.
-    lines: Mutex<BTreeMap<u64, Arc<ClientSession>>>,
-    told: AtomicBool,
+    sessions: Mutex<BTreeMap<u64, Arc<ClientSession>>>,
+    is_behind: AtomicBool,
 }
 
 /// How far the shards are with the newest change.
@@ -62,13 +62,13 @@ struct Round {
 }
 
 impl Followers {
-    pub(crate) fn new(bells: &Arc<WakeSignals>) -> Self {
-        let shards = bells.0.iter().map(|_| Shard::default()).collect();
-        Self { shards, bells: Arc::clone(bells), round: Mutex::default() }
+    pub(crate) fn new(wake_signals: &Arc<WakeSignals>) -> Self {
+        let shards = wake_signals.0.iter().map(|_| Shard::default()).collect();
+        Self { shards, wake_signals: Arc::clone(wake_signals), round: Mutex::default() }
     }
 
-    pub(crate) fn add(&self, line: &Arc<ClientSession>) {
-        self.shard(line.id()).lock().insert(line.id(), Arc::clone(line));
+    pub(crate) fn add(&self, session: &Arc<ClientSession>) {
+        self.shard(session.id()).lock().insert(session.id(), Arc::clone(session));
     }
 
     /// Whether it was there.
@@ -83,9 +83,9 @@ impl Followers {
     /// There is something new to say.
     pub(crate) fn tell(&self) {
         for shard in &self.shards {
-            shard.told.store(true, Ordering::Release);
+            shard.is_behind.store(true, Ordering::Release);
         }
-        self.bells.ring(Woken::Change);
+        self.wake_signals.notify(Wake::Change);
     }
 
     fn shard(&self, id: u64) -> &Shard {
@@ -106,7 +106,7 @@ impl Followers {
 
 impl Shard {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientSession>>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,21 +116,21 @@ fn shards() -> usize {
     (cores / 2).clamp(1, SHARDS_MAX)
 }
 
-/// What wakes the threads that make the rounds: one bell each.
+/// What wakes the threads that make the rounds: one signal each.
 #[derive(Debug)]
 pub(crate) struct WakeSignals(Box<[WakeSignal]>);
 
 #[derive(Debug, Default)]
 struct WakeSignal {
     /// Locked for an instruction or two.
-    rung: Mutex<Woken>,
-    heard: Condvar,
+    pending: Mutex<Wake>,
+    changed: Condvar,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Woken {
+enum Wake {
     #[default]
-    Not,
+    None,
     /// Some board has something new to say.
     Change,
     /// It is over.
@@ -142,37 +142,37 @@ impl WakeSignals {
         Arc::new(Self((0..shards()).map(|_| WakeSignal::default()).collect()))
     }
 
-    fn ring(&self, why: Woken) {
-        for bell in &self.0 {
-            let mut rung = bell.rung.lock().unwrap_or_else(PoisonError::into_inner);
-            if *rung != Woken::End {
-                *rung = why;
+    fn notify(&self, why: Wake) {
+        for signal in &self.0 {
+            let mut pending = signal.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if *pending != Wake::End {
+                *pending = why;
             }
-            bell.heard.notify_one();
+            signal.changed.notify_one();
         }
     }
 
     /// No more rounds.
     pub(crate) fn end(&self) {
-        self.ring(Woken::End);
+        self.notify(Wake::End);
     }
 }
 
 impl WakeSignal {
     /// Waits for a change; `false` at the end.
     fn wait(&self) -> bool {
-        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let quiet = |rung: &mut Woken| *rung == Woken::Not;
-        let mut rung = self.heard.wait_while(rung, quiet).unwrap_or_else(PoisonError::into_inner);
-        if *rung == Woken::End {
+        let pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = |pending: &mut Wake| *pending == Wake::None;
+        let mut pending = self.changed.wait_while(pending, quiet).unwrap_or_else(PoisonError::into_inner);
+        if *pending == Wake::End {
             return false;
         }
-        *rung = Woken::Not;
+        *pending = Wake::None;
         true
     }
 }
 
-/// Starts the threads that make the rounds of all boards. They end when the bells ring for the end, which
+/// Starts the threads that make the rounds of all boards. They end when [`WakeSignals::end`] says so, which
 /// [`Sessions`] sees to; `tracker` waits for them.
 ///
 /// # Panics
@@ -180,20 +180,20 @@ impl WakeSignal {
 pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
     for shard in 0..shards() {
         // Not the sessions themselves: whoever drops them last must end these threads, not wait for them.
-        let (sessions, bells) = (Arc::downgrade(sessions), Arc::clone(sessions.hub().bells()));
+        let (sessions, wake_signals) = (Arc::downgrade(sessions), Arc::clone(sessions.hub().wake_signals()));
         let running = tracker.token();
         let rounds = move || {
             let _running = running;
-            let mut lines = Vec::new();
-            while bells.0[shard].wait() {
+            let mut sessions_of_shard = Vec::new();
+            while wake_signals.0[shard].wait() {
                 let Some(sessions) = sessions.upgrade() else { return };
                 for slot in sessions.hub().slots() {
-                    if slot.followers().shards[shard].told.swap(false, Ordering::AcqRel) {
-                        round(&sessions, &slot, shard, &mut lines);
+                    if slot.followers().shards[shard].is_behind.swap(false, Ordering::AcqRel) {
+                        round(&sessions, &slot, shard, &mut sessions_of_shard);
                     }
                     for topic in slot.topics() {
-                        if topic.followers().shards[shard].told.swap(false, Ordering::AcqRel) {
-                            channel_round(topic.followers(), shard, &mut lines);
+                        if topic.followers().shards[shard].is_behind.swap(false, Ordering::AcqRel) {
+                            channel_round(topic.followers(), shard, &mut sessions_of_shard);
                         }
                     }
                 }
@@ -205,24 +205,29 @@ pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
     }
 }
 
-fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Arc<ClientSession>>) {
+fn round(
+    sessions: &Sessions,
+    slot: &BoardSlot,
+    shard: usize,
+    sessions_of_shard: &mut Vec<Arc<ClientSession>>,
+) {
     let change = slot.last_change();
-    lines.extend(slot.followers().shards[shard].lock().values().cloned());
-    for some in lines.chunks(DELIVERIES_AT_A_TIME) {
+    sessions_of_shard.extend(slot.followers().shards[shard].lock().values().cloned());
+    for some in sessions_of_shard.chunks(DELIVERIES_AT_A_TIME) {
         let (mut frames, mut bytes) = (0, 0);
         for few in some.chunks(DELIVERIES_A_MOMENT) {
             let now = Instant::now();
-            for line in few {
-                let delivery =
-                    catch_unwind(AssertUnwindSafe(|| line.deliver(now))).unwrap_or_else(|_| line.give_up());
+            for session in few {
+                let delivery = catch_unwind(AssertUnwindSafe(|| session.deliver(now)))
+                    .unwrap_or_else(|_| session.give_up());
                 frames += delivery.frames;
                 bytes += delivery.bytes;
             }
         }
         sessions.metrics().wrote(frames, bytes, sessions.settings().wall_clock);
     }
-    let clients = lines.len();
-    lines.clear();
+    let clients = sessions_of_shard.len();
+    sessions_of_shard.clear();
     if let Some((seq, changed)) = change
         && let Some(clients) = slot.followers().finished(seq, clients)
     {
@@ -231,15 +236,16 @@ fn round(sessions: &Sessions, slot: &BoardSlot, shard: usize, lines: &mut Vec<Ar
 }
 
 /// As [`round`], for a channel beside the heatmap: its messages are few, so the sessions count them themselves.
-fn channel_round(followers: &Followers, shard: usize, lines: &mut Vec<Arc<ClientSession>>) {
-    lines.extend(followers.shards[shard].lock().values().cloned());
-    for few in lines.chunks(DELIVERIES_A_MOMENT) {
+fn channel_round(followers: &Followers, shard: usize, sessions_of_shard: &mut Vec<Arc<ClientSession>>) {
+    sessions_of_shard.extend(followers.shards[shard].lock().values().cloned());
+    for few in sessions_of_shard.chunks(DELIVERIES_A_MOMENT) {
         let now = Instant::now();
-        for line in few {
-            catch_unwind(AssertUnwindSafe(|| line.deliver_channels(now))).unwrap_or_else(|_| line.give_up());
+        for session in few {
+            catch_unwind(AssertUnwindSafe(|| session.deliver_channels(now)))
+                .unwrap_or_else(|_| session.give_up());
         }
     }
-    lines.clear();
+    sessions_of_shard.clear();
 }
 
 fn report(sessions: &Sessions, slot: &BoardSlot, seq: u64, clients: usize, took: Duration) {

@@ -32,7 +32,7 @@ pub struct Hub {
     /// Names that are served, but that nobody has to be told of while nobody uses them.
     second_names: BTreeSet<String>,
     settings: HubSettings,
-    bells: Arc<WakeSignals>,
+    wake_signals: Arc<WakeSignals>,
     /// Begins the names of the epochs of channels: different for every process.
     run: Arc<str>,
     channel_wanted: Arc<Notify>,
@@ -44,13 +44,16 @@ impl Hub {
     /// Empty boards for these symbols.
     #[must_use]
     pub fn new(symbols: impl IntoIterator<Item = String>, settings: HubSettings) -> Self {
-        let (metrics, bells) = (Arc::new(StreamMetrics::default()), WakeSignals::new());
+        let (metrics, wake_signals) = (Arc::new(StreamMetrics::default()), WakeSignals::new());
         let run: Arc<str> = format!("{:08x}", fastrand::u32(..)).into();
         let channel_wanted = Arc::new(Notify::new());
         let slots = symbols
             .into_iter()
             .map(|symbol| {
-                (symbol.clone(), Arc::new(BoardSlot::new(symbol, &metrics, &bells, (&run, &channel_wanted))))
+                (
+                    symbol.clone(),
+                    Arc::new(BoardSlot::new(symbol, &metrics, &wake_signals, (&run, &channel_wanted))),
+                )
             })
             .collect();
         Self {
@@ -59,7 +62,7 @@ impl Hub {
             symbols_known: AtomicBool::new(true),
             second_names: BTreeSet::new(),
             settings,
-            bells,
+            wake_signals,
             run,
             channel_wanted,
             metrics,
@@ -74,7 +77,7 @@ impl Hub {
             let slot = Arc::new(BoardSlot::new(
                 name.clone(),
                 &self.metrics,
-                &self.bells,
+                &self.wake_signals,
                 (&self.run, &self.channel_wanted),
             ));
             self.slots.get_mut().unwrap_or_else(PoisonError::into_inner).insert(name.clone(), slot);
@@ -110,7 +113,7 @@ impl Hub {
                 Arc::new(BoardSlot::new(
                     symbol.to_owned(),
                     &self.metrics,
-                    &self.bells,
+                    &self.wake_signals,
                     (&self.run, &self.channel_wanted),
                 ))
             };
@@ -153,8 +156,8 @@ impl Hub {
         self.symbols_known.store(known, Ordering::Relaxed);
     }
 
-    pub(crate) const fn bells(&self) -> &Arc<WakeSignals> {
-        &self.bells
+    pub(crate) const fn wake_signals(&self) -> &Arc<WakeSignals> {
+        &self.wake_signals
     }
 
     /// The slots that reports show: those of first names, and others while somebody follows them.

@@ -33,10 +33,10 @@ impl Sessions {
         let renewal = OnceLock::new();
         let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id, renewal });
         broadcast::start(&sessions, &sessions.tracker);
-        let (bells, closing) = (Arc::clone(sessions.hub.bells()), sessions.closing.clone());
+        let (wake_signals, closing) = (Arc::clone(sessions.hub.wake_signals()), sessions.closing.clone());
         sessions.tracker.spawn(async move {
             closing.cancelled().await;
-            bells.end();
+            wake_signals.end();
         });
         sessions
     }
@@ -109,7 +109,7 @@ impl Sessions {
 
 impl Drop for Sessions {
     fn drop(&mut self) {
-        self.hub.bells().end();
+        self.hub.wake_signals().end();
     }
 }
 

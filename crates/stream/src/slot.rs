@@ -122,7 +122,7 @@ impl BoardSlot {
     pub(crate) fn new(
         symbol: String,
         metrics: &StreamMetrics,
-        bells: &Arc<WakeSignals>,
+        wake_signals: &Arc<WakeSignals>,
         (run, wanted): (&Arc<str>, &Arc<Notify>),
     ) -> Self {
         let inner = Inner {
@@ -134,14 +134,14 @@ impl BoardSlot {
             frames: Frames::default(),
             status: None,
         };
-        let topics =
-            Channel::BESIDE_HEATMAP.map(|channel| ChannelTopic::new(channel, (run, wanted), metrics, bells));
+        let topics = Channel::BESIDE_HEATMAP
+            .map(|channel| ChannelTopic::new(channel, (run, wanted), metrics, wake_signals));
         let metrics = SymbolMetrics::new(metrics, &symbol);
         Self {
             symbol,
             inner: Mutex::new(inner),
             views: Mutex::default(),
-            followers: Followers::new(bells),
+            followers: Followers::new(wake_signals),
             topics,
             metrics,
         }

@@ -72,11 +72,11 @@ impl ChannelTopic {
         channel: Channel,
         (run, wanted): (&Arc<str>, &Arc<Notify>),
         metrics: &StreamMetrics,
-        bells: &Arc<WakeSignals>,
+        wake_signals: &Arc<WakeSignals>,
     ) -> Self {
         let inner = Inner { state: ChannelState::new(channel, Arc::clone(run)), frames: HashMap::new() };
         let (subscriptions, messages_sent) = metrics.of_channel(channel);
-        let followers = Followers::new(bells);
+        let followers = Followers::new(wake_signals);
         let wanted = Arc::clone(wanted);
         Self { channel, inner: Mutex::new(inner), followers, wanted, subscriptions, messages_sent }
     }

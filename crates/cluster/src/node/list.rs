@@ -4,7 +4,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Node;
-use crate::catalogue::SYMBOLS_MAX;
+use crate::edge_symbols::SYMBOLS_MAX;
 use crate::group::Group;
 use crate::issues::Issue;
 use crate::metrics::ResyncReason;

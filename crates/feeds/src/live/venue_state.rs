@@ -70,7 +70,8 @@ pub(super) struct VenueState {
     health: Health,
     clock: VenueClock,
     rejected: RejectedStretches,
-    logged: Option<Uptime>,
+    /// When each kind of warning was last logged.
+    warned: BTreeMap<&'static str, Uptime>,
     /// Buffer of the events that a message brought.
     admitted: Vec<Event>,
 }
@@ -89,7 +90,7 @@ impl VenueState {
             health: Health::new(exchange.venue(), limits, wanted_symbols),
             clock: VenueClock::default(),
             rejected: RejectedStretches::default(),
-            logged: None,
+            warned: BTreeMap::new(),
             admitted: Vec::new(),
         }
     }
@@ -506,11 +507,11 @@ impl VenueState {
         self.warn_sometimes("data refused", &format!("{reason} ({so_far} so far): {data}"), now);
     }
 
-    /// Logs the first of a kind, then one in a while; the others are logged for debugging only.
+    /// Logs the first of a kind, then one in [`LOG_INTERVAL`]; the others are logged at debug level.
     fn warn_sometimes(&mut self, message: &'static str, reason: &str, now: Uptime) {
         let venue = self.exchange.venue();
-        if self.logged.is_none_or(|logged| logged.has_elapsed(LOG_INTERVAL, now)) {
-            self.logged = Some(now);
+        if self.warned.get(message).is_none_or(|warned| warned.has_elapsed(LOG_INTERVAL, now)) {
+            self.warned.insert(message, now);
             warn!(%venue, reason, "{message}");
         } else {
             debug!(%venue, reason, "{message}");

@@ -21,7 +21,7 @@ pub(crate) struct ListChange {
 
 /// The symbols of an edge.
 #[derive(Debug)]
-pub(crate) struct Catalogue {
+pub(crate) struct EdgeSymbols {
     /// Symbols come from the settings; the list only describes them.
     is_fixed: bool,
     /// Symbols that are served, and since when the list lacks them.
@@ -29,7 +29,7 @@ pub(crate) struct Catalogue {
     drop_after: Duration,
 }
 
-impl Catalogue {
+impl EdgeSymbols {
     /// `fixed` are the symbols of the settings; empty for those of the list.
     pub(crate) fn new(fixed: &[String], drop_after: Duration) -> Self {
         let symbols = fixed.iter().map(|symbol| (symbol.clone(), None)).collect();
@@ -93,35 +93,35 @@ mod tests {
 
     #[test]
     fn symbols_come_with_the_list_and_go_a_minute_after_they_left_it() {
-        let (mut catalogue, began) = (Catalogue::new(&[], DROP_AFTER), Instant::now());
+        let (mut symbols, began) = (EdgeSymbols::new(&[], DROP_AFTER), Instant::now());
         let mut list = names(0..2);
         list.extend(["币安人生USDT".into(), String::new(), "a b".into(), "x".repeat(101)]);
-        let change = catalogue.on_list(list, began);
+        let change = symbols.on_list(list, began);
         assert_eq!(change.add, ["S0USDT", "S1USDT", "币安人生USDT"]);
         let at = |second| began + Duration::from_secs(second);
-        assert_eq!(catalogue.on_list(names(0..1), at(10)), ListChange::default());
-        assert_eq!(catalogue.on_list(names(0..2), at(50)), ListChange::default(), "one is back");
-        assert_eq!(catalogue.on_list(names(0..1), at(69)), ListChange::default());
-        assert_eq!(catalogue.on_list(names(0..1), at(70)).remove, ["币安人生USDT"]);
-        assert_eq!(catalogue.on_list(names(0..1), at(129)).remove, ["S1USDT"]);
+        assert_eq!(symbols.on_list(names(0..1), at(10)), ListChange::default());
+        assert_eq!(symbols.on_list(names(0..2), at(50)), ListChange::default(), "one is back");
+        assert_eq!(symbols.on_list(names(0..1), at(69)), ListChange::default());
+        assert_eq!(symbols.on_list(names(0..1), at(70)).remove, ["币安人生USDT"]);
+        assert_eq!(symbols.on_list(names(0..1), at(129)).remove, ["S1USDT"]);
     }
 
     #[test]
     fn stale_names_make_room_for_new_ones() {
-        let (mut catalogue, now) = (Catalogue::new(&[], DROP_AFTER), Instant::now());
-        let change = catalogue.on_list(names(0..SYMBOLS_MAX + 7), now);
+        let (mut symbols, now) = (EdgeSymbols::new(&[], DROP_AFTER), Instant::now());
+        let change = symbols.on_list(names(0..SYMBOLS_MAX + 7), now);
         assert_eq!((change.add.len(), change.skipped), (SYMBOLS_MAX, 7));
-        let change = catalogue.on_list(names(5_000..5_001), now);
+        let change = symbols.on_list(names(5_000..5_001), now);
         assert_eq!((change.add, change.remove.len(), change.skipped), (names(5_000..5_001), 1, 0));
-        let change = catalogue.on_list(names(6_000..6_000 + SYMBOLS_MAX), now);
+        let change = symbols.on_list(names(6_000..6_000 + SYMBOLS_MAX), now);
         assert_eq!((change.add.len(), change.remove.len(), change.skipped), (SYMBOLS_MAX, SYMBOLS_MAX, 0));
     }
 
     #[test]
     fn configured_symbols_stay() {
-        let (mut catalogue, now) = (Catalogue::new(&["A".into()], DROP_AFTER), Instant::now());
-        assert!(catalogue.knows_symbols());
-        assert_eq!(catalogue.on_list(names(0..9), now), ListChange::default());
+        let (mut symbols, now) = (EdgeSymbols::new(&["A".into()], DROP_AFTER), Instant::now());
+        assert!(symbols.knows_symbols());
+        assert_eq!(symbols.on_list(names(0..9), now), ListChange::default());
     }
 
     proptest! {
@@ -131,10 +131,10 @@ mod tests {
         fn a_list_that_stays_is_served(
             lists in prop::collection::vec((0usize..1_500, 0usize..1_200, 0u64..90), 1..12),
         ) {
-            let mut catalogue = Catalogue::new(&[], DROP_AFTER);
+            let mut symbols = EdgeSymbols::new(&[], DROP_AFTER);
             let (mut now, mut served) = (Instant::now(), BTreeSet::new());
             let mut on_list = |list: Vec<String>, now| {
-                let change = catalogue.on_list(list, now);
+                let change = symbols.on_list(list, now);
                 change.remove.iter().for_each(|name| assert!(served.remove(name)));
                 change.add.iter().for_each(|name| assert!(served.insert(name.clone())));
                 assert!(served.len() <= SYMBOLS_MAX);

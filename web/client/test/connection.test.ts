@@ -385,6 +385,67 @@ test('unsubscribing forgets the state and what still arrives of it', () => {
     assert.equal(snapshots.length, 1);
 });
 
+test('channels add up, are left one by one, and alike options are asked for together after a reconnect', async () => {
+    const { world, client } = connected();
+    const first = world.socket();
+    client.subscribe(['BTCUSDT', 'ETHUSDT'], { channels: ['price', 'walls'] });
+    client.subscribe(['BTCUSDT'], { channels: ['liquidations'], minUsd: 5 });
+    client.unsubscribe(['ETHUSDT'], ['walls']);
+    assert.deepEqual(first.sent.at(-1), { action: 'unsubscribe', symbols: ['ETHUSDT'], channels: ['walls'] });
+    first.end(1006);
+    await world.pass(10_000);
+    const second = world.socket();
+    second.open();
+    assert.deepEqual(second.subscribes(), [
+        { action: 'subscribe', symbols: ['BTCUSDT'], channels: ['heatmap', 'price', 'walls'] },
+        { action: 'subscribe', symbols: ['BTCUSDT'], channels: ['liquidations'], min_usd: 5 },
+        { action: 'subscribe', symbols: ['ETHUSDT'], channels: ['price'] },
+    ]);
+    client.unsubscribe(['BTCUSDT'], ['heatmap']);
+    second.say(frame(1));
+    assert.equal(client.state('BTCUSDT'), undefined);
+});
+
+test('what is late of a subscription that was replaced is dropped, and the id is given back', () => {
+    const snapshots: SnapshotFrame[] = [];
+    const rows: number[] = [];
+    const { world, client } = connected({
+        onSnapshot: (message) => snapshots.push(message),
+        onLiquidations: (message) => rows.push(...message.data.map((each) => each.usd)),
+    });
+    const socket = world.socket();
+    client.subscribe(['BTCUSDT'], { bin: 200, id: 'tall' });
+    const { id } = socket.subscribes().at(-1) ?? {};
+    // Of the view before, and just as whole.
+    socket.say(frame(7));
+    assert.equal(client.state('BTCUSDT'), undefined);
+    socket.say({ ...frame(7), id });
+    assert.deepEqual(
+        snapshots.map((each) => each.id),
+        ['tall'],
+    );
+    client.subscribe(['BTCUSDT'], { channels: ['liquidations'], id: 'log' });
+    const liquidations = (seq: number, of: unknown, ...usd: number[]) =>
+        socket.say({
+            type: 'liquidations',
+            symbol: 'BTCUSDT',
+            timestamp: 't',
+            epoch: 'c',
+            seq,
+            id: of,
+            data: usd.map((each) => ({ usd: each })),
+        });
+    liquidations(1, 'log', 1);
+    client.subscribe(['BTCUSDT'], { channels: ['liquidations'], id: 'log', minUsd: 2 });
+    const again = socket.subscribes().at(-1) ?? {};
+    assert.notEqual(again.id, 'log');
+    assert.deepEqual(again.resume, { 'liquidations:BTCUSDT': { epoch: 'c', seq: 1 } });
+    liquidations(3, 'log', 2, 3);
+    liquidations(3, again.id, 2, 3);
+    liquidations(3, again.id, 2, 3);
+    assert.deepEqual(rows, [1, 2, 3], 'each once');
+});
+
 test('those who prefer events get events', () => {
     const { world, client } = connected();
     const seen: unknown[] = [];

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { ackMessage, parseFrame, pingMessage, subscribeMessage, unsubscribeMessage } from '../src/wire/frames.ts';
+import { ackMessage, parseFrame, pingMessage, resumeKey, subscribeMessage, tokenMessage, unsubscribeMessage } from '../src/wire/frames.ts';
 
 const golden = JSON.parse(readFileSync(new URL('../../../../crates/wire/golden/messages.json', import.meta.url), 'utf8')) as {
     server: string[];
@@ -55,6 +55,21 @@ test('every message of this client is written as the server reads it', () => {
         ack: ackMessage('BTCUSDT', 124),
     };
     assert.deepEqual(written, golden.client);
+});
+
+test('every message about channels and tokens is written as the server reads it', () => {
+    const file = readFileSync(new URL('../../../../crates/wire/golden/channels.json', import.meta.url), 'utf8');
+    const { client } = JSON.parse(file) as { client: Record<string, string> };
+    const resume = new Map([[resumeKey('BTCUSDT', 'liquidations'), { epoch: '1c6b2f0a.1', seq: 31 }]]);
+    const options = { channels: ['heatmap', 'price', 'liquidations', 'walls'] as const, minUsd: 50_000 };
+    assert.deepEqual(
+        {
+            subscribe: subscribeMessage(['BTCUSDT'], options, resume, new Map()),
+            unsubscribe: unsubscribeMessage(['BTCUSDT'], ['price']),
+            token: tokenMessage('a.b.c'),
+        },
+        client,
+    );
 });
 
 test('fields of a newer server are ignored, and its messages are unknown', () => {

@@ -73,9 +73,9 @@ const CHANNEL_MESSAGES = (JSON.parse(readFileSync(GOLDEN, 'utf8')) as { server: 
 
 interface Viewer {
     socket: WebSocket;
-    symbols: Map<string, { mode: string; seq: number; lose: boolean }>;
-    /** Symbols of which it follows the walls. */
-    walls: Set<string>;
+    symbols: Map<string, { id: object; mode: string; seq: number; lose: boolean }>;
+    /** Symbols of which it follows the walls, with the id of the subscription. */
+    walls: Map<string, object>;
 }
 
 const CSP = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'";
@@ -230,7 +230,7 @@ export class StandInServer {
     // --- socket ---
 
     #welcome(socket: WebSocket): void {
-        const viewer: Viewer = { socket, symbols: new Map(), walls: new Set() };
+        const viewer: Viewer = { socket, symbols: new Map(), walls: new Map() };
         this.#viewers.add(viewer);
         socket.on('close', () => this.#viewers.delete(viewer));
         socket.on('message', (data) => this.#message(viewer, String(data)));
@@ -249,6 +249,7 @@ export class StandInServer {
         this.received.push(message);
         const symbols = Array.isArray(message.symbols) ? message.symbols.map(String) : [];
         const channels = Array.isArray(message.channels) ? message.channels.map(String) : [];
+        const id = message.id === undefined ? {} : { id: message.id };
         if (message.mismatch !== undefined) this.#mismatches.push(message.mismatch);
         switch (message.action) {
             case 'ping':
@@ -273,15 +274,15 @@ export class StandInServer {
                         continue;
                     }
                     if (channels.length > 0 && !channels.includes('heatmap')) {
-                        send(this.#status(symbol));
+                        send({ ...this.#status(symbol), ...id });
                         continue;
                     }
-                    viewer.symbols.set(symbol, { mode: String(message.mode ?? 'snapshot'), seq: -1, lose: false });
-                    send(this.#status(symbol));
+                    viewer.symbols.set(symbol, { id, mode: String(message.mode ?? 'snapshot'), seq: -1, lose: false });
+                    send({ ...this.#status(symbol), ...id });
                     this.#send(viewer, symbol);
                 }
                 for (const symbol of channels.includes('walls') ? symbols : []) {
-                    viewer.walls.add(symbol);
+                    viewer.walls.set(symbol, id);
                     this.#sendWalls(viewer, symbol);
                 }
                 for (const golden of CHANNEL_MESSAGES) {
@@ -300,14 +301,14 @@ export class StandInServer {
         if (this.trouble.silent || this.trouble.feed === 'stale') return;
         for (const viewer of this.#viewers) {
             for (const symbol of viewer.symbols.keys()) this.#send(viewer, symbol);
-            for (const symbol of viewer.walls) this.#sendWalls(viewer, symbol);
+            for (const symbol of viewer.walls.keys()) this.#sendWalls(viewer, symbol);
         }
     }
 
     #heartbeat(): void {
         if (this.trouble.silent) return;
         for (const viewer of this.#viewers) {
-            for (const symbol of viewer.symbols.keys()) viewer.socket.send(JSON.stringify(this.#status(symbol)));
+            for (const [symbol, { id }] of viewer.symbols) viewer.socket.send(JSON.stringify({ ...this.#status(symbol), ...id }));
         }
     }
 
@@ -331,13 +332,13 @@ export class StandInServer {
         const { type } = frame as { type: string };
         this.sent.set(type, (this.sent.get(type) ?? 0) + 1);
         if (state.lose) state.lose = false;
-        else viewer.socket.send(JSON.stringify(frame));
+        else viewer.socket.send(JSON.stringify({ ...frame, ...state.id }));
     }
 
     #sendWalls(viewer: Viewer, symbol: string): void {
         const market = this.#market(symbol);
         const head = { type: 'walls', symbol, timestamp: rfc3339(market.asOf()), epoch: this.epoch, seq: market.steps.length };
-        viewer.socket.send(JSON.stringify({ ...head, data: this.#walls(market) }));
+        viewer.socket.send(JSON.stringify({ ...head, ...viewer.walls.get(symbol), data: this.#walls(market) }));
     }
 
     #walls(market: SyntheticMarket): object {

@@ -12,6 +12,7 @@ import { Poller, pollAddress } from '../transport/polling.ts';
 import { PROTOCOLS, parseBinary } from '../wire/binary.ts';
 import {
     ackMessage,
+    type Channel,
     type DeltaFrame,
     type ErrorFrame,
     type Frame,
@@ -32,7 +33,7 @@ import { Backoff } from './backoff.ts';
 import { afterClose } from './codes.ts';
 import { Liveness } from './liveness.ts';
 import { type Reason, type Status, type StatusChange, StatusMachine } from './status.ts';
-import { inMessages, type Subscription, Subscriptions, type SymbolState, type Via } from './subscriptions.ts';
+import { channelsOf, inMessages, type Subscription, Subscriptions, type SymbolState, type Via } from './subscriptions.ts';
 
 export interface HeatmapOptions {
     /** A whole state, whatever travelled. */
@@ -138,16 +139,20 @@ export class HeatmapWebSocket extends EventTarget {
         this.#attempt('asked');
     }
 
-    /** Follows these symbols from now on, also over reconnects; again with other options changes them. */
+    /**
+     * Follows these symbols from now on, also over reconnects. Channels add up: those that are named again get the new options,
+     * others stay as they are.
+     */
     subscribe(symbols: readonly string[], options: SubscribeOptions = {}): void {
         this.#subscriptions.add(symbols, options);
-        if (this.#open) this.#sendSubscribe(symbols);
+        if (this.#open) this.#sendAll(this.#subscriptions.subscribeMessages(symbols, channelsOf(options)));
         if (this.#polling) this.#followPolls();
     }
 
-    unsubscribe(symbols: readonly string[]): void {
-        this.#subscriptions.remove(symbols);
-        if (this.#open) for (const some of inMessages(symbols)) this.#socket?.send(unsubscribeMessage(some));
+    /** Forgets these symbols, or only these channels of them, and what still arrives of them. */
+    unsubscribe(symbols: readonly string[], channels: readonly Channel[] = []): void {
+        this.#subscriptions.remove(symbols, channels);
+        if (this.#open) for (const some of inMessages(symbols)) this.#socket?.send(unsubscribeMessage(some, channels));
         if (this.#polling) this.#followPolls();
     }
 
@@ -273,7 +278,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#stopPolling();
         this.#slowUntil = 0;
         this.#status.move('connected', 'opened', 'connected');
-        this.#sendSubscribe(this.#subscriptions.symbols());
+        this.#sendAll(this.#subscriptions.beginConnection());
         this.#liveness.start();
     }
 
@@ -415,11 +420,11 @@ export class HeatmapWebSocket extends EventTarget {
     #stateFrame(frame: SnapshotFrame | DeltaFrame, via: Via): void {
         const applied = this.#subscriptions.apply(frame, via, this.#world.now());
         if (applied === null || !this.#accept(applied.known, applied.outcome)) return;
-        const { board, options } = applied.known;
+        const { board } = applied.known;
         if (frame.type === 'delta') this.#emit('delta', frame);
         const snapshot = board.snapshot();
         if (snapshot !== null) this.#emit('snapshot', snapshot);
-        if (options.ack === true && frame.seq !== undefined) this.#ackAfterPaint(frame.symbol, frame.seq);
+        if (applied.options.ack === true && frame.seq !== undefined) this.#ackAfterPaint(frame.symbol, frame.seq);
     }
 
     /** Whether the application should see the state; asks for a new one where it is not sound. */
@@ -432,6 +437,8 @@ export class HeatmapWebSocket extends EventTarget {
             case 'duplicate':
                 return false;
             case 'gap':
+                // It was on its way when the whole state was asked for, which follows.
+                if (known.snapshotDue) return false;
                 this.#error('SEQUENCE_GAP', `${symbol}: a difference from ${outcome.from} does not fit the state here`);
                 known.board.forget();
                 this.#askAgain(symbol, null);
@@ -466,14 +473,14 @@ export class HeatmapWebSocket extends EventTarget {
 
     // --- asking ---
 
-    #sendSubscribe(symbols: readonly string[], mismatch: ReadonlyMap<string, Mismatch> = new Map()): void {
-        for (const message of this.#subscriptions.subscribeMessages(symbols, mismatch)) this.#socket?.send(message);
+    #sendAll(messages: readonly string[]): void {
+        for (const message of messages) this.#socket?.send(message);
     }
 
     #askAgain(symbol: string, mismatch: Mismatch | null): void {
         const report = new Map<string, Mismatch>(mismatch === null ? [] : [[symbol, mismatch]]);
         // While polling, the next request goes without `since`, because the board has no position.
-        if (this.#open) this.#sendSubscribe([symbol], report);
+        if (this.#open) this.#sendAll(this.#subscriptions.repeatHeatmap(symbol, report));
     }
 
     #ackAfterPaint(symbol: string, seq: number): void {
@@ -516,8 +523,7 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #followPolls(): void {
-        const items = this.#subscriptions.symbols().map((symbol) => {
-            const { updateInterval, bin, priceRange } = this.#subscriptions.get(symbol)?.options ?? {};
+        const items = this.#subscriptions.heatmaps().map(([symbol, { updateInterval, bin, priceRange }]) => {
             return {
                 symbol,
                 intervalMs: updateInterval === undefined ? DEFAULT_POLL_MS : updateInterval * 1000,

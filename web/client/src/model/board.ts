@@ -27,6 +27,7 @@ export class Board {
     #hash = new StateHash();
     #position: ResumePoint | null = null;
     #timestamp = '';
+    #id: string | undefined;
     #numbers: Omit<HeatmapData, 'levels'> = { current_price: null, positions_created: 0, positions_consumed: 0 };
     #sorted: Level[] | null = [];
     #empty = true;
@@ -54,6 +55,7 @@ export class Board {
             hash: this.#hash.text(),
             data: { ...this.#numbers, levels: this.#levels() },
         };
+        if (this.#id !== undefined) frame.id = this.#id;
         if (this.#position !== null) Object.assign(frame, this.#position);
         return frame;
     }
@@ -86,6 +88,7 @@ export class Board {
     #settle(frame: SnapshotFrame | DeltaFrame, next: ResumePoint | null): Outcome {
         this.#position = next;
         this.#timestamp = frame.timestamp;
+        this.#id = frame.id;
         this.#empty = false;
         const { current_price, positions_created, positions_consumed } = frame.data;
         this.#numbers = { current_price, positions_created, positions_consumed };

@@ -395,8 +395,10 @@ export function subscribeMessage(
     return JSON.stringify(message);
 }
 
-export function unsubscribeMessage(symbols: readonly string[]): string {
-    return JSON.stringify({ action: 'unsubscribe', symbols: [...symbols] } satisfies UnsubscribeMessage);
+export function unsubscribeMessage(symbols: readonly string[], channels: readonly Channel[] = []): string {
+    const message: UnsubscribeMessage = { action: 'unsubscribe', symbols: [...symbols] };
+    if (channels.length > 0) message.channels = [...channels];
+    return JSON.stringify(message);
 }
 
 /** The key of a position in `resume`. */

@@ -48,7 +48,6 @@ NOT_WRAPPED = {
     "/data/date-range": "older form of symbols()",
     "/liquidations/history": "older form of liquidations()",
     "/api/margin/tiers/{symbol}": "older form of tiers()",
-    "/v1/stream": "Heatmap",
 }
 
 RENAMED = {
@@ -65,6 +64,7 @@ def built_routes() -> dict[tuple[str, str], set[str]]:
     """Method and path of every route of this package, with the arguments that it takes."""
     samples: dict[str, Any] = {
         "symbol": SYMBOL,
+        "symbols": SYMBOL,
         "rule": AlertRule("r", "feed_stale"),
         "name": "r",
         "side": "long",

@@ -8,6 +8,7 @@ from ._core.status import Reason, Status, StatusChange
 from ._core.subscriptions import SymbolState
 from ._version import __version__
 from ._wire.channels import Channel, LiquidationsMessage, OpenCandle, PriceMessage, WallsMessage
+from ._wire.event_stream import StreamClosed, StreamEvent
 from ._wire.frames import (
     Delta,
     ErrorEvent,
@@ -137,6 +138,8 @@ __all__ = [
     "StateStream",
     "Status",
     "StatusChange",
+    "StreamClosed",
+    "StreamEvent",
     "SymbolInfo",
     "SymbolState",
     "Symbols",

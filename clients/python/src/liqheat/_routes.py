@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
+    from ._wire.channels import Channel
+    from ._wire.event_stream import StreamEvent
     from ._wire.levels import Position
     from .answers import (
         Accuracy,
@@ -207,6 +209,41 @@ def liquidations(
 def liquidation_summary(symbol: str) -> Route[LiquidationSummary]:
     """What was liquidated within the last 1, 4, 12 and 24 hours, by venue and side."""
     return _json_route("/v1/liquidations/summary", read_summary, {"symbol": symbol})
+
+
+# --- as it happens ---
+
+
+def stream(
+    symbols: str | Iterable[str],
+    *,
+    channels: Iterable[Channel] | None = None,
+    mode: Literal["snapshot", "delta"] | None = None,
+    update_interval: float | None = None,
+    price_range: tuple[float, float] | None = None,
+    bin: float | None = None,  # noqa: A002 - the protocol's word
+    min_usd: int | None = None,
+    last_event_id: str | None = None,
+) -> Route[StreamEvent]:
+    """The messages of these symbols as server-sent events, until the server or the loop ends the stream.
+
+    ``channels``: only the heatmap by default. ``last_event_id``: the ``id`` of the last event of a stream with the same
+    other arguments, to go on after it. It neither reconnects nor checks hashes; :class:`Heatmap` does both.
+    """
+    parameters = {
+        "symbols": symbols if isinstance(symbols, str) else ",".join(symbols),
+        "channels": None if channels is None else ",".join(channels),
+        "mode": mode,
+        "update_interval": update_interval,
+        "min_usd": min_usd,
+        "last_event_id": last_event_id,
+    }
+    query = {**_given(parameters), **view_parameters(price_range, bin)}
+    return Route("/v1/stream", query, "*/*", _no_answer)
+
+
+def _no_answer(_: int, body: bytes) -> StreamEvent:
+    raise MalformedError(f"a stream of events, not an answer of {len(body)} bytes")
 
 
 # --- what would be liquidated ---

@@ -12,22 +12,25 @@ from ._addresses import http_address
 from ._shell import detail_of, retry_after_of
 from ._signatures import describe
 from ._version import USER_AGENT
+from ._wire.event_stream import EventReader
 from ._wire.fields import MalformedError
 from .errors import ApiError, BadAnswerError, UnreachableError
 from .heatmap import DEFAULT_ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
 
     from ._routes import Route
+    from ._wire.event_stream import StreamEvent
 
 _Answer = TypeVar("_Answer")
 _Arguments = ParamSpec("_Arguments")
 
 _TIMEOUT: Final = 30.0
+_STREAM_SILENCE: Final = 60.0
 
 
 def _headers(token: str | None) -> dict[str, str]:
@@ -42,6 +45,13 @@ def _request(http: httpx.Client | httpx.AsyncClient, route: Route[_Answer]) -> h
     if route.body is not None:
         headers["Content-Type"] = "application/json"
     return http.build_request(route.method, route.path, params=route.parameters, headers=headers, content=route.body)
+
+
+def _stream_request(http: httpx.Client | httpx.AsyncClient, route: Route[StreamEvent]) -> httpx.Request:
+    request = _request(http, route)
+    # A comment comes every 20 s.
+    request.extensions["timeout"] = {**request.extensions["timeout"], "read": _STREAM_SILENCE}
+    return request
 
 
 def _read(route: Route[_Answer], response: httpx.Response) -> _Answer:
@@ -77,6 +87,32 @@ def _asynchronous(
 
     async def method(client: AsyncClient, /, *arguments: _Arguments.args, **options: _Arguments.kwargs) -> _Answer:
         return await client.get(route(*arguments, **options))
+
+    _describe(method, route)
+    return method
+
+
+def _blocking_stream(
+    route: Callable[_Arguments, Route[StreamEvent]],
+) -> Callable[Concatenate[Client, _Arguments], Iterator[StreamEvent]]:
+    """The method of :class:`Client` for a stream of events."""
+
+    def method(client: Client, /, *arguments: _Arguments.args, **options: _Arguments.kwargs) -> Iterator[StreamEvent]:
+        return client.events(route(*arguments, **options))
+
+    _describe(method, route)
+    return method
+
+
+def _asynchronous_stream(
+    route: Callable[_Arguments, Route[StreamEvent]],
+) -> Callable[Concatenate[AsyncClient, _Arguments], AsyncIterator[StreamEvent]]:
+    """The method of :class:`AsyncClient` for a stream of events."""
+
+    def method(
+        client: AsyncClient, /, *arguments: _Arguments.args, **options: _Arguments.kwargs
+    ) -> AsyncIterator[StreamEvent]:
+        return client.events(route(*arguments, **options))
 
     _describe(method, route)
     return method
@@ -134,6 +170,25 @@ class Client:
             _unreachable(route, error)
         return _read(route, response)
 
+    def events(self, route: Route[StreamEvent]) -> Iterator[StreamEvent]:
+        """The events of a route. For this package."""
+        try:
+            response = self._http.send(_stream_request(self._http, route), stream=True)
+            try:
+                if response.status_code not in route.accepted:
+                    response.read()
+                    _read(route, response)
+                reader = EventReader()
+                for line in response.iter_lines():
+                    event = reader.take(line)
+                    if event is not None:
+                        yield event
+            finally:
+                response.close()
+        except httpx.HTTPError as error:
+            _unreachable(route, error)
+
+    stream = _blocking_stream(routes.stream)
     symbols = _blocking(routes.symbols)
     health = _blocking(routes.health)
     ready = _blocking(routes.ready)
@@ -195,6 +250,25 @@ class AsyncClient:
             _unreachable(route, error)
         return _read(route, response)
 
+    async def events(self, route: Route[StreamEvent]) -> AsyncIterator[StreamEvent]:
+        """The events of a route. For this package."""
+        try:
+            response = await self._http.send(_stream_request(self._http, route), stream=True)
+            try:
+                if response.status_code not in route.accepted:
+                    await response.aread()
+                    _read(route, response)
+                reader = EventReader()
+                async for line in response.aiter_lines():
+                    event = reader.take(line)
+                    if event is not None:
+                        yield event
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as error:
+            _unreachable(route, error)
+
+    stream = _asynchronous_stream(routes.stream)
     symbols = _asynchronous(routes.symbols)
     health = _asynchronous(routes.health)
     ready = _asynchronous(routes.ready)

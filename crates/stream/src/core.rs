@@ -19,59 +19,18 @@ use tracing::{debug, info, warn};
 
 use crate::budget::{FRAGMENT, MESSAGE, MessageBudget, Verdict};
 use crate::channel_subscription::ChannelSubscription;
+use crate::end::End;
 use crate::event_ids::EventIds;
 use crate::frame;
 use crate::frames::Form;
 use crate::metrics::{Encoding, Kind, Saved};
 use crate::outbox::Outbox;
-use crate::reader::{ClientMessage, ReadError};
+use crate::reader::ClientMessage;
 use crate::session::Connection;
 use crate::sessions::Sessions;
 use crate::slot::{BoardSlot, Cursor, NextState};
 use crate::subscription::{Occasion, Subscription, Wish};
 use crate::topic::{ChannelForm, NextFrame};
-
-/// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    /// We close, with this code.
-    Closed(CloseCode),
-    /// The connection broke.
-    Gone(io::ErrorKind),
-}
-
-impl End {
-    pub(crate) fn reason(self) -> String {
-        match self {
-            Self::Closed(code) => code.reason().to_owned(),
-            Self::Gone(kind) => kind.to_string(),
-        }
-    }
-
-    pub(crate) const fn code(self) -> Option<CloseCode> {
-        match self {
-            Self::Closed(code) => Some(code),
-            Self::Gone(_) => None,
-        }
-    }
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::Gone(error.kind())
-    }
-}
-
-impl From<ReadError> for End {
-    fn from(error: ReadError) -> Self {
-        Self::Closed(match error {
-            ReadError::Protocol(_) => CloseCode::ProtocolError,
-            ReadError::TooBig => CloseCode::TooBig,
-            ReadError::Unsupported => CloseCode::Unsupported,
-            ReadError::BadPayload => CloseCode::InvalidPayload,
-        })
-    }
-}
 
 /// What is to be noted when a frame is out.
 #[derive(Debug)]

@@ -27,6 +27,7 @@ mod core;
 mod credit;
 mod deflate;
 mod encode;
+mod end;
 mod event_ids;
 mod frame;
 mod frames;

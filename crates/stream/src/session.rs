@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info};
 
 use crate::access::Grant;
-use crate::core::{Core, Delivery, End};
+use crate::core::{Core, Delivery};
+use crate::end::End;
 use crate::event_ids::EventIds;
 use crate::metrics::Encoding;
 use crate::reader::FrameReader;

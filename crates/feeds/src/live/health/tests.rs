@@ -1,4 +1,6 @@
 use super::*;
+use crate::live::clock::ClockReading;
+use crate::live::venue_clock::VenueClock;
 use crate::venues::exchange;
 
 const SUPERVISOR: SupervisorIndex = SupervisorIndex(0);

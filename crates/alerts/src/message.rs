@@ -16,7 +16,7 @@ use crate::config::{TargetFields, TargetKind};
 use crate::span::WallSpan;
 
 /// A target that can be sent to. Its address and its secret are never shown.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     name: String,
     kind: TargetKind,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cli;
+use crate::reload::RELOADABLE;
 
 const OPERATIONS: &str = include_str!("../../../docs/operations.md");
 const SETTINGS: &str = include_str!("../../../docs/settings.md");
@@ -56,7 +57,10 @@ fn rows(command: &clap::Command, known: &BTreeSet<String>) -> Vec<(Option<String
         let is_switch = choices.iter().any(|choice| choice == "`true`");
         let help =
             if choices.is_empty() || is_switch { help } else { format!("{help}: {}", choices.join(", ")) };
-        let help = help.replace('\n', " ").replace('|', "\\|");
+        let mut help = help.replace('\n', " ").replace('|', "\\|");
+        if RELOADABLE.contains(&argument.get_id().as_str()) {
+            help.push_str(" *Read again on SIGHUP.*");
+        }
         let heading = argument.get_help_heading().map(str::to_owned);
         (heading, format!("| `{name}` | {variable} | {default} | {help} |\n"))
     };
@@ -68,7 +72,7 @@ fn settings() -> String {
     const HEAD: &str = "| flag | environment | default | meaning |\n|---|---|---|---|\n";
     let mut text = "# Settings\n\nEvery setting, made from the program's command line (see CONTRIBUTING.md); \
         [operations.md](operations.md#settings) says how they go together. In a configuration file a key is the long \
-        name of the flag with `_` for `-`.\n"
+        name of the flag with `_` for `-`. A running `serve` takes over those that are marked on SIGHUP ([operations.md](operations.md#changing-settings-while-it-runs)).\n"
         .to_owned();
     let command = cli::command();
     let mut known = BTreeSet::new();

@@ -5,14 +5,15 @@
 use std::fmt::Write;
 
 use clap::{Arg, ArgMatches, Command};
+use liqheat_server::Secret;
 
 use crate::config::IN_NO_FILE;
 
 /// All settings of one command.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Effective(Vec<Setting>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Setting {
     heading: Option<String>,
     key: String,
@@ -20,14 +21,14 @@ struct Setting {
     value: Value,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
     /// As TOML writes it.
     Is(String),
     /// No value and no default.
     None,
     /// A secret that is set.
-    Hidden,
+    Hidden(Secret),
 }
 
 impl Effective {
@@ -59,10 +60,28 @@ impl Effective {
             let _ = match &setting.value {
                 Value::Is(value) => writeln!(text, "{key} = {value}\n"),
                 Value::None => writeln!(text, "# {key} =\n"),
-                Value::Hidden => writeln!(text, "# {key} is set, but not shown\n"),
+                Value::Hidden(_) => writeln!(text, "# {key} is set, but not shown\n"),
             };
         }
         text
+    }
+
+    /// The keys whose values are others than before, secrets included.
+    pub(crate) fn changed_since<'a>(&'a self, before: &'a Self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(|now| before.value(&now.key) != Some(&now.value)).map(|now| now.key.as_str())
+    }
+
+    /// Takes the values of some keys from what is in effect now.
+    pub(crate) fn take_over(&mut self, now: &Self, has: impl Fn(&str) -> bool) {
+        for setting in self.0.iter_mut().filter(|setting| has(&setting.key)) {
+            if let Some(value) = now.value(&setting.key) {
+                setting.value = value.clone();
+            }
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<&Value> {
+        self.0.iter().find(|setting| setting.key == key).map(|setting| &setting.value)
     }
 
     /// One line, without what is not set.
@@ -70,7 +89,7 @@ impl Effective {
         let pair = |setting: &Setting| match &setting.value {
             Value::Is(value) => Some(format!("{}={value}", setting.key)),
             Value::None => None,
-            Value::Hidden => Some(format!("{}=(not shown)", setting.key)),
+            Value::Hidden(_) => Some(format!("{}=(not shown)", setting.key)),
         };
         self.0.iter().filter_map(pair).collect::<Vec<_>>().join(" ")
     }
@@ -88,7 +107,7 @@ impl Setting {
             // An empty list that stands for the default would be read as the default.
             [] if is_list && !arg.get_default_values().is_empty() => Value::Is("[]".to_owned()),
             [] => Value::None,
-            _ if arg.is_hide_env_values_set() => Value::Hidden,
+            list if arg.is_hide_env_values_set() => Value::Hidden(Secret::new(list.join(","))),
             [one] if !is_list => Value::Is(written(one)),
             list => {
                 Value::Is(format!("[{}]", list.iter().map(|one| written(one)).collect::<Vec<_>>().join(", ")))

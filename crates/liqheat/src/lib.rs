@@ -29,6 +29,7 @@ pub mod ingest;
 pub mod logging;
 mod model_file;
 mod record;
+mod reload;
 mod serve;
 pub mod stop;
 mod stored;
@@ -87,7 +88,7 @@ fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     }
     match cli.command {
         Command::Demo(demo) => runtime()?.block_on(serve::demo(demo)),
-        Command::Serve(serve) => runtime()?.block_on(serve::serve(*serve)),
+        Command::Serve(serve) => runtime()?.block_on(serve::serve(*serve, effective)),
         Command::Replay(replay) => runtime()?.block_on(serve::replay(replay)),
         Command::Record(record) => runtime()?.block_on(record::record(record)),
         Command::Model(model) => {

@@ -38,6 +38,24 @@ pub const DEFAULT_LEVELS: &str = "info";
 /// The queue in front of standard error, once logging has started.
 static QUEUE: OnceLock<LineQueue> = OnceLock::new();
 
+/// Changes the filter, once logging has started.
+static SET_LEVELS: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
+
+/// Reads a filter.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_levels(levels: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(levels).map_err(|error| error.to_string())
+}
+
+/// Filters by others from now on.
+pub fn set_levels(levels: EnvFilter) {
+    if let Some(set) = SET_LEVELS.get() {
+        set(levels);
+    }
+}
+
 /// Starts logging; a filter that cannot be parsed falls back to `info`, with a warning.
 ///
 /// # Errors
@@ -62,9 +80,22 @@ pub fn start(format: LogFormat, levels: &str) -> io::Result<()> {
         .log_internal_errors(false)
         // Colours are for people at a terminal, not for files and pipes.
         .with_ansi(has_colours);
+    // Logging starts once.
+    let keep = |set: Box<dyn Fn(EnvFilter) + Send + Sync>| drop(SET_LEVELS.set(set));
     match format {
-        LogFormat::Pretty => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Pretty => {
+            let log = log.with_target(false).with_filter_reloading();
+            let handle = log.reload_handle();
+            // It fails only when there is no subscriber any more.
+            keep(Box::new(move |levels| drop(handle.reload(levels))));
+            log.init();
+        }
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_filter_reloading();
+            let handle = log.reload_handle();
+            keep(Box::new(move |levels| drop(handle.reload(levels))));
+            log.init();
+        }
     }
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();

@@ -23,8 +23,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::{Demo, Front, Replay, Role, Serve, exposure};
+use crate::effective::Effective;
 use crate::ingest;
 use crate::record;
+use crate::reload::Reloader;
 use crate::stop::on_signal;
 use crate::terminal::{self, complain};
 use crate::tiers;
@@ -33,11 +35,12 @@ const DAY_MS: i64 = 86_400_000;
 const SPEED_SIMULATED: f64 = 120.0;
 const SPEED_RECORDED: f64 = 600.0;
 
-pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
+pub(crate) async fn serve(serve: Serve, effective: Effective) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
+    let reloader = Some(Reloader::new(serve.role, effective)?);
     let mut settings = serve.front.settings(serve.role)?;
     if serve.role == Role::Edge {
-        return edge(serve.front, settings, stop).await;
+        return edge(serve.front, settings, reloader, stop).await;
     }
     let recorder = match &serve.record {
         Some(folder) if serve.is_live() => Some(record::recorder(&serve.raw, folder)?),
@@ -52,7 +55,7 @@ pub(crate) async fn serve(serve: Serve) -> anyhow::Result<ExitCode> {
     };
     let store = open(Location::File(serve.db.path()?), serve.db.settings()).await?;
     settings.retention = serve.keep.retention();
-    let ended = run(serve.front, settings, store, source, TierBook::default(), stop).await;
+    let ended = run(serve.front, settings, (store, source, TierBook::default()), reloader, stop).await;
     if let Some(recorder) = recorder {
         record::close(recorder).await?;
     }
@@ -84,7 +87,7 @@ pub(crate) async fn replay(replay: Replay) -> anyhow::Result<ExitCode> {
         (None, None) => anyhow::bail!("the raw frames hold no klines of a minute; nothing can be played"),
     };
     let settings = replay.front.settings(Role::All)?;
-    run(replay.front, settings, store, source, tiers, stop).await
+    run(replay.front, settings, (store, source, tiers), None, stop).await
 }
 
 pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
@@ -114,7 +117,7 @@ pub(crate) async fn demo(demo: Demo) -> anyhow::Result<ExitCode> {
         let source = played(&store, demo.from, demo.to, speed).await?;
         source.context("no klines among the files; a heatmap needs klines and metrics (open interest)")?
     };
-    run(demo.front, settings, store, source, TierBook::default(), stop).await
+    run(demo.front, settings, (store, source, TierBook::default()), None, stop).await
 }
 
 pub(crate) async fn open(location: Location, settings: Settings) -> anyhow::Result<Store> {
@@ -174,9 +177,8 @@ async fn last_stretch(store: &Store, span: &InstrumentSpan, to: UnixMs) -> anyho
 async fn run(
     front: Front,
     settings: ServerSettings,
-    store: Store,
-    source: Source,
-    recorded: TierBook,
+    (store, source, recorded): (Store, Source, TierBook),
+    reloader: Option<Reloader>,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let tiers = tiers::load(front.tiers.as_deref(), store.location().path(), recorded)?;
@@ -197,14 +199,19 @@ async fn run(
             return Err(error.into());
         }
     };
-    answer(&front, server, listener, stop).await
+    answer(&front, server, listener, reloader, stop).await
 }
 
 /// An edge: nothing to open, nothing to build.
-async fn edge(front: Front, settings: ServerSettings, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+async fn edge(
+    front: Front,
+    settings: ServerSettings,
+    reloader: Option<Reloader>,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
     let listener = bind(front.listen)?;
     let server = Server::edge(settings)?;
-    answer(&front, server, listener, stop).await
+    answer(&front, server, listener, reloader, stop).await
 }
 
 /// Serves until asked to stop.
@@ -212,6 +219,7 @@ async fn answer(
     front: &Front,
     server: Server,
     listener: TcpListener,
+    reloader: Option<Reloader>,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let address = listener.local_addr()?;
@@ -225,7 +233,18 @@ async fn answer(
     {
         info!(%error, "no browser could be opened");
     }
-    match server.run(listener, stop.cancelled()).await? {
+    let reload = server.reload();
+    let reloading = async {
+        match reloader {
+            Some(reloader) => reloader.run(reload).await,
+            None => std::future::pending().await,
+        }
+    };
+    let stopped = tokio::select! {
+        stopped = server.run(listener, stop.cancelled()) => stopped,
+        () = reloading => unreachable!("a reloader never ends"),
+    };
+    match stopped? {
         Stopped::InOrder => Ok(ExitCode::SUCCESS),
         Stopped::Fault(part) => {
             complain!("liqheat: stopped because of '{part}'; the log says more");

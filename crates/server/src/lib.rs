@@ -43,6 +43,7 @@ mod ingest;
 mod ops;
 mod published;
 mod reads;
+mod reload;
 mod run;
 mod settings;
 
@@ -53,5 +54,6 @@ pub use gateway::{AllowedHost, AllowedOrigin, Host, WebOrigin, WebOriginError};
 pub use history::pack;
 pub use ingest::live::{describe_tiers, keep_told_tiers, told_tiers_path};
 pub use ops::process::log_lines_dropped;
+pub use reload::Reload;
 pub use run::{ServeError, Server, Source, Stopped};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};

@@ -39,7 +39,7 @@ use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
 use crate::compute::ComputePool;
 use crate::engine::{EngineParts, OnDemand, Updater, UpdaterSettings};
-use crate::gateway::{self, Addresses, Front, SocketState, TokenGate, Tokens};
+use crate::gateway::{self, AccessPolicy, Addresses, Front, SocketState, TokenGate, Tokens};
 use crate::history::History;
 use crate::ingest::SimFeed;
 use crate::ingest::live::{self, Live};
@@ -48,6 +48,7 @@ use crate::ops::process::{Fit, raise_descriptors};
 use crate::ops::stopping::Stopping;
 use crate::published::{FeedWatch, Published};
 use crate::reads::Reads;
+use crate::reload::{self, Reload, ReloadMetrics};
 use crate::settings::ServerSettings;
 
 pub use end::{ServeError, Stopped};
@@ -57,8 +58,8 @@ pub use source::Source;
 /// A server, built and ready to run.
 pub struct Server {
     front: Front,
-    /// Where tokens are required.
-    tokens: Option<Arc<Tokens>>,
+    tokens: Arc<Tokens>,
+    reload: Reload,
     updater: Option<Arc<Updater>>,
     /// `None` where nothing is graded: on an edge, and over stored data that nothing adds to.
     grader: Option<Grader>,
@@ -87,7 +88,7 @@ struct Foundation {
     live: Option<Arc<Live>>,
     /// Market seconds a second.
     speed: f64,
-    tokens: Option<Tokens>,
+    tokens: Tokens,
     sessions: Arc<Sessions>,
     cluster: Cluster,
     closing: CancellationToken,
@@ -147,12 +148,10 @@ impl Foundation {
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
-        let tokens = tokens.map(Arc::new);
-        if let Some(tokens) = &tokens {
-            tokens.register(&mut registry);
-            sessions.set_renewal(Arc::clone(tokens) as Arc<dyn RenewTokens>);
-        }
-        let gate = Arc::new(TokenGate::new(tokens.clone()));
+        let tokens = Arc::new(tokens);
+        tokens.register(&mut registry);
+        sessions.set_renewal(Arc::clone(&tokens) as Arc<dyn RenewTokens>);
+        let gate = Arc::new(TokenGate::new(Arc::clone(&tokens)));
         let grades = !is_edge && !matches!(*clock, MarketClock::Wall);
         let grader = grades.then(|| {
             Grader::new(GraderParts {
@@ -174,6 +173,18 @@ impl Foundation {
             settings.alerts,
         );
         alerts.register(&mut registry);
+        let access = AccessPolicy::new(&settings.front.hosts, &settings.front.allowed_origins);
+        let addresses = Addresses::new(settings.addresses, started);
+        let reload_metrics = ReloadMetrics::default();
+        reload_metrics.register(&mut registry);
+        let reload = Reload::new(reload::Parts {
+            sessions: Arc::clone(&sessions),
+            access: Arc::clone(&access),
+            addresses: Arc::clone(&addresses),
+            tokens: Arc::clone(&tokens),
+            alerts: Arc::clone(&alerts),
+            metrics: reload_metrics,
+        });
         let data = DataState {
             catalog: Arc::clone(&catalog),
             published: Arc::clone(&published),
@@ -221,19 +232,19 @@ impl Foundation {
             ws_enabled,
             settings: settings.front.clone(),
             sessions: Arc::clone(&sessions),
-            addresses: Addresses::new(settings.addresses, started),
+            access: Arc::clone(&access),
+            addresses,
             tokens: gate,
             metrics: Arc::clone(&front_metrics),
             stopping: stopping.clone(),
         };
         let socket = Arc::new(socket);
-        let mut routes = api::routes(states).merge(gateway::stream_route(Arc::clone(&socket)));
-        if !settings.front.allowed_origins.is_empty() {
-            routes = routes.layer(gateway::cors(&settings.front.allowed_origins));
-        }
+        let routes = api::routes(states)
+            .merge(gateway::stream_route(Arc::clone(&socket)))
+            .layer(from_fn_with_state(Arc::clone(&access), AccessPolicy::share));
         let router = gateway::socket_route(socket)
             .merge(routes)
-            .layer(from_fn_with_state(gateway::Guard::new(&settings.front), gateway::check))
+            .layer(from_fn_with_state(gateway::Guard::new(access), gateway::check))
             .layer(from_fn_with_state(Arc::clone(&front_metrics), api::count));
         Server {
             front: Front {
@@ -243,6 +254,7 @@ impl Foundation {
                 stop_within: settings.stop_within,
             },
             tokens,
+            reload,
             updater: (ws_enabled && !is_edge).then_some(updater),
             grader,
             channels: (ws_enabled && !is_edge).then_some(channels),
@@ -409,6 +421,12 @@ impl Server {
         self.sessions.hub()
     }
 
+    /// What changes settings while the server runs.
+    #[must_use]
+    pub fn reload(&self) -> Reload {
+        self.reload.clone()
+    }
+
     /// Runs until `shutdown` completes or a part fails.
     ///
     /// # Errors
@@ -421,6 +439,7 @@ impl Server {
         let Self {
             front,
             tokens,
+            reload: _,
             updater,
             grader,
             channels,
@@ -494,13 +513,11 @@ impl Server {
             });
         }
 
-        if let Some(tokens) = tokens {
-            let stop = stop_sources.clone();
-            parts.spawn(async move {
-                tokens.watch(stop).await;
-                "token keys"
-            });
-        }
+        let stop = stop_sources.clone();
+        parts.spawn(async move {
+            tokens.watch(stop).await;
+            "token keys"
+        });
 
         let mut outcome = tokio::select! {
             () = shutdown => Stopped::InOrder,

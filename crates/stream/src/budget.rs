@@ -43,6 +43,12 @@ impl MessageBudget {
         Self { per_second, left: per_second * Self::BURST_S, filled: now, refused: 0.0, told: None }
     }
 
+    /// Another rate from now on; what is in the bucket is at most what it holds at that rate.
+    pub(crate) fn set_rate(&mut self, per_second: u32) {
+        self.per_second = f64::from(per_second.max(1));
+        self.left = self.left.min(self.per_second * Self::BURST_S);
+    }
+
     /// Takes what a message or fragment costs.
     pub(crate) fn take(&mut self, cost: f64, now: Instant) -> Verdict {
         let full = self.per_second * Self::BURST_S;

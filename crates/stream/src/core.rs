@@ -28,6 +28,7 @@ use crate::outbox::Outbox;
 use crate::reader::ClientMessage;
 use crate::session::Connection;
 use crate::sessions::Sessions;
+use crate::settings::SessionSettings;
 use crate::slot::{BoardSlot, Cursor, NextState};
 use crate::subscription::{Occasion, Subscription, Wish};
 use crate::topic::{ChannelForm, NextFrame};
@@ -83,6 +84,9 @@ pub(crate) type Join<'a> = &'a dyn Fn(&BoardSlot, Channel);
 pub(crate) struct Core {
     id: u64,
     sessions: Arc<Sessions>,
+    /// Limits and rhythms, as of this version of them.
+    settings: Arc<SessionSettings>,
+    settings_version: u64,
     connection: Connection,
     /// To heatmaps, in order of subscribing; few.
     subscriptions: Vec<Subscription>,
@@ -107,10 +111,13 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(id: u64, sessions: Arc<Sessions>, connection: Connection, now: Instant) -> Self {
-        let budget = MessageBudget::new(sessions.settings().messages_per_second, now);
+        let (settings_version, settings) = (sessions.settings_version(), sessions.settings());
+        let budget = MessageBudget::new(settings.messages_per_second, now);
         Self {
             id,
             sessions,
+            settings,
+            settings_version,
             connection,
             subscriptions: Vec::new(),
             channels: Vec::new(),
@@ -125,6 +132,16 @@ impl Core {
             slow: false,
             warned_unstable: false,
             totals: Totals::default(),
+        }
+    }
+
+    /// Takes over limits that the operator has changed.
+    fn refresh_settings(&mut self) {
+        let version = self.sessions.settings_version();
+        if version != self.settings_version {
+            self.settings_version = version;
+            self.settings = self.sessions.settings();
+            self.budget.set_rate(self.settings.messages_per_second);
         }
     }
 
@@ -165,6 +182,7 @@ impl Core {
         // Long enough for any acknowledgement, which is free; what is longer is paid for before it is read.
         const SHORT: usize = 256;
         self.totals.messages_read += 1;
+        self.refresh_settings();
         match message {
             ClientMessage::Text(text) if text.len() <= SHORT => {
                 let command = parse_command(&text);
@@ -203,7 +221,7 @@ impl Core {
         match self.budget.take(cost, now) {
             Verdict::Fine => return Ok(true),
             Verdict::Refused => {
-                let allowed = self.sessions.settings().messages_per_second;
+                let allowed = self.settings.messages_per_second;
                 let message = format!("More than {allowed} messages a second; this one was ignored");
                 self.refuse(ErrorCode::RateLimited, &message);
             }
@@ -226,7 +244,7 @@ impl Core {
             // An acknowledgement of nothing that is on its way: late, or twice. It costs, and that is all.
             Ok(ClientCommand::Ack(_)) => {}
             Ok(ClientCommand::Ping) => {
-                let timestamp = format_time((self.sessions.settings().wall_clock)());
+                let timestamp = format_time((self.settings.wall_clock)());
                 self.say(&ServerMessage::Pong { timestamp: &timestamp });
             }
             Err(error) => self.refuse(error.code, &error.message),
@@ -284,7 +302,7 @@ impl Core {
         if let Some(refusal) = self.connection.grant.access.refusal(symbol, channel) {
             return Err((ErrorCode::Forbidden, refusal));
         }
-        let most = self.sessions.settings().subscriptions_max;
+        let most = self.settings.subscriptions_max;
         if !self.follows(symbol) && self.symbols_followed() >= most {
             let message =
                 format!("At most {most} symbols a connection; unsubscribe some, or open another one");
@@ -480,7 +498,7 @@ impl Core {
         let slot = subscription.slot();
         // The age of an event says something about us only where the market is followed as it happens.
         let is_live = matches!(slot.standing().state, FeedState::Live | FeedState::Lagging);
-        let wall = (self.sessions.settings().wall_clock)();
+        let wall = (self.settings.wall_clock)();
         let after_event =
             is_live.then(|| Duration::from_millis(wall.since(state.as_of).max(0).unsigned_abs()));
         slot.metrics.painted(now.saturating_duration_since(state.sent), after_event);
@@ -514,7 +532,7 @@ impl Core {
 
     /// Tells the client when to come back: everyone at another moment, so that they do not come all at once.
     pub(crate) fn say_goaway(&mut self) {
-        let window = whole_ms(self.sessions.settings().drain_window);
+        let window = whole_ms(self.settings.drain_window);
         let reconnect_in_ms = fastrand::u64(0..=window);
         if self.connection.encoding == Encoding::Events {
             self.reply(frame::retry(reconnect_in_ms));
@@ -569,7 +587,7 @@ impl Core {
 
     /// Puts what is new on channels beside the heatmap into the outbox.
     fn fill_channels(&mut self, now: Instant) {
-        let heartbeat = self.sessions.settings().status_every;
+        let heartbeat = self.settings.status_every;
         for subscription in &mut self.channels {
             match subscription.take_next(now) {
                 NextFrame::Nothing => {}
@@ -600,6 +618,7 @@ impl Core {
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         now: Instant,
     ) -> Result<Delivery, End> {
+        self.refresh_settings();
         if self.is_behind() {
             return self.catch_up(write, now);
         }
@@ -623,7 +642,7 @@ impl Core {
                     self.outbox.push(rest, note);
                 }
             }
-            if subscription.take_status(now, self.sessions.settings().status_every) {
+            if subscription.take_status(now, self.settings.status_every) {
                 let slot = subscription.slot();
                 self.outbox.push(subscription.status_frame(), Note::Status(Arc::clone(slot)));
             }
@@ -644,6 +663,7 @@ impl Core {
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         now: Instant,
     ) -> Result<(), End> {
+        self.refresh_settings();
         self.flush(&mut write, now)?;
         // States are made for a client that is ready for them only.
         if self.outbox.is_empty() {
@@ -659,7 +679,7 @@ impl Core {
             self.warn_slow();
         }
         let sessions = Arc::clone(&self.sessions);
-        let settings = sessions.settings();
+        let settings = Arc::clone(&self.settings);
         for subscription in &mut self.subscriptions {
             if let Some((next, occasion)) = subscription.take_state(now, sessions.metrics()) {
                 let note = Note::of_state(subscription.slot(), &next, occasion);
@@ -700,7 +720,7 @@ impl Core {
 
     /// When a silent client is warned: two thirds of the way to being closed.
     fn unstable_at(&self) -> Instant {
-        self.last_seen + self.sessions.settings().silent_after * 2 / 3
+        self.last_seen + self.settings.silent_after * 2 / 3
     }
 
     /// The client can be written to again: how many states it will never see, before the newest one.
@@ -729,7 +749,7 @@ impl Core {
         let metrics = self.sessions.metrics();
         self.totals.frames_sent += flushed.frames;
         self.totals.bytes_sent += flushed.bytes as u64;
-        metrics.wrote(flushed.frames, flushed.bytes as u64, self.sessions.settings().wall_clock);
+        metrics.wrote(flushed.frames, flushed.bytes as u64, self.settings.wall_clock);
         if self.outbox.is_empty() {
             self.blocked_since = None;
         } else if flushed.bytes > 0 || self.blocked_since.is_none() {
@@ -739,7 +759,7 @@ impl Core {
     }
 
     fn check(&mut self, now: Instant) -> Result<(), End> {
-        let settings = self.sessions.settings();
+        let settings = &self.settings;
         if self.connection.grant.expires_at.is_some_and(|at| now >= at) {
             return Err(End::Closed(CloseCode::Policy));
         }
@@ -782,7 +802,7 @@ impl Core {
 
     /// The next moment at which there is something to do without being told of a change.
     pub(crate) fn next_deadline(&self) -> Instant {
-        let settings = self.sessions.settings();
+        let settings = &self.settings;
         let mut next = self.last_seen + settings.silent_after;
         let mut or = |at: Option<Instant>| next = at.map_or(next, |at| next.min(at));
         or(self.connection.grant.expires_at);

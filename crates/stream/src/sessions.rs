@@ -1,7 +1,7 @@
 //! All sessions of a server: how many there may be, and how they end together.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +16,10 @@ use crate::settings::SessionSettings;
 #[derive(Debug)]
 pub struct Sessions {
     hub: Arc<Hub>,
-    settings: SessionSettings,
+    /// Locked for a copy; written when the operator changes limits.
+    settings: RwLock<Arc<SessionSettings>>,
+    /// Counts those changes, so that sessions look at the settings only when there are others.
+    settings_version: AtomicU64,
     tracker: TaskTracker,
     closing: CancellationToken,
     next_id: AtomicU64,
@@ -31,7 +34,15 @@ impl Sessions {
     pub fn new(hub: Arc<Hub>, settings: SessionSettings, closing: CancellationToken) -> Arc<Self> {
         let (tracker, next_id) = (TaskTracker::new(), AtomicU64::new(1));
         let renewal = OnceLock::new();
-        let sessions = Arc::new(Self { hub, settings, tracker, closing, next_id, renewal });
+        let sessions = Arc::new(Self {
+            hub,
+            settings: RwLock::new(Arc::new(settings)),
+            settings_version: AtomicU64::new(0),
+            tracker,
+            closing,
+            next_id,
+            renewal,
+        });
         broadcast::start(&sessions, &sessions.tracker);
         let (wake_signals, closing) = (Arc::clone(sessions.hub.wake_signals()), sessions.closing.clone());
         sessions.tracker.spawn(async move {
@@ -72,15 +83,27 @@ impl Sessions {
 
     /// Limits and rhythms.
     #[must_use]
-    pub const fn settings(&self) -> &SessionSettings {
-        &self.settings
+    pub fn settings(&self) -> Arc<SessionSettings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Other limits and rhythms from now on. Open sessions take them over when they next have something to do: with a
+    /// state, a message of the client, or the next ping. The limit on the bytes of a message is that of the moment at
+    /// which a session began.
+    pub fn set_settings(&self, settings: SessionSettings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.settings_version.fetch_add(1, Ordering::Release);
+    }
+
+    pub(crate) fn settings_version(&self) -> u64 {
+        self.settings_version.load(Ordering::Acquire)
     }
 
     /// Takes a place for one more connection; `None` when all are taken. The place is given back on drop.
     #[must_use]
     pub fn reserve(self: &Arc<Self>) -> Option<Place> {
         let metrics = &self.hub.metrics;
-        metrics.take_place(self.settings.connections_max).then(|| Place { metrics: Arc::clone(metrics) })
+        metrics.take_place(self.settings().connections_max).then(|| Place { metrics: Arc::clone(metrics) })
     }
 
     /// Runs a task that ends with the server: awaited by [`Sessions::drained`].

@@ -30,6 +30,7 @@ mod market;
 mod model;
 mod process;
 mod reads;
+mod reload;
 mod replay;
 mod restart;
 mod settings;

@@ -63,6 +63,8 @@ pub(crate) struct TargetDelivery {
     /// Locked for a decision.
     pending: Mutex<PendingAlerts>,
     queued: Notify,
+    /// The target is not configured any more.
+    ended: CancellationToken,
     label: TargetLabel,
     metrics: DeliveryMetrics,
 }
@@ -92,6 +94,7 @@ impl TargetDelivery {
             store,
             pending: Mutex::new(pending),
             queued: Notify::new(),
+            ended: CancellationToken::new(),
             label,
             metrics,
         }
@@ -99,6 +102,25 @@ impl TargetDelivery {
 
     pub(crate) fn name(&self) -> &str {
         self.target.name()
+    }
+
+    /// Whether it goes to this target, with all that belongs to it.
+    pub(super) fn is_to(&self, target: &Target) -> bool {
+        self.target == *target
+    }
+
+    /// Takes what waits for the same name in another form.
+    pub(super) fn take_over(&self, before: &Self) {
+        let waiting: Vec<Alert> = before.lock().alerts.values().cloned().collect();
+        for alert in waiting {
+            // There is room: the other queue has the same bound.
+            self.queue(alert, MarketClock::wall_now());
+        }
+    }
+
+    /// Ends its task: the target is not configured any more.
+    pub(super) fn end(&self) {
+        self.ended.cancel();
     }
 
     pub(crate) const fn kind(&self) -> &'static str {
@@ -144,6 +166,7 @@ impl TargetDelivery {
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
+            () = self.ended.cancelled() => {}
             () = self.deliver() => {}
         }
     }

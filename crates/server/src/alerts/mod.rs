@@ -25,6 +25,7 @@ use liqheat_cluster::Backplane;
 use liqheat_store::{Store, StoreError, StoredAlert};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -66,10 +67,10 @@ pub(crate) struct Alerts {
     backplane: Backplane,
     compute: ComputePool,
     update_interval: Duration,
-    file_rules: Vec<Arc<Rule>>,
-    targets: Vec<Arc<TargetDelivery>>,
     /// Locked for a copy.
     state: Mutex<AlertState>,
+    /// Notified when the targets are others.
+    targets_changed: Notify,
     /// Held while rules in the database and in memory are changed together, or loaded.
     rule_writes: tokio::sync::Mutex<()>,
     raised: Counter,
@@ -78,6 +79,8 @@ pub(crate) struct Alerts {
 
 #[derive(Default)]
 struct AlertState {
+    file_rules: Vec<Arc<Rule>>,
+    targets: Vec<Arc<TargetDelivery>>,
     /// By name.
     api_rules: BTreeMap<String, Arc<Rule>>,
     /// Oldest first.
@@ -116,13 +119,7 @@ impl From<StoreError> for RuleRefusal {
 impl Alerts {
     pub(crate) fn new(parts: AlertParts, settings: AlertSettings) -> Arc<Self> {
         let AlertParts { store, catalog, published, clock, backplane, update_interval } = parts;
-        let metrics = DeliveryMetrics::default();
-        let targets = settings.targets.into_iter();
-        let targets =
-            targets.map(|target| Arc::new(TargetDelivery::new(target, store.clone(), metrics.clone())));
-        Arc::new(Self {
-            targets: targets.collect(),
-            file_rules: settings.rules.into_iter().map(Arc::new).collect(),
+        let alerts = Arc::new(Self {
             store,
             catalog,
             published,
@@ -131,10 +128,39 @@ impl Alerts {
             compute: ComputePool::new(1),
             update_interval,
             state: Mutex::default(),
+            targets_changed: Notify::new(),
             rule_writes: tokio::sync::Mutex::default(),
             raised: Counter::default(),
-            metrics,
-        })
+            metrics: DeliveryMetrics::default(),
+        });
+        alerts.set(settings);
+        alerts
+    }
+
+    /// Takes other rules and targets of the configuration. A target that stays as it is keeps what waits for it; what
+    /// waits for one that is gone is given up at the next start. Rules of the API whose names are now those of rules of
+    /// the file are not watched while they are.
+    pub(crate) fn set(&self, settings: AlertSettings) {
+        let mut state = self.lock();
+        let before = std::mem::take(&mut state.targets);
+        let delivery = |target: Target| {
+            let known = before.iter().find(|known| known.is_to(&target)).map(Arc::clone);
+            known.unwrap_or_else(|| {
+                let name = target.name().to_owned();
+                let new = TargetDelivery::new(target, self.store.clone(), self.metrics.clone());
+                if let Some(changed) = before.iter().find(|before| before.name() == name) {
+                    new.take_over(changed);
+                }
+                Arc::new(new)
+            })
+        };
+        state.targets = settings.targets.into_iter().map(delivery).collect();
+        for gone in before.iter().filter(|one| !state.targets.iter().any(|kept| Arc::ptr_eq(kept, one))) {
+            gone.end();
+        }
+        state.file_rules = settings.rules.into_iter().map(Arc::new).collect();
+        drop(state);
+        self.targets_changed.notify_one();
     }
 
     /// Shows what happens in `/metrics`.
@@ -146,14 +172,16 @@ impl Alerts {
 
     /// Targets that count as dead, for `/ready`.
     pub(crate) fn dead_targets(&self) -> Vec<String> {
-        self.targets.iter().filter_map(|target| target.trouble()).collect()
+        self.targets().iter().filter_map(|target| target.trouble()).collect()
     }
 
     /// All rules in force, those of the file first, each with whether it came through the API.
     pub(crate) fn rules(&self) -> Vec<(Arc<Rule>, bool)> {
-        let of_file = self.file_rules.iter().map(|rule| (Arc::clone(rule), false));
         let state = self.lock();
-        of_file.chain(state.api_rules.values().map(|rule| (Arc::clone(rule), true))).collect()
+        let of_file = state.file_rules.iter().map(|rule| (Arc::clone(rule), false));
+        let is_of_file = |name: &str| state.file_rules.iter().any(|rule| rule.name() == name);
+        let of_api = state.api_rules.values().filter(|rule| !is_of_file(rule.name()));
+        of_file.chain(of_api.map(|rule| (Arc::clone(rule), true))).collect()
     }
 
     /// The newest alerts, oldest first.
@@ -161,14 +189,18 @@ impl Alerts {
         self.lock().recent.iter().cloned().collect()
     }
 
-    pub(crate) fn targets(&self) -> &[Arc<TargetDelivery>] {
-        &self.targets
+    pub(crate) fn targets(&self) -> Vec<Arc<TargetDelivery>> {
+        self.lock().targets.clone()
+    }
+
+    fn is_of_file(&self, name: &str) -> bool {
+        self.lock().file_rules.iter().any(|one| one.name() == name)
     }
 
     /// Takes a rule, in place of an earlier one of the same name.
     pub(crate) async fn put_rule(&self, fields: RuleFields) -> Result<Arc<Rule>, RuleRefusal> {
         let rule = Rule::new(fields).map_err(|error| RuleRefusal::Wrong(error.to_string()))?;
-        if self.file_rules.iter().any(|one| one.name() == rule.name()) {
+        if self.is_of_file(rule.name()) {
             return Err(RuleRefusal::OfFile);
         }
         let unknown = |symbol: &&String| self.catalog.symbol(symbol).is_none();
@@ -176,7 +208,8 @@ impl Alerts {
             let symbol: String = symbol.chars().take(40).collect();
             return Err(RuleRefusal::Wrong(format!("symbol '{symbol}' is not served; see /v1/symbols")));
         }
-        let no_target = |name: &&String| !self.targets.iter().any(|target| target.name() == name.as_str());
+        let targets = self.targets();
+        let no_target = |name: &&String| !targets.iter().any(|target| target.name() == name.as_str());
         if let Some(target) = rule.fields().targets.iter().find(no_target) {
             let target: String = target.chars().take(64).collect();
             return Err(RuleRefusal::Wrong(format!(
@@ -201,7 +234,7 @@ impl Alerts {
 
     /// Deletes a rule that came through the API; `false` when there is none.
     pub(crate) async fn delete_rule(&self, name: &str) -> Result<bool, RuleRefusal> {
-        if self.file_rules.iter().any(|one| one.name() == name) {
+        if self.is_of_file(name) {
             return Err(RuleRefusal::OfFile);
         }
         let _writing = self.rule_writes.lock().await;
@@ -220,9 +253,7 @@ impl Alerts {
             () = stop.cancelled() => return,
             () = self.load() => {}
         }
-        for target in &self.targets {
-            targets.spawn(Arc::clone(target).run(stop.clone()));
-        }
+        let mut delivering: Vec<Arc<TargetDelivery>> = Vec::new();
         let mut turns = interval(self.update_interval);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut releases = interval(RELEASE_EVERY);
@@ -239,6 +270,17 @@ impl Alerts {
                     }
                 }
                 _ = releases.tick(), if !held.is_empty() => {}
+                // Also for those of the start.
+                () = self.targets_changed.notified() => {
+                    let now = self.targets();
+                    for target in &now {
+                        if !delivering.iter().any(|known| Arc::ptr_eq(known, target)) {
+                            targets.spawn(Arc::clone(target).run(stop.clone()));
+                        }
+                    }
+                    delivering = now;
+                    while targets.try_join_next().is_some() {}
+                }
             }
             self.release(&mut held).await;
         }
@@ -270,9 +312,9 @@ impl Alerts {
         });
         let api_rules: BTreeMap<_, _> = parsed.collect();
         let recent: VecDeque<Alert> = recent.iter().filter_map(alert_of).collect();
-        let mut waiting = 0;
+        let (mut waiting, targets) = (0, self.targets());
         for delivery in outstanding {
-            let target = self.targets.iter().find(|target| target.name() == delivery.target);
+            let target = targets.iter().find(|target| target.name() == delivery.target);
             match (target, alert_of(&delivery.alert)) {
                 (Some(target), Some(alert)) => {
                     waiting += 1;
@@ -288,13 +330,10 @@ impl Alerts {
                 }
             }
         }
-        info!(
-            rules = self.file_rules.len() + api_rules.len(),
-            targets = self.targets.len(),
-            outstanding = waiting,
-            "alerts loaded"
-        );
-        *self.lock() = AlertState { api_rules, recent };
+        let mut state = self.lock();
+        (state.api_rules, state.recent) = (api_rules, recent);
+        let rules = state.file_rules.len() + state.api_rules.len();
+        info!(rules, targets = targets.len(), outstanding = waiting, "alerts loaded");
         Ok(())
     }
 
@@ -354,7 +393,8 @@ impl Alerts {
         let goes_to = |target: &&Arc<TargetDelivery>| {
             is_sent && !alert.quiet && rule.is_none_or(|rule| rule.is_sent_to(target.name()))
         };
-        let targets: Vec<&Arc<TargetDelivery>> = self.targets.iter().filter(goes_to).collect();
+        let targets = self.targets();
+        let targets: Vec<&Arc<TargetDelivery>> = targets.iter().filter(goes_to).collect();
         let names = targets.iter().map(|target| target.name().to_owned()).collect();
         let queued = MarketClock::wall_now();
         let stored = StoredAlert {

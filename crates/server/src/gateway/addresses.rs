@@ -78,6 +78,7 @@ impl Entry {
 
 #[derive(Debug)]
 struct Table {
+    limits: AddressLimits,
     entries: HashMap<AddressKey, Entry>,
     /// The minute idle addresses were last dropped in.
     swept: u64,
@@ -86,7 +87,6 @@ struct Table {
 /// All addresses.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    limits: AddressLimits,
     began: Instant,
     /// Locked for a look-up; once a minute for a walk over all entries, a few milliseconds at worst.
     table: Mutex<Table>,
@@ -96,8 +96,13 @@ const MINUTE_MS: u64 = 60_000;
 
 impl Addresses {
     pub(crate) fn new(limits: AddressLimits, began: Instant) -> Arc<Self> {
-        let table = Table { entries: HashMap::new(), swept: 0 };
-        Arc::new(Self { limits, began, table: Mutex::new(table) })
+        let table = Table { limits, entries: HashMap::new(), swept: 0 };
+        Arc::new(Self { began, table: Mutex::new(table) })
+    }
+
+    /// Other limits from now on; sockets that are open stay.
+    pub(crate) fn set_limits(&self, limits: AddressLimits) {
+        self.lock().limits = limits;
     }
 
     /// Counts one more socket of an address; it is taken back when the guard is dropped.
@@ -110,26 +115,26 @@ impl Addresses {
         let since_start = whole_ms(now.saturating_duration_since(self.began));
         let (minute, into_ms) = (since_start / MINUTE_MS, since_start % MINUTE_MS);
         let mut table = self.lock();
-        let Table { entries, swept } = &mut *table;
+        let Table { limits, entries, swept } = &mut *table;
         if *swept < minute {
             *swept = minute;
             entries.retain(|_, entry| !entry.is_idle(minute));
         }
-        if entries.len() >= self.limits.addresses_max && !entries.contains_key(&key) {
+        if entries.len() >= limits.addresses_max && !entries.contains_key(&key) {
             return Ok(AddressGuard { counted: None });
         }
         let entry = entries.entry(key).or_insert(Entry { open: 0, minute, new: 0, new_before: 0 });
         // A moment before the last one counted can only be a few microseconds before it.
         entry.move_to(minute.max(entry.minute));
         let before = u64::from(entry.new_before) * (MINUTE_MS - into_ms) / MINUTE_MS;
-        let most = self.limits.new_per_minute_max;
+        let most = limits.new_per_minute_max;
         if before + u64::from(entry.new) >= u64::from(most) {
             let retry_after = Duration::from_millis(MINUTE_MS - into_ms);
             return Err(AddressRefusal::New { most, retry_after });
         }
         entry.new += 1;
-        if entry.open >= self.limits.open_max {
-            return Err(AddressRefusal::Open { most: self.limits.open_max });
+        if entry.open >= limits.open_max {
+            return Err(AddressRefusal::Open { most: limits.open_max });
         }
         entry.open += 1;
         Ok(AddressGuard { counted: Some((Arc::clone(self), key)) })

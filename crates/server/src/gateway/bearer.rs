@@ -18,21 +18,21 @@ use crate::http::{Query, Refusal};
 const PROTOCOL_PREFIX: &str = "bearer.";
 
 /// Checks the tokens of requests, where the operator set any.
-pub(crate) struct TokenGate(Option<Arc<Tokens>>);
+pub(crate) struct TokenGate(Arc<Tokens>);
 
 impl TokenGate {
-    pub(crate) const fn new(tokens: Option<Arc<Tokens>>) -> Self {
+    pub(crate) const fn new(tokens: Arc<Tokens>) -> Self {
         Self(tokens)
     }
 
     /// Whether requests need a token.
-    pub(super) const fn is_closed(&self) -> bool {
-        self.0.is_some()
+    pub(super) fn is_closed(&self) -> bool {
+        self.0.are_required()
     }
 
     /// Why keys in use may be out of date.
     pub(crate) fn faults(&self) -> Vec<String> {
-        self.0.as_ref().map(|tokens| tokens.faults()).unwrap_or_default()
+        self.0.faults()
     }
 
     /// The layer that lets a request pass that may have data.
@@ -49,9 +49,10 @@ impl TokenGate {
 
     /// What the token in these headers grants; `None` where no token is required.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<TokenGrant>, Refusal> {
-        let Some(tokens) = &self.0 else {
+        let tokens = &self.0;
+        if !tokens.are_required() {
             return Ok(None);
-        };
+        }
         let checked = match token(headers) {
             Some(token) => tokens.check(token, MarketClock::wall_now()),
             None => Err(TokenFault::Missing),

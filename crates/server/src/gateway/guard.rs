@@ -2,7 +2,7 @@
 //!
 //! - A head of at most [`HEAD_BYTES_MAX`]; the buffer that it is read into is larger at times.
 //! - Only GET, HEAD and preflights ([`super::cors`]); everything else, CONNECT included, is 405.
-//! - `Host` must be there, once, and name this server ([`HostRules`]): protection against DNS rebinding.
+//! - `Host` must be there, once, and name this server ([`super::access`]): protection against DNS rebinding.
 //! - Every answer says `X-Content-Type-Options: nosniff`.
 
 use std::sync::Arc;
@@ -12,22 +12,21 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::web_origin::{Authority, HostRules};
+use super::access::AccessPolicy;
+use super::web_origin::Authority;
 use crate::http::Refusal;
-use crate::settings::FrontSettings;
 
 /// Most bytes of a request head.
 pub(super) const HEAD_BYTES_MAX: usize = 32 * 1_024;
 
 /// What requests may name and ask.
-#[derive(Debug)]
 pub(crate) struct Guard {
-    hosts: HostRules,
+    access: Arc<AccessPolicy>,
 }
 
 impl Guard {
-    pub(crate) fn new(settings: &FrontSettings) -> Arc<Self> {
-        Arc::new(Self { hosts: HostRules::new(&settings.hosts, &settings.allowed_origins) })
+    pub(crate) fn new(access: Arc<AccessPolicy>) -> Arc<Self> {
+        Arc::new(Self { access })
     }
 
     fn judge(&self, request: &Request) -> Result<(), Refusal> {
@@ -43,7 +42,7 @@ impl Guard {
         let Some(requested) = requested(request.uri(), request.version(), request.headers())? else {
             return Ok(());
         };
-        if self.hosts.allows(&requested.host) {
+        if self.access.rules().hosts.allows(&requested.host) {
             return Ok(());
         }
         Err(Refusal::forbidden(format!(
@@ -112,10 +111,7 @@ mod tests {
     use super::*;
 
     fn status(method: &str, uri: &str, version: Version, hosts: &[&str]) -> StatusCode {
-        let guard = Guard::new(&FrontSettings {
-            hosts: vec!["heat.example".parse().unwrap()],
-            ..FrontSettings::default()
-        });
+        let guard = Guard::new(AccessPolicy::new(&["heat.example".parse().unwrap()], &[]));
         let mut request = Request::builder().method(method).uri(uri).version(version);
         for host in hosts {
             request = request.header("host", *host);
@@ -133,7 +129,7 @@ mod tests {
             let request = request.header("x", "x".repeat(padding)).body(Body::empty()).unwrap();
             (text.len(), request)
         };
-        let guard = Guard::new(&FrontSettings::default());
+        let guard = Guard::new(AccessPolicy::new(&[], &[]));
         let (length, request) = head(100);
         assert_eq!(head_bytes(&request), length);
         let room = HEAD_BYTES_MAX - length + 100;

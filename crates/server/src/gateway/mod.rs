@@ -1,5 +1,6 @@
 //! From an accepted TCP connection to an HTTP request or a raw socket, and who may have one.
 
+mod access;
 mod addresses;
 mod bearer;
 mod client;
@@ -13,11 +14,11 @@ mod upgrade;
 mod web_origin;
 mod writes;
 
+pub(crate) use access::AccessPolicy;
 pub use addresses::AddressLimits;
 pub(crate) use addresses::Addresses;
 pub(crate) use bearer::TokenGate;
 pub(crate) use client::Client;
-pub(crate) use cors::cors;
 pub(crate) use events::stream_route;
 pub(crate) use front::Front;
 pub(crate) use guard::{Guard, check};

@@ -197,6 +197,9 @@ impl TokenGrant {
 
 impl RenewTokens for Tokens {
     fn renew(&self, token: &str) -> Result<liqheat_stream::Grant, String> {
+        if !self.are_required() {
+            return Err("This server asks for no token".to_owned());
+        }
         let now = MarketClock::wall_now();
         self.check(token, now).map(|grant| grant.for_session(now)).map_err(|fault| fault.to_string())
     }
@@ -212,13 +215,19 @@ impl fmt::Debug for Tokens {
 /// Checks tokens.
 pub(crate) struct Tokens {
     /// Locked for a look-up, and for moments when a file has changed.
-    keys: RwLock<Keys>,
-    /// Locked by the one task that watches.
+    state: RwLock<TokenState>,
+    /// Locked by whoever reads them: the task that watches, and the operator's reload.
     files: Mutex<Vec<KeyFile>>,
-    /// Without an algorithm yet.
-    conditions: Validation,
     reloads: Counter,
     files_failing: Gauge,
+}
+
+/// What tokens are checked with.
+struct TokenState {
+    /// Empty where no token is asked for.
+    keys: Keys,
+    /// Without an algorithm yet.
+    conditions: Validation,
 }
 
 impl TokenSettings {
@@ -230,8 +239,34 @@ impl TokenSettings {
 }
 
 impl Tokens {
-    /// What checks tokens under these settings; `None` when none is asked for.
-    pub(crate) fn load(settings: &TokenSettings) -> Result<Option<Self>, Vec<TokenSettingsError>> {
+    /// What checks tokens under these settings.
+    pub(crate) fn load(settings: &TokenSettings) -> Result<Self, Vec<TokenSettingsError>> {
+        let (state, files) = Self::read(settings)?;
+        Ok(Self {
+            state: RwLock::new(state),
+            files: Mutex::new(files),
+            reloads: Counter::default(),
+            files_failing: Gauge::default(),
+        })
+    }
+
+    /// Takes other settings. Keys that stay the same stay in use; WebSockets that were opened with one that is gone are
+    /// closed. Reads files. Returns how many keys were revoked.
+    pub(crate) fn reload(&self, settings: &TokenSettings) -> Result<usize, Vec<TokenSettingsError>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read, new_files) = Self::read(settings)?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        *files = new_files;
+        state.conditions = read.conditions;
+        Ok(state.keys.replace_all(read.keys))
+    }
+
+    /// Whether requests for data need a token.
+    pub(crate) fn are_required(&self) -> bool {
+        !self.state.read().unwrap_or_else(PoisonError::into_inner).keys.is_empty()
+    }
+
+    fn read(settings: &TokenSettings) -> Result<(TokenState, Vec<KeyFile>), Vec<TokenSettingsError>> {
         let mut faults = Vec::new();
         let (mut keys, mut files) = (Keys::default(), Vec::new());
         match (&settings.secret, &settings.secret_file) {
@@ -257,21 +292,17 @@ impl Tokens {
         if !faults.is_empty() {
             return Err(faults);
         }
-        if keys.secret.is_none() && keys.public_key.is_none() && keys.key_set.is_none() {
+        if keys.is_empty() {
             let conditions = [("WS_JWT_ISSUER", &settings.issuer), ("WS_JWT_AUDIENCE", &settings.audience)];
             let unused = conditions.into_iter().filter(|(_, value)| value.is_some());
             let faults: Vec<_> =
                 unused.map(|(name, _)| TokenSettingsError::NothingToCheckWith(name)).collect();
-            return if faults.is_empty() { Ok(None) } else { Err(faults) };
+            if !faults.is_empty() {
+                return Err(faults);
+            }
         }
         signature::install();
-        Ok(Some(Self {
-            keys: RwLock::new(keys),
-            files: Mutex::new(files),
-            conditions: conditions(settings),
-            reloads: Counter::default(),
-            files_failing: Gauge::default(),
-        }))
+        Ok((TokenState { keys, conditions: conditions(settings) }, files))
     }
 
     /// Checks a token.
@@ -283,8 +314,8 @@ impl Tokens {
             return Err(TokenFault::Critical);
         }
         let head = jsonwebtoken::decode_header(token).map_err(|_| TokenFault::Malformed)?;
-        let key = self.key_for(head.alg, head.kid.as_deref())?;
-        let conditions = Validation { algorithms: vec![head.alg], ..self.conditions.clone() };
+        let (key, conditions) = self.key_for(head.alg, head.kid.as_deref())?;
+        let conditions = Validation { algorithms: vec![head.alg], ..conditions };
         let claims = jsonwebtoken::decode::<Claims>(token, key.decoding(), &conditions)
             .map_err(|error| fault_of(&error))?;
         let expires = check_times(&claims.claims, now)?;
@@ -297,9 +328,11 @@ impl Tokens {
         Duration::from_millis(u64::try_from(expires.since(now)).unwrap_or(0))
     }
 
-    fn key_for(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Key, TokenFault> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        match algorithm {
+    /// The key for a token, and what else must hold.
+    fn key_for(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<(Key, Validation), TokenFault> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = &state.keys;
+        let key = match algorithm {
             Algorithm::HS256 => keys.secret.clone().ok_or(TokenFault::Algorithm),
             Algorithm::ES256 => {
                 let named = kid.and_then(|kid| keys.key_set.as_ref()?.get(kid));
@@ -308,7 +341,8 @@ impl Tokens {
                 named.or(keys.public_key.as_ref()).cloned().ok_or(missing)
             }
             _ => Err(TokenFault::Algorithm),
-        }
+        };
+        Ok((key?, state.conditions.clone()))
     }
 
     /// Reads the files of keys again and again, until asked to stop.
@@ -332,7 +366,7 @@ impl Tokens {
         for file in files.iter_mut() {
             let Some(parsed) = file.take(watch::read(&file.path)) else { continue };
             let count = parsed.len();
-            let revoked = self.keys.write().unwrap_or_else(PoisonError::into_inner).replace(parsed);
+            let revoked = self.state.write().unwrap_or_else(PoisonError::into_inner).keys.replace(parsed);
             self.reloads.inc();
             file.report(count, revoked);
         }

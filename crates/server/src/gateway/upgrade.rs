@@ -28,6 +28,7 @@ use tokio::net::TcpStream;
 use tracing::{debug, warn};
 use tungstenite::handshake::derive_accept_key;
 
+use super::access::AccessPolicy;
 use super::addresses::{AddressGuard, AddressRefusal, Addresses};
 use super::bearer::TokenGate;
 use super::client::Client;
@@ -49,6 +50,7 @@ const PROTOCOLS: &[&str] = &[BINARY_PROTOCOL, TEXT_PROTOCOL];
 pub(crate) struct SocketState {
     pub(crate) ws_enabled: bool,
     pub(crate) settings: FrontSettings,
+    pub(crate) access: Arc<AccessPolicy>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) tokens: Arc<TokenGate>,
@@ -133,7 +135,7 @@ pub(super) fn check_page(state: &SocketState, request: &Request) -> Result<(), (
     let headers = request.headers();
     let host = requested(request.uri(), request.version(), headers);
     let host = host.map_err(|refusal| (Rejected::Handshake, refusal))?;
-    check_origin(headers, host.as_ref(), &state.settings.allowed_origins)
+    check_origin(headers, host.as_ref(), &state.access.rules().allowed_origins)
         .map_err(|refusal| (Rejected::Origin, refusal))
 }
 

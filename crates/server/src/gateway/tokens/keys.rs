@@ -119,6 +119,30 @@ pub(super) struct Keys {
 }
 
 impl Keys {
+    /// Whether there is none: then no token is asked for.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.secret.is_none() && self.public_key.is_none() && self.key_set.is_none()
+    }
+
+    /// Takes what all sources hold now, as [`Keys::replace`] does for one; sources that are no longer configured lose
+    /// their keys. Returns how many keys were revoked.
+    pub(super) fn replace_all(&mut self, all: Self) -> usize {
+        let mut revoked = 0;
+        match all.secret {
+            Some(key) => revoked += replace_one(&mut self.secret, key),
+            None => revoked += revoke(self.secret.take()),
+        }
+        match all.public_key {
+            Some(key) => revoked += replace_one(&mut self.public_key, key),
+            None => revoked += revoke(self.public_key.take()),
+        }
+        match all.key_set {
+            Some(keys) => revoked += self.replace(ParsedKeys::KeySet(keys)),
+            None => revoked += revoke(self.key_set.take().into_iter().flat_map(HashMap::into_values)),
+        }
+        revoked
+    }
+
     /// Takes what a source holds now. Keys that were there before stay as they are, those that are gone are revoked.
     /// Returns how many were revoked.
     pub(super) fn replace(&mut self, parsed: ParsedKeys) -> usize {
@@ -141,6 +165,10 @@ impl Keys {
             }
         }
     }
+}
+
+fn revoke(keys: impl IntoIterator<Item = Key>) -> usize {
+    keys.into_iter().map(|key| key.revoked.cancel()).count()
 }
 
 fn replace_one(place: &mut Option<Key>, key: Key) -> usize {

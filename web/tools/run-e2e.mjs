@@ -17,6 +17,6 @@ const binary = (process.env.LIQHEAT_BIN ?? '') !== '';
 const files = [
     'page',
     ...(real ? [] : ['reading', 'tools', 'alerts', 'accuracy', 'access', 'watch', 'walk', 'trouble', 'readme']),
-    ...(binary ? ['binary', 'interop', 'equality'] : []),
+    ...(binary ? ['binary', 'interop', 'equality', 'stream'] : []),
 ].map((name) => `.build/dashboard/test/${name}.e2e.js`);
 run('node', ['--test', '--test-concurrency=1', '--test-timeout=600000', '--test-reporter=spec', ...files, ...process.argv.slice(2)]);

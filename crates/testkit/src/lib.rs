@@ -12,6 +12,7 @@
 
 mod archive;
 mod data;
+mod events;
 pub mod exchange;
 mod http;
 mod port;
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 
 pub use archive::Folder;
 pub use data::recorded;
+pub use events::{EventReader, ServerSentEvent};
 pub use http::{Answer, connect_from, get, get_with, read_answer, send_json};
 pub use port::free_port;
 pub use program::{Finished, Program, Running};

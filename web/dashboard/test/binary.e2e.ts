@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { after, afterEach, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
+import { freePort } from './programs.ts';
 
 const BINARY = process.env.LIQHEAT_BIN ?? '';
 const START_LIMIT_MS = 120_000;
@@ -13,23 +13,6 @@ const START_LIMIT_MS = 120_000;
 let browser: Browser;
 let port: number;
 let running: ChildProcess | null = null;
-
-/** Below the ports of outgoing connections: nobody takes it while the program is down. */
-async function freePort(): Promise<number> {
-    for (;;) {
-        const candidate = 22_000 + Math.floor(Math.random() * 8_000);
-        const probe = createServer().listen(candidate, '127.0.0.1');
-        const isFree = await once(probe, 'listening').then(
-            () => true,
-            () => false,
-        );
-        if (isFree) {
-            probe.close();
-            await once(probe, 'close');
-            return candidate;
-        }
-    }
-}
 
 async function start(settings: Record<string, string> = {}): Promise<void> {
     running = spawn(BINARY, ['demo', '--listen', `127.0.0.1:${port}`], { stdio: 'ignore', env: { ...process.env, ...settings } });

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use liqheat_testkit::{
-    Answer, Folder, LoggedStates, Program, Running, Shadow, Viewer, free_port, get, get_with, until,
+    Answer, EventReader, Folder, LoggedStates, Program, Running, ServerSentEvent, Shadow, Viewer, free_port,
+    get, get_with, until,
 };
 use serde_json::Value;
 
@@ -228,6 +229,75 @@ fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
             200,
             "polls are also passed over"
         );
+    }
+}
+
+/// Every event comes while the stream goes on, however small it is; and what one server began, the other goes on with.
+#[test]
+fn event_streams_are_not_held_back_and_go_on_at_another_server() {
+    let redis = Redis::start();
+    let producer = maker(&redis.url()).serve();
+    leads(&producer);
+    let servers = [edge(&redis.url()).serve(), edge(&redis.url()).serve()];
+    servers.iter().for_each(has_state);
+    let addresses = [servers[0].address(), servers[1].address()];
+    let nginx = Nginx::before(addresses, ["weight=1", "weight=1"], producer.address());
+    let gzip = "accept-encoding: gzip\r\n";
+
+    // A few hundred bytes and then nothing: whatever collects them would never hand them on.
+    let quiet = format!("symbols={SYMBOL}&channels=liquidations&min_usd=9000000000000");
+    let (mut stream, head) = EventReader::open(nginx.address, &quiet, gzip);
+    assert!(head.starts_with("http/1.1 200 ok\n"), "{head}");
+    assert!(head.contains("content-type: text/event-stream\n"), "{head}");
+    assert!(!head.contains("content-encoding"), "compressing also collects: {head}");
+    assert_eq!(stream.until("liquidations").data["data"], serde_json::json!([]));
+    stream.until("status");
+    drop(stream);
+
+    // Prices are as small and come once a second. Each is here before the server has made the next one.
+    let (mut stream, _) = EventReader::open(nginx.address, &format!("symbols={SYMBOL}&channels=price"), gzip);
+    let seqs: Vec<u64> = (0..4).map(|_| stream.until("price").data["seq"].as_u64().unwrap()).collect();
+    assert!(seqs.windows(2).all(|two| two[1] == two[0] + 1), "one by one: {seqs:?}");
+    drop(stream);
+
+    // The server of the stream restarts: it says goodbye through nginx, and the other one goes on from the last id.
+    let query = format!("symbols={SYMBOL}&channels=heatmap,liquidations&mode=delta");
+    let (mut stream, _) = EventReader::open(nginx.address, &query, gzip);
+    let mut events = Vec::new();
+    while !events.iter().any(|event: &ServerSentEvent| event.name == "delta") {
+        events.push(stream.event().unwrap());
+    }
+    let [first, second] = servers;
+    let (stopped, _other) = if connections(&first) == 1 { (first, second) } else { (second, first) };
+    stopped.signal("TERM");
+    loop {
+        let event = stream.event().expect("the goodbye comes before the end");
+        if event.name == "close" {
+            assert_eq!(event.data["code"], 1012);
+            break;
+        }
+        events.push(event);
+    }
+    assert!(stream.event().is_none(), "nginx ends it with the server");
+    assert_eq!(stopped.wait().code, Some(0));
+    let last = events.iter().rev().find_map(|event| event.id.clone()).unwrap();
+    let (mut stream, head) = EventReader::open(nginx.address, &query, &format!("last-event-id: {last}\r\n"));
+    assert!(head.starts_with("http/1.1 200 ok\n"), "{head}");
+    while events.iter().filter(|event| event.name == "liquidations").count() < 6 {
+        events.push(stream.event().unwrap());
+    }
+
+    let of = |names: &[&str]| {
+        let some = events.iter().filter(|event| names.contains(&&*event.name));
+        some.map(|event| &event.data).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&["snapshot"]).len(), 1, "the one at the beginning");
+    let states = of(&["snapshot", "delta"]);
+    assert!(states.windows(2).all(|two| two[1]["from"] == two[0]["seq"]), "nothing twice, nothing missing");
+    for two in of(&["liquidations"]).windows(2) {
+        assert_eq!((two[1].get("missed"), two[1].get("reset")), (None, None), "{}", two[1]);
+        let rows = two[1]["data"].as_array().unwrap().len() as u64;
+        assert_eq!(two[1]["seq"].as_u64().unwrap(), two[0]["seq"].as_u64().unwrap() + rows, "{}", two[1]);
     }
 }
 

@@ -1,95 +1,30 @@
 //! `GET /v1/stream` of the built program, read as `curl -N` and a browser read it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::time::Duration;
-
-use liqheat_testkit::{Running, token, until};
-use serde_json::{Value, json};
+use liqheat_testkit::{EventReader, ServerSentEvent, token, until};
+use serde_json::json;
 
 use crate::support::server;
 
-/// No answer within this is a failure; it is never waited for when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
 const SECRET: &str = "a secret for tests that is long enough to be accepted";
-
-/// An event of a stream.
-#[derive(Debug, Clone, Default)]
-struct Event {
-    name: String,
-    id: Option<String>,
-    data: Value,
-    retry: Option<u64>,
-}
-
-struct Stream(BufReader<TcpStream>);
-
-impl Stream {
-    /// The stream, and the head of its answer.
-    fn open(server: &Running, query: &str, headers: &str) -> (Self, String) {
-        let mut stream = TcpStream::connect(server.address()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request =
-            format!("GET /v1/stream?{query} HTTP/1.1\r\nhost: {}\r\n{headers}\r\n", server.address());
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut stream = Self(BufReader::new(stream));
-        let mut head = String::new();
-        while let Some(line) = stream.line().filter(|line| !line.is_empty()) {
-            head.push_str(&line.to_lowercase());
-            head.push('\n');
-        }
-        (stream, head)
-    }
-
-    fn line(&mut self) -> Option<String> {
-        let mut line = String::new();
-        let count = self.0.read_line(&mut line).unwrap();
-        (count > 0).then(|| line.trim_end().to_owned())
-    }
-
-    /// The next event; `None` at the end.
-    fn event(&mut self) -> Option<Event> {
-        let mut event = Event::default();
-        loop {
-            let line = self.line()?;
-            match line.split_once(": ") {
-                Some(("event", name)) => name.clone_into(&mut event.name),
-                Some(("id", id)) => event.id = Some(id.to_owned()),
-                Some(("data", data)) => event.data = serde_json::from_str(data).unwrap(),
-                Some(("retry", after)) => event.retry = after.parse().ok(),
-                _ if line.is_empty() && !event.name.is_empty() => return Some(event),
-                _ => {}
-            }
-        }
-    }
-
-    fn until(&mut self, name: &str) -> Event {
-        loop {
-            let event = self.event().expect("the stream goes on");
-            if event.name == name {
-                return event;
-            }
-        }
-    }
-}
 
 #[test]
 fn a_stream_goes_on_where_it_was_and_says_goodbye() {
     let server = server("demo --seed 7 --days 1 --ws-update-interval 0.2").serve();
-    let (mut stream, head) = Stream::open(&server, "symbols=BTCUSDT&mode=delta", "");
+    let (mut stream, head) = EventReader::open(server.address(), "symbols=BTCUSDT&mode=delta", "");
     assert!(head.starts_with("http/1.1 200 ok\n"), "{head}");
     for line in ["content-type: text/event-stream", "x-accel-buffering: no", "connection: close"] {
         assert!(head.lines().any(|shown| shown == line), "{line}: {head}");
     }
     let first = stream.until("snapshot");
-    let position = |event: &Event| format!("{}:{}", event.data["epoch"].as_str().unwrap(), event.data["seq"]);
+    let position =
+        |event: &ServerSentEvent| format!("{}:{}", event.data["epoch"].as_str().unwrap(), event.data["seq"]);
     assert_eq!(first.id, Some(position(&first)));
     let second = stream.until("delta");
     assert_eq!(second.data["from"], first.data["seq"]);
     assert_eq!(second.id, Some(position(&second)));
     drop(stream);
     let id = format!("last-event-id: {}\r\n", second.id.as_deref().unwrap());
-    let (mut stream, _) = Stream::open(&server, "symbols=BTCUSDT&mode=delta", &id);
+    let (mut stream, _) = EventReader::open(server.address(), "symbols=BTCUSDT&mode=delta", &id);
     let resumed = stream.until("delta");
     assert_eq!(resumed.data["from"], second.data["seq"], "nothing twice, nothing left out");
     // It counts as a connection, and ends with the server.
@@ -106,7 +41,7 @@ fn a_stream_goes_on_where_it_was_and_says_goodbye() {
 fn several_channels_share_a_stream() {
     let server = server("demo --seed 7 --days 1 --ws-update-interval 0.2").serve();
     let query = "symbols=BTCUSDT&channels=heatmap,price,walls,liquidations&last_event_id=-,-,-,-";
-    let (mut stream, _) = Stream::open(&server, query, "");
+    let (mut stream, _) = EventReader::open(server.address(), query, "");
     let mut id = None;
     for name in ["price", "walls", "liquidations", "snapshot"] {
         id = stream.until(name).id;
@@ -131,11 +66,42 @@ fn what_cannot_be_streamed_is_refused() {
         assert_eq!(answer.status, status, "{query}: {}", answer.text());
         assert!(answer.json()["detail"].is_string(), "{query}");
     }
-    let (_, head) = Stream::open(&server, "symbols=BTCUSDT", "origin: https://evil.example\r\n");
+    let (_, head) =
+        EventReader::open(server.address(), "symbols=BTCUSDT", "origin: https://evil.example\r\n");
     assert!(head.starts_with("http/1.1 403"), "{head}");
     assert_eq!(server.get("/ws/stats").json()["active_connections"], 0);
     let off = crate::support::server("demo --seed 7 --days 1 --ws-enabled false").serve();
     assert_eq!(off.get("/v1/stream?symbols=BTCUSDT").status, 503);
+}
+
+/// An `EventSource` gives up for good at any status but 200, so it is not refused what it may have later.
+#[test]
+fn an_event_source_is_told_when_to_come_back() {
+    let accept = "accept: text/event-stream\r\n";
+    let server = server("demo --seed 7 --days 1 --ws-max-connections 1").serve();
+    let (mut first, _) = EventReader::open(server.address(), "symbols=BTCUSDT", accept);
+    first.until("snapshot");
+    let (_, head) = EventReader::open(server.address(), "symbols=BTCUSDT", "");
+    assert!(head.starts_with("http/1.1 503"), "{head}");
+    let (mut second, head) =
+        EventReader::open(server.address(), "symbols=BTCUSDT", &format!("{accept}connection: close\r\n"));
+    assert!(head.starts_with("http/1.1 200") && head.contains("content-type: text/event-stream"), "{head}");
+    let close = second.event().unwrap();
+    assert_eq!((close.name.as_str(), close.retry), ("close", Some(5_000)));
+    assert_eq!(close.data["code"], 1013);
+    assert!(close.data["reason"].as_str().unwrap().contains("all connections are taken"), "{close:?}");
+    assert!(second.event().is_none(), "it ends");
+    drop(first);
+    until("the place is free", || (server.get("/ws/stats").json()["active_connections"] == 0).then_some(()));
+    EventReader::open(server.address(), "symbols=BTCUSDT", accept).0.until("snapshot");
+    // What is wrong for good is refused to everybody.
+    for query in ["symbols=XYZ", "symbols=BTCUSDT&channels=dance"] {
+        let (_, head) = EventReader::open(server.address(), query, accept);
+        assert!(head.starts_with("http/1.1 400"), "{query}: {head}");
+    }
+    let off = crate::support::server("demo --seed 7 --days 1 --ws-enabled false").serve();
+    let (_, head) = EventReader::open(off.address(), "symbols=BTCUSDT", accept);
+    assert!(head.starts_with("http/1.1 503"), "{head}");
 }
 
 #[test]
@@ -146,7 +112,7 @@ fn claims_limit_streams_routes_and_sockets() {
         token::signed_with(SECRET, &json!({"exp": expires, "symbols": ["BTCUSDT"], "channels": ["price"]}));
     let bearer = format!("authorization: Bearer {prices}\r\n");
     let status = |query: &str, headers: &str| {
-        let (_, head) = Stream::open(&server, query, headers);
+        let (_, head) = EventReader::open(server.address(), query, headers);
         head.split(' ').nth(1).unwrap().to_owned()
     };
     assert_eq!(status("symbols=BTCUSDT&channels=price", ""), "401");

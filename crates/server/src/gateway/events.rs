@@ -7,6 +7,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,7 +18,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use liqheat_market::Price;
 use liqheat_stream::{Connection, Encoding, EventStream, parse_event_id, serve_events};
-use liqheat_wire::{Channel, Mode, SYMBOLS_PER_MESSAGE_MAX, Subscribe};
+use liqheat_wire::{Channel, Mode, SYMBOLS_PER_MESSAGE_MAX, ServerMessage, Subscribe};
 use tokio::net::TcpStream;
 use tracing::debug;
 
@@ -27,6 +28,9 @@ use crate::http::{Query, Refusal, unknown_symbol};
 use crate::ops::metrics::Rejected;
 
 const CONTENT_TYPE: &str = "text/event-stream";
+
+/// Close code of a stream that is refused for now; RFC 6455's registry calls it so.
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// What takes the connection over when the answer is ready, in the extensions of the answer. It is called at most once.
 #[derive(Clone)]
@@ -77,13 +81,31 @@ async fn stream(
     request: Request,
 ) -> Result<Response, Refusal> {
     let client = Client::of(peer.ip(), request.headers(), &state.settings.trusted_proxies);
-    accept(&state, client, &query, &request).map_err(|(reason, refusal)| {
+    accept(&state, client, &query, &request).or_else(|(reason, refusal)| {
         if let Some(reason) = reason {
             state.metrics.reject(reason);
             debug!(event = "ws_rejected", client_ip = %client.address, reason = reason.name());
         }
-        refusal
+        let is_for_good = reason == Some(Rejected::Disabled);
+        let retry_after =
+            refusal.retry_after().filter(|_| !is_for_good && is_event_source(request.headers()));
+        retry_after.map(|after| come_back(after, refusal.detail())).ok_or(refusal)
     })
+}
+
+/// Whether the client is an `EventSource`, which alone names this type.
+fn is_event_source(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    accept.contains(CONTENT_TYPE)
+}
+
+/// A stream that only says when to come back. An `EventSource` gives up for good at any status but 200, and comes back by
+/// itself after the end of a stream.
+fn come_back(after: Duration, why: &str) -> Response {
+    let close = ServerMessage::Close { code: TRY_AGAIN_LATER, reason: why };
+    let close = String::from_utf8(close.to_json()).unwrap_or_default();
+    let body = format!("retry: {}\n\nevent: close\ndata: {close}\n\n", after.as_millis());
+    ([(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
 /// Checks what is checked for a socket, in the same order, and then the parameters.

@@ -96,6 +96,16 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// When the client may come back; `None` where coming back is no use.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Why, for people.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The answer, after which the connection ends.
     pub(crate) fn closing(self) -> Response {
         let mut response = self.into_response();

@@ -219,6 +219,12 @@ test('in a frame there is the picture, its price and its badge, and nothing to s
     await shown(page);
     for (const part of ['.tools', '#scrub', '#panel']) assert.equal(await page.locator(part).isVisible(), false, part);
     for (const part of ['#quote', '#badge', '#legend']) assert.equal(await page.locator(part).isVisible(), true, part);
+    assert.equal(await page.getByLabel('Symbol', { exact: true }).isDisabled(), true);
+    const chart = await boxOf(page, '#chart');
+    assert.ok(chart.height > 700, `the chart has the room: ${chart.height} px`);
+    await page.setViewportSize({ width: 480, height: 300 });
+    await painted(page);
+    assert.ok((await boxOf(page, '#chart')).height > 220, 'also in a small frame');
     assert.ok((await asOf(page)) > 0);
     assert.ok(!server.asked.includes('/v1/alerts'), 'a frame in another page alerts nobody');
     await page.context().close();
@@ -257,6 +263,7 @@ test('one venue of a symbol is chosen beside it, by hand or by a link', async ()
     url = await server.start();
     const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
     await shown(page);
+    assert.ok((await boxOf(page, '.top')).height < 56, 'the header is one line');
     await page.getByLabel('Venue').selectOption('okx');
     await page.waitForURL(/symbol=BTCUSDT@okx/);
     await page.waitForFunction(() => /^[\d,.]+ BTCUSDT@okx/.test(document.title));

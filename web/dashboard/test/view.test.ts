@@ -26,6 +26,7 @@ const ODD: View = {
     interval: '4h',
     moment: Date.UTC(2025, 10, 20, 18, 5),
     span: { from: Date.UTC(2025, 10, 20), to: Date.UTC(2025, 10, 21, 3, 0, 7) },
+    charts: ['ETHUSDT', 'BTCUSDT@okx'],
     embedded: true,
 };
 

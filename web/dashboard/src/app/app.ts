@@ -2,16 +2,15 @@
 import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
-import { Watch } from '../data/watch.ts';
 import { type Draft, draftAt } from '../model/alert-draft.ts';
 import { available, fitting } from '../model/ranges.ts';
 import { spanOf, stepped } from '../model/replay.ts';
-import { partsOf } from '../model/venues.ts';
+import { partsOf, symbolOf } from '../model/venues.ts';
 import { wallsOf } from '../model/walls.ts';
 import { MapPane } from '../panels/map-pane.ts';
 import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
-import { type Action, sideFilter, type TimeSpan, type View } from '../state/view.ts';
+import { type Action, LINKED_MAX, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
 import { Api, UNAUTHORISED } from '../transport/api.ts';
 import { DateDialog } from '../ui/date-dialog.ts';
@@ -31,7 +30,9 @@ import { Access } from './access.ts';
 import { Alerting } from './alerting.ts';
 import { EXPORTS, type ExportKind, exportAs } from './exports.ts';
 import { DIRTY, Frames } from './frames.ts';
+import { Linked } from './linked.ts';
 import { Painter, type Parts } from './painter.ts';
+import { panelLoaders } from './panel-loaders.ts';
 import { SymbolList } from './symbol-list.ts';
 
 const BADGE_EVERY_MS = 1_000;
@@ -76,6 +77,13 @@ export class App {
     readonly #parts: Parts;
     readonly #painter: Painter;
     readonly #toolbar: Toolbar;
+    readonly #linked = new Linked({
+        view: () => this.#store.get(),
+        follow: (view) => this.#follow(view),
+        cross: (time) => this.#parts.chart.cross(time),
+        span: (span) => this.#followSpan(span),
+        remove: (symbol) => this.#dispatch({ kind: 'chart', symbol }),
+    });
     readonly #search = new SymbolSearch();
     readonly #date = new DateDialog((time) => this.#goToTime(time));
     #offered: ReadonlySet<string> = new Set();
@@ -138,6 +146,7 @@ export class App {
         chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         chart.onSpan((span) => this.#spanMoved(span));
         chart.onHold((isHeld) => this.#held(isHeld));
+        chart.onCross((time) => this.#linked.cross(time));
         chart.onMenu((point) => this.#setAlert(this.#draftAt(point.price)));
         new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
             at: (x, y) => chart.at(x, y),
@@ -154,6 +163,7 @@ export class App {
         window.addEventListener('popstate', () => this.#store.moved());
         this.#store.start();
         this.#toolbar.show(this.#store.get(), this.#shownRange);
+        this.#linked.show(this.#store.get());
         setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
         notices.show({ kind: 'loading', what: 'Loading the list of symbols' });
         void this.#symbols.load();
@@ -166,6 +176,7 @@ export class App {
         byId('help', HTMLButtonElement).addEventListener('click', () => this.#command('help'));
         byId('go-to', HTMLButtonElement).addEventListener('click', () => this.#command('date'));
         byId('full', HTMLButtonElement).addEventListener('click', () => this.#command('full'));
+        byId('add-chart', HTMLButtonElement).addEventListener('click', () => this.#command('chart'));
         byId('find', HTMLButtonElement).addEventListener('click', () => this.#command('symbol'));
         byId('shot', HTMLButtonElement).addEventListener('click', () => exporting.showModal());
         exporting.addEventListener('click', (event) => {
@@ -224,6 +235,8 @@ export class App {
             case 'alerts':
             case 'accuracy':
                 return this.#dispatch({ kind: 'panel', panel: command });
+            case 'chart':
+                return this.#addChart();
             case 'panel':
                 return byId('panels', HTMLButtonElement).click();
             case 'screenshot':
@@ -302,6 +315,7 @@ export class App {
         this.#spanTimer = setTimeout(() => {
             this.#ownSpan = span;
             this.#dispatch({ kind: 'span', span });
+            if (this.#store.get().embedded) this.#linked.span(span);
         }, SPAN_SETTLES_MS);
         this.#lookSoon();
     }
@@ -356,6 +370,7 @@ export class App {
             this.#open();
         }
         this.#toolbar.show(next, this.#shownRange);
+        this.#linked.show(next);
         if (next.pane !== previous.pane || next.opened !== previous.opened) this.#openPane();
         if (next.zone !== previous.zone) this.#painter.foot();
         if (next.panel === 'alerts' && previous.panel !== 'alerts') void this.#alerting.feed.refresh();
@@ -387,38 +402,44 @@ export class App {
         if (this.#store.get().pane === 'map') this.#parts.notices.show(why === null ? null : { kind: 'failed', why });
     }
 
+    // --- further charts ---
+
+    #addChart(): void {
+        const { charts, embedded } = this.#store.get();
+        if (embedded) return;
+        if (charts.length >= LINKED_MAX) return this.#parts.notices.toast(`At most ${LINKED_MAX + 1} charts stand side by side.`);
+        // Venues of the open symbol are there to be compared.
+        const { base } = partsOf(this.#store.get().symbol);
+        const venues = this.#symbols.find(base)?.venues ?? [];
+        const single = (venues.length < 2 ? [] : venues).flatMap((venue) => this.#symbols.find(symbolOf(base, venue)) ?? []);
+        this.#search.open([...single, ...this.#symbols.all()], (symbol) => {
+            if (!this.#store.get().charts.includes(symbol)) this.#dispatch({ kind: 'chart', symbol });
+        });
+    }
+
+    /** Settings of the page that holds this chart; the symbol is this one's own. */
+    #follow(view: View): void {
+        this.#store.adopt({ ...view, symbol: this.#store.get().symbol });
+    }
+
+    #followSpan(span: TimeSpan | null): void {
+        if (span === null) this.#command('fit');
+        else this.#goToSpan(span);
+    }
+
     // --- panels and alerts ---
 
     #panels(): PanelLoaders {
-        const actions = {
-            goTo: (price: number, title: string): void => this.#goTo(price, title),
-            setAlert: (draft: Draft): void => this.#setAlert(draft),
-        };
-        const alerts = {
-            feed: this.#alerting.feed,
-            prices: this.#alerting.prices,
-            alarm: this.#alerting.alarm,
-            open: (symbol: string, price: number | null, title: string): void => this.#openAlert(symbol, price, title),
-            proposal: (): Draft | null => this.#proposal(),
-            pricesChanged: (): void => this.#alertsChanged(),
-        };
-        const watch = {
-            watch: new Watch(this.#api, {
-                changed: () => this.#frames.mark(DIRTY.live),
-                price: (symbol, price) => this.#alerting.prices.observe(symbol, price),
-            }),
-            served: (): readonly string[] => this.#symbols.all().map(({ symbol }) => symbol),
-            sockets: (): boolean => this.#symbols.hasSockets(),
-            open: (symbol: string): void => this.#dispatch({ kind: 'open', symbol }),
-            find: (pick: (symbol: string) => void): void => this.#search.open(this.#symbols.all(), pick),
-        };
-        return {
-            watch: async (host) => new (await import('../panels/watch-panel.ts')).WatchPanel(host, watch),
-            walls: async (host) => new (await import('../panels/walls-panel.ts')).WallsPanel(host, actions),
-            tape: async (host) => new (await import('../panels/tape-panel.ts')).TapePanel(host, this.#api, actions),
-            accuracy: async (host) => new (await import('../panels/accuracy-panel.ts')).AccuracyPanel(host, this.#api),
-            alerts: async (host) => new (await import('../panels/alerts-panel.ts')).AlertsPanel(host, alerts),
-        };
+        return panelLoaders(this.#api, this.#alerting, this.#symbols, {
+            goTo: (price, title) => this.#goTo(price, title),
+            setAlert: (draft) => this.#setAlert(draft),
+            openAlert: (symbol, price, title) => this.#openAlert(symbol, price, title),
+            proposal: () => this.#proposal(),
+            alertsChanged: () => this.#alertsChanged(),
+            open: (symbol) => this.#dispatch({ kind: 'open', symbol }),
+            find: (pick) => this.#search.open(this.#symbols.all(), pick),
+            changed: () => this.#frames.mark(DIRTY.live),
+        });
     }
 
     #setAlert(draft: Draft): void {

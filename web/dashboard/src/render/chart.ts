@@ -88,6 +88,9 @@ export class HeatChart {
     #onSpan: (span: TimeSpan) => void = () => {};
     #onHold: (isHeld: boolean) => void = () => {};
     #onMenu: (point: Pointed) => void = () => {};
+    #onCross: (time: number | null) => void = () => {};
+    /** The cross stands where another chart has it. */
+    #isCrossSet = false;
     #shown: Layer | null = null;
     /** Pictures from before, the newest last; they show where the newer ones do not reach. */
     readonly #under: Layer[] = [];
@@ -129,7 +132,11 @@ export class HeatChart {
             this.#studies.place();
         });
         this.#resize.observe(container);
-        this.#chart.subscribeCrosshairMove(({ point, paneIndex, time }) => {
+        this.#chart.subscribeCrosshairMove(({ point, paneIndex, time, sourceEvent }) => {
+            // A cross that was set from elsewhere points at nothing here.
+            if (this.#isCrossSet && sourceEvent === undefined) return this.#studies.tell(time === undefined ? null : Number(time) * 1000);
+            this.#isCrossSet = false;
+            this.#onCross(time === undefined ? null : Number(time) * 1000);
             this.#studies.tell(time === undefined ? null : Number(time) * 1000);
             this.#pointer.crossed((paneIndex ?? 0) === 0 ? point : undefined);
         });
@@ -223,6 +230,21 @@ export class HeatChart {
     /** `handler` hears where somebody asks for a menu: with a right click, or a long press. */
     onMenu(handler: (point: Pointed) => void): void {
         this.#onMenu = handler;
+    }
+
+    /** `handler` hears of the bar that a pointer crosses; null when it leaves. */
+    onCross(handler: (time: number | null) => void): void {
+        this.#onCross = handler;
+    }
+
+    /** Shows the cross of another chart at a time; null takes it away. */
+    cross(time: number | null): void {
+        const candles = this.#candles;
+        const bar = time === null || candles === null ? null : Math.floor(time / candles.intervalMs) * candles.intervalMs;
+        const price = bar === null ? undefined : candles?.at(bar)?.close;
+        this.#isCrossSet = true;
+        if (bar === null || price === undefined) this.#chart.clearCrosshairPosition();
+        else this.#chart.setCrosshairPosition(price, (bar / 1000) as UTCTimestamp, this.#series);
     }
 
     /** What the panes under the chart show. */

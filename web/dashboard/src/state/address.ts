@@ -11,6 +11,7 @@ import {
     COLOURS,
     DEFAULT_VIEW,
     INTERVAL_IDS,
+    LINKED_MAX,
     PANELS,
     PANES,
     RANGE_IDS,
@@ -46,6 +47,15 @@ function timeText(time: number): string {
     return new Date(Math.round(time / 1000) * 1000).toISOString().replace('.000Z', 'Z');
 }
 
+function symbolText(text: string): string {
+    return text.toUpperCase().replace(/@.*$/, (venue) => venue.toLowerCase());
+}
+
+function chartsOf(text: string | null): readonly string[] {
+    const symbols = (text ?? '').split(',').map((each) => symbolText(each.trim()));
+    return [...new Set(symbols)].filter((each) => each !== '').slice(0, LINKED_MAX);
+}
+
 /** Unknown or broken fields fall back to `base`, one by one. */
 export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View {
     const params = new URLSearchParams(query);
@@ -54,7 +64,7 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
     const to = timeOf(params.get('to'));
     const flag = (name: string, otherwise: boolean): boolean => (params.has(name) ? params.get(name) !== '0' : otherwise);
     return {
-        symbol: (params.get('symbol') ?? base.symbol).toUpperCase().replace(/@.*$/, (venue) => venue.toLowerCase()),
+        symbol: symbolText(params.get('symbol') ?? base.symbol),
         range: oneOf(RANGE_IDS, params.get('range'), base.range),
         pane: oneOf(PANES, params.get('view'), base.pane),
         side: oneOf(SIDES, params.get('side'), base.side),
@@ -70,6 +80,7 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         zone: oneOf(ZONES, params.get('zone'), base.zone),
         axis: oneOf(AXES, params.get('axis'), base.axis),
         studies: params.has('studies') ? STUDIES.filter((each) => params.get('studies')?.split(',').includes(each)).sort() : base.studies,
+        charts: params.has('charts') ? chartsOf(params.get('charts')) : base.charts,
         interval: oneOf(INTERVAL_IDS, params.get('interval'), base.interval),
         moment: timeOf(params.get('at')),
         span: from !== null && to !== null && from < to ? { from, to } : null,
@@ -98,6 +109,7 @@ export function addressOf(view: View): string {
     set('panel', view.panel);
     set('studies', view.studies.join());
     set('interval', view.interval);
+    set('charts', view.charts.join());
     set('hide', view.hidden.join());
     set('opened', view.opened);
     if (view.moment !== null) set('at', timeText(view.moment));
@@ -113,7 +125,7 @@ export function addressOf(view: View): string {
 export function isBare(query: string): boolean {
     const names = [
         ...['symbol', 'range', 'view', 'side', 'scale', 'colours', 'threshold', 'theme', 'events', 'swept', 'axis', 'zone', 'panel'],
-        ...['hide', 'opened', 'interval', 'studies', 'at', 'from', 'embed'],
+        ...['hide', 'opened', 'interval', 'studies', 'charts', 'at', 'from', 'embed'],
     ];
     const params = new URLSearchParams(query);
     return !names.some((name) => params.has(name));

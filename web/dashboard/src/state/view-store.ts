@@ -62,6 +62,15 @@ export class ViewStore {
         this.#changed(next, previous);
     }
 
+    /** Another page, which holds this one in a frame, says what is looked at. */
+    adopt(view: View): void {
+        const previous = this.#view;
+        if (addressOf(view) === addressOf(previous)) return;
+        this.#view = view;
+        this.#place.write(addressOf(view), 'replace');
+        this.#changed(view, previous);
+    }
+
     /** The browser went back or forward. */
     moved(): void {
         const previous = this.#view;

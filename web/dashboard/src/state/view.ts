@@ -53,6 +53,8 @@ export interface Settings {
     readonly studies: readonly Study[];
     /** Interval of the candles; empty for one that fits. */
     readonly interval: string;
+    /** Symbols of further charts beside this one. */
+    readonly charts: readonly string[];
 }
 
 export interface View extends Settings {
@@ -63,6 +65,9 @@ export interface View extends Settings {
     /** Only the picture, for a frame in another page. */
     readonly embedded: boolean;
 }
+
+/** Charts beside the first one. */
+export const LINKED_MAX = 3;
 
 export const THRESHOLD_MAX = 0.95;
 
@@ -84,6 +89,7 @@ export const DEFAULT_VIEW: View = {
     axis: 'linear',
     studies: [],
     interval: '',
+    charts: [],
     moment: null,
     span: null,
     embedded: false,
@@ -97,6 +103,8 @@ export type Action =
     | { kind: 'next'; what: keyof typeof CYCLES }
     | { kind: 'toggle'; what: 'events' | 'swept' }
     | { kind: 'study'; study: Study }
+    /** A further chart beside this one; added when there is room, removed when it is there. */
+    | { kind: 'chart'; symbol: string }
     /** Shows a panel, or hides the one that is shown. */
     | { kind: 'panel'; panel: Panel }
     /** Another symbol or range, as it is now and in full. */
@@ -120,6 +128,11 @@ export function reduce(view: View, action: Action): View {
             const { study } = action;
             const others = view.studies.filter((each) => each !== study);
             return { ...view, studies: others.length < view.studies.length ? others : [...view.studies, study].sort() };
+        }
+        case 'chart': {
+            const others = view.charts.filter((each) => each !== action.symbol);
+            if (others.length < view.charts.length) return { ...view, charts: others };
+            return { ...view, charts: [...others, action.symbol].slice(0, LINKED_MAX) };
         }
         case 'panel':
             return { ...view, panel: action.panel === view.panel ? 'none' : action.panel };

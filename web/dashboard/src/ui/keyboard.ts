@@ -21,6 +21,7 @@ export type Command =
     | 'screenshot'
     | 'axis'
     | 'zone'
+    | 'chart'
     | 'watch'
     | 'walls'
     | 'tape'
@@ -56,6 +57,7 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['w', 'W'], shown: 'W', command: 'swept', says: 'swept levels' },
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
     { keys: ['p', 'P'], shown: 'P', command: 'panel', says: 'panel beside the chart' },
+    { keys: ['h', 'H'], shown: 'H', command: 'chart', says: 'add a chart' },
     { keys: ['o', 'O'], shown: 'O', command: 'watch', says: 'watch list' },
     { keys: ['x', 'X'], shown: 'X', command: 'walls', says: 'walls' },
     { keys: ['v', 'V'], shown: 'V', command: 'tape', says: 'tape of liquidations' },

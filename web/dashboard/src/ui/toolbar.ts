@@ -133,6 +133,9 @@ export class Toolbar {
         page.theme = view.theme;
         page.pane = view.pane;
         page.embedded = String(view.embedded);
+        // In a frame there is nothing to set.
+        this.#symbol.disabled = view.embedded;
+        this.#venue.disabled = view.embedded;
         page.panel = view.panel;
         if (view.panel !== 'none') this.#lastPanel = view.panel;
         byId('panels', HTMLButtonElement).setAttribute('aria-pressed', String(view.panel !== 'none'));

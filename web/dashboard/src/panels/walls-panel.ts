@@ -36,6 +36,7 @@ export class WallsPanel implements PanelPart {
     #last: PanelState | null = null;
     #shownAt = 0;
     #key = '';
+    #later: ReturnType<typeof setTimeout> | undefined;
 
     constructor(host: HTMLElement, actions: PanelActions) {
         this.#host = host;
@@ -44,17 +45,24 @@ export class WallsPanel implements PanelPart {
 
     show(state: PanelState): void {
         this.#last = state;
-        const key = `${state.symbol} ${state.state?.asOf === null}`;
-        if (key === this.#key && Date.now() - this.#shownAt < REFRESH_MS) return;
+        const key = `${state.symbol} ${state.state?.price == null}`;
+        const since = Date.now() - this.#shownAt;
+        if (key === this.#key && since < REFRESH_MS) {
+            // What was skipped is shown then, also when nothing else comes.
+            this.#later ??= setTimeout(() => this.#again(), REFRESH_MS - since);
+            return;
+        }
         this.#key = key;
         this.#render(state);
     }
 
     #again(): void {
-        if (this.#last !== null) this.#render(this.#last);
+        if (this.#last?.panel === 'walls') this.#render(this.#last);
     }
 
     #render({ state, heat, decimals, symbol }: PanelState): void {
+        clearTimeout(this.#later);
+        this.#later = undefined;
         this.#shownAt = Date.now();
         this.#rows = state === null ? [] : sorted(wallRows(state, heat, this.#reach), this.#by);
         const focused = document.activeElement instanceof HTMLElement ? (document.activeElement.dataset.key ?? null) : null;

@@ -17,6 +17,8 @@
 )]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
+#[cfg(test)]
+mod acceptance_test;
 mod alerts;
 mod backtest;
 mod cli;

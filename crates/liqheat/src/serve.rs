@@ -183,7 +183,7 @@ async fn run(
 ) -> anyhow::Result<ExitCode> {
     let tiers = tiers::load(front.tiers.as_deref(), store.location().path(), recorded)?;
     // Taken before the work of building, so that a busy port is reported at once.
-    let listener = bind(front.listen)?;
+    let listeners = Listeners::bind(&front)?;
     let building = Server::build(store.clone(), source, settings, &tiers);
     let server = tokio::select! {
         server = building => server,
@@ -199,7 +199,7 @@ async fn run(
             return Err(error.into());
         }
     };
-    answer(&front, server, listener, reloader, stop).await
+    answer(&front, server, listeners, reloader, stop).await
 }
 
 /// An edge: nothing to open, nothing to build.
@@ -209,16 +209,16 @@ async fn edge(
     reloader: Option<Reloader>,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
-    let listener = bind(front.listen)?;
+    let listeners = Listeners::bind(&front)?;
     let server = Server::edge(settings)?;
-    answer(&front, server, listener, reloader, stop).await
+    answer(&front, server, listeners, reloader, stop).await
 }
 
 /// Serves until asked to stop.
 async fn answer(
     front: &Front,
     server: Server,
-    listener: TcpListener,
+    Listeners { main: listener, metrics }: Listeners,
     reloader: Option<Reloader>,
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
@@ -233,6 +233,10 @@ async fn answer(
     {
         info!(%error, "no browser could be opened");
     }
+    let server = match metrics {
+        Some(metrics) => server.with_metrics_listener(metrics),
+        None => server,
+    };
     let reload = server.reload();
     let reloading = async {
         match reloader {
@@ -253,9 +257,22 @@ async fn answer(
     }
 }
 
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// The addresses that a server is at.
+struct Listeners {
+    main: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    fn bind(front: &Front) -> anyhow::Result<Self> {
+        let metrics = front.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
+        Ok(Self { main: bind(front.listen, "--listen")?, metrics })
+    }
+}
+
+fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     listen(address).with_context(|| {
-        format!("cannot listen on {address}; is another server running there? choose another with --listen")
+        format!("cannot listen on {address}; is another server running there? choose another with {flag}")
     })
 }
 

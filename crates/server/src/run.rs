@@ -58,6 +58,9 @@ pub use source::Source;
 /// A server, built and ready to run.
 pub struct Server {
     front: Front,
+    /// Where `/metrics` and `/ws/stats` are apart.
+    metrics_front: Option<Front>,
+    metrics_listener: Option<TcpListener>,
     tokens: Arc<Tokens>,
     reload: Reload,
     updater: Option<Arc<Updater>>,
@@ -144,6 +147,7 @@ impl Foundation {
             backplane: backplane.clone(),
             store: store.on_read_connections(),
             clock: Arc::clone(&clock),
+            expected: settings.expected,
         };
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
@@ -168,6 +172,7 @@ impl Foundation {
                 published: Arc::clone(&published),
                 clock: Arc::clone(&clock),
                 backplane: backplane.clone(),
+                hub: Arc::clone(&hub),
                 update_interval: settings.update_interval,
             },
             settings.alerts,
@@ -239,7 +244,17 @@ impl Foundation {
             stopping: stopping.clone(),
         };
         let socket = Arc::new(socket);
-        let routes = api::routes(states)
+        let api = api::routes(states, settings.front.metrics_apart);
+        let metrics_front = api.metrics.map(|router| Front {
+            settings: settings.front.clone(),
+            router: router
+                .layer(from_fn_with_state(gateway::Guard::new(Arc::clone(&access)), gateway::check))
+                .layer(from_fn_with_state(Arc::clone(&front_metrics), api::count)),
+            metrics: Arc::clone(&front_metrics),
+            stop_within: settings.stop_within,
+        });
+        let routes = api
+            .main
             .merge(gateway::stream_route(Arc::clone(&socket)))
             .layer(from_fn_with_state(Arc::clone(&access), AccessPolicy::share));
         let router = gateway::socket_route(socket)
@@ -253,6 +268,8 @@ impl Foundation {
                 metrics: front_metrics,
                 stop_within: settings.stop_within,
             },
+            metrics_front,
+            metrics_listener: None,
             tokens,
             reload,
             updater: (ws_enabled && !is_edge).then_some(updater),
@@ -421,6 +438,13 @@ impl Server {
         self.sessions.hub()
     }
 
+    /// With a listener for `/metrics` and `/ws/stats`, where `settings.front.metrics_apart` is set.
+    #[must_use]
+    pub fn with_metrics_listener(mut self, listener: TcpListener) -> Self {
+        self.metrics_listener = Some(listener);
+        self
+    }
+
     /// What changes settings while the server runs.
     #[must_use]
     pub fn reload(&self) -> Reload {
@@ -438,6 +462,8 @@ impl Server {
     ) -> Result<Stopped, ServeError> {
         let Self {
             front,
+            metrics_front,
+            metrics_listener,
             tokens,
             reload: _,
             updater,
@@ -462,6 +488,14 @@ impl Server {
             front.run(listener, stop).await;
             "front"
         });
+        if let (Some(front), Some(listener)) = (metrics_front, metrics_listener) {
+            info!(address = %listener.local_addr()?, "metrics listening");
+            let stop = stop_front.clone();
+            parts.spawn(async move {
+                front.run(listener, stop).await;
+                "metrics front"
+            });
+        }
         match (&store, updater) {
             (None, _) => info!("edge: no database, no updater; states come from other servers"),
             (Some(_), Some(updater)) => {

@@ -97,6 +97,8 @@ pub struct FrontSettings {
     pub http_connections_max: usize,
     /// Whether permessage-deflate is agreed to.
     pub compression: bool,
+    /// Whether `/metrics` and `/ws/stats` are on a listener of their own and nowhere else.
+    pub metrics_apart: bool,
 }
 
 impl Default for FrontSettings {
@@ -110,6 +112,7 @@ impl Default for FrontSettings {
             write_timeout: Duration::from_secs(10),
             http_connections_max: 512,
             compression: true,
+            metrics_apart: false,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! leads to the message that brings it up to date.
 //!
 //! There are two kinds. A channel of the *latest* value has one value, which replaces the one before; a client that
-//! lags skips values. A channel of *rows* (liquidations) keeps the newest [`ROWS_KEPT`]; a client that lags gets all
+//! lags skips values. A channel of *rows* (liquidations, alerts) keeps the newest [`ROWS_KEPT`]; a client that lags gets all
 //! rows since its position in one message, and the message says how many are no longer kept. Neither holds anything per client.
 //!
 //! To add a channel: a variant of [`Channel`] with its name, its kind in [`ChannelKind::of`], and whoever publishes it
@@ -34,7 +34,7 @@ impl ChannelKind {
     pub const fn of(channel: Channel) -> Self {
         match channel {
             Channel::Heatmap | Channel::Price | Channel::Walls => Self::Latest,
-            Channel::Liquidations => Self::Rows,
+            Channel::Liquidations | Channel::Alerts => Self::Rows,
         }
     }
 }

@@ -20,14 +20,16 @@ pub enum Channel {
     Liquidations,
     /// Merged clusters of levels, when they change.
     Walls,
+    /// Alerts of the operator's and the API's rules, as they are raised.
+    Alerts,
 }
 
 impl Channel {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Heatmap, Self::Price, Self::Liquidations, Self::Walls];
+    pub const ALL: [Self; 5] = [Self::Heatmap, Self::Price, Self::Liquidations, Self::Walls, Self::Alerts];
 
     /// Those beside the heatmap, in the order in which their messages are sent.
-    pub const BESIDE_HEATMAP: [Self; 3] = [Self::Price, Self::Liquidations, Self::Walls];
+    pub const BESIDE_HEATMAP: [Self; 4] = [Self::Price, Self::Liquidations, Self::Walls, Self::Alerts];
 
     /// The word used on the wire; for a channel beside the heatmap also the `type` of its messages.
     #[must_use]
@@ -37,6 +39,7 @@ impl Channel {
             Self::Price => "price",
             Self::Liquidations => "liquidations",
             Self::Walls => "walls",
+            Self::Alerts => "alerts",
         }
     }
 
@@ -74,6 +77,31 @@ pub struct PriceData {
     /// The candle that has not closed yet, made of trades; absent while there are none in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candle: Option<OpenCandle>,
+}
+
+/// An alert on the channel `alerts`: the alert of `/v1/alerts` with its words.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct AlertRow {
+    /// Names it for ever: a receiver that has seen it ignores it.
+    pub id: String,
+    /// The rule's name.
+    pub rule: String,
+    /// The symbol.
+    pub symbol: String,
+    /// Market time at which it was raised, RFC 3339.
+    pub time: String,
+    /// The price then.
+    pub price: Decimal,
+    /// Whether it fell into quiet hours; such an alert is sent to no target.
+    pub quiet: bool,
+    /// What happened: `kind` and its fields, as in `/v1/alerts`.
+    pub subject: serde_json::Value,
+    /// How often it happened since the rule's last alert about the symbol.
+    pub count: u32,
+    /// USD of all of them; 0 where it is about no amount. What `min_usd` is compared with.
+    pub usd: u64,
+    /// The alert in words.
+    pub text: String,
 }
 
 /// A candle that has not closed yet.
@@ -144,7 +172,7 @@ mod tests {
         assert_eq!(Channel::from_name("dance"), None);
         assert_eq!(
             Channel::unknown("dance"),
-            "Channel 'dance' not supported. Valid: heatmap, price, liquidations, walls"
+            "Channel 'dance' not supported. Valid: heatmap, price, liquidations, walls, alerts"
         );
     }
 

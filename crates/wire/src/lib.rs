@@ -31,7 +31,7 @@ pub use binary::{
     BINARY_PROTOCOL, BinaryState, DecodeError, DecodedState, STATE_CONTENT_TYPE, TEXT_PROTOCOL,
     binary_beginning, decode_state, encode_state, put_varint, take_varint,
 };
-pub use channel::{Channel, ChannelEnvelope, OpenCandle, PriceData, channel_message};
+pub use channel::{AlertRow, Channel, ChannelEnvelope, OpenCandle, PriceData, channel_message};
 pub use client::{
     Ack, CHANNELS_PER_MESSAGE_MAX, ClientCommand, CommandError, Mode, Position, SUBSCRIPTION_ID_BYTES_MAX,
     SYMBOLS_PER_MESSAGE_MAX, Subscribe, Token, Unsubscribe, parse_command,

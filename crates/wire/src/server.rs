@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::channel::{is_false, is_zero};
 use crate::codes::SourceStateJson;
-use crate::{Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, WallsBody, WarningCode};
+use crate::{AlertRow, Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, WallsBody, WarningCode};
 
 /// One level of a state on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -159,6 +159,28 @@ pub enum ServerMessage<'a> {
         /// The walls.
         data: WallsBody,
     },
+    /// Channel `alerts`: those raised since the last message.
+    Alerts {
+        /// The id of the subscription, where it has one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<&'a str>,
+        /// Of which symbol.
+        symbol: &'a str,
+        /// Market time up to which the message tells, RFC 3339.
+        timestamp: &'a str,
+        /// One unbroken run of `seq` of this channel.
+        epoch: &'a str,
+        /// How many alerts there were in this epoch, whatever their size.
+        seq: u64,
+        /// Alerts since the client's position that are no longer kept; absent when there are none.
+        #[serde(skip_serializing_if = "is_zero")]
+        missed: u64,
+        /// The client's position is not known here: alerts may be missing or repeated. Absent when it is.
+        #[serde(skip_serializing_if = "is_false")]
+        reset: bool,
+        /// Oldest first; empty in the answer to a subscription without a position.
+        data: Vec<AlertRow>,
+    },
     /// Something the client should know.
     Warning {
         /// Which warning.
@@ -207,6 +229,7 @@ impl ServerMessage<'_> {
             Self::Price { .. } => "price",
             Self::Liquidations { .. } => "liquidations",
             Self::Walls { .. } => "walls",
+            Self::Alerts { .. } => "alerts",
             Self::Warning { .. } => "warning",
             Self::Error { .. } => "error",
             Self::Pong { .. } => "pong",

@@ -24,6 +24,9 @@ pub(crate) struct Front {
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
+    /// Another address for /metrics and /ws/stats, which are then on no other; on the first one without.
+    #[arg(long, env = "LIQHEAT_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Symbols to serve, separated by commas: BTCUSDT is all venues together, BTCUSDT@okx one; all by default. With
     /// `serve` they are followed live, unless --offline is given.
     #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', value_name = "SYMBOLS")]
@@ -191,6 +194,7 @@ impl Front {
                 write_timeout: self.access.http_write_timeout,
                 http_connections_max: self.access.http_max_connections as usize,
                 compression: self.sockets.ws_compression,
+                metrics_apart: self.metrics_listen.is_some(),
             },
             sockets: self.sockets.settings(),
             addresses: AddressLimits {

@@ -312,3 +312,36 @@ fn a_recorded_crash_raises_the_alerts_of_the_golden_list() {
     }
     assert_eq!(list, std::fs::read_to_string(path).unwrap_or_default());
 }
+
+#[test]
+fn the_channel_sends_what_rules_raise_and_a_client_resumes() {
+    let (folder, db) = loaded(2);
+    let server = serving(&db, &write(&folder, "")).serve();
+    let follow = |more: &Value| {
+        let mut viewer = server.viewer();
+        let mut message = json!({ "action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["alerts"] });
+        message.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        viewer.say(&message);
+        viewer
+    };
+    let is_alerts = |message: &Value| message["type"] == "alerts";
+    let mut viewer = follow(&json!({}));
+    let position = viewer.hear_until(is_alerts);
+    assert_eq!((&position["seq"], &position["data"]), (&json!(0), &json!([])));
+
+    let rule = r#"{"name":"stale","kind":"feed_stale"}"#;
+    assert_eq!(send_json(server.address(), "POST", "/v1/alerts", &[], rule).status, 200);
+    let raised = viewer.hear_until(is_alerts);
+    let row = &raised["data"][0];
+    assert_eq!((&row["rule"], &row["subject"]["kind"]), (&json!("stale"), &json!("feed_stale")));
+    assert!(row["text"].as_str().is_some_and(|text| text.contains("BTCUSDT")), "{row}");
+    let shown = server.get("/v1/alerts").json();
+    assert_eq!(shown["alerts"][0]["id"], row["id"]);
+
+    // From the position before it, a client that comes back gets it again; small ones are not sent to who does not want them.
+    let resume = json!({ "alerts:BTCUSDT": { "epoch": position["epoch"], "seq": 0 } });
+    let mut again = follow(&json!({ "resume": resume }));
+    assert_eq!(again.hear_until(is_alerts)["data"], raised["data"]);
+    let mut large = follow(&json!({ "min_usd": 1 }));
+    assert_eq!(large.hear_until(is_alerts)["data"], json!([]));
+}

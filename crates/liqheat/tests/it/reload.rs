@@ -117,8 +117,11 @@ fn tokens_are_asked_for_and_their_keys_replaced() {
 fn rules_and_targets_of_alerts_are_read_again() {
     let folder = Folder::new();
     let rule = |name: &str| format!("[[rules]]\nname = '{name}'\nkind = 'feed_stale'\n");
-    let target =
-        "[[targets]]\nname = 'bot'\nkind = 'webhook'\nurl = 'http://127.0.0.1:9/'\nallow_private = true\n";
+    let secret = folder.put("secret", SECRET);
+    let target = format!(
+        "[[targets]]\nname = 'bot'\nkind = 'webhook'\nurl = 'http://127.0.0.1:9/'\nallow_private = true\nsecret_file = '{}'\n",
+        secret.display()
+    );
     let alerts = folder.put("alerts.toml", rule("first"));
     let world = World::start(&format!("alerts = '{}'\n", alerts.display()));
     let listed = |of: &str| {

@@ -74,3 +74,22 @@ fn what_is_counted_can_be_scraped() {
     let turns = before["liqheat_updates_total"];
     until("turns are counted", || (samples(&server)["liqheat_updates_total"] > turns + 2.0).then_some(()));
 }
+
+#[test]
+fn metrics_can_have_a_listener_of_their_own() {
+    let folder = liqheat_testkit::Folder::new();
+    let db = folder.path("empty.duckdb");
+    let server = server("serve --metrics-listen 127.0.0.1:0 --db").arg(db).serve();
+    let line = server.wait_for_log("metrics listening");
+    let address = line.split("address=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let address: std::net::SocketAddr = address.parse().unwrap();
+    for path in ["/metrics", "/ws/stats"] {
+        let refused = server.get(path);
+        assert_eq!(refused.status, 404, "{path}");
+        assert!(refused.text().contains("--metrics-listen"), "{}", refused.text());
+        assert_eq!(liqheat_testkit::get(address, path).status, 200, "{path}");
+    }
+    assert!(liqheat_testkit::get(address, "/metrics").text().contains("liqheat_uptime_seconds"));
+    assert_eq!(liqheat_testkit::get(address, "/v1/symbols").status, 404);
+    assert_eq!(server.get("/ready").status, 503);
+}

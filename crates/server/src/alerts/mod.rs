@@ -23,6 +23,8 @@ use std::time::Duration;
 use liqheat_alerts::{Alert, Rule, RuleFields, Target};
 use liqheat_cluster::Backplane;
 use liqheat_store::{Store, StoreError, StoredAlert};
+use liqheat_stream::{ChannelContent, ChannelRow, Hub};
+use liqheat_wire::{AlertRow, Channel, format_time};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
@@ -65,6 +67,7 @@ pub(crate) struct Alerts {
     published: Arc<Published>,
     clock: Arc<MarketClock>,
     backplane: Backplane,
+    hub: Arc<Hub>,
     compute: ComputePool,
     update_interval: Duration,
     /// Locked for a copy.
@@ -94,6 +97,7 @@ pub(crate) struct AlertParts {
     pub(crate) published: Arc<Published>,
     pub(crate) clock: Arc<MarketClock>,
     pub(crate) backplane: Backplane,
+    pub(crate) hub: Arc<Hub>,
     pub(crate) update_interval: Duration,
 }
 
@@ -118,13 +122,14 @@ impl From<StoreError> for RuleRefusal {
 
 impl Alerts {
     pub(crate) fn new(parts: AlertParts, settings: AlertSettings) -> Arc<Self> {
-        let AlertParts { store, catalog, published, clock, backplane, update_interval } = parts;
+        let AlertParts { store, catalog, published, clock, backplane, hub, update_interval } = parts;
         let alerts = Arc::new(Self {
             store,
             catalog,
             published,
             clock,
             backplane,
+            hub,
             compute: ComputePool::new(1),
             update_interval,
             state: Mutex::default(),
@@ -386,6 +391,27 @@ impl Alerts {
         state.recent.drain(..beyond);
     }
 
+    /// To the clients that follow the channel, of this server and of those that follow its states.
+    fn publish(&self, alert: &Alert) {
+        let Some(slot) = self.hub.slot(&alert.symbol) else { return };
+        let row = AlertRow {
+            id: alert.id.clone(),
+            rule: alert.rule.clone(),
+            symbol: alert.symbol.clone(),
+            time: format_time(alert.time),
+            price: alert.price.into(),
+            quiet: alert.quiet,
+            // Plain fields into memory: neither can fail.
+            subject: serde_json::to_value(&alert.subject).unwrap_or_default(),
+            count: alert.count,
+            usd: alert.total_usd,
+            text: alert.text(),
+        };
+        let json = serde_json::to_string(&row).unwrap_or_default().into();
+        let content = ChannelContent::Rows(vec![ChannelRow { usd: alert.total_usd, json }]);
+        self.backplane.publish_channel(&slot, Channel::Alerts, alert.time, content);
+    }
+
     /// Puts an alert into the outbox and the queues; an error means that nothing was done.
     async fn enqueue(&self, alert: &Alert, is_sent: bool) -> Result<(), StoreError> {
         let rules = self.rules();
@@ -408,6 +434,9 @@ impl Alerts {
             return Ok(());
         }
         self.remember(alert);
+        if is_sent {
+            self.publish(alert);
+        }
         for target in targets {
             self.give_up(target, target.queue(alert.clone(), queued)).await;
         }

@@ -94,8 +94,16 @@ pub(crate) struct ApiStates {
     pub(crate) frames: FramePolicy,
 }
 
+/// The routes by the listener that they are on.
+pub(crate) struct ApiRoutes {
+    /// Those of clients.
+    pub(crate) main: Router,
+    /// `/metrics` and `/ws/stats`, where they are apart.
+    pub(crate) metrics: Option<Router>,
+}
+
 /// All routes but the socket's. Data is behind the tokens, where there are any; how the server is doing is not.
-pub(crate) fn routes(states: ApiStates) -> Router {
+pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
     let ApiStates { writes, data, health, stats, registry, tokens, frames } = states;
     let frames = Arc::new(frames);
     let is_edge = data.learned.is_some();
@@ -136,9 +144,10 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .with_state(health);
-    Router::new()
+    let metrics = Router::new()
         .route("/ws/stats", get(stats::stats).with_state(stats))
-        .route("/metrics", get(metrics::metrics).with_state(registry))
+        .route("/metrics", get(metrics::metrics).with_state(registry));
+    let main = Router::new()
         .route("/docs", get(reference::page))
         .route("/openapi.json", get(reference::openapi))
         .route("/asyncapi.json", get(reference::asyncapi))
@@ -147,8 +156,15 @@ pub(crate) fn routes(states: ApiStates) -> Router {
         .fallback(move |uri: Uri| {
             let frames = Arc::clone(&frames);
             async move { page::page(&frames, &uri) }
-        })
-        .layer(CompressionLayer::new())
+        });
+    let (main, metrics) = if metrics_apart {
+        let elsewhere = || async { Refusal::not_found("on another listener: see --metrics-listen") };
+        let main = main.route("/metrics", get(elsewhere)).route("/ws/stats", get(elsewhere));
+        (main, Some(metrics.layer(CompressionLayer::new())))
+    } else {
+        (main.merge(metrics), None)
+    };
+    ApiRoutes { main: main.layer(CompressionLayer::new()), metrics }
 }
 
 impl DataState {

@@ -1,6 +1,5 @@
 //! Which state a compact answer is about: the live one, only its newer positions, or one of the past.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use liqheat_market::{Interval, Price, Side, UnixMs};
@@ -10,8 +9,10 @@ use liqheat_wire::{StateReference, format_time};
 
 use super::reading::Reading;
 use super::{DataState, no_state};
-use crate::catalog::{LedgerView, ServedSymbol};
-use crate::compact::{AGES_H, Outlook, SideMass, expected, fresh_levels, hourly_volatility, leverages_of};
+use crate::catalog::ServedSymbol;
+use crate::compact::{
+    AGES_H, Outlook, SideMass, VOLATILITY_CANDLES, expected, fresh_levels, hourly_volatility, leverages_of,
+};
 use crate::engine::LedgerRun;
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
@@ -113,14 +114,12 @@ impl SelectedState {
         sum: &LedgerSum,
         horizon: Horizon,
     ) -> Result<Option<Outlook>, Refusal> {
-        /// A day of five minutes, which is what the chance of a touch was fitted on.
-        const CANDLES: NonZeroUsize = NonZeroUsize::new(289).unwrap();
         let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
         let interval = lead.spec.interval.max(Interval::M5);
         let turn = reading.turn(state, ReadKind::Query).await?;
-        let candles = turn.store().candles(lead.instrument(), interval, view.cursor, CANDLES).await?;
-        let of_view = |view: &LedgerView| view.open_interest * view.price.to_f64();
-        let open_interest_usd = sum.ledgers.iter().map(|(_, view)| of_view(view)).sum();
+        let candles =
+            turn.store().candles(lead.instrument(), interval, view.cursor, VOLATILITY_CANDLES).await?;
+        let open_interest_usd = sum.open_interest_usd();
         Ok(hourly_volatility(&candles).map(|hourly_volatility| Outlook {
             horizon,
             price: self.price,

@@ -1,4 +1,4 @@
-//! What goes on channels beside the heatmap: prices, realised liquidations, walls.
+//! What goes on channels beside the heatmap: prices, realised liquidations, walls; alerts are published by [`crate::alerts`].
 //!
 //! Once a second the feed reads from the store up to the market clock what followers of a channel lack, and publishes it
 //! through the [`Backplane`]. Live, replayed and simulated markets are the same rows, so there is one way for all of
@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use liqheat_cluster::Backplane;
 use liqheat_market::convert::whole_ms;
-use liqheat_market::{Kline, UnixMs};
+use liqheat_market::{Interval, Kline, UnixMs};
+use liqheat_score::{ExpectedModel, Horizon};
 use liqheat_store::{PricesNow, Store, StoreError};
 use liqheat_stream::{BoardSlot, ChannelContent, ChannelRow, Hub};
 use liqheat_wire::{CandleRow, Channel, OpenCandle, PriceData, StateReference, WallRow, format_time};
@@ -28,7 +29,10 @@ use tracing::{info, warn};
 
 use crate::catalog::{Catalog, ServedSymbol, VenueLedger};
 use crate::clock::MarketClock;
-use crate::compact::{WallLevels, WallSelection, liquidation_row, walls_body};
+use crate::compact::{
+    Outlook, VOLATILITY_CANDLES, WallLevels, WallSelection, expected, hourly_volatility, liquidation_row,
+    walls_body,
+};
 use crate::compute::ComputePool;
 use crate::published::{LiveState, Published};
 use liquidations::LiquidationTail;
@@ -51,6 +55,7 @@ pub(crate) struct ChannelFeed {
     /// Queries run beside the writer.
     pub(crate) store: Store,
     pub(crate) clock: Arc<MarketClock>,
+    pub(crate) expected: ExpectedModel,
 }
 
 /// What was published of one symbol.
@@ -59,8 +64,19 @@ struct SymbolFeed {
     liquidations: LiquidationTail,
     /// Whether prices were published at all.
     is_priced: bool,
+    /// Whether the position exists from which alerts follow; the alerts themselves are published when they are raised.
+    has_alert_position: bool,
+    /// Of the last day, for what is expected of walls.
+    volatility: Option<KnownVolatility>,
     /// The board state and the walls that were published last.
     walls: Option<PublishedWalls>,
+}
+
+#[derive(Clone, Copy)]
+struct KnownVolatility {
+    cursor: UnixMs,
+    /// `None` while too little of the day is stored.
+    hourly: Option<f64>,
 }
 
 struct PublishedWalls {
@@ -132,8 +148,12 @@ impl ChannelFeed {
         if self.is_wanted(slot, Channel::Liquidations) {
             self.publish_liquidations(symbol, slot, &mut feed.liquidations, now).await?;
         }
+        if !feed.has_alert_position {
+            feed.has_alert_position = true;
+            self.put(slot, Channel::Alerts, now, ChannelContent::Rows(Vec::new()));
+        }
         if self.is_wanted(slot, Channel::Walls) {
-            self.publish_walls(compute, symbol, slot, &mut feed.walls).await;
+            self.publish_walls(compute, symbol, slot, feed).await?;
         }
         Ok(())
     }
@@ -182,22 +202,27 @@ impl ChannelFeed {
         compute: &ComputePool,
         symbol: &ServedSymbol,
         slot: &BoardSlot,
-        before: &mut Option<PublishedWalls>,
-    ) {
-        let Some(at) = slot.with_board(|board| (Arc::clone(board.epoch()), board.seq())) else { return };
-        if before.as_ref().is_some_and(|before| (&before.epoch, before.seq) == (&at.0, at.1)) {
-            return;
+        feed: &mut SymbolFeed,
+    ) -> Result<(), StoreError> {
+        let Some(at) = slot.with_board(|board| (Arc::clone(board.epoch()), board.seq())) else {
+            return Ok(());
+        };
+        if feed.walls.as_ref().is_some_and(|before| (&before.epoch, before.seq) == (&at.0, at.1)) {
+            return Ok(());
         }
-        let Some(live) = self.published.live(&symbol.name) else { return };
+        let Some(live) = self.published.live(&symbol.name) else { return Ok(()) };
+        let outlook = self.outlook(symbol, &live, &mut feed.volatility).await?;
+        let (before, model) = (&mut feed.walls, self.expected);
         let reference = reference(&self.published, symbol, &live);
         let (as_of, epoch, seq) = (live.as_of, Arc::clone(&live.epoch), live.seq);
         let body = compute
             .run(move || {
+                let within_an_hour = outlook.map(|outlook| expected(&live.by_leverage, &outlook, &model));
                 let levels = WallLevels {
                     by_leverage: &live.by_leverage,
                     base_bin: live.base_bin,
-                    // It takes a reading of the stored bars, which is too much for every change.
-                    within_an_hour: None,
+                    within_an_hour: within_an_hour.as_deref(),
+                    // It takes a run of the model, which is too much for every change.
                     fresh: None,
                 };
                 walls_body(reference, levels, live.price, WallSelection::default())
@@ -209,6 +234,36 @@ impl ChannelFeed {
             self.put(slot, Channel::Walls, as_of, ChannelContent::Latest(json(&body)));
         }
         *before = Some(PublishedWalls { epoch, seq, usd, rows: body.walls });
+        Ok(())
+    }
+
+    /// What is expected within an hour depends on this. The volatility is that of a day and is read again when a minute of
+    /// the market has passed.
+    async fn outlook(
+        &self,
+        symbol: &ServedSymbol,
+        live: &LiveState,
+        known: &mut Option<KnownVolatility>,
+    ) -> Result<Option<Outlook>, StoreError> {
+        const READ_AGAIN_MS: i64 = 60_000;
+        let Some(sum) = self.published.sum(&symbol.name) else { return Ok(None) };
+        let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
+        let volatility = match *known {
+            Some(known) if (0..READ_AGAIN_MS).contains(&view.cursor.since(known.cursor)) => known,
+            _ => {
+                let interval = lead.spec.interval.max(Interval::M5);
+                let candles =
+                    self.store.candles(lead.instrument(), interval, view.cursor, VOLATILITY_CANDLES).await?;
+                *known.insert(KnownVolatility { cursor: view.cursor, hourly: hourly_volatility(&candles) })
+            }
+        };
+        Ok(volatility.hourly.map(|hourly_volatility| Outlook {
+            horizon: Horizon::Hour,
+            price: live.price,
+            bin: live.base_bin,
+            hourly_volatility,
+            open_interest_usd: sum.open_interest_usd(),
+        }))
     }
 
     fn put(&self, slot: &BoardSlot, channel: Channel, as_of: UnixMs, content: ChannelContent) {

@@ -4,11 +4,15 @@
 //! volatility of the last day, times what a touched level of that size sees ([`ExpectedModel`]).
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use liqheat_market::convert::approx_f64;
 use liqheat_market::{Kline, Price};
 use liqheat_model::LeverageLevel;
 use liqheat_score::{ExpectedModel, Horizon, typical_usd};
+
+/// A day of five minutes, which is what the chance of a touch was fitted on.
+pub(crate) const VOLATILITY_CANDLES: NonZeroUsize = NonZeroUsize::new(289).unwrap();
 
 /// What the expected view depends on besides the levels.
 #[derive(Debug, Clone, Copy, PartialEq)]

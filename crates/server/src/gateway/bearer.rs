@@ -77,6 +77,7 @@ fn channel_of(path: &str) -> Option<Channel> {
         | "/liquidations/levels"
         | "/liquidations/heatmap-timeseries" => Some(Channel::Heatmap),
         "/v1/walls" => Some(Channel::Walls),
+        "/v1/alerts" => Some(Channel::Alerts),
         "/prices/klines" => Some(Channel::Price),
         "/v1/liquidations" | "/v1/liquidations/summary" | "/liquidations/history" => {
             Some(Channel::Liquidations)

@@ -39,6 +39,13 @@ pub(crate) struct LedgerSum {
 }
 
 impl LedgerSum {
+    /// Open interest of all venues.
+    pub(crate) fn open_interest_usd(&self) -> f64 {
+        self.ledgers.iter().map(|(_, view)| view.open_interest * view.price.to_f64()).sum()
+    }
+}
+
+impl LedgerSum {
     /// Identifies the past that grids are computed from: it changes when a bar closes anywhere and when the past is
     /// computed anew.
     pub(crate) fn past(&self) -> Vec<(UnixMs, u64)> {

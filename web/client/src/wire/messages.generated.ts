@@ -9,6 +9,27 @@ export interface AckMessage {
     symbol: string;
 }
 
+/** Channel `alerts`: those raised since the last message. */
+export interface AlertsMessage {
+    /** Oldest first; empty in the answer to a subscription without a position. */
+    data: AlertRow[];
+    /** One unbroken run of `seq` of this channel. */
+    epoch: string;
+    /** The id of the subscription, where it has one. */
+    id?: string | null;
+    /** Alerts since the client's position that are no longer kept; absent when there are none. */
+    missed?: number;
+    /** The client's position is not known here: alerts may be missing or repeated. Absent when it is. */
+    reset?: boolean;
+    /** How many alerts there were in this epoch, whatever their size. */
+    seq: number;
+    /** Of which symbol. */
+    symbol: string;
+    /** Market time up to which the message tells, RFC 3339. */
+    timestamp: string;
+    type: 'alerts';
+}
+
 /** The end of an event stream, which has no close frame. */
 export interface CloseMessage {
     /** The close code of a socket. */
@@ -216,6 +237,30 @@ export interface WarningMessage {
     /** In words. */
     message: string;
     type: 'warning';
+}
+
+/** An alert on the channel `alerts`: the alert of `/v1/alerts` with its words. */
+export interface AlertRow {
+    /** How often it happened since the rule's last alert about the symbol. */
+    count: number;
+    /** Names it for ever: a receiver that has seen it ignores it. */
+    id: string;
+    /** The price then. */
+    price: number;
+    /** Whether it fell into quiet hours; such an alert is sent to no target. */
+    quiet: boolean;
+    /** The rule's name. */
+    rule: string;
+    /** What happened: `kind` and its fields, as in `/v1/alerts`. */
+    subject: unknown;
+    /** The symbol. */
+    symbol: string;
+    /** The alert in words. */
+    text: string;
+    /** Market time at which it was raised, RFC 3339. */
+    time: string;
+    /** USD of all of them; 0 where it is about no amount. What `min_usd` is compared with. */
+    usd: number;
 }
 
 /** What went wrong with something the client said, or with the server. */

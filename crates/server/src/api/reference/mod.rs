@@ -174,6 +174,7 @@ mod tests {
             "price",
             "liquidations",
             "walls",
+            "alerts",
             "close",
             "snapshot",
             "delta",
@@ -185,7 +186,7 @@ mod tests {
         ] {
             assert!(described.contains(name), "{name}: {described:?}");
         }
-        assert_eq!(described.len(), 16);
+        assert_eq!(described.len(), 17);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Python's websockets against the demo. The package comes from PyPI into a folder of its own; where that cannot be
-# had the test is skipped and says so.
+# Published clients against the demo: Python's websockets, a client of the Coinglass API, and the SDK of the Model Context
+# Protocol. The packages come from PyPI into a folder of their own; where they cannot be had the test is skipped and says so.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 venv="$root/.tools/interop"
-if ! "$venv/bin/python" -c 'import websockets.asyncio' 2>/dev/null; then
-    if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check 'websockets>=14'; } >&2; then
-        echo "test-interop: skipped: needs python3 with venv, and the package websockets from PyPI" >&2
+packages=('websockets>=14' 'coinglass-terminal-tools==0.2.0' 'mcp==2.3.0')
+if ! "$venv/bin/python" -c 'import websockets.asyncio, coinglass, mcp' 2>/dev/null; then
+    if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"; } >&2; then
+        echo "test-interop: skipped: needs python3 with venv, and from PyPI: ${packages[*]}" >&2
         exit 0
     fi
 fi
@@ -16,7 +17,7 @@ cargo build --locked -q -p liqheat
 program="${CARGO_TARGET_DIR:-$root/target}/debug/liqheat"
 work="$(mktemp -d)"
 mkfifo "$work/output"
-WS_UPDATE_INTERVAL=0.5 "$program" demo --listen 127.0.0.1:0 >"$work/output" 2>"$work/log" &
+WS_UPDATE_INTERVAL=0.5 "$program" demo --days 2 --listen 127.0.0.1:0 >"$work/output" 2>"$work/log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 # Opened for as long as this script runs. The first line is the address; a server that does not start closes
@@ -30,3 +31,5 @@ if [ -z "$line" ]; then
     exit 1
 fi
 "$venv/bin/python" scripts/interop.py "ws${url}ws/heatmap"
+"$venv/bin/python" scripts/interop-coinglass.py "http$url"
+"$venv/bin/python" scripts/interop-mcp.py "http$url"

@@ -50,11 +50,18 @@ function listOf(schema) {
     return item.includes(' ') ? `(${item})[]` : `${item}[]`;
 }
 
+/** Names that are no identifiers stand in quotes. */
+function key(field) {
+    return /^[\w$]+$/.test(field) ? field : `'${field}'`;
+}
+
 function objectOf(schema) {
     if (schema.properties !== undefined) {
         // One of several shapes: they differ in fields and have no names of their own.
         const required = new Set(schema.required);
-        const fields = Object.entries(schema.properties).map(([field, of]) => `${field}${required.has(field) ? '' : '?'}: ${typeOf(of)}`);
+        const fields = Object.entries(schema.properties).map(
+            ([field, of]) => `${key(field)}${required.has(field) ? '' : '?'}: ${typeOf(of)}`,
+        );
         return `{ ${fields.join('; ')} }`;
     }
     const [values] = Object.values(schema.patternProperties ?? {});
@@ -66,7 +73,7 @@ function declaration(name, schema) {
     if (schema.type !== 'object' || schema.properties === undefined) return `${head}export type ${name} = ${typeOf(schema)};\n`;
     const required = new Set(schema.required);
     const fields = Object.entries(schema.properties).map(
-        ([field, of]) => `${comment(of.description, '    ')}    ${field}${required.has(field) ? '' : '?'}: ${typeOf(of)};\n`,
+        ([field, of]) => `${comment(of.description, '    ')}    ${key(field)}${required.has(field) ? '' : '?'}: ${typeOf(of)};\n`,
     );
     return `${head}export interface ${name} {\n${fields.join('')}}\n`;
 }

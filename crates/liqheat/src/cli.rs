@@ -3,6 +3,7 @@
 mod alerts;
 mod backtest;
 mod cluster;
+mod export;
 mod front;
 mod live;
 mod stored_period;
@@ -23,6 +24,7 @@ pub(crate) use alerts::{AlertAction, Alerts};
 pub(crate) use backtest::{Backtest, ReportFormat};
 use cluster::Cluster;
 pub(crate) use cluster::Role;
+pub(crate) use export::{Export, ExportWhat};
 pub(crate) use front::{Front, Tokens, exposure};
 pub(crate) use live::{LiveArgs, RawArgs, parse_name};
 use stored_period::StoredPeriod;
@@ -96,6 +98,8 @@ pub(crate) enum Command {
     Doctor(Doctor),
     /// Load files of the Binance public archive, klines in Parquet and recorded liquidations into a database.
     Ingest(Ingest),
+    /// Write bars, levels, walls, realised liquidations or the heatmap as Parquet, CSV or JSON.
+    Export(Export),
     /// Send a test message to the targets of alerts, or list the alerts that rules raise over stored data.
     Alerts(Alerts),
     /// Grade the map against liquidations that happened, beside simpler predictors.
@@ -199,6 +203,7 @@ impl Command {
             | Self::Doctor(_)
             | Self::Ingest(_)
             | Self::Alerts(_)
+            | Self::Export(_)
             | Self::Backtest(_)
             | Self::Model(_) => None,
         }

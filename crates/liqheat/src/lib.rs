@@ -27,6 +27,7 @@ mod config;
 mod docs_test;
 mod doctor;
 mod effective;
+mod export;
 pub mod ingest;
 pub mod logging;
 mod model_file;
@@ -77,6 +78,7 @@ fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     let Settings { cli, effective, unknown_variables } = settings;
     let levels = match cli.command {
         Command::Backtest(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
+        Command::Export(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
         // What it finds is what it prints.
         Command::Doctor(_) if cli.logging.log == logging::DEFAULT_LEVELS => "error",
         _ => &cli.logging.log,
@@ -113,6 +115,7 @@ fn run(settings: Settings) -> anyhow::Result<ExitCode> {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
         }),
+        Command::Export(export) => runtime()?.block_on(export::run(export)),
         Command::Alerts(alerts) => runtime()?.block_on(alerts::run(alerts)),
         Command::Backtest(backtest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;

@@ -11,11 +11,16 @@
 mod end;
 mod source;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{Request, header};
 use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
 use liqheat_cluster::Driver;
 use liqheat_feeds::sim::Sim;
 use liqheat_feeds::tiers::TierBook;
@@ -28,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service;
 use tracing::{error, info, warn};
 
 use crate::accuracy::{Grader, GraderParts};
@@ -41,6 +47,7 @@ use crate::compute::ComputePool;
 use crate::engine::{EngineParts, OnDemand, Updater, UpdaterSettings};
 use crate::gateway::{self, AccessPolicy, Addresses, Front, SocketState, TokenGate, Tokens};
 use crate::history::History;
+use crate::http::{Refusal, target};
 use crate::ingest::SimFeed;
 use crate::ingest::live::{self, Live};
 use crate::ops::metrics::{self, FrontMetrics, UpdateMetrics};
@@ -202,6 +209,8 @@ impl Foundation {
             speed,
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
+            formats: api::format_flights(),
+            exports: api::Exports::new(),
             websocket: ws_enabled,
             alerts: Arc::clone(&alerts),
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),
@@ -430,6 +439,21 @@ impl Server {
             updates: Arc::default(),
         };
         Ok(foundation.into_server(None))
+    }
+
+    /// Answers a request as a client on this machine would be answered, without a socket: for commands that work on a
+    /// database.
+    pub async fn ask(&mut self, path: &str, parameters: &[(&str, String)]) -> Response {
+        let request = Request::get(target(path, parameters)).header(header::HOST, "localhost");
+        let local: SocketAddr = (Ipv4Addr::LOCALHOST, 0).into();
+        let request = request.extension(ConnectInfo(local)).body(Body::empty());
+        match request {
+            Ok(request) => match self.front.router.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(error) => Refusal::malformed(error.to_string()).into_response(),
+        }
     }
 
     /// The boards, for whoever moves them from outside (see [`Server::over_boards`]).

@@ -157,6 +157,27 @@ impl Baseline {
     }
 }
 
-fn quoted(path: &Path) -> String {
+/// The rows of a Parquet, CSV or JSON file with a column `time`, each as a JSON object; times in milliseconds.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn rows_of_file(path: &Path) -> Result<Vec<String>, BaselineError> {
+    let reader = match path.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("parquet") => "read_parquet",
+        Some("json") => "read_json",
+        _ => "read_csv",
+    };
+    let connection = Connection::open_in_memory()?;
+    let sql = format!(
+        "SELECT to_json(rows) FROM
+             (SELECT * REPLACE (epoch_ms(CAST(time AS TIMESTAMP)) AS time) FROM {reader}({})) AS rows",
+        quoted(path)
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', "''"))
 }

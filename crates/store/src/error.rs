@@ -285,7 +285,7 @@ fn is_damaged(text: &str) -> bool {
     SAYINGS.iter().any(|saying| text.contains(saying))
 }
 
-fn is_disk_full(text: &str) -> bool {
+pub(crate) fn is_disk_full(text: &str) -> bool {
     const SAYINGS: [&str; 3] = ["No space left on device", "File too large", "Disk quota exceeded"];
     SAYINGS.iter().any(|saying| text.contains(saying))
 }
@@ -299,7 +299,7 @@ fn lock_holder(text: &str) -> String {
     found.unwrap_or("another process").to_owned()
 }
 
-fn first_line(text: &str) -> String {
+pub(crate) fn first_line(text: &str) -> String {
     const CHARS_MAX: usize = 300;
     text.lines().next().unwrap_or_default().chars().take(CHARS_MAX).collect()
 }

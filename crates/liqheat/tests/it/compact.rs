@@ -228,12 +228,10 @@ fn liquidations_come_in_pages_and_above_a_value() {
     assert_eq!(summary["windows"][3]["venues"], json!([none]));
 }
 
-/// Every `curl` of the documents is answered, with the fields that its example shows.
-#[test]
-fn the_curl_examples_of_the_protocol_document_run() {
+/// A demo, the address of its documents replaced by its own, and what each `curl` of a document prints.
+fn run_examples(document: &str, check: impl Fn(&str, &Value)) {
     let server = server("demo --seed 7 --days 1").serve();
     until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
-    let document = include_str!("../../../../docs/protocol.md");
     let lines: Vec<&str> = document.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(lines.len() >= 5, "{lines:?}");
     for line in lines {
@@ -245,8 +243,35 @@ fn the_curl_examples_of_the_protocol_document_run() {
         assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
         let body: Value =
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{command}: {error}: {text}"));
-        assert!(body["symbol"] == "BTCUSDT" && body.get("detail").is_none(), "{command}: {text}");
+        check(&command, &body);
     }
+}
+
+/// Every `curl` of the document is answered, with the fields that its example shows.
+#[test]
+fn the_curl_examples_of_the_protocol_document_run() {
+    run_examples(include_str!("../../../../docs/protocol.md"), |command, body| {
+        assert!(body["symbol"] == "BTCUSDT" && body.get("detail").is_none(), "{command}: {body}");
+    });
+}
+
+#[test]
+fn the_curl_examples_of_other_formats_run() {
+    run_examples(include_str!("../../../../docs/other_formats.md"), |command, body| {
+        let is_filled = |value: &Value| match value {
+            Value::Array(rows) => !rows.is_empty(),
+            Value::Object(fields) => !fields.is_empty(),
+            _ => false,
+        };
+        let (data, is_well) = if command.contains("/api/futures/") {
+            (&body["data"], body["code"] == "0")
+        } else if command.contains("/mcp") {
+            (&body["result"]["structuredContent"]["nearest_wall"], body["result"]["isError"] == false)
+        } else {
+            (body, body["s"] != "error" && body.get("detail").is_none())
+        };
+        assert!(is_well && is_filled(data), "{command}: {body}");
+    });
 }
 
 #[test]

@@ -6,7 +6,10 @@
 
 mod accuracy;
 mod alerts;
+mod claims;
 mod edge;
+mod export;
+mod formats;
 mod health;
 mod heatmap;
 mod history;
@@ -32,7 +35,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Uri;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use ipnet::IpNet;
 use liqheat_score::ExpectedModel;
@@ -46,11 +49,13 @@ use crate::catalog::{Catalog, ServedSymbol};
 use crate::clock::MarketClock;
 use crate::cluster::Listing;
 use crate::engine::OnDemand;
-use crate::gateway::{TokenGate, WriteGate};
+use crate::gateway::{TokenGate, WriteGate, same_origin};
 use crate::history::History;
 use crate::http::{Query, Refusal, unknown_symbol};
 use crate::published::{LedgerSum, Published};
 use crate::reads::Reads;
+pub(crate) use export::Exports;
+pub(crate) use formats::{FormatFlights, flights as format_flights};
 pub(crate) use health::HealthState;
 pub(crate) use heatmap::TimeseriesFlights;
 pub(crate) use metrics::count;
@@ -76,6 +81,9 @@ pub(crate) struct DataState {
     pub(crate) on_demand: Option<OnDemand>,
     /// Answers of time series that are under way or fresh.
     pub(crate) timeseries: TimeseriesFlights,
+    /// The same of answers in formats of others.
+    pub(crate) formats: FormatFlights,
+    pub(crate) exports: Exports,
     /// Whether `/ws/heatmap` accepts connections.
     pub(crate) websocket: bool,
     pub(crate) alerts: Arc<Alerts>,
@@ -119,6 +127,7 @@ pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
         .route("/v1/max-pain", get(walls::max_pain))
         .route("/v1/map", get(map::map))
         .route("/v1/heatmap/history", get(history::history))
+        .route("/v1/export", get(export::export))
         .route("/v1/tiers", get(margin::tiers))
         .route("/v1/liquidation-price", get(margin::price))
         .route("/api/margin/tiers/{symbol}", get(margin::tiers_by_path))
@@ -131,19 +140,32 @@ pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
         .route_layer(from_fn_with_state(writes, WriteGate::require))
         .layer(DefaultBodyLimit::max(alerts::BODY_BYTES_MAX));
     stored = stored.route("/v1/alerts", get(alerts::list)).merge(written);
+    let mut coinglass = formats::coinglass::routes();
+    let mut udf = formats::udf::routes();
     if is_edge {
         stored = stored.route_layer(from_fn(edge::refuse));
+        coinglass = coinglass.route_layer(from_fn(edge::refuse));
+        udf = udf.route_layer(from_fn(edge::refuse));
     }
-    let data = stored
+    let guard = || from_fn_with_state(Arc::clone(&tokens), TokenGate::require);
+    let coinglass = coinglass.route_layer(guard()).layer(map_response(formats::coinglass::in_envelope));
+    let udf = udf.route_layer(guard()).layer(map_response(formats::udf::as_error));
+    let openbb = formats::openbb::routes().route_layer(guard());
+    let read = stored
         .route("/v1/symbols", get(symbols::symbols))
         .route("/v1/heatmap", get(poll::heatmap))
-        .route_layer(from_fn_with_state(tokens, TokenGate::require))
-        .with_state(data);
+        .route_layer(guard())
+        .with_state(Arc::clone(&data));
     let health = Router::new()
         .route("/health", get(health::health))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .with_state(health);
+    let asked_by_agents = read.clone().merge(health.clone());
+    let agents = formats::mcp::routes(Arc::clone(&data), asked_by_agents)
+        .route_layer(guard())
+        .route_layer(from_fn(same_origin));
+    let formats = coinglass.merge(udf).merge(openbb).merge(agents).with_state(data);
     let metrics = Router::new()
         .route("/ws/stats", get(stats::stats).with_state(stats))
         .route("/metrics", get(metrics::metrics).with_state(registry));
@@ -151,7 +173,8 @@ pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
         .route("/docs", get(reference::page))
         .route("/openapi.json", get(reference::openapi))
         .route("/asyncapi.json", get(reference::asyncapi))
-        .merge(data)
+        .merge(read)
+        .merge(formats)
         .merge(health)
         .fallback(move |uri: Uri| {
             let frames = Arc::clone(&frames);

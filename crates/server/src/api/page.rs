@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use rust_embed::RustEmbed;
 
+use super::formats::coinglass;
 use crate::gateway::AllowedOrigin;
 use crate::http::Refusal;
 
@@ -42,6 +43,9 @@ impl FramePolicy {
 }
 
 pub(super) fn page(policy: &FramePolicy, uri: &Uri) -> Response {
+    if uri.path().starts_with(coinglass::PREFIX) {
+        return coinglass::not_served(uri.path());
+    }
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use liqheat_market::{Interval, Kline, Qty, UnixMs};
+use liqheat_store::Store;
 use liqheat_wire::{CandleRow, KlinesBody, format_time};
 
 use super::DataState;
@@ -46,16 +47,41 @@ pub(super) async fn klines(
         Some(start) => candles_between(start, end, interval)?,
     };
     let turn = reading.turn(&state, ReadKind::Query).await?;
+    let candles = CandleSpan { interval, start, end, limit };
+    let by_venue = candles_by_venue(&state, turn.store(), symbol, candles).await?;
+    let name = symbol.name.clone();
+    reading.json(&turn, move || body(name, interval, by_venue, limit)).await
+}
+
+/// Which candles are read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CandleSpan {
+    pub(super) interval: Interval,
+    /// None opens earlier.
+    pub(super) start: Option<UnixMs>,
+    /// None opens later.
+    pub(super) end: UnixMs,
+    /// The newest ones of each venue.
+    pub(super) limit: NonZeroUsize,
+}
+
+/// The candles of a symbol's venues, the venue first whose price is shown.
+pub(super) async fn candles_by_venue(
+    state: &DataState,
+    store: &Store,
+    symbol: &ServedSymbol,
+    span: CandleSpan,
+) -> Result<Vec<Vec<Kline>>, Refusal> {
+    let CandleSpan { interval, start, end, limit } = span;
     let mut by_venue = Vec::new();
-    for ledger in by_open_interest(&state, symbol) {
+    for ledger in by_open_interest(state, symbol) {
         // The candle that opens at the end counts whole, as far as it has grown; one more makes up for it.
-        let (as_of, one_more) = (end.plus(interval.ms()).min(now), limit.saturating_add(1));
-        let mut candles = turn.store().candles(ledger.instrument(), interval, as_of, one_more).await?;
+        let (as_of, one_more) = (end.plus(interval.ms()).min(state.clock.now()), limit.saturating_add(1));
+        let mut candles = store.candles(ledger.instrument(), interval, as_of, one_more).await?;
         candles.retain(|one| one.open_time <= end && start.is_none_or(|start| one.open_time >= start));
         by_venue.push(candles);
     }
-    let name = symbol.name.clone();
-    reading.json(&turn, move || body(name, interval, by_venue, limit)).await
+    Ok(by_venue)
 }
 
 /// How many candles open from `start` to `end`, both inclusive.
@@ -76,15 +102,7 @@ pub(super) fn candles_between(
 }
 
 fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: NonZeroUsize) -> KlinesBody {
-    let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
-    for of_venue in by_venue {
-        for candle in of_venue {
-            let of_all =
-                candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
-            // A volume with an unknown part is unknown.
-            of_all.volume = of_all.volume.zip(candle.volume).map(|(all, one)| all.plus(one));
-        }
-    }
+    let candles = merged(by_venue);
     let newest = candles.len().saturating_sub(limit.get());
     let data: Vec<CandleRow> = candles
         .values()
@@ -99,6 +117,20 @@ fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: No
         })
         .collect();
     KlinesBody { symbol, interval: interval.to_string(), count: data.len(), data }
+}
+
+/// The prices of the first venue that has a candle, and the volume of all.
+pub(super) fn merged(by_venue: Vec<Vec<Kline>>) -> BTreeMap<UnixMs, Kline> {
+    let mut candles: BTreeMap<UnixMs, Kline> = BTreeMap::new();
+    for of_venue in by_venue {
+        for candle in of_venue {
+            let of_all =
+                candles.entry(candle.open_time).or_insert(Kline { volume: Some(Qty::default()), ..candle });
+            // A volume with an unknown part is unknown.
+            of_all.volume = of_all.volume.zip(candle.volume).map(|(all, one)| all.plus(one));
+        }
+    }
+    candles
 }
 
 /// The symbol's ledgers, the one with the most open interest first.

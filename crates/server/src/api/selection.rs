@@ -21,7 +21,7 @@ use crate::reads::ReadKind;
 
 /// Which state a request names.
 #[derive(Debug, Clone, Copy)]
-enum Wanted {
+pub(super) enum Wanted {
     Live,
     /// Only positions opened within this time, ms.
     OpenedWithin(i64),
@@ -52,6 +52,20 @@ impl SelectedState {
         let symbol = state.symbol(query)?;
         let wanted = wanted(query)?;
         let horizon = horizon(query, wanted)?;
+        Self::select(state, reading, symbol, wanted, horizon).await
+    }
+
+    /// A state of a symbol. A horizon replaces the size of the live levels by what is expected within it.
+    ///
+    /// # Errors
+    /// Refused when there is no such state.
+    pub(super) async fn select(
+        state: &DataState,
+        reading: Reading,
+        symbol: &ServedSymbol,
+        wanted: Wanted,
+        horizon: Option<Horizon>,
+    ) -> Result<Self, Refusal> {
         let sum = state.sum(symbol).await?;
         let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
         match wanted {

@@ -17,6 +17,13 @@ use crate::http::{Query, Refusal};
 /// A browser cannot send `Authorization` with a WebSocket, so a token may stand among the subprotocols.
 const PROTOCOL_PREFIX: &str = "bearer.";
 
+/// The name of the header in which clients of the Coinglass API send their key.
+const COINGLASS_HEADER: &str = "cg-api-key";
+
+/// What the token of a request allows, in the request's extensions; absent where no token is required.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted(pub(crate) Arc<Access>);
+
 /// Checks the tokens of requests, where the operator set any.
 pub(crate) struct TokenGate(Arc<Tokens>);
 
@@ -38,11 +45,12 @@ impl TokenGate {
     /// The layer that lets a request pass that may have data.
     pub(crate) async fn require(
         State(gate): State<Arc<Self>>,
-        request: Request,
+        mut request: Request,
         next: Next,
     ) -> Result<Response, Refusal> {
         if let Some(grant) = gate.check(request.headers())? {
             check_access(&grant.access, &request)?;
+            request.extensions_mut().insert(Granted(grant.access));
         }
         Ok(next.run(request).await)
     }
@@ -86,13 +94,19 @@ fn channel_of(path: &str) -> Option<Channel> {
     }
 }
 
+/// Routes in formats of others name symbols in other ways. They check the claims themselves, once they know which symbol
+/// is meant ([`Granted`]).
+fn has_names_of_its_own(path: &str) -> bool {
+    ["/api/futures/", "/udf/", "/mcp"].iter().any(|prefix| path.starts_with(prefix))
+}
+
 /// Refuses what the claims of a token do not allow: 403. A request that names no symbol is refused by its route where
 /// it needs one.
 fn check_access(access: &Access, request: &Request) -> Result<(), Refusal> {
-    if *access == Access::default() {
+    let path = request.uri().path();
+    if *access == Access::default() || has_names_of_its_own(path) {
         return Ok(());
     }
-    let path = request.uri().path();
     let channel = channel_of(path);
     let fields = axum::extract::Query::<HashMap<String, String>>::try_from_uri(request.uri());
     let query =
@@ -113,7 +127,8 @@ fn token(headers: &HeaderMap) -> Option<&str> {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    by_header.or_else(|| {
+    let by_key = || headers.get(COINGLASS_HEADER).and_then(|value| value.to_str().ok()).map(str::trim);
+    by_header.or_else(by_key).or_else(|| {
         let protocols =
             headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
         protocols.flat_map(|value| value.split(',')).find_map(|one| one.trim().strip_prefix(PROTOCOL_PREFIX))
@@ -152,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_in_either_place() {
+    fn a_token_is_found_in_any_place() {
         for (rows, found) in [
             (&[][..], None),
             (&[("authorization", "Bearer a.b.c")], Some("a.b.c")),
@@ -162,6 +177,8 @@ mod tests {
             (&[("sec-websocket-protocol", "liqheat.v1.json, bearer.a.b.c")], Some("a.b.c")),
             (&[("sec-websocket-protocol", "bearer.a.b.c"), ("authorization", "Bearer x")], Some("x")),
             (&[("sec-websocket-protocol", "liqheat.v1.json")], None),
+            (&[("cg-api-key", "a.b.c")], Some("a.b.c")),
+            (&[("cg-api-key", "a.b.c"), ("authorization", "Bearer x")], Some("x")),
         ] {
             let pairs = rows.iter().map(|(name, value)| {
                 (header::HeaderName::from_static(name), value.parse::<header::HeaderValue>().unwrap())

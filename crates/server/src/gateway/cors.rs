@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::web_origin::{AllowedOrigin, WebOrigin};
@@ -20,7 +20,12 @@ pub(crate) fn cors(allowed: &[AllowedOrigin]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(AllowOrigin::predicate(is_allowed))
         .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([header::AUTHORIZATION, header::ACCEPT, header::IF_NONE_MATCH])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::ACCEPT,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("cg-api-key"),
+        ])
         .expose_headers([header::ETAG, header::RETRY_AFTER])
         .max_age(MAX_AGE)
 }

@@ -49,6 +49,12 @@ impl WriteGate {
     }
 }
 
+/// The layer before routes that programs post to: pages of other origins may not.
+pub(crate) async fn same_origin(request: Request, next: Next) -> Result<Response, Refusal> {
+    check_origin(request.headers(), request.uri(), request.version())?;
+    Ok(next.run(request).await)
+}
+
 /// A request of a page must come from a page of this server. Programs send neither header.
 fn check_origin(headers: &HeaderMap, uri: &Uri, version: Version) -> Result<(), Refusal> {
     let refused = || Refusal::forbidden("pages of other origins may not change anything here");

@@ -16,7 +16,7 @@ use liqheat_model::Ledger;
 use liqheat_store::Store;
 
 pub(crate) use cache::{GridBasis, GridCache, TileCache, TileVersion};
-pub(crate) use grid::{ChartRange, GridRequest, HistoryError};
+pub(crate) use grid::{CHART_RANGES, ChartRange, GridRequest, HistoryError};
 pub use gzip::pack;
 pub(crate) use gzip::{CODING, is_accepted, pack_fast};
 pub(crate) use moment::PastState;

@@ -13,8 +13,8 @@ use axum::http::request::Parts;
 use liqheat_stream::Hub;
 
 pub(crate) use address::AddressKey;
-pub(crate) use query::Query;
-pub(crate) use refusal::Refusal;
+pub(crate) use query::{Query, target};
+pub(crate) use refusal::{Refusal, RefusalDetail};
 pub(crate) use single_flight::SingleFlight;
 
 /// A symbol that is not served: 400; but 503 on an edge that does not know yet which symbols there are.

@@ -43,6 +43,35 @@ impl Query {
         }
     }
 
+    /// Refuses parameters that a route does not know, for interfaces whose clients rely on every parameter.
+    ///
+    /// # Errors
+    /// 400 with the first unknown name and all known ones.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Refusal> {
+        let mut names: Vec<&str> = self.0.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        match names.into_iter().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                let name: String = name.chars().take(40).collect();
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                Err(Refusal::bad(format!("parameter '{name}' is not known here; parameters: {known}")))
+            }
+        }
+    }
+
+    /// One of some words.
+    ///
+    /// # Errors
+    /// 422 when it is missing or another one.
+    pub(crate) fn word<'a>(&self, name: &str, words: &[&'a str]) -> Result<&'a str, Refusal> {
+        let text = self.required(name)?;
+        words.iter().find(|word| **word == text).copied().ok_or_else(|| {
+            let text: String = text.chars().take(40).collect();
+            Refusal::malformed(format!("parameter '{name}': '{text}' must be one of {}", words.join(", ")))
+        })
+    }
+
     /// A time that need not be given.
     pub(crate) fn optional_time(&self, name: &str) -> Result<Option<UnixMs>, Refusal> {
         if self.get(name).is_some() { self.time(name).map(Some) } else { Ok(None) }
@@ -105,4 +134,24 @@ impl Query {
             Err(error) => Err(Refusal::malformed(format!("parameter '{name}': {error}"))),
         }
     }
+}
+
+/// A path with parameters, percent-encoded (RFC 3986) but for letters and digits.
+pub(crate) fn target(path: &str, parameters: &[(&str, String)]) -> String {
+    use std::fmt::Write;
+    let mut target = path.to_owned();
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        target.push(if index == 0 { '?' } else { '&' });
+        target.push_str(name);
+        target.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+                target.push(char::from(byte));
+            } else {
+                // Writing to memory cannot fail.
+                let _ = write!(target, "%{byte:02X}");
+            }
+        }
+    }
+    target
 }

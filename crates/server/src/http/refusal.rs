@@ -1,5 +1,6 @@
 //! Requests that are not answered as asked: a status and a body that says why.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -13,6 +14,10 @@ use crate::history::HistoryError;
 
 /// When to come back where nothing else is known.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The text of a refusal, in the extensions of its answer: interfaces with an error body of their own read it there.
+#[derive(Debug, Clone)]
+pub(crate) struct RefusalDetail(pub(crate) Arc<str>);
 
 /// Why a request was refused.
 #[derive(Debug)]
@@ -136,7 +141,9 @@ impl From<HistoryError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        let detail = RefusalDetail(self.detail.as_str().into());
         let mut response = (self.status, Json(ErrorBody { detail: self.detail })).into_response();
+        response.extensions_mut().insert(detail);
         let headers = response.headers_mut();
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up, so that a client that waits exactly as long is not refused again.

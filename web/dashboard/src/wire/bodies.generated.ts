@@ -109,6 +109,121 @@ export interface CandleRow {
     volume: number | null;
 }
 
+/** A row of `aggregated-history`. */
+export interface CoinglassAggregatedHistoryRow {
+    aggregated_long_liquidation_usd: number;
+    aggregated_short_liquidation_usd: number;
+    /** Beginning of the interval, ms. */
+    time: number;
+}
+
+/** Opening time in seconds; open, high, low, close; volume in USD. */
+export type CoinglassCandle = [number, string, string, string, string, string];
+
+/** A row of `coin-list`: USD of the last hours at one exchange. */
+export interface CoinglassCoinRow {
+    liquidation_usd_12h: number;
+    liquidation_usd_1h: number;
+    liquidation_usd_24h: number;
+    liquidation_usd_4h: number;
+    long_liquidation_usd_12h: number;
+    long_liquidation_usd_1h: number;
+    long_liquidation_usd_24h: number;
+    long_liquidation_usd_4h: number;
+    short_liquidation_usd_12h: number;
+    short_liquidation_usd_1h: number;
+    short_liquidation_usd_24h: number;
+    short_liquidation_usd_4h: number;
+    /** The coin. */
+    symbol: string;
+}
+
+/** A refusal: the status as text, and the reason. */
+export interface CoinglassError {
+    code: string;
+    msg: string;
+}
+
+/**
+ * A row of `exchange-list`. The sums of the sides bear two names each: that of the documentation, and that of the
+ * original's answers, which published clients read.
+ */
+export interface CoinglassExchangeRow {
+    /** `All` in the first row. */
+    exchange: string;
+    liquidation_usd: number;
+    longLiquidation_usd: number;
+    long_liquidation_usd: number;
+    shortLiquidation_usd: number;
+    short_liquidation_usd: number;
+}
+
+/** `heatmap` and `aggregated-heatmap`. */
+export interface CoinglassHeatmap {
+    /** Index of a candle, index of a price, USD of both sides. Cells without mass are absent. */
+    liquidation_leverage_data: ([number, number, number])[];
+    price_candlesticks: CoinglassCandle[];
+    /** Prices of the rows, lower edges, ascending. */
+    y_axis: number[];
+}
+
+/** A row of `history`. */
+export interface CoinglassHistoryRow {
+    long_liquidation_usd: string;
+    short_liquidation_usd: string;
+    /** Beginning of the interval, ms. */
+    time: number;
+}
+
+/** `map` and `aggregated-map`. */
+export interface CoinglassMap {
+    data: CoinglassMapLevels;
+}
+
+export type CoinglassMapLevels = Record<string, CoinglassMapRow[]>;
+
+/** Price, USD, leverage (`null` where all are summed), and `null`. */
+export type CoinglassMapRow = [number, number, number | null, number | null];
+
+/**
+ * A row of `max-pain`. In the original's example the *long* level lies above the price and the *short* one below it,
+ * and so they do here: a long level is the largest one of short positions.
+ */
+export interface CoinglassMaxPain {
+    /** USD; 0 where there is no level above the price. */
+    long_max_pain_liq_level: number;
+    long_max_pain_liq_price: number | null;
+    price: number;
+    /** USD; 0 where there is no level below the price. */
+    short_max_pain_liq_level: number;
+    short_max_pain_liq_price: number | null;
+    /** The coin. */
+    symbol: string;
+}
+
+/** A row of `order`. */
+export interface CoinglassOrder {
+    /** The coin. */
+    base_asset: string;
+    exchange_name: string;
+    price: number;
+    /** Of the order that closes the position: 1 buys (a short was liquidated), 2 sells (a long was). */
+    side: number;
+    /** The pair. */
+    symbol: string;
+    /** ms. */
+    time: number;
+    usd_value: number;
+}
+
+/** A pair of `supported-exchange-pairs`. */
+export interface CoinglassPair {
+    base_asset: string;
+    /** The pair, as `symbol` of other routes takes it. */
+    instrument_id: string;
+    quote_asset: string;
+}
+
 /** `GET /data/date-range`. */
 export interface DateRangeBody {
     /** Time of the newest market event, RFC 3339. */
@@ -117,6 +232,86 @@ export interface DateRangeBody {
     start_date: string;
     /** Of which symbol. */
     symbol: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope {
+    /** `0`. */
+    code: string;
+    data: CoinglassHeatmap;
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope10 {
+    /** `0`. */
+    code: string;
+    data: Record<string, CoinglassPair[]>;
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope2 {
+    /** `0`. */
+    code: string;
+    data: CoinglassMap;
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope3 {
+    /** `0`. */
+    code: string;
+    data: CoinglassMaxPain[];
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope4 {
+    /** `0`. */
+    code: string;
+    data: CoinglassHistoryRow[];
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope5 {
+    /** `0`. */
+    code: string;
+    data: CoinglassAggregatedHistoryRow[];
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope6 {
+    /** `0`. */
+    code: string;
+    data: CoinglassCoinRow[];
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope7 {
+    /** `0`. */
+    code: string;
+    data: CoinglassExchangeRow[];
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope8 {
+    /** `0`. */
+    code: string;
+    data: CoinglassOrder[];
+    msg: string;
+}
+
+/** What every answer is wrapped in. */
+export interface Envelope9 {
+    /** `0`. */
+    code: string;
+    data: string[];
+    msg: string;
 }
 
 /** The body of every refused request. */
@@ -425,6 +620,50 @@ export interface OlderLiquidationRow {
     /** RFC 3339. */
     timestamp: string;
 }
+
+/** `/apps.json`: dashboards made of the widgets. */
+export type OpenbbApps = unknown[];
+
+/** A value of a parameter. */
+export interface OpenbbChoice {
+    label: string;
+    value: string;
+}
+
+/** Size on the grid of a dashboard. */
+export interface OpenbbGridSize {
+    h: number;
+    w: number;
+}
+
+/** A parameter that the user may change. */
+export interface OpenbbParam {
+    description: string;
+    label: string;
+    options?: OpenbbChoice[];
+    paramName: string;
+    type: string;
+    value: unknown;
+}
+
+/** One widget. */
+export interface OpenbbWidget {
+    category: string;
+    /** Where the rows are in an answer, and the columns of a table; or what a chart shows first. */
+    data: unknown;
+    description: string;
+    /** A path of this server. */
+    endpoint: string;
+    gridData: OpenbbGridSize;
+    name: string;
+    params: OpenbbParam[];
+    refetchInterval: number;
+    /** `table`, or `advanced_charting` for a chart that reads the Universal Data Feed. */
+    type: string;
+}
+
+/** `/widgets.json`: widgets by name. */
+export type OpenbbWidgets = Record<string, OpenbbWidget>;
 
 /** The largest level of a side. */
 export interface PainLevel {
@@ -828,6 +1067,110 @@ export interface TimeseriesRow {
     positions_created: number;
     /** RFC 3339. */
     timestamp: string;
+}
+
+/** `/udf/config`. */
+export interface UdfConfig {
+    exchanges: UdfExchange[];
+    supported_resolutions: string[];
+    supports_group_request: boolean;
+    supports_marks: boolean;
+    supports_search: boolean;
+    supports_time: boolean;
+    supports_timescale_marks: boolean;
+    symbols_types: UdfSymbolType[];
+}
+
+/** A refusal: `s` is `error`. */
+export interface UdfError {
+    errmsg: string;
+    s: string;
+}
+
+/** An exchange that a search may name. */
+export interface UdfExchange {
+    desc: string;
+    name: string;
+    /** Empty for all. */
+    value: string;
+}
+
+/** A row of `/udf/search`. */
+export interface UdfFound {
+    description: string;
+    exchange: string;
+    full_name: string;
+    symbol: string;
+    ticker: string;
+    type: string;
+}
+
+/** `/udf/history`: columns of bars, oldest first. */
+export interface UdfHistory {
+    c: number[];
+    h: number[];
+    l: number[];
+    /** With `no_data`: the newest bar before the requested time. */
+    nextTime?: number | null;
+    o: number[];
+    /** `ok`, or `no_data`. */
+    s: string;
+    t: number[];
+    /** Coins; 0 where the volume is not known. */
+    v: number[];
+}
+
+/** `/udf/marks`: columns of marks on bars. */
+export interface UdfMarks {
+    color: string[];
+    id: string[];
+    label: string[];
+    labelFontColor: string[];
+    /** Pixels. */
+    minSize: number[];
+    text: string[];
+    /** Of the bar. */
+    time: number[];
+}
+
+/** `/udf/symbols`. */
+export interface UdfSymbol {
+    currency_code: string;
+    data_status: string;
+    description: string;
+    exchange: string;
+    'exchange-listed': string;
+    'exchange-traded': string;
+    has_daily: boolean;
+    has_intraday: boolean;
+    has_weekly_and_monthly: boolean;
+    intraday_multipliers: string[];
+    minmov: number;
+    name: string;
+    /** Steps of a price in one unit of the quote currency, a power of ten. */
+    pricescale: number;
+    session: string;
+    supported_resolutions: string[];
+    /** What other routes take as `symbol`. */
+    ticker: string;
+    timezone: string;
+    type: string;
+    volume_precision: number;
+}
+
+/** A kind of symbol that a search may name. */
+export interface UdfSymbolType {
+    name: string;
+    value: string;
+}
+
+/** A mark of `/udf/timescale_marks`. */
+export interface UdfTimescaleMark {
+    color: string;
+    id: string;
+    label: string;
+    time: number;
+    tooltip: string[];
 }
 
 /** One venue. */

@@ -4,6 +4,7 @@
 //! rest is the table of [`routes`]. Tests hold the table to the router and real messages to the schemas.
 
 mod asyncapi;
+mod formats;
 mod openapi;
 mod page;
 mod routes;
@@ -102,6 +103,14 @@ fn bearer() -> Value {
     })
 }
 
+/// How clients of the Coinglass API send a token.
+fn coinglass_key() -> Value {
+    json!({
+        "type": "apiKey", "in": "header", "name": "CG-API-KEY",
+        "description": "The token, as clients of the Coinglass API send their key. `Authorization` does as well."
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -138,6 +147,10 @@ mod tests {
     fn every_route_is_described_and_no_other() {
         let router = concat!(
             include_str!("../mod.rs"),
+            include_str!("../formats/coinglass/mod.rs"),
+            include_str!("../formats/mcp/mod.rs"),
+            include_str!("../formats/openbb/mod.rs"),
+            include_str!("../formats/udf/mod.rs"),
             include_str!("../../gateway/upgrade.rs"),
             include_str!("../../gateway/events.rs")
         );
@@ -191,8 +204,13 @@ mod tests {
 
     #[test]
     fn the_page_shows_every_route_and_message() {
-        for path in OPENAPI["paths"].as_object().unwrap().keys() {
-            assert!(PAGE.contains(&format!("GET {path}<")), "{path}");
+        for (path, methods) in OPENAPI["paths"].as_object().unwrap() {
+            for method in methods.as_object().unwrap().keys() {
+                assert!(
+                    PAGE.contains(&format!("{} {path}<", method.to_ascii_uppercase())),
+                    "{method} {path}"
+                );
+            }
         }
         for message in ASYNCAPI["components"]["messages"].as_object().unwrap().values() {
             assert!(PAGE.contains(&format!("<h3>{}</h3>", message["name"].as_str().unwrap())), "{message}");

@@ -4,7 +4,7 @@ use schemars::generate::Contract;
 use serde_json::{Map, Value, json};
 
 use super::routes::{Answer, Parameter, Route, routes};
-use super::{bearer, definitions, generator};
+use super::{bearer, coinglass_key, definitions, formats, generator};
 
 pub(super) fn document() -> Value {
     let mut generator = generator(Contract::Serialize);
@@ -22,7 +22,7 @@ pub(super) fn document() -> Value {
         },
         "servers": [{ "url": "/", "description": "The server that gave this document" }],
         "paths": paths,
-        "components": { "schemas": definitions([generator]), "securitySchemes": { "bearer": bearer() } }
+        "components": { "schemas": definitions([generator]), "securitySchemes": { "bearer": bearer(), "coinglass": coinglass_key() } }
     })
 }
 
@@ -45,7 +45,11 @@ fn operation(route: &Route) -> Value {
             json!({ "required": true, "content": { "application/json": { "schema": schema } } });
     }
     // Of a guarded route either will do: most servers ask for no token.
-    operation["security"] = if route.guarded { json!([{}, { "bearer": [] }]) } else { json!([]) };
+    operation["security"] = match (route.guarded, route.tag) {
+        (true, formats::COINGLASS) => json!([{}, { "bearer": [] }, { "coinglass": [] }]),
+        (true, _) => json!([{}, { "bearer": [] }]),
+        (false, _) => json!([]),
+    };
     operation
 }
 

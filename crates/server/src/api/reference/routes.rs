@@ -11,8 +11,8 @@ use liqheat_wire::{
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{alerts, heatmap, history, liquidations, older, prices, walls};
-use super::{schema_of, server_messages};
+use super::super::{alerts, export, heatmap, history, liquidations, older, prices, walls};
+use super::{formats, schema_of, server_messages};
 use crate::history::ChartRange;
 
 /// One method of a route.
@@ -48,16 +48,16 @@ pub(super) struct Answer {
     pub(super) bodies: Vec<(&'static str, Value)>,
 }
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// What an edge also answers, because it needs no stored data.
 const LIVE: [&str; 2] = ["/v1/heatmap", "/v1/symbols"];
 
-fn required(name: &'static str, about: &'static str, schema: Value) -> Parameter {
+pub(super) fn required(name: &'static str, about: &'static str, schema: Value) -> Parameter {
     Parameter { name, place: "query", about, required: true, schema }
 }
 
-fn optional(name: &'static str, about: &'static str, schema: Value) -> Parameter {
+pub(super) fn optional(name: &'static str, about: &'static str, schema: Value) -> Parameter {
     Parameter { required: false, ..required(name, about, schema) }
 }
 
@@ -73,7 +73,7 @@ fn price() -> Value {
     json!({ "type": "number", "exclusiveMinimum": 0 })
 }
 
-fn words<'a>(words: impl IntoIterator<Item = &'a str>, default: Option<&str>) -> Value {
+pub(super) fn words<'a>(words: impl IntoIterator<Item = &'a str>, default: Option<&str>) -> Value {
     let words: Vec<&str> = words.into_iter().collect();
     match default {
         Some(default) => json!({ "type": "string", "enum": words, "default": default }),
@@ -81,7 +81,7 @@ fn words<'a>(words: impl IntoIterator<Item = &'a str>, default: Option<&str>) ->
     }
 }
 
-fn count(most: usize, default: Option<usize>) -> Value {
+pub(super) fn count(most: usize, default: Option<usize>) -> Value {
     let mut schema = json!({ "type": "integer", "minimum": 1, "maximum": most });
     if let Some(default) = default {
         schema["default"] = default.into();
@@ -119,8 +119,40 @@ fn selection(further: Vec<Parameter>) -> Vec<Parameter> {
     parameters
 }
 
-fn answer(status: u16, about: &'static str, bodies: Vec<(&'static str, Value)>) -> Answer {
+pub(super) fn answer(status: u16, about: &'static str, bodies: Vec<(&'static str, Value)>) -> Answer {
     Answer { status, about, bodies }
+}
+
+/// Rows as a file.
+fn export(
+    data: &impl Fn(&'static str, &'static str, Vec<Parameter>, &'static str, Vec<(&'static str, Value)>) -> Route,
+) -> Route {
+    data(
+        "/v1/export",
+        "Rows as a file in Parquet, CSV or JSON; one export at a time",
+        vec![
+            required("what", "Which rows", words(export::What::NAMES, None)),
+            symbol(),
+            optional("from", "A day before the end without; not of levels and walls", time()),
+            optional(
+                "to",
+                "The end, exclusive; of levels and walls the moment of the state. Now without",
+                time(),
+            ),
+            optional(
+                "interval",
+                "Length of bars; that of the stored bars without",
+                words(Interval::names(), None),
+            ),
+            optional("format", "Of the file", words(["parquet", "csv", "json"], Some("csv"))),
+        ],
+        "The file; times are UTC",
+        vec![
+            ("text/csv; charset=utf-8", json!({ "type": "string" })),
+            ("application/vnd.apache.parquet", binary()),
+            (JSON, json!({ "type": "array", "items": { "type": "object" } })),
+        ],
+    )
 }
 
 fn binary() -> Value {
@@ -432,6 +464,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             vec![(JSON, schema_of::<MapBody>(generator))],
         ),
         poll,
+        export(&data),
         data(
             "/v1/alerts",
             "Rules of alerts, the targets they go to, and the newest alerts",
@@ -599,5 +632,5 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         open("/openapi.json", "Pages", "This reference, for machines", document("OpenAPI 3.1")),
         open("/asyncapi.json", "Pages", "The messages of the socket, for machines", document("AsyncAPI 3.0")),
     ];
-    routes.into_iter().chain(others).collect()
+    routes.into_iter().chain(others).chain(formats::routes(generator)).collect()
 }

@@ -1,0 +1,222 @@
+//! `GET /v1/export`: rows as a file, in Parquet, CSV or JSON.
+//!
+//! One export at a time. Its rows are gathered and written in a temporary folder, a part of them in memory at once, and the
+//! file is sent from there. The folder is removed before the first byte is sent: the open file outlives its name.
+
+mod rows;
+mod send;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use liqheat_market::{Interval, UnixMs};
+use liqheat_store::{ExportError, ExportFormat};
+use liqheat_wire::{Channel, format_time};
+use tokio::sync::Semaphore;
+use tracing::{error, info};
+
+use super::DataState;
+use super::claims::Claims;
+use super::reading::Reading;
+use crate::catalog::ServedSymbol;
+use crate::compute::ComputePool;
+use crate::history::GridSpan;
+use crate::http::{Query, Refusal};
+
+const DAY_MS: i64 = 86_400_000;
+/// Length of what is exported where no `from` is given.
+const SPAN_DEFAULT_MS: i64 = DAY_MS;
+/// Most rows of a file: a year of minutes at four venues.
+pub(super) const ROWS_MAX: u64 = 5_000_000;
+/// When to come back while another export runs.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
+/// What makes one export at a time.
+pub(crate) struct Exports {
+    running: Arc<Semaphore>,
+    /// Gathering and writing, off the async workers.
+    compute: ComputePool,
+}
+
+impl Exports {
+    pub(crate) fn new() -> Self {
+        Self { running: Arc::new(Semaphore::new(1)), compute: ComputePool::new(1) }
+    }
+}
+
+/// What can be exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Candles of each venue.
+    Bars,
+    /// The levels of a state by leverage.
+    Levels,
+    /// The walls of a state.
+    Walls,
+    /// Realised liquidations, one by one.
+    Liquidations,
+    /// The time x price grid.
+    Grid,
+}
+
+impl What {
+    pub(super) const NAMES: [&str; 5] = ["bars", "levels", "walls", "liquidations", "grid"];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bars => "bars",
+            Self::Levels => "levels",
+            Self::Walls => "walls",
+            Self::Liquidations => "liquidations",
+            Self::Grid => "grid",
+        }
+    }
+
+    fn from_name(name: &str) -> Self {
+        match name {
+            "bars" => Self::Bars,
+            "levels" => Self::Levels,
+            "walls" => Self::Walls,
+            "liquidations" => Self::Liquidations,
+            _ => Self::Grid,
+        }
+    }
+
+    /// The channel whose data it is, for the claims of tokens.
+    const fn channel(self) -> Channel {
+        match self {
+            Self::Bars => Channel::Price,
+            Self::Walls => Channel::Walls,
+            Self::Liquidations => Channel::Liquidations,
+            Self::Levels | Self::Grid => Channel::Heatmap,
+        }
+    }
+}
+
+/// A request, checked.
+struct Wanted {
+    what: What,
+    symbol: Arc<ServedSymbol>,
+    from: UnixMs,
+    /// Exclusive. Of levels and walls the moment of the state.
+    to: UnixMs,
+    /// Whether `to` was given: without, levels and walls are those of now.
+    is_past: bool,
+    interval: Interval,
+    format: ExportFormat,
+}
+
+impl Wanted {
+    async fn of(state: &DataState, claims: &Claims, query: &Query) -> Result<Self, Refusal> {
+        query.only(&["what", "symbol", "from", "to", "format", "interval"])?;
+        let what = What::from_name(query.word("what", &What::NAMES)?);
+        let symbol = Arc::clone(state.symbol(query)?);
+        claims.check(&symbol.name, what.channel())?;
+        let formats = ExportFormat::ALL.map(ExportFormat::name);
+        let format = if query.get("format").is_some() { query.word("format", &formats)? } else { "csv" };
+        let format = ExportFormat::from_name(format).unwrap_or(ExportFormat::Csv);
+        // Stored data may end long before now.
+        let newest = state.sum(&symbol).await.map(|sum| sum.as_of);
+        let now = newest.map_or(state.clock.now(), |newest| newest.min(state.clock.now()));
+        let to = query.optional_time("to")?;
+        let end = to.unwrap_or(now).min(now);
+        if matches!(what, What::Levels | What::Walls) {
+            query.refuse(&["from", "interval"])?;
+        }
+        if what != What::Bars {
+            query.refuse(&["interval"])?;
+        }
+        let from = query.time_or("from", end.plus(-SPAN_DEFAULT_MS))?.max(UnixMs(0));
+        if from >= end {
+            return Err(Refusal::malformed(format!(
+                "parameter 'from' must be earlier than the end, {}",
+                format_time(end)
+            )));
+        }
+        let names: Vec<&str> = Interval::names().collect();
+        let interval = query.interval_or(&names, symbol.interval().name())?;
+        if interval < symbol.interval() {
+            let stored = symbol.interval();
+            return Err(Refusal::bad(format!(
+                "{} is stored in bars of {stored}; ask for {stored} or longer",
+                symbol.name
+            )));
+        }
+        Ok(Self { what, symbol, from, to: end, is_past: to.is_some(), interval, format })
+    }
+
+    /// The name under which a browser keeps the file.
+    fn file_name(&self) -> String {
+        let name = self.symbol.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
+        format!("liqheat-{}-{}.{}", name.collect::<String>(), self.what.name(), self.format.name())
+    }
+
+    const fn content_type(&self) -> &'static str {
+        match self.format {
+            ExportFormat::Parquet => "application/vnd.apache.parquet",
+            ExportFormat::Csv => "text/csv; charset=utf-8",
+            ExportFormat::Json => "application/json",
+        }
+    }
+
+    const fn span(&self) -> GridSpan {
+        GridSpan::Between { from: self.from, to: self.to }
+    }
+}
+
+pub(super) async fn export(
+    State(state): State<Arc<DataState>>,
+    reading: Reading,
+    claims: Claims,
+    query: Query,
+) -> Result<Response, Refusal> {
+    let wanted = Wanted::of(&state, &claims, &query).await?;
+    let Ok(running) = Arc::clone(&state.exports.running).try_acquire_owned() else {
+        return Err(Refusal::unavailable_for(
+            RETRY_AFTER,
+            "another export is running, and they run one at a time; repeat the request after the time in Retry-After",
+        ));
+    };
+    let folder = tempfile::Builder::new().prefix("liqheat-export-").tempdir();
+    let folder = folder.map_err(|error| {
+        error!(folder = %std::env::temp_dir().display(), %error, "no temporary folder for an export");
+        Refusal::unavailable("the server cannot make a temporary folder for the export")
+    })?;
+    let table = rows::gather(&state, reading, &wanted, folder.path()).await?;
+    let (path, format) = (folder.path().join("export"), wanted.format);
+    let rows = table.rows();
+    let written = state.exports.compute.run(move || {
+        let written = table.write(&path, format);
+        // A file that is open is read to its end, whatever happens to its name.
+        drop(folder);
+        written
+    });
+    let file = written.await?;
+    info!(symbol = wanted.symbol.name, what = wanted.what.name(), rows, "export written");
+    let (bytes, body) = send::body(file, running)?;
+    let disposition = format!("attachment; filename=\"{}\"", wanted.file_name());
+    let disposition = HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(wanted.content_type())),
+        (header::CONTENT_LENGTH, HeaderValue::from(bytes)),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    Ok((headers, body).into_response())
+}
+
+impl From<ExportError> for Refusal {
+    fn from(error: ExportError) -> Self {
+        error!(%error, "export failed");
+        match error {
+            ExportError::DiskFull { .. } => Self::unavailable(
+                "the server has no room for the export in its temporary folder; ask for a shorter time, or tell the operator",
+            ),
+            ExportError::Failed { .. } => {
+                Self::unavailable("the export could not be written; the server's log says why")
+            }
+        }
+    }
+}

@@ -36,6 +36,7 @@ mod cluster;
 mod compact;
 mod compute;
 mod engine;
+mod expected;
 mod gateway;
 mod history;
 mod http;

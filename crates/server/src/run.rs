@@ -45,6 +45,7 @@ use crate::clock::{MarketClock, PlayedClock};
 use crate::cluster::Cluster;
 use crate::compute::ComputePool;
 use crate::engine::{EngineParts, OnDemand, Updater, UpdaterSettings};
+use crate::expected::ExpectedBoards;
 use crate::gateway::{self, AccessPolicy, Addresses, Front, SocketState, TokenGate, Tokens};
 use crate::history::History;
 use crate::http::{Refusal, target};
@@ -75,6 +76,8 @@ pub struct Server {
     grader: Option<Grader>,
     /// Where the updater runs.
     channels: Option<ChannelFeed>,
+    /// Where the updater runs, with its interval.
+    expected: Option<(Arc<ExpectedBoards>, Duration)>,
     feed: Option<Feed>,
     driver: Option<Driver>,
     /// `None` where there is nothing to watch.
@@ -156,6 +159,13 @@ impl Foundation {
             clock: Arc::clone(&clock),
             expected: settings.expected,
         };
+        let expected = Arc::new(ExpectedBoards::new(
+            Arc::clone(&catalog),
+            Arc::clone(&published),
+            Arc::clone(&hub),
+            store.on_read_connections(),
+            settings.expected,
+        ));
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
@@ -206,6 +216,7 @@ impl Foundation {
             history: History::new(),
             clock,
             expected: settings.expected,
+            expected_boards: Arc::clone(&expected),
             speed,
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
@@ -284,6 +295,7 @@ impl Foundation {
             updater: (ws_enabled && !is_edge).then_some(updater),
             grader,
             channels: (ws_enabled && !is_edge).then_some(channels),
+            expected: (ws_enabled && !is_edge).then_some((expected, settings.update_interval)),
             feed,
             driver: cluster.driver,
             alerts: (ws_enabled && !is_edge).then_some(alerts),
@@ -493,6 +505,7 @@ impl Server {
             updater,
             grader,
             channels,
+            expected,
             feed,
             driver,
             alerts,
@@ -547,6 +560,13 @@ impl Server {
             parts.spawn(async move {
                 channels.run(stop).await;
                 "channels"
+            });
+        }
+        if let Some((expected, update_interval)) = expected {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                expected.run(update_interval, stop).await;
+                "expected view"
             });
         }
         if let Some(driver) = driver {
@@ -622,7 +642,9 @@ fn boards_of(catalog: &Catalog, update_interval: Duration) -> Hub {
     let names = |listed: bool| {
         catalog.symbols().filter(move |symbol| symbol.listed == listed).map(|symbol| symbol.name.clone())
     };
-    Hub::new(names(true), HubSettings { update_interval }).with_second_names(names(false))
+    Hub::new(names(true), HubSettings { update_interval })
+        .with_second_names(names(false))
+        .with_expected_views()
 }
 
 /// Every connection takes a descriptor, so there can be no more than the system allows this process.

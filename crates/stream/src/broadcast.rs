@@ -188,8 +188,10 @@ pub(crate) fn start(sessions: &Arc<Sessions>, tracker: &TaskTracker) {
             while wake_signals.0[shard].wait() {
                 let Some(sessions) = sessions.upgrade() else { return };
                 for slot in sessions.hub().slots() {
-                    if slot.followers().shards[shard].is_behind.swap(false, Ordering::AcqRel) {
-                        round(&sessions, &slot, shard, &mut sessions_of_shard);
+                    for board in std::iter::once(&slot).chain(slot.expected_boards()) {
+                        if board.followers().shards[shard].is_behind.swap(false, Ordering::AcqRel) {
+                            round(&sessions, board, shard, &mut sessions_of_shard);
+                        }
                     }
                     for topic in slot.topics() {
                         if topic.followers().shards[shard].is_behind.swap(false, Ordering::AcqRel) {

@@ -383,7 +383,15 @@ impl Core {
     ) -> Result<(), (ErrorCode, String)> {
         let known = self.position_of(slot.symbol());
         let invalid = |error: crate::view::ViewError| (ErrorCode::InvalidMessage, error.to_string());
+        // Levels of the expected view have the height of the others.
         let view = slot.view(subscribe.price_range, subscribe.bin).map_err(invalid)?;
+        let slot = match subscribe.expected_within() {
+            None => slot,
+            Some(horizon) => slot.expected(horizon).ok_or_else(|| {
+                let message = format!("Symbol '{}' has no expected view on this server", slot.symbol());
+                (ErrorCode::InvalidMessage, message)
+            })?,
+        };
         slot.open_view(view).map_err(invalid)?;
         let Connection { encoding, deflate, .. } = self.connection;
         let has_id = subscribe.id.is_some() || self.event_ids.is_some();
@@ -396,7 +404,12 @@ impl Core {
         match known {
             Some(index) => {
                 let before = std::mem::replace(&mut self.subscriptions[index], subscription);
-                slot.close_view(before.form().view);
+                if Arc::ptr_eq(before.slot(), slot) {
+                    slot.close_view(before.form().view);
+                } else {
+                    leave(self.id, &before);
+                    join(slot, Channel::Heatmap);
+                }
             }
             None => {
                 self.subscriptions.reserve_exact(1);

@@ -1,14 +1,23 @@
 //! From what a board tells to the bytes of a message.
 
-use liqheat_wire::{BinaryState, LevelMessage, ServerMessage, StateData, encode_state, format_time};
+use liqheat_wire::{
+    BinaryState, ExpectedWithin, LevelMessage, ServerMessage, StateData, encode_state, format_time,
+};
 
 use crate::board::StateUpdate;
 use crate::metrics::Encoding;
 
 /// The payload of the message, without framing.
-pub(crate) fn encode(symbol: &str, told: &StateUpdate, encoding: Encoding) -> Vec<u8> {
+///
+/// The binary form has no field for the horizon of the expected view; its epochs name it.
+pub(crate) fn encode(
+    symbol: &str,
+    expected_within: Option<ExpectedWithin>,
+    told: &StateUpdate,
+    encoding: Encoding,
+) -> Vec<u8> {
     match encoding {
-        Encoding::Json | Encoding::Events => json(symbol, told),
+        Encoding::Json | Encoding::Events => json(symbol, expected_within, told),
         Encoding::Binary => encode_state(&BinaryState {
             symbol,
             timestamp: told.as_of,
@@ -24,7 +33,7 @@ pub(crate) fn encode(symbol: &str, told: &StateUpdate, encoding: Encoding) -> Ve
     }
 }
 
-fn json(symbol: &str, told: &StateUpdate) -> Vec<u8> {
+fn json(symbol: &str, expected_within: Option<ExpectedWithin>, told: &StateUpdate) -> Vec<u8> {
     let level = |cell: &liqheat_wire::Cell| LevelMessage {
         price: cell.price.into(),
         long_density: cell.long_usd,
@@ -39,8 +48,20 @@ fn json(symbol: &str, told: &StateUpdate) -> Vec<u8> {
     let (timestamp, hash) = (format_time(told.as_of), told.hash.to_string());
     let (timestamp, hash, epoch, seq) = (timestamp.as_str(), hash.as_str(), &*told.epoch, told.seq);
     let message = match told.from {
-        Some(from) => ServerMessage::Delta { id: None, symbol, timestamp, epoch, from, seq, hash, data },
-        None => ServerMessage::Snapshot { id: None, symbol, timestamp, epoch, seq, hash, data },
+        Some(from) => ServerMessage::Delta {
+            id: None,
+            symbol,
+            expected_within,
+            timestamp,
+            epoch,
+            from,
+            seq,
+            hash,
+            data,
+        },
+        None => {
+            ServerMessage::Snapshot { id: None, symbol, expected_within, timestamp, epoch, seq, hash, data }
+        }
     };
     message.to_json()
 }

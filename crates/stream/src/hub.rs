@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use liqheat_wire::FeedState;
+use liqheat_wire::{ExpectedWithin, FeedState};
 use tokio::sync::Notify;
 
 use crate::broadcast::WakeSignals;
@@ -36,6 +36,7 @@ pub struct Hub {
     /// Begins the names of the epochs of channels: different for every process.
     run: Arc<str>,
     channel_wanted: Arc<Notify>,
+    expected_wanted: Arc<Notify>,
     /// What all sessions count.
     pub metrics: Arc<StreamMetrics>,
 }
@@ -65,8 +66,33 @@ impl Hub {
             wake_signals,
             run,
             channel_wanted,
+            expected_wanted: Arc::default(),
             metrics,
         }
+    }
+
+    /// With boards of the expected view for every symbol so far, which [`BoardSlot::expected`] gives out.
+    #[must_use]
+    pub fn with_expected_views(self) -> Self {
+        for slot in self.slots() {
+            slot.set_expected(ExpectedWithin::ALL.map(|horizon| {
+                let (symbol, wanted) = (slot.symbol().to_owned(), (&self.run, &self.channel_wanted));
+                let board = BoardSlot::new(symbol, &self.metrics, &self.bells, wanted);
+                Arc::new(board.of_horizon(horizon, Arc::clone(&self.expected_wanted)))
+            }));
+        }
+        self
+    }
+
+    /// Waits until a client follows a board of the expected view.
+    pub async fn expected_wanted(&self) {
+        self.expected_wanted.notified().await;
+    }
+
+    /// Names this run of the process in the epochs of states that no other server has.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     /// With empty boards for further names, of symbols that have another name already: they are excluded from lists

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Price, SourceState, UnixMs};
 use liqheat_wire::{
-    Channel, FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time,
+    Channel, ExpectedWithin, FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -98,6 +98,10 @@ pub struct BoardSlot {
     followers: Followers,
     /// The channels beside the heatmap.
     topics: [ChannelTopic; Channel::BESIDE_HEATMAP.len()],
+    /// Boards of the expected view, in the order of [`ExpectedWithin::ALL`], where this server computes it.
+    expected: OnceLock<[Arc<Self>; ExpectedWithin::ALL.len()]>,
+    /// Of a board of the expected view: its horizon, and who is notified when somebody follows what nobody followed.
+    horizon: Option<(ExpectedWithin, Arc<Notify>)>,
     pub(crate) metrics: SymbolMetrics,
 }
 
@@ -143,8 +147,36 @@ impl BoardSlot {
             views: Mutex::default(),
             followers: Followers::new(wake_signals),
             topics,
+            expected: OnceLock::new(),
+            horizon: None,
             metrics,
         }
+    }
+
+    /// A board of the expected view.
+    pub(crate) fn of_horizon(self, horizon: ExpectedWithin, wanted: Arc<Notify>) -> Self {
+        Self { horizon: Some((horizon, wanted)), ..self }
+    }
+
+    /// Gives it boards of the expected view, in the order of [`ExpectedWithin::ALL`]. The first call counts.
+    pub(crate) fn set_expected(&self, boards: [Arc<Self>; ExpectedWithin::ALL.len()]) {
+        let _ = self.expected.set(boards);
+    }
+
+    /// The board of the expected view with this horizon; `None` where this server does not compute it.
+    #[must_use]
+    pub fn expected(&self, horizon: ExpectedWithin) -> Option<&Arc<Self>> {
+        self.expected.get()?.iter().find(|board| board.expected_within() == Some(horizon))
+    }
+
+    /// All boards of the expected view.
+    pub(crate) fn expected_boards(&self) -> &[Arc<Self>] {
+        self.expected.get().map_or(&[], |boards| boards)
+    }
+
+    /// The horizon of a board of the expected view; `None` for that of open positions.
+    fn expected_within(&self) -> Option<ExpectedWithin> {
+        self.horizon.as_ref().map(|(horizon, _)| *horizon)
     }
 
     /// The channels beside the heatmap.
@@ -304,6 +336,12 @@ impl BoardSlot {
         self.lock().standing_change
     }
 
+    /// The venues behind it, where it is followed live.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        self.lock().sources.clone()
+    }
+
     /// How the data stands.
     #[must_use]
     pub fn standing(&self) -> FeedStatus {
@@ -315,10 +353,11 @@ impl BoardSlot {
         self.lock().board.as_ref().map(look)
     }
 
-    /// Number of subscriptions now.
+    /// Number of subscriptions now, to the expected view as well.
     #[must_use]
     pub fn subscriptions(&self) -> usize {
-        self.followers.count()
+        let expected: usize = self.expected_boards().iter().map(|board| board.followers.count()).sum();
+        self.followers.count() + expected
     }
 
     pub(crate) const fn followers(&self) -> &Followers {
@@ -374,6 +413,9 @@ impl BoardSlot {
             None => {
                 self.followers.add(line);
                 self.metrics.subscriptions.inc();
+                if let Some((_, wanted)) = &self.horizon {
+                    wanted.notify_one();
+                }
             }
         }
     }
@@ -417,7 +459,7 @@ impl BoardSlot {
         }
         let told = board.tell(&form.view, form.mode, from);
         let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
-        let payload = encode(&self.symbol, &told, form.encoding);
+        let payload = encode(&self.symbol, self.expected_within(), &told, form.encoding);
         let bytes = match form.encoding {
             Encoding::Events => {
                 let position = (!form.has_id).then(|| leads_to.to_string());
@@ -464,7 +506,7 @@ impl BoardSlot {
             (key, told, hash, up_to_date)
         };
         let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
-        let payload = encode(&self.symbol, &told, encoding);
+        let payload = encode(&self.symbol, self.expected_within(), &told, encoding);
         let bytes = frame::state(&payload, encoding, false);
         let mut inner = self.lock();
         let Inner { board, frames, .. } = &mut *inner;

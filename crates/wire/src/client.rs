@@ -45,6 +45,64 @@ pub enum Mode {
     Delta,
 }
 
+/// What the levels of a heatmap hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HeatmapView {
+    /// USD of open positions.
+    #[default]
+    Open,
+    /// USD that is expected to be liquidated within a horizon.
+    Expected,
+}
+
+impl HeatmapView {
+    /// The view of a name; `None` where there is none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "open" => Some(Self::Open),
+            "expected" => Some(Self::Expected),
+            _ => None,
+        }
+    }
+}
+
+/// Horizon of the expected view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum ExpectedWithin {
+    /// An hour.
+    #[default]
+    #[serde(rename = "1h")]
+    Hour,
+    /// Four hours.
+    #[serde(rename = "4h")]
+    FourHours,
+}
+
+impl ExpectedWithin {
+    /// Both, shortest first.
+    pub const ALL: [Self; 2] = [Self::Hour, Self::FourHours];
+    /// What a horizon must be, and why there is no longer one.
+    pub const MUST: &str =
+        "must be '1h' or '4h'; a day ahead the map adds nothing to distance and volatility";
+
+    /// `1h` or `4h`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "1h",
+            Self::FourHours => "4h",
+        }
+    }
+
+    /// The horizon of a name; `None` where there is none.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|horizon| horizon.name() == name)
+    }
+}
+
 /// A message of a client.
 #[derive(Debug, Clone, PartialEq, JsonSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -103,6 +161,13 @@ pub struct Subscribe {
     #[serde(default, deserialize_with = "min_usd")]
     #[schemars(range(max = MIN_USD_END - 1))]
     pub min_usd: u64,
+    /// What the levels of the heatmap hold: `open` (USD of open positions) without, or `expected` (USD that is expected to
+    /// be liquidated within `horizon`). A symbol has one of them a connection.
+    #[serde(default, deserialize_with = "view")]
+    pub view: HeatmapView,
+    /// Of the expected view: `1h` without, or `4h`.
+    #[serde(default, deserialize_with = "horizon")]
+    pub horizon: Option<ExpectedWithin>,
 }
 
 impl Subscribe {
@@ -120,7 +185,23 @@ impl Subscribe {
             mismatch: BTreeMap::new(),
             channels: Vec::new(),
             min_usd: 0,
+            view: HeatmapView::Open,
+            horizon: None,
         }
+    }
+
+    /// The horizon of the expected view; `None` for the view of open positions.
+    #[must_use]
+    pub fn expected_within(&self) -> Option<ExpectedWithin> {
+        (self.view == HeatmapView::Expected).then(|| self.horizon.unwrap_or_default())
+    }
+
+    /// Fields that do not go together.
+    fn check(self) -> Result<Self, CommandError> {
+        if self.horizon.is_some() && self.view == HeatmapView::Open {
+            return Err(CommandError::message("Field 'horizon' belongs to 'view':'expected'"));
+        }
+        Ok(self)
     }
 
     /// Notes what the client has of a channel, in the form of `resume`.
@@ -207,7 +288,7 @@ pub fn parse_command(text: &str) -> Result<ClientCommand, CommandError> {
         None => return Err(CommandError::message("Field 'action' is missing")),
     };
     match action.as_str() {
-        "subscribe" => read_with_symbols(fields).map(ClientCommand::Subscribe),
+        "subscribe" => read_with_symbols(fields).and_then(Subscribe::check).map(ClientCommand::Subscribe),
         "unsubscribe" => read_with_symbols(fields).map(ClientCommand::Unsubscribe),
         "ping" => Ok(ClientCommand::Ping),
         "ack" => Ack::deserialize(Value::Object(fields)).map(ClientCommand::Ack).map_err(|_| {
@@ -299,6 +380,15 @@ fn min_usd<'de, D: Deserializer<'de>>(input: D) -> Result<u64, D::Error> {
         value.as_u64().or(written).filter(|usd| *usd < MIN_USD_END)
     });
     Ok(usd?.unwrap_or_default())
+}
+
+fn view<'de, D: Deserializer<'de>>(input: D) -> Result<HeatmapView, D::Error> {
+    let must = "must be 'open' or 'expected'";
+    Ok(optional(input, "view", must, |value| HeatmapView::from_name(value.as_str()?))?.unwrap_or_default())
+}
+
+fn horizon<'de, D: Deserializer<'de>>(input: D) -> Result<Option<ExpectedWithin>, D::Error> {
+    optional(input, "horizon", ExpectedWithin::MUST, |value| ExpectedWithin::from_name(value.as_str()?))
 }
 
 fn resume<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Position>, D::Error> {
@@ -395,6 +485,15 @@ mod tests {
         assert_eq!(subscribe.take_position("X", Channel::Liquidations), at("l", 2));
         assert_eq!(subscribe.take_position("X", Channel::Heatmap), at("h", 1));
         assert_eq!(subscribe.take_position("X", Channel::Price), None);
+        let expected = |rest: &str| {
+            let text = format!(r#"{{"action":"subscribe","symbols":["X"]{rest}}}"#);
+            let Ok(ClientCommand::Subscribe(subscribe)) = parse_command(&text) else { panic!("{text}") };
+            subscribe.expected_within()
+        };
+        assert_eq!(expected(""), None);
+        assert_eq!(expected(r#","view":"open""#), None);
+        assert_eq!(expected(r#","view":"expected""#), Some(ExpectedWithin::Hour));
+        assert_eq!(expected(r#","view":"expected","horizon":"4h""#), Some(ExpectedWithin::FourHours));
         let parsed = parse_command(r#"{"action":"unsubscribe","symbols":["X"],"channels":["price"]}"#);
         let expected = Unsubscribe { symbols: vec!["X".into()], channels: vec!["price".into()] };
         assert_eq!(parsed, Ok(ClientCommand::Unsubscribe(expected)));
@@ -410,6 +509,9 @@ mod tests {
             (r#"{"action":"subscribe","symbols":["X"],"min_usd":1e16}"#, "'min_usd'"),
             (r#"{"action":"subscribe","symbols":["X"],"min_usd":18446744073709551615}"#, "'min_usd'"),
             (r#"{"action":"token"}"#, "'token'"),
+            (r#"{"action":"subscribe","symbols":["X"],"view":"size"}"#, "'open' or 'expected'"),
+            (r#"{"action":"subscribe","symbols":["X"],"view":"expected","horizon":"24h"}"#, "adds nothing"),
+            (r#"{"action":"subscribe","symbols":["X"],"horizon":"1h"}"#, "belongs to 'view':'expected'"),
             (r#"{"action":"token","token":7}"#, "'token'"),
         ] {
             let error = parse_command(text).unwrap_err();
@@ -541,6 +643,10 @@ mod tests {
             (subscribe("min_usd", json!(-1)), false),
             (subscribe("min_usd", json!(0.5)), false),
             (subscribe("min_usd", json!(1u64 << 53)), false),
+            (subscribe("view", json!("expected")), true),
+            (subscribe("view", json!("open")), true),
+            (subscribe("view", json!("size")), false),
+            (subscribe("horizon", json!("24h")), false),
             (json!({"action": "token", "token": "a.b.c"}), true),
             (json!({"action": "token", "token": 7}), false),
             (json!({"action": "token"}), false),

@@ -6,7 +6,10 @@ use serde::Serialize;
 
 use crate::channel::{is_false, is_zero};
 use crate::codes::SourceStateJson;
-use crate::{AlertRow, Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, WallsBody, WarningCode};
+use crate::{
+    AlertRow, Decimal, ErrorCode, ExpectedWithin, FeedState, LiquidationRow, PriceData, WallsBody,
+    WarningCode,
+};
 
 /// One level of a state on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -56,6 +59,9 @@ pub enum ServerMessage<'a> {
         id: Option<&'a str>,
         /// Of which symbol.
         symbol: &'a str,
+        /// Horizon of the expected view, whose levels hold expected USD; absent for that of open positions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected_within: Option<ExpectedWithin>,
         /// The time of the state, RFC 3339.
         timestamp: &'a str,
         /// One unbroken run of `seq`.
@@ -74,6 +80,9 @@ pub enum ServerMessage<'a> {
         id: Option<&'a str>,
         /// Of which symbol.
         symbol: &'a str,
+        /// Horizon of the expected view, whose levels hold expected USD; absent for that of open positions.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expected_within: Option<ExpectedWithin>,
         /// The time of the state, RFC 3339.
         timestamp: &'a str,
         /// One unbroken run of `seq`.
@@ -274,6 +283,7 @@ mod tests {
         let snapshot = ServerMessage::Snapshot {
             id: None,
             symbol: "BTCUSDT",
+            expected_within: None,
             timestamp: "2025-12-28T14:30:00Z",
             epoch: "e1",
             seq: 124,

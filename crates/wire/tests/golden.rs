@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 use liqheat_market::Price;
 use liqheat_wire::{
-    Ack, CandleRow, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridScale, LevelMessage,
-    LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData, ServerMessage, StateData,
-    StateReference, Subscribe, Token, Unsubscribe, WallRow, WallsBody, WarningCode, encode_grid,
-    parse_command,
+    Ack, CandleRow, ClientCommand, Decimal, ErrorCode, ExpectedWithin, FeedState, GridHeader, GridScale,
+    HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData,
+    ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, WallRow, WallsBody, WarningCode,
+    encode_grid, parse_command,
 };
 use serde_json::{Value, json};
 
@@ -54,8 +54,27 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
     let (symbol, timestamp, epoch) = ("BTCUSDT", "2025-12-28T14:30:00Z", "19b657f1c40-1");
     let hash = "2b227eb42990abf1";
     let mut messages = vec![
-        ServerMessage::Snapshot { id: None, symbol, timestamp, epoch, seq: 124, hash, data: data() },
-        ServerMessage::Delta { id: None, symbol, timestamp, epoch, from: 124, seq: 126, hash, data: data() },
+        ServerMessage::Snapshot {
+            id: None,
+            symbol,
+            expected_within: None,
+            timestamp,
+            epoch,
+            seq: 124,
+            hash,
+            data: data(),
+        },
+        ServerMessage::Delta {
+            id: None,
+            symbol,
+            expected_within: None,
+            timestamp,
+            epoch,
+            from: 124,
+            seq: 126,
+            hash,
+            data: data(),
+        },
         ServerMessage::Status {
             id: None,
             symbol,
@@ -67,6 +86,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
         ServerMessage::Snapshot {
             id: Some("left pane"),
             symbol,
+            expected_within: None,
             timestamp,
             epoch,
             seq: 124,
@@ -76,6 +96,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
         ServerMessage::Delta {
             id: Some("1"),
             symbol,
+            expected_within: None,
             timestamp,
             epoch,
             from: 124,
@@ -270,6 +291,40 @@ fn golden_channel_messages() {
         client.insert(name.to_owned(), json!(text));
     }
     is_golden("channels.json", &json!({"server": server, "client": client}));
+}
+
+/// States of the expected view, and how one subscribes to it.
+#[test]
+fn golden_messages_of_the_expected_view() {
+    let (symbol, timestamp, hash) = ("BTCUSDT", "2025-12-28T14:30:00Z", "2b227eb42990abf1");
+    let (id, epoch) = (None, "4h-1c6b2f0a-19b657f1c40-1");
+    let expected_within = Some(ExpectedWithin::FourHours);
+    let messages = [
+        ServerMessage::Snapshot { id, symbol, expected_within, timestamp, epoch, seq: 7, hash, data: data() },
+        ServerMessage::Delta {
+            id,
+            symbol,
+            expected_within,
+            timestamp,
+            epoch,
+            from: 7,
+            seq: 8,
+            hash,
+            data: data(),
+        },
+    ];
+    let server: Vec<Value> =
+        messages.iter().map(|message| Value::String(String::from_utf8(message.to_json()).unwrap())).collect();
+    let text =
+        r#"{"action":"subscribe","symbols":["BTCUSDT"],"mode":"delta","view":"expected","horizon":"4h"}"#;
+    let means = Subscribe {
+        mode: Mode::Delta,
+        view: HeatmapView::Expected,
+        horizon: Some(ExpectedWithin::FourHours),
+        ..subscribe(&["BTCUSDT"])
+    };
+    assert_eq!(parse_command(text), Ok(ClientCommand::Subscribe(means)));
+    is_golden("views.json", &json!({"server": server, "client": {"subscribe": text}}));
 }
 
 #[test]

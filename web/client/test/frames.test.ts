@@ -40,6 +40,15 @@ test('messages of channels are read as they are, and malformed ones are unknown'
     }
 });
 
+test('states of the expected view name their horizon', () => {
+    const file = readFileSync(new URL('../../../../crates/wire/golden/views.json', import.meta.url), 'utf8');
+    const views = JSON.parse(file) as typeof golden;
+    assert.equal(views.server.length, 2);
+    for (const text of views.server) assert.deepEqual(parseFrame(text), JSON.parse(text));
+    const written = subscribeMessage(['BTCUSDT'], { mode: 'delta', view: 'expected', horizon: '4h' }, new Map(), new Map());
+    assert.equal(written, views.client['subscribe']);
+});
+
 test('every message of this client is written as the server reads it', () => {
     const epoch = '19b657f1c40-1';
     const written: Record<string, string> = {

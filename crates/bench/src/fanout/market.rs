@@ -95,6 +95,7 @@ impl Market {
         ServerMessage::Snapshot {
             id: None,
             symbol: &Self::symbol(0),
+            expected_within: None,
             timestamp: &timestamp,
             epoch: "bench",
             seq: 1,

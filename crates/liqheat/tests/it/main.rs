@@ -23,6 +23,7 @@ mod contract;
 mod damage;
 mod deploy;
 mod events;
+mod expected;
 mod export;
 mod http;
 mod ingest;

@@ -49,6 +49,7 @@ use crate::catalog::{Catalog, ServedSymbol};
 use crate::clock::MarketClock;
 use crate::cluster::Listing;
 use crate::engine::OnDemand;
+use crate::expected::ExpectedBoards;
 use crate::gateway::{TokenGate, WriteGate, same_origin};
 use crate::history::History;
 use crate::http::{Query, Refusal, unknown_symbol};
@@ -75,6 +76,8 @@ pub(crate) struct DataState {
     pub(crate) clock: Arc<MarketClock>,
     /// What the expected view is computed with.
     pub(crate) expected: ExpectedModel,
+    /// Boards of the expected view.
+    pub(crate) expected_boards: Arc<ExpectedBoards>,
     /// Market seconds a second.
     pub(crate) speed: f64,
     /// Moves ledgers where the updater does not run.

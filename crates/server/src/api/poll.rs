@@ -11,6 +11,7 @@ use liqheat_stream::Encoding;
 use liqheat_wire::{Position, STATE_CONTENT_TYPE};
 
 use super::DataState;
+use super::selection::no_volatility;
 use crate::http::{Query, Refusal, unknown_symbol};
 
 pub(super) async fn heatmap(
@@ -23,15 +24,30 @@ pub(super) async fn heatmap(
     let since = query.get("since").map(position).transpose()?;
     let range = price_range(&query)?;
     let bin = query.price("bin")?;
+    let within = query.expected_within()?;
     let symbol = state.catalog.symbol(name);
     if let Some(symbol) = symbol {
         state.refresh(symbol).await?;
     }
+    // Levels of the expected view have the height of the others.
+    let view = slot.view(range, bin).map_err(|error| Refusal::bad(error.to_string()))?;
     let no_state = || match symbol {
         Some(symbol) => super::no_state(symbol),
         None => Refusal::unavailable(format!("no state of {name} yet")),
     };
-    let view = slot.view(range, bin).map_err(|error| Refusal::bad(error.to_string()))?;
+    let slot = match (within, symbol) {
+        (None, _) => slot,
+        (Some(within), Some(symbol)) => {
+            state.expected_boards.compute(symbol, &slot, within).await?;
+            let board = slot.expected(within).filter(|board| board.with_board(|_| ()).is_some());
+            board.cloned().ok_or_else(|| no_volatility(symbol))?
+        }
+        (Some(_), None) => {
+            return Err(Refusal::bad(format!(
+                "{name} has no expected view on this server; leave out 'view'"
+            )));
+        }
+    };
     let (encoding, kind) = form(&headers);
     let message = slot.message_since(since.as_ref(), &view, encoding).ok_or_else(no_state)?;
     let tag = format!("\"{}\"", message.hash);

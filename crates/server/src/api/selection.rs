@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use liqheat_market::{Interval, Price, Side, UnixMs};
+use liqheat_market::{Price, Side, UnixMs};
 use liqheat_model::{Ledger, LeverageLevel};
 use liqheat_score::Horizon;
 use liqheat_wire::{StateReference, format_time};
@@ -10,10 +10,9 @@ use liqheat_wire::{StateReference, format_time};
 use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::catalog::ServedSymbol;
-use crate::compact::{
-    AGES_H, Outlook, SideMass, VOLATILITY_CANDLES, expected, fresh_levels, hourly_volatility, leverages_of,
-};
+use crate::compact::{AGES_H, Outlook, SideMass, expected, fresh_levels, leverages_of};
 use crate::engine::LedgerRun;
+use crate::expected::{horizon_of, open_interest_usd, volatility_of};
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
 use crate::published::{LedgerSum, LiveState, sum_by_leverage};
@@ -73,12 +72,7 @@ impl SelectedState {
                 let mut selected = Self::live(state, symbol, live);
                 if let Some(horizon) = horizon {
                     let outlook = selected.outlook(state, reading, &sum, horizon).await?;
-                    let outlook = outlook.ok_or_else(|| {
-                        Refusal::unavailable(format!(
-                            "no volatility of {} yet: the expected view needs two hours of klines",
-                            symbol.name
-                        ))
-                    })?;
+                    let outlook = outlook.ok_or_else(|| no_volatility(symbol))?;
                     selected.levels = expected(&selected.levels, &outlook, &state.expected);
                     selected.horizon = Some(horizon);
                     selected.reference.expected_within = Some(horizon.name());
@@ -128,18 +122,14 @@ impl SelectedState {
         sum: &LedgerSum,
         horizon: Horizon,
     ) -> Result<Option<Outlook>, Refusal> {
-        let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
-        let interval = lead.spec.interval.max(Interval::M5);
         let turn = reading.turn(state, ReadKind::Query).await?;
-        let candles =
-            turn.store().candles(lead.instrument(), interval, view.cursor, VOLATILITY_CANDLES).await?;
-        let open_interest_usd = sum.open_interest_usd();
-        Ok(hourly_volatility(&candles).map(|hourly_volatility| Outlook {
+        let hourly_volatility = volatility_of(turn.store(), sum).await?;
+        Ok(hourly_volatility.map(|hourly_volatility| Outlook {
             horizon,
             price: self.price,
             bin: self.base_bin,
             hourly_volatility,
-            open_interest_usd,
+            open_interest_usd: open_interest_usd(sum),
         }))
     }
 
@@ -195,32 +185,15 @@ fn wanted(query: &Query) -> Result<Wanted, Refusal> {
     }
 }
 
-/// Which horizon the expected view is asked for; `None` for the size of levels.
+/// Which horizon the expected view is requested for; `None` for the size of levels.
 fn horizon(query: &Query, wanted: Wanted) -> Result<Option<Horizon>, Refusal> {
-    let named = query.get("horizon");
-    match query.get("view") {
-        None | Some("size") if named.is_some() => Err(Refusal::bad(
-            "parameter 'horizon' belongs to view=expected; add that, or leave 'horizon' away",
-        )),
-        None | Some("size") => Ok(None),
-        Some("expected") if !matches!(wanted, Wanted::Live) => Err(Refusal::bad(
+    let within = query.expected_within()?;
+    if within.is_some() && !matches!(wanted, Wanted::Live) {
+        return Err(Refusal::bad(
             "view=expected is about this moment; it cannot be combined with 'timeframe' or 'at'",
-        )),
-        Some("expected") => {
-            let text = named.unwrap_or("1h");
-            let found = Horizon::ALL.into_iter().find(|horizon| horizon.name() == text);
-            found.map(Some).ok_or_else(|| {
-                let text: String = text.chars().take(40).collect();
-                Refusal::malformed(format!(
-                    "parameter 'horizon': '{text}' must be 1h or 4h; further ahead the map adds nothing to distance and volatility"
-                ))
-            })
-        }
-        Some(other) => {
-            let other: String = other.chars().take(40).collect();
-            Err(Refusal::malformed(format!("parameter 'view': '{other}' must be size or expected")))
-        }
+        ));
     }
+    Ok(within.map(horizon_of))
 }
 
 /// The length of a timeframe: a name, or whole days.
@@ -249,6 +222,12 @@ fn reference(state: &DataState, symbol: &ServedSymbol, as_of: UnixMs, price: Pri
         current_price: price.into(),
         expected_within: None,
     }
+}
+
+/// Why a symbol has no expected view yet.
+pub(super) fn no_volatility(symbol: &ServedSymbol) -> Refusal {
+    let name = &symbol.name;
+    Refusal::unavailable(format!("no volatility of {name} yet: the expected view needs two hours of klines"))
 }
 
 fn no_state_at(symbol: &ServedSymbol, at: UnixMs) -> Refusal {

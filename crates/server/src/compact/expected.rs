@@ -10,6 +10,7 @@ use liqheat_market::convert::approx_f64;
 use liqheat_market::{Kline, Price};
 use liqheat_model::LeverageLevel;
 use liqheat_score::{ExpectedModel, Horizon, typical_usd};
+use liqheat_wire::Cell;
 
 /// A day of five minutes, which is what the chance of a touch was fitted on.
 pub(crate) const VOLATILITY_CANDLES: NonZeroUsize = NonZeroUsize::new(289).unwrap();
@@ -75,6 +76,24 @@ pub(crate) fn expected(
         .collect()
 }
 
+/// The same for the levels of a board, in whole dollars; levels that hold less than half a dollar are absent.
+pub(crate) fn expected_cells(cells: &[Cell], outlook: &Outlook, model: &ExpectedModel) -> Vec<Cell> {
+    let level = |cell: &Cell| LeverageLevel {
+        // The classes of a level keep their proportions, so one class stands for all.
+        leverage: 1.0,
+        price: cell.price,
+        long_usd: cell.long_usd as f64,
+        short_usd: cell.short_usd as f64,
+    };
+    let levels: Vec<LeverageLevel> = cells.iter().map(level).collect();
+    let cells = expected(&levels, outlook, model).into_iter().map(|level| Cell {
+        price: level.price,
+        long_usd: level.long_usd.round() as u64,
+        short_usd: level.short_usd.round() as u64,
+    });
+    cells.filter(|cell| !cell.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +155,16 @@ mod tests {
         let later =
             expected(&levels, &Outlook { horizon: Horizon::FourHours, ..outlook }, &ExpectedModel::default());
         assert!(later[1].long_usd != found[1].long_usd);
+        let cell = |price: f64, long_usd, short_usd| Cell {
+            price: Price::from_f64(price).unwrap(),
+            long_usd,
+            short_usd,
+        };
+        let open =
+            [cell(80_000.0, 900_000_000, 0), cell(99_500.0, 4_000_000, 0), cell(100_500.0, 0, 2_000_000)];
+        let summed = found[0].long_usd + found[1].long_usd;
+        let expected =
+            [cell(99_500.0, summed.round() as u64, 0), cell(100_500.0, 0, found[3].short_usd.round() as u64)];
+        assert_eq!(expected_cells(&open, &outlook, &ExpectedModel::default()), expected);
     }
 }

@@ -11,7 +11,7 @@ mod mass;
 mod walls;
 
 pub(crate) use answers::{WallLevels, WallSelection, liquidation_row, rounded, walls_body};
-pub(crate) use expected::{Outlook, VOLATILITY_CANDLES, expected, hourly_volatility};
+pub(crate) use expected::{Outlook, VOLATILITY_CANDLES, expected, expected_cells, hourly_volatility};
 pub(crate) use freshness::{AGES_H, fresh_levels};
 pub(crate) use map::{MapLevel, map};
 pub(crate) use mass::{SideMass, leverages_of};

@@ -18,7 +18,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use liqheat_market::Price;
 use liqheat_stream::{Connection, Encoding, EventStream, parse_event_id, serve_events};
-use liqheat_wire::{Channel, Mode, SYMBOLS_PER_MESSAGE_MAX, ServerMessage, Subscribe};
+use liqheat_wire::{Channel, HeatmapView, Mode, SYMBOLS_PER_MESSAGE_MAX, ServerMessage, Subscribe};
 use tokio::net::TcpStream;
 use tracing::debug;
 
@@ -218,9 +218,12 @@ fn subscription(query: &Query) -> Result<Subscribe, Refusal> {
             Some(range)
         }
     };
+    let within = query.expected_within()?;
     Ok(Subscribe {
         channels,
         mode,
+        view: if within.is_some() { HeatmapView::Expected } else { HeatmapView::Open },
+        horizon: within,
         update_interval_s,
         price_range,
         bin: query.price("bin")?,
@@ -235,6 +238,11 @@ fn check_symbols(state: &SocketState, subscribe: &Subscribe) -> Result<(), Refus
     for symbol in &subscribe.symbols {
         let slot = hub.slot(symbol).ok_or_else(|| unknown_symbol(hub, symbol))?;
         slot.view(subscribe.price_range, subscribe.bin).map_err(|error| Refusal::bad(error.to_string()))?;
+        if subscribe.expected_within().is_some_and(|within| slot.expected(within).is_none()) {
+            return Err(Refusal::bad(format!(
+                "{symbol} has no expected view on this server; leave out 'view'"
+            )));
+        }
     }
     Ok(())
 }
@@ -270,6 +278,8 @@ mod tests {
                 .zip(expected)
                 .all(|(place, (symbol, channel))| place.0 == symbol && place.1 == channel)
         );
+        let expected = read(&[("symbols", "X"), ("view", "expected"), ("horizon", "4h")]).unwrap();
+        assert_eq!(expected.expected_within(), Some(ExpectedWithin::FourHours));
         let plain = read(&[("symbols", "X")]).unwrap();
         assert_eq!(plain, Subscribe::to(vec!["X".to_owned()]));
         assert_eq!(EventStream::places(&plain), [("X".to_owned(), Channel::Heatmap)]);
@@ -288,6 +298,9 @@ mod tests {
             (&[("symbols", "X"), ("price_low", "2"), ("price_high", "1")], 422),
             (&[("symbols", "X"), ("bin", "0")], 422),
             (&[("symbols", "X"), ("min_usd", "-1")], 422),
+            (&[("symbols", "X"), ("view", "size")], 422),
+            (&[("symbols", "X"), ("horizon", "1h")], 400),
+            (&[("symbols", "X"), ("view", "expected"), ("horizon", "24h")], 422),
         ] {
             assert_eq!(read(pairs), Err(status), "{pairs:?}");
         }
@@ -304,4 +317,5 @@ mod tests {
     }
 
     use axum::http::StatusCode;
+    use liqheat_wire::ExpectedWithin;
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use liqheat_market::{Interval, Price, UnixMs};
-use liqheat_wire::parse_time;
+use liqheat_wire::{ExpectedWithin, HeatmapView, parse_time};
 
 use super::refusal::Refusal;
 
@@ -119,6 +119,32 @@ impl Query {
             let allowed = allowed.join(", ");
             Refusal::malformed(format!("parameter 'interval': '{text}' must be one of {allowed}"))
         })
+    }
+
+    /// The horizon of `view=expected`; `None` for the view of open positions.
+    ///
+    /// # Errors
+    /// Refused when `view` or `horizon` is unknown, or there is a horizon without that view.
+    pub(crate) fn expected_within(&self) -> Result<Option<ExpectedWithin>, Refusal> {
+        let named = self.get("horizon");
+        let cut = |text: &str| -> String { text.chars().take(40).collect() };
+        let view = self.get("view").unwrap_or("open");
+        let view = HeatmapView::from_name(view).ok_or_else(|| {
+            Refusal::malformed(format!("parameter 'view': '{}' must be open or expected", cut(view)))
+        })?;
+        match (view, named) {
+            (HeatmapView::Open, Some(_)) => Err(Refusal::bad(
+                "parameter 'horizon' belongs to view=expected; add that, or remove 'horizon'",
+            )),
+            (HeatmapView::Open, None) => Ok(None),
+            (HeatmapView::Expected, None) => Ok(Some(ExpectedWithin::default())),
+            (HeatmapView::Expected, Some(text)) => {
+                ExpectedWithin::from_name(text).map(Some).ok_or_else(|| {
+                    let (text, must) = (cut(text), ExpectedWithin::MUST);
+                    Refusal::malformed(format!("parameter 'horizon': '{text}' {must}"))
+                })
+            }
+        }
     }
 
     /// A price greater than zero.

@@ -58,8 +58,27 @@ fn json_of(state: &BinaryState<'_>) -> Vec<u8> {
     let (symbol, epoch, seq) = (state.symbol, state.epoch, state.seq);
     let (timestamp, hash) = (timestamp.as_str(), hash.as_str());
     let message = match state.from {
-        Some(from) => ServerMessage::Delta { id: None, symbol, timestamp, epoch, from, seq, hash, data },
-        None => ServerMessage::Snapshot { id: None, symbol, timestamp, epoch, seq, hash, data },
+        Some(from) => ServerMessage::Delta {
+            id: None,
+            symbol,
+            expected_within: None,
+            timestamp,
+            epoch,
+            from,
+            seq,
+            hash,
+            data,
+        },
+        None => ServerMessage::Snapshot {
+            id: None,
+            symbol,
+            expected_within: None,
+            timestamp,
+            epoch,
+            seq,
+            hash,
+            data,
+        },
     };
     message.to_json()
 }

@@ -523,12 +523,14 @@ export class HeatmapWebSocket extends EventTarget {
     }
 
     #followPolls(): void {
-        const items = this.#subscriptions.heatmaps().map(([symbol, { updateInterval, bin, priceRange }]) => {
+        const items = this.#subscriptions.heatmaps().map(([symbol, { updateInterval, bin, priceRange, view, horizon }]) => {
             return {
                 symbol,
                 intervalMs: updateInterval === undefined ? DEFAULT_POLL_MS : updateInterval * 1000,
                 query: {
                     ...(bin === undefined ? {} : { bin: String(bin) }),
+                    ...(view === undefined ? {} : { view }),
+                    ...(horizon === undefined ? {} : { horizon }),
                     ...(priceRange === undefined ? {} : { price_low: String(priceRange[0]), price_high: String(priceRange[1]) }),
                 },
             };

@@ -265,5 +265,5 @@ export function inMessages(symbols: readonly string[]): string[][] {
 
 /** Options under which two subscriptions see the same state. */
 function viewOf(options: SubscribeOptions): string {
-    return JSON.stringify([options.bin, options.priceRange]);
+    return JSON.stringify([options.bin, options.priceRange, options.view ?? 'open', options.horizon]);
 }

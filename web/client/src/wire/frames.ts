@@ -44,8 +44,13 @@ export interface StateFrame {
     epoch?: string;
     seq?: number;
     hash?: string;
+    /** Horizon of the expected view; absent from the view of open positions. */
+    expected_within?: Horizon;
     data: HeatmapData;
 }
+
+/** Horizon of the expected view. */
+export type Horizon = '1h' | '4h';
 
 export interface SnapshotFrame extends StateFrame {
     type: 'snapshot';
@@ -235,6 +240,10 @@ export interface SubscribeOptions {
     priceRange?: readonly [low: number, high: number];
     /** A multiple of the symbol's base bin; levels are summed into it. */
     bin?: number;
+    /** `expected`: levels hold US dollars expected to be liquidated within `horizon`; `open` (US dollars of open positions) by default. */
+    view?: 'open' | 'expected';
+    /** Of the expected view; `1h` by default. */
+    horizon?: Horizon;
     /** What to follow; only the heatmap by default. Other channels come through the socket only, not by polling. */
     channels?: readonly Channel[];
     /** Smallest liquidation to hear of, whole US dollars. */
@@ -290,6 +299,7 @@ function stateFrame(fields: Untrusted<SnapshotMessage> | Untrusted<DeltaMessage>
     if (typeof fields.epoch === 'string') body.epoch = fields.epoch;
     if (typeof fields.seq === 'number') body.seq = fields.seq;
     if (typeof fields.hash === 'string') body.hash = fields.hash;
+    if (fields.expected_within === '1h' || fields.expected_within === '4h') body.expected_within = fields.expected_within;
     if (fields.type === 'snapshot') return { type: 'snapshot', ...body };
     const { epoch, seq } = body;
     const { from }: Untrusted<DeltaMessage> = fields;
@@ -387,6 +397,8 @@ export function subscribeMessage(
     if (options.updateInterval !== undefined) message.update_interval = options.updateInterval;
     if (options.mode !== undefined) message.mode = options.mode;
     if (options.priceRange !== undefined) message.price_range = [...options.priceRange];
+    if (options.view !== undefined) message.view = options.view;
+    if (options.horizon !== undefined) message.horizon = options.horizon;
     if (options.bin !== undefined) message.bin = options.bin;
     if (options.channels !== undefined) message.channels = [...options.channels];
     if (options.minUsd !== undefined) message.min_usd = options.minUsd;

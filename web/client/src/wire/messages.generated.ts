@@ -45,6 +45,8 @@ export interface DeltaMessage {
     data: StateData;
     /** One unbroken run of `seq`. */
     epoch: string;
+    /** Horizon of the expected view, whose levels hold expected USD; absent for that of open positions. */
+    expected_within?: ExpectedWithin | null;
     /** The state it applies to. */
     from: number;
     /** Hash of the whole state it leads to. */
@@ -134,6 +136,8 @@ export interface SnapshotMessage {
     data: StateData;
     /** One unbroken run of `seq`. */
     epoch: string;
+    /** Horizon of the expected view, whose levels hold expected USD; absent for that of open positions. */
+    expected_within?: ExpectedWithin | null;
     /** Hash of the whole state. */
     hash: string;
     /** The id of the subscription, where it has one. */
@@ -174,6 +178,8 @@ export interface SubscribeMessage {
      * not known is answered by an error; the others count.
      */
     channels?: string[];
+    /** Of the expected view: `1h` without, or `4h`. */
+    horizon?: ExpectedWithin | null;
     /** The client's name for this subscription, at most 64 bytes; every state and status of it repeats it. */
     id?: string | null;
     /** Smallest liquidation to send, whole USD; all of them without. */
@@ -193,6 +199,11 @@ export interface SubscribeMessage {
     symbols: string[];
     /** Seconds between states; clamped to 1..60, in delta mode to 0.25..60. The server's interval without. */
     update_interval?: number | null;
+    /**
+     * What the levels of the heatmap hold: `open` (USD of open positions) without, or `expected` (USD that is expected to
+     * be liquidated within `horizon`). A symbol has one of them a connection.
+     */
+    view?: HeatmapView;
 }
 
 /** Goes on with another token in place of the one before. Answered only where it is not accepted. */
@@ -266,8 +277,14 @@ export interface AlertRow {
 /** What went wrong with something the client said, or with the server. */
 export type ErrorCode = 'INVALID_SYMBOL' | 'INVALID_ACTION' | 'INVALID_MESSAGE' | 'INVALID_CHANNEL' | 'FORBIDDEN' | 'INVALID_TOKEN' | 'RATE_LIMITED' | 'SERVER_ERROR';
 
+/** Horizon of the expected view. */
+export type ExpectedWithin = '1h' | '4h';
+
 /** How the data behind a symbol stands. */
 export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
+
+/** What the levels of a heatmap hold. */
+export type HeatmapView = 'open' | 'expected';
 
 /** One level of a state on the wire. */
 export interface LevelMessage {

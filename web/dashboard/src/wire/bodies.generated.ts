@@ -320,6 +320,9 @@ export interface ErrorBody {
     detail: string;
 }
 
+/** Horizon of the expected view. */
+export type ExpectedWithin = '1h' | '4h';
+
 /** How the data behind a symbol stands. */
 export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
 

@@ -3,10 +3,10 @@
 use liqheat_alerts::RuleFields;
 use liqheat_market::Interval;
 use liqheat_wire::{
-    AccuracyBody, DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, HealthBody, KlinesBody, LevelsBody,
-    LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody, MaxPainBody,
-    OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody, TiersBody, TimeseriesBody,
-    WallsBody,
+    AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, HealthBody,
+    KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody,
+    MaxPainBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody, TiersBody,
+    TimeseriesBody, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -97,6 +97,18 @@ fn range_pct() -> Parameter {
     optional("range_pct", "Only what is within this distance of the price, per cent", price())
 }
 
+/// What `view` means where states are sent.
+const VIEW: &str = "`expected`: USD that is expected to be liquidated within the horizon, in place of USD of open positions. A state of its own: positions of one view mean nothing in the other";
+
+/// The parameters of the expected view.
+fn expected_view(about: &'static str) -> [Parameter; 2] {
+    let horizons = words(ExpectedWithin::ALL.map(ExpectedWithin::name), Some("1h"));
+    [
+        optional("view", about, words(["open", "expected"], Some("open"))),
+        optional("horizon", "Of view=expected", horizons),
+    ]
+}
+
 /// The parameters that name a state by leverage, and further ones.
 fn selection(further: Vec<Parameter>) -> Vec<Parameter> {
     let ranges = ChartRange::names();
@@ -108,13 +120,10 @@ fn selection(further: Vec<Parameter>) -> Vec<Parameter> {
             json!({ "anyOf": [words(ranges.split(", "), None), { "type": "integer", "minimum": 1, "maximum": 365 }] }),
         ),
         optional("at", "The state at a moment of the past; not together with timeframe", time()),
-        optional(
-            "view",
-            "`expected`: what is likely to be liquidated within the horizon, in place of the size of levels; not together with timeframe or at",
-            words(["size", "expected"], Some("size")),
-        ),
-        optional("horizon", "Of view=expected", words(["1h", "4h"], Some("1h"))),
     ];
+    parameters.extend(expected_view(
+        "`expected`: USD that is expected to be liquidated within the horizon, in place of the size of levels; not together with timeframe or at",
+    ));
     parameters.extend(further);
     parameters
 }
@@ -204,7 +213,10 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             optional("price_low", "Only levels that touch the span from here", price()),
             optional("price_high", "to here", price()),
             optional("bin", "Height of a level, a multiple of the base bin", price()),
-        ],
+        ]
+        .into_iter()
+        .chain(expected_view(VIEW))
+        .collect(),
         "A delta from `since` where one will do, else a snapshot; binary where Accept asks for it. ETag is the hash",
         vec![(JSON, state), (STATE_CONTENT_TYPE, binary())],
     );
@@ -518,6 +530,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     let well = |about| answer(200, about, vec![(JSON, health.clone())]);
     let document = |about| vec![answer(200, about, vec![(JSON, json!({ "type": "object" }))])];
     let html = |about| vec![answer(200, about, vec![("text/html", json!({ "type": "string" }))])];
+    let [view, horizon] = expected_view(VIEW);
     let others = vec![
         Route {
             guarded: true,
@@ -558,6 +571,8 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
                 optional("price_high", "Only levels of the heatmap at or below this price", price()),
                 optional("bin", "Height of a level, a multiple of the base bin", price()),
                 optional("min_usd", "Smallest liquidation to send, whole USD", usd()),
+                view,
+                horizon,
                 optional(
                     "last_event_id",
                     "The id of the last event of an earlier stream with the same parameters; the header Last-Event-ID does the same",

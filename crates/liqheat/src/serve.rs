@@ -55,6 +55,7 @@ pub(crate) async fn serve(serve: Serve, effective: Effective) -> anyhow::Result<
     };
     let store = open(Location::File(serve.db.path()?), serve.db.settings()).await?;
     settings.retention = serve.keep.retention();
+    settings.measured = serve.live.measured();
     let ended = run(serve.front, settings, (store, source, TierBook::default()), reloader, stop).await;
     if let Some(recorder) = recorder {
         record::close(recorder).await?;

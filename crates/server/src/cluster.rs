@@ -120,6 +120,7 @@ impl Listing {
                 simulated: row.simulated,
                 seen_share: row.seen_share,
                 leverages: row.leverages.into_iter().map(leverage_of).collect(),
+                measured: false,
             })
         });
         let symbols: Vec<SymbolRow> = rows.collect();

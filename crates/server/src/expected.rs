@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use liqheat_market::convert::whole_ms;
 use liqheat_market::{Interval, UnixMs};
 use liqheat_score::{ExpectedModel, Horizon};
 use liqheat_store::{Store, StoreError};
@@ -100,7 +101,7 @@ impl ExpectedBoards {
                         && logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY)
                     {
                         logged = Some(Instant::now());
-                        let retry_in_ms = update_interval.as_millis() as u64;
+                        let retry_in_ms = whole_ms(update_interval);
                         warn!(symbol = symbol.name, %error, retry_in_ms, "expected view not computed");
                     }
                 }

@@ -51,6 +51,7 @@ use crate::history::History;
 use crate::http::{Refusal, target};
 use crate::ingest::SimFeed;
 use crate::ingest::live::{self, Live};
+use crate::measured::{self, MeasuredLayer, MeasuredParts};
 use crate::ops::metrics::{self, FrontMetrics, UpdateMetrics};
 use crate::ops::process::{Fit, raise_descriptors};
 use crate::ops::stopping::Stopping;
@@ -78,6 +79,8 @@ pub struct Server {
     channels: Option<ChannelFeed>,
     /// Where the updater runs, with its interval.
     expected: Option<(Arc<ExpectedBoards>, Duration)>,
+    /// Where accounts are looked at.
+    measured: Option<MeasuredParts>,
     feed: Option<Feed>,
     driver: Option<Driver>,
     /// `None` where there is nothing to watch.
@@ -99,6 +102,7 @@ struct Foundation {
     catalog: Arc<Catalog>,
     clock: Arc<MarketClock>,
     live: Option<Arc<Live>>,
+    measured: Option<Arc<MeasuredLayer>>,
     /// Market seconds a second.
     speed: f64,
     tokens: Tokens,
@@ -117,6 +121,7 @@ impl Foundation {
             catalog,
             clock,
             live,
+            measured,
             speed,
             tokens,
             sessions,
@@ -166,6 +171,15 @@ impl Foundation {
             store.on_read_connections(),
             settings.expected,
         ));
+        let looks = measured.clone().zip(live.clone()).map(|(layer, live)| MeasuredParts {
+            layer,
+            live,
+            store: store.clone(),
+            published: Arc::clone(&published),
+            hub: Arc::clone(&hub),
+            backplane: backplane.clone(),
+            update_interval: settings.update_interval,
+        });
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
@@ -217,6 +231,7 @@ impl Foundation {
             clock,
             expected: settings.expected,
             expected_boards: Arc::clone(&expected),
+            measured: measured.clone(),
             speed,
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
@@ -237,6 +252,7 @@ impl Foundation {
             live: live.clone(),
             tokens: Arc::clone(&gate),
             alerts: Arc::clone(&alerts),
+            measured,
             store: store.clone(),
             ws_enabled,
             is_edge,
@@ -296,6 +312,7 @@ impl Foundation {
             grader,
             channels: (ws_enabled && !is_edge).then_some(channels),
             expected: (ws_enabled && !is_edge).then_some((expected, settings.update_interval)),
+            measured: looks,
             feed,
             driver: cluster.driver,
             alerts: (ws_enabled && !is_edge).then_some(alerts),
@@ -375,6 +392,11 @@ impl Server {
             warn!("the database holds no market data; load some with `liqheat ingest PATH` and start again");
         }
         let live = followed.is_some().then(|| Arc::new(Live::default()));
+        let measured = followed.as_ref().and_then(|followed| {
+            let venue = followed.venues.iter().find(|venue| venue.venue == measured::VENUE)?;
+            let settings = settings.measured.clone().filter(|_| venue.looks.is_some())?;
+            Some(Arc::new(MeasuredLayer::new(settings, &venue.symbols, &venue.names)))
+        });
         let feed = match (live.clone(), followed) {
             (Some(live), Some(settings)) => {
                 let (catalog, store) = (Arc::clone(&catalog), store.clone());
@@ -383,7 +405,9 @@ impl Server {
             _ => simulated,
         };
         let closing = CancellationToken::new();
-        let hub = boards_of(&catalog, settings.update_interval);
+        let layers = measured.iter().flat_map(|measured| &measured.symbols);
+        let hub = boards_of(&catalog, settings.update_interval)
+            .with_symbols(layers.map(|symbol| symbol.name.clone()));
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let cluster = Cluster::join(&settings, &sessions, &catalog, speed, Some(kind));
         let foundation = Foundation {
@@ -392,6 +416,7 @@ impl Server {
             catalog,
             clock,
             live,
+            measured,
             speed,
             tokens,
             sessions,
@@ -443,6 +468,7 @@ impl Server {
             catalog: Arc::default(),
             clock: Arc::new(MarketClock::Wall),
             live: None,
+            measured: None,
             speed: 1.0,
             tokens,
             sessions,
@@ -506,6 +532,7 @@ impl Server {
             grader,
             channels,
             expected,
+            measured,
             feed,
             driver,
             alerts,
@@ -567,6 +594,13 @@ impl Server {
             parts.spawn(async move {
                 expected.run(update_interval, stop).await;
                 "expected view"
+            });
+        }
+        if let Some(parts_of_looks) = measured {
+            let stop = stop_sources.clone();
+            parts.spawn(async move {
+                measured::run(parts_of_looks, stop).await;
+                "measured layer"
             });
         }
         if let Some(driver) = driver {

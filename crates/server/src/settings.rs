@@ -14,6 +14,7 @@ use liqheat_stream::SessionSettings;
 use crate::alerts::AlertSettings;
 use crate::clock::MarketClock;
 use crate::gateway::{AddressLimits, AllowedHost, AllowedOrigin, TokenSettings};
+use crate::measured::MeasuredSettings;
 
 /// Settings of a server.
 #[derive(Debug, Clone)]
@@ -43,6 +44,8 @@ pub struct ServerSettings {
     pub model: ParamBook,
     /// What the expected view is computed with.
     pub expected: ExpectedModel,
+    /// Positions of real accounts, where the sources look at them; `None`: no layer of them.
+    pub measured: Option<MeasuredSettings>,
     /// Alerts to traders.
     pub alerts: AlertSettings,
     /// Other servers, and this one's part among them; alone without.
@@ -72,6 +75,7 @@ impl Default for ServerSettings {
             retention: Retention::default(),
             model: ParamBook::default(),
             expected: ExpectedModel::default(),
+            measured: None,
             alerts: AlertSettings::default(),
             redis: None,
         }

@@ -30,6 +30,7 @@
 
 pub mod baseline;
 
+mod accounts;
 mod accuracy;
 mod alerts;
 mod append;
@@ -57,6 +58,7 @@ mod settings;
 mod store;
 mod upkeep;
 
+pub use accounts::AccountAddress;
 pub use accuracy::{AccuracyHour, AccuracyState};
 pub use alerts::{OutstandingDelivery, StoredAlert};
 pub use append::Appended;

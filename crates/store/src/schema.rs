@@ -124,10 +124,22 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         fields VARCHAR NOT NULL            -- JSON
     );
     ",
+    // 6: addresses of accounts whose positions are looked at. What they hold is asked for anew.
+    "
+    CREATE TABLE account_addresses (
+        venue VARCHAR NOT NULL,
+        address VARCHAR NOT NULL,
+        found BIGINT NOT NULL,             -- ms
+        traded BIGINT,                     -- newest trade that was seen
+        held BIGINT,                       -- last look that found a position
+        looked BIGINT,                     -- last look
+        interval_ms BIGINT NOT NULL        -- from the last look to the next
+    );
+    ",
 ];
 
 /// All tables with rows, in the order of reports.
-pub(crate) const TABLES: [&str; 11] = [
+pub(crate) const TABLES: [&str; 12] = [
     "klines",
     "trades",
     "mark_prices",
@@ -139,6 +151,7 @@ pub(crate) const TABLES: [&str; 11] = [
     "alerts",
     "alert_deliveries",
     "alert_rules",
+    "account_addresses",
 ];
 
 /// Brings the database to the newest of `migrations` and returns the version it had.

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use liqheat_market::{
-    Funding, Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs,
+    Funding, Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs, Venue,
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::accounts::{AccountAddress, AccountAddresses, PutAccountAddresses};
 use crate::accuracy::{AccuracyHour, AccuracyHours, PutAccuracyHour};
 use crate::alerts::{
     AlertRules, DeleteAlertRule, FinishDeliveries, OutstandingDeliveries, OutstandingDelivery, PutAlert,
@@ -341,6 +342,21 @@ impl Store {
         to: UnixMs,
     ) -> PendingReply<Vec<AccuracyHour>> {
         self.ask(AccuracyHours { instrument: instrument.clone(), fingerprint, from, to })
+    }
+
+    /// Stores new and changed addresses of accounts at a venue and deletes others, all or none.
+    pub fn put_account_addresses(
+        &self,
+        venue: Venue,
+        changed: Vec<AccountAddress>,
+        dropped: Vec<String>,
+    ) -> PendingReply<()> {
+        self.ask(PutAccountAddresses { venue, changed, dropped })
+    }
+
+    /// All addresses of accounts at a venue.
+    pub fn account_addresses(&self, venue: Venue) -> PendingReply<Vec<AccountAddress>> {
+        self.ask(AccountAddresses { venue })
     }
 
     /// Deletes rows of an instrument that are older than their table keeps them, counted back from `as_of`.

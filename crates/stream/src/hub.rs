@@ -71,13 +71,20 @@ impl Hub {
         }
     }
 
+    /// With empty boards for further symbols.
+    #[must_use]
+    pub fn with_symbols(self, symbols: impl IntoIterator<Item = String>) -> Self {
+        symbols.into_iter().for_each(|symbol| self.add(&symbol));
+        self
+    }
+
     /// With boards of the expected view for every symbol so far, which [`BoardSlot::expected`] gives out.
     #[must_use]
     pub fn with_expected_views(self) -> Self {
         for slot in self.slots() {
             slot.set_expected(ExpectedWithin::ALL.map(|horizon| {
                 let (symbol, wanted) = (slot.symbol().to_owned(), (&self.run, &self.channel_wanted));
-                let board = BoardSlot::new(symbol, &self.metrics, &self.bells, wanted);
+                let board = BoardSlot::new(symbol, &self.metrics, &self.wake_signals, wanted);
                 Arc::new(board.of_horizon(horizon, Arc::clone(&self.expected_wanted)))
             }));
         }

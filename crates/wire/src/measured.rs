@@ -83,7 +83,7 @@ pub struct MeasuredPosition {
     pub usd: u64,
     /// Seconds since the look at the account.
     pub age_s: u64,
-    /// The account; only where the server is told to show addresses.
+    /// The account; only with `--show-addresses`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }

@@ -72,6 +72,12 @@ test('answers of another shape are refused with what is missing', () => {
     assert.throws(() => parseSymbols({}), AnswerError);
     assert.throws(() => parseCandles({ data: [{ timestamp: 'never' }] }), /timestamp is not a time/);
     assert.throws(() => parseCandles({ data: [{ timestamp: '2025-12-28T14:30:00Z', open: '1' }] }), /open is not a number/);
+    const layers = parseSymbols({ symbols: [{ symbol: 'S' }, { symbol: 'S@hyperliquid:measured', measured: true }] });
+    assert.deepEqual(
+        layers.symbols.map(({ symbol }) => symbol),
+        ['S'],
+        'a layer of measured positions cannot be charted',
+    );
     const [known] = parseSymbols({ symbols: [{ symbol: 'S', base_bin: null, first: null }], simulated: true }).symbols;
     assert.deepEqual([known?.baseBin, known?.first, known?.simulated], [1, null, true]);
     const twice = { timestamp: '2025-12-28T14:30:00Z', open: 1, high: 1, low: 1, close: 1, volume: null };

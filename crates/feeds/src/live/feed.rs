@@ -10,17 +10,22 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::accounts::{AccountClient, AccountFeed};
 use super::settings::VenuePlan;
 use super::venue_clock::market_offset;
 use super::{Clock, Delivery, LiveError, LiveSettings, LiveStatus, ResumePoint, VenueStatus, venue_task};
 
 /// Deliveries that wait for whoever stores them; when it is full, sockets are not read.
 pub const DELIVERIES_WAITING: usize = 256;
+/// Lists of accounts that wait for whoever looks at them.
+const TRADERS_WAITING: usize = 256;
 
 /// Live ingestion, running.
 #[derive(Debug)]
 pub struct LiveFeed {
     status: watch::Receiver<Arc<LiveStatus>>,
+    /// Accounts of the venue that publishes them.
+    accounts: Option<AccountFeed>,
     task: tokio::task::JoinHandle<Result<(), JoinError>>,
 }
 
@@ -44,18 +49,33 @@ impl LiveFeed {
         let (sender, status) = watch::channel(Arc::new(LiveStatus::default()));
         let sender = Arc::new(sender);
         let mut plans = Vec::with_capacity(settings.venues.len());
+        let mut accounts = None;
         for (index, venue) in settings.venues.iter().enumerate() {
-            plans.push(VenuePlan::new(index, venue, &settings, &resume, &deliveries, &sender)?);
+            let mut plan = VenuePlan::new(index, venue, &settings, &resume, &deliveries, &sender)?;
+            if let Some(looks) = &venue.looks {
+                let (sender, traders) = mpsc::channel(TRADERS_WAITING);
+                plan.traders = Some(sender);
+                let (rest, leaderboard) = (plan.rest.clone(), looks.leaderboard.as_deref());
+                let client = AccountClient::new(rest, leaderboard, settings.clock.clone());
+                accounts = Some(AccountFeed { client, traders });
+            }
+            plans.push(plan);
             sender.send_modify(|all| Arc::make_mut(all).venues.push(VenueStatus::new(venue.venue)));
         }
         let clock = settings.clock.clone();
-        Ok(Self { task: tokio::spawn(supervise(plans, clock, status.clone(), stop)), status })
+        Ok(Self { task: tokio::spawn(supervise(plans, clock, status.clone(), stop)), accounts, status })
     }
 
     /// The newest state of every source; cheap, and it can be waited for.
     #[must_use]
     pub fn status(&self) -> watch::Receiver<Arc<LiveStatus>> {
         self.status.clone()
+    }
+
+    /// Accounts of the venue whose settings say that they are looked at; given out once.
+    #[must_use]
+    pub const fn take_accounts(&mut self) -> Option<AccountFeed> {
+        self.accounts.take()
     }
 
     /// Waits until everything has stopped: after `stop`, or because a task failed.

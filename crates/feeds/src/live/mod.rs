@@ -14,6 +14,7 @@
 //! One task per venue, the same for all venues. What venues send and allow is in [`crate::venues`]. Everything inside
 //! `VenueState` is pure: it takes events and the time, and returns commands, which the task executes.
 
+mod accounts;
 mod backfill;
 pub mod clock;
 mod connection;
@@ -33,6 +34,7 @@ mod venue_clock;
 mod venue_state;
 mod venue_task;
 
+pub use accounts::{AccountClient, AccountFeed, AccountRequestError, AccountSettings};
 pub use clock::Clock;
 pub use connection::tls_config;
 pub use delivery::{Delivery, Gap, GapCause, ResumePoint};

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_market::{Backoff, Instrument, Symbol, Venue};
+use liqheat_measured::Address;
 use tokio::sync::{mpsc, watch};
 
-use super::{Clock, Delivery, LiveStatus, Recorder, ResumePoint};
+use super::backfill::{Budget, Rest};
+use super::{AccountSettings, Clock, Delivery, LiveStatus, Recorder, ResumePoint};
 use crate::venues::{self, Account, Contract, Exchange, VenueLimits};
 
 /// One venue and what is followed there.
@@ -26,6 +28,8 @@ pub struct VenueSettings {
     /// Accounts whose fills are subscribed to, where the venue publishes them: they show liquidations that its public trades
     /// do not. At most [`Exchange::accounts_max`].
     pub accounts: Vec<Account>,
+    /// How positions of accounts are looked at; `None`: not at all. Hyperliquid only.
+    pub looks: Option<AccountSettings>,
     /// Limits in place of the venue's own.
     pub limits: Option<VenueLimits>,
 }
@@ -126,7 +130,9 @@ pub(super) struct VenuePlan {
     pub(super) contracts: Vec<Contract>,
     pub(super) accounts: Vec<Account>,
     pub(super) socket_base: String,
-    pub(super) rest_base: String,
+    pub(super) rest: Rest,
+    /// Where accounts of trades are wanted.
+    pub(super) traders: Option<mpsc::Sender<Vec<Address>>>,
     pub(super) settings: Arc<LiveSettings>,
     pub(super) resume: BTreeMap<Instrument, ResumePoint>,
     pub(super) deliveries: mpsc::Sender<Delivery>,
@@ -183,13 +189,20 @@ impl VenuePlan {
             return Err(LiveError::Accounts { venue: venue.venue, given, most });
         }
         let socket_base = venue.address(venue.socket_base.as_ref(), exchange.socket_base(), ["ws", "wss"])?;
+        let accounts_share = venue.looks.as_ref().map_or(0.0, |looks| looks.budget_share);
+        let budget =
+            Budget::new(limits.weight_per_minute, settings.budget_share).with_accounts(accounts_share);
+        let (rest_base, clock) = (venue.rest_base(exchange)?, settings.clock.clone());
+        let rest =
+            Rest::new(exchange, &rest_base, budget, clock, settings.timeout, settings.recorder.clone());
         Ok(Self {
             exchange,
             limits,
             contracts,
             accounts: venue.accounts.clone(),
             socket_base,
-            rest_base: venue.rest_base(exchange)?,
+            rest,
+            traders: None,
             settings: Arc::clone(settings),
             resume: resume.clone(),
             deliveries: deliveries.clone(),

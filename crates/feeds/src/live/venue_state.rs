@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use liqheat_market::{Event, Instrument, Symbol, UnixMs};
+use liqheat_measured::Address;
 use tracing::{debug, info, warn};
 
 use super::backfill::{
@@ -72,6 +73,8 @@ pub(super) struct VenueState {
     rejected: RejectedStretches,
     /// When each kind of warning was last logged.
     warned: BTreeMap<&'static str, Uptime>,
+    /// Accounts that traded since they were last taken.
+    traders: Vec<Address>,
     /// Buffer of the events that a message brought.
     admitted: Vec<Event>,
 }
@@ -91,6 +94,7 @@ impl VenueState {
             clock: VenueClock::default(),
             rejected: RejectedStretches::default(),
             warned: BTreeMap::new(),
+            traders: Vec::new(),
             admitted: Vec::new(),
         }
     }
@@ -117,6 +121,11 @@ impl VenueState {
     /// What is to be delivered now, in order.
     pub(super) fn deliveries(&mut self) -> Vec<Delivery> {
         self.outbox.take()
+    }
+
+    /// Accounts that traded since the last call.
+    pub(super) fn traders(&mut self) -> Vec<Address> {
+        std::mem::take(&mut self.traders)
     }
 
     /// Delivering had to wait until now, and meanwhile nothing was read.
@@ -275,6 +284,7 @@ impl VenueState {
                     is_new: false,
                 });
             }
+            StreamSignal::Traders(addresses) => self.traders.extend(addresses),
             StreamSignal::Rejected { contract, rejected } => {
                 self.on_rejected(contract, &rejected, received.uptime);
             }

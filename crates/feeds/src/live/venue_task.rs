@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_market::Backoff;
+use liqheat_measured::Address;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::backfill::{BackfillPolicy, BackfillRequest, Budget, FetchError, Fetched, Priority, Rest};
+use super::backfill::{BackfillPolicy, BackfillRequest, FetchError, Fetched, Priority, Rest};
 use super::connection::{ConnectionEvent, ConnectionPool, ConnectionSettings, SupervisorIndex};
 use super::contract::ContractIndex;
 use super::listing::{ListedContracts, add_page};
@@ -56,6 +57,8 @@ struct VenueTask {
     fetches: JoinSet<(BackfillRequest, Result<Fetched, FetchError>)>,
     listings: JoinSet<ListOutcome>,
     deliveries: mpsc::Sender<Delivery>,
+    /// Where accounts of trades are wanted.
+    traders: Option<mpsc::Sender<Vec<Address>>>,
     status: Arc<watch::Sender<Arc<LiveStatus>>>,
     /// Its index in the status.
     index: usize,
@@ -66,12 +69,9 @@ struct Closed;
 
 impl VenueTask {
     fn new(plan: VenuePlan, events: mpsc::Sender<ConnectionEvent>, stop: &CancellationToken) -> Self {
-        let VenuePlan { exchange, limits, settings, .. } = plan;
+        let VenuePlan { exchange, limits, settings, rest, .. } = plan;
         let clock = settings.clock.clone();
-        let budget = Budget::new(limits.weight_per_minute, settings.budget_share);
         let recorder = settings.recorder.clone();
-        let rest =
-            Rest::new(exchange, &plan.rest_base, budget, clock.clone(), settings.timeout, recorder.clone());
         let connections = ConnectionSettings {
             exchange,
             limits: limits.clone(),
@@ -98,11 +98,16 @@ impl VenueTask {
         Self {
             exchange,
             state: VenueState::new(state, clock.uptime()),
-            connections: ConnectionPool::new(connections, plan.accounts, stop.child_token()),
+            connections: ConnectionPool::new(
+                connections,
+                (plan.accounts, plan.traders.is_some()),
+                stop.child_token(),
+            ),
             rest,
             fetches: JoinSet::new(),
             listings: JoinSet::new(),
             deliveries: plan.deliveries,
+            traders: plan.traders,
             status: plan.status,
             index: plan.index,
             settings,
@@ -279,6 +284,11 @@ impl VenueTask {
         let began = self.settings.clock.uptime();
         for delivery in self.state.deliveries() {
             self.deliveries.send(delivery).await.map_err(|_| Closed)?;
+        }
+        let addresses = self.state.traders();
+        if let Some(traders) = self.traders.as_ref().filter(|_| !addresses.is_empty()) {
+            // Who trades now trades again: nothing waits for whoever looks at accounts.
+            let _ = traders.try_send(addresses);
         }
         let now = self.settings.clock.uptime();
         if now.since(began) > BACKPRESSURE_MS {

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Instrument, Qty, Symbol, UNIT_SCALE};
 
+use super::names::{pack_of_name, pack_of_symbol};
 use super::{Account, Exchange};
 
 /// One contract that is followed: its two names and its size.
@@ -15,6 +17,14 @@ pub struct Contract {
     pub name: String,
     /// Coins in one contract; 1 where the venue counts in coins.
     pub size: Qty,
+}
+
+impl Contract {
+    /// Coins of the symbol in one coin of the venue: 1 but where cheap coins are traded in packs of different sizes.
+    #[must_use]
+    pub fn pack(&self) -> f64 {
+        approx_f64(pack_of_name(&self.name)) / approx_f64(pack_of_symbol(self.symbol.as_str()))
+    }
 }
 
 /// A contract whose size is one coin, named as the venue names it.
@@ -41,6 +51,7 @@ pub struct ContractTable {
     contracts: Vec<Contract>,
     by_name: HashMap<String, usize>,
     accounts: Vec<Account>,
+    wants_traders: bool,
 }
 
 impl ContractTable {
@@ -51,7 +62,7 @@ impl ContractTable {
         for (index, contract) in contracts.iter().enumerate() {
             by_name.entry(contract.name.clone()).or_insert(index);
         }
-        Self { contracts, by_name, accounts: Vec::new() }
+        Self { contracts, by_name, accounts: Vec::new(), wants_traders: false }
     }
 
     /// The same with accounts whose fills are subscribed to, where a venue publishes them.
@@ -59,6 +70,19 @@ impl ContractTable {
     pub fn with_accounts(mut self, accounts: Vec<Account>) -> Self {
         self.accounts = accounts;
         self
+    }
+
+    /// The same with [`Signal::Traders`](super::Signal::Traders), where a venue names the accounts of trades.
+    #[must_use]
+    pub const fn with_traders(mut self, wants_traders: bool) -> Self {
+        self.wants_traders = wants_traders;
+        self
+    }
+
+    /// Whether the accounts of trades are wanted.
+    #[must_use]
+    pub const fn wants_traders(&self) -> bool {
+        self.wants_traders
     }
 
     /// The accounts whose fills are subscribed to.

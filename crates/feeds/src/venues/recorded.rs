@@ -104,6 +104,7 @@ fn signal_text(signal: &Signal, table: &ContractTable) -> String {
             format!("{} {so_far} of an order of {}{sent}", symbol(*contract), report.size)
         }
         Signal::Alive { contract, stream, .. } => format!("{} {} lives", symbol(*contract), stream.name()),
+        Signal::Traders(addresses) => format!("{} accounts traded", addresses.len()),
         Signal::Rejected(row) => {
             let symbol = row.contract.map_or_else(|| "?".to_owned(), symbol);
             format!("{symbol} {} rejected: {}", row.stream.name(), row.error)

@@ -1,6 +1,7 @@
 //! What a frame says, and why one was not understood.
 
 use liqheat_market::{DecimalError, Event, UnixMs};
+use liqheat_measured::Address;
 
 use super::{OrderReport, StreamKind};
 
@@ -36,6 +37,8 @@ pub enum Signal {
         /// When the venue sent it, where the frame says so.
         sent: Option<UnixMs>,
     },
+    /// Accounts that traded, where they are wanted ([`ContractTable::with_traders`](super::ContractTable::with_traders)).
+    Traders(Vec<Address>),
     /// A row of the frame that was not accepted; the rows beside it were.
     Rejected(RejectedSignal),
     /// A subscription was acknowledged. That proves nothing yet: only data does.

@@ -98,6 +98,7 @@ impl Plan {
             symbols: self.symbols.iter().map(|symbol| Symbol::new(symbol).unwrap()).collect(),
             names: BTreeMap::new(),
             accounts: Vec::new(),
+            looks: None,
             limits: Some(self.limits),
         };
         let settings = LiveSettings {

@@ -68,6 +68,7 @@ async fn more_accounts_than_the_venue_allows_are_refused() {
         symbols: vec![Symbol::new("BTCUSDT").unwrap()],
         names: std::collections::BTreeMap::new(),
         accounts: addresses.collect(),
+        looks: None,
         limits: None,
     };
     let settings = LiveSettings { clock: Clock::wall(), ..LiveSettings::new(vec![venue.clone()]) };

@@ -107,6 +107,7 @@ impl World {
             symbols: ["BTCUSDT", "ETHUSDT"].map(|symbol| Symbol::new(symbol).unwrap()).to_vec(),
             names: BTreeMap::new(),
             accounts: self.accounts.clone(),
+            looks: None,
             limits: Some(self.limits.clone()),
         };
         let minutes = |minutes: i64| Duration::from_millis((minutes * MINUTE_MS).unsigned_abs());

@@ -17,6 +17,7 @@ fn settings(world: &World, symbol: &str) -> VenueSettings {
         symbols: vec![Symbol::new(symbol).unwrap()],
         names: BTreeMap::new(),
         accounts: Vec::new(),
+        looks: None,
         limits: None,
     }
 }

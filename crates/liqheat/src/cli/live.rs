@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use liqheat_feeds::live::{Clock, LiveSettings, VenueSettings};
+use liqheat_feeds::live::{AccountSettings, Clock, LiveSettings, VenueSettings};
 use liqheat_feeds::raw::RawSettings;
 use liqheat_feeds::venues::{Account, Exchange, exchange};
 use liqheat_market::{Backoff, Symbol, UnixMs, Venue};
+use liqheat_measured::Address;
+use liqheat_server::MeasuredSettings;
 
 use super::{moment, speed};
 use crate::time_unit::{DAYS, HOURS, parse_seconds};
@@ -63,6 +65,23 @@ pub(crate) struct LiveArgs {
     /// of this venue.
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_ADDRESSES", value_delimiter = ',', value_parser = account, value_name = "ADDRESSES")]
     pub(crate) hyperliquid_addresses: Vec<Account>,
+    /// Look at the positions of accounts at Hyperliquid: SYMBOL@hyperliquid:measured and /v1/measured show where they would
+    /// be liquidated, beside the estimate.
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_MEASURED")]
+    pub(crate) hyperliquid_measured: bool,
+    /// Share of the request budget of Hyperliquid that looks at accounts may use, 0.05 to 1; never more than
+    /// --request-budget.
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_MEASURED_SHARE", default_value = "0.5", value_parser = share, value_name = "SHARE")]
+    pub(crate) hyperliquid_measured_share: f64,
+    /// Accounts at Hyperliquid that are looked at beside those of the leaderboard and of trades, separated by commas.
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_MEASURED_ADDRESSES", value_delimiter = ',', value_parser = address, value_name = "ADDRESSES")]
+    pub(crate) hyperliquid_measured_addresses: Vec<Address>,
+    /// URL of the leaderboard of Hyperliquid, read once a day [default: that of the venue].
+    #[arg(long, env = "LIQHEAT_HYPERLIQUID_LEADERBOARD", value_parser = web_url, value_name = "URL")]
+    pub(crate) hyperliquid_leaderboard: Option<String>,
+    /// Name the addresses of accounts in /v1/measured.
+    #[arg(long, env = "LIQHEAT_SHOW_ADDRESSES")]
+    pub(crate) show_addresses: bool,
     /// For trials against a stand-in exchange: the moment at which the live clock begins.
     #[arg(long, env = "LIQHEAT_LIVE_CLOCK", value_parser = moment, hide = true, value_name = "TIME")]
     pub(crate) live_clock: Option<UnixMs>,
@@ -174,6 +193,11 @@ impl LiveArgs {
             }
         }
         venues.retain(|venue| !venue.symbols.is_empty());
+        if self.hyperliquid_measured && !venues.iter().any(|venue| venue.looks.is_some()) {
+            faults.push(
+                "--hyperliquid-measured needs hyperliquid in --venues, and a symbol that it has".to_owned(),
+            );
+        }
         let max = self.reconnect_max.max(self.reconnect_min);
         let reconnect = Backoff::new(self.reconnect_min, max)
             .map_err(|error| vec![format!("--reconnect-min and --reconnect-max: {error}")]);
@@ -228,8 +252,20 @@ impl LiveArgs {
                 .map(|one| (one.symbol.clone(), one.name.clone()))
                 .collect(),
             accounts: if venue == Venue::Hyperliquid { self.accounts() } else { Vec::new() },
+            looks: (venue == Venue::Hyperliquid && self.hyperliquid_measured).then(|| AccountSettings {
+                budget_share: self.hyperliquid_measured_share,
+                leaderboard: self.hyperliquid_leaderboard.clone(),
+            }),
             limits,
         }
+    }
+
+    /// What is shown of accounts, where they are looked at.
+    pub(crate) fn measured(&self) -> Option<MeasuredSettings> {
+        self.hyperliquid_measured.then(|| MeasuredSettings {
+            addresses: self.hyperliquid_measured_addresses.clone(),
+            show_addresses: self.show_addresses,
+        })
     }
 
     /// Each once.
@@ -254,6 +290,19 @@ fn venue(text: &str) -> Result<Venue, String> {
 
 fn account(text: &str) -> Result<Account, String> {
     text.parse().map_err(|error: liqheat_feeds::venues::AccountError| error.to_string())
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|error: liqheat_measured::AddressError| error.to_string())
+}
+
+fn web_url(text: &str) -> Result<String, String> {
+    let url = text.trim();
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    match host.filter(|host| !host.is_empty()) {
+        Some(_) => Ok(url.to_owned()),
+        None => Err(format!("'{url}' must begin with https:// or http://")),
+    }
 }
 
 fn contract_name(text: &str) -> Result<ContractName, String> {

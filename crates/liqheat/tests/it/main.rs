@@ -30,6 +30,7 @@ mod ingest;
 mod live;
 mod logs;
 mod market;
+mod measured;
 mod model;
 mod process;
 mod reads;

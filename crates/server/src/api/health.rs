@@ -20,6 +20,7 @@ use crate::alerts::Alerts;
 use crate::catalog::Catalog;
 use crate::gateway::TokenGate;
 use crate::ingest::live::{self, HealthIssue, Live};
+use crate::measured::MeasuredLayer;
 use crate::ops::metrics::UpdateMetrics;
 use crate::ops::stopping::Stopping;
 use crate::published::Published;
@@ -35,6 +36,7 @@ pub(crate) struct HealthState {
     pub(crate) live: Option<Arc<Live>>,
     pub(crate) tokens: Arc<TokenGate>,
     pub(crate) alerts: Arc<Alerts>,
+    pub(crate) measured: Option<Arc<MeasuredLayer>>,
     pub(crate) store: Store,
     /// Whether the updater runs.
     pub(crate) ws_enabled: bool,
@@ -71,6 +73,7 @@ fn reasons(state: &HealthState) -> Vec<HealthIssue> {
     let own = faults(state).into_iter().map(|reason| HealthIssue { reason, blocks: true });
     let warnings = late_update(state).into_iter().chain(missing_file(state)).chain(state.tokens.faults());
     let warnings = warnings.chain(state.alerts.dead_targets());
+    let warnings = warnings.chain(state.measured.iter().flat_map(|measured| measured.issues()));
     let warnings = warnings.map(|reason| HealthIssue { reason, blocks: false });
     let live = state.live.iter().flat_map(|live| live::trouble(&state.catalog, live));
     own.chain(warnings).chain(live).collect()

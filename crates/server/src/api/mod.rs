@@ -17,6 +17,7 @@ mod levels;
 mod liquidations;
 mod map;
 mod margin;
+mod measured;
 mod metrics;
 mod older;
 mod page;
@@ -53,6 +54,7 @@ use crate::expected::ExpectedBoards;
 use crate::gateway::{TokenGate, WriteGate, same_origin};
 use crate::history::History;
 use crate::http::{Query, Refusal, unknown_symbol};
+use crate::measured::{MeasuredLayer, MeasuredSymbol};
 use crate::published::{LedgerSum, Published};
 use crate::reads::Reads;
 pub(crate) use export::Exports;
@@ -78,6 +80,8 @@ pub(crate) struct DataState {
     pub(crate) expected: ExpectedModel,
     /// Boards of the expected view.
     pub(crate) expected_boards: Arc<ExpectedBoards>,
+    /// Positions of real accounts, where they are looked at.
+    pub(crate) measured: Option<Arc<MeasuredLayer>>,
     /// Market seconds a second.
     pub(crate) speed: f64,
     /// Moves ledgers where the updater does not run.
@@ -128,6 +132,7 @@ pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
         .route("/v1/accuracy", get(accuracy::accuracy))
         .route("/v1/walls", get(walls::walls))
         .route("/v1/max-pain", get(walls::max_pain))
+        .route("/v1/measured", get(measured::measured))
         .route("/v1/map", get(map::map))
         .route("/v1/heatmap/history", get(history::history))
         .route("/v1/export", get(export::export))
@@ -201,7 +206,14 @@ impl DataState {
 
     /// A symbol by any of its names; unknown is 400.
     fn symbol_named(&self, name: &str) -> Result<&Arc<ServedSymbol>, Refusal> {
-        self.catalog.symbol(name).ok_or_else(|| unknown_symbol(&self.hub, name))
+        self.catalog.symbol(name).ok_or_else(|| {
+            if name.ends_with(MeasuredSymbol::SUFFIX) && self.hub.slot(name).is_some() {
+                return Refusal::bad(format!(
+                    "{name} is a layer of measured positions: ask /v1/measured, /v1/heatmap or a socket for it"
+                ));
+            }
+            unknown_symbol(&self.hub, name)
+        })
     }
 
     /// Brings a symbol up to date where the updater does not run.

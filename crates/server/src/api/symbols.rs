@@ -9,6 +9,7 @@ use liqheat_wire::{SymbolRow, SymbolsBody};
 
 use super::DataState;
 use crate::catalog::leverage_of;
+use crate::measured;
 
 pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<SymbolsBody> {
     if let Some(learned) = &state.learned {
@@ -34,10 +35,35 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
             simulated: symbol.is_simulated(),
             seen_share: sum.map_or(0.0, |sum| sum.seen_share),
             leverages: symbol.leverages().into_iter().map(leverage_of).collect(),
+            measured: false,
+        }
+    });
+    let layers = state
+        .measured
+        .iter()
+        .flat_map(|measured| measured.symbols.iter().map(move |symbol| (measured, symbol)));
+    let layers = layers.map(|(measured, symbol)| {
+        let shown = measured.shown(symbol);
+        SymbolRow {
+            symbol: symbol.name.clone(),
+            venue: measured::VENUE.name().to_owned(),
+            venues: vec![measured::VENUE.name()],
+            interval: state
+                .catalog
+                .symbol(&symbol.estimate)
+                .map_or_else(String::new, |one| one.interval().to_string()),
+            first: None,
+            last: shown.as_ref().map(|shown| shown.as_of.0),
+            base_bin: shown.as_ref().map(|shown| shown.bin.into()),
+            state: state.published.feed_state(&symbol.name),
+            simulated: false,
+            seen_share: 0.0,
+            leverages: Vec::new(),
+            measured: true,
         }
     });
     Json(SymbolsBody {
-        symbols: rows.collect(),
+        symbols: rows.chain(layers).collect(),
         simulated: state.catalog.is_simulated(),
         speed: state.speed,
         websocket: state.websocket,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use liqheat_market::convert::approx_f64;
+use liqheat_market::convert::{approx_f64, round_u64};
 use liqheat_market::{Kline, Price};
 use liqheat_model::LeverageLevel;
 use liqheat_score::{ExpectedModel, Horizon, typical_usd};
@@ -82,14 +82,14 @@ pub(crate) fn expected_cells(cells: &[Cell], outlook: &Outlook, model: &Expected
         // The classes of a level keep their proportions, so one class stands for all.
         leverage: 1.0,
         price: cell.price,
-        long_usd: cell.long_usd as f64,
-        short_usd: cell.short_usd as f64,
+        long_usd: approx_f64(cell.long_usd),
+        short_usd: approx_f64(cell.short_usd),
     };
     let levels: Vec<LeverageLevel> = cells.iter().map(level).collect();
     let cells = expected(&levels, outlook, model).into_iter().map(|level| Cell {
         price: level.price,
-        long_usd: level.long_usd.round() as u64,
-        short_usd: level.short_usd.round() as u64,
+        long_usd: round_u64(level.long_usd),
+        short_usd: round_u64(level.short_usd),
     });
     cells.filter(|cell| !cell.is_empty()).collect()
 }
@@ -164,7 +164,7 @@ mod tests {
             [cell(80_000.0, 900_000_000, 0), cell(99_500.0, 4_000_000, 0), cell(100_500.0, 0, 2_000_000)];
         let summed = found[0].long_usd + found[1].long_usd;
         let expected =
-            [cell(99_500.0, summed.round() as u64, 0), cell(100_500.0, 0, found[3].short_usd.round() as u64)];
+            [cell(99_500.0, round_u64(summed), 0), cell(100_500.0, 0, round_u64(found[3].short_usd))];
         assert_eq!(expected_cells(&open, &outlook, &ExpectedModel::default()), expected);
     }
 }

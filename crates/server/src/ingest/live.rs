@@ -10,16 +10,18 @@ mod sources;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use liqheat_feeds::live::{DELIVERIES_WAITING, LiveError, LiveFeed, LiveSettings, LiveStatus, ResumePoint};
+use liqheat_feeds::live::{
+    AccountFeed, DELIVERIES_WAITING, LiveError, LiveFeed, LiveSettings, LiveStatus, ResumePoint,
+};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::{LIVE_INTERVAL, TradeIds, exchange};
 use liqheat_market::Instrument;
 use liqheat_market::convert::whole_ms;
 use liqheat_store::{Fetchable, Store, StoreError};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::catalog::{Catalog, Wanted};
@@ -35,9 +37,28 @@ pub(crate) struct Live {
     status: OnceLock<watch::Receiver<Arc<LiveStatus>>>,
     /// What the writer does.
     pub(crate) journal: Journal,
+    /// Accounts of the venue that publishes them, once the connectors have started; locked to take them.
+    accounts: Mutex<Option<AccountFeed>>,
+    accounts_started: Notify,
 }
 
 impl Live {
+    /// Waits until the connectors have started and gives out the accounts, once.
+    pub(crate) async fn accounts(&self) -> AccountFeed {
+        loop {
+            let taken = self.accounts.lock().unwrap_or_else(PoisonError::into_inner).take();
+            match taken {
+                Some(feed) => return feed,
+                None => self.accounts_started.notified().await,
+            }
+        }
+    }
+
+    fn set_accounts(&self, feed: AccountFeed) {
+        *self.accounts.lock().unwrap_or_else(PoisonError::into_inner) = Some(feed);
+        self.accounts_started.notify_one();
+    }
+
     /// The newest state of every source.
     #[must_use]
     pub(crate) fn status(&self) -> Arc<LiveStatus> {
@@ -129,7 +150,10 @@ pub(crate) async fn follow(
         }
     };
     let (deliveries, delivered) = mpsc::channel(DELIVERIES_WAITING);
-    let feed = LiveFeed::start(settings.clone(), resume, deliveries, stop.clone())?;
+    let mut feed = LiveFeed::start(settings.clone(), resume, deliveries, stop.clone())?;
+    if let Some(accounts) = feed.take_accounts() {
+        live.set_accounts(accounts);
+    }
     let _ = live.status.set(feed.status());
     let asks_end = stop.child_token();
     let followed = async {

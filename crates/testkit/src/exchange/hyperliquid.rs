@@ -7,7 +7,7 @@ use liqheat_market::convert::split_i128;
 use liqheat_market::{Event, Kline, KlineKind, Liquidation, Price, Qty, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, StandInAccounts, Voice};
 
 /// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations appear in fills only: those of
 /// [`HyperliquidVoice::LIQUIDATED`], to whom all of the script happen, and of any other account, which has traded against
@@ -18,6 +18,8 @@ pub struct HyperliquidVoice {
     contexts: Mutex<BTreeMap<String, (Option<Price>, Qty)>>,
     /// Coins whose trades were subscribed to: fills of an account are sent for these.
     coins: Mutex<BTreeSet<String>>,
+    /// Accounts whose positions anybody may ask for, with positions in the first coin of the market.
+    accounts: StandInAccounts,
 }
 
 impl HyperliquidVoice {
@@ -44,6 +46,12 @@ impl HyperliquidVoice {
     pub const fn tid(id: i64) -> i64 {
         // An odd factor maps the ids below 2^48 one to one.
         id.wrapping_mul(0x5851_F42D_4C95) & 0xFFFF_FFFF_FFFF
+    }
+
+    /// With accounts: they are on its leaderboard and make its trades.
+    #[must_use]
+    pub fn with_accounts(self, accounts: StandInAccounts) -> Self {
+        Self { accounts, ..self }
     }
 
     fn contexts(&self) -> MutexGuard<'_, BTreeMap<String, (Option<Price>, Qty)>> {
@@ -108,7 +116,7 @@ impl Voice for HyperliquidVoice {
             ("trades", Event::Trade(trade)) => json!({ "channel": "trades", "data": [{
                 "coin": coin, "side": if trade.taker == Taker::Buy { "B" } else { "A" },
                 "px": trade.price.to_string(), "sz": trade.qty.to_string(), "hash": "0x6c5e3f", "time": trade.time.0,
-                "tid": Self::tid(trade.id), "users": ["0x1", "0x2"]
+                "tid": Self::tid(trade.id), "users": self.accounts.traders(trade.id)
             }] }),
             ("userFills", Event::Liquidation(liquidation)) => {
                 let mut rows = vec![fill(coin, user, liquidation)];
@@ -143,6 +151,9 @@ impl Voice for HyperliquidVoice {
     }
 
     fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
+        if asked.path == "/Mainnet/leaderboard" {
+            return told(200, &self.accounts.leaderboard(), 0);
+        }
         let Ok(question) = serde_json::from_str::<Value>(&asked.body) else {
             return told(422, &json!("Failed to deserialize the JSON body into the target type"), 1);
         };
@@ -171,6 +182,15 @@ impl Voice for HyperliquidVoice {
                 let rows: Vec<Value> = rows.take(5_000).collect();
                 let weight = 20 + u32::try_from(rows.len() / 60).unwrap_or_default();
                 told(200, &Value::Array(rows), weight)
+            }
+            "clearinghouseState" => {
+                let user = question["user"].as_str().unwrap_or_default();
+                let Some(coin) = market.symbols().find_map(|symbol| symbol.strip_suffix("USDT")) else {
+                    return told(500, &Value::Null, 2);
+                };
+                let known = market.until(&format!("{coin}USDT"), now);
+                let mark = mark_of(known).map_or(self.accounts.reference, Price::to_f64);
+                told(200, &self.accounts.state(user, coin, mark, now), 2)
             }
             "fundingHistory" => {
                 let rows = known.iter().filter_map(|event| match event {
@@ -260,11 +280,15 @@ fn deleveraging(coin: &str, liquidation: &Liquidation) -> Value {
     row
 }
 
-fn newest_context(known: &[Event]) -> Value {
-    let mark = known.iter().rev().find_map(|event| match event {
+fn mark_of(known: &[Event]) -> Option<Price> {
+    known.iter().rev().find_map(|event| match event {
         Event::MarkPrice(tick) => Some(tick.price),
         _ => None,
-    });
+    })
+}
+
+fn newest_context(known: &[Event]) -> Value {
+    let mark = mark_of(known);
     let stock = known.iter().rev().find_map(|event| match event {
         Event::OpenInterest(sample) => Some(sample.qty),
         _ => None,

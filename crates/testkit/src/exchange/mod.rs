@@ -4,6 +4,7 @@
 //! What a venue's words are is a [`Voice`]; the rest is the same for all. It runs on threads of its own, so
 //! that it can be used from any test, and ends when it is dropped.
 
+mod accounts;
 mod binance;
 mod bybit;
 mod faults;
@@ -21,6 +22,7 @@ use liqheat_market::convert::{approx_f64, trunc_i64};
 use liqheat_market::{Event, UnixMs};
 use tokio::net::TcpListener;
 
+pub use accounts::{StandInAccounts, StandInPosition};
 pub use binance::BinanceVoice;
 pub use bybit::BybitVoice;
 pub use faults::Faults;

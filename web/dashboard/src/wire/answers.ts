@@ -98,18 +98,21 @@ export function parseSymbols(body: unknown): Symbols {
         simulated,
         speed: optionalNumber(fields.speed) ?? 1,
         websocket: fields.websocket !== false,
-        symbols: listOf<SymbolRow>(fields.symbols, 'symbols').map((each) => ({
-            symbol: String(each.symbol),
-            venue: String(each.venue ?? ''),
-            venues: Array.isArray(each.venues) ? (each.venues as unknown[]).map(String) : [],
-            interval: String(each.interval ?? ''),
-            first: optionalNumber(each.first),
-            last: optionalNumber(each.last),
-            baseBin: optionalNumber(each.base_bin) ?? 1,
-            state: String(each.state ?? ''),
-            simulated: simulated || each.simulated === true,
-            leverages: numbersOf(each.leverages),
-        })),
+        // Layers of measured positions have no past to draw.
+        symbols: listOf<SymbolRow>(fields.symbols, 'symbols')
+            .filter((each) => each.measured !== true)
+            .map((each) => ({
+                symbol: String(each.symbol),
+                venue: String(each.venue ?? ''),
+                venues: Array.isArray(each.venues) ? (each.venues as unknown[]).map(String) : [],
+                interval: String(each.interval ?? ''),
+                first: optionalNumber(each.first),
+                last: optionalNumber(each.last),
+                baseBin: optionalNumber(each.base_bin) ?? 1,
+                state: String(each.state ?? ''),
+                simulated: simulated || each.simulated === true,
+                leverages: numbersOf(each.leverages),
+            })),
     };
 }
 

@@ -608,6 +608,82 @@ export interface MaxPainBody {
     symbol: string;
 }
 
+/** `GET /v1/measured`: where positions of real accounts would be liquidated. */
+export interface MeasuredBody {
+    /** Accounts whose next look is due and waits for the request budget. */
+    accounts_late: number;
+    /** Addresses that are known at the venue. */
+    addresses: number;
+    /** Time of the marks it was computed with, RFC 3339. */
+    as_of: string;
+    /** Height of a level. */
+    bin: number;
+    /** The positions nearest to their liquidation, nearest first. */
+    closest: MeasuredPosition[];
+    /** Measured longs over the open interest of the side, 0 to 1; absent while that is unknown. */
+    coverage_long?: number | null;
+    /** Measured shorts over the open interest of the side, 0 to 1; absent while that is unknown. */
+    coverage_short?: number | null;
+    /** Mark price of the venue. */
+    current_price: number;
+    /** Levels with positions, ascending in price. */
+    levels: MeasuredLevel[];
+    /** All measured longs. */
+    long: MeasuredSideBody;
+    /** All measured shorts. */
+    short: MeasuredSideBody;
+    /** How its data stands. */
+    state: FeedState;
+    /** The name of the layer, such as `BTCUSDT@hyperliquid:measured`. */
+    symbol: string;
+}
+
+/** Positions that would be liquidated within one bin. */
+export interface MeasuredLevel {
+    /** Seconds since the oldest look at one of them. */
+    age_s: number;
+    /** Accounts of longs. */
+    long_accounts: number;
+    /** Whole USD of longs at their liquidation prices. */
+    long_usd: number;
+    /** Lower edge of the bin. */
+    price: number;
+    /** Accounts of shorts. */
+    short_accounts: number;
+    /** Whole USD of shorts at their liquidation prices. */
+    short_usd: number;
+}
+
+/** One position. */
+export interface MeasuredPosition {
+    /** The account; only with `--show-addresses`. */
+    address?: string | null;
+    /** Seconds since the look at the account. */
+    age_s: number;
+    /** Distance from the mark price in per cent, signed. */
+    distance_pct: number;
+    /** Where it would be liquidated. */
+    liquidation_price: number;
+    /** `long` or `short`. */
+    side: string;
+    /** Whole USD at the liquidation price. */
+    usd: number;
+}
+
+/** Measured positions of one side. */
+export interface MeasuredSideBody {
+    /** Accounts with a position. */
+    accounts: number;
+    /** Share of the size that was looked at more than 5 minutes ago, 0 to 1. */
+    share_older_than_5m: number;
+    /** Share of the size that was looked at more than 60 minutes ago, 0 to 1. */
+    share_older_than_60m: number;
+    /** Share of the size that no price liquidates, 0 to 1. */
+    share_without_level: number;
+    /** Whole USD at the mark price. */
+    usd: number;
+}
+
 /** One row of `GET /liquidations/history`. */
 export interface OlderLiquidationRow {
     /** Always `null`: no venue publishes it. */
@@ -968,6 +1044,8 @@ export interface SymbolRow {
     last: number | null;
     /** The model's leverage classes, lowest first. */
     leverages: number[];
+    /** Whether it is a layer of measured positions (`GET /v1/measured`) and no estimate; absent when it is not. */
+    measured?: boolean;
     /** Share of open interest that the model has seen open, 0 to 1. */
     seen_share: number;
     /** Whether its market is made up. */

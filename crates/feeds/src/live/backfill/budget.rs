@@ -16,8 +16,10 @@ const MINUTE_MS: i64 = 60_000;
 pub(in crate::live) enum Priority {
     /// The present: polls, and klines that have just ended.
     Live,
-    /// The past. It may use half of every limit, so that the present never waits for it.
+    /// The past. It may use half of every limit that accounts leave, so that the present never waits for it.
     Backfill,
+    /// Positions of accounts, within a share of their own.
+    Accounts,
 }
 
 /// What was used lately.
@@ -30,6 +32,10 @@ pub(in crate::live) struct Budget {
     /// The running minute since the epoch, and its weight: ours, or the venue's count where that is more.
     minute: i64,
     weight: u32,
+    /// Weight a minute for accounts, and what they used in the running one.
+    accounts_max: u32,
+    accounts_weight: u32,
+    weight_per_minute: u32,
     endpoints: BTreeMap<&'static str, Endpoint>,
     /// No request at all during this pause.
     pause: Option<Pause>,
@@ -60,7 +66,23 @@ impl Budget {
     pub(in crate::live) fn new(weight_per_minute: u32, share: f64) -> Self {
         let share = share.clamp(0.01, 1.0);
         let weight_max = trunc_u32(f64::from(weight_per_minute) * share).max(1);
-        Self { share, weight_max, minute: 0, weight: 0, endpoints: BTreeMap::new(), pause: None }
+        Self {
+            share,
+            weight_max,
+            minute: 0,
+            weight: 0,
+            accounts_max: 0,
+            accounts_weight: 0,
+            weight_per_minute,
+            endpoints: BTreeMap::new(),
+            pause: None,
+        }
+    }
+
+    /// With a share of the venue's whole limit for accounts; never more than all requests may use.
+    pub(in crate::live) fn with_accounts(self, share: f64) -> Self {
+        let most = trunc_u32(f64::from(self.weight_per_minute) * share.clamp(0.0, 1.0));
+        Self { accounts_max: most.min(self.weight_max), ..self }
     }
 
     /// Takes what a request needs, or says when to ask again.
@@ -74,19 +96,26 @@ impl Budget {
             return Err(until);
         }
         self.turn(now);
-        let allowed = match priority {
-            Priority::Live => self.weight_max,
-            Priority::Backfill => self.weight_max / 2,
+        let next_minute = UnixMs((self.minute + 1) * MINUTE_MS);
+        let others = self.weight.saturating_sub(self.accounts_weight);
+        let (used, allowed) = match priority {
+            Priority::Live => (self.weight, self.weight_max),
+            Priority::Backfill => (others, (self.weight_max - self.accounts_max) / 2),
+            Priority::Accounts => (self.accounts_weight, self.accounts_max),
         };
+        let exceeds = |used: u32, allowed: u32| used > 0 && used.saturating_add(request.weight) > allowed;
         // A request that is larger than everything allowed must not wait for ever.
-        if self.weight > 0 && self.weight.saturating_add(request.weight) > allowed {
-            return Err(UnixMs((self.minute + 1) * MINUTE_MS));
+        if exceeds(used, allowed) || exceeds(self.weight, self.weight_max) {
+            return Err(next_minute);
         }
         if let Some(limit) = request.rate_limit {
             let allowed = trunc_usize(f64::from(limit.requests) * self.share).max(1);
             self.endpoints.entry(limit.name).or_default().take(limit, allowed, priority, now)?;
         }
         self.weight = self.weight.saturating_add(request.weight);
+        if priority == Priority::Accounts {
+            self.accounts_weight = self.accounts_weight.saturating_add(request.weight);
+        }
         Ok(())
     }
 
@@ -127,7 +156,7 @@ impl Budget {
     fn turn(&mut self, now: UnixMs) {
         let minute = now.0.div_euclid(MINUTE_MS);
         if minute != self.minute {
-            (self.minute, self.weight) = (minute, 0);
+            (self.minute, self.weight, self.accounts_weight) = (minute, 0, 0);
         }
     }
 }
@@ -209,6 +238,71 @@ mod tests {
         };
         assert_eq!(count(Priority::Backfill), 20);
         assert_eq!(count(Priority::Live), 20, "what backfill could not use");
+    }
+
+    #[test]
+    fn accounts_have_a_share_of_their_own_and_the_present_has_room_beside_it() {
+        let mut budget = Budget::new(1_200, 0.7).with_accounts(0.5);
+        let mut count = |priority, weight| {
+            (0..1_000).filter(|_| budget.take(&request(weight, None), priority, UnixMs(7)).is_ok()).count()
+        };
+        assert_eq!(count(Priority::Accounts, 2), 300);
+        assert_eq!(count(Priority::Backfill, 20), 6, "half of what accounts leave");
+        assert_eq!(count(Priority::Live, 20), 6, "840 in all");
+        assert_eq!(count(Priority::Accounts, 2), 0);
+        let mut budget = Budget::new(1_200, 0.3).with_accounts(0.5);
+        let taken = (0..1_000)
+            .filter(|_| budget.take(&request(2, None), Priority::Accounts, UnixMs(7)).is_ok())
+            .count();
+        assert_eq!(taken, 180, "never more than all requests may use");
+    }
+
+    /// A day of 10,000 accounts under the schedule and the budget of the default settings, on a simulated clock.
+    #[test]
+    fn ten_thousand_accounts_stay_within_the_budget() {
+        use liqheat_measured::{Address, LookInterval, LookSchedule};
+        const ACCOUNTS: u32 = 10_000;
+        let mut budget = Budget::new(1_200, 0.7).with_accounts(0.5);
+        let mut schedule = LookSchedule::default();
+        let address = |number: u32| {
+            let mut bytes = [0; 20];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            Address::new(bytes)
+        };
+        // Of a hundred: one nearer than 5 %, two than 10 %, five than 20 %, half farther, the rest empty.
+        let interval = |number: u32| match number % 100 {
+            0 => LookInterval::Minute,
+            1..3 => LookInterval::FiveMinutes,
+            3..8 => LookInterval::FifteenMinutes,
+            8..58 => LookInterval::Hour,
+            _ => LookInterval::Day,
+        };
+        let numbers: std::collections::HashMap<Address, u32> =
+            (0..ACCOUNTS).map(|number| (address(number), number)).collect();
+        (0..ACCOUNTS).for_each(|number| schedule.add(address(number), LookInterval::Hour, None, UnixMs(0)));
+        let (mut looks, mut weights) = (BTreeMap::<u32, Vec<i64>>::new(), BTreeMap::<i64, u32>::new());
+        // Eight looks a second and no more, as a connection allows.
+        for tick in 0..(24 * 3_600 * 8) {
+            let now = UnixMs(tick * 125);
+            let is_due = schedule.next_due().is_some_and(|due| due <= now);
+            if !is_due || budget.take(&request(2, None), Priority::Accounts, now).is_err() {
+                continue;
+            }
+            let Some(found) = schedule.next(now) else { continue };
+            *weights.entry(now.0 / MINUTE_MS).or_default() += 2;
+            let number = numbers[&found];
+            looks.entry(number).or_default().push(now.0);
+            schedule.on_look(found, interval(number), now);
+        }
+        assert!(weights.values().all(|weight| *weight <= 600), "{:?}", weights.values().max());
+        assert_eq!(looks.len(), numbers.len(), "every account was looked at");
+        // After the first round of all accounts every interval is kept to within a quarter and a minute.
+        let settled = 2 * 3_600_000;
+        for (number, times) in &looks {
+            let most = interval(*number).ms() * 5 / 4 + MINUTE_MS;
+            let late = times.windows(2).filter(|pair| pair[0] >= settled && pair[1] - pair[0] > most).count();
+            assert_eq!(late, 0, "account {number} of {:?}", interval(*number));
+        }
     }
 
     #[test]

@@ -203,7 +203,8 @@ impl BackfillPlanner {
 
     fn may_begin(&self, contract: ContractIndex, task: TaskKind, now: PlanTime) -> bool {
         let has_room = match task.priority() {
-            Priority::Live => self.live_running < LIVE_MAX,
+            // No task is about accounts.
+            Priority::Live | Priority::Accounts => self.live_running < LIVE_MAX,
             Priority::Backfill => self.backfill_running < BACKFILL_MAX,
         };
         let state = self.plans[contract].tasks.get(&task);
@@ -241,7 +242,7 @@ impl BackfillPlanner {
 
     const fn running(&mut self, task: TaskKind) -> &mut usize {
         match task.priority() {
-            Priority::Live => &mut self.live_running,
+            Priority::Live | Priority::Accounts => &mut self.live_running,
             Priority::Backfill => &mut self.backfill_running,
         }
     }

@@ -157,13 +157,63 @@ impl Rest {
     ) -> Result<Fetched, FetchError> {
         let request =
             self.exchange.request(contract, query, self.venue_now()).ok_or(FetchError::NotOffered)?;
+        self.wait_for_budget(&request, priority).await;
+        self.send(contract, query, request).await
+    }
+
+    async fn wait_for_budget(&self, request: &Request, priority: Priority) {
         loop {
             let now = self.venue_now();
-            let Err(until) = self.budget().take(&request, priority, now) else { break };
+            let Err(until) = self.budget().take(request, priority, now) else { return };
             let wait = Duration::from_millis(until.since(now).max(1).unsigned_abs());
             tokio::time::sleep(self.clock.real(wait)).await;
         }
-        self.send(contract, query, request).await
+    }
+
+    /// Waits for the budget and sends a request that belongs to no contract; returns the answer unread.
+    pub(in crate::live) async fn post(
+        &self,
+        request: Request,
+        priority: Priority,
+    ) -> Result<Bytes, FetchError> {
+        self.wait_for_budget(&request, priority).await;
+        let rate_limit = request.rate_limit;
+        let (status, headers, body) = self.exchange_in_time(request).await?;
+        // Refusals of this venue do not depend on the query.
+        if let Some(refusal) = self.exchange.refusal(&RestQuery::Contracts, status.as_u16(), &body) {
+            let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let (retry_after, now) = (retry_after.map(ToOwned::to_owned), self.venue_now());
+            return Err(self.refused(refusal, status.as_u16(), &body, retry_after, rate_limit, now));
+        }
+        Ok(body)
+    }
+
+    /// Downloads a file that lies elsewhere and costs nothing of the budget.
+    pub(in crate::live) async fn download(
+        &self,
+        url: &str,
+        bytes_max: usize,
+        timeout: Duration,
+    ) -> Result<Bytes, FetchError> {
+        let request = Request { path: String::new(), body: None, weight: 0, rate_limit: None };
+        let answer = self.exchange_messages(url, request, bytes_max);
+        let (status, _, body) = tokio::time::timeout(timeout, answer)
+            .await
+            .map_err(|_| FetchError::NoAnswer(format!("no answer within {timeout:?}")))??;
+        if !status.is_success() {
+            let words = String::from_utf8_lossy(&body).chars().take(Self::WORDS_CHARS_MAX).collect();
+            return Err(FetchError::Failed { status: status.as_u16(), body: words });
+        }
+        Ok(body)
+    }
+
+    async fn exchange_in_time(
+        &self,
+        request: Request,
+    ) -> Result<(StatusCode, http::HeaderMap, Bytes), FetchError> {
+        tokio::time::timeout(self.timeout, self.exchange_messages(&self.base, request, Self::BODY_BYTES_MAX))
+            .await
+            .map_err(|_| FetchError::NoAnswer(format!("no answer within {:?}", self.timeout)))?
     }
 
     /// Sends a request whose budget has been taken, and reads the answer.
@@ -174,9 +224,7 @@ impl Rest {
         request: Request,
     ) -> Result<Fetched, FetchError> {
         let (sent, rate_limit) = (self.clock.uptime(), request.rate_limit);
-        let (status, headers, body) = tokio::time::timeout(self.timeout, self.exchange_messages(request))
-            .await
-            .map_err(|_| FetchError::NoAnswer(format!("no answer within {:?}", self.timeout)))??;
+        let (status, headers, body) = self.exchange_in_time(request).await?;
         let received = self.clock.uptime();
         let now = self.venue_time(received);
         let find = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
@@ -221,12 +269,14 @@ impl Rest {
 
     async fn exchange_messages(
         &self,
+        base: &str,
         request: Request,
+        bytes_max: usize,
     ) -> Result<(StatusCode, http::HeaderMap, Bytes), FetchError> {
         let no_answer = |what: &str, error: &dyn std::error::Error| {
             FetchError::NoAnswer(format!("{what}: {}", error_chain(error)))
         };
-        let uri: Uri = format!("{}{}", self.base, request.path)
+        let uri: Uri = format!("{base}{}", request.path)
             .parse()
             .map_err(|error: http::uri::InvalidUri| no_answer("address", &error))?;
         let mut builder = http::Request::builder().uri(uri).header(header::USER_AGENT, "liqheat");
@@ -240,7 +290,7 @@ impl Rest {
         let made = builder.body(Full::new(body)).map_err(|error| no_answer("request", &error))?;
         let answer = self.client.request(made).await.map_err(|error| no_answer("connection", &error))?;
         let (head, body) = answer.into_parts();
-        let limited = Limited::new(body, Self::BODY_BYTES_MAX);
+        let limited = Limited::new(body, bytes_max);
         let whole = limited.collect().await.map_err(|error| no_answer("answer", &*error))?;
         Ok((head.status, head.headers, whole.to_bytes()))
     }

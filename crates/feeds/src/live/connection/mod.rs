@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use liqheat_market::{Backoff, Event, UnixMs};
+use liqheat_measured::Address;
 use tokio::sync::mpsc;
 
 use super::Recorder;
@@ -74,6 +75,8 @@ pub(super) enum StreamSignal {
     Order { contract: ContractIndex, report: OrderReport, sent: Option<UnixMs> },
     /// A stream brought a message without an event.
     Alive { contract: ContractIndex, stream: StreamKind, sent: Option<UnixMs> },
+    /// Accounts traded.
+    Traders(Vec<Address>),
     /// A row of a frame was not accepted.
     Rejected { contract: Option<ContractIndex>, rejected: RejectedSignal },
     /// The venue refused a subscription, in its words.

@@ -19,6 +19,7 @@ use crate::venues::{Account, Contract, ContractTable};
 pub(in crate::live) struct ConnectionPool {
     context: Arc<ConnectionContext>,
     accounts: Vec<Account>,
+    wants_traders: bool,
     stop: CancellationToken,
     tasks: JoinSet<Result<(), JoinError>>,
     members: Vec<Member>,
@@ -38,11 +39,11 @@ impl ConnectionPool {
 
     pub(in crate::live) fn new(
         settings: ConnectionSettings,
-        accounts: Vec<Account>,
+        (accounts, wants_traders): (Vec<Account>, bool),
         stop: CancellationToken,
     ) -> Self {
         let context = Arc::new(ConnectionContext::new(settings));
-        Self { context, accounts, stop, tasks: JoinSet::new(), members: Vec::new() }
+        Self { context, accounts, wants_traders, stop, tasks: JoinSet::new(), members: Vec::new() }
     }
 
     /// Starts as many supervisors as some contracts need.
@@ -55,7 +56,9 @@ impl ConnectionPool {
         let supervisor = SupervisorIndex(self.members.len());
         let (indices, contracts): (Vec<_>, Vec<_>) = contracts.iter().cloned().unzip();
         // Fills of accounts count at the supervisor that has their contract.
-        let table = ContractTable::new(contracts).with_accounts(self.accounts.clone());
+        let table = ContractTable::new(contracts)
+            .with_accounts(self.accounts.clone())
+            .with_traders(self.wants_traders);
         let assignment = Assignment { supervisor, contracts: indices.clone(), table };
         let (commands, received) = mpsc::channel(Self::COMMANDS_MAX);
         let stop = self.stop.child_token();

@@ -239,6 +239,7 @@ impl Connection {
                     }
                     StreamSignal::Alive { contract, stream, sent }
                 }
+                Signal::Traders(addresses) => StreamSignal::Traders(addresses),
                 Signal::Rejected(rejected) => {
                     let contract = rejected.contract.and_then(index);
                     StreamSignal::Rejected { contract, rejected }

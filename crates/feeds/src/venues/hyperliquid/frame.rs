@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::venues::fields::Decimal;
 use crate::venues::rows::RawRows;
@@ -47,6 +48,9 @@ pub(super) struct TradeRow<'a> {
     pub(super) sz: Decimal<'a>,
     pub(super) time: i64,
     pub(super) tid: i64,
+    /// Both accounts. Whether buyer and seller or maker and taker does not matter here.
+    #[serde(borrow, default)]
+    pub(super) users: Option<&'a RawValue>,
 }
 
 /// `{"channel":"userFills","data":{"isSnapshot":true,"user":"0xa7..","fills":[..]}}`

@@ -4,6 +4,7 @@
 //! so there are realised liquidations of accounts that are named, and of no others. The mark price and the open interest come without a time of the venue and hold when they arrive. Nothing marks the last state of a
 //! candle: the reader keeps the running one until time has moved on.
 
+mod account;
 mod fills;
 mod frame;
 mod parse;
@@ -13,6 +14,8 @@ mod subscribe;
 mod tests;
 
 use std::time::Duration;
+
+pub(crate) use account::{account, account_request, leaderboard, markets, markets_request};
 
 use liqheat_market::{Symbol, UnixMs, Venue};
 

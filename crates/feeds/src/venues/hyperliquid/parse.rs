@@ -2,6 +2,7 @@
 
 use liqheat_market::{Event, Interval, Kline, KlineKind, MarkPrice, OpenInterest, Qty, Taker, Trade, UnixMs};
 
+use super::account::traders;
 use super::fills::Fills;
 use super::frame::{Acknowledged, ActiveContext, AssetContext, Body, Candle, Head, TradeRow, UserFills};
 use crate::venues::fields::{json, time, value};
@@ -49,6 +50,7 @@ impl Reader {
         let body: Body<RawRows<'_>> = json(frame)?;
         let keys = FrameKeys { stream: StreamKind::Trades, name: "coin", time: "time" };
         let (table, scales, mut clock) = (&self.table, &self.scales, self.clock);
+        let mut addresses = Vec::new();
         read_frame_rows(&body.data, table, keys, out, |row: TradeRow<'_>| {
             let Some(contract) = table.find(&row.coin) else { return Ok(None) };
             let (scale, at) = (scales[contract], time("time", row.time)?);
@@ -64,9 +66,15 @@ impl Reader {
                 },
             };
             clock = clock.max(at);
+            if let Some(users) = row.users.filter(|_| table.wants_traders()) {
+                traders(users, &mut addresses);
+            }
             Ok(Some(Signal::Event { contract, event: Event::Trade(trade), sent: Some(at) }))
         });
         self.clock = clock;
+        if !addresses.is_empty() {
+            out.push(Signal::Traders(addresses));
+        }
         self.close_ended(out);
         Ok(())
     }

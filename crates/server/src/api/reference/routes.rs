@@ -5,13 +5,13 @@ use liqheat_market::Interval;
 use liqheat_wire::{
     AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, HealthBody,
     KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody,
-    MaxPainBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody, TiersBody,
-    TimeseriesBody, WallsBody,
+    MaxPainBody, MeasuredBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody,
+    TiersBody, TimeseriesBody, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{alerts, export, heatmap, history, liquidations, older, prices, walls};
+use super::super::{alerts, export, heatmap, history, liquidations, measured, older, prices, walls};
 use super::{formats, schema_of, server_messages};
 use crate::history::ChartRange;
 
@@ -513,6 +513,16 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     );
     remove.method = "delete";
     remove.answers.push(forbidden());
+    routes.push(data(
+        "/v1/measured",
+        "Positions of real accounts at Hyperliquid, and how much of the market they are; never part of the estimate",
+        vec![
+            symbol(),
+            optional("limit", "Most positions in `closest`", count(measured::CLOSEST_MAX, Some(20))),
+        ],
+        "Levels, coverage and the positions nearest to their liquidation; 400 where the server does not look at accounts",
+        vec![(JSON, schema_of::<MeasuredBody>(generator))],
+    ));
     remove.answers.push(refused(404, "There is no such rule"));
     routes.extend([add, remove]);
 

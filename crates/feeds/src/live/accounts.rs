@@ -1,0 +1,103 @@
+//! Accounts of a venue that publishes them: a client within the venue's request budget, and the traders of its trades.
+
+#![expect(clippy::disallowed_methods, reason = "the leaderboard is read on a blocking thread, once a day")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use liqheat_measured::{AccountState, Address, CoinMarket};
+use tokio::sync::mpsc;
+
+use super::Clock;
+use super::backfill::{FetchError, Priority, Rest};
+use crate::venues::hyperliquid;
+
+/// Settings of the requests for accounts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccountSettings {
+    /// Most of the venue's whole request budget that is used for accounts, 0 to 1.
+    pub budget_share: f64,
+    /// URL of the leaderboard; the venue's own when `None`.
+    pub leaderboard: Option<String>,
+}
+
+/// Why a request for accounts brought nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct AccountRequestError(String);
+
+impl From<FetchError> for AccountRequestError {
+    fn from(error: FetchError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What is known of accounts at a venue that is followed.
+#[derive(Debug)]
+pub struct AccountFeed {
+    /// Requests.
+    pub client: AccountClient,
+    /// Accounts of trades, as they come. Those that come while it is full are dropped.
+    pub traders: mpsc::Receiver<Vec<Address>>,
+}
+
+/// Requests about accounts, within the venue's budget. Cheap to clone.
+#[derive(Clone)]
+pub struct AccountClient {
+    rest: Rest,
+    leaderboard: Arc<str>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for AccountClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountClient").field("leaderboard", &self.leaderboard).finish_non_exhaustive()
+    }
+}
+
+impl AccountClient {
+    /// Address of the leaderboard.
+    pub const LEADERBOARD: &str = "https://stats-data.hyperliquid.xyz/Mainnet/leaderboard";
+
+    pub(super) fn new(rest: Rest, leaderboard: Option<&str>, clock: Clock) -> Self {
+        Self { rest, leaderboard: leaderboard.unwrap_or(Self::LEADERBOARD).into(), clock }
+    }
+
+    /// The clock that requests are paced by.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The positions of an account. Waits for the budget.
+    ///
+    /// # Errors
+    /// When the venue does not answer, refuses, or answers what cannot be read.
+    pub async fn account(&self, address: Address) -> Result<AccountState, AccountRequestError> {
+        let body = self.rest.post(hyperliquid::account_request(&address), Priority::Accounts).await?;
+        hyperliquid::account(&body).map_err(|error| FetchError::from(error).into())
+    }
+
+    /// Mark price and open interest of all coins. Waits for the budget.
+    ///
+    /// # Errors
+    /// As for [`AccountClient::account`].
+    pub async fn markets(&self) -> Result<Vec<CoinMarket>, AccountRequestError> {
+        let body = self.rest.post(hyperliquid::markets_request(), Priority::Accounts).await?;
+        hyperliquid::markets(&body).map_err(|error| FetchError::from(error).into())
+    }
+
+    /// The accounts of the leaderboard, largest first. It lies on another host and costs nothing of the budget.
+    ///
+    /// # Errors
+    /// As for [`AccountClient::account`].
+    pub async fn leaderboard(&self) -> Result<Vec<Address>, AccountRequestError> {
+        /// 30,000 rows are 25 MB.
+        const BYTES_MAX: usize = 128 << 20;
+        const TIMEOUT: Duration = Duration::from_secs(120);
+        let body = self.rest.download(&self.leaderboard, BYTES_MAX, TIMEOUT).await?;
+        let read = tokio::task::spawn_blocking(move || hyperliquid::leaderboard(&body)).await;
+        let read = read.map_err(|error| AccountRequestError(error.to_string()))?;
+        read.map_err(|error| FetchError::from(error).into())
+    }
+}

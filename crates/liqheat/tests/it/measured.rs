@@ -1,0 +1,174 @@
+//! Measured positions through the built program: thousands of accounts at a stand-in of the venue.
+
+use std::collections::BTreeMap;
+
+use liqheat_market::{Price, UnixMs};
+use liqheat_testkit::exchange::{Exchange, HyperliquidVoice, Market, StandInAccounts, Time};
+use liqheat_testkit::{Folder, Program, Running, until};
+use serde_json::{Value, json};
+
+use crate::live::{BEFORE_MS, START, script};
+use crate::support::{hash_of, server};
+
+const MINUTES: i64 = 240;
+const SPEED: f64 = 30.0;
+const NAME: &str = "BTCUSDT@hyperliquid:measured";
+
+fn stand_in(accounts: StandInAccounts) -> Exchange {
+    let market = Market::default().with("BTCUSDT", script(MINUTES, 13));
+    let voice = HyperliquidVoice::default().with_accounts(accounts);
+    Exchange::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed: SPEED })
+}
+
+fn accounts(count: usize, scale: f64) -> StandInAccounts {
+    // The made-up market begins at 60,000.
+    StandInAccounts { count, scale, reference: 60_000.0 }
+}
+
+fn follower(exchange: &Exchange, db: &std::path::Path, arguments: &str) -> Program {
+    let (socket, rest) = (exchange.socket_base(), exchange.rest_base());
+    server("serve --symbols BTCUSDT --venues hyperliquid --fill-days 1 --log info --ws-update-interval 0.2")
+        .args(&format!("--venue-url hyperliquid={socket},hyperliquid={rest}"))
+        .args(&format!("--hyperliquid-measured --hyperliquid-leaderboard {rest}/Mainnet/leaderboard"))
+        .args(&format!("--live-speed {SPEED} --live-clock {}", exchange.now().0))
+        .args(arguments)
+        .args("--db")
+        .arg(db)
+}
+
+fn measured(server: &Running) -> Option<Value> {
+    let answer = server.get("/v1/measured?symbol=BTCUSDT&limit=100");
+    (answer.status == 200).then(|| answer.json())
+}
+
+fn holders(body: &Value) -> u64 {
+    body["long"]["accounts"].as_u64().unwrap() + body["short"]["accounts"].as_u64().unwrap()
+}
+
+#[test]
+fn real_positions_are_a_layer_of_their_own() {
+    const COUNT: usize = 2_000;
+    let folder = Folder::new();
+    let db = folder.path("measured.duckdb");
+    let accounts = accounts(COUNT, 2.0);
+    let exchange = stand_in(accounts);
+    let server = follower(&exchange, &db, "").serve();
+    // The leaderboard lists half of them; the others are found by their trades.
+    let body = until("most accounts were looked at", || {
+        measured(&server).filter(|body| holders(body) > COUNT as u64 * 6 / 10)
+    });
+    assert_eq!((&body["symbol"], &body["state"]), (&json!(NAME), &json!("live")), "{body}");
+
+    // Levels are those of the accounts, to within a bin: the stand-in's liquidation prices do not move.
+    let bin = Price::parse(&body["bin"].to_string()).unwrap();
+    let mark = body["current_price"].as_f64().unwrap();
+    let mut possible: BTreeMap<i64, usize> = BTreeMap::new();
+    for number in 0..COUNT {
+        let Some(position) = accounts.position(number, mark, UnixMs(0)) else { continue };
+        let units = Price::from_f64(position.liquidation_price).unwrap().units();
+        *possible.entry(units / bin.units()).or_default() += 1;
+    }
+    let mut found = 0;
+    for level in body["levels"].as_array().unwrap() {
+        let index = Price::parse(&level["price"].to_string()).unwrap().units() / bin.units();
+        let here = level["long_accounts"].as_u64().unwrap() + level["short_accounts"].as_u64().unwrap();
+        // A level on the edge of a bin may be rounded into the one beside it.
+        let most: usize = (index - 1..=index + 1).filter_map(|one| possible.get(&one)).sum();
+        assert!(here as usize <= most, "{level}: at most {most}");
+        assert!(level["long_usd"].as_u64().unwrap() + level["short_usd"].as_u64().unwrap() > 0, "{level}");
+        found += here;
+    }
+    assert_eq!(found, holders(&body), "every position of the stand-in has a level");
+    for side in ["coverage_long", "coverage_short"] {
+        let coverage = body[side].as_f64().unwrap();
+        assert!((0.02..1.0).contains(&coverage), "{side} {coverage}");
+    }
+    let closest = body["closest"].as_array().unwrap();
+    let distances: Vec<f64> = closest.iter().map(|one| one["distance_pct"].as_f64().unwrap().abs()).collect();
+    assert!(distances.is_sorted() && distances[0] < 5.0 && closest.len() == 100, "{distances:?}");
+    assert!(closest.iter().all(|one| one.get("address").is_none()), "addresses are not shown");
+
+    // It is a board of its own, and no part of the estimate.
+    let symbols = server.get("/v1/symbols").json();
+    let row =
+        symbols["symbols"].as_array().unwrap().iter().find(|row| row["symbol"] == NAME).cloned().unwrap();
+    assert_eq!((&row["measured"], &row["venue"]), (&json!(true), &json!("hyperliquid")));
+    let board = server.get(&format!("/v1/heatmap?symbol={NAME}")).json();
+    assert_eq!((&board["symbol"], &board["hash"]), (&json!(NAME), &json!(hash_of(&board))));
+    let mut viewer = server.viewer();
+    viewer.subscribe(NAME);
+    let state = viewer.hear_until(|message| message["type"] == "snapshot");
+    assert_eq!((&state["symbol"], &state["hash"]), (&json!(NAME), &json!(hash_of(&state))));
+    let estimate = server.get("/v1/heatmap?symbol=BTCUSDT").json();
+    assert_ne!(estimate["hash"], board["hash"]);
+    for (path, status, part) in [
+        (format!("/v1/walls?symbol={NAME}"), 400, "layer of measured positions"),
+        ("/v1/measured?symbol=ETHUSDT".to_owned(), 400, NAME),
+        ("/v1/measured?symbol=BTCUSDT&limit=0".to_owned(), 422, "limit"),
+        (format!("/v1/heatmap?symbol={NAME}&view=expected"), 400, "no expected view"),
+    ] {
+        let answer = server.get(&path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(answer.text().contains(part), "{path}: {}", answer.text());
+    }
+
+    // 429: nothing is asked while the venue wants a pause, and then it goes on.
+    exchange.misbehave(|faults| {
+        (faults.refuse_requests, faults.refuse_status, faults.refuse_seconds) = (1, 429, 120);
+    });
+    until("the refusal", || {
+        let stats = server.get("/ws/stats").json();
+        stats["live"]["sources"][0]["paused_until"].as_str().map(ToOwned::to_owned)
+    });
+    let before = exchange.seen().requests.len();
+    until("looks go on", || (exchange.seen().requests.len() > before + 50).then_some(()));
+    // Requests that were under way when it was refused.
+    assert!(exchange.seen().requests_in_pause <= 8, "{}", exchange.seen().requests_in_pause);
+    // The venue's minutes and the program's are a little apart, so the program's 840 may fall otherwise into them.
+    let weights = exchange.seen().weights;
+    assert!(weights.values().all(|weight| *weight <= 1_200), "{weights:?}");
+
+    // A restart knows the addresses without being told of them again.
+    let known = measured(&server).unwrap()["addresses"].as_u64().unwrap();
+    assert_eq!(server.terminate().code, Some(0));
+    let again = follower(&exchange, &db, "--show-addresses").serve();
+    again.wait_for_log("measured layer started");
+    let body = until("a layer after the restart", || measured(&again).filter(|body| holders(body) > 50));
+    assert!(body["addresses"].as_u64().unwrap() >= known, "{} of {known}", body["addresses"]);
+    let address = body["closest"][0]["address"].as_str().unwrap();
+    assert!(accounts.number(address).is_some(), "{address}");
+    assert_eq!(again.terminate().code, Some(0));
+}
+
+#[test]
+fn more_than_half_of_the_open_interest_is_an_error() {
+    let folder = Folder::new();
+    let exchange = stand_in(accounts(60, 5_000.0));
+    let named = StandInAccounts::address(2);
+    let server = follower(
+        &exchange,
+        &folder.path("too-much.duckdb"),
+        &format!("--hyperliquid-measured-addresses {named}"),
+    )
+    .serve();
+    server.wait_for_log("measured positions exceed half of the open interest");
+    let ready = until("the reason", || {
+        let ready = server.get("/ready");
+        ready.text().contains("more than half of the venue's open interest").then_some(ready)
+    });
+    assert!(ready.text().contains("BTCUSDT@hyperliquid"), "{}", ready.text());
+    let body = measured(&server).unwrap();
+    assert!(body["coverage_long"].as_f64().unwrap() > 1.0 || body["coverage_short"].as_f64().unwrap() > 1.0);
+}
+
+#[test]
+fn it_is_off_by_default_and_needs_the_venue() {
+    let server = server("demo --days 1").serve();
+    let answer = server.get("/v1/measured?symbol=BTCUSDT");
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("--hyperliquid-measured"), "{}", answer.text());
+    let done =
+        crate::support::liqheat("serve --symbols BTCUSDT --venues binance --hyperliquid-measured").run();
+    assert!(done.code.is_some_and(|code| code != 0), "{}", done.err);
+    assert!(done.err.contains("--hyperliquid-measured needs hyperliquid"), "{}", done.err);
+}

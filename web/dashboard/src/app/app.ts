@@ -228,6 +228,7 @@ export class App {
                 return this.#dispatch({ kind: 'next', what: command });
             case 'events':
             case 'swept':
+            case 'near':
                 return this.#dispatch({ kind: 'toggle', what: command });
             case 'watch':
             case 'walls':

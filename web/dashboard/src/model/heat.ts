@@ -52,6 +52,8 @@ const GAP_SHARE_MAX = 0.1;
 const OVERFLOW_FACTOR = 1.25;
 /** Share of the rows at either end that the price should stay out of. */
 const EDGE_SHARE = 0.04;
+/** Cells this near the price of their column, as a share of it, decide where the colour scale ends. */
+const REACH_SHARE = 0.05;
 
 export class Heat {
     readonly header: GridHeader;
@@ -69,6 +71,8 @@ export class Heat {
     #dirtyFrom = 0;
     /** Largest step in the planes, so that the colour bar's top is what is really there. */
     #peak = 0;
+    /** The same within reach of the price. */
+    #nearPeak = 0;
 
     constructor({ header, long, short, classes }: Grid) {
         this.header = header;
@@ -130,9 +134,9 @@ export class Heat {
         return this.header.column_ms;
     }
 
-    /** The step the colour scale should end at. */
-    peak(): number {
-        return this.#peak;
+    /** The step the colour scale should end at: the largest one, or with `near` the largest within reach of the price. */
+    peak(near = false): number {
+        return near && this.#nearPeak > 0 ? this.#nearPeak : this.#peak;
     }
 
     /** First column that differs from what was drawn last (`columns()` when none does); asking resets it. */
@@ -238,14 +242,39 @@ export class Heat {
     }
 
     #measurePeak(): void {
-        const { long, short } = this;
+        [this.#peak, this.#nearPeak] = [0, 0];
+        for (let column = 0; column < this.#columns; column++) this.#raisePeaks(column);
+    }
+
+    /**
+     * Takes a column into the peaks. What is near the price has a peak of its own: venues with positions far from the
+     * price would otherwise set the scale, and everything that the price may reach would look alike.
+     */
+    #raisePeaks(column: number): void {
+        const { long, short, rows } = this;
+        const at = column * rows;
         const sums = this.steps.sums();
-        let peak = 0;
-        for (let at = 0; at < this.#columns * this.rows; at++) {
-            const sum = sums[((long[at] ?? 0) << 8) | (short[at] ?? 0)] ?? 0;
-            if (sum > peak) peak = sum;
+        const [from, to] = this.#reach(at);
+        for (let row = 0; row < rows; row++) {
+            const sum = sums[((long[at + row] ?? 0) << 8) | (short[at + row] ?? 0)] ?? 0;
+            this.#peak = Math.max(this.#peak, sum);
+            if (row >= from && row < to) this.#nearPeak = Math.max(this.#nearPeak, sum);
         }
-        this.#peak = peak;
+    }
+
+    /** Rows within reach of the price of the column at this offset. Longs lie below the price and shorts above it. */
+    #reach(at: number): [from: number, to: number] {
+        const { long, short } = this.#totals;
+        const { rows } = this;
+        const { price_low, bin } = this.header;
+        let highestLong = rows - 1;
+        while (highestLong >= 0 && (long[at + highestLong] ?? 0) === 0) highestLong--;
+        let lowestShort = 0;
+        while (lowestShort < rows && (short[at + lowestShort] ?? 0) === 0) lowestShort++;
+        if (highestLong < 0 && lowestShort === rows) return [0, rows];
+        const row = highestLong < 0 ? lowestShort : lowestShort === rows ? highestLong : (highestLong + lowestShort) / 2;
+        const distance = ((price_low + row * bin) * REACH_SHARE) / bin;
+        return [Math.floor(row - distance), Math.ceil(row + distance) + 1];
     }
 
     /** The planes that hold something: the totals, and what is shown where that is less. */
@@ -301,10 +330,7 @@ export class Heat {
         const column = this.#columns - 1;
         this.#classes?.fillColumn(column, this.#totals, known, this.header);
         if (this.#shown !== null) this.#classes?.compose(column, this.#columns, this.#shown, this.#totals, this);
-        const sums = this.steps.sums();
-        for (let row = 0; row < this.rows; row++) {
-            this.#peak = Math.max(this.#peak, sums[((this.long[at + row] ?? 0) << 8) | (this.short[at + row] ?? 0)] ?? 0);
-        }
+        this.#raisePeaks(column);
         this.#dirtyFrom = Math.min(this.#dirtyFrom, this.#columns - 1);
         return largest;
     }

@@ -45,7 +45,7 @@ export interface Pointed {
     price: number;
 }
 
-export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'axis' | 'zone' | 'studies'>;
+export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'near' | 'axis' | 'zone' | 'studies'>;
 
 const AXIS_MODES = { linear: PriceScaleMode.Normal, log: PriceScaleMode.Logarithmic, percent: PriceScaleMode.Percentage } as const;
 

@@ -12,7 +12,7 @@ import { type Palette, paletteOf, type ScaleInput } from './palette.ts';
 const STEPS = 256;
 const NONE: readonly number[] = [];
 
-type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept'>;
+type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'near'>;
 
 export class Raster {
     readonly canvas: HTMLCanvasElement;
@@ -68,7 +68,7 @@ export class Raster {
 
     /** Colours what changed since; answers whether anything did. */
     refresh(): boolean {
-        const grown = this.#heat.peak() > this.#scale.peak;
+        const grown = this.#heat.peak(this.#look.near) > this.#scale.peak;
         if (grown) {
             this.restyle(this.#look);
             return true;
@@ -90,7 +90,7 @@ export class Raster {
                 counts[sum] = (counts[sum] ?? 0) + 1;
             }
         }
-        return { steps: heat.steps, peak: heat.peak(), counts };
+        return { steps: heat.steps, peak: heat.peak(this.#look.near), counts };
     }
 
     #paint(from: number): void {

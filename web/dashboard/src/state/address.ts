@@ -74,6 +74,7 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         theme: oneOf(THEMES, params.get('theme'), base.theme),
         events: flag('events', base.events),
         swept: flag('swept', base.swept),
+        near: flag('near', base.near),
         hidden: params.has('hide') ? leveragesOf(params.get('hide')) : base.hidden,
         opened: oneOf(['', ...RANGE_IDS], params.get('opened'), base.opened),
         panel: oneOf(PANELS, params.get('panel'), base.panel),
@@ -104,6 +105,7 @@ export function addressOf(view: View): string {
     set('theme', view.theme);
     set('events', view.events ? '1' : '0');
     set('swept', view.swept ? '1' : '0');
+    set('near', view.near ? '1' : '0');
     set('axis', view.axis);
     set('zone', view.zone);
     set('panel', view.panel);
@@ -124,7 +126,22 @@ export function addressOf(view: View): string {
 /** The address names no part of a view. */
 export function isBare(query: string): boolean {
     const names = [
-        ...['symbol', 'range', 'view', 'side', 'scale', 'colours', 'threshold', 'theme', 'events', 'swept', 'axis', 'zone', 'panel'],
+        ...[
+            'symbol',
+            'range',
+            'view',
+            'side',
+            'scale',
+            'colours',
+            'threshold',
+            'theme',
+            'events',
+            'swept',
+            'near',
+            'axis',
+            'zone',
+            'panel',
+        ],
         ...['hide', 'opened', 'interval', 'studies', 'charts', 'at', 'from', 'embed'],
     ];
     const params = new URLSearchParams(query);

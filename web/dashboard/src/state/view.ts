@@ -40,6 +40,8 @@ export interface Settings {
     readonly events: boolean;
     /** Marks where the price took levels. */
     readonly swept: boolean;
+    /** The colour scale ends at the largest cell near the price; otherwise at the largest one. */
+    readonly near: boolean;
     /** Leverages that are not shown, ascending. */
     readonly hidden: readonly number[];
     /** The map shows only positions opened within this range; empty for all. */
@@ -82,6 +84,7 @@ export const DEFAULT_VIEW: View = {
     theme: 'dark',
     events: true,
     swept: true,
+    near: true,
     hidden: [],
     opened: '',
     panel: 'none',
@@ -101,7 +104,7 @@ const CYCLES = { scale: SCALES, colours: COLOURS, side: SIDES, pane: PANES, axis
 export type Action =
     | { kind: 'set'; part: Partial<Omit<Settings, 'symbol' | 'range'>> }
     | { kind: 'next'; what: keyof typeof CYCLES }
-    | { kind: 'toggle'; what: 'events' | 'swept' }
+    | { kind: 'toggle'; what: 'events' | 'swept' | 'near' }
     | { kind: 'study'; study: Study }
     /** A further chart beside this one; added when there is room, removed when it is there. */
     | { kind: 'chart'; symbol: string }

@@ -17,6 +17,7 @@ export type Command =
     | 'theme'
     | 'events'
     | 'swept'
+    | 'near'
     | 'pane'
     | 'screenshot'
     | 'axis'
@@ -55,6 +56,7 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['d', 'D'], shown: 'D', command: 'side', says: 'next side' },
     { keys: ['e', 'E'], shown: 'E', command: 'events', says: 'realised liquidations' },
     { keys: ['w', 'W'], shown: 'W', command: 'swept', says: 'swept levels' },
+    { keys: ['k', 'K'], shown: 'K', command: 'near', says: 'colours by what is near the price' },
     { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
     { keys: ['p', 'P'], shown: 'P', command: 'panel', says: 'panel beside the chart' },
     { keys: ['h', 'H'], shown: 'H', command: 'chart', says: 'add a chart' },

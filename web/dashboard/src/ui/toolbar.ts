@@ -117,7 +117,7 @@ export class Toolbar {
         listen(this.#zone, (value) => ({ zone: chosen(ZONES, value) }));
         this.#symbol.addEventListener('change', () => pickSymbol(this.#symbol.value));
         this.#venue.addEventListener('change', () => pickSymbol(symbolOf(this.#symbol.value, this.#venue.value)));
-        for (const what of ['events', 'swept'] as const) {
+        for (const what of ['events', 'swept', 'near'] as const) {
             byId(what, HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'toggle', what }));
         }
         for (const panel of PANEL_BUTTONS) {
@@ -152,7 +152,7 @@ export class Toolbar {
         this.#theme.value = view.theme;
         this.#interval.value = view.interval;
         for (const [study, box] of this.#studies) box.checked = view.studies.includes(study);
-        for (const what of ['events', 'swept'] as const) {
+        for (const what of ['events', 'swept', 'near'] as const) {
             byId(what, HTMLButtonElement).setAttribute('aria-pressed', String(view[what]));
         }
         for (const panel of PANEL_BUTTONS) {

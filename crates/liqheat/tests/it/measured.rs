@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::{Price, UnixMs};
-use liqheat_testkit::exchange::{Exchange, HyperliquidVoice, Market, StandInAccounts, Time};
+use liqheat_testkit::exchange::{ExchangeServer, HyperliquidVoice, Market, StandInAccounts, Time};
 use liqheat_testkit::{Folder, Program, Running, until};
 use serde_json::{Value, json};
 
@@ -14,10 +14,10 @@ const MINUTES: i64 = 240;
 const SPEED: f64 = 30.0;
 const NAME: &str = "BTCUSDT@hyperliquid:measured";
 
-fn stand_in(accounts: StandInAccounts) -> Exchange {
+fn stand_in(accounts: StandInAccounts) -> ExchangeServer {
     let market = Market::default().with("BTCUSDT", script(MINUTES, 13));
     let voice = HyperliquidVoice::default().with_accounts(accounts);
-    Exchange::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed: SPEED })
+    ExchangeServer::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed: SPEED })
 }
 
 fn accounts(count: usize, scale: f64) -> StandInAccounts {
@@ -25,7 +25,7 @@ fn accounts(count: usize, scale: f64) -> StandInAccounts {
     StandInAccounts { count, scale, reference: 60_000.0 }
 }
 
-fn follower(exchange: &Exchange, db: &std::path::Path, arguments: &str) -> Program {
+fn follower(exchange: &ExchangeServer, db: &std::path::Path, arguments: &str) -> Program {
     let (socket, rest) = (exchange.socket_base(), exchange.rest_base());
     server("serve --symbols BTCUSDT --venues hyperliquid --fill-days 1 --log info --ws-update-interval 0.2")
         .args(&format!("--venue-url hyperliquid={socket},hyperliquid={rest}"))

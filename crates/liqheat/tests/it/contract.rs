@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use crate::support::{loaded, server, state};
 
 /// Checks one value by a schema of a document; a field that is not described is also a fault.
-struct Contract {
+pub(crate) struct Contract {
     document: Value,
 }
 
 impl Contract {
-    fn of(server: &Running, path: &str) -> Self {
+    pub(crate) fn of(server: &Running, path: &str) -> Self {
         let answer = server.get(path);
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{path}");
         let mut document = answer.json();
@@ -33,7 +33,7 @@ impl Contract {
     }
 
     #[track_caller]
-    fn check(&self, pointer: &str, value: &Value) {
+    pub(crate) fn check(&self, pointer: &str, value: &Value) {
         let validator = self.validator(pointer);
         let faults: Vec<String> =
             validator.iter_errors(value).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
@@ -193,7 +193,8 @@ fn what_http_answers_is_described() {
     let with_json: BTreeSet<&str> = described
         .filter(|(_, path)| path["get"]["responses"]["200"]["content"]["application/json"].is_object())
         .map(|(path, _)| path.as_str())
-        .filter(|path| !path.ends_with("api.json"))
+        // Accounts are looked at in another test.
+        .filter(|path| !path.ends_with("api.json") && *path != "/v1/measured")
         .collect();
     assert_eq!(asked, with_json);
     let page = server.get("/docs");

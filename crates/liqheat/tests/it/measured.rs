@@ -7,6 +7,7 @@ use liqheat_testkit::exchange::{ExchangeServer, HyperliquidVoice, Market, StandI
 use liqheat_testkit::{Folder, Program, Running, until};
 use serde_json::{Value, json};
 
+use crate::contract::Contract;
 use crate::live::{BEFORE_MS, START, script};
 use crate::support::{hash_of, server};
 
@@ -87,6 +88,12 @@ fn real_positions_are_a_layer_of_their_own() {
     let distances: Vec<f64> = closest.iter().map(|one| one["distance_pct"].as_f64().unwrap().abs()).collect();
     assert!(distances.is_sorted() && distances[0] < 5.0 && closest.len() == 100, "{distances:?}");
     assert!(closest.iter().all(|one| one.get("address").is_none()), "addresses are not shown");
+
+    let contract = Contract::of(&server, "/openapi.json");
+    let schema =
+        |path: &str| format!("/paths/~1v1~1{path}/get/responses/200/content/application~1json/schema");
+    contract.check(&schema("measured"), &body);
+    contract.check(&schema("symbols"), &server.get("/v1/symbols").json());
 
     // It is a board of its own, and no part of the estimate.
     let symbols = server.get("/v1/symbols").json();

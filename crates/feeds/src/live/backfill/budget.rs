@@ -108,6 +108,12 @@ impl Budget {
         if exceeds(used, allowed) || exceeds(self.weight, self.weight_max) {
             return Err(next_minute);
         }
+        if priority == Priority::Accounts {
+            let spaced = self.spaced(request.weight);
+            if now < spaced {
+                return Err(spaced);
+            }
+        }
         if let Some(limit) = request.rate_limit {
             let allowed = trunc_usize(f64::from(limit.requests) * self.share).max(1);
             self.endpoints.entry(limit.name).or_default().take(limit, allowed, priority, now)?;
@@ -117,6 +123,15 @@ impl Budget {
             self.accounts_weight = self.accounts_weight.saturating_add(request.weight);
         }
         Ok(())
+    }
+
+    /// When accounts may use so much more of the running minute. Their share is spread over it: the venue's minutes may
+    /// begin at another time, and two bursts around the end of one would fall into one of the venue's.
+    fn spaced(&self, weight: u32) -> UnixMs {
+        /// What may be used at the start of a minute.
+        const AHEAD_MS: i64 = 10_000;
+        let used = i64::from(self.accounts_weight.saturating_add(weight));
+        UnixMs(self.minute * MINUTE_MS + used * MINUTE_MS / i64::from(self.accounts_max.max(1)) - AHEAD_MS)
     }
 
     /// The venue's own count of the running minute, which includes others behind the same address.
@@ -244,7 +259,9 @@ mod tests {
     fn accounts_have_a_share_of_their_own_and_the_present_has_room_beside_it() {
         let mut budget = Budget::new(1_200, 0.7).with_accounts(0.5);
         let mut count = |priority, weight| {
-            (0..1_000).filter(|_| budget.take(&request(weight, None), priority, UnixMs(7)).is_ok()).count()
+            (0..1_000)
+                .filter(|_| budget.take(&request(weight, None), priority, UnixMs(59_999)).is_ok())
+                .count()
         };
         assert_eq!(count(Priority::Accounts, 2), 300);
         assert_eq!(count(Priority::Backfill, 20), 6, "half of what accounts leave");
@@ -252,9 +269,15 @@ mod tests {
         assert_eq!(count(Priority::Accounts, 2), 0);
         let mut budget = Budget::new(1_200, 0.3).with_accounts(0.5);
         let taken = (0..1_000)
-            .filter(|_| budget.take(&request(2, None), Priority::Accounts, UnixMs(7)).is_ok())
+            .filter(|_| budget.take(&request(2, None), Priority::Accounts, UnixMs(59_999)).is_ok())
             .count();
         assert_eq!(taken, 180, "never more than all requests may use");
+        let mut budget = Budget::new(1_200, 0.7).with_accounts(0.5);
+        let taken = (0..1_000)
+            .filter(|_| budget.take(&request(2, None), Priority::Accounts, UnixMs(60_000)).is_ok())
+            .count();
+        assert_eq!(taken, 50, "spread over the minute");
+        assert_eq!(budget.take(&request(2, None), Priority::Accounts, UnixMs(60_100)), Err(UnixMs(60_200)));
     }
 
     /// A day of 10,000 accounts under the schedule and the budget of the default settings, on a simulated clock.

@@ -8,7 +8,6 @@
 #![expect(clippy::disallowed_methods, reason = "the shell of the feed: it computes by the clock")]
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,12 +21,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::catalog::{Catalog, LedgerView, ServedSymbol};
-use crate::compact::{Outlook, expected_cells, hourly_volatility};
+use crate::catalog::{Catalog, ServedSymbol};
+use crate::compact::{Outlook, VOLATILITY_CANDLES, expected_cells, hourly_volatility};
 use crate::published::{LedgerSum, Published};
 
-/// A day of five minutes, which is what the chance of a touch was fitted on.
-const CANDLES: NonZeroUsize = NonZeroUsize::new(289).unwrap();
 /// A store that fails is logged this often.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
@@ -44,14 +41,8 @@ pub(crate) const fn horizon_of(within: ExpectedWithin) -> Horizon {
 pub(crate) async fn volatility_of(store: &Store, sum: &LedgerSum) -> Result<Option<f64>, StoreError> {
     let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
     let interval = lead.spec.interval.max(Interval::M5);
-    let candles = store.candles(lead.instrument(), interval, view.cursor, CANDLES).await?;
+    let candles = store.candles(lead.instrument(), interval, view.cursor, VOLATILITY_CANDLES).await?;
     Ok(hourly_volatility(&candles))
-}
-
-/// Open interest of all ledgers of a sum, USD.
-pub(crate) fn open_interest_usd(sum: &LedgerSum) -> f64 {
-    let of_view = |view: &LedgerView| view.open_interest * view.price.to_f64();
-    sum.ledgers.iter().map(|(_, view)| of_view(view)).sum()
 }
 
 /// Computes the boards of the expected view.
@@ -128,7 +119,7 @@ impl ExpectedBoards {
                 price: open.price(),
                 bin: open.base_bin(),
                 hourly_volatility,
-                open_interest_usd: open_interest_usd(&sum),
+                open_interest_usd: sum.open_interest_usd(),
             };
             BoardUpdate {
                 epoch: format!("{}-{}-{}", within.name(), self.hub.run(), open.epoch()),

@@ -12,7 +12,7 @@ use super::{DataState, no_state};
 use crate::catalog::ServedSymbol;
 use crate::compact::{AGES_H, Outlook, SideMass, expected, fresh_levels, leverages_of};
 use crate::engine::LedgerRun;
-use crate::expected::{horizon_of, open_interest_usd, volatility_of};
+use crate::expected::{horizon_of, volatility_of};
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
 use crate::published::{LedgerSum, LiveState, sum_by_leverage};
@@ -129,7 +129,7 @@ impl SelectedState {
             price: self.price,
             bin: self.base_bin,
             hourly_volatility,
-            open_interest_usd: open_interest_usd(sum),
+            open_interest_usd: sum.open_interest_usd(),
         }))
     }
 

@@ -59,7 +59,7 @@ Interval = Literal["1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h",
 SeriesInterval = Literal["1m", "5m", "15m", "30m", "1h", "2h", "4h", "8h", "12h", "1d"]
 Range = Literal["12h", "24h", "3d", "7d", "30d", "90d", "180d", "1y"]
 TimeWindow = Literal["1h", "4h", "12h", "1d", "48h", "3d", "7d", "14d", "30d", "60d", "90d", "180d", "1y"]
-View = Literal["size", "expected"]
+View = Literal["open", "expected"]
 Horizon = Literal["1h", "4h"]
 
 _JSON: Final = "application/json"

@@ -280,7 +280,7 @@ fn the_expected_view_shows_what_is_likely_soon_and_leaves_the_size_alone() {
     let server = server("serve --db").arg(db).serve();
     state(&server);
     let size = ask(&server, "/v1/map?symbol=BTCUSDT");
-    let named = ask(&server, "/v1/map?symbol=BTCUSDT&view=size");
+    let named = ask(&server, "/v1/map?symbol=BTCUSDT&view=open");
     assert!(size.get("expected_within").is_none() && size["levels"] == named["levels"]);
     let of = |horizon: &str| ask(&server, &format!("/v1/map?symbol=BTCUSDT&view=expected&horizon={horizon}"));
     let (hour, four) = (of("1h"), of("4h"));
@@ -329,7 +329,7 @@ fn the_expected_view_shows_what_is_likely_soon_and_leaves_the_size_alone() {
     assert!(pain["long"]["distance_pct"].as_f64().unwrap() > -3.0, "{pain}");
 
     for (query, status, text) in [
-        ("view=soon", 422, "must be size or expected"),
+        ("view=soon", 422, "must be open or expected"),
         ("view=expected&horizon=24h", 422, "must be 1h or 4h"),
         ("horizon=1h", 400, "belongs to view=expected"),
         ("view=expected&timeframe=24h", 400, "about this moment"),

@@ -145,6 +145,8 @@ fn what_http_answers_is_described() {
     let symbols = server.get("/v1/symbols").json();
     let last = symbols["symbols"][0]["last"].as_i64().unwrap();
     let span = format!("symbol=BTCUSDT&start_time={}&end_time={last}", last - 4 * 3_600_000);
+    let udf_span =
+        format!("symbol=BTCUSDT&resolution=60&from={}&to={}", last / 1_000 - 4 * 3_600, last / 1_000);
     let body = |path: &str, status: u16| {
         let path = path.replace('~', "~0").replace('/', "~1");
         format!("/paths/{path}/get/responses/{status}/content/application~1json/schema")
@@ -176,6 +178,32 @@ fn what_http_answers_is_described() {
         ("/live", ""),
         ("/ready", ""),
         ("/health", ""),
+        ("/api/futures/supported-coins", ""),
+        ("/api/futures/supported-exchanges", ""),
+        ("/api/futures/supported-exchange-pairs", ""),
+        ("/api/futures/liquidation/heatmap/model1", "exchange=Binance&symbol=BTCUSDT&range=24h"),
+        ("/api/futures/liquidation/heatmap/model2", "exchange=Binance&symbol=BTCUSDT&range=24h"),
+        ("/api/futures/liquidation/heatmap/model3", "exchange=Binance&symbol=BTCUSDT&range=24h"),
+        ("/api/futures/liquidation/aggregated-heatmap/model1", "symbol=BTC&range=24h"),
+        ("/api/futures/liquidation/aggregated-heatmap/model2", "symbol=BTC&range=24h"),
+        ("/api/futures/liquidation/aggregated-heatmap/model3", "symbol=BTC&range=24h"),
+        ("/api/futures/liquidation/map", "exchange=Binance&symbol=BTCUSDT&range=1d"),
+        ("/api/futures/liquidation/aggregated-map", "symbol=BTC&range=1d"),
+        ("/api/futures/liquidation/max-pain", "range=24h"),
+        ("/api/futures/liquidation/history", "exchange=Binance&symbol=BTCUSDT&interval=1h"),
+        ("/api/futures/liquidation/aggregated-history", "exchange_list=Binance&symbol=BTC&interval=1h"),
+        ("/api/futures/liquidation/coin-list", "exchange=Binance"),
+        ("/api/futures/liquidation/exchange-list", "range=24h"),
+        ("/api/futures/liquidation/order", "exchange=Binance&symbol=BTC&min_liquidation_amount=1"),
+        ("/apps.json", ""),
+        ("/widgets.json", ""),
+        ("/udf/config", ""),
+        ("/udf/search", "query=BTC"),
+        ("/udf/symbols", "symbol=BTCUSDT"),
+        ("/udf/history", udf_span.as_str()),
+        ("/udf/marks", udf_span.as_str()),
+        ("/udf/timescale_marks", udf_span.as_str()),
+        ("/v1/export", "what=bars&symbol=BTCUSDT&format=json"),
     ] {
         let answer = server.get(&format!("{}?{query}", path.replace("{symbol}", "BTCUSDT")));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

@@ -71,7 +71,7 @@ test('symbols are removed and added again by typing, and the list outlives a rel
     await page.reload();
     await shown(page);
     await filled(page, 2);
-    await page.getByRole('button', { name: 'Add' }).click();
+    await page.getByRole('button', { name: 'Add', exact: true }).click();
     await page.locator('#search-text').fill('pep');
     await page.keyboard.press('Enter');
     await filled(page, 3);

@@ -255,12 +255,14 @@ def heatmap(
     since: Position | None = None,
     price_range: tuple[float, float] | None = None,
     bin: float | None = None,  # noqa: A002 - the protocol's word
+    view: View | None = None,
+    horizon: Horizon | None = None,
 ) -> Route[Snapshot | Delta | None]:
-    """The newest state, or what changed since a position; ``None`` when nothing did.
+    """The newest state, or what changed since a position; ``None`` when nothing did. ``view`` and ``horizon`` as for ``levels``.
 
     The hash of a snapshot is checked. To keep a state up to date, use :class:`Heatmap`.
     """
-    parameters = {"symbol": symbol, **view_parameters(price_range, bin)}
+    parameters = {"symbol": symbol, **view_parameters(price_range, bin), **_given({"view": view, "horizon": horizon})}
     if since is not None:
         parameters["since"] = str(since)
     return Route("/v1/heatmap", parameters, STATE_CONTENT_TYPE, _read_state, (_OK, _NOT_MODIFIED))

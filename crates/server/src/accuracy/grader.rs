@@ -41,6 +41,17 @@ pub(crate) struct GraderParts {
     pub(crate) live: Option<Arc<Live>>,
 }
 
+/// What came of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Executed {
+    /// A row was stored.
+    Kept,
+    /// There is nothing to store.
+    Nothing,
+    /// The bar that closed as the hour began is not stored yet; the task is still due at the next look.
+    Waits,
+}
+
 /// Grades every ledger.
 pub(crate) struct Grader {
     parts: GraderParts,
@@ -128,8 +139,9 @@ impl Grader {
         }
         let complete = now.plus(-spec.settle_ms);
         while let Some(task) = graded.plan.due(complete) {
-            match self.execute(graded, task).await {
-                Ok(kept) => graded.plan.done(task, kept),
+            match self.execute(graded, task, complete).await {
+                Ok(Executed::Waits) => return,
+                Ok(executed) => graded.plan.done(task, executed == Executed::Kept),
                 Err(error) => {
                     graded.retry_at = Some(tokio::time::Instant::now() + RETRY_AFTER);
                     let instrument = graded.ledger.instrument();
@@ -143,32 +155,43 @@ impl Grader {
         }
     }
 
-    /// Whether a freeze kept something.
-    async fn execute(&self, graded: &mut GradedLedger, task: HourTask) -> Result<bool, StoreError> {
+    async fn execute(
+        &self,
+        graded: &mut GradedLedger,
+        task: HourTask,
+        complete: UnixMs,
+    ) -> Result<Executed, StoreError> {
         let fingerprint = graded.ledger.spec.params.fingerprint();
         let hour = match task {
             HourTask::Freeze(start) => {
+                if !is_stored_up_to(start, complete, graded).await? {
+                    return Ok(Executed::Waits);
+                }
                 let Some(frozen) = self.freeze(graded, start).await? else {
                     debug!(instrument = %graded.ledger.instrument(), hour = format_time(start), "no bar closed when the hour began");
-                    return Ok(false);
+                    return Ok(Executed::Nothing);
                 };
                 let prediction = Some(frozen.encode());
                 AccuracyHour { start, fingerprint, prediction, state: AccuracyState::Frozen }
             }
             HourTask::Grade(start) => {
-                let Some(stored) = self.stored(&graded.ledger, start).await? else { return Ok(false) };
+                let Some(stored) = self.stored(&graded.ledger, start).await? else {
+                    return Ok(Executed::Nothing);
+                };
                 let state = self.grade(graded, &stored).await?;
                 AccuracyHour { state, ..stored }
             }
             HourTask::GiveUp(start) => {
-                let Some(stored) = self.stored(&graded.ledger, start).await? else { return Ok(false) };
+                let Some(stored) = self.stored(&graded.ledger, start).await? else {
+                    return Ok(Executed::Nothing);
+                };
                 let reason = "liquidations were not received during all of it".to_owned();
                 AccuracyHour { state: AccuracyState::Lost(reason), ..stored }
             }
         };
         debug!(instrument = %graded.ledger.instrument(), ?task, "hour of the running score stored");
         self.parts.store.put_accuracy_hour(graded.ledger.instrument(), hour).await?;
-        Ok(true)
+        Ok(Executed::Kept)
     }
 
     /// The stored row of an hour.
@@ -224,4 +247,15 @@ impl Grader {
             Err(reason) => AccuracyState::Lost(reason.to_string()),
         })
     }
+}
+
+/// Whether the bar that closed at a moment is stored, or one after it, so that it will not come. The writer may be behind
+/// the clock.
+async fn is_stored_up_to(
+    moment: UnixMs,
+    complete: UnixMs,
+    graded: &GradedLedger,
+) -> Result<bool, StoreError> {
+    let newest = graded.reader.bars(moment.plus(-graded.ledger.spec.interval.ms()), complete).await?;
+    Ok(newest.iter().any(|bar| bar.close_time >= moment))
 }

@@ -330,7 +330,7 @@ fn the_expected_view_shows_what_is_likely_soon_and_leaves_the_size_alone() {
 
     for (query, status, text) in [
         ("view=soon", 422, "must be open or expected"),
-        ("view=expected&horizon=24h", 422, "must be 1h or 4h"),
+        ("view=expected&horizon=24h", 422, "must be '1h' or '4h'"),
         ("horizon=1h", 400, "belongs to view=expected"),
         ("view=expected&timeframe=24h", 400, "about this moment"),
         ("view=expected&at=2025-01-01", 400, "about this moment"),

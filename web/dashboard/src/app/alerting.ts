@@ -16,6 +16,8 @@ export interface AlertingEvents {
     /** Shows what an alert was about. */
     open(symbol: string, price: number | null, title: string): void;
     zone(): Zone;
+    /** Whether states arrive by themselves. */
+    isPushed(): boolean;
 }
 
 export class Alerting {
@@ -28,6 +30,7 @@ export class Alerting {
         this.#events = events;
         this.feed = new AlertFeed(api, {
             changed: () => events.changed(),
+            isPushed: () => events.isPushed(),
             raised: (alerts) => this.#raised(alerts),
         });
         this.prices = new PriceWatch((alert) => this.#reached(alert));

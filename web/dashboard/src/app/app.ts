@@ -73,6 +73,7 @@ export class App {
         changed: () => this.#alertsChanged(),
         open: (symbol, price, title) => this.#openAlert(symbol, price, title),
         zone: () => this.#store.get().zone,
+        isPushed: () => ['connected', 'slow'].includes(this.#parts.market.connection().status),
     });
     readonly #parts: Parts;
     readonly #painter: Painter;
@@ -109,7 +110,7 @@ export class App {
                 loaded: (keepView) => this.#loaded(keepView),
                 changed: () => {
                     if (this.#shownRange !== this.#store.get().range) this.#grow();
-                    this.#watchPrices();
+                    this.#marketMoved();
                     this.#frames.mark(DIRTY.live);
                 },
                 statusChanged: () => this.#statusChanged(),
@@ -471,7 +472,8 @@ export class App {
         if (price !== null) this.#goTo(price, title);
     }
 
-    #watchPrices(): void {
+    #marketMoved(): void {
+        this.#alerting.feed.due();
         const price = this.#parts.market.edge()?.snapshot.data.current_price ?? null;
         if (price !== null) this.#alerting.prices.observe(this.#opened, price);
     }

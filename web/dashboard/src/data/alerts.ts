@@ -1,4 +1,7 @@
-/** The server's rules and alerts, read again and again; what was raised since the first reading is reported once. */
+/**
+ * The server's rules and alerts; what was raised since the first reading is reported once. They are read when somebody looks or
+ * changes a rule, and from then on after states that arrive; by the clock only while no socket brings any.
+ */
 import { type Api, ApiError } from '../transport/api.ts';
 import type { Alerts, RaisedAlert, RuleFields } from '../wire/alerts.ts';
 
@@ -9,6 +12,8 @@ const PACE_FAILED_MS = 30_000;
 
 export interface AlertFeedEvents {
     changed(): void;
+    /** Whether states arrive by themselves, so that `due` is called. */
+    isPushed(): boolean;
     /** Raised since the page was opened, oldest first; each once. */
     raised(alerts: readonly RaisedAlert[]): void;
 }
@@ -20,6 +25,8 @@ export class AlertFeed {
     #failure = '';
     readonly #seen = new Set<string>();
     #timer: ReturnType<typeof setTimeout> | undefined;
+    /** When to read next, by this machine's clock; never before somebody has read. */
+    #dueAt = Number.POSITIVE_INFINITY;
     #abort = new AbortController();
 
     constructor(api: Api, events: AlertFeedEvents) {
@@ -37,9 +44,15 @@ export class AlertFeed {
         return this.#failure;
     }
 
+    /** Something of the market arrived: reads if the last reading is old enough. */
+    due(): void {
+        if (Date.now() >= this.#dueAt) void this.refresh();
+    }
+
     /** Reads now, and from then on by itself. */
     async refresh(): Promise<void> {
         clearTimeout(this.#timer);
+        this.#dueAt = Number.POSITIVE_INFINITY;
         this.#abort.abort();
         this.#abort = new AbortController();
         const { signal } = this.#abort;
@@ -54,7 +67,12 @@ export class AlertFeed {
         this.#events.changed();
         const rules = this.#newest?.rules.some(({ fields }) => fields.paused !== true) === true;
         const pace = this.#failure !== '' ? PACE_FAILED_MS : rules ? PACE_MS : PACE_WITHOUT_RULES_MS;
-        this.#timer = setTimeout(() => void this.refresh(), pace);
+        this.#dueAt = Date.now() + pace;
+        this.#wait(pace);
+    }
+
+    #wait(pace: number): void {
+        this.#timer = setTimeout(() => (this.#events.isPushed() ? this.#wait(pace) : void this.refresh()), pace);
     }
 
     #take(alerts: Alerts): void {

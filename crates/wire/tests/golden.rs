@@ -281,16 +281,26 @@ fn client_channel_messages() -> [(&'static str, &'static str, ClientCommand); 3]
     ]
 }
 
-#[test]
-fn golden_channel_messages() {
+/// Messages of the server as they are written, and of clients (name, text, meaning) as they are read.
+#[track_caller]
+fn are_golden(
+    file: &str,
+    messages: &[ServerMessage<'_>],
+    commands: impl IntoIterator<Item = (&'static str, &'static str, ClientCommand)>,
+) {
     let text = |message: &ServerMessage<'_>| Value::String(String::from_utf8(message.to_json()).unwrap());
-    let server: Vec<Value> = channel_messages().iter().map(text).collect();
+    let server: Vec<Value> = messages.iter().map(text).collect();
     let mut client = serde_json::Map::new();
-    for (name, text, means) in client_channel_messages() {
+    for (name, text, means) in commands {
         assert_eq!(parse_command(text), Ok(means), "{name}");
         client.insert(name.to_owned(), json!(text));
     }
-    is_golden("channels.json", &json!({"server": server, "client": client}));
+    is_golden(file, &json!({"server": server, "client": client}));
+}
+
+#[test]
+fn golden_channel_messages() {
+    are_golden("channels.json", &channel_messages(), client_channel_messages());
 }
 
 /// States of the expected view, and how one subscribes to it.
@@ -313,8 +323,6 @@ fn golden_messages_of_the_expected_view() {
             data: data(),
         },
     ];
-    let server: Vec<Value> =
-        messages.iter().map(|message| Value::String(String::from_utf8(message.to_json()).unwrap())).collect();
     let text =
         r#"{"action":"subscribe","symbols":["BTCUSDT"],"mode":"delta","view":"expected","horizon":"4h"}"#;
     let means = Subscribe {
@@ -323,22 +331,12 @@ fn golden_messages_of_the_expected_view() {
         horizon: Some(ExpectedWithin::FourHours),
         ..subscribe(&["BTCUSDT"])
     };
-    assert_eq!(parse_command(text), Ok(ClientCommand::Subscribe(means)));
-    is_golden("views.json", &json!({"server": server, "client": {"subscribe": text}}));
+    are_golden("views.json", &messages, [("subscribe", text, ClientCommand::Subscribe(means))]);
 }
 
 #[test]
 fn golden_text_messages() {
-    let server: Vec<Value> = server_messages()
-        .iter()
-        .map(|message| Value::String(String::from_utf8(message.to_json()).unwrap()))
-        .collect();
-    let mut client = serde_json::Map::new();
-    for (name, text, means) in client_messages() {
-        assert_eq!(parse_command(text), Ok(means), "{name}");
-        client.insert(name.to_owned(), json!(text));
-    }
-    is_golden("messages.json", &json!({"server": server, "client": client}));
+    are_golden("messages.json", &server_messages(), client_messages());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use liqheat_wire::format_time;
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START, bar};
-use crate::support::{load, loaded, server};
+use crate::support::{load, loaded, rows, server};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
@@ -24,10 +24,6 @@ fn data(server: &Running, path: &str) -> Value {
     let mut body = answer.json();
     assert_eq!((&body["code"], &body["msg"]), (&json!("0"), &json!("success")), "{path}");
     body["data"].take()
-}
-
-fn rows(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap()
 }
 
 /// The made-up market, served as it stands.

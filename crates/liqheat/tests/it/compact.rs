@@ -3,30 +3,14 @@
 
 use std::process::Command;
 
-use liqheat_testkit::{Running, until};
-use liqheat_wire::format_time;
+use liqheat_testkit::until;
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
-use crate::support::{loaded, server, state};
+use crate::support::{ask, at, loaded, rows, server, state};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
-
-fn at(ms: i64) -> String {
-    format_time(liqheat_market::UnixMs(ms))
-}
-
-fn rows(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap()
-}
-
-#[track_caller]
-fn ask(server: &Running, path: &str) -> Value {
-    let answer = server.get(path);
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.json()
-}
 
 /// Dollars of a side in levels whose lower edge lies in a span.
 fn usd_within(levels: &Value, side: &str, span: std::ops::Range<i64>) -> u64 {

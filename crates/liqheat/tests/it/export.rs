@@ -4,29 +4,13 @@ use std::path::Path;
 
 use liqheat_store::baseline::rows_of_file;
 use liqheat_testkit::{Folder, Running, until};
-use liqheat_wire::format_time;
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
-use crate::support::{liqheat, load, loaded, server};
+use crate::support::{ask, at, liqheat, load, loaded, rows, server};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
-
-fn at(ms: i64) -> String {
-    format_time(liqheat_market::UnixMs(ms))
-}
-
-fn rows(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap()
-}
-
-#[track_caller]
-fn ask(server: &Running, path: &str) -> Value {
-    let answer = server.get(path);
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.json()
-}
 
 /// The made-up market with 300 liquidations over its days, some of them within one millisecond.
 fn market() -> (Folder, std::path::PathBuf) {

@@ -1,22 +1,13 @@
 //! The HTTP answers of `liqheat serve` over a loaded file.
 
 use liqheat_testkit::{Running, get_with, until};
-use liqheat_wire::format_time;
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START, bar};
-use crate::support::{loaded, server, state};
+use crate::support::{at, loaded, rows, server, state};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
-
-fn at(ms: i64) -> String {
-    format_time(liqheat_market::UnixMs(ms))
-}
-
-fn rows(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap()
-}
 
 /// A server over the made-up market, with its first state on the board.
 macro_rules! serve {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use liqheat_market::Price;
+use liqheat_market::{Price, UnixMs};
 use liqheat_testkit::{Folder, Program, Running};
-use liqheat_wire::{Cell, StateHash};
+use liqheat_wire::{Cell, StateHash, format_time};
 use serde_json::Value;
 
 use crate::market;
@@ -77,4 +77,23 @@ pub(crate) fn state(server: &Running) -> Value {
 #[track_caller]
 pub(crate) fn time_of(snapshot: &Value) -> i64 {
     liqheat_wire::parse_time(snapshot["timestamp"].as_str().unwrap()).unwrap().0
+}
+
+/// A moment as the interface writes it.
+pub(crate) fn at(ms: i64) -> String {
+    format_time(UnixMs(ms))
+}
+
+/// The elements of a list.
+#[track_caller]
+pub(crate) fn rows(value: &Value) -> &Vec<Value> {
+    value.as_array().unwrap()
+}
+
+/// The JSON of a route that must answer.
+#[track_caller]
+pub(crate) fn ask(server: &Running, path: &str) -> Value {
+    let answer = server.get(path);
+    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+    answer.json()
 }

@@ -2,24 +2,13 @@
 
 use liqheat_testkit::{Folder, Running, until};
 use liqheat_wire::parse_time;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::market::{BAR_MS, BARS_A_DAY, FALL, START};
-use crate::support::{load, loaded, server};
+use crate::support::{ask, load, loaded, rows, server};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
-
-#[track_caller]
-fn ask(server: &Running, path: &str) -> Value {
-    let answer = server.get(path);
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.json()
-}
-
-fn rows(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap()
-}
 
 /// The made-up market; 50 coins of longs liquidated in the fall, one coin in every other hour.
 fn market() -> (Folder, Running) {

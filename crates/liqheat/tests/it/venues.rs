@@ -6,10 +6,10 @@ use std::path::Path;
 use liqheat_feeds::sim::{Sim, SimConfig};
 use liqheat_market::{Event, Instrument, Price, Qty, Symbol, Venue};
 use liqheat_store::{Batch, Location, Settings, Store};
-use liqheat_testkit::{Folder, Running};
+use liqheat_testkit::Folder;
 use serde_json::Value;
 
-use crate::support::server;
+use crate::support::{ask, server};
 
 const HOURS: i64 = 30;
 
@@ -70,12 +70,6 @@ fn sum(parts: &[Levels], bin: u64) -> Levels {
         *at = (at.0 + long, at.1 + short);
     }
     sum
-}
-
-fn ask(server: &Running, path: &str) -> Value {
-    let answer = server.get(path);
-    assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-    answer.json()
 }
 
 const VENUES: [&str; 2] = ["BTCUSDT@binance", "BTCUSDT@okx"];

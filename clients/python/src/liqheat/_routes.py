@@ -223,12 +223,15 @@ def stream(
     price_range: tuple[float, float] | None = None,
     bin: float | None = None,  # noqa: A002 - the protocol's word
     min_usd: int | None = None,
+    view: View | None = None,
+    horizon: Horizon | None = None,
     last_event_id: str | None = None,
 ) -> Route[StreamEvent]:
     """The messages of these symbols as server-sent events, until the server or the loop ends the stream.
 
     ``channels``: only the heatmap by default. ``last_event_id``: the ``id`` of the last event of a stream with the same
-    other arguments, to go on after it. It neither reconnects nor checks hashes; :class:`Heatmap` does both.
+    other arguments, to go on after it.
+    ``view`` and ``horizon`` as for ``levels``. It neither reconnects nor checks hashes; :class:`Heatmap` does both.
     """
     parameters = {
         "symbols": symbols if isinstance(symbols, str) else ",".join(symbols),
@@ -236,6 +239,8 @@ def stream(
         "mode": mode,
         "update_interval": update_interval,
         "min_usd": min_usd,
+        "view": view,
+        "horizon": horizon,
         "last_event_id": last_event_id,
     }
     query = {**_given(parameters), **view_parameters(price_range, bin)}
@@ -258,9 +263,10 @@ def heatmap(
     view: View | None = None,
     horizon: Horizon | None = None,
 ) -> Route[Snapshot | Delta | None]:
-    """The newest state, or what changed since a position; ``None`` when nothing did. ``view`` and ``horizon`` as for ``levels``.
+    """The newest state, or what changed since a position; ``None`` when nothing did.
 
-    The hash of a snapshot is checked. To keep a state up to date, use :class:`Heatmap`.
+    ``view`` and ``horizon`` as for ``levels``. The hash of a snapshot is checked.
+    To keep a state up to date, use :class:`Heatmap`.
     """
     parameters = {"symbol": symbol, **view_parameters(price_range, bin), **_given({"view": view, "horizon": horizon})}
     if since is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from .._wire.levels import Position
 from ..dataframes import columns_of, rows_frame
@@ -140,14 +140,8 @@ def read_walls(fields: Fields) -> Walls:
         )
         for row in fields.objects("walls")
     )
-    reference = _reference(fields)
     return Walls(
-        symbol=reference.symbol,
-        as_of=reference.as_of,
-        position=reference.position,
-        state=reference.state,
-        current_price=reference.current_price,
-        expected_within=reference.expected_within,
+        **_reference(fields),
         long_usd=fields.count("long_usd"),
         short_usd=fields.count("short_usd"),
         walls=walls,
@@ -161,14 +155,8 @@ def read_max_pain(fields: Fields) -> MaxPain:
         row = fields.object(name)
         return PainLevel(row.number("price"), row.count("usd"), row.number("share"), row.number("distance_pct"))
 
-    reference = _reference(fields)
     return MaxPain(
-        symbol=reference.symbol,
-        as_of=reference.as_of,
-        position=reference.position,
-        state=reference.state,
-        current_price=reference.current_price,
-        expected_within=reference.expected_within,
+        **_reference(fields),
         long=level("long"),
         short=level("short"),
     )
@@ -187,14 +175,8 @@ def read_map(fields: Fields) -> LiquidationMap:
         )
         for row in fields.objects("levels")
     )
-    reference = _reference(fields)
     return LiquidationMap(
-        symbol=reference.symbol,
-        as_of=reference.as_of,
-        position=reference.position,
-        state=reference.state,
-        current_price=reference.current_price,
-        expected_within=reference.expected_within,
+        **_reference(fields),
         bin=fields.number("bin"),
         leverages=numbers_of(fields, "leverages"),
         long_usd=fields.count("long_usd"),
@@ -203,13 +185,24 @@ def read_map(fields: Fields) -> LiquidationMap:
     )
 
 
-def _reference(fields: Fields) -> _StateAnswer:
+class _State(TypedDict):
+    """The fields of :class:`_StateAnswer`."""
+
+    symbol: str
+    as_of: datetime
+    position: Position | None
+    state: str
+    current_price: float
+    expected_within: str | None
+
+
+def _reference(fields: Fields) -> _State:
     epoch, seq = fields.optional_text("epoch"), fields.optional_count("seq")
-    return _StateAnswer(
-        symbol=fields.text("symbol"),
-        as_of=time_of(fields, "as_of"),
-        position=None if epoch is None or seq is None else Position(epoch, seq),
-        state=fields.text("state"),
-        current_price=fields.number("current_price"),
-        expected_within=fields.optional_text("expected_within"),
-    )
+    return {
+        "symbol": fields.text("symbol"),
+        "as_of": time_of(fields, "as_of"),
+        "position": None if epoch is None or seq is None else Position(epoch, seq),
+        "state": fields.text("state"),
+        "current_price": fields.number("current_price"),
+        "expected_within": fields.optional_text("expected_within"),
+    }

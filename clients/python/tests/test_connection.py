@@ -495,28 +495,107 @@ def test_nonsense_is_reported_and_survived() -> None:
 # --- acknowledging ---
 
 
-def test_states_are_acknowledged_when_the_application_has_taken_them() -> None:
+def acknowledging_world(*symbols: str) -> World:
     world = World()
-    world.subscribe("S", options=SubscribeOptions(ack=True))
+    world.subscribe(*symbols, options=SubscribeOptions(ack=True, mode="snapshot"))
     world.connect()
     world.open()
+    return world
+
+
+def take(world: World, *states: Snapshot) -> None:
+    for each in states:
+        world.do(world.machine.taken(world.now, each))
+
+
+def acks(world: World) -> list[tuple[str, int]]:
+    return [(message["symbol"], message["seq"]) for message in world.messages("ack")]
+
+
+def test_states_are_acknowledged_when_the_application_has_taken_them() -> None:
+    world = acknowledging_world("S")
     world.say(state(4))
-    assert world.messages("ack") == []
-    world.do(world.machine.taken(world.states()[0]))
-    assert world.messages("ack") == [{"action": "ack", "symbol": "S", "seq": 4}]
+    world.pass_time(1)
+    assert acks(world) == [], "not taken yet"
+    take(world, world.states()[0])
+    world.pass_time(1)
+    assert acks(world) == [("S", 4)]
     # A state of the socket before is nothing that this one waits for.
+    take(world, world.states()[0])
     world.end()
     world.pass_time(2)
     world.open()
-    world.do(world.machine.taken(world.states()[0]))
-    assert world.messages("ack") == []
+    take(world, world.states()[0])
+    world.pass_time(1)
+    assert acks(world) == []
+
+
+def test_after_a_stall_one_acknowledgement_a_symbol_goes_out_of_the_newest_state() -> None:
+    world = acknowledging_world("S", "T")
+    for seq in range(1, 201):
+        world.say(state(seq))
+        world.say(snapshot(seq, [Level(98_000, seq, 5)], symbol="T"))
+    assert len(world.states()) == 400
+    take(world, *world.states())
+    world.pass_time(1)
+    assert acks(world) == [("S", 200), ("T", 200)]
+
+
+def test_states_that_keep_coming_are_acknowledged_every_50_ms() -> None:
+    world = acknowledging_world("S")
+    for seq in range(1, 1_001):
+        world.say(state(seq))
+        take(world, world.states()[-1])
+        world.pass_time(0.001)
+    world.pass_time(1)
+    assert 19 <= len(acks(world)) <= 21
+    assert acks(world)[-1] == ("S", 1_000)
+
+
+def test_two_consumers_of_a_symbol_acknowledge_each_state_once_and_never_back() -> None:
+    world = acknowledging_world("S")
+    for seq in (1, 2, 3):
+        world.say(state(seq))
+    first, second, third = world.states()
+    take(world, second)
+    world.pass_time(1)
+    take(world, first, second)
+    world.pass_time(1)
+    assert acks(world) == [("S", 2)]
+    take(world, third, first)
+    world.pass_time(1)
+    assert acks(world) == [("S", 2), ("S", 3)]
+    world.say(snapshot(1, [Level(98_000, 9, 5)], epoch="next"))
+    take(world, world.states()[-1])
+    world.pass_time(1)
+    assert acks(world)[-1] == ("S", 1), "another run of the server"
+
+
+def test_a_subscription_that_is_replaced_or_ended_is_not_acknowledged_any_more() -> None:
+    world = acknowledging_world("S")
+    world.say(state(1))
+    take(world, world.states()[-1])
+    world.subscribe("S", channels=["price"])
+    world.pass_time(1)
+    assert acks(world) == [("S", 1)], "another channel changes nothing"
+    world.say(state(2))
+    take(world, world.states()[-1])
+    world.subscribe("S", options=SubscribeOptions(ack=True, bin=200))
+    world.pass_time(1)
+    assert acks(world) == [("S", 1)]
+    world.say(state(3))
+    take(world, world.states()[-1])
+    world.unsubscribe("S")
+    world.pass_time(1)
+    assert acks(world) == [("S", 1)]
 
 
 def test_without_ack_nothing_is_acknowledged() -> None:
     world = connected_world()
     world.say(state(4))
-    world.do(world.machine.taken(world.states()[0]))
-    assert world.messages("ack") == []
+    take(world, world.states()[0])
+    world.pass_time(1)
+    assert acks(world) == []
 
 
 # --- tokens ---

@@ -304,16 +304,110 @@ test('a wrong hash is reported and reported, and a third one in a row is shown r
     assert.equal(snapshots[1]?.seq, 2);
 });
 
+/** What the newest subscription is called on the wire. */
+function idOf(world: FakeWorld): unknown {
+    return world.socket().subscribes().at(-1)?.id;
+}
+
+function acknowledging(...symbols: string[]): Log & { acks: () => [symbol: unknown, seq: unknown][] } {
+    const log = setUp();
+    log.client.subscribe(symbols, { ack: true });
+    log.client.connect();
+    log.world.socket().open();
+    const acks = (): [unknown, unknown][] =>
+        log.world
+            .socket()
+            .sent.filter(({ action }) => action === 'ack')
+            .map(({ symbol, seq }) => [symbol, seq]);
+    return { ...log, acks };
+}
+
 test('acks go out after the paint, when asked for', () => {
-    const { world, client } = setUp();
+    const { world, acks } = acknowledging('BTCUSDT');
+    world.socket().say(frame(4));
+    assert.deepEqual(acks(), []);
+    world.paint();
+    assert.deepEqual(acks(), [['BTCUSDT', 4]]);
+    world.paint();
+    assert.equal(acks().length, 1, 'once');
+    const silent = connected();
+    silent.world.socket().say(frame(4));
+    silent.world.paint();
+    assert.equal(silent.world.socket().sent.filter(({ action }) => action === 'ack').length, 0, 'not asked for');
+});
+
+test('after a stall one ack a symbol goes out, of the newest state', () => {
+    const { world, snapshots, acks } = acknowledging('BTCUSDT', 'ETHUSDT');
+    for (let seq = 1; seq <= 200; seq++) {
+        world.socket().say(frame(seq));
+        if (seq % 2 === 0) world.socket().say(frame(seq, seq, { symbol: 'ETHUSDT' }));
+    }
+    assert.equal(snapshots.length, 300, 'the application has seen all of them');
+    world.paint();
+    assert.deepEqual(acks(), [
+        ['BTCUSDT', 200],
+        ['ETHUSDT', 200],
+    ]);
+});
+
+test('a lagging page sends at most one ack a symbol and paint, and never one of a state that is not painted', () => {
+    const { world, acks } = acknowledging('BTCUSDT');
+    let seq = 0;
+    for (let paint = 1; paint <= 50; paint++) {
+        for (let n = 0; n < 7; n++) world.socket().say(frame(++seq));
+        const painted = seq;
+        // What arrives while the frame is painted is in the next one.
+        world.paint(() => world.socket().say(frame(++seq)));
+        assert.equal(acks().length, paint);
+        assert.deepEqual(acks().at(-1), ['BTCUSDT', painted]);
+    }
+    world.paint();
+    assert.deepEqual(acks().at(-1), ['BTCUSDT', seq], 'the last one is not forgotten');
+});
+
+test('nothing is acknowledged that the server does not wait for: another connection, another subscription, none, a poll', async () => {
+    const { world, client, acks } = acknowledging('BTCUSDT');
+    world.socket().say(frame(1));
+    client.subscribe(['BTCUSDT'], { channels: ['price'] });
+    world.paint();
+    assert.deepEqual(acks(), [['BTCUSDT', 1]], 'another channel changes nothing');
+    world.socket().say(frame(2));
+    client.subscribe(['BTCUSDT'], { ack: true, bin: 200 });
+    world.paint();
+    assert.equal(acks().length, 1, 'replaced');
+    world.socket().say(frame(3, 3, { id: idOf(world) }));
+    world.paint();
+    assert.deepEqual(acks().at(-1), ['BTCUSDT', 3]);
+    world.socket().say(frame(4, 4, { id: idOf(world) }));
+    world.paint(() => client.unsubscribe(['BTCUSDT']));
+    assert.equal(acks().length, 2, 'unsubscribed');
+
+    const other = acknowledging('BTCUSDT');
+    other.world.socket().say(frame(1));
+    other.world.socket().end();
+    await other.world.pass(2_000);
+    other.world.socket().open();
+    other.world.paint();
+    assert.deepEqual(other.acks(), [], 'reconnected');
+    other.world.answer = () => ({ status: 200, body: JSON.stringify(frame(2)) });
+    other.client.useSocket(false);
+    await other.world.pass(0);
+    assert.equal(other.client.state('BTCUSDT')?.via, 'polling');
+    other.client.useSocket(true);
+    other.world.socket().open();
+    other.world.paint();
+    assert.deepEqual(other.acks(), [], 'polled');
+});
+
+test('an application that unsubscribes as it gets a state leaves no ack behind', () => {
+    const world = new FakeWorld();
+    const client: HeatmapWebSocket = new HeatmapWebSocket(URL_, { onSnapshot: () => client.unsubscribe(['BTCUSDT']) }, world);
     client.subscribe(['BTCUSDT'], { ack: true });
     client.connect();
     world.socket().open();
-    world.socket().say(frame(4));
-    const acks = (): unknown[] => world.socket().sent.filter(({ action }) => action === 'ack');
-    assert.deepEqual(acks(), []);
+    world.socket().say(frame(1));
     world.paint();
-    assert.deepEqual(acks(), [{ action: 'ack', symbol: 'BTCUSDT', seq: 4 }]);
+    assert.deepEqual(world.socket().sent.at(-1), { action: 'unsubscribe', symbols: ['BTCUSDT'] });
 });
 
 test('the server calling the client slow, or the feed stale, shows in the status', async () => {

@@ -36,10 +36,20 @@ test('a page that comes back, a page from the cache and a network that returns e
 
 test('without a page nothing wakes, and soon is when something was painted', async () => {
     world.watchPage(() => assert.fail('there is no page'))();
-    await new Promise<void>((resolve) => world.afterPaint(resolve));
+    const order: string[] = [];
+    await new Promise<void>((resolve) =>
+        world.afterPaint(
+            () => order.push('begins'),
+            () => {
+                order.push('done');
+                resolve();
+            },
+        ),
+    );
+    assert.deepEqual(order, ['begins', 'done']);
 });
 
-test('painted is after the animation frame, not in it', async () => {
+test('a frame begins with the animation frame and is done after it, not in it', async () => {
     const order: string[] = [];
     let frame = (): void => {};
     Object.assign(globalThis, {
@@ -49,15 +59,18 @@ test('painted is after the animation frame, not in it', async () => {
     });
     try {
         const painted = new Promise<void>((resolve) =>
-            world.afterPaint(() => {
-                order.push('acknowledged');
-                resolve();
-            }),
+            world.afterPaint(
+                () => order.push('begins'),
+                () => {
+                    order.push('done');
+                    resolve();
+                },
+            ),
         );
         frame();
         order.push('painted');
         await painted;
-        assert.deepEqual(order, ['painted', 'acknowledged']);
+        assert.deepEqual(order, ['begins', 'painted', 'done']);
     } finally {
         Reflect.deleteProperty(globalThis, 'requestAnimationFrame');
     }

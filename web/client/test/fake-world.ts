@@ -64,7 +64,7 @@ export class FakeWorld implements Environment {
     #order = 0;
     #timers = new Set<Timer>();
     #woke: (() => void) | null = null;
-    #painted: (() => void)[] = [];
+    #frame: { begin: () => void; done: () => void }[] = [];
 
     openSocket(url: string, protocols: string[]): Socket {
         if (url.startsWith('bad')) throw new SyntaxError(`'${url}' is not an address`);
@@ -94,8 +94,8 @@ export class FakeWorld implements Environment {
         return this.chance;
     }
 
-    afterPaint(run: () => void): void {
-        this.#painted.push(run);
+    afterPaint(begin: () => void, done: () => void): void {
+        this.#frame.push({ begin, done });
     }
 
     watchPage(woke: () => void): () => void {
@@ -126,8 +126,12 @@ export class FakeWorld implements Environment {
         this.#woke?.();
     }
 
-    paint(): void {
-        for (const run of this.#painted.splice(0)) run();
+    /** Paints a frame; `meanwhile` happens between its beginning and its end. */
+    paint(meanwhile = (): void => {}): void {
+        const frame = this.#frame.splice(0);
+        for (const { begin } of frame) begin();
+        meanwhile();
+        for (const { done } of frame) done();
     }
 
     /** Time passes while nothing runs: a closed laptop. */

@@ -259,7 +259,7 @@ class Heatmap:
 
     def acknowledge(self, state: Snapshot) -> None:
         """Tells the server that a state was taken, where the subscription has ``ack``. Streams and callbacks do so."""
-        self._perform(self._machine.taken(state))
+        self._perform(self._machine.taken(self._now(), state))
 
     def _now(self) -> Moment:
         # Without a shell nothing is timed; the machine only takes note of what it is to follow.

@@ -29,6 +29,7 @@ import {
     type WallsFrame,
     type WarningFrame,
 } from '../wire/frames.ts';
+import { Acknowledgements } from './acknowledgements.ts';
 import { Backoff } from './backoff.ts';
 import { afterClose } from './codes.ts';
 import { Liveness } from './liveness.ts';
@@ -79,6 +80,7 @@ export class HeatmapWebSocket extends EventTarget {
     readonly #backoff: Backoff;
     readonly #subscriptions = new Subscriptions();
     readonly #liveness: Liveness;
+    readonly #acknowledgements: Acknowledgements;
     readonly #poller: Poller | null;
     readonly #token: HeatmapOptions['token'];
     readonly #attemptsMax: number;
@@ -115,6 +117,7 @@ export class HeatmapWebSocket extends EventTarget {
             dead: () => this.#lost('no_answer', 'no answer to a ping'),
             ticked: (now) => this.#slowNoMore(now),
         });
+        this.#acknowledgements = new Acknowledgements(world, (symbol, seq) => this.#socket?.send(ackMessage(symbol, seq)));
         this.#listen('snapshot', options.onSnapshot);
         this.#listen('delta', options.onDelta);
         this.#listen('feed', options.onFeed);
@@ -145,6 +148,7 @@ export class HeatmapWebSocket extends EventTarget {
      */
     subscribe(symbols: readonly string[], options: SubscribeOptions = {}): void {
         this.#subscriptions.add(symbols, options);
+        if (channelsOf(options).includes('heatmap')) this.#acknowledgements.forget(symbols);
         if (this.#open) this.#sendAll(this.#subscriptions.subscribeMessages(symbols, channelsOf(options)));
         if (this.#polling) this.#followPolls();
     }
@@ -152,6 +156,7 @@ export class HeatmapWebSocket extends EventTarget {
     /** Forgets these symbols, or only these channels of them, and what still arrives of them. */
     unsubscribe(symbols: readonly string[], channels: readonly Channel[] = []): void {
         this.#subscriptions.remove(symbols, channels);
+        if (channels.length === 0 || channels.includes('heatmap')) this.#acknowledgements.forget(symbols);
         if (this.#open) for (const some of inMessages(symbols)) this.#socket?.send(unsubscribeMessage(some, channels));
         if (this.#polling) this.#followPolls();
     }
@@ -329,6 +334,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#cancelHandshake?.();
         this.#cancelHandshake = null;
         this.#liveness.stop();
+        this.#acknowledgements.clear();
     }
 
     #fail(reason: Reason, message: string): void {
@@ -421,10 +427,13 @@ export class HeatmapWebSocket extends EventTarget {
         const applied = this.#subscriptions.apply(frame, via, this.#world.now());
         if (applied === null || !this.#accept(applied.known, applied.outcome)) return;
         const { board } = applied.known;
+        // Before the application hears of it: it may end the subscription as an answer.
+        if (applied.options.ack === true && via === 'socket' && frame.seq !== undefined) {
+            this.#acknowledgements.applied(frame.symbol, frame.seq);
+        }
         if (frame.type === 'delta') this.#emit('delta', frame);
         const snapshot = board.snapshot();
         if (snapshot !== null) this.#emit('snapshot', snapshot);
-        if (applied.options.ack === true && frame.seq !== undefined) this.#ackAfterPaint(frame.symbol, frame.seq);
     }
 
     /** Whether the application should see the state; asks for a new one where it is not sound. */
@@ -479,15 +488,9 @@ export class HeatmapWebSocket extends EventTarget {
 
     #askAgain(symbol: string, mismatch: Mismatch | null): void {
         const report = new Map<string, Mismatch>(mismatch === null ? [] : [[symbol, mismatch]]);
+        this.#acknowledgements.forget([symbol]);
         // While polling, the next request goes without `since`, because the board has no position.
         if (this.#open) this.#sendAll(this.#subscriptions.repeatHeatmap(symbol, report));
-    }
-
-    #ackAfterPaint(symbol: string, seq: number): void {
-        const socket = this.#socket;
-        this.#world.afterPaint(() => {
-            if (this.#open && this.#socket === socket) socket?.send(ackMessage(symbol, seq));
-        });
     }
 
     // --- polling ---

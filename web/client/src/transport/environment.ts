@@ -26,8 +26,11 @@ export interface Environment {
     now(): number;
     later(ms: number, run: () => void): () => void;
     random(): number;
-    /** Runs after the next frame was painted, or soon where there is no screen. */
-    afterPaint(run: () => void): void;
+    /**
+     * `begin` runs as the next frame is about to be painted, `done` once it is; what arrives between the two is not in it. Both run soon
+     * where there is no screen.
+     */
+    afterPaint(begin: () => void, done: () => void): void;
     /** Calls `woke` when the page comes back from the background, or the network does; the answer stops it. */
     watchPage(woke: () => void): () => void;
 }
@@ -56,13 +59,19 @@ function watchPage(woke: () => void): () => void {
     };
 }
 
-function afterPaint(run: () => void): void {
+function afterPaint(begin: () => void, done: () => void): void {
     if (typeof requestAnimationFrame === 'undefined') {
-        setTimeout(run, 0);
+        setTimeout(() => {
+            begin();
+            done();
+        }, 0);
         return;
     }
     // The callback runs before the frame is painted; a task queued from it runs after.
-    requestAnimationFrame(() => setTimeout(run, 0));
+    requestAnimationFrame(() => {
+        begin();
+        setTimeout(done, 0);
+    });
 }
 
 export type OpenSocket = (url: string, protocols: string[]) => Socket;

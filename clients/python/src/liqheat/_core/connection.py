@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from .._wire.channels import LiquidationsMessage, PriceMessage, WallsMessage
 from .._wire.frames import Delta, ErrorEvent, FeedStatus, GoAway, Pong, ServerWarning, Snapshot, Unknown
 from .._wire.requests import HEATMAP_ONLY, ack_message, ping_message, token_message, unsubscribe_message
+from .acknowledgements import Acknowledgements
 from .backoff import Backoff
 from .board import Applied, Duplicate, Gap, HashMismatch
 from .close_codes import ABNORMAL, after_close
@@ -103,6 +104,7 @@ class Connection:
         self._backoff = Backoff(rules.reconnect_delay, _BACKOFF_GROWTH * rules.reconnect_delay, random)
         self._subscriptions = Subscriptions()
         self._liveness = Liveness()
+        self._acknowledgements = Acknowledgements()
         self._polls = PollSchedule()
         self._is_polling = False
         self._is_polling_offered = True
@@ -149,6 +151,8 @@ class Connection:
         them."""
         for symbol in self._subscriptions.add(symbols, channels, options):
             self._polls.forget(symbol)
+        if "heatmap" in channels:
+            self._acknowledgements.forget(symbols)
         if self._is_open:
             self._send_requests(self._subscriptions.requests(symbols, channels))
         if self._is_polling:
@@ -158,6 +162,8 @@ class Connection:
     def unsubscribe(self, now: Moment, symbols: Sequence[str], channels: Sequence[Channel] = ()) -> list[Command]:
         """Forgets these channels of these symbols, all without any, and what still arrives of them."""
         self._subscriptions.remove(symbols, channels)
+        if not channels or "heatmap" in channels:
+            self._acknowledgements.forget(symbols)
         if self._is_open:
             for some in in_messages(symbols):
                 self._send(unsubscribe_message(some, channels))
@@ -178,18 +184,18 @@ class Connection:
         """Whether there is an open socket."""
         return self._is_open
 
-    def taken(self, state: Snapshot) -> list[Command]:
-        """The application has taken a state; acknowledged to the server where the subscription asks for it."""
+    def taken(self, now: Moment, state: Snapshot) -> list[Command]:
+        """The application has taken a state; acknowledged a moment later where the subscription asks for it."""
         known = self._subscriptions.get(state.symbol)
         if (
             known is not None
             and known.heatmap is not None
             and known.heatmap.options.ack
-            and self._is_open
             and known.delivered_by == self._attempt
-            and state.seq is not None
+            and self._is_open
+            and state.position is not None
         ):
-            self._send(ack_message(state.symbol, state.seq))
+            self._acknowledgements.taken(state.symbol, state.position, now.monotonic)
         return self._take_commands()
 
     @property
@@ -280,7 +286,13 @@ class Connection:
 
     def deadline(self) -> float | None:
         """When :meth:`advance` is to be called next, on the monotonic clock."""
-        due = (self._handshake_until, self._retry_monotonic, self._liveness.deadline(), self._polls.deadline())
+        due = (
+            self._handshake_until,
+            self._retry_monotonic,
+            self._liveness.deadline(),
+            self._polls.deadline(),
+            self._acknowledgements.deadline(),
+        )
         return min((at for at in due if at is not None), default=None)
 
     def advance(self, now: Moment) -> list[Command]:
@@ -294,6 +306,8 @@ class Connection:
             self._follow_verdicts(now, verdicts)
             if self._status.is_in("slow") and now.monotonic > self._slow_until:
                 self._status.move("connected", "caught_up", "caught up again")
+        for symbol, seq in self._acknowledgements.take_due(now.monotonic):
+            self._send(ack_message(symbol, seq))
         for symbol, request in self._polls.take_due(now.monotonic):
             known = self._subscriptions.get(symbol)
             if known is not None and known.heatmap is not None:
@@ -392,6 +406,7 @@ class Connection:
         self._goaway = None
         self._handshake_until = None
         self._liveness.stop()
+        self._acknowledgements.clear()
 
     def _fail(self, reason: Reason, message: str) -> None:
         self._is_wanted = False
@@ -508,6 +523,7 @@ class Connection:
             self._send(request.message())
 
     def _ask_again(self, symbol: str, mismatch: Mismatch | None) -> None:
+        self._acknowledgements.forget([symbol])
         # While polling, the next request goes without `since`, because the board has no position.
         if self._is_open:
             report = {} if mismatch is None else {symbol: mismatch}

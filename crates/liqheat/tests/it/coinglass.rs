@@ -9,7 +9,7 @@ use liqheat_wire::format_time;
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START, bar};
-use crate::support::{load, loaded, rows, server};
+use crate::support::{await_state, load, loaded, rows, server};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
@@ -43,7 +43,7 @@ fn market_of_then() -> (Folder, Running) {
 
 fn started(program: &Program) -> Running {
     let server = program.serve();
-    until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
+    await_state(&server);
     server
 }
 

@@ -3,11 +3,10 @@
 
 use std::process::Command;
 
-use liqheat_testkit::until;
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
-use crate::support::{ask, at, loaded, rows, server, state};
+use crate::support::{ask, at, await_state, loaded, rows, server, state};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
@@ -215,7 +214,7 @@ fn liquidations_come_in_pages_and_above_a_value() {
 /// A demo, the address of its documents replaced by its own, and what each `curl` of a document prints.
 fn run_examples(document: &str, check: impl Fn(&str, &Value)) {
     let server = server("demo --seed 7 --days 1").serve();
-    until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
+    await_state(&server);
     let lines: Vec<&str> = document.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(lines.len() >= 5, "{lines:?}");
     for line in lines {

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use liqheat_store::baseline::rows_of_file;
-use liqheat_testkit::{Folder, Running, until};
+use liqheat_testkit::{Folder, Running};
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
-use crate::support::{ask, at, liqheat, load, loaded, rows, server};
+use crate::support::{ask, at, await_state, liqheat, load, loaded, rows, server};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
@@ -75,7 +75,7 @@ fn files_of_the_command_hold_the_rows_of_the_routes() {
     }
 
     let server = server("serve --offline --db").arg(&db).serve();
-    until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
+    await_state(&server);
     let bars = file("parquet", "bars");
     let own =
         ask(&server, &format!("/prices/klines?symbol=BTCUSDT&interval=5m&start_time={from}&end_time={to}"));
@@ -154,7 +154,7 @@ fn own_time(server: &Running, to: &str) -> Value {
 fn a_running_server_gives_the_same_file_one_at_a_time() {
     let (folder, db) = market();
     let server = server("serve --offline --db").arg(&db).serve();
-    until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
+    await_state(&server);
     let answer = server.get("/v1/export?what=bars&symbol=BTCUSDT&format=csv&from=2025-08-25");
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use liqheat_market::{Price, UnixMs};
-use liqheat_testkit::{Folder, Program, Running};
+use liqheat_testkit::{Folder, Program, Running, until};
 use liqheat_wire::{Cell, StateHash, format_time};
 use serde_json::Value;
 
@@ -26,6 +26,12 @@ pub(crate) fn loaded(days: i64) -> (Folder, PathBuf) {
     let db = folder.path("market.duckdb");
     load(&db, &[folder.path("archive")]);
     (folder, db)
+}
+
+/// Waits for the first state of BTCUSDT, which every venue of it has before their sum.
+#[track_caller]
+pub(crate) fn await_state(server: &Running) {
+    until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
 }
 
 /// Loads files that have nothing wrong with them.

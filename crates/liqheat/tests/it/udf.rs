@@ -1,11 +1,11 @@
 //! `/udf/..`, `/widgets.json` and `/apps.json`: what a chart of TradingView's library and OpenBB Workspace ask for.
 
-use liqheat_testkit::{Folder, Running, until};
+use liqheat_testkit::{Folder, Running};
 use liqheat_wire::parse_time;
 use serde_json::json;
 
 use crate::market::{BAR_MS, BARS_A_DAY, FALL, START};
-use crate::support::{ask, load, loaded, rows, server};
+use crate::support::{ask, await_state, load, loaded, rows, server};
 
 const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
@@ -22,7 +22,7 @@ fn market() -> (Folder, Running) {
     let text: String = (0..DAYS * 24).map(row).collect();
     load(&db, &[folder.put("more/BTCUSDT-liquidationSnapshot-2025-08-25.csv", text)]);
     let server = server("serve --db").arg(db).serve();
-    until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
+    await_state(&server);
     (folder, server)
 }
 

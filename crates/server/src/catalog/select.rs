@@ -166,6 +166,10 @@ mod tests {
         };
         for (index, market) in markets.iter().enumerate() {
             assert!(market.symbols.iter().all(|symbol| symbol.market == MarketIndex(index)));
+            let widths: Vec<usize> = market.parts_before_sum().map(|symbol| symbol.ledgers.len()).collect();
+            assert!(widths.is_sorted(), "a sum is published after its venues: {widths:?}");
+            let plain = market.parts_before_sum().position(|symbol| !symbol.name.contains('@'));
+            assert!(plain.is_none_or(|at| at + 1 == widths.len()), "a sum is published last: {plain:?}");
         }
         Ok(markets.iter().flat_map(|market| market.symbols.iter().map(name)).collect())
     }

@@ -83,7 +83,7 @@ impl ServedSymbol {
 pub(crate) struct Market {
     /// The ledgers.
     pub(crate) ledgers: Vec<Arc<VenueLedger>>,
-    /// The names that show them.
+    /// The names that show them: the sum, where it is served, before its venues.
     pub(crate) symbols: Vec<Arc<ServedSymbol>>,
 }
 
@@ -91,6 +91,12 @@ impl Market {
     /// Its name in logs.
     pub(crate) fn name(&self) -> &str {
         self.symbols.first().map_or("", |symbol| &symbol.name)
+    }
+
+    /// The names in the order in which they are published: venues, then their sum, so that whoever sees a state of the
+    /// sum finds one of each venue in it.
+    pub(crate) fn parts_before_sum(&self) -> impl Iterator<Item = &Arc<ServedSymbol>> {
+        self.symbols.iter().rev()
     }
 }
 

@@ -70,7 +70,7 @@ impl Published {
 
     /// Publishes the newest sums of a market's ledgers under all its names.
     pub(crate) fn publish(&self, market: &Market, now: UnixMs) {
-        for symbol in &market.symbols {
+        for symbol in market.parts_before_sum() {
             let Some(slot) = self.hub.slot(&symbol.name) else { continue };
             let sum = sum::sum(&self.watch.summed(symbol), &self.epoch_run).map(Arc::new);
             if let Some(sum) = &sum {

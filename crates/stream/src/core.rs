@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 
 use crate::budget::{FRAGMENT, MESSAGE, MessageBudget, Verdict};
 use crate::channel_subscription::ChannelSubscription;
+use crate::credit::Painted;
 use crate::end::End;
 use crate::event_ids::EventIds;
 use crate::frame;
@@ -241,7 +242,7 @@ impl Core {
             Ok(ClientCommand::Subscribe(subscribe)) => self.subscribe(join, subscribe, now),
             Ok(ClientCommand::Unsubscribe(unsubscribe)) => self.unsubscribe(&unsubscribe, now),
             Ok(ClientCommand::Token(token)) => self.renew(&token.token, now),
-            // An acknowledgement of nothing that is on its way: late, or twice. It costs, and that is all.
+            // An acknowledgement of what was never sent, or the second one of a state. It costs, and that is all.
             Ok(ClientCommand::Ack(_)) => {}
             Ok(ClientCommand::Ping) => {
                 let timestamp = format_time((self.settings.wall_clock)());
@@ -503,11 +504,15 @@ impl Core {
         }
     }
 
-    /// Whether the acknowledged state was on its way.
+    /// Whether the acknowledgement is of a state that was sent and not acknowledged before.
     fn painted(&mut self, ack: &Ack, now: Instant) -> bool {
         let Some(index) = self.position_of(&ack.symbol) else { return false };
         let subscription = &mut self.subscriptions[index];
-        let Some(state) = subscription.painted(ack.seq) else { return false };
+        let state = match subscription.painted(ack.seq) {
+            Painted::OnItsWay(state) => state,
+            Painted::Late => return true,
+            Painted::Unknown => return false,
+        };
         let slot = subscription.slot();
         // The age of an event says something about us only where the market is followed as it happens.
         let is_live = matches!(slot.standing().state, FeedState::Live | FeedState::Lagging);

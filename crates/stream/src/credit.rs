@@ -18,6 +18,18 @@ pub(crate) struct InFlight {
     pub(crate) sent: Instant,
 }
 
+/// What an acknowledgement says.
+#[derive(Debug)]
+pub(crate) enum Painted {
+    /// The newest painted state is this one.
+    OnItsWay(InFlight),
+    /// One sent before the states on their way, and not acknowledged before: the page stood still, and tells of each
+    /// state as it gets to it.
+    Late,
+    /// Acknowledged before, or never sent.
+    Unknown,
+}
+
 /// The last states sent, and which of them are painted.
 #[derive(Debug, Default)]
 pub(crate) struct Credit {
@@ -26,6 +38,8 @@ pub(crate) struct Credit {
     /// The newest two, the newer one first.
     last: [Option<InFlight>; IN_FLIGHT_MAX],
     unpainted: usize,
+    /// The newest sequence of the present epoch that was acknowledged; none is 0.
+    acked: u64,
 }
 
 impl Credit {
@@ -35,18 +49,32 @@ impl Credit {
     }
 
     pub(crate) fn sent(&mut self, state: InFlight) {
-        self.last = [Some(state), self.last[0]];
+        let [newest, _] = self.last;
+        // Sequences begin again with an epoch, and a state that is asked for again is acknowledged again.
+        if newest.is_some_and(|newest| state.seq <= newest.seq) {
+            self.acked = 0;
+        }
+        self.last = [Some(state), newest];
         self.unpainted = (self.unpainted + 1).min(IN_FLIGHT_MAX);
     }
 
-    /// The client painted this state, and with it all before it. Gives the state if it was on its way.
-    pub(crate) fn painted(&mut self, seq: u64) -> Option<InFlight> {
-        let newer = (0..).zip(self.last).take(self.unpainted);
-        let (newer, state) =
-            newer.filter_map(|(newer, state)| Some((newer, state?))).find(|(_, s)| s.seq == seq)?;
-        self.on = true;
-        self.unpainted = newer;
-        Some(state)
+    /// The client painted the state of this sequence, and with it all before it.
+    pub(crate) fn painted(&mut self, seq: u64) -> Painted {
+        let states = (0..).zip(self.last).filter_map(|(newer, state)| Some((newer, state?)));
+        let on_its_way = states.take(self.unpainted).find(|(_, state)| state.seq == seq);
+        if let Some((newer, state)) = on_its_way {
+            self.on = true;
+            self.unpainted = newer;
+            self.acked = seq;
+            return Painted::OnItsWay(state);
+        }
+        let is_late = self.last[1].is_some_and(|older| self.acked < seq && seq < older.seq);
+        if is_late {
+            self.on = true;
+            self.acked = seq;
+            return Painted::Late;
+        }
+        Painted::Unknown
     }
 }
 
@@ -67,26 +95,54 @@ mod tests {
         }
     }
 
+    fn is_on_its_way(credit: &mut Credit, seq: u64) -> bool {
+        matches!(credit.painted(seq), Painted::OnItsWay(state) if state.seq == seq)
+    }
+
     #[test]
     fn two_are_on_their_way_at_most() {
         let mut credit = Credit::default();
         for seq in 1..=5 {
             credit.sent(state(seq));
         }
-        assert!(credit.painted(5).is_some(), "the first ack turns it on");
+        assert!(is_on_its_way(&mut credit, 5), "the first ack turns it on");
         credit.sent(state(6));
         assert!(credit.is_left());
         credit.sent(state(9));
         assert!(!credit.is_left());
-        assert!(credit.painted(7).is_none(), "never sent");
+        assert!(matches!(credit.painted(7), Painted::Unknown), "never sent");
         assert!(!credit.is_left());
-        assert!(credit.painted(6).is_some());
+        assert!(is_on_its_way(&mut credit, 6));
         assert!(credit.is_left());
-        assert!(credit.painted(6).is_none(), "said already");
+        assert!(matches!(credit.painted(6), Painted::Unknown), "said already");
         credit.sent(state(12));
         assert!(!credit.is_left());
-        assert_eq!(credit.painted(12).map(|state| state.seq), Some(12), "and with it the one before");
+        assert!(is_on_its_way(&mut credit, 12), "and with it the one before");
         credit.sent(state(13));
         assert!(credit.is_left());
+    }
+
+    /// A page that stood still from its first state on acknowledges one after the other: each is honest, none twice.
+    #[test]
+    fn late_acknowledgements_are_known_once_each() {
+        let mut credit = Credit::default();
+        for seq in 1..=9 {
+            credit.sent(state(seq));
+        }
+        for seq in 1..=7 {
+            assert!(matches!(credit.painted(seq), Painted::Late), "{seq}");
+            assert!(matches!(credit.painted(seq), Painted::Unknown), "{seq} again");
+            assert!(!credit.is_left(), "two are still on their way");
+        }
+        assert!(matches!(credit.painted(3), Painted::Unknown), "older than what was said");
+        assert!(is_on_its_way(&mut credit, 8) && is_on_its_way(&mut credit, 9));
+        assert!(matches!(credit.painted(10), Painted::Unknown), "never sent");
+        // Another epoch counts from its own beginning.
+        for seq in 1..=4 {
+            credit.sent(state(seq));
+        }
+        assert!(matches!(credit.painted(1), Painted::Late));
+        assert!(matches!(credit.painted(9), Painted::Unknown), "of the epoch before");
+        assert!(is_on_its_way(&mut credit, 4));
     }
 }

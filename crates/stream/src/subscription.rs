@@ -7,7 +7,7 @@ use bytes::Bytes;
 use liqheat_wire::{Mode, Position, binary_beginning, json_beginning};
 use tokio::time::Instant;
 
-use crate::credit::{Credit, InFlight};
+use crate::credit::{Credit, InFlight, Painted};
 use crate::frame;
 use crate::frames::Form;
 use crate::metrics::{Encoding, Kind, Resumed, StreamMetrics};
@@ -175,8 +175,8 @@ impl Subscription {
         self.waiting
     }
 
-    /// The client painted a state. Gives it if it was on its way.
-    pub(crate) fn painted(&mut self, seq: u64) -> Option<InFlight> {
+    /// The client painted a state.
+    pub(crate) fn painted(&mut self, seq: u64) -> Painted {
         self.credit.painted(seq)
     }
 

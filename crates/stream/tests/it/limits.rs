@@ -56,6 +56,35 @@ async fn acknowledgements_of_what_was_sent_cost_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_acknowledgement_of_a_state_is_free_however_late() {
+    let world = World::new(SessionSettings { messages_per_second: 1, ..settings() }).await;
+    world.publish("BTCUSDT", &[(100, 1, 0)], 120);
+    let mut viewer = world.connect().await;
+    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    for step in 1..=50 {
+        assert_eq!(viewer.hear().await["seq"], step);
+        if step < 50 {
+            world.publish("BTCUSDT", &[(100, step + 1, 0)], 120);
+        }
+    }
+    // All but the last two were followed by newer ones before they were acknowledged.
+    for step in 1..=50 {
+        viewer.ack("BTCUSDT", step).await;
+    }
+    world.publish("BTCUSDT", &[(100, 51, 0)], 120);
+    assert_eq!(viewer.hear().await["seq"], 51, "and nothing else was said");
+    assert_eq!(world.hub.metrics.client_errors_total(), 0);
+    let again = json!({"action": "ack", "symbol": "BTCUSDT", "seq": 50}).to_string();
+    for _ in 0..200 {
+        if !viewer.try_send(Message::text(again.clone())).await {
+            break;
+        }
+    }
+    assert_eq!(viewer.close_code().await, 4102, "a flood of the same one is a flood");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_follows_so_many_symbols() {
     let world = World::new(SessionSettings { subscriptions_max: 1, ..settings() }).await;
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);

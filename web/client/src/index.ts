@@ -7,26 +7,34 @@ export type { Reason, Status, StatusChange } from './connection/status.ts';
 export type { SymbolState } from './connection/subscriptions.ts';
 export type { Environment, Socket } from './transport/environment.ts';
 export type {
+    Alert,
+    AlertSubject,
+    AlertsFrame,
     Channel,
     ChannelFrame,
-    DeltaFrame,
-    ErrorFrame,
-    FeedState,
-    HeatmapData,
-    Level,
+    LiquidatedSum,
     Liquidation,
     LiquidationsFrame,
     OpenCandle,
     PriceData,
     PriceFrame,
+    Wall,
+    WallSpan,
+    WallsData,
+    WallsFrame,
+} from './wire/channels.ts';
+export type {
+    DeltaFrame,
+    ErrorFrame,
+    FeedState,
+    HeatmapData,
+    Horizon,
+    Level,
     SnapshotFrame,
     SourceHealth,
     SourceState,
     StatusFrame,
     SubscribeOptions,
-    Wall,
-    WallsData,
-    WallsFrame,
     WarningFrame,
 } from './wire/frames.ts';
 export { FEED_STATES, SOURCE_STATES } from './wire/frames.ts';

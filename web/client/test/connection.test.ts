@@ -500,6 +500,65 @@ test('channels add up, are left one by one, and alike options are asked for toge
     assert.equal(client.state('BTCUSDT'), undefined);
 });
 
+test('alerts come once each, in words, and go on after a reconnect where they were', async () => {
+    const texts: string[] = [];
+    const resets: (boolean | undefined)[] = [];
+    const { world, client } = connected({
+        onAlerts: ({ data, reset }) => {
+            texts.push(...data.map(({ text }) => text));
+            resets.push(reset);
+        },
+    });
+    client.subscribe(['BTCUSDT'], { channels: ['alerts'], minUsd: 1_000_000 });
+    assert.deepEqual(world.socket().subscribes().at(-1), {
+        action: 'subscribe',
+        symbols: ['BTCUSDT'],
+        channels: ['alerts'],
+        min_usd: 1_000_000,
+    });
+    const alerts = (seq: number, words: string[], more: object = {}): void =>
+        world.socket().say({
+            type: 'alerts',
+            symbol: 'BTCUSDT',
+            timestamp: 't',
+            epoch: 'a',
+            seq,
+            data: words.map((text) => ({ text })),
+            ...more,
+        });
+    alerts(3, []);
+    alerts(5, ['near a wall', 'cascade']);
+    alerts(5, ['near a wall', 'cascade']);
+    world.socket().end();
+    await world.pass(2_000);
+    world.socket().open();
+    assert.deepEqual(world.socket().subscribes().at(-1)?.resume, { 'alerts:BTCUSDT': { epoch: 'a', seq: 5 } });
+    alerts(6, ['wall swept']);
+    alerts(1, ['after a restart'], { epoch: 'b', reset: true });
+    client.unsubscribe(['BTCUSDT'], ['alerts']);
+    alerts(2, ['nobody listens'], { epoch: 'b' });
+    assert.deepEqual(texts, ['near a wall', 'cascade', 'wall swept', 'after a restart']);
+    assert.deepEqual(resets, [undefined, undefined, undefined, true]);
+});
+
+test('states of the expected view say so, whatever form they came in', () => {
+    const { world, client, snapshots } = connected();
+    client.subscribe(['BTCUSDT'], { view: 'expected', horizon: '4h' });
+    const id = idOf(world);
+    world.socket().say(frame(1, 1, { id }));
+    world.socket().say(frame(2, 2, { id, expected_within: '4h' }));
+    client.subscribe(['BTCUSDT'], { view: 'open' });
+    world.socket().say(frame(3, 3, { id: idOf(world) }));
+    assert.deepEqual(
+        snapshots.map(({ seq, expected_within }) => [seq, expected_within]),
+        [
+            [1, '4h'],
+            [2, '4h'],
+            [3, undefined],
+        ],
+    );
+});
+
 test('what is late of a subscription that was replaced is dropped, and the id is given back', () => {
     const snapshots: SnapshotFrame[] = [];
     const rows: number[] = [];

@@ -35,6 +35,7 @@ test('messages of channels are read as they are, and malformed ones are unknown'
         '{"type":"price","symbol":"X","epoch":"e","seq":1}',
         '{"type":"liquidations","symbol":"X","epoch":"e","seq":1,"data":{}}',
         '{"type":"walls","symbol":"X","seq":1,"data":{}}',
+        '{"type":"alerts","symbol":"X","epoch":"e","seq":1,"data":{}}',
     ]) {
         assert.equal(parseFrame(text).type, 'unknown', text);
     }

@@ -57,7 +57,7 @@ test('the README has examples in JavaScript, HTML, TypeScript and React, and no 
     // The one in HTML needs a page: it runs with the others once more in the tests of the page.
     assert.deepEqual(
         EXAMPLES.map(({ language }) => language),
-        ['js', 'js', 'html', 'js', 'js', 'ts', 'jsx'],
+        ['js', 'js', 'html', 'js', 'js', 'js', 'ts', 'jsx'],
     );
     assert.equal([...README.matchAll(/^```\w/gm)].length, EXAMPLES.length);
 });
@@ -117,6 +117,19 @@ test('the example of channels hears the price and liquidations', async () => {
     assert.equal(price, 98_450);
     while (liquidations.length === 0) await nextTurn();
     assert.equal(liquidations[0]?.usd, 73_801);
+    (ws as Client | null)?.disconnect();
+});
+
+test('the example of alerts hears one, in words', async () => {
+    let ws: Client | null = null;
+    const [text, kind] = await new Promise<[text: string, kind: string]>((resolve) => {
+        Object.assign(globalThis, { notify: (...words: [string, string]) => resolve(words) });
+        void load('alerts', 'js', exampleIn('js', 4).code, '\nexport { ws };').then((module) => {
+            ws = module.ws as Client;
+        });
+    });
+    assert.equal(kind, 'near_wall');
+    assert.match(text, /^BTCUSDT: price is 0\.25 % from a long wall of \$1\.50M/);
     (ws as Client | null)?.disconnect();
 });
 

@@ -10,15 +10,13 @@ import type { Outcome } from '../model/board.ts';
 import type { Environment, Socket } from '../transport/environment.ts';
 import { Poller, pollAddress } from '../transport/polling.ts';
 import { PROTOCOLS, parseBinary } from '../wire/binary.ts';
+import type { AlertsFrame, Channel, LiquidationsFrame, PriceFrame, WallsFrame } from '../wire/channels.ts';
 import {
     ackMessage,
-    type Channel,
     type DeltaFrame,
     type ErrorFrame,
     type Frame,
-    type LiquidationsFrame,
     type Mismatch,
-    type PriceFrame,
     parseFrame,
     pingMessage,
     type SnapshotFrame,
@@ -26,7 +24,6 @@ import {
     type SubscribeOptions,
     tokenMessage,
     unsubscribeMessage,
-    type WallsFrame,
     type WarningFrame,
 } from '../wire/frames.ts';
 import { Acknowledgements } from './acknowledgements.ts';
@@ -50,6 +47,8 @@ export interface HeatmapOptions {
     onLiquidations?: (message: LiquidationsFrame) => void;
     /** Channel `walls`. */
     onWalls?: (message: WallsFrame) => void;
+    /** Channel `alerts`: those since the last message. */
+    onAlerts?: (message: AlertsFrame) => void;
     onWarning?: (message: WarningFrame) => void;
     /** Errors of the server and of this package (codes HASH_MISMATCH, SEQUENCE_GAP, BAD_FRAME, BAD_ADDRESS, SOCKET_ERROR). */
     onError?: (message: ErrorFrame) => void;
@@ -124,6 +123,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#listen('price', options.onPrice);
         this.#listen('liquidations', options.onLiquidations);
         this.#listen('walls', options.onWalls);
+        this.#listen('alerts', options.onAlerts);
         this.#listen('warning', options.onWarning);
         this.#listen('error', options.onError);
         const { onStatusChange } = options;
@@ -401,6 +401,7 @@ export class HeatmapWebSocket extends EventTarget {
             case 'price':
             case 'liquidations':
             case 'walls':
+            case 'alerts':
                 if (this.#subscriptions.channel(frame, this.#world.now())) this.#emit(frame.type, frame);
                 return;
             case 'warning':

@@ -9,10 +9,8 @@
  * the two apart. A message with another id is of a subscription that is over.
  */
 import { Board, type Outcome } from '../model/board.ts';
+import { CHANNELS, type Channel, type ChannelFrame } from '../wire/channels.ts';
 import {
-    CHANNELS,
-    type Channel,
-    type ChannelFrame,
     type DeltaFrame,
     type FeedState,
     type Mismatch,
@@ -131,6 +129,8 @@ export class Subscriptions {
         // A state without a position is of a server that knows neither positions nor ids.
         if (via === 'socket' && frame.epoch !== undefined && frame.id !== heatmap.wireId) return null;
         nameAs(frame, heatmap.options.id);
+        // The binary form does not say it.
+        if (heatmap.options.view === 'expected') frame.expected_within = heatmap.options.horizon ?? '1h';
         known.heardAt = now;
         known.via = via;
         if (frame.type === 'snapshot') known.snapshotDue = false;

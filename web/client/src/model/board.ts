@@ -5,7 +5,7 @@
  * to it. `duplicate` and `gap` leave the board as it was. `mismatch` leaves the frame's cells in place but no position, so that
  * nothing can be built on them: the next difference is a gap, and only a snapshot mends it.
  */
-import type { DeltaFrame, HeatmapData, Level, ResumePoint, SnapshotFrame } from '../wire/frames.ts';
+import type { DeltaFrame, HeatmapData, Horizon, Level, ResumePoint, SnapshotFrame } from '../wire/frames.ts';
 import { StateHash } from '../wire/hash.ts';
 
 export type Outcome =
@@ -28,6 +28,7 @@ export class Board {
     #position: ResumePoint | null = null;
     #timestamp = '';
     #id: string | undefined;
+    #expectedWithin: Horizon | undefined;
     #numbers: Omit<HeatmapData, 'levels'> = { current_price: null, positions_created: 0, positions_consumed: 0 };
     #sorted: Level[] | null = [];
     #empty = true;
@@ -56,6 +57,7 @@ export class Board {
             data: { ...this.#numbers, levels: this.#levels() },
         };
         if (this.#id !== undefined) frame.id = this.#id;
+        if (this.#expectedWithin !== undefined) frame.expected_within = this.#expectedWithin;
         if (this.#position !== null) Object.assign(frame, this.#position);
         return frame;
     }
@@ -89,6 +91,7 @@ export class Board {
         this.#position = next;
         this.#timestamp = frame.timestamp;
         this.#id = frame.id;
+        this.#expectedWithin = frame.expected_within;
         this.#empty = false;
         const { current_price, positions_created, positions_consumed } = frame.data;
         this.#numbers = { current_price, positions_created, positions_consumed };

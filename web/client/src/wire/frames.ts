@@ -5,6 +5,7 @@
  * a newer server may send kinds this client has not heard of, and that must not end the connection.
  */
 
+import type { Channel, ChannelFrame } from './channels.ts';
 import {
     type AckMessage,
     type DeltaMessage,
@@ -123,96 +124,6 @@ export interface GoAwayFrame {
     reconnect_in_ms: number;
 }
 
-/** Channels beside the heatmap. */
-export const CHANNELS = ['price', 'liquidations', 'walls'] as const;
-export type Channel = 'heatmap' | (typeof CHANNELS)[number];
-
-interface ChannelFrameOf<Type extends string, Data> {
-    type: Type;
-    /** The id of the subscription, where it was given one. */
-    id?: string;
-    symbol: string;
-    /** Market time, RFC 3339. */
-    timestamp: string;
-    /** One unbroken run of `seq` of this channel of this symbol. */
-    epoch: string;
-    seq: number;
-    data: Data;
-}
-
-/** The candle that has not closed yet. */
-export interface OpenCandle {
-    interval: string;
-    /** Opening time, RFC 3339. */
-    timestamp: string;
-    open: number;
-    high: number;
-    low: number;
-    close: number;
-    /** Coins. */
-    volume: number | null;
-}
-
-export interface PriceData {
-    /** Whose prices they are. */
-    venue: string;
-    last?: number;
-    mark?: number;
-    candle?: OpenCandle;
-}
-
-export type PriceFrame = ChannelFrameOf<'price', PriceData>;
-
-export interface Liquidation {
-    /** RFC 3339. */
-    timestamp: string;
-    venue: string;
-    side: 'long' | 'short';
-    price: number;
-    /** Coins. */
-    quantity: number;
-    /** Whole US dollars. */
-    usd: number;
-}
-
-export interface LiquidationsFrame extends ChannelFrameOf<'liquidations', Liquidation[]> {
-    /** Liquidations since the last message that the server no longer has. */
-    missed?: number;
-    /** The server started anew: liquidations may be missing or repeated. */
-    reset?: boolean;
-}
-
-export interface Wall {
-    side: 'long' | 'short';
-    low: number;
-    high: number;
-    peak_price: number;
-    usd: number;
-    /** Of all dollars of its side, 0 to 1. */
-    share: number;
-    distance_pct: number;
-    usd_on_the_way: number;
-    leverages: { leverage: number; usd: number }[];
-}
-
-/** The body of `GET /v1/walls`. */
-export interface WallsData {
-    symbol: string;
-    as_of: string;
-    epoch?: string;
-    seq?: number;
-    state: FeedState;
-    current_price: number;
-    long_usd: number;
-    short_usd: number;
-    /** Those with the most dollars first. */
-    walls: Wall[];
-}
-
-export type WallsFrame = ChannelFrameOf<'walls', WallsData>;
-
-export type ChannelFrame = PriceFrame | LiquidationsFrame | WallsFrame;
-
 export interface UnknownFrame {
     type: 'unknown';
     why: string;
@@ -246,7 +157,7 @@ export interface SubscribeOptions {
     horizon?: Horizon;
     /** What to follow; only the heatmap by default. Other channels come through the socket only, not by polling. */
     channels?: readonly Channel[];
-    /** Smallest liquidation to hear of, whole US dollars. */
+    /** Smallest liquidation or alert to hear of, whole US dollars. An alert about no amount has 0. */
     minUsd?: number;
     /** Tell the server after each painted frame, so that it never has more than two in flight. */
     ack?: boolean;
@@ -342,7 +253,8 @@ function goAwayFrame({ reason, reconnect_in_ms }: Untrusted<GoawayMessage>): GoA
 /** A message of a channel. Its data is the server's: only the outermost shape is checked. */
 function channelFrame(fields: Record<string, unknown>): Frame {
     const { symbol, epoch, seq, data } = fields;
-    const fits = fields.type === 'liquidations' ? Array.isArray(data) : isFields(data);
+    const isOfRows = fields.type === 'liquidations' || fields.type === 'alerts';
+    const fits = isOfRows ? Array.isArray(data) : isFields(data);
     if (typeof symbol !== 'string' || typeof epoch !== 'string' || typeof seq !== 'number' || !fits) {
         return { type: 'unknown', why: `malformed ${text(fields.type)} frame` };
     }
@@ -367,6 +279,7 @@ export function parseFrame(message: string): Frame {
         case 'price':
         case 'liquidations':
         case 'walls':
+        case 'alerts':
             return channelFrame(fields);
         case 'warning':
             return warningFrame(fields);

@@ -32,10 +32,11 @@ from liqheat._core.commands import (
     RequestToken,
     SendText,
 )
-from liqheat._core.connection import Connection, ConnectionRules, PollAnswer
+from liqheat._core.connection import Connection
 from liqheat._core.moment import Moment
+from liqheat._core.rules import ConnectionRules, PollAnswer
 from liqheat._core.status import StatusChange
-from liqheat._wire.channels import ChannelMessage, LiquidationsMessage, PriceMessage, WallsMessage
+from liqheat._wire.channels import AlertsMessage, ChannelMessage, LiquidationsMessage, PriceMessage, WallsMessage
 from liqheat._wire.frames import Delta, ErrorEvent, Frame, Snapshot
 from liqheat._wire.requests import HEATMAP_ONLY, SubscribeOptions
 from liqheat._wire.state_hash import StateHash, mix_level, price_units
@@ -153,7 +154,7 @@ class World:
         match frame:
             case Snapshot() | Delta():
                 frame = replace(frame, id=self.wire_id(frame.symbol, "heatmap"))
-            case PriceMessage() | LiquidationsMessage() | WallsMessage():
+            case PriceMessage() | LiquidationsMessage() | WallsMessage() | AlertsMessage():
                 frame = replace(frame, id=self.wire_id(frame.symbol, frame.channel))
         self.say_late(frame)
 
@@ -208,7 +209,7 @@ class World:
         return [event.status for event in self.events if isinstance(event, StatusChange)]
 
     def channel_messages(self) -> list[ChannelMessage]:
-        kinds = (PriceMessage, LiquidationsMessage, WallsMessage)
+        kinds = (PriceMessage, LiquidationsMessage, WallsMessage, AlertsMessage)
         return [event for event in self.events if isinstance(event, kinds)]
 
     def states(self) -> list[Snapshot]:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from liqheat import Heatmap, Liquidation
-from liqheat._core.connection import ConnectionRules, PollAnswer
+from liqheat import Alert, FeedSilence, Heatmap, Liquidation
+from liqheat._core.rules import ConnectionRules, PollAnswer
 from liqheat._core.status import StatusChange
-from liqheat._wire.channels import LiquidationsMessage, PriceMessage
+from liqheat._wire.channels import AlertsMessage, LiquidationsMessage, PriceMessage
 from liqheat._wire.frames import FeedStatus
 from liqheat._wire.levels import Level
 from liqheat._wire.requests import SubscribeOptions
-from liqheat.streams import LIQUIDATIONS_WAITING_MAX, LiquidationStream, MessageStream
+from liqheat.streams import ROWS_WAITING_MAX, AlertStream, LiquidationStream, MessageStream
 
 from .support import World, connected_world, run, snapshot
 
@@ -34,6 +34,12 @@ def price(seq: int, last: float = 98_450) -> PriceMessage:
 def liquidations(seq: int, *usd: int, missed: int = 0, reset: bool = False) -> LiquidationsMessage:
     rows = tuple(Liquidation(TIME, "okx", "long", 98_000.5, 0.5, each) for each in usd)
     return LiquidationsMessage(seq=seq, liquidations=rows, missed=missed, reset=reset, **MESSAGE)
+
+
+def alerts(seq: int, *usd: int, missed: int = 0, reset: bool = False) -> AlertsMessage:
+    subject = FeedSilence("feed_stale", TIME)
+    rows = tuple(Alert(f"a{each}", "r", "S", TIME, 98_450, False, subject, 1, each, "S: no new data") for each in usd)
+    return AlertsMessage(seq=seq, alerts=rows, missed=missed, reset=reset, **MESSAGE)
 
 
 def reconnect(world: World) -> None:
@@ -84,6 +90,25 @@ def test_each_channel_resumes_where_it_was() -> None:
     ], "nothing twice"
 
 
+def test_alerts_come_once_each_and_go_on_after_a_reconnect_where_they_were() -> None:
+    world = connected_world()
+    world.subscribe("S", channels=["alerts"], options=SubscribeOptions(min_usd=1_000_000))
+    asked = {"action": "subscribe", "symbols": ["S"], "channels": ["alerts"], "min_usd": 1_000_000}
+    assert world.messages("subscribe")[-1] == asked
+    world.say(alerts(3))
+    world.say(alerts(5, 10, 20))
+    world.say(alerts(5, 10, 20))
+    reconnect(world)
+    assert world.messages("subscribe")[-1] == {**asked, "resume": {"alerts:S": {"epoch": "e", "seq": 5}}}
+    world.say(alerts(6, 30))
+    world.say(replace(alerts(1, 40, reset=True), epoch="later"))
+    world.unsubscribe("S", channels=["alerts"])
+    world.say_late(replace(alerts(2, 50), epoch="later"))
+    heard = [message for message in world.channel_messages() if isinstance(message, AlertsMessage)]
+    assert [[alert.total_usd for alert in message.alerts] for message in heard] == [[], [10, 20], [30], [40]]
+    assert [message.reset for message in heard] == [False, False, False, True]
+
+
 def test_what_is_late_of_a_replaced_subscription_is_dropped() -> None:
     world = connected_world()
     small = SubscribeOptions(id="mine", min_usd=1)
@@ -113,6 +138,26 @@ def test_a_state_of_the_view_before_is_not_taken_for_one_of_the_new_view() -> No
     assert [(state.id, state.long_usd) for state in world.states()] == [("tall", 5)]
     world.say(FeedStatus("S", "live", None, 1, id=world.wire_id("S", "heatmap")))
     assert [event.id for event in world.events if isinstance(event, FeedStatus)] == ["tall"]
+
+
+def test_states_of_the_expected_view_say_so_whatever_form_they_came_in() -> None:
+    world = connected_world()
+    world.say(snapshot(1, []))
+    expected = SubscribeOptions(view="expected", horizon="4h")
+    world.subscribe("S", options=expected)
+    asked = world.messages("subscribe")[-1]
+    assert (asked["view"], asked["horizon"]) == ("expected", "4h")
+    assert "resume" not in asked, "levels of another view are not built on"
+    world.say(snapshot(1, []))
+    world.say(replace(snapshot(2, []), expected_within="4h"))
+    world.subscribe("S", options=replace(expected, update_interval=5))
+    assert "resume" in world.messages("subscribe")[-1]
+    world.subscribe("S", options=SubscribeOptions(view="open"))
+    world.say(snapshot(3, []))
+    assert [state.expected_within for state in world.states()] == [None, "4h", "4h", None]
+    world.subscribe("S", options=replace(expected, horizon=None))
+    world.say(snapshot(1, []))
+    assert world.states()[-1].expected_within == "1h"
 
 
 def test_an_id_is_given_back_whatever_travels_and_one_that_is_too_long_is_refused() -> None:
@@ -213,12 +258,17 @@ def test_a_slow_consumer_of_prices_skips_and_one_of_liquidations_gets_all() -> N
 def test_what_waits_for_a_consumer_is_bounded_and_the_rest_is_counted() -> None:
     async def test() -> None:
         log = LiquidationStream(Still(), LiquidationsMessage, frozenset())
-        for seq in range(1, LIQUIDATIONS_WAITING_MAX + 8):
+        raised = AlertStream(Still(), AlertsMessage, frozenset())
+        for seq in range(1, ROWS_WAITING_MAX + 8):
             log.put(liquidations(seq, seq))
+            raised.put(alerts(seq, seq, reset=seq == 1))
         gathered = await log.next()
-        assert len(gathered.liquidations) == LIQUIDATIONS_WAITING_MAX
+        assert len(gathered.liquidations) == ROWS_WAITING_MAX
         assert gathered.missed == 7
         assert gathered.liquidations[0].usd == 8
+        all_alerts = await raised.next()
+        assert (len(all_alerts.alerts), all_alerts.missed, all_alerts.reset) == (ROWS_WAITING_MAX, 7, True)
+        assert all_alerts.alerts[-1].total_usd == ROWS_WAITING_MAX + 7
 
     run(test())
 
@@ -226,7 +276,9 @@ def test_what_waits_for_a_consumer_is_bounded_and_the_rest_is_counted() -> None:
 def test_a_channel_that_does_not_exist_is_refused_with_those_that_do() -> None:
     async def test() -> None:
         heatmap = Heatmap()
-        with pytest.raises(ValueError, match="'dance' is not a channel; there are heatmap, price, liquidations, walls"):
+        with pytest.raises(
+            ValueError, match="'dance' is not a channel; there are heatmap, price, liquidations, walls, alerts"
+        ):
             heatmap.subscribe("S", channels=["price", "dance"])  # type: ignore[list-item]
         with pytest.raises(ValueError, match="visible ASCII"):
             heatmap.renew_token("two words")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from liqheat._core.backoff import Backoff
-from liqheat._core.connection import ConnectionRules, Credentials, HandshakeRefusal, PollAnswer
+from liqheat._core.rules import ConnectionRules, Credentials, HandshakeRefusal, PollAnswer
 from liqheat._core.status import Reason, Status, StatusChange, StatusMachine
 from liqheat._wire.frames import FeedState, FeedStatus, GoAway, Pong, ServerWarning, Snapshot, Unknown
 from liqheat._wire.levels import Level, Position

@@ -143,7 +143,7 @@ def test_while_the_socket_is_refused_it_polls_and_goes_back_afterwards(
     server: Server, quick_reconnects: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("liqheat._core.polling.DEFAULT_INTERVAL", 0.2)
-    monkeypatch.setattr("liqheat._core.connection.DEFAULT_INTERVAL", 0.2)
+    monkeypatch.setattr("liqheat._core.fallback.DEFAULT_INTERVAL", 0.2)
 
     async def test() -> None:
         watch = Watch()

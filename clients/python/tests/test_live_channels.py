@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from liqheat import (
+    AlertRule,
+    AlertsMessage,
     AsyncClient,
     BlockingHeatmap,
     Heatmap,
@@ -103,6 +106,34 @@ def test_no_liquidation_is_missed_or_repeated_over_cut_connections_and_other_opt
 
     with fast_server(free_port()) as server:
         run(test(server))
+
+
+def test_an_alert_comes_through_the_socket_as_the_route_lists_it() -> None:
+    async def test(address: str) -> None:
+        heard: list[AlertsMessage] = []
+        async with Heatmap(address, on_alerts=heard.append) as heatmap, AsyncClient(address) as client:
+            heatmap.subscribe(SYMBOL, channels=["alerts"], id="mine")
+            stream = heatmap.alerts(SYMBOL)
+            first = await stream.next(PATIENCE)
+            assert (first.alerts, first.missed, first.reset) == ((), 0, False)
+            await client.add_alert(AlertRule("any", "near_wall", symbols=(SYMBOL,), within_pct=90, min_usd=1))
+            message = await stream.next(PATIENCE)
+            [alert] = message.alerts
+            assert (message.id, message.epoch, message.seq) == ("mine", first.epoch, first.seq + 1)
+            assert alert.text is not None
+            assert alert.text.startswith(f"{SYMBOL}: price is ")
+            assert replace(alert, text=None) in (await client.alerts()).alerts
+            assert list(message.to_dataframe()["kind"]) == ["near_wall"]
+            assert heard == [first, message]
+            # A paused rule is listed and raises nothing.
+            paused = await client.add_alert(
+                AlertRule("any", "near_wall", symbols=(SYMBOL,), within_pct=90, min_usd=1, paused=True)
+            )
+            assert paused.paused
+            assert [rule.paused for rule in (await client.alerts()).rules] == [True]
+
+    with Server(WS_UPDATE_INTERVAL="0.25") as server:
+        run(test(server.address))
 
 
 def test_after_a_restart_the_channels_go_on_in_another_run(quick_reconnects: None) -> None:

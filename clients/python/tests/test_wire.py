@@ -12,7 +12,7 @@ import pytest
 
 from liqheat._core.board import Applied, Board
 from liqheat._wire.binary import parse_binary
-from liqheat._wire.channels import ChannelMessage, LiquidationsMessage, PriceMessage, WallsMessage
+from liqheat._wire.channels import AlertsMessage, ChannelMessage, LiquidationsMessage, PriceMessage, WallsMessage
 from liqheat._wire.fields import MalformedError, parse_json
 from liqheat._wire.frames import (
     FEED_STATES,
@@ -44,7 +44,7 @@ from liqheat._wire.times import format_millis, from_millis, parse_time
 from .support import ROOT, golden, hash_of
 
 if TYPE_CHECKING:
-    from liqheat import Candle, Liquidation, Wall
+    from liqheat import Alert, Candle, Liquidation, Wall
 
 
 def wire_form(frame: Frame) -> dict[str, Any]:
@@ -67,13 +67,15 @@ def wire_form(frame: Frame) -> dict[str, Any]:
             }
             if isinstance(frame, Delta):
                 fields["from"] = frame.from_seq
+            if frame.expected_within is not None:
+                fields["expected_within"] = frame.expected_within
             return with_id(frame.id, fields)
         case FeedStatus():
             status: dict[str, Any] = {"type": "status", "symbol": frame.symbol, "state": frame.state, "seq": frame.seq}
             if frame.as_of is not None:
                 status["as_of"] = frame.as_of
             return with_id(frame.id, status)
-        case PriceMessage() | LiquidationsMessage() | WallsMessage():
+        case PriceMessage() | LiquidationsMessage() | WallsMessage() | AlertsMessage():
             return channel_form(frame)
         case _:
             return note_form(frame)
@@ -115,6 +117,10 @@ def channel_form(message: ChannelMessage) -> dict[str, Any]:
             fields["data"] = [row_form(row) for row in message.liquidations]
             if message.missed > 0:
                 fields["missed"] = message.missed
+        case AlertsMessage():
+            fields["data"] = [alert_form(alert) for alert in message.alerts]
+            if message.missed > 0:
+                fields["missed"] = message.missed
         case WallsMessage(walls=walls):
             assert walls.position is not None
             leverages = [
@@ -131,6 +137,12 @@ def channel_form(message: ChannelMessage) -> dict[str, Any]:
                 "walls": [{**row_form(wall), "leverages": by} for wall, by in zip(walls.walls, leverages, strict=True)],
             }
     return with_id(message.id, fields)
+
+
+def alert_form(alert: Alert) -> dict[str, Any]:
+    fields = asdict(alert)
+    usd = fields.pop("total_usd")
+    return {**fields, "time": text_of(alert.time), "usd": usd}
 
 
 def row_form(row: Candle | Liquidation | Wall) -> dict[str, Any]:
@@ -212,6 +224,15 @@ def test_every_message_of_this_client_is_written_as_the_server_reads_it() -> Non
         "unsubscribe": unsubscribe_message(["BTCUSDT"], ["price"]),
         "token": token_message("a.b.c"),
     }
+
+
+def test_messages_of_the_expected_view_are_written_and_read() -> None:
+    views = golden("views.json")
+    request = SubscribeRequest(["BTCUSDT"], SubscribeOptions(mode="delta", view="expected", horizon="4h"))
+    assert request.message() == views["client"]["subscribe"]
+    assert len(views["server"]) == 2
+    for text in views["server"]:
+        assert wire_form(parse_frame(text)) == json.loads(text)
 
 
 def test_every_message_of_a_channel_is_read_field_by_field() -> None:

@@ -7,7 +7,7 @@
 from ._core.status import Reason, Status, StatusChange
 from ._core.subscriptions import SymbolState
 from ._version import __version__
-from ._wire.channels import Channel, LiquidationsMessage, OpenCandle, PriceMessage, WallsMessage
+from ._wire.channels import AlertsMessage, Channel, LiquidationsMessage, OpenCandle, PriceMessage, WallsMessage
 from ._wire.event_stream import StreamClosed, StreamEvent
 from ._wire.frames import (
     Delta,
@@ -73,16 +73,18 @@ from .blocking import BlockingHeatmap
 from .errors import ApiError, BadAnswerError, ConnectionFailedError, LiqheatError, UnreachableError
 from .heatmap import Heatmap
 from .http import AsyncClient, Client
-from .streams import LiquidationStream, MessageStream, StateStream
+from .streams import AlertStream, LiquidationStream, MessageStream, StateStream
 
 __all__ = [
     "Accuracy",
     "AccuracyPeriod",
     "Alert",
     "AlertRule",
+    "AlertStream",
     "AlertSubject",
     "AlertTarget",
     "Alerts",
+    "AlertsMessage",
     "ApiError",
     "AsyncClient",
     "BadAnswerError",

@@ -20,8 +20,8 @@ from websockets.typing import Subprotocol
 
 from ._core.close_codes import ABNORMAL
 from ._core.commands import CancelPolls, CloseSocket, Command, OpenSocket, Poll, Report, RequestToken, SendText
-from ._core.connection import Connection, HandshakeRefusal, PollAnswer
 from ._core.moment import Moment
+from ._core.rules import HandshakeRefusal, PollAnswer
 from ._routes import view_parameters
 from ._version import USER_AGENT
 from ._wire.binary import BINARY_PROTOCOL, JSON_PROTOCOL, STATE_CONTENT_TYPE, parse_binary
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from ._core.commands import Event
+    from ._core.connection import Connection
     from ._wire.frames import Frame
 
 logger: Final = logging.getLogger("liqheat")
@@ -300,6 +301,10 @@ def _poll_parameters(command: Poll) -> dict[str, str]:
     if command.since is not None:
         parameters["since"] = str(command.since)
     parameters.update(view_parameters(command.options.price_range, command.options.bin))
+    if command.options.view is not None:
+        parameters["view"] = command.options.view
+    if command.options.horizon is not None:
+        parameters["horizon"] = command.options.horizon
     return parameters
 
 

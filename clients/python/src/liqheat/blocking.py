@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ._core.status import StatusChange
     from ._core.subscriptions import SymbolState
-    from ._wire.channels import LiquidationsMessage, PriceMessage, WallsMessage
+    from ._wire.channels import AlertsMessage, LiquidationsMessage, PriceMessage, WallsMessage
     from ._wire.frames import Snapshot
     from .streams import Item, MessageStream
 
@@ -104,6 +104,10 @@ class BlockingHeatmap:
     def liquidations(self, *symbols: str, timeout: float | None = None) -> Iterator[LiquidationsMessage]:
         """As :meth:`Heatmap.liquidations`; ``timeout`` as for :meth:`states`."""
         return self._items(self._run(self._call(lambda: self._heatmap.liquidations(*symbols))), timeout)
+
+    def alerts(self, *symbols: str, timeout: float | None = None) -> Iterator[AlertsMessage]:
+        """As :meth:`Heatmap.alerts`; ``timeout`` as for :meth:`states`."""
+        return self._items(self._run(self._call(lambda: self._heatmap.alerts(*symbols))), timeout)
 
     @takes_arguments_of(Heatmap.wait_for_state)
     def wait_for_state(self, *arguments: Any, **options: Any) -> Snapshot:

@@ -6,14 +6,15 @@ import random
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from ._addresses import http_address, socket_address
-from ._core.connection import Connection, ConnectionRules
+from ._core.connection import Connection
 from ._core.moment import Moment
+from ._core.rules import ConnectionRules
 from ._core.status import StatusChange
 from ._shell import Shell, checked_token, logger
-from ._wire.channels import CHANNELS, LiquidationsMessage, PriceMessage, WallsMessage
+from ._wire.channels import CHANNELS, AlertsMessage, LiquidationsMessage, PriceMessage, WallsMessage
 from ._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot
 from ._wire.requests import HEATMAP_ONLY, SubscribeOptions
-from .streams import LiquidationStream, MessageStream, StateStream, Streams
+from .streams import AlertStream, LiquidationStream, MessageStream, StateStream, Streams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._core.commands import Command, Event
-    from ._core.connection import Credentials
+    from ._core.rules import Credentials
     from ._core.subscriptions import SymbolState
     from ._wire.channels import Channel, ChannelMessage
 
@@ -51,6 +52,7 @@ class Heatmap:
         on_price: Callable[[PriceMessage], object] | None = None,
         on_liquidations: Callable[[LiquidationsMessage], object] | None = None,
         on_walls: Callable[[WallsMessage], object] | None = None,
+        on_alerts: Callable[[AlertsMessage], object] | None = None,
         on_warning: Callable[[ServerWarning], object] | None = None,
         on_error: Callable[[ErrorEvent], object] | None = None,
         token: str | Callable[[], str | Awaitable[str]] | None = None,
@@ -77,6 +79,7 @@ class Heatmap:
         self._on_price = on_price
         self._on_liquidations = on_liquidations
         self._on_walls = on_walls
+        self._on_alerts = on_alerts
         self._on_warning = on_warning
         self._on_error = on_error
         self._token = token
@@ -130,6 +133,8 @@ class Heatmap:
         channels: Iterable[Channel] = HEATMAP_ONLY,
         update_interval: float | None = None,
         mode: Literal["snapshot", "delta"] = "delta",
+        view: Literal["open", "expected"] | None = None,
+        horizon: Literal["1h", "4h"] | None = None,
         price_range: tuple[float, float] | None = None,
         bin: float | None = None,  # noqa: A002 - the protocol's word
         ack: bool = False,
@@ -140,14 +145,15 @@ class Heatmap:
 
         Channels add up: those that are named again get the new options, others stay as they are.
 
-        ``channels``: ``heatmap``, ``price``, ``liquidations``, ``walls``; only the first by default. Those beside the
-        heatmap come through the socket only: while the heatmap is polled, they pause. ``min_usd``: smallest
-        liquidation to send. ``id``: your name for the subscription, repeated in all of its messages.
+        ``channels``: ``heatmap``, ``price``, ``liquidations``, ``walls``, ``alerts``; only the first by default. Those
+        beside the heatmap come through the socket only: while the heatmap is polled, they pause. ``min_usd``: smallest
+        liquidation or alert to send. ``id``: your name for the subscription, repeated in all of its messages.
 
         For the heatmap, ``update_interval``: seconds between states, 1 to 60 (from 0.25 in delta mode); the server's
-        own by default. ``mode``: what travels; you get whole states either way. ``price_range``, ``bin``: a part of the
-        state, levels summed into larger bins. ``ack``: the server sends at most two states beyond the newest one you
-        have taken.
+        own by default. ``mode``: what travels; you get whole states either way. ``view``: ``expected`` for USD that is
+        expected to be liquidated within ``horizon``, an hour by default. ``price_range``, ``bin``: a part of the state,
+        levels summed into larger bins. ``ack``: the server sends at most two states beyond the newest one you have
+        taken.
 
         Raises :class:`ValueError` for a channel that does not exist and for an ``id`` of more than 64 bytes.
         """
@@ -155,6 +161,8 @@ class Heatmap:
             id=id,
             update_interval=update_interval,
             mode=mode,
+            view=view,
+            horizon=horizon,
             price_range=price_range,
             bin=bin,
             ack=ack,
@@ -227,6 +235,12 @@ class Heatmap:
         self._streams.add(stream)
         return stream
 
+    def alerts(self, *symbols: str) -> AlertStream:
+        """Messages of the channel ``alerts`` from now on; otherwise as :meth:`liquidations`."""
+        stream = AlertStream(self, AlertsMessage, frozenset(symbols))
+        self._streams.add(stream)
+        return stream
+
     def _messages(self, kind: type[_Latest], symbols: tuple[str, ...]) -> MessageStream[_Latest]:
         stream = MessageStream(self, kind, frozenset(symbols))
         self._streams.add(stream)
@@ -284,7 +298,7 @@ class Heatmap:
                     self._streams.wake()
             case FeedStatus():
                 _call(self._on_feed, event)
-            case PriceMessage() | LiquidationsMessage() | WallsMessage():
+            case PriceMessage() | LiquidationsMessage() | WallsMessage() | AlertsMessage():
                 self._deliver_message(event)
             case ServerWarning():
                 _call(self._on_warning or _log, event)
@@ -304,6 +318,8 @@ class Heatmap:
                 _call(self._on_liquidations, message)
             case WallsMessage():
                 _call(self._on_walls, message)
+            case AlertsMessage():
+                _call(self._on_alerts, message)
         self._streams.put(message)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import weakref
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from ._wire.channels import ChannelMessage, LiquidationsMessage
+from ._wire.channels import AlertsMessage, ChannelMessage, LiquidationsMessage
 from ._wire.frames import Snapshot
 from .errors import ConnectionFailedError
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
 
     from ._core.status import StatusChange
 
-LIQUIDATIONS_WAITING_MAX: Final = 1_000
-"""Most liquidations of a symbol that wait for a consumer: as many as the server keeps."""
+ROWS_WAITING_MAX: Final = 1_000
+"""Most liquidations or alerts of a symbol that wait for a consumer: as many as the server keeps."""
 
 Item = TypeVar("Item", bound="Snapshot | ChannelMessage")
 
@@ -116,14 +115,14 @@ class LiquidationStream(MessageStream[LiquidationsMessage]):
     """
 
     def _merge(self, waiting: LiquidationsMessage, newer: LiquidationsMessage) -> LiquidationsMessage:
-        gathered = waiting.liquidations + newer.liquidations
-        surplus = max(len(gathered) - LIQUIDATIONS_WAITING_MAX, 0)
-        return replace(
-            newer,
-            liquidations=gathered[surplus:],
-            missed=waiting.missed + newer.missed + surplus,
-            reset=waiting.reset or newer.reset,
-        )
+        return waiting.followed_by(newer, ROWS_WAITING_MAX)
+
+
+class AlertStream(MessageStream[AlertsMessage]):
+    """Every alert once, gathered as liquidations are by :class:`LiquidationStream`."""
+
+    def _merge(self, waiting: AlertsMessage, newer: AlertsMessage) -> AlertsMessage:
+        return waiting.followed_by(newer, ROWS_WAITING_MAX)
 
 
 class StateStream(MessageStream[Snapshot]):

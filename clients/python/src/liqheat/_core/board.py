@@ -122,6 +122,7 @@ class Board:
             positions_created=frame.positions_created,
             positions_consumed=frame.positions_consumed,
             id=frame.id,
+            expected_within=frame.expected_within,
         )
         if frame.hash is None or is_sound:
             return Applied(self._state)

@@ -112,8 +112,8 @@ class Subscriptions:
                 if known is None:
                     subscription.following[channel] = Following(options)
                     continue
-                # Another bin or price range is another state: nothing of the old one may be built on.
-                if channel == "heatmap" and known.options.view != options.view:
+                # Another bin, price range or view is another state: nothing of the old one may be built on.
+                if channel == "heatmap" and not known.options.sees_same_levels(options):
                     subscription.board.forget()
                     moved.append(symbol)
                 known.options = options

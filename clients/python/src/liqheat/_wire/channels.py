@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypedDict, TypeVar, get_args
 
+from ..answers.alerts import Alert, alerts_frame, read_raised
 from ..answers.compact import read_walls
 from ..answers.market import Candle, Liquidation, liquidations_frame, read_candle, read_liquidation
 from .levels import Position
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from ..answers.compact import Walls
     from .fields import Fields
 
-Channel = Literal["heatmap", "price", "liquidations", "walls"]
+Channel = Literal["heatmap", "price", "liquidations", "walls", "alerts"]
 """What can be followed of a symbol."""
 
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
+
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +74,31 @@ class PriceMessage(_ChannelMessage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LiquidationsMessage(_ChannelMessage):
+class _RowsMessage(_ChannelMessage):
+    missed: int
+    """Rows since the message before that can no longer be had."""
+    reset: bool
+    """The server has started anew: rows may be missing or repeated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiquidationsMessage(_RowsMessage):
     """Channel ``liquidations``: those since the message before, oldest first.
 
-    ``seq`` counts all liquidations of the symbol, also those below ``min_usd``.
+    ``seq`` counts all liquidations of the symbol, also those below ``min_usd``. ``GET /v1/liquidations`` has those that
+    were ``missed``.
     """
 
     channel: ClassVar[Literal["liquidations"]] = "liquidations"
 
     liquidations: tuple[Liquidation, ...]
     """Empty in the first message of a subscription, which names the position from which they follow."""
-    missed: int
-    """Liquidations since the message before that can no longer be had; ``GET /v1/liquidations`` has them."""
-    reset: bool
-    """The server has started anew: liquidations may be missing or repeated."""
+
+    def followed_by(self, newer: LiquidationsMessage, most: int) -> LiquidationsMessage:
+        """Both in one message with the newest ``most`` rows; older ones are counted in ``missed``. For this package."""
+        rows, surplus = _newest(self.liquidations + newer.liquidations, most)
+        missed = self.missed + newer.missed + surplus
+        return replace(newer, liquidations=rows, missed=missed, reset=self.reset or newer.reset)
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per liquidation; needs pandas."""
@@ -101,22 +115,62 @@ class WallsMessage(_ChannelMessage):
     """As :meth:`Client.walls` answers without parameters."""
 
 
-ChannelMessage = PriceMessage | LiquidationsMessage | WallsMessage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsMessage(_RowsMessage):
+    """Channel ``alerts``: those since the message before, oldest first.
+
+    ``seq`` counts all alerts about the symbol, also those below ``min_usd``. ``GET /v1/alerts`` has the newest 500 of
+    all symbols.
+    """
+
+    channel: ClassVar[Literal["alerts"]] = "alerts"
+
+    alerts: tuple[Alert, ...]
+    """With ``text``. Empty in the first message of a subscription, which names the position from which they follow."""
+
+    def followed_by(self, newer: AlertsMessage, most: int) -> AlertsMessage:
+        """Both in one message with the newest ``most`` rows; older ones are counted in ``missed``. For this package."""
+        rows, surplus = _newest(self.alerts + newer.alerts, most)
+        missed = self.missed + newer.missed + surplus
+        return replace(newer, alerts=rows, missed=missed, reset=self.reset or newer.reset)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per alert; needs pandas."""
+        return alerts_frame(self.alerts)
 
 
-def read_channel(kind: Literal["price", "liquidations", "walls"], fields: Fields) -> ChannelMessage:
+def _newest(rows: tuple[_Row, ...], most: int) -> tuple[tuple[_Row, ...], int]:
+    surplus = max(len(rows) - most, 0)
+    return rows[surplus:], surplus
+
+
+ChannelMessage = PriceMessage | LiquidationsMessage | WallsMessage | AlertsMessage
+
+
+class _Envelope(TypedDict):
+    """What the messages of all channels have."""
+
+    symbol: str
+    timestamp: str
+    epoch: str
+    seq: int
+    id: str | None
+
+
+def read_channel(kind: Literal["price", "liquidations", "walls", "alerts"], fields: Fields) -> ChannelMessage:
     """Raises :class:`MalformedError`."""
-    symbol, timestamp = fields.text("symbol"), fields.text("timestamp")
-    epoch, seq, name = fields.text("epoch"), fields.count("seq"), fields.optional_text("id")
+    envelope = _Envelope(
+        symbol=fields.text("symbol"),
+        timestamp=fields.text("timestamp"),
+        epoch=fields.text("epoch"),
+        seq=fields.count("seq"),
+        id=fields.optional_text("id"),
+    )
     match kind:
         case "price":
             data = fields.object("data")
             return PriceMessage(
-                symbol=symbol,
-                timestamp=timestamp,
-                epoch=epoch,
-                seq=seq,
-                id=name,
+                **envelope,
                 venue=data.text("venue"),
                 last=data.optional_number("last"),
                 mark=data.optional_number("mark"),
@@ -124,23 +178,19 @@ def read_channel(kind: Literal["price", "liquidations", "walls"], fields: Fields
             )
         case "liquidations":
             return LiquidationsMessage(
-                symbol=symbol,
-                timestamp=timestamp,
-                epoch=epoch,
-                seq=seq,
-                id=name,
+                **envelope,
                 liquidations=tuple(read_liquidation(row) for row in fields.objects("data")),
                 missed=fields.optional_count("missed") or 0,
                 reset=fields.get("reset") is True,
             )
         case "walls":
-            return WallsMessage(
-                symbol=symbol,
-                timestamp=timestamp,
-                epoch=epoch,
-                seq=seq,
-                id=name,
-                walls=read_walls(fields.object("data")),
+            return WallsMessage(**envelope, walls=read_walls(fields.object("data")))
+        case "alerts":
+            return AlertsMessage(
+                **envelope,
+                alerts=tuple(read_raised(row) for row in fields.objects("data")),
+                missed=fields.optional_count("missed") or 0,
+                reset=fields.get("reset") is True,
             )
 
 

@@ -35,6 +35,8 @@ class _StateFrame:
     """The same for triples that the price reached."""
     id: str | None = None
     """The id of the subscription, where it was given one."""
+    expected_within: str | None = None
+    """``1h`` or ``4h`` where levels hold USD expected to be liquidated within that time, ``None`` otherwise."""
 
     @property
     def time(self) -> datetime:
@@ -177,7 +179,7 @@ def _frame(fields: Fields) -> Frame:
             return _state_frame(fields, kind)
         case "status":
             return _status(fields)
-        case "price" | "liquidations" | "walls":
+        case "price" | "liquidations" | "walls" | "alerts":
             return read_channel(kind, fields)
         case "warning":
             dropped = count_of(fields.get("dropped_messages")) or 0
@@ -204,7 +206,7 @@ def _state_frame(fields: Fields, kind: str) -> Snapshot | Delta:
     price = number_of(data.get("current_price"))
     epoch, seq = fields.optional_text("epoch"), fields.optional_count("seq")
     timestamp, digest = _text(fields, "timestamp"), fields.optional_text("hash")
-    name = fields.optional_text("id")
+    name, horizon = fields.optional_text("id"), fields.optional_text("expected_within")
     created = count_of(data.get("positions_created")) or 0
     consumed = count_of(data.get("positions_consumed")) or 0
     if kind == "snapshot":
@@ -219,6 +221,7 @@ def _state_frame(fields: Fields, kind: str) -> Snapshot | Delta:
             positions_created=created,
             positions_consumed=consumed,
             id=name,
+            expected_within=horizon,
         )
     if epoch is None or seq is None or fields.get("from") is None:
         raise MalformedError("delta without epoch, seq or from")
@@ -234,6 +237,7 @@ def _state_frame(fields: Fields, kind: str) -> Snapshot | Delta:
         positions_created=created,
         positions_consumed=consumed,
         id=name,
+        expected_within=horizon,
     )
 
 

@@ -38,6 +38,10 @@ class SubscribeOptions:
     """Seconds between states, 1 to 60 (0.25 to 60 in delta mode); the server clamps it and has its own default."""
     mode: Literal["snapshot", "delta"] = "delta"
     """What travels: whole states or differences. The application gets whole states either way."""
+    view: Literal["open", "expected"] | None = None
+    """What levels hold: USD of open positions, or USD expected to be liquidated within ``horizon``."""
+    horizon: Literal["1h", "4h"] | None = None
+    """Of the expected view; an hour by default."""
     price_range: tuple[float, float] | None = None
     """Only levels whose bin touches this span, both ends included."""
     bin: float | None = None
@@ -45,16 +49,24 @@ class SubscribeOptions:
     ack: bool = False
     """Acknowledge states after the application has taken them, so that the server never has more than two in flight."""
     min_usd: int | None = None
-    """Smallest liquidation to send, whole dollars."""
+    """Smallest liquidation or alert to send, whole dollars."""
 
     def __post_init__(self) -> None:
         if self.id is not None and not 1 <= len(self.id.encode()) <= _ID_BYTES_MAX:
             raise ValueError(f"id must have 1 to {_ID_BYTES_MAX} bytes, not {len(self.id.encode())}")
 
     @property
-    def view(self) -> tuple[tuple[float, float] | None, float | None]:
-        """The part of the state that is looked at; subscriptions with the same view see the same levels."""
-        return (self.price_range, self.bin)
+    def expected_within(self) -> str | None:
+        """The horizon of the expected view; ``None`` for open positions."""
+        return (self.horizon or "1h") if self.view == "expected" else None
+
+    def sees_same_levels(self, other: SubscribeOptions) -> bool:
+        """Whether a state of one subscription can be built on for the other."""
+        return (self.price_range, self.bin, self.expected_within) == (
+            other.price_range,
+            other.bin,
+            other.expected_within,
+        )
 
 
 @dataclass(slots=True)
@@ -80,7 +92,7 @@ class SubscribeRequest:
             fields.update(_heatmap_fields(options))
         if tuple(self.channels) != HEATMAP_ONLY:
             fields["channels"] = list(self.channels)
-        if "liquidations" in self.channels and options.min_usd is not None:
+        if options.min_usd is not None and not {"liquidations", "alerts"}.isdisjoint(self.channels):
             fields["min_usd"] = options.min_usd
         if self.resume:
             fields["resume"] = {_resume_key(*key): at._asdict() for key, at in self.resume.items()}
@@ -97,6 +109,10 @@ def _heatmap_fields(options: SubscribeOptions) -> dict[str, object]:
         fields["mode"] = options.mode
     if options.price_range is not None:
         fields["price_range"] = [_plain(price) for price in options.price_range]
+    if options.view is not None:
+        fields["view"] = options.view
+    if options.horizon is not None:
+        fields["horizon"] = options.horizon
     if options.bin is not None:
         fields["bin"] = _plain(options.bin)
     return fields

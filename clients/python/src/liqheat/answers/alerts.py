@@ -10,6 +10,7 @@ from ..dataframes import records_frame
 from ._reading import Side, side_of, texts_of, time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -59,13 +60,17 @@ class AlertRule:
     quiet_hours: QuietHours | None = None
     targets: tuple[str, ...] = ()
     """Names of targets; every target without any."""
+    paused: bool = False
+    """Listed, and raises nothing."""
     source: str | None = None
     """``file`` or ``api``: where the rule came from; only those of the API can be deleted. Not sent."""
 
     def body(self) -> dict[str, object]:
         """As it is sent: fields that were not given are absent."""
         plain = {each.name: getattr(self, each.name) for each in fields_of(self) if each.name != "source"}
-        given = {name: value for name, value in plain.items() if value is not None and value != ()}
+        given = {
+            name: value for name, value in plain.items() if value is not None and value is not False and value != ()
+        }
         if self.quiet_hours is not None:
             hours = self.quiet_hours
             offset = {} if hours.utc_offset is None else {"utc_offset": hours.utc_offset}
@@ -193,7 +198,9 @@ class Alert:
     count: int
     """How often it happened since the rule's last alert about the symbol."""
     total_usd: int
-    """Dollars of all of them."""
+    """Dollars of all of them; 0 where it is about no amount."""
+    text: str | None = None
+    """The alert in words; only in messages of the channel ``alerts``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +214,11 @@ class Alerts:
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per alert; needs pandas."""
-        return records_frame([_record(alert) for alert in self.alerts], _COLUMNS)
+        return alerts_frame(self.alerts)
+
+
+def alerts_frame(alerts: Sequence[Alert]) -> pd.DataFrame:
+    return records_frame([_record(alert) for alert in alerts], _COLUMNS)
 
 
 _COLUMNS: Final = ["time", "symbol", "rule", "kind", "price", "count", "total_usd", "quiet", "id"]
@@ -255,6 +266,7 @@ def read_rule(row: Fields) -> AlertRule:
         cooldown_s=row.optional_count("cooldown_s"),
         quiet_hours=hours,
         targets=() if row.get("targets") is None else texts_of(row, "targets"),
+        paused=row.get("paused") is True,
         source=row.optional_text("source"),
     )
 
@@ -264,6 +276,15 @@ def read_deleted_rule(fields: Fields) -> str:
 
 
 def read_alert(row: Fields) -> Alert:
+    return _alert(row, row.count("total_usd"), None)
+
+
+def read_raised(row: Fields) -> Alert:
+    """An alert of the channel ``alerts``."""
+    return _alert(row, row.count("usd"), row.text("text"))
+
+
+def _alert(row: Fields, total_usd: int, text: str | None) -> Alert:
     return Alert(
         id=row.text("id"),
         rule=row.text("rule"),
@@ -273,7 +294,8 @@ def read_alert(row: Fields) -> Alert:
         quiet=row.flag("quiet"),
         subject=_subject(row.object("subject")),
         count=row.count("count"),
-        total_usd=row.count("total_usd"),
+        total_usd=total_usd,
+        text=text,
     )
 
 

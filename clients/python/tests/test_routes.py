@@ -16,11 +16,13 @@ from liqheat import _routes as routes
 from liqheat._wire.fields import Fields, MalformedError
 from liqheat.answers.accuracy import read_accuracy
 from liqheat.answers.alerts import OtherEvent, read_alert, read_alerts
+from liqheat.answers.measured import read_measured
 
 from .support import PATIENCE, ROOT, Server, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SYMBOL = "BTCUSDT"
 DESCRIPTION = json.loads((ROOT / "docs" / "openapi.json").read_text())
@@ -48,8 +50,6 @@ NOT_WRAPPED = {
     "/data/date-range": "older form of symbols()",
     "/liquidations/history": "older form of liquidations()",
     "/api/margin/tiers/{symbol}": "older form of tiers()",
-    "/v1/measured": "not yet",
-    "/v1/export": "a file: httpx or DuckDB read it",
     "/mcp": "for agents",
     "/apps.json": "for OpenBB",
     "/widgets.json": "for OpenBB",
@@ -73,6 +73,7 @@ def built_routes() -> dict[tuple[str, str], set[str]]:
     samples: dict[str, Any] = {
         "symbol": SYMBOL,
         "symbols": SYMBOL,
+        "what": "bars",
         "rule": AlertRule("r", "feed_stale"),
         "name": "r",
         "side": "long",
@@ -283,3 +284,57 @@ def test_the_expected_view_is_smaller_than_the_size(client: Client) -> None:
     with pytest.raises(ApiError, match="400: "):
         client.levels(SYMBOL, view="expected", timeframe=3)
     assert client.levels(SYMBOL, timeframe=1).levels
+
+
+# --- files and measured positions ---
+
+_FILE_HEADS = {"csv": b"time,venue,open,", "json": b"[", "parquet": b"PAR1"}
+
+
+@pytest.mark.parametrize("file_format", get_args(liqheat.ExportFormat))
+def test_bars_are_exported_and_saved_in_every_format(
+    client: Client, tmp_path: Path, file_format: liqheat.ExportFormat
+) -> None:
+    last = client.klines(SYMBOL, interval="1h", limit=1).candles[0].time
+    first = last - pd.Timedelta(hours=5).to_pytimedelta()
+    bars = client.export("bars", SYMBOL, start_time=first, end_time=last, interval="1h", format=file_format)
+    path = bars.save(tmp_path / f"bars.{file_format}")
+    assert path.read_bytes() == bars.content
+    assert bars.content.startswith(_FILE_HEADS[file_format])
+    assert len(repr(bars)) < 200
+    if file_format == "parquet":
+        # pandas leaves Parquet to packages that are not among our dependencies.
+        return
+    frame = bars.to_dataframe()
+    assert list(frame["time"]) == list(pd.date_range(first, last, freq="1h", inclusive="left"))
+    candles = client.klines(SYMBOL, interval="1h", start_time=first, end_time=last).candles[:5]
+    assert list(frame["close"]) == [candle.close for candle in candles]
+    assert list(frame["venue"].unique()) == ["sim"]
+
+
+@pytest.mark.parametrize("what", get_args(liqheat.ExportKind))
+def test_everything_that_is_exported_becomes_a_dataframe(server: Server, what: liqheat.ExportKind) -> None:
+    async def test() -> None:
+        async with AsyncClient(server.address) as client:
+            file = await client.export(what, SYMBOL)
+            frame = file.to_dataframe()
+            assert (file.what, file.symbol, file.format) == (what, SYMBOL, "csv")
+            assert len(frame) > 0
+            assert str(frame["time"].dt.tz) == "UTC"
+            with pytest.raises(ApiError, match=r"400: .*NOPE"):
+                await client.export(what, "NOPE")
+
+    run(test())
+
+
+def test_measured_positions(client: Client) -> None:
+    with pytest.raises(ApiError, match="400: "):
+        client.measured(SYMBOL)
+    example = read_measured(documented("/v1/measured"))
+    assert (example.symbol, example.long.coverage, example.short.accounts) == (
+        "BTCUSDT@hyperliquid:measured",
+        0.512,
+        694,
+    )
+    assert (example.closest[0].distance_pct, example.closest[0].address) == (-0.55, None)
+    assert example.to_dataframe().loc[0, "long_usd"] == 1_820_000

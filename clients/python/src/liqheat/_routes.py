@@ -19,9 +19,11 @@ from ._wire.times import time_parameter
 from .answers.accuracy import read_accuracy
 from .answers.alerts import read_alerts, read_deleted_rule, read_rule
 from .answers.compact import read_map, read_max_pain, read_walls
+from .answers.export import ExportedFile
 from .answers.levels import read_levels, read_timeseries
 from .answers.margin import read_liquidation_price, read_tiers
 from .answers.market import read_klines, read_liquidations, read_summary
+from .answers.measured import read_measured
 from .answers.series import read_series
 from .answers.symbols import read_health, read_symbols
 
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
         Accuracy,
         AlertRule,
         Alerts,
+        ExportFormat,
+        ExportKind,
         Health,
         Klines,
         LevelsByLeverage,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
         Liquidations,
         LiquidationSummary,
         MaxPain,
+        Measured,
         Series,
         Symbols,
         Tiers,
@@ -421,6 +426,46 @@ def history(
     }
     query = {**_given(parameters), **view_parameters(price_range, bin)}
     return Route("/v1/heatmap/history", query, GRID_CONTENT_TYPE, lambda _, body: parse_grid(body))
+
+
+def measured(symbol: str, *, limit: int | None = None) -> Route[Measured]:
+    """Where positions of real accounts would be liquidated, on a server that looks at accounts of Hyperliquid.
+
+    ``limit``: most positions in ``closest``, 20 by default. :class:`ApiError` 400 on a server that looks at none.
+    """
+    return _json_route("/v1/measured", read_measured, {"symbol": symbol, "limit": limit})
+
+
+# --- files ---
+
+_FILE_TYPES: Final = {"csv": "text/csv", "json": _JSON, "parquet": "application/vnd.apache.parquet"}
+
+
+def export(
+    what: ExportKind,
+    symbol: str,
+    *,
+    start_time: Time | None = None,
+    end_time: Time | None = None,
+    interval: Interval | None = None,
+    format: ExportFormat = "csv",  # noqa: A002 - the route's word
+) -> Route[ExportedFile]:
+    """A file of up to 5,000,000 rows, held in memory; ``save`` and ``to_dataframe`` take it from there.
+
+    Of the last day by default, or of that before ``end_time``; ``levels`` and ``walls`` are those of the moment
+    ``end_time``. ``interval``: length of ``bars``. :class:`ApiError` 503 has ``retry_after`` while another export runs.
+    """
+    parameters = {
+        "what": what,
+        "symbol": symbol,
+        "from": _time(start_time),
+        "to": _time(end_time),
+        "interval": interval,
+        "format": format,
+    }
+    return Route(
+        "/v1/export", _given(parameters), _FILE_TYPES[format], lambda _, body: ExportedFile(what, symbol, format, body)
+    )
 
 
 # --- how good it is, and what to be told ---

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+
+from ._wire.fields import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,4 +81,20 @@ def columns_of(row_type: Any) -> list[str]:
 def records_frame(records: Sequence[dict[str, object]], columns: Sequence[str]) -> pd.DataFrame:
     """One row per record; fields that are no column are left away."""
     frame: pd.DataFrame = _pandas().DataFrame.from_records(list(records), columns=list(columns))
+    return frame
+
+
+def file_frame(content: bytes, file_format: str) -> pd.DataFrame:
+    """The rows of a file of ``/v1/export``; its times have no zone and are UTC."""
+    pandas = _pandas()
+    frame: pd.DataFrame
+    match file_format:
+        case "csv":
+            frame = pandas.read_csv(BytesIO(content))
+        case "json":
+            frame = pandas.DataFrame(parse_json(content))
+        case _:
+            frame = pandas.read_parquet(BytesIO(content))
+    if "time" in frame.columns:
+        frame["time"] = pandas.to_datetime(frame["time"], utc=True, format="ISO8601")
     return frame

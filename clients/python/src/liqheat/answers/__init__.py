@@ -19,9 +19,11 @@ from .alerts import (
     WallSwept,
 )
 from .compact import LiquidationMap, MapLevel, MaxPain, PainLevel, Wall, Walls
+from .export import ExportedFile, ExportFormat, ExportKind
 from .levels import LevelsByLeverage, LeverageLevel, Timeseries, TimeseriesRow
 from .margin import LiquidationPrice, MarginTier, Tiers, VenueLiquidationPrice, VenueTiers
 from .market import Candle, Klines, Liquidation, Liquidations, LiquidationSummary, LiquidationTotal, LiquidationWindow
+from .measured import Measured, MeasuredLevel, MeasuredPosition, MeasuredSide
 from .series import Series, SeriesRow
 from .symbols import Health, SymbolInfo, Symbols
 
@@ -35,6 +37,9 @@ __all__ = [
     "Alerts",
     "Candle",
     "Cascade",
+    "ExportFormat",
+    "ExportKind",
+    "ExportedFile",
     "FeedSilence",
     "Health",
     "Klines",
@@ -52,6 +57,10 @@ __all__ = [
     "MapLevel",
     "MarginTier",
     "MaxPain",
+    "Measured",
+    "MeasuredLevel",
+    "MeasuredPosition",
+    "MeasuredSide",
     "OtherEvent",
     "PainLevel",
     "PredictorAccuracy",

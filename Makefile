@@ -48,7 +48,7 @@ test-cluster: page ## of several servers: real Redis, real nginx, and what happe
 test-web: page ## of the client library and the page's code
 	cd web && npm test
 
-test-interop: page ## published clients against the demo: websockets, a Coinglass client, the MCP SDK
+test-interop: page ## published clients against the demo: websockets, a Coinglass client, the MCP SDK, both packages as published
 	@scripts/test-interop.sh
 
 test-python: ## the Python package: builds it, ruff, mypy, and its tests against the real server

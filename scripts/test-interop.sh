@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Published clients against the demo: Python's websockets, a client of the Coinglass API, and the SDK of the Model Context
-# Protocol. The packages come from PyPI into a folder of their own; where they cannot be had the test is skipped and says so.
+# Published clients against the demo: Python's websockets, a client of the Coinglass API, the SDK of the Model Context
+# Protocol, and the two packages of this repository as somebody gets them. What comes from PyPI goes into a folder of its
+# own; where it cannot be had the test is skipped and says so.
 set -euo pipefail
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -33,3 +34,4 @@ fi
 "$venv/bin/python" scripts/interop.py "ws${url}ws/heatmap"
 "$venv/bin/python" scripts/interop-coinglass.py "http$url"
 "$venv/bin/python" scripts/interop-mcp.py "http$url"
+scripts/interop-packages.sh "http${url%/}"

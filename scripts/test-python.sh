@@ -31,16 +31,8 @@ if [ "$wanted" != "$(cat "$venv/installed" 2>/dev/null)" ]; then
     printf '%s\n' "$wanted" >"$venv/installed"
 fi
 
-mkdir -p "$out"
-rm -f "$out"/liqheat-*
+"$root/scripts/build-python-package.sh" "$venv/bin/hatchling" "$out"
 cd "$package"
-# The wheel is made from the source archive, as it is when somebody installs that.
-"$venv/bin/hatchling" build --target sdist --directory "$out" >/dev/null
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-trap 'exit 1' HUP INT TERM
-tar -xzf "$out"/liqheat-*.tar.gz -C "$work" --strip-components 1
-(cd "$work" && "$venv/bin/hatchling" build --target wheel --directory "$out" >/dev/null)
 "$venv/bin/pip" install --quiet --disable-pip-version-check --no-index --no-deps --force-reinstall "$out"/liqheat-*.whl
 
 "$venv/bin/ruff" format --check --quiet . || { echo "test-python: run .tools/python/bin/ruff format clients/python" >&2; exit 1; }

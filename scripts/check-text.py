@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Checks text: links lead somewhere, no phrase that CONTRIBUTING.md bans, no two public types of one name in a crate.
+"""Checks text: links lead somewhere, no phrase that CONTRIBUTING.md bans, types are nouns, and no two public types of one
+name in a crate.
 
 Prints every finding as file:line and exits with 1 if there are any.
 """
 
 import collections
+import doctest
 import pathlib
 import re
 import subprocess
@@ -32,11 +34,24 @@ PHRASES = [
 TYPE_NAMES = set(
     "Line Lines Word Told Ask Known Part Desk Bells Rung Stand Standing Habits Roster Slot At Fed Turn Touched".split()
 )
+# Participles and verb forms that do not end in -ed or -ing. A type of that name says what was done, not what it is.
+VERB_FORMS = set(
+    "Asks Awoken Begun Bought Built Done Drawn Due Eaten Endless Expects Fail Fails Fit Follow Found Frozen Given Gone Got"
+    " Grown Heard Held Hidden Keep Kept Known Left Lost Made Met Mood New Next Paid Retain Said Seen Sent Serve Shown Sold"
+    " Spoken Stale Stays Taken Tells Told Wants What Who Wish Woken Written".split()
+)
+PARTICIPLE = re.compile(r"[A-Z][a-z]+(?:ed|ing)")
+# Nouns that end like a participle. `Published` is what the server calls the state that all readers share.
+NOUNS = set(
+    "Beginning Encoding Feed Funding Listing Logging Opening Ping Published Reading Setting Sighting String Underlying"
+    " Warning".split()
+)
 # Crates that no other depends on.
 BINARIES = {"bench"}
 MODULE_NAMES = set("said told served packed standing".split())
 
 PHRASE = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES), re.IGNORECASE)
+ANY_TYPE = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?(?:struct|enum|trait|type) ([A-Z]\w*)")
 TYPE = re.compile(r"^\s*pub(?:\([^)]*\))? (?:struct|enum|trait|type) ([A-Z]\w*)")
 MODULE = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?mod (\w+)")
 
@@ -61,6 +76,24 @@ def wording():
             found = PHRASE.search(line)
             if found and "language: allow" not in line:
                 yield path, number, f"'{found.group(0).strip()}': say it plainly (CONTRIBUTING.md, Language)"
+
+
+def is_noun(name):
+    """Whether a type may have this name. Compounds may: their last word is what the type is.
+
+    >>> [name for name in "Seen Polled Waiting What Published Funding Encoding PollCounts Feed".split() if not is_noun(name)]
+    ['Seen', 'Polled', 'Waiting', 'What']
+    """
+    return name in NOUNS or name not in VERB_FORMS and not PARTICIPLE.fullmatch(name)
+
+
+def nouns():
+    """Types of Rust, private ones as well, whose name is a participle or a verb form."""
+    for path in tracked("*.rs"):
+        for number, line in lines_of(path):
+            found = ANY_TYPE.match(line)
+            if found and not is_noun(found.group(1)):
+                yield path, number, f"type '{found.group(1)}' is no noun: name what it is, not what was done"
 
 
 def names():
@@ -107,7 +140,9 @@ def links():
 
 
 def main():
-    findings = sorted(set([*links(), *wording(), *names()]))
+    if doctest.testmod().failed:
+        return 1
+    findings = sorted(set([*links(), *wording(), *nouns(), *names()]))
     for path, number, text in findings:
         print(f"{path.relative_to(ROOT)}:{number}: {text}")
     if findings:

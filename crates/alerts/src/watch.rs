@@ -126,17 +126,17 @@ impl SymbolWatch {
             let may_alert = state.may_alert(now);
             let scene = Scene { now, price: *price, walls, log, may_alert };
             let found = state.detector.on(change, &scene);
-            state.gathered.add(found);
-            if may_alert && let Some(gathered) = state.gathered.take() {
+            state.unreported.add(found);
+            if may_alert && let Some(unreported) = state.unreported.take() {
                 state.last = Some(now);
-                alerts.push(alert(&state.rule, symbol, *price, gathered, now));
+                alerts.push(alert(&state.rule, symbol, *price, unreported, now));
             }
         }
         alerts
     }
 }
 
-fn alert(rule: &Rule, symbol: &str, price: Price, gathered: Occurrences, now: UnixMs) -> Alert {
+fn alert(rule: &Rule, symbol: &str, price: Price, unreported: Occurrences, now: UnixMs) -> Alert {
     Alert {
         // A cooldown is a second at least, so no two alerts of a rule about a symbol share a moment.
         id: format!("{}:{symbol}:{}", rule.name(), now.0),
@@ -145,9 +145,9 @@ fn alert(rule: &Rule, symbol: &str, price: Price, gathered: Occurrences, now: Un
         time: now,
         price,
         quiet: rule.is_quiet(now),
-        subject: gathered.largest,
-        count: gathered.count,
-        total_usd: gathered.usd,
+        subject: unreported.largest,
+        count: unreported.count,
+        total_usd: unreported.usd,
     }
 }
 
@@ -157,7 +157,7 @@ struct RuleState {
     rule: Arc<Rule>,
     detector: Detector,
     /// What happened since the last alert and was not reported.
-    gathered: Gathered,
+    unreported: UnreportedOccurrences,
     /// Time of the last alert.
     last: Option<UnixMs>,
 }
@@ -165,7 +165,7 @@ struct RuleState {
 impl RuleState {
     fn new(rule: Arc<Rule>) -> Self {
         let detector = Detector::new(&rule.condition);
-        Self { rule, detector, gathered: Gathered::default(), last: None }
+        Self { rule, detector, unreported: UnreportedOccurrences::default(), last: None }
     }
 
     fn may_alert(&self, now: UnixMs) -> bool {
@@ -174,7 +174,7 @@ impl RuleState {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Gathered(Option<Occurrences>);
+struct UnreportedOccurrences(Option<Occurrences>);
 
 #[derive(Debug, Clone)]
 struct Occurrences {
@@ -183,17 +183,17 @@ struct Occurrences {
     usd: u64,
 }
 
-impl Gathered {
+impl UnreportedOccurrences {
     fn add(&mut self, subjects: Vec<Subject>) {
         for subject in subjects {
             let usd = subject.usd();
             match &mut self.0 {
                 None => self.0 = Some(Occurrences { largest: subject, count: 1, usd }),
-                Some(gathered) => {
-                    gathered.count = gathered.count.saturating_add(1);
-                    gathered.usd = gathered.usd.saturating_add(usd);
-                    if usd > gathered.largest.usd() {
-                        gathered.largest = subject;
+                Some(unreported) => {
+                    unreported.count = unreported.count.saturating_add(1);
+                    unreported.usd = unreported.usd.saturating_add(usd);
+                    if usd > unreported.largest.usd() {
+                        unreported.largest = subject;
                     }
                 }
             }

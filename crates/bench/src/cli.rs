@@ -40,12 +40,12 @@ pub(crate) struct Bench {
     #[arg(long, global = true, env = "LIQHEAT_LOG", default_value = "warn", value_name = "LEVELS")]
     pub(crate) log: String,
     #[command(subcommand)]
-    pub(crate) measured: Option<Measured>,
+    pub(crate) measured: Option<MeasuredProgram>,
 }
 
 /// Programs that are measured, each in a process of its own.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Measured {
+pub(crate) enum MeasuredProgram {
     /// Measures what the plan of the stream promised, each figure against its limit.
     Contract(ContractArgs),
     /// The real front and sessions over generated boards.

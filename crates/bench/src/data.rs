@@ -31,7 +31,7 @@ impl Year {
         let instrument = Instrument::new(Venue::Binance, Symbol::new("BTCUSDT")?);
         let klines = match parquet {
             Some(path) => recorded(path, &instrument, folder)?,
-            None => walk()?,
+            None => random()?,
         };
         let open_interest = stock(&klines)?;
         let bars = assemble(&klines, &[], &open_interest);
@@ -65,10 +65,10 @@ fn recorded(parquet: &Path, instrument: &Instrument, folder: &Path) -> anyhow::R
     Ok(klines)
 }
 
-/// Small, fast and seeded; the quality of its numbers does not matter here.
-struct Walk(u64);
+/// A seeded linear congruential generator; the quality of its numbers does not matter here.
+struct RandomNumbers(u64);
 
-impl Walk {
+impl RandomNumbers {
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         approx_f64(self.0 >> 11) / approx_f64(1u64 << 53)
@@ -80,12 +80,12 @@ impl Walk {
 }
 
 /// A walk from 95,000 with about a tenth of a per cent a bar.
-fn walk() -> anyhow::Result<Vec<Kline>> {
-    let mut walk = Walk(7);
+fn random() -> anyhow::Result<Vec<Kline>> {
+    let mut random = RandomNumbers(7);
     let mut price = 95_000.0_f64;
     let bar = |index: i64| -> anyhow::Result<Kline> {
         let open = price;
-        price *= (0.001 * walk.normal()).exp();
+        price *= (0.001 * random.normal()).exp();
         let (low, high) = (open.min(price), open.max(price));
         let tick = |value: f64| Price::from_f64((value * 10.0).round() / 10.0);
         Ok(Kline {
@@ -93,10 +93,10 @@ fn walk() -> anyhow::Result<Vec<Kline>> {
             interval: Interval::M5,
             open_time: START.plus(index * Interval::M5.ms()),
             open: tick(open)?,
-            high: tick(high * (1.0 + 0.0004 * walk.uniform()))?,
-            low: tick(low * (1.0 - 0.0004 * walk.uniform()))?,
+            high: tick(high * (1.0 + 0.0004 * random.uniform()))?,
+            low: tick(low * (1.0 - 0.0004 * random.uniform()))?,
             close: tick(price)?,
-            volume: Some(Qty::from_f64((walk.uniform() * 800_000.0).round() / 1_000.0)?),
+            volume: Some(Qty::from_f64((random.uniform() * 800_000.0).round() / 1_000.0)?),
             taker_buy_volume: None,
             trades: None,
         })
@@ -106,10 +106,10 @@ fn walk() -> anyhow::Result<Vec<Kline>> {
 
 /// A stock near 90,000 coins, counted at every close.
 fn stock(klines: &[Kline]) -> anyhow::Result<Vec<OpenInterest>> {
-    let mut walk = Walk(11);
+    let mut random = RandomNumbers(11);
     let mut coins = 90_000.0_f64;
     let sample = |kline: &Kline| {
-        coins += 60.0 * walk.normal() - (coins - 90_000.0) * 0.001;
+        coins += 60.0 * random.normal() - (coins - 90_000.0) * 0.001;
         Ok(OpenInterest {
             time: kline.close_time(),
             qty: Qty::from_f64((coins * 1_000.0).round() / 1_000.0)?,

@@ -29,7 +29,7 @@ use crate::cli::{FanoutArgs, Row};
 use arrivals::Stamps;
 use child::{Server, Usage};
 use liqheat::terminal::{complain, say};
-use load::{ClientSpec, Expects, Load};
+use load::{ClientSpec, ExpectedMessages, Load};
 use market::Market;
 use nchan::{Nchan, Publisher};
 use report::{Figures, Rounds};
@@ -137,8 +137,11 @@ impl Peer {
         };
         let mode = if row.is_delta() { "delta" } else { "snapshot" };
         let expects = match row {
-            Row::Floor | Row::Nchan => Expects::Same(Rc::from(serving::sample(arguments.levels))),
-            _ => Expects::States { symbols: (0..arguments.symbols).map(Market::symbol).collect(), mode },
+            Row::Floor | Row::Nchan => ExpectedMessages::Same(Rc::from(serving::sample(arguments.levels))),
+            _ => ExpectedMessages::States {
+                symbols: (0..arguments.symbols).map(Market::symbol).collect(),
+                mode,
+            },
         };
         let addresses = vec![address];
         ClientSpec {

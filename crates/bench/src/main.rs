@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use liqheat::terminal::{complain, say};
 use liqheat::{logging, stop};
 
-use crate::cli::{Bench, BenchPart, Measured};
+use crate::cli::{Bench, BenchPart, MeasuredProgram};
 use data::Year;
 
 fn main() -> ExitCode {
@@ -44,9 +44,9 @@ fn main() -> ExitCode {
 fn start(bench: Bench) -> anyhow::Result<ExitCode> {
     logging::start(logging::LogFormat::Pretty, &bench.log)?;
     match bench.measured {
-        Some(Measured::Contract(arguments)) => runtime()?.block_on(contract::run(arguments)),
-        Some(Measured::Server(arguments)) => runtime()?.block_on(fanout::server(arguments)),
-        Some(Measured::Floor(arguments)) => fanout::floor(&arguments),
+        Some(MeasuredProgram::Contract(arguments)) => runtime()?.block_on(contract::run(arguments)),
+        Some(MeasuredProgram::Server(arguments)) => runtime()?.block_on(fanout::server(arguments)),
+        Some(MeasuredProgram::Floor(arguments)) => fanout::floor(&arguments),
         None => runtime()?.block_on(async {
             let stop = stop::on_signal()?;
             tokio::task::spawn_blocking(move || run(&bench, &stop)).await?

@@ -143,7 +143,7 @@ impl Backplane {
                 if let Some(update) = update {
                     slot.publish(update);
                 }
-                slot.set_standing_of(feed, as_of, sources);
+                slot.set_feed_of(feed, as_of, sources);
             }
             Some(shared) => {
                 slot.set_sources(sources);
@@ -195,7 +195,7 @@ impl Backplane {
     /// The state of a symbol could not be computed.
     pub fn failing(&self, slot: &BoardSlot) {
         match &self.shared {
-            None => slot.set_standing(FeedState::Degraded, None),
+            None => slot.set_feed(FeedState::Degraded, None),
             Some(shared) => {
                 let update = PendingUpdate { update: None, feed: FeedState::Degraded, failed: true };
                 shared.put(slot.symbol(), update);

@@ -18,7 +18,7 @@ use crate::backplane::{Backplane, BackplaneState, SymbolChange};
 use crate::channel_message::ChannelUpdate;
 use crate::group::Group;
 use crate::node::{Node, NodeSettings};
-use crate::redis::{Answered, RedisClient, RedisKeys, next_message};
+use crate::redis::{RedisClient, RedisKeys, RequestResult, next_message};
 use crate::request::{Host, Moment, RequestFailure};
 use crate::settings::{RedisSettings, Role};
 
@@ -36,8 +36,8 @@ pub trait SymbolList: Send + Sync {
     fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String>;
 }
 
-type Publishing = Pin<Box<dyn Future<Output = Result<(), RequestFailure>> + Send>>;
-type Pending = Pin<Box<dyn Future<Output = Answered> + Send>>;
+type PublicationFuture = Pin<Box<dyn Future<Output = Result<(), RequestFailure>> + Send>>;
+type RequestFuture = Pin<Box<dyn Future<Output = RequestResult> + Send>>;
 
 /// Moves the boards of a server that is one of several.
 pub struct Driver {
@@ -48,9 +48,9 @@ pub struct Driver {
     keys: RedisKeys,
     client: RedisClient,
     /// The request in flight.
-    pending: Option<Pending>,
+    pending: Option<RequestFuture>,
     /// Changes of channels on their way to Redis, beside the request in flight.
-    publishing: Option<Publishing>,
+    publishing: Option<PublicationFuture>,
     /// The newest token under which a change of a channel came.
     channel_token: u64,
     stream: Option<PubSubStream>,
@@ -58,7 +58,7 @@ pub struct Driver {
 
 enum Event {
     Stop,
-    Answered(Box<Answered>),
+    Answered(Box<RequestResult>),
     Updated,
     ChannelsPublished(Result<(), RequestFailure>),
     Message(Option<Msg>),
@@ -203,7 +203,7 @@ impl Driver {
         }
     }
 
-    fn on_answered(&mut self, answered: Answered) {
+    fn on_answered(&mut self, answered: RequestResult) {
         self.pending = None;
         self.client = answered.client;
         if answered.stream.is_some() || answered.reply.is_err() {
@@ -257,7 +257,7 @@ impl Host for ServerHost {
 
     fn set_feed_state(&mut self, symbol: &str, feed: FeedState) {
         if let Some(slot) = self.sessions.hub().slot(symbol) {
-            slot.set_standing(feed, None);
+            slot.set_feed(feed, None);
         }
     }
 
@@ -282,14 +282,14 @@ impl Host for ServerHost {
     }
 }
 
-async fn answered(pending: Option<&mut Pending>) -> Answered {
+async fn answered(pending: Option<&mut RequestFuture>) -> RequestResult {
     match pending {
         Some(pending) => pending.await,
         None => std::future::pending().await,
     }
 }
 
-async fn published(publishing: Option<&mut Publishing>) -> Result<(), RequestFailure> {
+async fn published(publishing: Option<&mut PublicationFuture>) -> Result<(), RequestFailure> {
     match publishing {
         Some(publishing) => publishing.await,
         None => std::future::pending().await,

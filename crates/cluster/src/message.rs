@@ -17,7 +17,7 @@ use liqheat_wire::{
     BinaryState, Cell, DecodeError, FeedState, decode_state, encode_state, put_varint, take_varint,
 };
 
-use liqheat_stream::{BoardStep, Changed, Counters, RemoteState};
+use liqheat_stream::{BoardStep, ChangedLevel, Counters, RemoteState};
 
 /// The version that is written and read. 2 added `group`.
 const VERSION: u8 = 2;
@@ -181,7 +181,7 @@ fn step(
                 let ago = take_varint(rest)?;
                 let changed = seq.checked_sub(ago).filter(|changed| *changed > 0);
                 let changed = changed.ok_or(MessageError::Malformed("a change before the first state"))?;
-                Ok::<_, MessageError>(Changed { cell, changed })
+                Ok::<_, MessageError>(ChangedLevel { cell, changed })
             };
             let levels = cells.into_iter().map(level).collect::<Result<_, _>>()?;
             Ok(BoardStep::Whole { complete_from: from, levels })
@@ -260,7 +260,7 @@ mod tests {
             kind in 0u8..3,
             epoch in "\\PC{0,20}",
         ) {
-            let levels: Vec<Changed> = levels.into_iter().map(|(price, (long, short, ago))| Changed {
+            let levels: Vec<ChangedLevel> = levels.into_iter().map(|(price, (long, short, ago))| ChangedLevel {
                 cell: cell(price, long, short),
                 changed: seq.saturating_sub(ago).max(1),
             }).collect();

@@ -25,7 +25,7 @@ use crate::link::Link;
 use crate::message::Message;
 use crate::metrics::{ClusterMetrics, MessageFate, ResyncReason};
 use crate::producer::Producer;
-use crate::replica::{Received, Replica};
+use crate::replica::{MessageOutcome, Replica};
 use crate::request::{Host, Moment, Purpose, Request};
 use crate::settings::{ClusterTimes, Role};
 
@@ -54,7 +54,7 @@ pub(crate) struct NodeSettings {
 
 /// The request in flight.
 #[derive(Debug)]
-enum InFlight {
+enum ActiveRequest {
     Open,
     Listen,
     Subscribe,
@@ -89,7 +89,7 @@ pub(crate) struct Node {
     names: EpochNames,
     metrics: ClusterMetrics,
     dice: Rng,
-    in_flight: Option<(InFlight, Instant)>,
+    in_flight: Option<(ActiveRequest, Instant)>,
     is_listening: bool,
     channels: Channels,
     /// This server has won the lease and not lost it since.
@@ -237,22 +237,22 @@ impl Node {
             Err(error) => return self.on_bad_message(symbol, error.to_string(), at),
         };
         let fate = match self.replica.on_message(&message, at.now, host) {
-            Received::Applied { changed } => {
+            MessageOutcome::Applied { changed } => {
                 self.issues.clear(&Issue::Silent(symbol.to_owned()), at.now);
                 if changed {
                     self.metrics.lag(at.wall.since(message.published));
                 }
                 MessageFate::Applied
             }
-            Received::Old => MessageFate::Old,
-            Received::Misfit => MessageFate::Misfit,
-            Received::Fenced => MessageFate::Fenced,
-            Received::OtherGroup => {
+            MessageOutcome::Old => MessageFate::Old,
+            MessageOutcome::Misfit => MessageFate::Misfit,
+            MessageOutcome::Fenced => MessageFate::Fenced,
+            MessageOutcome::OtherGroup => {
                 // An edge learns from Redis whether its group has changed.
                 self.list_at = self.list_at.min(at.now + self.settings.times.list_retry);
                 MessageFate::OtherGroup
             }
-            Received::Unknown => return,
+            MessageOutcome::Unknown => return,
         };
         self.metrics.message(fate);
     }
@@ -290,10 +290,10 @@ impl Node {
         Some(request)
     }
 
-    fn choose(&mut self, at: Moment, host: &mut impl Host) -> Option<(InFlight, Request)> {
+    fn choose(&mut self, at: Moment, host: &mut impl Host) -> Option<(ActiveRequest, Request)> {
         if self.link.begin_opening(at.now) {
             self.channels = Channels::default();
-            return Some((InFlight::Open, Request::Open { symbols: self.replica.symbols() }));
+            return Some((ActiveRequest::Open, Request::Open { symbols: self.replica.symbols() }));
         }
         if !self.link.is_up() {
             self.serve_alone(at.now, host);
@@ -301,20 +301,20 @@ impl Node {
         }
         if !self.is_listening {
             self.channels = Channels::default();
-            return Some((InFlight::Listen, Request::Listen { symbols: self.replica.symbols() }));
+            return Some((ActiveRequest::Listen, Request::Listen { symbols: self.replica.symbols() }));
         }
         let Channels { add, remove } = std::mem::take(&mut self.channels);
         if !add.is_empty() || !remove.is_empty() {
             let (add, remove) = (add.into_iter().collect(), remove.into_iter().collect());
-            return Some((InFlight::Subscribe, Request::Subscribe { add, remove }));
+            return Some((ActiveRequest::Subscribe, Request::Subscribe { add, remove }));
         }
         if self.token().is_none() && self.list_at <= at.now {
-            return Some((InFlight::ReadList, Request::ReadList));
+            return Some((ActiveRequest::ReadList, Request::ReadList));
         }
         if self.settings.role == Role::All && self.election.next_at() <= at.now {
             let idle_after = self.settings.times.idle_after.max(3 * self.settings.update_interval);
             match self.election.request(self.producer.is_able(at.now, idle_after)) {
-                Some(request) => return Some((InFlight::Lease, Request::Lease(request))),
+                Some(request) => return Some((ActiveRequest::Lease, Request::Lease(request))),
                 None => self.election.wait(at.now, self.dice.f64()),
             }
         }
@@ -324,28 +324,31 @@ impl Node {
         }
     }
 
-    fn produce(&mut self, token: u64, at: Moment, host: &mut impl Host) -> Option<(InFlight, Request)> {
+    fn produce(&mut self, token: u64, at: Moment, host: &mut impl Host) -> Option<(ActiveRequest, Request)> {
         self.producer.on_tick(at.now);
         let undecided = self.producer.undecided();
         if !undecided.is_empty() {
             let request = Request::ReadStates { symbols: undecided.clone(), purpose: Purpose::TakeOver };
-            return Some((InFlight::TakeOver(undecided), request));
+            return Some((ActiveRequest::TakeOver(undecided), request));
         }
         let batch = self.producer.batch(token, at, &mut self.names);
         for (symbol, levels) in batch.too_large {
             self.issues.raise(Issue::TooLarge(symbol), format!("{levels} levels"), at.now);
         }
         if !batch.publications.is_empty() {
-            return Some((InFlight::Publish, Request::Publish { token, publications: batch.publications }));
+            return Some((
+                ActiveRequest::Publish,
+                Request::Publish { token, publications: batch.publications },
+            ));
         }
         if self.list_at <= at.now {
             self.list_at = at.now + self.settings.times.list_every;
-            return Some((InFlight::WriteList, Request::WriteList { token, list: host.own_list() }));
+            return Some((ActiveRequest::WriteList, Request::WriteList { token, list: host.own_list() }));
         }
         None
     }
 
-    fn follow(&mut self, at: Moment, host: &mut impl Host) -> Option<(InFlight, Request)> {
+    fn follow(&mut self, at: Moment, host: &mut impl Host) -> Option<(ActiveRequest, Request)> {
         if self.is_foreign() {
             self.was_producer = false;
             self.serve_alone(at.now, host);
@@ -378,7 +381,7 @@ impl Node {
             return None;
         }
         let symbols = wanted.iter().map(|(symbol, _)| symbol.clone()).collect();
-        Some((InFlight::Resync(wanted), Request::ReadStates { symbols, purpose: Purpose::Resync }))
+        Some((ActiveRequest::Resync(wanted), Request::ReadStates { symbols, purpose: Purpose::Resync }))
     }
 
     /// Own states for own clients, where nothing can be shared.

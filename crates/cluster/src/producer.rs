@@ -17,7 +17,7 @@ const HEAD_BYTES: usize = 96;
 
 /// One symbol of the producer.
 #[derive(Debug)]
-struct Produced {
+struct ProducedSymbol {
     /// The newest that the updater has.
     latest: Option<PendingUpdate>,
     recent: RecentHashes,
@@ -32,10 +32,10 @@ struct Produced {
     published_at: Instant,
     published_feed: Option<FeedState>,
     /// The whole state that Redis stores, if this server wrote it.
-    kept: Option<KeptState>,
+    stored: Option<KeptState>,
 }
 
-impl Produced {
+impl ProducedSymbol {
     fn update(&self) -> Option<&BoardUpdate> {
         self.latest.as_ref()?.update.as_ref()
     }
@@ -43,13 +43,13 @@ impl Produced {
 
 /// A publication in flight.
 #[derive(Debug)]
-struct Sent {
+struct SentPublication {
     symbol: String,
     state: RemoteState,
     feed: FeedState,
     /// It assigned a new `seq`.
     changed: bool,
-    kept: Option<KeptState>,
+    stored: Option<KeptState>,
 }
 
 /// What became of a batch.
@@ -72,10 +72,10 @@ pub(crate) struct PublicationBatch {
 /// The producer's side of all symbols.
 #[derive(Debug)]
 pub(crate) struct Producer {
-    symbols: BTreeMap<String, Produced>,
+    symbols: BTreeMap<String, ProducedSymbol>,
     /// To be published now, changed or not.
     due: BTreeSet<String>,
-    in_flight: Vec<Sent>,
+    in_flight: Vec<SentPublication>,
     /// When the updater last had something.
     updated_at: Option<Instant>,
     heartbeat_every: Duration,
@@ -96,7 +96,7 @@ impl Producer {
     }
 
     pub(crate) fn add_symbol(&mut self, symbol: &str, now: Instant) {
-        self.symbols.entry(symbol.to_owned()).or_insert_with(|| Produced {
+        self.symbols.entry(symbol.to_owned()).or_insert_with(|| ProducedSymbol {
             latest: None,
             recent: RecentHashes::default(),
             run: None,
@@ -105,7 +105,7 @@ impl Producer {
             handover: None,
             published_at: now,
             published_feed: None,
-            kept: None,
+            stored: None,
         });
     }
 
@@ -149,7 +149,7 @@ impl Producer {
             produced.continuity = continuity;
             produced.is_undecided = true;
             produced.handover = None;
-            produced.kept = None;
+            produced.stored = None;
         }
     }
 
@@ -170,7 +170,8 @@ impl Producer {
 
     /// Heartbeats become due.
     pub(crate) fn on_tick(&mut self, now: Instant) {
-        let quiet = |produced: &Produced| now.duration_since(produced.published_at) >= self.heartbeat_every;
+        let quiet =
+            |produced: &ProducedSymbol| now.duration_since(produced.published_at) >= self.heartbeat_every;
         let due =
             self.symbols.iter().filter(|(_, produced)| quiet(produced)).map(|(symbol, _)| symbol.clone());
         self.due.extend(due);
@@ -206,7 +207,7 @@ impl Producer {
         produced.run = Some(run);
         produced.is_undecided = false;
         produced.handover = Some(handover);
-        produced.kept = None;
+        produced.stored = None;
         Some((epoch, seq, handover))
     }
 
@@ -240,23 +241,29 @@ impl Producer {
                 let (published, group) = (at.wall, self.group);
                 Message { symbol: symbol.clone(), token, group, published, feed_state: feed, state }.encode()
             };
-            let kept = match &produced.kept {
-                Some(kept) if !changed && handover.is_none() => Some(kept.clone()),
+            let stored = match &produced.stored {
+                Some(stored) if !changed && handover.is_none() => Some(stored.clone()),
                 _ => encode(run.board().whole()).map(KeptState::Write),
             };
-            let (Some(message), Some(kept)) = (encode(state.clone()), kept) else {
+            let (Some(message), Some(stored)) = (encode(state.clone()), stored) else {
                 batch.too_large.push((symbol, run.board().levels()));
                 continue;
             };
-            let written = match &kept {
+            let written = match &stored {
                 KeptState::Write(whole) => {
                     let head = whole[..whole.len().min(HEAD_BYTES)].to_vec();
                     Some(KeptState::Expect { length: whole.len(), head })
                 }
                 KeptState::Expect { .. } => None,
             };
-            self.in_flight.push(Sent { symbol: symbol.clone(), state, feed, changed, kept: written });
-            batch.publications.push(Publication { symbol, message, kept });
+            self.in_flight.push(SentPublication {
+                symbol: symbol.clone(),
+                state,
+                feed,
+                changed,
+                stored: written,
+            });
+            batch.publications.push(Publication { symbol, message, stored });
         }
         batch
     }
@@ -279,8 +286,8 @@ impl Producer {
                     produced.handover = None;
                     produced.published_at = now;
                     produced.published_feed = Some(sent.feed);
-                    if let Some(kept) = sent.kept {
-                        produced.kept = Some(kept);
+                    if let Some(stored) = sent.stored {
+                        produced.stored = Some(stored);
                     }
                     if !put(host, &sent.symbol, &sent.state, run.board(), sent.feed) {
                         result.refused.push(sent.symbol.clone());
@@ -291,7 +298,7 @@ impl Producer {
                     // Our token is the newest, so nobody else has published.
                     produced.continuity = Continuity::Unbroken;
                     produced.is_undecided = true;
-                    produced.kept = None;
+                    produced.stored = None;
                     self.due.insert(sent.symbol);
                 }
                 PublishOutcome::Fenced => result.fenced.push(sent.symbol),

@@ -103,8 +103,8 @@ pub(crate) struct RedisClient {
     subscription: Option<PubSubSink>,
 }
 
-/// What the shell keeps of an answer.
-pub(crate) struct Answered {
+/// Result of a request: the client comes back with it, for the next one.
+pub(crate) struct RequestResult {
     pub(crate) client: RedisClient,
     pub(crate) reply: Result<Reply, RequestFailure>,
     /// A new subscription.
@@ -118,7 +118,7 @@ impl RedisClient {
     }
 
     /// Does what is asked, and gives itself back with the answer.
-    pub(crate) async fn answer(mut self, request: Request) -> Answered {
+    pub(crate) async fn answer(mut self, request: Request) -> RequestResult {
         let mut stream = None;
         let reply = match request {
             Request::Open { symbols } => match self.open(&symbols).await {
@@ -146,7 +146,7 @@ impl RedisClient {
             Request::WriteList { token, list } => self.write_list(token, &list).await.map(Reply::ListWritten),
             Request::ReadList => self.read_list().await.map(Reply::List),
         };
-        Answered { client: self, reply, stream }
+        RequestResult { client: self, reply, stream }
     }
 
     /// Opens both connections and subscribes.
@@ -222,7 +222,7 @@ impl RedisClient {
     ) -> Result<Vec<PublishOutcome>, RequestFailure> {
         let mut pipeline = Pipeline::with_capacity(publications.len());
         for publication in publications {
-            let (whole, kept) = match &publication.kept {
+            let (whole, stored) = match &publication.stored {
                 KeptState::Write(whole) => (whole.as_slice(), (0, &[][..])),
                 KeptState::Expect { length, head } => (&[][..], (*length, head.as_slice())),
             };
@@ -237,8 +237,8 @@ impl RedisClient {
                 .arg(&publication.message)
                 .arg(whole)
                 .arg(KEPT_S)
-                .arg(kept.0)
-                .arg(kept.1);
+                .arg(stored.0)
+                .arg(stored.1);
         }
         let answers: Vec<i64> = pipeline.query_async(self.connection()?).await?;
         let outcome = |answer: i64| match answer {

@@ -28,22 +28,22 @@ struct LocalEpoch {
 
 /// One symbol of a replica.
 #[derive(Debug)]
-struct Replicated {
+struct ReplicatedSymbol {
     /// The newest token seen.
     token: u64,
     /// When a message was last applied.
-    heard: Instant,
-    fetched: Option<Instant>,
-    wanted: Option<ResyncReason>,
+    last_message: Instant,
+    last_fetch: Option<Instant>,
+    resync: Option<ResyncReason>,
     local_epoch: Option<LocalEpoch>,
     /// Since when messages under the newest token are older than the board.
     old_since: Option<Instant>,
     is_silent: bool,
 }
 
-/// What became of a message.
+/// Outcome of a message of the producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Received {
+pub(crate) enum MessageOutcome {
     Applied {
         changed: bool,
     },
@@ -55,9 +55,9 @@ pub(crate) enum Received {
     Unknown,
 }
 
-/// What became of a fetched state.
+/// Outcome of a fetched state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fetched {
+pub(crate) enum FetchOutcome {
     Applied,
     /// The board is further.
     Old,
@@ -78,7 +78,7 @@ pub(crate) struct Silence {
 /// The replica's side of all symbols.
 #[derive(Debug)]
 pub(crate) struct Replica {
-    symbols: BTreeMap<String, Replicated>,
+    symbols: BTreeMap<String, ReplicatedSymbol>,
     /// Fingerprint of the group whose messages are applied; `None` on an edge that does not know it yet.
     group: Option<u64>,
     silent_after: Duration,
@@ -91,11 +91,11 @@ impl Replica {
     }
 
     pub(crate) fn add_symbol(&mut self, symbol: &str, now: Instant) {
-        self.symbols.entry(symbol.to_owned()).or_insert_with(|| Replicated {
+        self.symbols.entry(symbol.to_owned()).or_insert_with(|| ReplicatedSymbol {
             token: 0,
-            heard: now,
-            fetched: None,
-            wanted: Some(ResyncReason::Start),
+            last_message: now,
+            last_fetch: None,
+            resync: Some(ResyncReason::Start),
             local_epoch: None,
             old_since: None,
             is_silent: false,
@@ -126,16 +126,16 @@ impl Replica {
     /// Following begins (again): silence counts from now on.
     pub(crate) fn restart(&mut self, reason: ResyncReason, now: Instant) {
         for replicated in self.symbols.values_mut() {
-            replicated.heard = now;
+            replicated.last_message = now;
             replicated.old_since = None;
-            replicated.wanted = Some(reason);
+            replicated.resync = Some(reason);
         }
     }
 
     /// This server is the producer: nothing is fetched, nothing is missed.
     pub(crate) fn stand_by(&mut self) {
         for replicated in self.symbols.values_mut() {
-            replicated.wanted = None;
+            replicated.resync = None;
             replicated.old_since = None;
             replicated.is_silent = false;
             // The producer publishes under the epoch's own name.
@@ -143,34 +143,39 @@ impl Replica {
         }
     }
 
-    pub(crate) fn on_message(&mut self, message: &Message, now: Instant, host: &mut impl Host) -> Received {
-        let Some(replicated) = self.symbols.get_mut(&message.symbol) else { return Received::Unknown };
+    pub(crate) fn on_message(
+        &mut self,
+        message: &Message,
+        now: Instant,
+        host: &mut impl Host,
+    ) -> MessageOutcome {
+        let Some(replicated) = self.symbols.get_mut(&message.symbol) else { return MessageOutcome::Unknown };
         if self.group != Some(message.group) {
-            return Received::OtherGroup;
+            return MessageOutcome::OtherGroup;
         }
         if message.token < replicated.token {
-            replicated.wanted.get_or_insert(ResyncReason::Fenced);
-            return Received::Fenced;
+            replicated.resync.get_or_insert(ResyncReason::Fenced);
+            return MessageOutcome::Fenced;
         }
         replicated.token = message.token;
         let state = replicated.under_local_epoch(&message.state);
         match host.apply(&message.symbol, &state, message.feed_state) {
             Ok(changed) => {
                 replicated.on_applied(&message.state.epoch);
-                replicated.heard = now;
-                Received::Applied { changed }
+                replicated.last_message = now;
+                MessageOutcome::Applied { changed }
             }
             Err(Misfit::Old) => {
                 let since = *replicated.old_since.get_or_insert(now);
                 if now.duration_since(since) >= self.old_after {
-                    replicated.wanted.get_or_insert(ResyncReason::Old);
+                    replicated.resync.get_or_insert(ResyncReason::Old);
                 }
-                Received::Old
+                MessageOutcome::Old
             }
             Err(misfit) => {
                 let reason = if misfit == Misfit::Hash { ResyncReason::Hash } else { ResyncReason::Hole };
-                replicated.wanted.get_or_insert(reason);
-                Received::Misfit
+                replicated.resync.get_or_insert(reason);
+                MessageOutcome::Misfit
             }
         }
     }
@@ -182,10 +187,10 @@ impl Replica {
         now: Instant,
         names: &mut EpochNames,
         host: &mut impl Host,
-    ) -> Fetched {
-        let Some(replicated) = self.symbols.get_mut(&message.symbol) else { return Fetched::Old };
+    ) -> FetchOutcome {
+        let Some(replicated) = self.symbols.get_mut(&message.symbol) else { return FetchOutcome::Old };
         if self.group != Some(message.group) {
-            return Fetched::OtherGroup;
+            return FetchOutcome::OtherGroup;
         }
         replicated.token = message.token;
         let feed = if replicated.is_silent { FeedState::Degraded } else { message.feed_state };
@@ -193,7 +198,7 @@ impl Replica {
         match host.apply(&message.symbol, &state, feed) {
             Ok(_) => {
                 replicated.on_applied(&message.state.epoch);
-                Fetched::Applied
+                FetchOutcome::Applied
             }
             Err(Misfit::Old)
                 if replicated.old_since.is_some_and(|since| now.duration_since(since) >= self.old_after) =>
@@ -201,30 +206,30 @@ impl Replica {
                 let ours: Arc<str> = names.next(&message.state.epoch).into();
                 let state = RemoteState { epoch: Arc::clone(&ours), ..message.state.clone() };
                 if host.apply(&message.symbol, &state, feed).is_err() {
-                    return Fetched::Damaged;
+                    return FetchOutcome::Damaged;
                 }
                 replicated.old_since = None;
                 replicated.local_epoch = Some(LocalEpoch { theirs: Arc::clone(&message.state.epoch), ours });
-                Fetched::Replaced
+                FetchOutcome::Replaced
             }
-            Err(Misfit::Old) => Fetched::Old,
-            Err(_) => Fetched::Damaged,
+            Err(Misfit::Old) => FetchOutcome::Old,
+            Err(_) => FetchOutcome::Damaged,
         }
     }
 
     /// Every symbol's whole state is to be fetched.
     pub(crate) fn want_all(&mut self, reason: ResyncReason) {
-        self.symbols.values_mut().for_each(|replicated| replicated.wanted = Some(reason));
+        self.symbols.values_mut().for_each(|replicated| replicated.resync = Some(reason));
     }
 
     /// The symbols to fetch now, with the reason of each; they count as fetched.
     pub(crate) fn take_wanted(&mut self, now: Instant) -> Vec<(String, ResyncReason)> {
         let mut taken = Vec::new();
         for (symbol, replicated) in &mut self.symbols {
-            let is_rested = replicated.fetched.is_none_or(|at| now.duration_since(at) >= RESYNC_PAUSE);
-            if let Some(reason) = replicated.wanted.filter(|_| is_rested) {
-                replicated.wanted = None;
-                replicated.fetched = Some(now);
+            let is_rested = replicated.last_fetch.is_none_or(|at| now.duration_since(at) >= RESYNC_PAUSE);
+            if let Some(reason) = replicated.resync.filter(|_| is_rested) {
+                replicated.resync = None;
+                replicated.last_fetch = Some(now);
                 taken.push((symbol.clone(), reason));
             }
         }
@@ -237,7 +242,7 @@ impl Replica {
         let is_long_ago = |since: Instant| now.duration_since(since) >= silent_after;
         let mut silence = Silence::default();
         for (symbol, replicated) in &mut self.symbols {
-            if !is_long_ago(replicated.heard) {
+            if !is_long_ago(replicated.last_message) {
                 replicated.is_silent = false;
                 continue;
             }
@@ -245,9 +250,9 @@ impl Replica {
                 replicated.is_silent = true;
                 silence.began.push(symbol.clone());
             }
-            let is_wanted = replicated.wanted == Some(ResyncReason::Silence);
-            if replicated.fetched.is_none_or(is_long_ago) && !is_wanted {
-                replicated.wanted = Some(ResyncReason::Silence);
+            let is_wanted = replicated.resync == Some(ResyncReason::Silence);
+            if replicated.last_fetch.is_none_or(is_long_ago) && !is_wanted {
+                replicated.resync = Some(ResyncReason::Silence);
                 silence.resubscribe = true;
             }
         }
@@ -255,7 +260,7 @@ impl Replica {
     }
 }
 
-impl Replicated {
+impl ReplicatedSymbol {
     /// The state as it goes onto our board.
     fn under_local_epoch(&self, state: &RemoteState) -> RemoteState {
         match &self.local_epoch {
@@ -323,7 +328,7 @@ mod tests {
         let mut theirs = Board::new(update(1));
         assert_eq!(
             replica.on_message(&message(1, theirs.whole()), began, &mut host),
-            Received::Applied { changed: true }
+            MessageOutcome::Applied { changed: true }
         );
         // Somebody leads the board to a seq that the producer never published.
         let cells = vec![Cell { price: Price::from_units(20), long_usd: 9, short_usd: 0 }];
@@ -332,7 +337,7 @@ mod tests {
         let far = RemoteState { seq: 1 << 50, ..forged.last_change() };
         assert_eq!(
             replica.on_message(&message(1, far), began, &mut host),
-            Received::Applied { changed: true }
+            MessageOutcome::Applied { changed: true }
         );
         replica.take_wanted(began);
 
@@ -341,19 +346,19 @@ mod tests {
         for usd in 2..12 {
             now += Duration::from_secs(1);
             theirs.apply(update(usd));
-            let received = replica.on_message(&message(1, theirs.last_change()), now, &mut host);
+            let outcome = replica.on_message(&message(1, theirs.last_change()), now, &mut host);
             for (_, reason) in replica.take_wanted(now) {
                 assert_eq!(reason, ResyncReason::Old);
                 assert_eq!(
                     replica.on_state(&message(1, theirs.whole()), now, &mut names, &mut host),
-                    Fetched::Replaced
+                    FetchOutcome::Replaced
                 );
                 replaced = Some(now);
             }
             if replaced.is_none_or(|at| at == now) {
-                assert_eq!(received, Received::Old);
+                assert_eq!(outcome, MessageOutcome::Old);
             } else {
-                assert_eq!(received, Received::Applied { changed: true });
+                assert_eq!(outcome, MessageOutcome::Applied { changed: true });
             }
         }
         assert_eq!(replaced, Some(began + Duration::from_secs(4)), "old for three seconds");
@@ -363,12 +368,12 @@ mod tests {
         let mut next = Board::new(BoardUpdate { epoch: "f".into(), ..update(3) });
         assert_eq!(
             replica.on_message(&message(2, next.whole()), now, &mut host),
-            Received::Applied { changed: true }
+            MessageOutcome::Applied { changed: true }
         );
         next.apply(BoardUpdate { epoch: "f".into(), ..update(4) });
         assert_eq!(
             replica.on_message(&message(2, next.last_change()), now, &mut host),
-            Received::Applied { changed: true }
+            MessageOutcome::Applied { changed: true }
         );
         assert_eq!(&**host.board(SYMBOL).unwrap().epoch(), "f");
     }
@@ -390,11 +395,11 @@ mod tests {
         for (second, change) in late.into_iter().enumerate() {
             let now = began + Duration::from_secs(second as u64);
             theirs.apply(update(100 + second as u64));
-            assert_eq!(replica.on_message(&message(1, change), now, &mut host), Received::Old);
+            assert_eq!(replica.on_message(&message(1, change), now, &mut host), MessageOutcome::Old);
             for _ in replica.take_wanted(now) {
                 assert_eq!(
                     replica.on_state(&message(1, theirs.whole()), now, &mut names, &mut host),
-                    Fetched::Applied
+                    FetchOutcome::Applied
                 );
             }
         }
@@ -411,7 +416,7 @@ mod tests {
         replica.on_message(&message(1, theirs.whole()), began, &mut host);
         for second in 1..15 {
             let now = began + Duration::from_secs(second);
-            assert_eq!(replica.on_message(&message(1, first.clone()), now, &mut host), Received::Old);
+            assert_eq!(replica.on_message(&message(1, first.clone()), now, &mut host), MessageOutcome::Old);
             assert_eq!(replica.on_tick(now).began, Vec::<String>::new());
         }
         let silence = replica.on_tick(began + Duration::from_secs(15));
@@ -419,7 +424,7 @@ mod tests {
         let now = began + Duration::from_secs(16);
         assert_eq!(
             replica.on_message(&message(1, theirs.still()), now, &mut host),
-            Received::Applied { changed: false }
+            MessageOutcome::Applied { changed: false }
         );
         assert_eq!(replica.on_tick(now), Silence::default());
     }
@@ -431,16 +436,16 @@ mod tests {
         let theirs = Board::new(update(1));
         assert_eq!(
             replica.on_message(&message(5, theirs.whole()), now, &mut host),
-            Received::Applied { changed: true }
+            MessageOutcome::Applied { changed: true }
         );
-        assert_eq!(replica.on_message(&message(4, theirs.still()), now, &mut host), Received::Fenced);
+        assert_eq!(replica.on_message(&message(4, theirs.still()), now, &mut host), MessageOutcome::Fenced);
         let other = Message { group: 8, ..message(9, theirs.still()) };
-        assert_eq!(replica.on_message(&other, now, &mut host), Received::OtherGroup);
+        assert_eq!(replica.on_message(&other, now, &mut host), MessageOutcome::OtherGroup);
         assert_eq!(
             replica.on_message(&message(5, theirs.still()), now, &mut host),
-            Received::Applied { changed: false }
+            MessageOutcome::Applied { changed: false }
         );
         let unknown = Message { symbol: "X".into(), ..message(9, theirs.whole()) };
-        assert_eq!(replica.on_message(&unknown, now, &mut host), Received::Unknown);
+        assert_eq!(replica.on_message(&unknown, now, &mut host), MessageOutcome::Unknown);
     }
 }

@@ -89,7 +89,7 @@ pub(crate) enum Reply {
 pub(crate) struct Publication {
     pub(crate) symbol: String,
     pub(crate) message: Vec<u8>,
-    pub(crate) kept: KeptState,
+    pub(crate) stored: KeptState,
 }
 
 /// What becomes of the stored state with a publication.

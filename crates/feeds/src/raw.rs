@@ -25,6 +25,6 @@ mod read;
 mod write;
 
 pub use line::{LineError, RawRecord};
-pub use play::{Played, Player};
+pub use play::{PlaybackCounts, Player};
 pub use read::{Damage, RawFile, read, sorted};
 pub use write::{RawCounts, RawSettings, RawWriter};

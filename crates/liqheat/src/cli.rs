@@ -89,7 +89,7 @@ pub(crate) enum Command {
     /// Show a moving heatmap: of a simulated market, or of recorded data with --data.
     Demo(Demo),
     /// Follow live markets and serve them, or serve what is in a database.
-    Serve(Box<Serve>),
+    Serve(Box<ServeArgs>),
     /// Play a stretch of a database, or recorded raw frames, as if it happened now.
     Replay(Replay),
     /// Keep the raw frames of live markets in files.
@@ -135,7 +135,7 @@ pub(crate) struct Logging {
 
 /// How long rows are kept.
 #[derive(Debug, Args)]
-pub(crate) struct Keep {
+pub(crate) struct RetentionArgs {
     /// Days that trades are kept; for ever by default. They take by far the most space.
     #[arg(long, env = "LIQHEAT_KEEP_TRADES", value_parser = days, value_name = "DAYS")]
     pub(crate) keep_trades: Option<Duration>,
@@ -147,7 +147,7 @@ pub(crate) struct Keep {
     pub(crate) keep_bars: Option<Duration>,
 }
 
-impl Keep {
+impl RetentionArgs {
     pub(crate) const fn retention(&self) -> Retention {
         Retention {
             klines: self.keep_bars,
@@ -160,7 +160,7 @@ impl Keep {
     }
 }
 
-impl Serve {
+impl ServeArgs {
     /// Whether venues are connected to.
     pub(crate) fn is_live(&self) -> bool {
         !self.offline && self.role == Role::All && !self.front.symbols.is_empty()
@@ -254,13 +254,13 @@ Examples:
   REDIS_ENABLED=true REDIS_URL=redis://10.0.0.5 liqheat serve --role edge
 
 With --symbols the market is followed live, unless --offline is given.")]
-pub(crate) struct Serve {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) front: Front,
     #[command(flatten)]
     pub(crate) db: Database,
     #[command(flatten)]
-    pub(crate) keep: Keep,
+    pub(crate) keep: RetentionArgs,
     /// What this server does among several: everything, or only serve what others make.
     #[arg(long, env = "LIQHEAT_ROLE", value_enum, default_value = "all", value_name = "ROLE")]
     pub(crate) role: Role,

@@ -23,7 +23,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{self, Cli};
-use crate::effective::Effective;
+use crate::effective::EffectiveSettings;
 use crate::terminal::complain;
 
 /// What cannot be set in a file.
@@ -41,13 +41,13 @@ pub(crate) enum SettingsError {
 /// One mistake.
 #[derive(Debug)]
 pub(crate) struct SettingsFault {
-    place: Place,
+    place: ErrorOrigin,
     text: String,
 }
 
-/// Where a mistake stands.
+/// Where the wrong value was set.
 #[derive(Debug)]
-enum Place {
+enum ErrorOrigin {
     Flag,
     Variable(String),
     File(PathBuf),
@@ -58,10 +58,10 @@ enum Place {
 impl fmt::Display for SettingsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Flag => write!(f, "command line: {}", self.text),
-            Place::Variable(name) => write!(f, "environment variable {name}: {}", self.text),
-            Place::File(path) => write!(f, "{}: {}", path.display(), self.text),
-            Place::Together => f.write_str(&self.text),
+            ErrorOrigin::Flag => write!(f, "command line: {}", self.text),
+            ErrorOrigin::Variable(name) => write!(f, "environment variable {name}: {}", self.text),
+            ErrorOrigin::File(path) => write!(f, "{}: {}", path.display(), self.text),
+            ErrorOrigin::Together => f.write_str(&self.text),
         }
     }
 }
@@ -90,7 +90,7 @@ impl SettingsError {
 pub(crate) struct Settings {
     pub(crate) cli: Cli,
     /// What is in effect, to print.
-    pub(crate) effective: Effective,
+    pub(crate) effective: EffectiveSettings,
     /// A line about each variable that looks like a setting and is none.
     pub(crate) unknown_variables: Vec<String>,
 }
@@ -103,10 +103,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Set
     let names = names::check_variables(set, &cli::command());
     let removed = names.removed.into_iter();
     let mut faults: Vec<SettingsFault> =
-        removed.map(|(name, text)| SettingsFault { place: Place::Variable(name), text }).collect();
+        removed.map(|(name, text)| SettingsFault { place: ErrorOrigin::Variable(name), text }).collect();
     let file = config_path(&arguments).map(|path| {
         let table = read(&path).unwrap_or_else(|text| {
-            faults.push(SettingsFault { place: Place::File(path.clone()), text });
+            faults.push(SettingsFault { place: ErrorOrigin::File(path.clone()), text });
             toml::Table::new()
         });
         (path, table)
@@ -176,11 +176,11 @@ impl Reader {
                 self.table.insert(key, value);
                 continue;
             };
-            self.faults.push(SettingsFault { place: Place::File(self.file.clone()), text });
+            self.faults.push(SettingsFault { place: ErrorOrigin::File(self.file.clone()), text });
         }
     }
 
-    fn read(mut self) -> Result<(Cli, Effective), SettingsError> {
+    fn read(mut self) -> Result<(Cli, EffectiveSettings), SettingsError> {
         let matches = loop {
             let command = self.command();
             match command.clone().try_get_matches_from(&self.arguments) {
@@ -198,12 +198,13 @@ impl Reader {
         self.finish(&matches)
     }
 
-    fn finish(mut self, matches: &ArgMatches) -> Result<(Cli, Effective), SettingsError> {
+    fn finish(mut self, matches: &ArgMatches) -> Result<(Cli, EffectiveSettings), SettingsError> {
         let cli = Cli::from_arg_matches(matches).map_err(SettingsError::CommandLine)?;
         let together = cli.command.faults();
-        self.faults.extend(together.into_iter().map(|text| SettingsFault { place: Place::Together, text }));
+        self.faults
+            .extend(together.into_iter().map(|text| SettingsFault { place: ErrorOrigin::Together, text }));
         match (self.faults.as_slice(), self.in_its_words.take()) {
-            ([], _) => Ok((cli, Effective::of(&Cli::command(), matches))),
+            ([], _) => Ok((cli, EffectiveSettings::of(&Cli::command(), matches))),
             ([_], Some(error)) => Err(SettingsError::CommandLine(error)),
             _ => Err(SettingsError::Faults(self.faults)),
         }
@@ -233,7 +234,7 @@ impl Reader {
         if error.kind() == ErrorKind::UnknownArgument {
             if let Some(replacement) = names::replacement(&flag, "") {
                 let text = format!("'{flag}' {replacement}");
-                self.faults.push(SettingsFault { place: Place::Flag, text });
+                self.faults.push(SettingsFault { place: ErrorOrigin::Flag, text });
                 return self.drop_flag(&flag);
             }
             return self.drop_flag(&flag) && self.note_flag(error, text);
@@ -248,10 +249,10 @@ impl Reader {
         let id = arg.get_id().to_string();
         let variable = arg.get_env().map(|name| name.to_string_lossy().into_owned());
         let place = match variable.filter(|name| std::env::var_os(name).is_some()) {
-            Some(name) if self.skipped.insert(id.clone()) => Place::Variable(name),
+            Some(name) if self.skipped.insert(id.clone()) => ErrorOrigin::Variable(name),
             // Left out already, and still wrong: better told once than for ever.
             Some(_) => return false,
-            None if self.table.remove(&id).is_some() => Place::File(self.file.clone()),
+            None if self.table.remove(&id).is_some() => ErrorOrigin::File(self.file.clone()),
             None => return false,
         };
         self.faults.push(SettingsFault { place, text });
@@ -263,7 +264,7 @@ impl Reader {
         if self.in_its_words.is_none() {
             self.in_its_words = Some(clap::Error::raw(error.kind(), format!("{}\n", plain(error))));
         }
-        self.faults.push(SettingsFault { place: Place::Flag, text });
+        self.faults.push(SettingsFault { place: ErrorOrigin::Flag, text });
         true
     }
 
@@ -298,7 +299,7 @@ impl Reader {
         if self.faults.is_empty() {
             return SettingsError::CommandLine(error);
         }
-        self.faults.push(SettingsFault { place: Place::Flag, text: words(&error) });
+        self.faults.push(SettingsFault { place: ErrorOrigin::Flag, text: words(&error) });
         SettingsError::Faults(self.faults)
     }
 }
@@ -360,7 +361,7 @@ mod tests {
     use super::*;
     use crate::cli::Command as Chosen;
 
-    fn parse_with(file: &str, arguments: &[&str]) -> Result<(Cli, Effective), Vec<String>> {
+    fn parse_with(file: &str, arguments: &[&str]) -> Result<(Cli, EffectiveSettings), Vec<String>> {
         let arguments = arguments.iter().map(OsString::from).collect();
         let file = Some((PathBuf::from("liqheat.toml"), file.parse().unwrap()));
         Reader::new(arguments, file, Vec::new()).read().map_err(|error| match error {
@@ -369,7 +370,7 @@ mod tests {
         })
     }
 
-    fn serve(file: &str, arguments: &[&str]) -> cli::Serve {
+    fn serve(file: &str, arguments: &[&str]) -> cli::ServeArgs {
         match parse_with(file, arguments).unwrap().0.command {
             Chosen::Serve(serve) => *serve,
             other => panic!("{other:?}"),

@@ -53,7 +53,7 @@ impl fmt::Display for Grade {
 struct Findings(Grade);
 
 impl Findings {
-    fn tell(&mut self, grade: Grade, about: &str, text: impl fmt::Display) {
+    fn add(&mut self, grade: Grade, about: &str, text: impl fmt::Display) {
         say!("{grade:<4}  {about:<12}  {text}");
         self.0 = self.0.max(grade);
     }
@@ -61,9 +61,9 @@ impl Findings {
 
 pub(crate) async fn run(doctor: Doctor, unknown_variables: &[String]) -> anyhow::Result<ExitCode> {
     let mut findings = Findings(Grade::Ok);
-    findings.tell(Grade::Ok, "settings", "command line, environment and file are understood");
+    findings.add(Grade::Ok, "settings", "command line, environment and file are understood");
     for warning in unknown_variables {
-        findings.tell(Grade::Warn, "settings", warning);
+        findings.add(Grade::Warn, "settings", warning);
     }
     descriptors(&mut findings);
     access(&doctor, &mut findings);
@@ -87,15 +87,15 @@ fn descriptors(findings: &mut Findings) {
     const COMFORTABLE: u64 = 4_096;
     let limit = getrlimit(Resource::Nofile);
     match limit.maximum {
-        Some(most) if most < COMFORTABLE => findings.tell(
+        Some(most) if most < COMFORTABLE => findings.add(
             Grade::Warn,
             "descriptors",
             format_args!(
                 "at most {most} may be open, so fewer viewers fit; raise it with `ulimit -Hn` or LimitNOFILE"
             ),
         ),
-        Some(most) => findings.tell(Grade::Ok, "descriptors", format_args!("{most} may be open")),
-        None => findings.tell(Grade::Ok, "descriptors", "as many as wanted may be open"),
+        Some(most) => findings.add(Grade::Ok, "descriptors", format_args!("{most} may be open")),
+        None => findings.add(Grade::Ok, "descriptors", "as many as wanted may be open"),
     }
 }
 
@@ -103,13 +103,13 @@ fn descriptors(findings: &mut Findings) {
 fn access(doctor: &Doctor, findings: &mut Findings) {
     const ABOUT: &str = "access";
     match exposure(doctor.listen, &doctor.tokens) {
-        Some(warning) => findings.tell(Grade::Warn, ABOUT, warning),
+        Some(warning) => findings.add(Grade::Warn, ABOUT, warning),
         None if doctor.tokens.are_required() => {
-            findings.tell(Grade::Ok, ABOUT, "tokens are required for data");
+            findings.add(Grade::Ok, ABOUT, "tokens are required for data");
         }
         None => {
             let text = format_args!("{} can be reached from this machine only", doctor.listen);
-            findings.tell(Grade::Ok, ABOUT, text);
+            findings.add(Grade::Ok, ABOUT, text);
         }
     }
 }
@@ -119,7 +119,7 @@ async fn database(path: &Path, findings: &mut Findings) {
     disk(path, findings);
     if !path.exists() {
         let text = format_args!("{} is not there yet; `serve` and `ingest` create it", path.display());
-        return findings.tell(Grade::Warn, ABOUT, text);
+        return findings.add(Grade::Warn, ABOUT, text);
     }
     let location = Location::File(path.to_owned());
     let opening =
@@ -128,32 +128,32 @@ async fn database(path: &Path, findings: &mut Findings) {
         Ok(Ok(store)) => store,
         Ok(Err(error @ StoreError::Locked { .. })) => {
             // A running server is the best of reasons; what is in the file cannot be looked at then.
-            return findings.tell(
+            return findings.add(
                 Grade::Warn,
                 ABOUT,
                 format_args!("{error}; if that is your server, ask its /ready"),
             );
         }
-        Ok(Err(error)) => return findings.tell(Grade::Fail, ABOUT, error),
-        Err(error) => return findings.tell(Grade::Fail, ABOUT, error),
+        Ok(Err(error)) => return findings.add(Grade::Fail, ABOUT, error),
+        Err(error) => return findings.add(Grade::Fail, ABOUT, error),
     };
     match contents(&store).await {
         Ok((size, spans)) => {
             let size = HumanBytes(size);
             let path = path.display();
-            findings.tell(Grade::Ok, ABOUT, format_args!("{path}: schema version {SCHEMA_VERSION}, {size}"));
+            findings.add(Grade::Ok, ABOUT, format_args!("{path}: schema version {SCHEMA_VERSION}, {size}"));
             if spans.is_empty() {
                 let text = "holds no market data yet; `serve --symbols` and `ingest` bring some";
-                findings.tell(Grade::Warn, ABOUT, text);
+                findings.add(Grade::Warn, ABOUT, text);
             }
             for span in &spans {
                 newest(&store, span, findings).await;
             }
         }
-        Err(error) => findings.tell(Grade::Fail, ABOUT, error),
+        Err(error) => findings.add(Grade::Fail, ABOUT, error),
     }
     if let Err(error) = store.close().await {
-        findings.tell(Grade::Fail, ABOUT, error);
+        findings.add(Grade::Fail, ABOUT, error);
     }
 }
 
@@ -167,7 +167,7 @@ async fn newest(store: &Store, span: &InstrumentSpan, findings: &mut Findings) {
     let about = span.instrument.to_string();
     let reach = match store.reach(&span.instrument, span.interval).await {
         Ok(reach) => reach,
-        Err(error) => return findings.tell(Grade::Fail, &about, error),
+        Err(error) => return findings.add(Grade::Fail, &about, error),
     };
     let told = |time: Option<UnixMs>| time.map_or("none".to_owned(), format_time);
     let text = format!(
@@ -183,9 +183,9 @@ async fn newest(store: &Store, span: &InstrumentSpan, findings: &mut Findings) {
         let text = format!(
             "{text}; without open interest there is no heatmap: load metrics files, or follow it live"
         );
-        return findings.tell(Grade::Warn, &about, text);
+        return findings.add(Grade::Warn, &about, text);
     }
-    findings.tell(Grade::Ok, &about, text);
+    findings.add(Grade::Ok, &about, text);
 }
 
 /// Room beside the file; what is written there first is the log.
@@ -198,23 +198,23 @@ fn disk(path: &Path, findings: &mut Findings) {
         Err(error) => {
             let text =
                 format_args!("{}: {error}; create the folder, or choose another with --db", folder.display());
-            findings.tell(Grade::Fail, ABOUT, text);
+            findings.add(Grade::Fail, ABOUT, text);
         }
         Ok(space) => {
             let free = space.f_bavail.saturating_mul(space.f_frsize);
             let text = format_args!("{} free in {}", HumanBytes(free), folder.display());
             match free {
-                ..NONE => findings.tell(
+                ..NONE => findings.add(
                     Grade::Fail,
                     ABOUT,
                     format_args!("{text}; free some, or nothing can be stored"),
                 ),
-                NONE..SCARCE => findings.tell(
+                NONE..SCARCE => findings.add(
                     Grade::Warn,
                     ABOUT,
                     format_args!("{text}; a symbol takes about 100 MB a day with trades"),
                 ),
-                _ => findings.tell(Grade::Ok, ABOUT, text),
+                _ => findings.add(Grade::Ok, ABOUT, text),
             }
         }
     }
@@ -225,7 +225,7 @@ fn margins(doctor: &Doctor, database: &Path, findings: &mut Findings) {
     const ABOUT: &str = "tiers";
     let book = match tiers::load(doctor.tiers.as_deref(), Some(database), TierBook::default()) {
         Ok(book) => book,
-        Err(error) => return findings.tell(Grade::Fail, ABOUT, format_args!("{error:#}")),
+        Err(error) => return findings.add(Grade::Fail, ABOUT, format_args!("{error:#}")),
     };
     // Faults of the names are reported with the venues.
     let Ok(settings) = doctor.live.settings(&doctor.symbols) else { return };
@@ -234,10 +234,10 @@ fn margins(doctor: &Doctor, database: &Path, findings: &mut Findings) {
             let instrument = Instrument::new(venue.venue, symbol.clone());
             let text = describe_tiers(&book, &instrument);
             match book.origin(&instrument) {
-                Some(_) => findings.tell(Grade::Ok, ABOUT, format_args!("{instrument}: {text}")),
+                Some(_) => findings.add(Grade::Ok, ABOUT, format_args!("{instrument}: {text}")),
                 None => {
                     let text = format_args!("{instrument}: {text}; give a table with --tiers");
-                    findings.tell(Grade::Warn, ABOUT, text);
+                    findings.add(Grade::Warn, ABOUT, text);
                 }
             }
         }
@@ -254,13 +254,13 @@ async fn redis(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> {
         Ok(probe) => probe,
         Err(error) => {
             let text = format_args!("{address}: {error}; see docs/troubleshooting.md, 'Several servers'");
-            findings.tell(Grade::Fail, ABOUT, text);
+            findings.add(Grade::Fail, ABOUT, text);
             return Ok(());
         }
     };
     for (key, why) in &probe.unusable {
         let text = format_args!("{address}: the value of {key} is ignored: {why}; delete the key");
-        findings.tell(Grade::Warn, ABOUT, text);
+        findings.add(Grade::Warn, ABOUT, text);
     }
     let prefix = &settings.prefix;
     let group = probe.group.as_deref().unwrap_or("nothing yet");
@@ -269,20 +269,20 @@ async fn redis(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> {
             probe.symbols.iter().map(|(symbol, feed)| format!("{symbol} {}", feed.name())).collect();
         let states = if states.is_empty() { "no states yet".to_owned() } else { states.join(", ") };
         let text = format_args!("{address}: the servers of prefix '{prefix}' serve {group}; {states}");
-        findings.tell(Grade::Ok, ABOUT, text);
+        findings.add(Grade::Ok, ABOUT, text);
     } else {
         let text = format_args!(
             "{address}: no producer under prefix '{prefix}' (last served: {group}); start a server with --role all"
         );
-        findings.tell(Grade::Warn, ABOUT, text);
+        findings.add(Grade::Warn, ABOUT, text);
     }
     Ok(())
 }
 
 async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> {
-    let settings = doctor.live.settings(&doctor.symbols).map_err(record::told)?;
+    let settings = doctor.live.settings(&doctor.symbols).map_err(record::settings_error)?;
     if settings.venues.is_empty() {
-        findings.tell(Grade::Fail, "venues", "none is to be followed; name some with --venues");
+        findings.add(Grade::Fail, "venues", "none is to be followed; name some with --venues");
         return Ok(());
     }
     let (deliveries, mut delivered) = mpsc::channel(DELIVERIES_WAITING);
@@ -300,7 +300,7 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
     let ended = feed.ended().await;
     drain.abort();
     for venue in &seen.venues {
-        tell_venue(venue, now, findings);
+        add_venue(venue, now, findings);
     }
     let nobody = !seen.venues.is_empty()
         && seen
@@ -309,10 +309,10 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
             .all(|venue| venue.connections == 0 && venue.frames == 0 && !venue.has_nothing());
     if nobody {
         let text = "no venue can be reached: is this machine offline, or is there a firewall? The server would serve what is stored, marked stale";
-        findings.tell(Grade::Fail, "network", text);
+        findings.add(Grade::Fail, "network", text);
     }
     if let Err(error) = ended {
-        findings.tell(Grade::Fail, "venues", error);
+        findings.add(Grade::Fail, "venues", error);
     }
     Ok(())
 }
@@ -328,7 +328,7 @@ fn is_settled(status: &LiveStatus) -> bool {
     !status.venues.is_empty() && status.venues.iter().all(settled)
 }
 
-fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
+fn add_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
     const SKEW_WARN_MS: u64 = 1_000;
     let about = venue.venue.name();
     let because = venue.trouble.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
@@ -336,7 +336,7 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
         let text = format_args!(
             "has no {symbol}: it is excluded from the sum; if it goes by another name there, give it with --contract-names"
         );
-        findings.tell(Grade::Warn, about, text);
+        findings.add(Grade::Warn, about, text);
     }
     match venue.state {
         _ if venue.has_nothing() => {}
@@ -346,7 +346,7 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
             let brings: Vec<&str> = StreamKind::ALL.into_iter().filter(told).map(StreamKind::name).collect();
             let text =
                 format_args!("{}: {} frames; {} came", venue.state.name(), venue.frames, brings.join(", "));
-            findings.tell(Grade::Ok, about, text);
+            findings.add(Grade::Ok, about, text);
         }
         state if venue.frames > 0 => {
             let silent: Vec<String> = venue
@@ -360,14 +360,14 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
                 state.name(),
                 silent.join(", ")
             );
-            findings.tell(Grade::Warn, about, text);
+            findings.add(Grade::Warn, about, text);
         }
         state => {
             let text = format_args!(
                 "{}{because}; check the network, DNS, a proxy, and the address (--venue-url {about}=..)",
                 state.name()
             );
-            findings.tell(Grade::Fail, about, text);
+            findings.add(Grade::Fail, about, text);
         }
     }
     match venue.skew_ms {
@@ -375,25 +375,25 @@ fn tell_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
             let text = format_args!(
                 "this machine's clock is {skew} ms off the clock of {about}: the server would be degraded; synchronise it (chrony, systemd-timesyncd)"
             );
-            findings.tell(Grade::Fail, "clock", text);
+            findings.add(Grade::Fail, "clock", text);
         }
         Some(skew) if venue.clock == ClockHealth::Off || skew.unsigned_abs() > SKEW_WARN_MS => {
             let text = format_args!(
                 "this machine's clock is {skew} ms off the clock of {about}; synchronise it (chrony, systemd-timesyncd)"
             );
-            findings.tell(Grade::Warn, "clock", text);
+            findings.add(Grade::Warn, "clock", text);
         }
-        Some(skew) => findings.tell(Grade::Ok, "clock", format_args!("{skew} ms from that of {about}")),
+        Some(skew) => findings.add(Grade::Ok, "clock", format_args!("{skew} ms from that of {about}")),
         None => {}
     }
     if let Some(until) = venue.banned_until.filter(|until| *until > now) {
         let wait = HumanDuration(std::time::Duration::from_millis(until.since(now).unsigned_abs()));
         let text =
             format_args!("{about} wants no request for {wait}: something on this address asks too much");
-        findings.tell(Grade::Fail, "limits", text);
+        findings.add(Grade::Fail, "limits", text);
     } else if venue.weight_limit > 0 && venue.frames > 0 {
         let (used, most) = (venue.weight_used, venue.weight_limit);
         let grade = if used.saturating_mul(5) > most.saturating_mul(4) { Grade::Warn } else { Grade::Ok };
-        findings.tell(grade, "limits", format_args!("{used} of {most} a minute used at {about}"));
+        findings.add(grade, "limits", format_args!("{used} of {most} a minute used at {about}"));
     }
 }

@@ -11,7 +11,7 @@ use crate::config::IN_NO_FILE;
 
 /// All settings of one command.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Effective(Vec<Setting>);
+pub(crate) struct EffectiveSettings(Vec<Setting>);
 
 #[derive(Debug, Clone)]
 struct Setting {
@@ -31,7 +31,7 @@ enum Value {
     Hidden(Secret),
 }
 
-impl Effective {
+impl EffectiveSettings {
     /// Reads them off what was parsed, in the order of the command line as it is written down (changing a flag
     /// moves it to the end); empty without a command.
     pub(crate) fn of(command: &Command, matches: &ArgMatches) -> Self {

@@ -7,8 +7,8 @@
 #![expect(clippy::disallowed_methods, reason = "times the load for its summary")]
 
 mod beside_archive;
-mod doubts;
 pub(crate) mod liquidation_file;
+mod open_interest_check;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -26,8 +26,8 @@ use liqheat_market::Symbol;
 use liqheat_store::{Location, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
-use self::beside_archive::{FileKind, Loaded};
-use self::doubts::Doubts;
+use self::beside_archive::{FileKind, FileLoad};
+use self::open_interest_check::OpenInterestCheck;
 use crate::cli::Ingest;
 use crate::terminal::{self, say};
 
@@ -69,7 +69,7 @@ pub fn load(
     let progress = progress_bar(found.files.iter().map(|file| file.bytes).sum());
     let mut summary = Summary { found, ..Summary::default() };
     let mut bytes_done = 0;
-    let mut doubts = Doubts::default();
+    let mut check = OpenInterestCheck::default();
     for index in 0..summary.found.files.len() {
         if stop.is_cancelled() {
             break;
@@ -77,7 +77,7 @@ pub fn load(
         let file = summary.found.files[index].clone();
         progress.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
         let loaded = load_file(store, &file.path, &options, stop, &mut |batch| {
-            doubts.look_at(&batch.instrument, &batch.rows);
+            check.look_at(&batch.instrument, &batch.rows);
             progress.set_position(bytes_done + batch.file_bytes_read);
         });
         let (report, already_there) = loaded.with_context(|| format!("loading {}", file.path.display()))?;
@@ -93,7 +93,7 @@ pub fn load(
         let loaded = beside_archive::load(store, &path, kind, options.assume_symbol.as_ref(), stop)?;
         summary.add_beside_archive(&path, kind, loaded);
     }
-    summary.lines.extend(doubts.lines());
+    summary.lines.extend(check.lines());
     progress.finish_and_clear();
     Ok(summary)
 }
@@ -184,8 +184,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    fn add_beside_archive(&mut self, path: &Path, kind: FileKind, file: Loaded) {
-        let Loaded { loaded, already_there, refused, remarks } = file;
+    fn add_beside_archive(&mut self, path: &Path, kind: FileKind, file: FileLoad) {
+        let FileLoad { loaded, already_there, refused, remarks } = file;
         let sums = Sums { files: 1, loaded, already_there, refused };
         self.sums.entry(kind.name()).or_default().add(sums);
         self.trouble |= !remarks.is_empty();

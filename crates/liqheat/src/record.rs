@@ -28,14 +28,14 @@ use tracing::{info, warn};
 use crate::cli::{RawArgs, Record};
 use crate::stop::on_signal;
 use crate::terminal::{self, complain};
-use crate::tiers::Recorded;
+use crate::tiers::RecordedTiers;
 
 /// Runs until it is asked to stop.
 pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
     /// Between two lines that say how it goes.
     const TOLD_EVERY: Duration = Duration::from_secs(30);
     let stop = on_signal()?;
-    let settings = record.live.settings(&record.symbols).map_err(told)?;
+    let settings = record.live.settings(&record.symbols).map_err(settings_error)?;
     let recorder = recorder(&record.raw, &record.folder)?;
     let settings = LiveSettings { recorder: Some(Arc::clone(&recorder) as _), ..settings };
     terminal::announce(&format!("liqheat: recording into {}", record.folder.display()));
@@ -99,7 +99,7 @@ fn sources(status: &LiveStatus) -> String {
 
 /// Several mistakes as one error.
 #[expect(clippy::needless_pass_by_value, reason = "the signature that map_err wants")]
-pub(crate) fn told(faults: Vec<String>) -> anyhow::Error {
+pub(crate) fn settings_error(faults: Vec<String>) -> anyhow::Error {
     anyhow::anyhow!(faults.join("; "))
 }
 
@@ -125,7 +125,7 @@ pub(crate) async fn load(
     store: &Store,
     paths: &[PathBuf],
     stop: &CancellationToken,
-) -> anyhow::Result<Recorded> {
+) -> anyhow::Result<RecordedTiers> {
     let files = raw::sorted(paths).context("cannot read the raw frames")?;
     anyhow::ensure!(!files.is_empty(), "no file of raw frames (raw-*.gz) was found under the given paths");
     let (store, stop) = (store.clone(), stop.clone());
@@ -140,7 +140,7 @@ fn load_files(
     store: &Store,
     files: &[PathBuf],
     stop: &CancellationToken,
-) -> anyhow::Result<(Vec<String>, Recorded)> {
+) -> anyhow::Result<(Vec<String>, RecordedTiers)> {
     let (mut loader, mut lines) = (Loader::new(store), Vec::new());
     for file in files {
         let mut trouble = None;
@@ -155,18 +155,18 @@ fn load_files(
         }
         lines.push(told_of(&done));
         if stop.is_cancelled() {
-            return Ok((lines, Recorded::new()));
+            return Ok((lines, RecordedTiers::new()));
         }
     }
     loader.store_all()?;
-    let played = loader.player.played();
+    let counts = loader.player.counts();
     lines.push(format!(
         "{} records: {} events, {} repeated, {} refused, {} of connections that were not recorded from their beginning",
-        HumanCount(played.records),
-        HumanCount(played.events),
-        HumanCount(played.repeated),
-        HumanCount(played.refused),
-        HumanCount(played.orphaned),
+        HumanCount(counts.records),
+        HumanCount(counts.events),
+        HumanCount(counts.repeated),
+        HumanCount(counts.refused),
+        HumanCount(counts.orphaned),
     ));
     Ok((lines, loader.player.tiers().clone()))
 }

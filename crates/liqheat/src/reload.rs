@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::cli::{Command, Role};
 use crate::config::{self, SettingsError};
-use crate::effective::Effective;
+use crate::effective::EffectiveSettings;
 use crate::logging;
 
 /// Settings that a running server takes over. The contents of the files that they name are read again each time.
@@ -53,7 +53,7 @@ pub(crate) enum Change {
 }
 
 /// What becomes of every setting that differs.
-pub(crate) fn changes(before: &Effective, now: &Effective) -> Vec<Change> {
+pub(crate) fn changes(before: &EffectiveSettings, now: &EffectiveSettings) -> Vec<Change> {
     let change = |key: &str| {
         if RELOADABLE.contains(&key) {
             Change::Applied(key.to_owned())
@@ -69,7 +69,7 @@ pub(crate) struct Reloader {
     hangups: Signal,
     role: Role,
     /// What the server runs with.
-    effective: Effective,
+    effective: EffectiveSettings,
 }
 
 impl Reloader {
@@ -77,7 +77,7 @@ impl Reloader {
     ///
     /// # Errors
     /// When it cannot be caught.
-    pub(crate) fn new(role: Role, effective: Effective) -> anyhow::Result<Self> {
+    pub(crate) fn new(role: Role, effective: EffectiveSettings) -> anyhow::Result<Self> {
         let hangups = signal(SignalKind::hangup()).context("cannot catch SIGHUP")?;
         Ok(Self { hangups, role, effective })
     }
@@ -145,11 +145,11 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn effective(flags: &str) -> Effective {
+    fn effective(flags: &str) -> EffectiveSettings {
         let words = ["liqheat", "serve"].into_iter().chain(flags.split_whitespace());
         let matches = Cli::command().get_matches_from(words);
         Cli::from_arg_matches(&matches).unwrap();
-        Effective::of(&Cli::command(), &matches)
+        EffectiveSettings::of(&Cli::command(), &matches)
     }
 
     #[test]

@@ -16,14 +16,14 @@ use liqheat_feeds::live::{LiveSettings, Recorder};
 use liqheat_feeds::sim::SimConfig;
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
-use liqheat_server::{Server, ServerSettings, Source, Stopped};
+use liqheat_server::{Server, ServerEnd, ServerSettings, Source};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::cli::{Demo, Front, Replay, Role, Serve, exposure};
-use crate::effective::Effective;
+use crate::cli::{Demo, Front, Replay, Role, ServeArgs, exposure};
+use crate::effective::EffectiveSettings;
 use crate::ingest;
 use crate::record;
 use crate::reload::Reloader;
@@ -35,7 +35,7 @@ const DAY_MS: i64 = 86_400_000;
 const SPEED_SIMULATED: f64 = 120.0;
 const SPEED_RECORDED: f64 = 600.0;
 
-pub(crate) async fn serve(serve: Serve, effective: Effective) -> anyhow::Result<ExitCode> {
+pub(crate) async fn serve(serve: ServeArgs, effective: EffectiveSettings) -> anyhow::Result<ExitCode> {
     let stop = on_signal()?;
     let reloader = Some(Reloader::new(serve.role, effective)?);
     let mut settings = serve.front.settings(serve.role)?;
@@ -47,7 +47,7 @@ pub(crate) async fn serve(serve: Serve, effective: Effective) -> anyhow::Result<
         _ => None,
     };
     let source = if serve.is_live() {
-        let settings = serve.live.settings(&serve.front.symbols).map_err(record::told)?;
+        let settings = serve.live.settings(&serve.front.symbols).map_err(record::settings_error)?;
         let recorder = recorder.clone().map(|recorder| recorder as Arc<dyn Recorder>);
         Source::Live(Box::new(LiveSettings { recorder, ..settings }))
     } else {
@@ -250,8 +250,8 @@ async fn answer(
         () = reloading => unreachable!("a reloader never ends"),
     };
     match stopped? {
-        Stopped::InOrder => Ok(ExitCode::SUCCESS),
-        Stopped::Fault(part) => {
+        ServerEnd::InOrder => Ok(ExitCode::SUCCESS),
+        ServerEnd::Fault(part) => {
             complain!("liqheat: stopped because of '{part}'; the log says more");
             Ok(ExitCode::FAILURE)
         }

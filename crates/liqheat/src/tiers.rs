@@ -39,11 +39,11 @@ fn told(path: &Path) -> Option<TierBook> {
     read.map_err(refused).ok()
 }
 
-/// What a recording says of margin tiers.
-pub(crate) type Recorded = BTreeMap<Instrument, (TierTable, TierOrigin)>;
+/// The margin tier tables of a recording.
+pub(crate) type RecordedTiers = BTreeMap<Instrument, (TierTable, TierOrigin)>;
 
 /// The tables of a recording, as they are used when it is played.
-pub(crate) fn recorded(tables: &Recorded) -> TierBook {
+pub(crate) fn recorded(tables: &RecordedTiers) -> TierBook {
     let add = |book: TierBook, (instrument, (table, _)): (&Instrument, &(TierTable, TierOrigin))| {
         book.with_table(instrument.clone(), table.clone())
     };
@@ -55,7 +55,7 @@ pub(crate) fn recorded(tables: &Recorded) -> TierBook {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub(crate) fn keep_recorded(database: &Path, tables: &Recorded) -> anyhow::Result<()> {
+pub(crate) fn keep_recorded(database: &Path, tables: &RecordedTiers) -> anyhow::Result<()> {
     let is_told = |(_, (_, origin)): &(&Instrument, &(TierTable, TierOrigin))| *origin == TierOrigin::Told;
     let mut books: BTreeMap<Venue, TierBook> = BTreeMap::new();
     for (instrument, (table, _)) in tables.iter().filter(is_told) {
@@ -99,7 +99,7 @@ mod tests {
         std::fs::write(&given, text(0.03)).unwrap();
         assert_eq!(rate(Some(&given)), (0.03, TierOrigin::Given));
         let table = TierTable::flat(UnixMs(0), 0.04).unwrap();
-        let tables: Recorded = [(btc.clone(), (table, TierOrigin::Shipped))].into();
+        let tables: RecordedTiers = [(btc.clone(), (table, TierOrigin::Shipped))].into();
         assert_eq!(rate_of(None, recorded(&tables)), (0.04, TierOrigin::Recorded));
         assert_eq!(rate_of(Some(&given), recorded(&tables)), (0.03, TierOrigin::Given));
         std::fs::write(told_tiers_path(&db, Venue::Okx), "half a fi").unwrap();
@@ -114,7 +114,7 @@ mod tests {
         let of = |symbol: &str| Instrument::new(Venue::Okx, Symbol::new(symbol).unwrap());
         let table = |day: i64, rate: f64| TierTable::flat(UnixMs(day * 86_400_000), rate).unwrap();
         let keep = |symbol: &str, day, rate, origin| {
-            let tables: Recorded = [(of(symbol), (table(day, rate), origin))].into();
+            let tables: RecordedTiers = [(of(symbol), (table(day, rate), origin))].into();
             keep_recorded(&db, &tables).unwrap();
         };
         let rate = |symbol: &str| {

@@ -1,6 +1,6 @@
 //! Positions of real accounts, where a venue publishes them: a layer of liquidation prices beside the estimate.
 //!
-//! [`Measured`] is the state machine: addresses, answers of the venue and the time go in; the next address to look at and
+//! [`AccountTracker`] is the state machine: addresses, answers of the venue and the time go in; the next address to look at and
 //! the layer of a coin come out. It does no I/O, and time is a parameter.
 //!
 //! - [`AddressBook`]: which addresses are known, and for how long they are kept;
@@ -12,12 +12,12 @@ mod account;
 mod address;
 mod address_book;
 mod layer;
-mod measured;
 mod schedule;
+mod tracker;
 
 pub use account::{AccountPosition, AccountState, PositionLevel, PositionMargin, liquidation_price};
 pub use address::{Address, AddressError};
 pub use address_book::{AddressBook, AddressChanges, KnownAddress};
 pub use layer::{ClosestPosition, Layer, LayerLevel, LayerRequest, MeasuredSide};
-pub use measured::{CoinMarket, Measured};
 pub use schedule::{LookInterval, LookSchedule};
+pub use tracker::{AccountTracker, CoinMarket};

@@ -63,13 +63,13 @@ impl LookInterval {
 /// When each account is looked at.
 #[derive(Debug, Default)]
 pub struct LookSchedule {
-    by_address: BTreeMap<Address, Planned>,
+    by_address: BTreeMap<Address, PlannedLook>,
     /// Accounts that wait, by interval and then by when they are due.
     waiting: BTreeMap<LookInterval, BTreeSet<(UnixMs, Address)>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Planned {
+struct PlannedLook {
     interval: LookInterval,
     due: UnixMs,
     /// The last look; `None` before the first.
@@ -87,7 +87,7 @@ impl LookSchedule {
             return;
         }
         let due = looked.map_or(now, |looked| looked.plus(interval.ms()));
-        self.plan(address, Planned { interval, due, looked, is_running: false, is_stale: false });
+        self.plan(address, PlannedLook { interval, due, looked, is_running: false, is_stale: false });
     }
 
     /// An account is looked at no more.
@@ -101,14 +101,14 @@ impl LookSchedule {
     pub fn hasten(&mut self, address: Address, interval: LookInterval, now: UnixMs) {
         let Some(planned) = self.by_address.get(&address).copied() else { return };
         if planned.is_running {
-            self.by_address.insert(address, Planned { is_stale: true, ..planned });
+            self.by_address.insert(address, PlannedLook { is_stale: true, ..planned });
             return;
         }
         let due = planned.looked.map_or(now, |looked| looked.plus(interval.ms()));
         if interval < planned.interval || due < planned.due {
             self.unplan(address, planned);
             let interval = interval.min(planned.interval);
-            self.plan(address, Planned { interval, due: due.min(planned.due), ..planned });
+            self.plan(address, PlannedLook { interval, due: due.min(planned.due), ..planned });
         }
     }
 
@@ -126,7 +126,7 @@ impl LookSchedule {
         let (_, address) = firsts.max_by(|a, b| a.0.total_cmp(&b.0))?;
         let planned = self.by_address.get(&address).copied()?;
         self.unplan(address, planned);
-        self.by_address.insert(address, Planned { is_running: true, ..planned });
+        self.by_address.insert(address, PlannedLook { is_running: true, ..planned });
         Some(address)
     }
 
@@ -141,14 +141,17 @@ impl LookSchedule {
         let Some(planned) = self.by_address.get(&address).copied() else { return };
         let interval = if planned.is_stale { LookInterval::Minute } else { interval };
         let due = now.plus(interval.ms());
-        self.plan(address, Planned { interval, due, looked: Some(now), is_running: false, is_stale: false });
+        self.plan(
+            address,
+            PlannedLook { interval, due, looked: Some(now), is_running: false, is_stale: false },
+        );
     }
 
     /// A look brought nothing: it is tried again in a minute.
     pub fn on_failure(&mut self, address: Address, now: UnixMs) {
         let Some(planned) = self.by_address.get(&address).copied() else { return };
         let due = now.plus(LookInterval::Minute.ms());
-        self.plan(address, Planned { due, is_running: false, ..planned });
+        self.plan(address, PlannedLook { due, is_running: false, ..planned });
     }
 
     /// How many accounts are due and wait.
@@ -159,12 +162,12 @@ impl LookSchedule {
         self.waiting.values().map(due).sum()
     }
 
-    fn plan(&mut self, address: Address, planned: Planned) {
+    fn plan(&mut self, address: Address, planned: PlannedLook) {
         self.by_address.insert(address, planned);
         self.waiting.entry(planned.interval).or_default().insert((planned.due, address));
     }
 
-    fn unplan(&mut self, address: Address, planned: Planned) {
+    fn unplan(&mut self, address: Address, planned: PlannedLook) {
         if let Some(waiting) = self.waiting.get_mut(&planned.interval) {
             waiting.remove(&(planned.due, address));
         }

@@ -26,8 +26,8 @@ use crate::kernel::Entries;
 use crate::open_interest::OpenInterestFilter;
 use crate::opening::{Order, SideRules};
 use crate::params::Params;
-use crate::position_bins::{ClosingRates, Eaten, Origin, PositionBins};
-use crate::step::{BarFault, Consumed, PriceSource, Step, StepOutcome};
+use crate::position_bins::{BinConsumption, ClosingRates, Origin, PositionBins};
+use crate::step::{BarFault, Consumption, PriceSource, Step, StepOutcome};
 
 /// The estimated open positions of one instrument.
 ///
@@ -396,8 +396,8 @@ fn allowed_cells(side: Side, grid: &PriceGrid, close: Price) -> Range<usize> {
     }
 }
 
-fn consumed(eaten: &Eaten, grid: &PriceGrid) -> Consumed {
-    Consumed { coins: eaten.coins, usd: eaten.coin_cells * grid.cell_f64() }
+fn consumed(eaten: &BinConsumption, grid: &PriceGrid) -> Consumption {
+    Consumption { coins: eaten.coins, usd: eaten.coin_cells * grid.cell_f64() }
 }
 
 fn rules_fingerprint(params: &Params, tiers: &TierTable) -> u64 {

@@ -60,5 +60,5 @@ pub use liquidation::{
 };
 pub use open_interest::{OpenInterestFilter, SampleVerdict};
 pub use params::{ClassDetail, LeverageClass, ParamValues, Params, ParamsError};
-pub use step::{BarFault, Consumed, PriceSource, Step, StepOutcome};
+pub use step::{BarFault, Consumption, PriceSource, Step, StepOutcome};
 pub use weights::{LeverageWeights, WeightsError};

@@ -39,9 +39,9 @@ struct LevelRule {
     ratio_high: f64,
 }
 
-/// What one opening did to one side.
+/// Result of opening positions on one side.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Opened {
+pub(crate) struct OpeningResult {
     /// (class, public bin) pairs that gained mass.
     pub(crate) bins: u64,
 }
@@ -78,8 +78,8 @@ impl SideRules {
 
     /// Puts `coins` of new positions into `book`. `taker` is the share of them opened by takers; levels may
     /// stand in the `allowed` cells only, all other mass joins the part without a level.
-    pub(crate) fn open(&self, book: &mut PositionBins, grid: &PriceGrid, order: &Order<'_>) -> Opened {
-        let mut opened = Opened::default();
+    pub(crate) fn open(&self, book: &mut PositionBins, grid: &PriceGrid, order: &Order<'_>) -> OpeningResult {
+        let mut opened = OpeningResult::default();
         let raw = order.coins / book.scale();
         if raw <= 0.0 {
             return opened;
@@ -108,7 +108,7 @@ pub(crate) struct Order<'a> {
     pub(crate) allowed: Range<usize>,
 }
 
-struct Placed {
+struct Placement {
     raw: f64,
     bins: u64,
 }
@@ -138,8 +138,8 @@ fn spread(
     level: &LevelRule,
     order: &Order<'_>,
     raw: f64,
-) -> Placed {
-    let mut placed = Placed { raw: 0.0, bins: 0 };
+) -> Placement {
+    let mut placed = Placement { raw: 0.0, bins: 0 };
     let cell = grid.cell_f64();
     let entries = order.entries;
     let first = trunc_usize(entries.low * level.ratio_low / cell).max(1);

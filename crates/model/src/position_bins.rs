@@ -75,9 +75,9 @@ impl ClassScale {
     }
 }
 
-/// What the price took from one side.
+/// Mass that the price took from the bins of one side.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Eaten {
+pub(crate) struct BinConsumption {
     pub(crate) coins: f64,
     /// Sum of coins times (cell index + one half).
     pub(crate) coin_cells: f64,
@@ -179,8 +179,8 @@ impl PositionBins {
     }
 
     /// Takes out the mass of a range of cells.
-    pub(crate) fn eat(&mut self, cells: Range<usize>) -> Eaten {
-        let mut eaten = Eaten::default();
+    pub(crate) fn eat(&mut self, cells: Range<usize>) -> BinConsumption {
+        let mut eaten = BinConsumption::default();
         let (from, to) = (cells.start.max(self.used.start), cells.end.min(self.used.end));
         if from >= to {
             return eaten;
@@ -202,7 +202,7 @@ impl PositionBins {
         eaten
     }
 
-    fn eat_class(&mut self, class: usize, cells: Range<usize>, eaten: &mut Eaten) {
+    fn eat_class(&mut self, class: usize, cells: Range<usize>, eaten: &mut BinConsumption) {
         let factor = self.factor(class);
         let seen_start = self.row_start(class, Origin::Seen);
         let (seen_row, prior_row) =

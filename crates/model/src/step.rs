@@ -17,9 +17,9 @@ pub struct Step {
     /// (side, leverage class, public bin) triples whose mass the price took.
     pub consumed: u64,
     /// Long mass the price took.
-    pub consumed_long: Consumed,
+    pub consumed_long: Consumption,
     /// Short mass the price took.
-    pub consumed_short: Consumed,
+    pub consumed_short: Consumption,
     /// Coins opened on each side.
     pub opened: f64,
     /// Coins closed on each side, liquidated ones included.
@@ -47,8 +47,8 @@ impl Step {
             outcome,
             created: 0,
             consumed: 0,
-            consumed_long: Consumed::default(),
-            consumed_short: Consumed::default(),
+            consumed_long: Consumption::default(),
+            consumed_short: Consumption::default(),
             opened: 0.0,
             closed: 0.0,
             oi_known: false,
@@ -64,7 +64,7 @@ impl Step {
 
 /// Mass taken from one side.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Consumed {
+pub struct Consumption {
     /// In coins.
     pub coins: f64,
     /// In USD, each level at its own price.

@@ -7,7 +7,7 @@ use liqheat_market::convert::approx_f64;
 use liqheat_model::Step;
 
 use crate::card::{Calibration, Quartiles};
-use crate::realised::Realised;
+use crate::realised::RealisedLiquidation;
 use crate::resample::quantile;
 
 const DAY_MS: i64 = 86_400_000;
@@ -26,7 +26,7 @@ impl Days {
         self.days.entry(day).or_default().0 += step.consumed_long.usd + step.consumed_short.usd;
     }
 
-    pub(crate) fn liquidate(&mut self, realised: &[Realised]) {
+    pub(crate) fn liquidate(&mut self, realised: &[RealisedLiquidation]) {
         for row in realised {
             self.days.entry(row.time.floor_to(DAY_MS)).or_default().1 += row.usd;
         }

@@ -22,8 +22,8 @@ pub struct Card {
     pub leverage: Vec<LeverageSkill>,
     /// Length of the windows that the leverage classes and the reduced inputs are graded in.
     pub leverage_window_ms: i64,
-    /// This map with less input.
-    pub reduced: Vec<Reduced>,
+    /// Score of the map without one of its inputs.
+    pub reduced: Vec<Ablation>,
     /// The expected view, fitted on all windows of this run; absent with too few.
     pub fitted: Option<ExpectedModel>,
 }
@@ -265,7 +265,7 @@ pub struct LeverageSkill {
 
 /// This map with less input.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Reduced {
+pub struct Ablation {
     /// What was held constant.
     pub without: &'static str,
     /// The map's scores; absent when the input was constant anyway.

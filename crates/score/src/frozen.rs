@@ -33,9 +33,9 @@ pub(crate) struct FrozenSide {
     pub(crate) day_extreme: f64,
 }
 
-/// What all predictors say at one moment. It can be kept as bytes (`encode`, `decode`) and graded by another process.
+/// The predictions of all predictors at one moment. It can be kept as bytes (`encode`, `decode`) and graded by another process.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Frozen {
+pub struct FrozenMoment {
     pub(crate) at: UnixMs,
     pub(crate) price: f64,
     /// Standard deviation of the log price over an hour, from the last day.
@@ -45,15 +45,15 @@ pub struct Frozen {
     pub(crate) open_interest_usd: f64,
 }
 
-/// What predictors other than the map know of the market, bar by bar.
-pub struct Surroundings {
+/// Input of the predictors other than the map, updated bar by bar.
+pub struct MarketContext {
     colour: CandleColour,
     path: Path,
     /// Reused rows of each class.
     planes: Vec<Vec<f32>>,
 }
 
-impl Surroundings {
+impl MarketContext {
     /// Of a market that nothing is known of yet. Extremes and volatility need a day of bars, ages thirty.
     #[must_use]
     pub fn new(params: &Params, tiers: &TierTable) -> Self {
@@ -73,7 +73,7 @@ impl Surroundings {
 
     /// What all predictors say at the close of the ledger's last bar. `yesterday` is what was frozen a day before.
     /// `None` until the ledger has started.
-    pub fn freeze(&mut self, ledger: &Ledger, yesterday: Option<&Frozen>) -> Option<Frozen> {
+    pub fn freeze(&mut self, ledger: &Ledger, yesterday: Option<&FrozenMoment>) -> Option<FrozenMoment> {
         let at = ledger.as_of()?;
         let price = ledger.last_price()?.to_f64();
         let mut classes = self.map_by_class(ledger, price)?;
@@ -92,7 +92,7 @@ impl Surroundings {
         let sides = Side::BOTH.map(side);
         let open_interest_usd = ledger.open_interest() * price;
         let hourly_volatility = self.path.hourly_volatility();
-        Some(Frozen { at, price, hourly_volatility, sides, open_interest_usd })
+        Some(FrozenMoment { at, price, hourly_volatility, sides, open_interest_usd })
     }
 
     /// USD in each cell of log distance, by side and class.
@@ -120,16 +120,16 @@ impl Surroundings {
 /// Follows the market bar by bar and freezes it on demand.
 pub(crate) struct Follower<'a> {
     ledger: Ledger,
-    surroundings: Surroundings,
+    surroundings: MarketContext,
     volume_at_price: &'a dyn VolumeAtPrice,
     /// What was frozen in the last day, oldest first.
-    frozen: VecDeque<Rc<Frozen>>,
+    frozen: VecDeque<Rc<FrozenMoment>>,
 }
 
 impl<'a> Follower<'a> {
     pub(crate) fn new(params: &Params, tiers: &TierTable, volume_at_price: &'a dyn VolumeAtPrice) -> Self {
         Self {
-            surroundings: Surroundings::new(params, tiers),
+            surroundings: MarketContext::new(params, tiers),
             ledger: Ledger::new(params.clone(), tiers.clone()),
             volume_at_price,
             frozen: VecDeque::new(),
@@ -147,7 +147,7 @@ impl<'a> Follower<'a> {
     }
 
     /// The present moment; `None` until the ledger has started.
-    pub(crate) fn freeze(&mut self) -> Option<Rc<Frozen>> {
+    pub(crate) fn freeze(&mut self) -> Option<Rc<FrozenMoment>> {
         let a_day_ago = self.ledger.as_of()?.plus(-DAY_MS);
         while self.frozen.get(1).is_some_and(|next| next.at <= a_day_ago) {
             self.frozen.pop_front();

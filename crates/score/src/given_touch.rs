@@ -7,9 +7,9 @@ use liqheat_market::{Side, UnixMs};
 
 use crate::card::{GivenTouch, LeverageSkill, Predictor, Score};
 use crate::fit::{Linear, dot};
-use crate::frozen::Frozen;
+use crate::frozen::FrozenMoment;
 use crate::rank::{Products, spearman};
-use crate::realised::{Realised, usd_by_cell};
+use crate::realised::{RealisedLiquidation, usd_by_cell};
 use crate::resample::interval_over_blocks;
 use crate::run::ClosedWindow;
 use crate::separation::{area_under_curve, top_tenth_lift};
@@ -66,10 +66,10 @@ pub(crate) struct CellOutcome {
 
 /// The cells that the price crossed completely between the start of a window and its end.
 pub(crate) fn touched_cells(
-    frozen: &Frozen,
+    frozen: &FrozenMoment,
     low: f64,
     high: f64,
-    liquidations: &[Realised],
+    liquidations: &[RealisedLiquidation],
 ) -> Vec<CellOutcome> {
     let mut outcomes = Vec::new();
     for side in Side::BOTH {

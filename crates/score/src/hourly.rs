@@ -7,7 +7,7 @@
 use liqheat_market::{Bar, Liquidation, Side, TierTable, UnixMs};
 
 use crate::card::GivenTouch;
-use crate::frozen::{Frozen, FrozenSide};
+use crate::frozen::{FrozenMoment, FrozenSide};
 use crate::given_touch::{CellOutcome, TouchedCells, touched_cells};
 use crate::realised::{between, realised};
 use crate::resample::BLOCKS_MIN;
@@ -44,7 +44,7 @@ pub struct GradedHour {
 /// # Errors
 /// When the bars do not cover the hour.
 pub fn grade_hour(
-    frozen: &Frozen,
+    frozen: &FrozenMoment,
     bars: &[Bar],
     liquidations: &[Liquidation],
     tiers: &TierTable,
@@ -104,7 +104,7 @@ pub fn running_score(hours: &[GradedHour], from: UnixMs) -> RunningScore {
     }
 }
 
-impl Frozen {
+impl FrozenMoment {
     /// The moment, which is the close of the last bar that was known.
     #[must_use]
     pub const fn at(&self) -> UnixMs {
@@ -129,7 +129,7 @@ impl Frozen {
         out
     }
 
-    /// What [`Frozen::encode`] wrote; `None` for any other bytes.
+    /// What [`FrozenMoment::encode`] wrote; `None` for any other bytes.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::of(bytes)?;

@@ -45,11 +45,11 @@ mod without_touch;
 mod tests;
 
 pub use card::{
-    Calibration, Card, Coverage, GivenTouch, HorizonGivenTouch, HorizonWithoutTouch, InvariantNumbers,
-    LeverageSkill, ModelScore, Predictor, Quartiles, Reduced, Score, WithoutTouch,
+    Ablation, Calibration, Card, Coverage, GivenTouch, HorizonGivenTouch, HorizonWithoutTouch,
+    InvariantNumbers, LeverageSkill, ModelScore, Predictor, Quartiles, Score, WithoutTouch,
 };
 pub use expected::{ExpectedHorizon, ExpectedModel, Horizon, TouchCoefficients, typical_usd};
-pub use frozen::{Frozen, Surroundings};
+pub use frozen::{FrozenMoment, MarketContext};
 pub use hourly::{GradedHour, HOUR_MS, RunningScore, Ungradable, grade_hour, running_score};
 pub use rank::{partial_correlation, pearson, ranks, spearman};
 pub use resample::ConfidenceInterval;

@@ -4,9 +4,9 @@ use liqheat_market::convert::trunc_usize;
 use liqheat_market::{Liquidation, PriceKind, Side, TierTable, UnixMs};
 use liqheat_model::liquidation_price_of_bankruptcy;
 
-/// One liquidation.
+/// One realised liquidation.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Realised {
+pub(crate) struct RealisedLiquidation {
     pub(crate) time: UnixMs,
     pub(crate) side: Side,
     /// Liquidation price.
@@ -17,16 +17,16 @@ pub(crate) struct Realised {
 
 /// Liquidations in order of time. Bankruptcy prices become liquidation prices under the venue's margin tiers; prices
 /// of fills are taken as they are. Rows without a size or price are skipped.
-pub(crate) fn realised(liquidations: &[Liquidation], tiers: &TierTable) -> Vec<Realised> {
+pub(crate) fn realised(liquidations: &[Liquidation], tiers: &TierTable) -> Vec<RealisedLiquidation> {
     let usable = liquidations.iter().filter(|row| row.qty.is_positive() && row.price.is_positive());
-    let mut realised: Vec<Realised> = usable
+    let mut realised: Vec<RealisedLiquidation> = usable
         .map(|row| {
             let (reported, qty) = (row.price.to_f64(), row.qty.to_f64());
             let price = match row.price_kind {
                 PriceKind::Bankruptcy => liquidation_price_of_bankruptcy(row.side, reported, qty, tiers),
                 PriceKind::Fill => reported,
             };
-            Realised { time: row.time, side: row.side, price, usd: qty * price }
+            RealisedLiquidation { time: row.time, side: row.side, price, usd: qty * price }
         })
         .collect();
     realised.sort_by_key(|row| row.time);
@@ -34,14 +34,14 @@ pub(crate) fn realised(liquidations: &[Liquidation], tiers: &TierTable) -> Vec<R
 }
 
 /// Those of a stretch of time, `from` inclusive, `to` exclusive.
-pub(crate) fn between(realised: &[Realised], from: UnixMs, to: UnixMs) -> &[Realised] {
+pub(crate) fn between(realised: &[RealisedLiquidation], from: UnixMs, to: UnixMs) -> &[RealisedLiquidation] {
     let start = realised.partition_point(|row| row.time < from);
     let end = start + realised[start..].partition_point(|row| row.time < to);
     &realised[start..end]
 }
 
 /// USD liquidated in each of `cells` cells of one side, counted from the price at the start of the window.
-pub(crate) fn usd_by_cell(window: &[Realised], side: Side, price: f64, cells: usize) -> Vec<f64> {
+pub(crate) fn usd_by_cell(window: &[RealisedLiquidation], side: Side, price: f64, cells: usize) -> Vec<f64> {
     let mut usd = vec![0.0; cells];
     for row in window.iter().filter(|row| row.side == side) {
         if let Some(sum) = cell_of(side, price, row.price).and_then(|cell| usd.get_mut(cell)) {

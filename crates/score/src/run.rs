@@ -8,11 +8,11 @@ use liqheat_market::{Bar, Liquidation, Price, Qty, TierTable, UnixMs};
 use liqheat_model::{Params, PriceSource, StepOutcome};
 
 use crate::calibration::Days;
-use crate::card::{Card, Coverage, HorizonGivenTouch, InvariantNumbers, Predictor, Reduced};
+use crate::card::{Ablation, Card, Coverage, HorizonGivenTouch, InvariantNumbers, Predictor};
 use crate::expected::{ExpectedHorizon, ExpectedModel, Horizon};
-use crate::frozen::{Follower, Frozen};
+use crate::frozen::{Follower, FrozenMoment};
 use crate::given_touch::TouchedCells;
-use crate::realised::{Realised, between, realised};
+use crate::realised::{RealisedLiquidation, between, realised};
 use crate::replays;
 use crate::without_touch::AllCells;
 
@@ -125,12 +125,12 @@ pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
 /// A window that has ended.
 pub(crate) struct ClosedWindow<'a> {
     /// What was known when it began.
-    pub(crate) frozen: Rc<Frozen>,
+    pub(crate) frozen: Rc<FrozenMoment>,
     pub(crate) length_ms: i64,
     /// Extremes of the consuming price inside it.
     pub(crate) low: f64,
     pub(crate) high: f64,
-    pub(crate) liquidations: &'a [Realised],
+    pub(crate) liquidations: &'a [RealisedLiquidation],
 }
 
 /// Windows of one length, one after the other.
@@ -140,7 +140,7 @@ struct Windows {
 }
 
 struct OpenWindow {
-    frozen: Rc<Frozen>,
+    frozen: Rc<FrozenMoment>,
     /// End of the last bar inside it.
     reached: UnixMs,
     low: f64,
@@ -153,7 +153,7 @@ impl Windows {
     }
 
     /// Adds a bar; gives the window that it ends. A window with a hole in it is dropped.
-    fn step<'a>(&mut self, bar: &Bar, realised: &'a [Realised]) -> Option<ClosedWindow<'a>> {
+    fn step<'a>(&mut self, bar: &Bar, realised: &'a [RealisedLiquidation]) -> Option<ClosedWindow<'a>> {
         let mut open = self.open.take()?;
         if bar.open_time != open.reached {
             return None;
@@ -174,7 +174,7 @@ impl Windows {
         time.0 % self.length_ms == 0 && time >= from && time.plus(self.length_ms) <= to
     }
 
-    fn begin(&mut self, frozen: &Rc<Frozen>) {
+    fn begin(&mut self, frozen: &Rc<FrozenMoment>) {
         let (reached, price) = (frozen.at, frozen.price);
         self.open = Some(OpenWindow { frozen: Rc::clone(frozen), reached, low: price, high: price });
     }
@@ -192,7 +192,7 @@ pub(crate) fn consuming_range(bar: &Bar) -> (f64, f64) {
 
 /// All that one pass over the bars collects.
 #[cfg(test)]
-pub(crate) struct Collected {
+pub(crate) struct CollectedCells {
     pub(crate) touched: Vec<(i64, TouchedCells)>,
     pub(crate) all: Vec<(i64, AllCells)>,
 }
@@ -201,7 +201,7 @@ pub(crate) struct Collected {
 struct Period {
     from: UnixMs,
     to: UnixMs,
-    realised: Vec<Realised>,
+    realised: Vec<RealisedLiquidation>,
     bar_ms: i64,
 }
 
@@ -315,7 +315,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         self.consumed += step.consumed_long.coins + step.consumed_short.coins;
         if bar.open_time >= from && bar.close_time <= to {
             let (low, high) = consuming_range(bar);
-            let inside = |row: &&Realised| row.price >= low && row.price <= high;
+            let inside = |row: &&RealisedLiquidation| row.price >= low && row.price <= high;
             self.inside_bar += between(realised, bar.open_time, bar.close_time).iter().filter(inside).count();
             self.days.consume(&step);
         }
@@ -342,7 +342,7 @@ impl<'p, 'a> Pass<'p, 'a> {
         options: &Options,
         assumed: Option<f64>,
         leverage_window_ms: i64,
-        reduced: Vec<Reduced>,
+        reduced: Vec<Ablation>,
     ) -> Card {
         let Period { from, to, ref realised, bar_ms } = *self.period;
         let graded = between(realised, from, to);
@@ -421,12 +421,12 @@ fn fitted(all: &[(i64, AllCells)]) -> Option<ExpectedModel> {
 
 /// Collects the rows of all windows without summarising them.
 #[cfg(test)]
-pub(crate) fn collect(input: &Input<'_>, options: &Options) -> Result<Collected, BacktestError> {
+pub(crate) fn collect(input: &Input<'_>, options: &Options) -> Result<CollectedCells, BacktestError> {
     let (bars, _) = with_open_interest(input.bars, options)?;
     let period = period(&bars, input, options)?;
     let mut pass = Pass::new(input, &period, &options.windows_ms);
     bars.iter().for_each(|bar| pass.step(bar));
-    Ok(Collected { touched: pass.touched, all: pass.all })
+    Ok(CollectedCells { touched: pass.touched, all: pass.all })
 }
 
 /// The map's scores with constant open interest and with constant volume, in the windows nearest to an hour.
@@ -436,7 +436,7 @@ fn reduced(
     options: &Options,
     period: &Period,
     progress: Progress<'_>,
-) -> Result<(i64, Vec<Reduced>), BacktestError> {
+) -> Result<(i64, Vec<Ablation>), BacktestError> {
     let nearest = options.windows_ms.iter().copied().min_by_key(|length| (length - HOUR_MS).abs());
     let window_ms = nearest.unwrap_or(HOUR_MS);
     let count = bars.len();
@@ -457,7 +457,7 @@ fn reduced(
             let (_, cells) = pass.touched.first()?;
             cells.summary(DAY_MS, options.resamples).score(Predictor::Map).copied()
         });
-        reduced.push(Reduced { without, score });
+        reduced.push(Ablation { without, score });
     }
     Ok((window_ms, reduced))
 }

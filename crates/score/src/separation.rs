@@ -30,11 +30,11 @@ pub fn top_tenth_precision(scores: &[f64], hits: &[bool]) -> Option<f64> {
 
 fn top_tenth_mean(scores: &[f64], values: &[f64]) -> Option<f64> {
     let one_day = vec![0; scores.len()];
-    (scores.len() >= 10).then(|| Sorted::new(scores, &one_day).top_tenth(&[1.0], values)).flatten()
+    (scores.len() >= 10).then(|| SortedCells::new(scores, &one_day).top_tenth(&[1.0], values)).flatten()
 }
 
 /// Cells sorted by score once, so that every resample of days costs one pass.
-pub(crate) struct Sorted<'a> {
+pub(crate) struct SortedCells<'a> {
     /// Highest score first.
     order: Vec<usize>,
     /// Ends of runs of equal scores in `order`.
@@ -43,7 +43,7 @@ pub(crate) struct Sorted<'a> {
     days: &'a [usize],
 }
 
-impl<'a> Sorted<'a> {
+impl<'a> SortedCells<'a> {
     pub(crate) fn new(scores: &[f64], days: &'a [usize]) -> Self {
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_unstable_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));

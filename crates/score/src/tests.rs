@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::rank::Products;
 use crate::run::collect;
-use crate::separation::Sorted;
+use crate::separation::SortedCells;
 use crate::*;
 
 // scipy 1.17.1: rankdata(a), spearmanr(a, b), pearsonr(a, b), the pearsonr of the residuals of rankdata(a) and
@@ -53,7 +53,7 @@ proptest! {
         let days: Vec<usize> = cells.iter().map(|cell| cell.2).collect();
         let values: Vec<f64> = hits.iter().map(|hit| f64::from(u8::from(*hit))).collect();
         let times: Vec<f64> = weights.iter().map(|weight| f64::from(*weight)).collect();
-        let sorted = Sorted::new(&scores, &days);
+        let sorted = SortedCells::new(&scores, &days);
         let repeated: Vec<usize> =
             (0..cells.len()).flat_map(|index| std::iter::repeat_n(index, usize::from(weights[days[index]]))).collect();
         let scores: Vec<f64> = repeated.iter().map(|index| scores[*index]).collect();
@@ -280,14 +280,14 @@ fn the_running_score_is_that_of_a_backtest() {
     let liquidations = liquidations_of(&bars);
     let (params, tiers) = (Params::default(), tiers());
     let mut ledger = liqheat_model::Ledger::new(params.clone(), tiers.clone());
-    let mut surroundings = Surroundings::new(&params, &tiers);
+    let mut surroundings = MarketContext::new(&params, &tiers);
     let mut kept = std::collections::BTreeMap::new();
     for bar in &bars {
         ledger.apply(bar, &[]);
         surroundings.step(bar);
         if bar.close_time.0 % HOUR_MS == 0 {
             let a_day_ago = bar.close_time.plus(-DAY);
-            let yesterday = kept.get(&a_day_ago).and_then(|bytes: &Vec<u8>| Frozen::decode(bytes));
+            let yesterday = kept.get(&a_day_ago).and_then(|bytes: &Vec<u8>| FrozenMoment::decode(bytes));
             let frozen = surroundings.freeze(&ledger, yesterday.as_ref()).unwrap();
             kept.insert(bar.close_time, frozen.encode());
         }
@@ -295,7 +295,7 @@ fn the_running_score_is_that_of_a_backtest() {
     let graded_from = START.plus(4 * DAY);
     let mut hours = Vec::new();
     for (at, bytes) in kept.range(graded_from..START.plus(9 * DAY)) {
-        let frozen = Frozen::decode(bytes).unwrap();
+        let frozen = FrozenMoment::decode(bytes).unwrap();
         let of_hour: Vec<Bar> = bars
             .iter()
             .filter(|bar| bar.open_time >= *at && bar.close_time <= at.plus(HOUR_MS))
@@ -334,21 +334,21 @@ fn the_running_score_is_that_of_a_backtest() {
 fn damaged_bytes_are_refused() {
     let bars = market(8, 2);
     let mut ledger = liqheat_model::Ledger::new(Params::default(), tiers());
-    let mut surroundings = Surroundings::new(&Params::default(), &tiers());
+    let mut surroundings = MarketContext::new(&Params::default(), &tiers());
     for bar in &bars {
         ledger.apply(bar, &[]);
         surroundings.step(bar);
     }
     let bytes = surroundings.freeze(&ledger, None).unwrap().encode();
-    assert!(Frozen::decode(&bytes).is_some());
+    assert!(FrozenMoment::decode(&bytes).is_some());
     for end in 0..bytes.len() {
-        assert!(Frozen::decode(&bytes[..end]).is_none(), "{end}");
+        assert!(FrozenMoment::decode(&bytes[..end]).is_none(), "{end}");
     }
     let mut other_form = bytes.clone();
     other_form[0] += 1;
-    assert!(Frozen::decode(&other_form).is_none() && GradedHour::decode(&other_form).is_none());
+    assert!(FrozenMoment::decode(&other_form).is_none() && GradedHour::decode(&other_form).is_none());
     let not_a_number = [&bytes[..9], &f64::NAN.to_le_bytes(), &bytes[17..]].concat();
-    assert!(Frozen::decode(&not_a_number).is_none());
+    assert!(FrozenMoment::decode(&not_a_number).is_none());
 }
 
 #[test]

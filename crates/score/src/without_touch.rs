@@ -13,7 +13,7 @@ use crate::frozen::cells;
 use crate::realised::usd_by_cell;
 use crate::resample::interval_over_blocks;
 use crate::run::ClosedWindow;
-use crate::separation::Sorted;
+use crate::separation::SortedCells;
 use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, ConfidenceInterval};
 
 /// Cells on each side that the price may reach in an hour: 1 % of the price. The reach grows with the square root of
@@ -27,9 +27,9 @@ const REFIT_DAYS: i64 = 7;
 const SEED: u64 = 15;
 
 /// Distance and volatility.
-type Base = [f64; 5];
+type BaseFeatures = [f64; 5];
 /// The same and the map.
-type WithMap = [f64; 6];
+type MapFeatures = [f64; 6];
 
 /// All cells of all windows of one length.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct AllCells {
 pub(crate) struct Cell {
     pub(crate) window: UnixMs,
     /// Features of distance and volatility, then the map's; made from what was known when the window began.
-    pub(crate) features: WithMap,
+    pub(crate) features: MapFeatures,
     /// Something was liquidated in it.
     pub(crate) is_hit: bool,
     /// What the expected view says of it, USD.
@@ -128,8 +128,8 @@ impl AllCells {
     fn scored(&self, resamples: usize) -> Option<WithoutTouch> {
         let first = self.rows.first()?.window.floor_to(DAY_MS);
         let day_of = |cell: &Cell| unsigned_len(cell.window.since(first) / DAY_MS);
-        let base: Vec<Base> = self.rows.iter().map(|cell| base_of(&cell.features)).collect();
-        let full: Vec<WithMap> = self.rows.iter().map(|cell| cell.features).collect();
+        let base: Vec<BaseFeatures> = self.rows.iter().map(|cell| base_of(&cell.features)).collect();
+        let full: Vec<MapFeatures> = self.rows.iter().map(|cell| cell.features).collect();
         let hits: Vec<bool> = self.rows.iter().map(|cell| cell.is_hit).collect();
         let (mut fit_base, mut fit_full) = ([0.0; 5], [0.0; 6]);
         let (mut scores_touch, mut scores_base, mut scores_full) = (Vec::new(), Vec::new(), Vec::new());
@@ -160,14 +160,14 @@ impl AllCells {
         let first_day = day_of(&self.rows[from]);
         let days: Vec<usize> = self.rows[from..].iter().map(|cell| day_of(cell) - first_day).collect();
         let day_count = days.last()? + 1;
-        let touch = Sorted::new(&scores_touch, &days);
-        let base = Sorted::new(&scores_base, &days);
-        let full = Sorted::new(&scores_full, &days);
+        let touch = SortedCells::new(&scores_touch, &days);
+        let base = SortedCells::new(&scores_base, &days);
+        let full = SortedCells::new(&scores_full, &days);
         let values: Vec<f64> = hits.iter().map(|hit| f64::from(u8::from(*hit))).collect();
         let expected: Vec<f64> = self.rows[from..].iter().map(|cell| cell.expected).collect();
-        let expected = Sorted::new(&expected, &days);
+        let expected = SortedCells::new(&expected, &days);
         let every_day = vec![1.0; day_count];
-        let score = |sorted: &Sorted<'_>| ModelScore {
+        let score = |sorted: &SortedCells<'_>| ModelScore {
             area_under_curve: sorted.area(&every_day, hits),
             top_tenth_precision: sorted.top_tenth(&every_day, &values),
         };
@@ -193,7 +193,7 @@ impl AllCells {
     }
 }
 
-fn base_of(features: &WithMap) -> Base {
+fn base_of(features: &MapFeatures) -> BaseFeatures {
     let [a, b, c, d, e, _] = *features;
     [a, b, c, d, e]
 }

@@ -66,7 +66,7 @@ fn group_of(kind: DataKind, catalog: &Catalog) -> Group {
 
 /// The list as it stands in Redis. Fields that this version does not know are skipped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Listed {
+struct StoredList {
     speed: f64,
     symbols: Vec<ListedSymbol>,
 }
@@ -91,7 +91,7 @@ pub(crate) struct Listing {
     symbols: Vec<Arc<ServedSymbol>>,
     speed: f64,
     /// Locked for the length of a copy.
-    learned: Mutex<Listed>,
+    learned: Mutex<StoredList>,
 }
 
 impl Listing {
@@ -106,7 +106,7 @@ impl Listing {
                 return None;
             }
             let row = row.unwrap_or_default();
-            let standing = slot.standing();
+            let feed = slot.feed();
             let venues = row.venues.iter().filter_map(|name| Venue::from_name(name).ok());
             Some(SymbolRow {
                 symbol: slot.symbol().to_owned(),
@@ -114,9 +114,9 @@ impl Listing {
                 venues: venues.map(Venue::name).collect(),
                 interval: row.interval,
                 first: row.first,
-                last: standing.as_of.map(|as_of| as_of.0).or(row.first),
+                last: feed.as_of.map(|as_of| as_of.0).or(row.first),
                 base_bin: slot.with_board(|board| board.base_bin().into()),
-                state: standing.state,
+                state: feed.state,
                 simulated: row.simulated,
                 seen_share: row.seen_share,
                 leverages: row.leverages.into_iter().map(leverage_of).collect(),
@@ -142,13 +142,13 @@ impl SymbolList for Listing {
             seen_share: rounded_seen_share(symbol),
             leverages: symbol.leverages(),
         };
-        let listed = Listed { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
+        let listed = StoredList { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
         // Serialising plain numbers and strings into memory cannot fail.
         serde_json::to_vec(&listed).unwrap_or_default()
     }
 
     fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String> {
-        let listed: Listed = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let listed: StoredList = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let names = listed.symbols.iter().map(|row| row.symbol.clone()).collect();
         *self.learned.lock().unwrap_or_else(PoisonError::into_inner) = listed;
         Ok(names)

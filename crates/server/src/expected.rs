@@ -109,8 +109,8 @@ impl ExpectedBoards {
         within: ExpectedWithin,
     ) -> Result<(), StoreError> {
         let Some(board) = slot.expected(within) else { return Ok(()) };
-        let standing = slot.standing();
-        board.set_standing_of(standing.state, standing.as_of, slot.sources());
+        let feed = slot.feed();
+        board.set_feed_of(feed.state, feed.as_of, slot.sources());
         let Some(sum) = self.published.sum(&symbol.name) else { return Ok(()) };
         let Some(hourly_volatility) = self.volatility(symbol, &sum).await? else { return Ok(()) };
         let update = slot.with_board(|open| {

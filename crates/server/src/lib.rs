@@ -58,5 +58,5 @@ pub use ingest::live::{describe_tiers, keep_told_tiers, told_tiers_path};
 pub use measured::MeasuredSettings;
 pub use ops::process::log_lines_dropped;
 pub use reload::Reload;
-pub use run::{ServeError, Server, Source, Stopped};
+pub use run::{ServeError, Server, ServerEnd, Source};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};

@@ -15,7 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::alerts::Alerts;
 use crate::clock::MarketClock;
 use crate::gateway::{AccessPolicy, Addresses, Tokens};
-use crate::ops::process::{Fit, raise_descriptors};
+use crate::ops::process::{ConnectionCapacity, raise_descriptors};
 use crate::settings::ServerSettings;
 
 /// Changes what runs.
@@ -97,7 +97,8 @@ impl Reload {
         addresses.set_limits(settings.addresses);
         let mut sockets = settings.sockets;
         let limit = raise_descriptors();
-        let fit = Fit::under(limit, sockets.connections_max, settings.front.http_connections_max);
+        let fit =
+            ConnectionCapacity::under(limit, sockets.connections_max, settings.front.http_connections_max);
         fit.warn_if_cut(limit, sockets.connections_max);
         sockets.connections_max = fit.sockets;
         sessions.set_settings(sockets.sessions());

@@ -53,14 +53,14 @@ use crate::ingest::SimFeed;
 use crate::ingest::live::{self, Live};
 use crate::measured::{self, MeasuredLayer, MeasuredParts};
 use crate::ops::metrics::{self, FrontMetrics, UpdateMetrics};
-use crate::ops::process::{Fit, raise_descriptors};
-use crate::ops::stopping::Stopping;
+use crate::ops::process::{ConnectionCapacity, raise_descriptors};
+use crate::ops::stopping::StopFlag;
 use crate::published::{FeedWatch, Published};
 use crate::reads::Reads;
 use crate::reload::{self, Reload, ReloadMetrics};
 use crate::settings::ServerSettings;
 
-pub use end::{ServeError, Stopped};
+pub use end::{ServeError, ServerEnd};
 use source::Feed;
 pub use source::Source;
 
@@ -90,7 +90,7 @@ pub struct Server {
     /// `None` on an edge.
     store: Option<Store>,
     stop_within: Duration,
-    stopping: Stopping,
+    stopping: StopFlag,
     /// Ends all sessions.
     closing: CancellationToken,
 }
@@ -131,7 +131,7 @@ impl Foundation {
         } = self;
         let started = Instant::now();
         let (hub, backplane) = (Arc::clone(sessions.hub()), cluster.backplane);
-        let (front_metrics, stopping) = (Arc::new(FrontMetrics::default()), Stopping::default());
+        let (front_metrics, stopping) = (Arc::new(FrontMetrics::default()), StopFlag::default());
         let watch = FeedWatch::new(Arc::clone(&clock), live.clone(), updates.feed_failing.clone());
         let published =
             Published::new(&catalog, Arc::clone(&hub), backplane.clone(), watch, MarketClock::wall_now());
@@ -521,7 +521,7 @@ impl Server {
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
-    ) -> Result<Stopped, ServeError> {
+    ) -> Result<ServerEnd, ServeError> {
         let Self {
             front,
             metrics_front,
@@ -632,10 +632,10 @@ impl Server {
         });
 
         let mut outcome = tokio::select! {
-            () = shutdown => Stopped::InOrder,
-            ended = parts.join_next() => Stopped::Fault(describe_end(ended)),
+            () = shutdown => ServerEnd::InOrder,
+            ended = parts.join_next() => ServerEnd::Fault(describe_end(ended)),
         };
-        if let Stopped::Fault(part) = &outcome {
+        if let ServerEnd::Fault(part) = &outcome {
             error!(part, "a part ended by itself; stopping the server");
         }
         stopping.begin();
@@ -655,11 +655,11 @@ impl Server {
         };
         match timeout(stop_within, stop_all).await {
             Ok(None) => {}
-            Ok(Some(fault)) => outcome = Stopped::Fault(fault),
+            Ok(Some(fault)) => outcome = ServerEnd::Fault(fault),
             Err(_) => {
                 let within_s = stop_within.as_secs();
                 error!(within_s, parts = parts.len(), "not everything stopped in time; ending all the same");
-                outcome = Stopped::Fault("shutdown deadline".to_owned());
+                outcome = ServerEnd::Fault("shutdown deadline".to_owned());
                 parts.abort_all();
             }
         }
@@ -685,7 +685,7 @@ fn boards_of(catalog: &Catalog, update_interval: Duration) -> Hub {
 fn fit_into_descriptors(settings: &mut ServerSettings) {
     let limit = raise_descriptors();
     let wanted = settings.sockets.connections_max;
-    let fit = Fit::under(limit, wanted, settings.front.http_connections_max);
+    let fit = ConnectionCapacity::under(limit, wanted, settings.front.http_connections_max);
     fit.warn_if_cut(limit, wanted);
     settings.sockets.connections_max = fit.sockets;
     settings.front.http_connections_max = fit.http;

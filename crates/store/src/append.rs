@@ -28,9 +28,9 @@ use crate::owner::{Command, Database};
 use crate::rows::{kind_name, of, price_kind_name};
 use crate::{BATCH_ROWS_MAX, StoreError};
 
-/// What became of a batch.
+/// Result of storing a batch, rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Appended {
+pub struct AppendResult {
     /// Rows that are new.
     pub inserted: u64,
     /// Rows whose key was stored already, or came twice in the batch.
@@ -48,21 +48,21 @@ pub(crate) struct Append {
 }
 
 impl Command for Append {
-    type Answer = Appended;
+    type Answer = AppendResult;
     const NAME: &'static str = "append";
 
-    fn run(self, database: &Database) -> Result<Appended, CommandError> {
+    fn run(self, database: &Database) -> Result<AppendResult, CommandError> {
         let rows = self.batch.len();
         if rows == 0 {
-            return Ok(Appended::default());
+            return Ok(AppendResult::default());
         }
         if rows > BATCH_ROWS_MAX {
             return Err(StoreError::BatchTooLarge { rows, limit: BATCH_ROWS_MAX }.into());
         }
         let transaction = database.connection.unchecked_transaction()?;
-        let mut appended = Appended::default();
+        let mut appended = AppendResult::default();
         for mut piece in pieces(&self.instrument, self.batch) {
-            let stale = std::mem::replace(&mut piece.stale, Stale::None);
+            let stale = std::mem::replace(&mut piece.stale, Invalidation::None);
             let new = insert_new(&transaction, piece)?;
             appended.inserted += new.rows;
             if let Some(earliest) = new.earliest {
@@ -93,12 +93,12 @@ struct Piece {
     bounds: (i64, i64),
     /// The column with each row's time.
     time: &'static str,
-    stale: Stale,
+    stale: Invalidation,
 }
 
 /// Which checkpoints no longer equal a replay once there are new rows from some time on. The model reads klines,
 /// open interest and (for volume at price) trades; the rest does not concern it.
-enum Stale {
+enum Invalidation {
     /// Klines of this interval: those that contain the earliest bar.
     Bars { interval_ms: i64 },
     /// Trades: those that end after the earliest trade.
@@ -109,7 +109,7 @@ enum Stale {
     None,
 }
 
-impl Stale {
+impl Invalidation {
     /// The condition on `checkpoints`, given the smallest time among the new rows.
     fn checkpoints(&self, earliest: i64) -> Option<String> {
         match self {
@@ -135,13 +135,13 @@ impl Stale {
     }
 }
 
-/// What was new of a piece: how many rows, and the smallest time among them.
-struct New {
+/// The rows of a piece that were not stored before: their number and the smallest time.
+struct NewRows {
     rows: u64,
     earliest: Option<i64>,
 }
 
-fn insert_new(connection: &Connection, piece: Piece) -> Result<New, CommandError> {
+fn insert_new(connection: &Connection, piece: Piece) -> Result<NewRows, CommandError> {
     let Piece { table, shared, columns, key, bounds: (low, high), time, .. } = piece;
     let by = key.first().copied().unwrap_or(time);
     let shared_by: Vec<String> =
@@ -153,7 +153,7 @@ fn insert_new(connection: &Connection, piece: Piece) -> Result<New, CommandError
 
     let occupied: bool = connection.query_row(&format!("SELECT EXISTS ({stretch})"), [], |row| row.get(0))?;
     if !occupied {
-        let new = New { rows: columns.rows() as u64, earliest: columns.smallest(time) };
+        let new = NewRows { rows: columns.rows() as u64, earliest: columns.smallest(time) };
         append(connection, table, columns.after(shared).build()?)?;
         return Ok(new);
     }
@@ -164,7 +164,7 @@ fn insert_new(connection: &Connection, piece: Piece) -> Result<New, CommandError
     let same_key: Vec<String> = key.iter().map(|column| format!("old.{column} = stage.{column}")).collect();
     let known_rows = format!("DELETE FROM stage WHERE EXISTS ({stretch} AND {})", same_key.join(" AND "));
     let known = connection.execute(&known_rows, [])?;
-    let mut new = New { rows: rows.saturating_sub(known) as u64, earliest: None };
+    let mut new = NewRows { rows: rows.saturating_sub(known) as u64, earliest: None };
     if new.rows > 0 {
         let smallest = format!("SELECT min({time}) FROM stage");
         new.earliest = connection.query_row(&smallest, [], |row| row.get(0))?;
@@ -216,7 +216,7 @@ fn klines(instrument: &Instrument, mut rows: Vec<Kline>) -> Vec<Piece> {
             .maybe_qty("taker_buy_volume", rows, |row| row.taker_buy_volume)
             .maybe("trades", rows, |row| row.trades);
         let key = &["open_time"];
-        let stale = Stale::Bars { interval_ms };
+        let stale = Invalidation::Bars { interval_ms };
         pieces.push(Piece { table: "klines", shared, columns, key, bounds, time: "open_time", stale });
     }
     pieces
@@ -233,19 +233,27 @@ fn trades(instrument: &Instrument, mut rows: Vec<Trade>) -> Option<Piece> {
         .qty("qty", &rows, |row| row.qty)
         .flag("taker_bought", &rows, bought);
     let shared = of_instrument(instrument);
-    Some(Piece { table: "trades", shared, columns, key: &["id"], bounds, time: "time", stale: Stale::Trades })
+    Some(Piece {
+        table: "trades",
+        shared,
+        columns,
+        key: &["id"],
+        bounds,
+        time: "time",
+        stale: Invalidation::Trades,
+    })
 }
 
 fn mark_prices(instrument: &Instrument, mut rows: Vec<MarkPrice>) -> Option<Piece> {
     once_each(&mut rows, |row| row.time, |row| row.price);
     let columns = Columns::default().whole("price", &rows, |row| row.price.units());
-    by_time("mark_prices", instrument, &rows, |row| row.time, columns, Stale::None)
+    by_time("mark_prices", instrument, &rows, |row| row.time, columns, Invalidation::None)
 }
 
 fn open_interest(instrument: &Instrument, mut rows: Vec<OpenInterest>) -> Option<Piece> {
     once_each(&mut rows, |row| row.time, |row| row.qty);
     let columns = Columns::default().qty("qty", &rows, |row| row.qty);
-    by_time("open_interest", instrument, &rows, |row| row.time, columns, Stale::Samples)
+    by_time("open_interest", instrument, &rows, |row| row.time, columns, Invalidation::Samples)
 }
 
 fn funding(instrument: &Instrument, mut rows: Vec<Funding>) -> Option<Piece> {
@@ -255,7 +263,7 @@ fn funding(instrument: &Instrument, mut rows: Vec<Funding>) -> Option<Piece> {
         &rows,
         |row| row.interval_hours,
     );
-    by_time("funding", instrument, &rows, |row| row.time, columns, Stale::None)
+    by_time("funding", instrument, &rows, |row| row.time, columns, Invalidation::None)
 }
 
 fn liquidations(instrument: &Instrument, mut rows: Vec<Liquidation>) -> Option<Piece> {
@@ -266,7 +274,7 @@ fn liquidations(instrument: &Instrument, mut rows: Vec<Liquidation>) -> Option<P
         .whole("price", &rows, |row| row.price.units())
         .qty("qty", &rows, |row| row.qty)
         .text("price_kind", &rows, |row| price_kind_name(row.price_kind));
-    let piece = by_time("liquidations", instrument, &rows, |row| row.time, columns, Stale::None)?;
+    let piece = by_time("liquidations", instrument, &rows, |row| row.time, columns, Invalidation::None)?;
     Some(Piece { key: &["time", "side", "price", "qty"], ..piece })
 }
 
@@ -277,7 +285,7 @@ fn by_time<T>(
     rows: &[T],
     time: impl Fn(&T) -> UnixMs,
     columns: Columns,
-    stale: Stale,
+    stale: Invalidation,
 ) -> Option<Piece> {
     let (_, bounds) = ends(rows, |row| time(row).0)?;
     let columns = Columns::default().whole("time", rows, |row| time(row).0).and(columns);

@@ -16,16 +16,16 @@ use crate::rows::of;
 use crate::schema::{MIGRATIONS, migrate};
 use crate::{Location, Settings};
 
-/// A load that was timed.
+/// Rows and duration of a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timed {
+pub struct LoadTime {
     /// Rows inserted.
     pub rows: u64,
     /// From the start of the statement to its durable commit.
     pub took: Duration,
 }
 
-impl Timed {
+impl LoadTime {
     /// Rows in a second.
     #[must_use]
     pub fn rows_per_second(&self) -> f64 {
@@ -76,7 +76,7 @@ impl Baseline {
         csv: &Path,
         instrument: &Instrument,
         interval: Interval,
-    ) -> Result<Timed, BaselineError> {
+    ) -> Result<LoadTime, BaselineError> {
         let source = format!("read_csv({}, header = true)", quoted(csv));
         self.load(&source, ["open_time", "volume", "taker_buy_volume", "count"], instrument, interval)
     }
@@ -90,7 +90,7 @@ impl Baseline {
         parquet: &Path,
         instrument: &Instrument,
         interval: Interval,
-    ) -> Result<Timed, BaselineError> {
+    ) -> Result<LoadTime, BaselineError> {
         let source = format!("read_parquet({})", quoted(parquet));
         self.load(&source, ["epoch_ms(open_time)", "volume", "NULL", "NULL"], instrument, interval)
     }
@@ -101,7 +101,7 @@ impl Baseline {
         [open_time, volume, taker_buy, trades]: [&str; 4],
         instrument: &Instrument,
         interval: Interval,
-    ) -> Result<Timed, BaselineError> {
+    ) -> Result<LoadTime, BaselineError> {
         let units = |column: &str| format!("CAST(round({column} * 1e8) AS BIGINT)");
         let wide_units = |column: &str| format!("CAST(round({column} * 1e8) AS HUGEINT)");
         let sql = format!(
@@ -119,7 +119,7 @@ impl Baseline {
         );
         let started = Instant::now();
         let rows = self.connection.execute(&sql, [])?;
-        Ok(Timed { rows: rows as u64, took: started.elapsed() })
+        Ok(LoadTime { rows: rows as u64, took: started.elapsed() })
     }
 
     /// Writes stored klines of trades that opened from `from` to before `to` (ms) as a file in the layout of

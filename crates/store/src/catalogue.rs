@@ -128,12 +128,12 @@ impl Command for ReachOf {
 }
 
 /// How far an instrument's data goes.
-pub(crate) struct Newest {
+pub(crate) struct NewestTime {
     pub(crate) instrument: Instrument,
     pub(crate) as_of: UnixMs,
 }
 
-impl Command for Newest {
+impl Command for NewestTime {
     type Answer = Option<UnixMs>;
     const NAME: &'static str = "newest";
     const IS_READ: bool = true;

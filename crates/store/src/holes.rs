@@ -24,13 +24,13 @@ pub struct Fetchable {
 }
 
 /// How far an instrument's data goes without a hole.
-pub(crate) struct WholeReach {
+pub(crate) struct UnbrokenReach {
     pub(crate) instrument: Instrument,
     pub(crate) interval: Interval,
     pub(crate) fetchable: Fetchable,
 }
 
-impl Command for WholeReach {
+impl Command for UnbrokenReach {
     type Answer = Reach;
     const NAME: &'static str = "reach without holes";
     const IS_READ: bool = true;

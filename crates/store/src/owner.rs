@@ -68,12 +68,12 @@ pub(crate) trait Job: Send {
 }
 
 /// A command and the slot for its answer.
-pub(crate) struct Posted<C: Command> {
+pub(crate) struct PostedCommand<C: Command> {
     pub(crate) command: C,
     pub(crate) answer: oneshot::Sender<Result<C::Answer, StoreError>>,
 }
 
-impl<C: Command> Job for Posted<C> {
+impl<C: Command> Job for PostedCommand<C> {
     fn serve(self: Box<Self>, owner: &mut Owner) {
         let result = owner.answer(self.command);
         // Nobody waiting any more is fine: the command is done all the same.

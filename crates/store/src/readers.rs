@@ -24,13 +24,13 @@ use crate::owner::{Command, Database, Message, ReadMessage, panic_text};
 
 /// The connections of all readers.
 pub(crate) struct ReadConnections {
-    slots: Vec<Slot>,
+    slots: Vec<ReaderSlot>,
     closed: AtomicBool,
 }
 
 /// The connection of one reader; empty while the database is being opened again.
 #[derive(Default)]
-struct Slot {
+struct ReaderSlot {
     /// Locked for the length of a query.
     database: Mutex<Option<Database>>,
     /// Ends the query that runs on it. Locked for a moment.
@@ -39,7 +39,7 @@ struct Slot {
 
 impl ReadConnections {
     pub(crate) fn new(readers: usize) -> Self {
-        Self { slots: (0..readers).map(|_| Slot::default()).collect(), closed: AtomicBool::new(false) }
+        Self { slots: (0..readers).map(|_| ReaderSlot::default()).collect(), closed: AtomicBool::new(false) }
     }
 
     /// Gives a connection to every reader that has none.

@@ -18,14 +18,14 @@ use crate::alerts::{
     AlertRules, DeleteAlertRule, FinishDeliveries, OutstandingDeliveries, OutstandingDelivery, PutAlert,
     PutAlertRule, RecentAlerts, StoredAlert,
 };
-use crate::append::{Append, Appended};
+use crate::append::{Append, AppendResult};
 use crate::bars::{Candles, Klines};
 use crate::batch::Batch;
-use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, Newest, Reach, ReachOf};
+use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, NewestTime, Reach, ReachOf};
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{StoreCounters, Tally};
-use crate::holes::{Fetchable, WholeReach};
-use crate::owner::{Command, Message, Owner, Posted, ReadMessage};
+use crate::holes::{Fetchable, UnbrokenReach};
+use crate::owner::{Command, Message, Owner, PostedCommand, ReadMessage};
 use crate::points::{
     FundingPayments, LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange,
     MarkRangeOf, OpenInterestCloses, OpenInterests, PricesAt, PricesAtMoment, PricesNow, PricesNowOf,
@@ -33,7 +33,7 @@ use crate::points::{
 use crate::profiles::{Profile, Profiles};
 use crate::readers::{ReadConnections, Reader};
 use crate::reply::{PendingReply, Queue};
-use crate::upkeep::{Deleted, Flush, Retain, Stats, StatsOf};
+use crate::upkeep::{ApplyRetention, DeletedRows, Flush, Stats, StatsOf};
 use crate::{Location, Retention, Settings, StoreError};
 
 /// A handle to the thread that owns the database; clones are cheap and reach the same thread.
@@ -43,7 +43,7 @@ use crate::{Location, Retention, Settings, StoreError};
 /// last handle closes too, but nobody hears of an error and nobody waits.
 #[derive(Clone)]
 pub struct Store {
-    shared: Arc<Shared>,
+    shared: Arc<StoreInner>,
     route: Route,
 }
 
@@ -62,7 +62,7 @@ enum Route {
     ReadConnections,
 }
 
-struct Shared {
+struct StoreInner {
     queue: mpsc::Sender<Message>,
     read_queue: mpsc::Sender<ReadMessage>,
     tally: Arc<Tally>,
@@ -99,7 +99,7 @@ impl Store {
         opening.recv().unwrap_or(Err(StoreError::Closed))?;
         Reader::start_all(&readers, &tally, &queue, queries)?;
         let thread = Mutex::new(Some(thread));
-        let shared = Arc::new(Shared { queue, read_queue, tally, location, thread });
+        let shared = Arc::new(StoreInner { queue, read_queue, tally, location, thread });
         Ok(Self { shared, route: Route::Owner })
     }
 
@@ -109,7 +109,7 @@ impl Store {
     pub fn absent() -> Self {
         let ((queue, _), (read_queue, _)) = (mpsc::channel(1), mpsc::channel(1));
         let (tally, location, thread) = (Arc::default(), Location::Memory, Mutex::new(None));
-        let shared = Arc::new(Shared { queue, read_queue, tally, location, thread });
+        let shared = Arc::new(StoreInner { queue, read_queue, tally, location, thread });
         Self { shared, route: Route::Owner }
     }
 
@@ -137,7 +137,7 @@ impl Store {
     /// Stores events of one instrument, all or none; those that are there already are left as they are.
     /// Repeating it is harmless. Several different rows under one key in one batch: the same one is taken
     /// whatever their order. At most [`crate::BATCH_ROWS_MAX`] rows.
-    pub fn append(&self, instrument: &Instrument, batch: impl Into<Batch>) -> PendingReply<Appended> {
+    pub fn append(&self, instrument: &Instrument, batch: impl Into<Batch>) -> PendingReply<AppendResult> {
         self.ask(Append { instrument: instrument.clone(), batch: batch.into() })
     }
 
@@ -163,7 +163,7 @@ impl Store {
         interval: Interval,
         fetchable: Fetchable,
     ) -> PendingReply<Reach> {
-        self.ask(WholeReach { instrument: instrument.clone(), interval, fetchable })
+        self.ask(UnbrokenReach { instrument: instrument.clone(), interval, fetchable })
     }
 
     /// Klines that opened at or after `from` and closed at or before `to`, oldest first.
@@ -298,7 +298,7 @@ impl Store {
 
     /// The latest moment at or before `as_of` at which something became known (`Event::known_at`).
     pub fn newest(&self, instrument: &Instrument, as_of: UnixMs) -> PendingReply<Option<UnixMs>> {
-        self.ask(Newest { instrument: instrument.clone(), as_of })
+        self.ask(NewestTime { instrument: instrument.clone(), as_of })
     }
 
     /// Keeps a state of the ledger, replacing one of the same instrument, interval, fingerprint and time.
@@ -365,8 +365,8 @@ impl Store {
         instrument: &Instrument,
         as_of: UnixMs,
         retention: Retention,
-    ) -> PendingReply<Deleted> {
-        self.ask(Retain { instrument: instrument.clone(), as_of, retention })
+    ) -> PendingReply<DeletedRows> {
+        self.ask(ApplyRetention { instrument: instrument.clone(), as_of, retention })
     }
 
     /// Stores an alert with its outstanding deliveries, all or none; `false` when an alert of this id is there already.
@@ -456,7 +456,7 @@ impl Store {
             Route::ReadConnections if C::IS_READ => Queue::Readers(self.shared.read_queue.clone()),
             _ => Queue::Owner(self.shared.queue.clone()),
         };
-        PendingReply { queue, job: Box::new(Posted { command, answer }), answered }
+        PendingReply { queue, job: Box::new(PostedCommand { command, answer }), answered }
     }
 }
 

@@ -16,20 +16,20 @@ use crate::schema::TABLES;
 use crate::{Location, Retention};
 
 /// Rows deleted, by table; tables that lost none are skipped.
-pub type Deleted = BTreeMap<&'static str, u64>;
+pub type DeletedRows = BTreeMap<&'static str, u64>;
 
 /// Deletes rows older than they are kept.
-pub(crate) struct Retain {
+pub(crate) struct ApplyRetention {
     pub(crate) instrument: Instrument,
     pub(crate) as_of: UnixMs,
     pub(crate) retention: Retention,
 }
 
-impl Command for Retain {
-    type Answer = Deleted;
+impl Command for ApplyRetention {
+    type Answer = DeletedRows;
     const NAME: &'static str = "retention";
 
-    fn run(self, database: &Database) -> Result<Deleted, CommandError> {
+    fn run(self, database: &Database) -> Result<DeletedRows, CommandError> {
         let keep = &self.retention;
         // A kline is as old as its end.
         let rules: [(&'static str, &str, Option<Duration>); 6] = [
@@ -41,7 +41,7 @@ impl Command for Retain {
             ("liquidations", "time", keep.liquidations),
         ];
         let key = of(&self.instrument);
-        let mut deleted = Deleted::new();
+        let mut deleted = DeletedRows::new();
         let transaction = database.connection.unchecked_transaction()?;
         for (table, time, kept) in rules {
             let Some(kept) = kept else { continue };

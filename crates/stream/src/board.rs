@@ -9,7 +9,7 @@ use std::sync::Arc;
 use liqheat_market::{Price, UnixMs};
 use liqheat_wire::{Cell, Mode, StateHash};
 
-use crate::view::{Changed, View, sum_into};
+use crate::view::{ChangedLevel, View, sum_into};
 
 mod remote;
 
@@ -72,7 +72,7 @@ pub(crate) struct StateUpdate {
 pub struct Board {
     epoch: Arc<str>,
     seq: u64,
-    slots: BTreeMap<Price, Changed>,
+    slots: BTreeMap<Price, ChangedLevel>,
     live: usize,
     hash: StateHash,
     price: Price,
@@ -172,7 +172,7 @@ impl Board {
         }
         changes.extend(incoming);
         for cell in &changes {
-            let old = self.slots.insert(cell.price, Changed { cell: *cell, changed: seq });
+            let old = self.slots.insert(cell.price, ChangedLevel { cell: *cell, changed: seq });
             if let Some(old) = old {
                 self.hash.remove(&old.cell);
                 self.live -= usize::from(!old.cell.is_empty());
@@ -197,7 +197,7 @@ impl Board {
     /// whole state, where whole states are wanted, `from` is unknown or too old, or the difference has as many
     /// levels as the state.
     #[must_use]
-    pub(crate) fn tell(&self, view: &View, mode: Mode, from: Option<u64>) -> StateUpdate {
+    pub(crate) fn update_for(&self, view: &View, mode: Mode, from: Option<u64>) -> StateUpdate {
         let known = from.filter(|from| (self.complete_from.max(1)..=self.seq).contains(from));
         let wanted = known.filter(|_| mode == Mode::Delta);
         let mut hash = self.hash;
@@ -215,7 +215,7 @@ impl Board {
                 }
             }
         }
-        let mut told = StateUpdate {
+        let mut update = StateUpdate {
             from: wanted,
             epoch: Arc::clone(&self.epoch),
             seq: self.seq,
@@ -226,11 +226,11 @@ impl Board {
             cells,
         };
         if wanted.is_none() {
-            told.cells.retain(|cell| !cell.is_empty());
-        } else if told.cells.len() >= live.max(1) {
-            return self.tell(view, Mode::Snapshot, from);
+            update.cells.retain(|cell| !cell.is_empty());
+        } else if update.cells.len() >= live.max(1) {
+            return self.update_for(view, Mode::Snapshot, from);
         }
-        told
+        update
     }
 
     /// Hash of a view's levels.
@@ -244,7 +244,7 @@ impl Board {
     }
 
     /// The levels of a view in order of price, with those that lost their mass.
-    fn look(&self, view: &View) -> impl Iterator<Item = Changed> {
+    fn look(&self, view: &View) -> impl Iterator<Item = ChangedLevel> {
         let span =
             view.span(self.base_bin).unwrap_or((Price::from_units(i64::MIN), Price::from_units(i64::MAX)));
         let inside = self.slots.range(span.0..span.1).map(|(_, level)| *level);
@@ -340,20 +340,20 @@ mod tests {
     }
 
     impl Client {
-        fn hear(&mut self, told: &StateUpdate) {
-            match told.from {
+        fn apply(&mut self, update: &StateUpdate) {
+            match update.from {
                 Some(from) => assert_eq!(self.from, Some(from), "a difference from what the client has"),
                 None => self.levels.clear(),
             }
-            for cell in &told.cells {
+            for cell in &update.cells {
                 if cell.is_empty() {
                     self.levels.remove(&cell.price);
                 } else {
                     self.levels.insert(cell.price, *cell);
                 }
             }
-            self.from = Some(told.seq);
-            assert_eq!(StateHash::of(self.levels.values()), told.hash);
+            self.from = Some(update.seq);
+            assert_eq!(StateHash::of(self.levels.values()), update.hash);
         }
     }
 
@@ -409,15 +409,15 @@ mod tests {
                 let board = board.as_ref().unwrap();
                 prop_assert_eq!(board.hash(), StateHash::of(&cells));
                 for (client, view) in clients.iter_mut().zip(&views).filter(|_| lags[step] < 3) {
-                    let told = board.tell(view, Mode::Delta, client.from);
-                    client.hear(&told);
+                    let update = board.update_for(view, Mode::Delta, client.from);
+                    client.apply(&update);
                     let expected = if view.is_whole() {
                         look_at(&cells, 0, 1_000, 1)
                     } else {
                         look_at(&cells, low, low + high, bin)
                     };
                     prop_assert_eq!(&client.levels, &expected);
-                    prop_assert!(told.cells.len() <= expected.len().max(1), "never larger than a snapshot");
+                    prop_assert!(update.cells.len() <= expected.len().max(1), "never larger than a snapshot");
                 }
             }
         }
@@ -430,10 +430,14 @@ mod tests {
         assert!(!board.apply(update("e", &cells, 1, 2)));
         assert_eq!((board.seq(), board.as_of()), (1, UnixMs(2)));
         assert!(board.apply(update("e", &cells, 2, 3)), "a new price is a change");
-        let told = board.tell(&View::default(), Mode::Delta, Some(1));
-        assert_eq!((told.from, told.cells.len()), (Some(1), 0));
-        assert_eq!(board.tell(&View::default(), Mode::Snapshot, Some(1)).from, None);
-        assert_eq!(board.tell(&View::default(), Mode::Delta, Some(3)).from, None, "never heard of that one");
+        let update = board.update_for(&View::default(), Mode::Delta, Some(1));
+        assert_eq!((update.from, update.cells.len()), (Some(1), 0));
+        assert_eq!(board.update_for(&View::default(), Mode::Snapshot, Some(1)).from, None);
+        assert_eq!(
+            board.update_for(&View::default(), Mode::Delta, Some(3)).from,
+            None,
+            "never heard of that one"
+        );
     }
 
     #[test]
@@ -445,7 +449,7 @@ mod tests {
     }
 
     fn created(board: &Board, from: Option<u64>) -> u64 {
-        board.tell(&View::default(), Mode::Delta, from).counters.created
+        board.update_for(&View::default(), Mode::Delta, from).counters.created
     }
 
     #[test]
@@ -456,7 +460,7 @@ mod tests {
         }
         assert_eq!(created(&board, None), 10);
         assert_eq!(created(&board, Some(2)), 40);
-        assert_eq!(board.tell(&View::default(), Mode::Snapshot, Some(2)).counters.consumed, 20);
+        assert_eq!(board.update_for(&View::default(), Mode::Snapshot, Some(2)).counters.consumed, 20);
         assert_eq!(created(&board, Some(99)), 10, "an unknown state counts as the last");
     }
 
@@ -467,6 +471,6 @@ mod tests {
             board.apply(update("e", &BTreeMap::from([(step, (1, 1)), (step + 1, (2, 2))]), 1, 0));
         }
         assert!(board.slots.len() <= 2 + Board::TOMBSTONES_MIN);
-        assert_eq!(board.tell(&View::default(), Mode::Delta, Some(5)).from, None);
+        assert_eq!(board.update_for(&View::default(), Mode::Delta, Some(5)).from, None);
     }
 }

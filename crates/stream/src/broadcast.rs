@@ -81,7 +81,7 @@ impl Followers {
     }
 
     /// There is something new to say.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn notify(&self) {
         for shard in &self.shards {
             shard.is_behind.store(true, Ordering::Release);
         }

@@ -77,9 +77,9 @@ pub(crate) struct ChannelMessage {
     pub(crate) at: Cursor,
 }
 
-/// What leads on from a position.
+/// What follows a client's position.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextMessage {
     /// There is nothing new.
     Nothing,
     /// What is new is too small for the client; it is at this position now.
@@ -96,13 +96,13 @@ pub(crate) struct ChannelState {
     /// Epochs of this server so far.
     epochs: u64,
     /// `None` before the first publication.
-    newest: Option<Newest>,
+    newest: Option<NewestValue>,
     /// The newest rows, the last of which led to `seq`. Empty for a channel of the latest value.
     rows: VecDeque<ChannelRow>,
 }
 
 #[derive(Debug, Clone)]
-struct Newest {
+struct NewestValue {
     epoch: Arc<str>,
     is_own: bool,
     seq: u64,
@@ -129,7 +129,7 @@ impl ChannelState {
                 self.rows.clear();
                 self.epochs += 1;
                 let epoch = format!("{}.{}", self.run, self.epochs).into();
-                Newest { epoch, is_own: true, seq: 0, as_of, value: Arc::default() }
+                NewestValue { epoch, is_own: true, seq: 0, as_of, value: Arc::default() }
             }
         };
         newest.as_of = newest.as_of.max(as_of);
@@ -171,7 +171,7 @@ impl ChannelState {
             // No server publishes one kind under the name of the other.
             _ => return false,
         };
-        self.newest = Some(Newest { epoch, is_own: false, seq, as_of, value });
+        self.newest = Some(NewestValue { epoch, is_own: false, seq, as_of, value });
         true
     }
 
@@ -200,11 +200,11 @@ impl ChannelState {
 
     /// The message that brings a client from a position to the newest state. `at` is `None` for one that has nothing
     /// yet: it gets the value, or the position from which rows follow.
-    pub(crate) fn next(&self, symbol: &str, at: Option<&Cursor>, min_usd: u64) -> Next {
-        let Some(newest) = &self.newest else { return Next::Nothing };
+    pub(crate) fn next(&self, symbol: &str, at: Option<&Cursor>, min_usd: u64) -> NextMessage {
+        let Some(newest) = &self.newest else { return NextMessage::Nothing };
         let here = at.filter(|at| at.epoch == newest.epoch).map(|at| at.seq);
         if here.is_some_and(|seq| seq >= newest.seq) {
-            return Next::Nothing;
+            return NextMessage::Nothing;
         }
         let cursor = Cursor { epoch: Arc::clone(&newest.epoch), seq: newest.seq };
         let is_rows = ChannelKind::of(self.channel) == ChannelKind::Rows;
@@ -227,7 +227,7 @@ impl ChannelState {
                 .map(|row| &*row.json)
                 .collect();
             if rows.is_empty() && at.is_some() && missed == 0 && !reset {
-                return Next::Advance(cursor);
+                return NextMessage::Advance(cursor);
             }
             format!("[{}]", rows.join(",")).into()
         } else {
@@ -243,7 +243,7 @@ impl ChannelState {
             missed,
             reset,
         };
-        Next::Message(ChannelMessage { payload: channel_message(&envelope, &data), at: cursor })
+        NextMessage::Message(ChannelMessage { payload: channel_message(&envelope, &data), at: cursor })
     }
 }
 
@@ -270,19 +270,21 @@ mod tests {
     /// (seq, data, missed, reset) of the next message, and the position.
     fn read(state: &ChannelState, at: Option<&Cursor>, min_usd: u64) -> Option<(Value, Cursor)> {
         match state.next("X", at, min_usd) {
-            Next::Message(message) => Some((serde_json::from_slice(&message.payload).unwrap(), message.at)),
-            Next::Nothing | Next::Advance(_) => None,
+            NextMessage::Message(message) => {
+                Some((serde_json::from_slice(&message.payload).unwrap(), message.at))
+            }
+            NextMessage::Nothing | NextMessage::Advance(_) => None,
         }
     }
 
     #[test]
     fn the_latest_value_replaces_the_one_before() {
         let mut price = state(Channel::Price);
-        assert_eq!(price.next("X", None, 0), Next::Nothing);
+        assert_eq!(price.next("X", None, 0), NextMessage::Nothing);
         assert!(price.publish(UnixMs(1), latest(7)).is_some());
         let (message, at) = read(&price, None, 0).unwrap();
         assert_eq!((message["seq"].as_u64(), message["data"].as_u64()), (Some(1), Some(7)));
-        assert_eq!(price.next("X", Some(&at), 0), Next::Nothing);
+        assert_eq!(price.next("X", Some(&at), 0), NextMessage::Nothing);
         assert_eq!(price.publish(UnixMs(2), latest(7)), None, "nothing new");
         price.publish(UnixMs(3), latest(8));
         price.publish(UnixMs(4), latest(9));
@@ -318,7 +320,7 @@ mod tests {
         log.publish(UnixMs(1), rows([]));
         let at = read(&log, None, 50).unwrap().1;
         log.publish(UnixMs(2), rows([10, 20]));
-        let Next::Advance(at) = log.next("X", Some(&at), 50) else { panic!("a message without rows") };
+        let NextMessage::Advance(at) = log.next("X", Some(&at), 50) else { panic!("a message without rows") };
         log.publish(UnixMs(3), rows([10, 60]));
         let (message, at) = read(&log, Some(&at), 50).unwrap();
         assert_eq!((message["data"].to_string(), at.seq), ("[60]".into(), 4));

@@ -19,19 +19,19 @@ use tracing::{debug, info, warn};
 
 use crate::budget::{FRAGMENT, MESSAGE, MessageBudget, Verdict};
 use crate::channel_subscription::ChannelSubscription;
-use crate::credit::Painted;
+use crate::credit::AckOutcome;
 use crate::end::End;
 use crate::event_ids::EventIds;
 use crate::frame;
-use crate::frames::Form;
-use crate::metrics::{Encoding, Kind, Saved};
+use crate::frames::FrameForm;
+use crate::metrics::{Encoding, Kind, SavedBytes};
 use crate::outbox::Outbox;
 use crate::reader::ClientMessage;
 use crate::session::Connection;
 use crate::sessions::Sessions;
 use crate::settings::SessionSettings;
 use crate::slot::{BoardSlot, Cursor, NextState};
-use crate::subscription::{Occasion, Subscription, Wish};
+use crate::subscription::{Occasion, Subscription, SubscriptionRequest};
 use crate::topic::{ChannelForm, NextFrame};
 
 /// What is to be noted when a frame is out.
@@ -44,7 +44,7 @@ pub(crate) enum Note {
     State {
         slot: Arc<BoardSlot>,
         kind: Kind,
-        saved: Saved,
+        saved: SavedBytes,
         changed: Option<Instant>,
     },
 }
@@ -155,7 +155,7 @@ impl Core {
     }
 
     /// The client was heard.
-    pub(crate) fn heard(&mut self, now: Instant) {
+    pub(crate) fn on_read(&mut self, now: Instant) {
         self.last_seen = now;
         self.warned_unstable = false;
     }
@@ -188,7 +188,7 @@ impl Core {
             ClientMessage::Text(text) if text.len() <= SHORT => {
                 let command = parse_command(&text);
                 if let Ok(ClientCommand::Ack(ack)) = &command
-                    && self.painted(ack, now)
+                    && self.on_painted(ack, now)
                 {
                     return Ok(());
                 }
@@ -246,7 +246,7 @@ impl Core {
             Ok(ClientCommand::Ack(_)) => {}
             Ok(ClientCommand::Ping) => {
                 let timestamp = format_time((self.settings.wall_clock)());
-                self.say(&ServerMessage::Pong { timestamp: &timestamp });
+                self.send(&ServerMessage::Pong { timestamp: &timestamp });
             }
             Err(error) => self.refuse(error.code, &error.message),
         }
@@ -396,11 +396,11 @@ impl Core {
         slot.open_view(view).map_err(invalid)?;
         let Connection { encoding, deflate, .. } = self.connection;
         let has_id = subscribe.id.is_some() || self.event_ids.is_some();
-        let form = Form { view, mode: subscribe.mode, encoding, deflate, has_id };
+        let form = FrameForm { view, mode: subscribe.mode, encoding, deflate, has_id };
         let tick = self.sessions.hub().settings().update_interval;
         let id = subscribe.id.as_deref().map(Into::into);
-        let wish = Wish { id, form, interval_s: subscribe.update_interval_s, resume };
-        let subscription = Subscription::new(Arc::clone(slot), wish, tick, now);
+        let request = SubscriptionRequest { id, form, interval_s: subscribe.update_interval_s, resume };
+        let subscription = Subscription::new(Arc::clone(slot), request, tick, now);
         let status = slot.with_board(|_| ()).is_none().then(|| subscription.status_frame());
         match known {
             Some(index) => {
@@ -505,21 +505,21 @@ impl Core {
     }
 
     /// Whether the acknowledgement is of a state that was sent and not acknowledged before.
-    fn painted(&mut self, ack: &Ack, now: Instant) -> bool {
+    fn on_painted(&mut self, ack: &Ack, now: Instant) -> bool {
         let Some(index) = self.position_of(&ack.symbol) else { return false };
         let subscription = &mut self.subscriptions[index];
-        let state = match subscription.painted(ack.seq) {
-            Painted::OnItsWay(state) => state,
-            Painted::Late => return true,
-            Painted::Unknown => return false,
+        let state = match subscription.on_painted(ack.seq) {
+            AckOutcome::OnItsWay(state) => state,
+            AckOutcome::Late => return true,
+            AckOutcome::Unknown => return false,
         };
         let slot = subscription.slot();
         // The age of an event says something about us only where the market is followed as it happens.
-        let is_live = matches!(slot.standing().state, FeedState::Live | FeedState::Lagging);
+        let is_live = matches!(slot.feed().state, FeedState::Live | FeedState::Lagging);
         let wall = (self.settings.wall_clock)();
         let after_event =
             is_live.then(|| Duration::from_millis(wall.since(state.as_of).max(0).unsigned_abs()));
-        slot.metrics.painted(now.saturating_duration_since(state.sent), after_event);
+        slot.metrics.on_painted(now.saturating_duration_since(state.sent), after_event);
         true
     }
 
@@ -533,10 +533,10 @@ impl Core {
             message,
             active_connections = self.active_connections(),
         );
-        self.say(&ServerMessage::Error { code, message });
+        self.send(&ServerMessage::Error { code, message });
     }
 
-    fn say(&mut self, message: &ServerMessage<'_>) {
+    fn send(&mut self, message: &ServerMessage<'_>) {
         let payload = message.to_json();
         self.reply(match self.connection.encoding {
             Encoding::Events => frame::event(message.kind(), None, &payload),
@@ -549,24 +549,24 @@ impl Core {
     }
 
     /// Tells the client when to come back: everyone at another moment, so that they do not come all at once.
-    pub(crate) fn say_goaway(&mut self) {
+    pub(crate) fn send_goaway(&mut self) {
         let window = whole_ms(self.settings.drain_window);
         let reconnect_in_ms = fastrand::u64(0..=window);
         if self.connection.encoding == Encoding::Events {
             self.reply(frame::retry(reconnect_in_ms));
         }
-        self.say(&ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms });
+        self.send(&ServerMessage::Goaway { reason: "server restarts", reconnect_in_ms });
     }
 
     /// Says why the connection ends.
-    pub(crate) fn say_goodbye(&mut self, code: CloseCode) {
+    pub(crate) fn send_close(&mut self, code: CloseCode) {
         if code == CloseCode::ServerError {
             let message = "The server failed; this connection ends, reconnect";
             self.refuse(ErrorCode::ServerError, message);
         }
         match self.connection.encoding {
             Encoding::Events => {
-                self.say(&ServerMessage::Close { code: code.number(), reason: code.reason() });
+                self.send(&ServerMessage::Close { code: code.number(), reason: code.reason() });
             }
             Encoding::Json | Encoding::Binary => self.reply(frame::close(code)),
         }
@@ -728,7 +728,7 @@ impl Core {
             self.warned_unstable = true;
             let silent_s = (now - self.last_seen).as_secs();
             let message = format!("Nothing heard for {silent_s} s; the connection is closed if that goes on");
-            self.say(&ServerMessage::Warning {
+            self.send(&ServerMessage::Warning {
                 code: WarningCode::ConnectionUnstable,
                 message: &message,
                 dropped_messages: 0,
@@ -747,7 +747,7 @@ impl Core {
         self.sessions.metrics().slow_consumers.dec();
         self.slow = false;
         let message = format!("Client too slow: {skipped} updates were skipped, the newest state follows");
-        self.say(&ServerMessage::Warning {
+        self.send(&ServerMessage::Warning {
             code: WarningCode::SlowConsumer,
             message: &message,
             dropped_messages: skipped,

@@ -10,9 +10,9 @@ use tokio::time::Instant;
 /// States that may be on their way unpainted.
 const IN_FLIGHT_MAX: usize = 2;
 
-/// A state on its way.
+/// A state that was sent and not acknowledged.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct InFlight {
+pub(crate) struct UnpaintedState {
     pub(crate) seq: u64,
     pub(crate) as_of: UnixMs,
     pub(crate) sent: Instant,
@@ -20,9 +20,9 @@ pub(crate) struct InFlight {
 
 /// What an acknowledgement says.
 #[derive(Debug)]
-pub(crate) enum Painted {
+pub(crate) enum AckOutcome {
     /// The newest painted state is this one.
-    OnItsWay(InFlight),
+    OnItsWay(UnpaintedState),
     /// One sent before the states on their way, and not acknowledged before: the page stood still, and tells of each
     /// state as it gets to it.
     Late,
@@ -36,7 +36,7 @@ pub(crate) struct Credit {
     /// A client that never says so is sent everything.
     on: bool,
     /// The newest two, the newer one first.
-    last: [Option<InFlight>; IN_FLIGHT_MAX],
+    last: [Option<UnpaintedState>; IN_FLIGHT_MAX],
     unpainted: usize,
     /// The newest sequence of the present epoch that was acknowledged; none is 0.
     acked: u64,
@@ -48,7 +48,7 @@ impl Credit {
         !self.on || self.unpainted < IN_FLIGHT_MAX
     }
 
-    pub(crate) fn sent(&mut self, state: InFlight) {
+    pub(crate) fn sent(&mut self, state: UnpaintedState) {
         let [newest, _] = self.last;
         // Sequences begin again with an epoch, and a state that is asked for again is acknowledged again.
         if newest.is_some_and(|newest| state.seq <= newest.seq) {
@@ -59,22 +59,22 @@ impl Credit {
     }
 
     /// The client painted the state of this sequence, and with it all before it.
-    pub(crate) fn painted(&mut self, seq: u64) -> Painted {
+    pub(crate) fn on_painted(&mut self, seq: u64) -> AckOutcome {
         let states = (0..).zip(self.last).filter_map(|(newer, state)| Some((newer, state?)));
         let on_its_way = states.take(self.unpainted).find(|(_, state)| state.seq == seq);
         if let Some((newer, state)) = on_its_way {
             self.on = true;
             self.unpainted = newer;
             self.acked = seq;
-            return Painted::OnItsWay(state);
+            return AckOutcome::OnItsWay(state);
         }
         let is_late = self.last[1].is_some_and(|older| self.acked < seq && seq < older.seq);
         if is_late {
             self.on = true;
             self.acked = seq;
-            return Painted::Late;
+            return AckOutcome::Late;
         }
-        Painted::Unknown
+        AckOutcome::Unknown
     }
 }
 
@@ -82,8 +82,8 @@ impl Credit {
 mod tests {
     use super::*;
 
-    fn state(seq: u64) -> InFlight {
-        InFlight { seq, as_of: UnixMs(0), sent: Instant::now() }
+    fn state(seq: u64) -> UnpaintedState {
+        UnpaintedState { seq, as_of: UnixMs(0), sent: Instant::now() }
     }
 
     #[test]
@@ -96,7 +96,7 @@ mod tests {
     }
 
     fn is_on_its_way(credit: &mut Credit, seq: u64) -> bool {
-        matches!(credit.painted(seq), Painted::OnItsWay(state) if state.seq == seq)
+        matches!(credit.on_painted(seq), AckOutcome::OnItsWay(state) if state.seq == seq)
     }
 
     #[test]
@@ -110,11 +110,11 @@ mod tests {
         assert!(credit.is_left());
         credit.sent(state(9));
         assert!(!credit.is_left());
-        assert!(matches!(credit.painted(7), Painted::Unknown), "never sent");
+        assert!(matches!(credit.on_painted(7), AckOutcome::Unknown), "never sent");
         assert!(!credit.is_left());
         assert!(is_on_its_way(&mut credit, 6));
         assert!(credit.is_left());
-        assert!(matches!(credit.painted(6), Painted::Unknown), "said already");
+        assert!(matches!(credit.on_painted(6), AckOutcome::Unknown), "said already");
         credit.sent(state(12));
         assert!(!credit.is_left());
         assert!(is_on_its_way(&mut credit, 12), "and with it the one before");
@@ -130,19 +130,19 @@ mod tests {
             credit.sent(state(seq));
         }
         for seq in 1..=7 {
-            assert!(matches!(credit.painted(seq), Painted::Late), "{seq}");
-            assert!(matches!(credit.painted(seq), Painted::Unknown), "{seq} again");
+            assert!(matches!(credit.on_painted(seq), AckOutcome::Late), "{seq}");
+            assert!(matches!(credit.on_painted(seq), AckOutcome::Unknown), "{seq} again");
             assert!(!credit.is_left(), "two are still on their way");
         }
-        assert!(matches!(credit.painted(3), Painted::Unknown), "older than what was said");
+        assert!(matches!(credit.on_painted(3), AckOutcome::Unknown), "older than what was said");
         assert!(is_on_its_way(&mut credit, 8) && is_on_its_way(&mut credit, 9));
-        assert!(matches!(credit.painted(10), Painted::Unknown), "never sent");
+        assert!(matches!(credit.on_painted(10), AckOutcome::Unknown), "never sent");
         // Another epoch counts from its own beginning.
         for seq in 1..=4 {
             credit.sent(state(seq));
         }
-        assert!(matches!(credit.painted(1), Painted::Late));
-        assert!(matches!(credit.painted(9), Painted::Unknown), "of the epoch before");
+        assert!(matches!(credit.on_painted(1), AckOutcome::Late));
+        assert!(matches!(credit.on_painted(9), AckOutcome::Unknown), "of the epoch before");
         assert!(is_on_its_way(&mut credit, 4));
     }
 }

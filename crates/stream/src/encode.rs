@@ -13,41 +13,41 @@ use crate::metrics::Encoding;
 pub(crate) fn encode(
     symbol: &str,
     expected_within: Option<ExpectedWithin>,
-    told: &StateUpdate,
+    update: &StateUpdate,
     encoding: Encoding,
 ) -> Vec<u8> {
     match encoding {
-        Encoding::Json | Encoding::Events => json(symbol, expected_within, told),
+        Encoding::Json | Encoding::Events => json(symbol, expected_within, update),
         Encoding::Binary => encode_state(&BinaryState {
             symbol,
-            timestamp: told.as_of,
-            epoch: &told.epoch,
-            from: told.from,
-            seq: told.seq,
-            hash: told.hash,
-            current_price: told.price,
-            positions_created: told.counters.created,
-            positions_consumed: told.counters.consumed,
-            cells: &told.cells,
+            timestamp: update.as_of,
+            epoch: &update.epoch,
+            from: update.from,
+            seq: update.seq,
+            hash: update.hash,
+            current_price: update.price,
+            positions_created: update.counters.created,
+            positions_consumed: update.counters.consumed,
+            cells: &update.cells,
         }),
     }
 }
 
-fn json(symbol: &str, expected_within: Option<ExpectedWithin>, told: &StateUpdate) -> Vec<u8> {
+fn json(symbol: &str, expected_within: Option<ExpectedWithin>, update: &StateUpdate) -> Vec<u8> {
     let level = |cell: &liqheat_wire::Cell| LevelMessage {
         price: cell.price.into(),
         long_density: cell.long_usd,
         short_density: cell.short_usd,
     };
     let data = StateData {
-        levels: told.cells.iter().map(level).collect(),
-        current_price: told.price.into(),
-        positions_created: told.counters.created,
-        positions_consumed: told.counters.consumed,
+        levels: update.cells.iter().map(level).collect(),
+        current_price: update.price.into(),
+        positions_created: update.counters.created,
+        positions_consumed: update.counters.consumed,
     };
-    let (timestamp, hash) = (format_time(told.as_of), told.hash.to_string());
-    let (timestamp, hash, epoch, seq) = (timestamp.as_str(), hash.as_str(), &*told.epoch, told.seq);
-    let message = match told.from {
+    let (timestamp, hash) = (format_time(update.as_of), update.hash.to_string());
+    let (timestamp, hash, epoch, seq) = (timestamp.as_str(), hash.as_str(), &*update.epoch, update.seq);
+    let message = match update.from {
         Some(from) => ServerMessage::Delta {
             id: None,
             symbol,

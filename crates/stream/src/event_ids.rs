@@ -13,11 +13,11 @@ use crate::slot::Cursor;
 /// Where a client of several channels is.
 #[derive(Debug)]
 pub(crate) struct EventIds {
-    places: Vec<Place>,
+    places: Vec<ChannelPosition>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct ChannelPosition {
     symbol: String,
     channel: Channel,
     at: Option<Cursor>,
@@ -30,7 +30,7 @@ impl EventIds {
         positions: &[Option<Position>],
     ) -> Self {
         let known = |index: usize| positions.get(index).cloned().flatten().map(Cursor::from);
-        let place = |(index, (symbol, channel)): (usize, (&str, Channel))| Place {
+        let place = |(index, (symbol, channel)): (usize, (&str, Channel))| ChannelPosition {
             symbol: symbol.to_owned(),
             channel,
             at: known(index),

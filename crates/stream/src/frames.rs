@@ -6,12 +6,12 @@ use bytes::Bytes;
 use liqheat_market::convert::{approx_f64, trunc_u64};
 use liqheat_wire::Mode;
 
-use crate::metrics::{Encoding, Kind, Saved};
+use crate::metrics::{Encoding, Kind, SavedBytes};
 use crate::view::View;
 
-/// How a client wants its states. All that want the same from the same position get the same bytes.
+/// View, mode and encoding of a client's states. Clients with the same form and position get the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Form {
+pub(crate) struct FrameForm {
     pub(crate) view: View,
     pub(crate) mode: Mode,
     pub(crate) encoding: Encoding,
@@ -27,10 +27,10 @@ pub(crate) struct Form {
 pub(crate) struct StateFrame {
     pub(crate) bytes: Bytes,
     pub(crate) kind: Kind,
-    pub(crate) saved: Saved,
+    pub(crate) saved: SavedBytes,
 }
 
-type Key = (Form, Option<u64>);
+type Key = (FrameForm, Option<u64>);
 
 /// The frames of one state.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ impl Frames {
         kind: Kind,
         (plain, framed): (usize, usize),
         (levels, live): (usize, usize),
-    ) -> Saved {
+    ) -> SavedBytes {
         let by_deflate = plain.saturating_sub(framed) as u64;
         let known = &mut self.level_bytes[encoding as usize];
         if kind == Kind::Snapshot && levels > 0 {
@@ -79,7 +79,7 @@ impl Frames {
         }
         let whole = known.map_or(0.0, |bytes| bytes * approx_f64(live));
         let by_delta = if kind == Kind::Delta { trunc_u64(whole - approx_f64(plain)) } else { 0 };
-        Saved { by_delta, by_deflate }
+        SavedBytes { by_delta, by_deflate }
     }
 }
 
@@ -88,12 +88,12 @@ mod tests {
     use super::*;
 
     fn frame(bytes: usize) -> StateFrame {
-        StateFrame { bytes: Bytes::from(vec![0; bytes]), kind: Kind::Snapshot, saved: Saved::default() }
+        StateFrame { bytes: Bytes::from(vec![0; bytes]), kind: Kind::Snapshot, saved: SavedBytes::default() }
     }
 
     fn key(from: u64) -> Key {
         let (view, mode) = (View::default(), Mode::Delta);
-        (Form { view, mode, encoding: Encoding::Json, deflate: false, has_id: false }, Some(from))
+        (FrameForm { view, mode, encoding: Encoding::Json, deflate: false, has_id: false }, Some(from))
     }
 
     #[test]
@@ -117,8 +117,15 @@ mod tests {
     fn savings_are_counted_against_the_plain_whole() {
         let mut frames = Frames::default();
         let mut saved = |kind, sizes, levels| frames.saved(Encoding::Json, kind, sizes, levels);
-        assert_eq!(saved(Kind::Delta, (100, 100), (2, 10)), Saved::default(), "nothing to compare with yet");
-        assert_eq!(saved(Kind::Snapshot, (1_000, 400), (10, 10)), Saved { by_delta: 0, by_deflate: 600 });
-        assert_eq!(saved(Kind::Delta, (300, 300), (2, 20)), Saved { by_delta: 1_700, by_deflate: 0 });
+        assert_eq!(
+            saved(Kind::Delta, (100, 100), (2, 10)),
+            SavedBytes::default(),
+            "nothing to compare with yet"
+        );
+        assert_eq!(
+            saved(Kind::Snapshot, (1_000, 400), (10, 10)),
+            SavedBytes { by_delta: 0, by_deflate: 600 }
+        );
+        assert_eq!(saved(Kind::Delta, (300, 300), (2, 20)), SavedBytes { by_delta: 1_700, by_deflate: 0 });
     }
 }

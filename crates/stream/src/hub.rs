@@ -168,7 +168,7 @@ impl Hub {
             is_held
         });
         if let Some(slot) = slot {
-            slot.set_standing(FeedState::Stale, None);
+            slot.set_feed(FeedState::Stale, None);
             removed.insert(symbol.to_owned(), Arc::downgrade(&slot));
         }
     }
@@ -230,7 +230,7 @@ mod tests {
         let held = hub.slot("A").unwrap();
         hub.remove("A");
         assert!(hub.slot("A").is_none() && hub.symbols_known());
-        assert_eq!(held.standing().state, FeedState::Stale);
+        assert_eq!(held.feed().state, FeedState::Stale);
         hub.add("A");
         assert!(Arc::ptr_eq(&hub.slot("A").unwrap(), &held));
         hub.remove("A");
@@ -240,6 +240,6 @@ mod tests {
         hub.remove("none");
         assert!(hub.removed().is_empty(), "nobody holds them");
         hub.add("A");
-        assert_eq!(hub.slot("A").unwrap().standing().state, FeedState::WarmingUp);
+        assert_eq!(hub.slot("A").unwrap().feed().state, FeedState::WarmingUp);
     }
 }

@@ -41,7 +41,7 @@ impl Encoding {
     }
 }
 
-type Word = &'static str;
+type LabelValue = &'static str;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OfSymbol {
@@ -52,20 +52,20 @@ pub(crate) struct OfSymbol {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OfConnection {
     /// `json` or `binary`.
-    pub encoding: Word,
+    pub encoding: LabelValue,
     /// `deflate` or `none`.
-    pub compression: Word,
+    pub compression: LabelValue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OfState {
-    kind: Word,
-    encoding: Word,
+    kind: LabelValue,
+    encoding: LabelValue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OfChannel {
-    channel: Word,
+    channel: LabelValue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -75,12 +75,12 @@ pub(crate) struct OfCode {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct OfOutcome {
-    outcome: Word,
+    outcome: LabelValue,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct SavedBy {
-    by: Word,
+    by: LabelValue,
 }
 
 /// A family of histograms with the same buckets.
@@ -103,9 +103,9 @@ impl Kind {
     }
 }
 
-/// What became of a client's wish to go on from where it was.
+/// How a resumed subscription began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resumed {
+pub(crate) enum ResumeOutcome {
     /// It has the newest state.
     Current,
     /// A difference led on.
@@ -114,10 +114,10 @@ pub(crate) enum Resumed {
     Snapshot,
 }
 
-impl Resumed {
+impl ResumeOutcome {
     const ALL: [Self; 3] = [Self::Current, Self::Delta, Self::Snapshot];
 
-    const fn name(self) -> Word {
+    const fn name(self) -> LabelValue {
         match self {
             Self::Current => "current",
             Self::Delta => "delta",
@@ -126,7 +126,7 @@ impl Resumed {
     }
 }
 
-const KINDS: [(Kind, Word); 2] = [(Kind::Snapshot, "snapshot"), (Kind::Delta, "delta")];
+const KINDS: [(Kind, LabelValue); 2] = [(Kind::Snapshot, "snapshot"), (Kind::Delta, "delta")];
 const ENCODINGS: [Encoding; 3] = [Encoding::Json, Encoding::Binary, Encoding::Events];
 
 /// All of the stream's metrics.
@@ -306,7 +306,7 @@ impl StreamMetrics {
         for channel in Channel::BESIDE_HEATMAP {
             drop(self.of_channel(channel));
         }
-        for outcome in Resumed::ALL {
+        for outcome in ResumeOutcome::ALL {
             self.resumes.get_or_create_owned(&OfOutcome { outcome: outcome.name() });
         }
     }
@@ -354,7 +354,7 @@ impl StreamMetrics {
     }
 
     /// A client came back with a position.
-    pub(crate) fn resumed(&self, outcome: Resumed) {
+    pub(crate) fn resumed(&self, outcome: ResumeOutcome) {
         self.resumes.get_or_create_owned(&OfOutcome { outcome: outcome.name() }).inc();
     }
 
@@ -463,7 +463,7 @@ impl SymbolMetrics {
     }
 
     /// A state went out; `saved` are bytes by difference and by compression.
-    pub(crate) fn sent(&self, kind: Kind, encoding: Encoding, saved: Saved) {
+    pub(crate) fn sent(&self, kind: Kind, encoding: Encoding, saved: SavedBytes) {
         self.sent[kind as usize][encoding as usize].inc();
         self.messages_sent.inc();
         self.saved_by_delta.inc_by(saved.by_delta);
@@ -476,7 +476,7 @@ impl SymbolMetrics {
 
     /// A client painted a state: so long after its writing, and after the newest market event in it, where the
     /// market is live.
-    pub(crate) fn painted(&self, after_writing: Duration, after_event: Option<Duration>) {
+    pub(crate) fn on_painted(&self, after_writing: Duration, after_event: Option<Duration>) {
         self.written_to_painted.observe(after_writing.as_secs_f64());
         if let Some(after) = after_event {
             self.event_to_painted.observe(after.as_secs_f64());
@@ -486,7 +486,7 @@ impl SymbolMetrics {
 
 /// Bytes that a frame is smaller than a plain whole state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Saved {
+pub(crate) struct SavedBytes {
     pub(crate) by_delta: u64,
     pub(crate) by_deflate: u64,
 }
@@ -501,7 +501,7 @@ mod tests {
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         let of_symbol = SymbolMetrics::new(&metrics, "BTCUSDT");
-        of_symbol.sent(Kind::Delta, Encoding::Binary, Saved { by_delta: 7, by_deflate: 0 });
+        of_symbol.sent(Kind::Delta, Encoding::Binary, SavedBytes { by_delta: 7, by_deflate: 0 });
         of_symbol.broadcast.observe(0.002);
         metrics.connected(Encoding::Json, true, 1);
         metrics.closed(None);

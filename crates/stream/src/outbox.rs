@@ -19,9 +19,9 @@ impl<N> Default for Outbox<N> {
     }
 }
 
-/// What a flush achieved.
+/// What a flush wrote to the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flushed {
+pub(crate) struct FlushResult {
     /// Bytes taken by the socket.
     pub(crate) bytes: usize,
     /// Frames completely taken.
@@ -52,17 +52,17 @@ impl<N> Outbox<N> {
         &mut self,
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
         mut out: impl FnMut(N),
-    ) -> io::Result<Flushed> {
-        let mut flushed = Flushed { bytes: 0, frames: 0 };
+    ) -> io::Result<FlushResult> {
+        let mut result = FlushResult { bytes: 0, frames: 0 };
         while let Some((frame, _)) = self.frames.front_mut() {
             match write(frame) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => {
                     frame.advance(taken);
                     self.bytes -= taken;
-                    flushed.bytes += taken;
+                    result.bytes += taken;
                     if frame.is_empty() {
-                        flushed.frames += 1;
+                        result.frames += 1;
                         self.frames.pop_front().into_iter().for_each(|(_, note)| out(note));
                     }
                 }
@@ -75,7 +75,7 @@ impl<N> Outbox<N> {
             // An idle client should hold no memory for what it was sent once.
             self.frames = VecDeque::new();
         }
-        Ok(flushed)
+        Ok(result)
     }
 }
 
@@ -93,9 +93,9 @@ mod tests {
             }
             let (mut written, mut notes) = (Vec::new(), Vec::new());
             let mut takes = takes.into_iter().chain(std::iter::repeat(1_000));
-            let mut total = Flushed { bytes: 0, frames: 0 };
+            let mut total = FlushResult { bytes: 0, frames: 0 };
             while !outbox.is_empty() {
-                let flushed = outbox.flush(|bytes| match takes.next().unwrap_or(1) {
+                let result = outbox.flush(|bytes| match takes.next().unwrap_or(1) {
                     0 => Err(io::ErrorKind::WouldBlock.into()),
                     most => {
                         let taken = bytes.len().min(most);
@@ -103,10 +103,10 @@ mod tests {
                         Ok(taken)
                     }
                 }, |note| notes.push(note)).unwrap();
-                total = Flushed { bytes: total.bytes + flushed.bytes, frames: total.frames + flushed.frames };
+                total = FlushResult { bytes: total.bytes + result.bytes, frames: total.frames + result.frames };
             }
             prop_assert_eq!(&written, &frames.concat());
-            prop_assert_eq!(total, Flushed { bytes: written.len(), frames: frames.len() as u64 });
+            prop_assert_eq!(total, FlushResult { bytes: written.len(), frames: frames.len() as u64 });
             prop_assert_eq!(outbox.bytes, 0);
             prop_assert_eq!(notes, (0..frames.len()).collect::<Vec<_>>());
         }

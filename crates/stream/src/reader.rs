@@ -52,7 +52,7 @@ impl From<InflateError> for ReadError {
 
 /// A message whose last fragment has not come yet.
 #[derive(Debug)]
-struct Partial {
+struct PartialMessage {
     payload: Vec<u8>,
     compressed: bool,
 }
@@ -61,7 +61,7 @@ struct Partial {
 #[derive(Debug)]
 pub struct FrameReader {
     buffer: Vec<u8>,
-    partial: Option<Partial>,
+    partial: Option<PartialMessage>,
     message_bytes_max: usize,
     may_be_compressed: bool,
 }
@@ -110,7 +110,7 @@ impl FrameReader {
         payload: Vec<u8>,
     ) -> Result<Option<String>, ReadError> {
         let message = match (data, self.partial.take()) {
-            (Data::Text, None) => Partial { payload, compressed: header.rsv1 },
+            (Data::Text, None) => PartialMessage { payload, compressed: header.rsv1 },
             (Data::Continue, Some(mut begun)) => {
                 begun.payload.extend_from_slice(&payload);
                 begun

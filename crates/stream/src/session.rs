@@ -32,7 +32,7 @@ use crate::end::End;
 use crate::event_ids::EventIds;
 use crate::metrics::Encoding;
 use crate::reader::FrameReader;
-use crate::sessions::{Place, Sessions};
+use crate::sessions::{ConnectionPermit, Sessions};
 use crate::slot::BoardSlot;
 
 /// What was agreed when a client connected.
@@ -71,20 +71,20 @@ pub(crate) struct ClientSession {
 struct Inner {
     core: Core,
     /// What the task is waiting for: a delivery that changes it must wake the task.
-    awaited: Awaited,
+    wait: WaitCondition,
     end: Option<End>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Awaited {
+struct WaitCondition {
     until: Instant,
     writable: bool,
 }
 
 impl ClientSession {
     fn new(core: Core, id: u64, stream: TcpStream, now: Instant) -> Arc<Self> {
-        let awaited = Awaited { until: now, writable: false };
-        let inner = Mutex::new(Inner { core, awaited, end: None });
+        let wait = WaitCondition { until: now, writable: false };
+        let inner = Mutex::new(Inner { core, wait, end: None });
         Arc::new(Self { id, stream, inner, wake: Notify::new() })
     }
 
@@ -113,8 +113,8 @@ impl ClientSession {
         }
         match deliver(&mut inner.core, now) {
             Ok(delivery) => {
-                let needs_writable = !inner.core.outbox().is_empty() && !inner.awaited.writable;
-                if needs_writable || delivery.needs_task && inner.core.next_deadline() < inner.awaited.until {
+                let needs_writable = !inner.core.outbox().is_empty() && !inner.wait.writable;
+                if needs_writable || delivery.needs_task && inner.core.next_deadline() < inner.wait.until {
                     self.wake.notify_one();
                 }
                 delivery
@@ -198,7 +198,7 @@ impl ClientSession {
                 () = &mut timer => {}
                 () = &mut revoked => return End::Closed(CloseCode::Policy),
                 () = &mut closing => {
-                    self.lock().core.say_goaway();
+                    self.lock().core.send_goaway();
                     return End::Closed(CloseCode::Restart);
                 }
             }
@@ -227,7 +227,7 @@ impl ClientSession {
             (false, true) => Interest::WRITABLE,
         };
         let until = inner.core.next_deadline();
-        inner.awaited = Awaited { until, writable: interest.is_writable() };
+        inner.wait = WaitCondition { until, writable: interest.is_writable() };
         if timer.deadline() != until {
             timer.reset(until);
         }
@@ -257,7 +257,7 @@ impl ClientSession {
             return Ok(());
         }
         let now = Instant::now();
-        self.lock().core.heard(now);
+        self.lock().core.on_read(now);
         reader.push(bytes);
         while let Some(message) = reader.next_message()? {
             let mut inner = self.lock();
@@ -344,24 +344,24 @@ impl EventStream {
 /// Serves one upgraded socket to its end. `early` is what the client sent before the upgrade was complete.
 pub async fn serve_socket(
     sessions: Arc<Sessions>,
-    place: Place,
+    permit: ConnectionPermit,
     stream: TcpStream,
     early: Bytes,
     connection: Connection,
 ) {
-    serve(sessions, place, stream, connection, Beginning::Socket(early)).await;
+    serve(sessions, permit, stream, connection, Beginning::Socket(early)).await;
 }
 
 /// Serves a stream of server-sent events to its end: the whole answer, its head included. `connection.encoding` is
 /// [`Encoding::Events`].
 pub async fn serve_events(
     sessions: Arc<Sessions>,
-    place: Place,
+    permit: ConnectionPermit,
     stream: TcpStream,
     connection: Connection,
     events: EventStream,
 ) {
-    serve(sessions, place, stream, connection, Beginning::Events(Box::new(events))).await;
+    serve(sessions, permit, stream, connection, Beginning::Events(Box::new(events))).await;
 }
 
 enum Beginning {
@@ -371,7 +371,7 @@ enum Beginning {
 
 async fn serve(
     sessions: Arc<Sessions>,
-    place: Place,
+    permit: ConnectionPermit,
     stream: TcpStream,
     connection: Connection,
     beginning: Beginning,
@@ -417,7 +417,7 @@ async fn serve(
     finish(&line, end).await;
     let totals = line.lock().core.totals;
     drop(line);
-    drop(place);
+    drop(permit);
     metrics.connected(encoding, deflate, -1);
     metrics.closed(end.code());
     info!(
@@ -447,7 +447,7 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 async fn finish(line: &ClientSession, end: End) {
     const GOODBYE: Duration = Duration::from_secs(1);
     let End::Closed(code) = end else { return };
-    line.lock().core.say_goodbye(code);
+    line.lock().core.send_close(code);
     let stream = &line.stream;
     let goodbye = async {
         while !line.flush()? {

@@ -101,9 +101,11 @@ impl Sessions {
 
     /// Takes a place for one more connection; `None` when all are taken. The place is given back on drop.
     #[must_use]
-    pub fn reserve(self: &Arc<Self>) -> Option<Place> {
+    pub fn reserve(self: &Arc<Self>) -> Option<ConnectionPermit> {
         let metrics = &self.hub.metrics;
-        metrics.take_place(self.settings().connections_max).then(|| Place { metrics: Arc::clone(metrics) })
+        metrics
+            .take_place(self.settings().connections_max)
+            .then(|| ConnectionPermit { metrics: Arc::clone(metrics) })
     }
 
     /// Runs a task that ends with the server: awaited by [`Sessions::drained`].
@@ -136,13 +138,13 @@ impl Drop for Sessions {
     }
 }
 
-/// One of the connections that are allowed at once.
+/// Permit for one of the connections allowed at once; dropping it frees the place.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     metrics: Arc<StreamMetrics>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         self.metrics.active_connections.fetch_sub(1, Ordering::Relaxed);
     }

@@ -19,7 +19,7 @@ use crate::broadcast::{Followers, WakeSignals};
 use crate::channel::{ChannelChange, ChannelContent};
 use crate::encode::encode;
 use crate::frame;
-use crate::frames::{Form, Frames, StateFrame};
+use crate::frames::{FrameForm, Frames, StateFrame};
 use crate::metrics::{Encoding, Kind, StreamMetrics, SymbolMetrics};
 use crate::session::ClientSession;
 use crate::topic::ChannelTopic;
@@ -109,11 +109,11 @@ pub struct BoardSlot {
 struct Inner {
     board: Option<Board>,
     changed: Instant,
-    standing: FeedStatus,
+    feed: FeedStatus,
     /// The venues behind it, where it is followed live.
     sources: Vec<SourceStatus>,
     /// Rises when a word in either changes.
-    standing_change: u64,
+    feed_change: u64,
     frames: Frames,
     /// The status message of now.
     status: Option<Bytes>,
@@ -132,9 +132,9 @@ impl BoardSlot {
         let inner = Inner {
             board: None,
             changed: Instant::now(),
-            standing: FeedStatus { state: FeedState::WarmingUp, as_of: None },
+            feed: FeedStatus { state: FeedState::WarmingUp, as_of: None },
             sources: Vec::new(),
-            standing_change: 0,
+            feed_change: 0,
             frames: Frames::default(),
             status: None,
         };
@@ -227,7 +227,7 @@ impl BoardSlot {
     pub fn publish(&self, update: BoardUpdate) -> bool {
         let changed = {
             let mut inner = self.lock();
-            inner.standing.as_of = inner.standing.as_of.max(Some(update.as_of));
+            inner.feed.as_of = inner.feed.as_of.max(Some(update.as_of));
             inner.status = None;
             let changed = match &mut inner.board {
                 Some(board) => board.apply(update),
@@ -243,7 +243,7 @@ impl BoardSlot {
             changed
         };
         if changed {
-            self.followers.tell();
+            self.followers.notify();
         }
         changed
     }
@@ -253,8 +253,8 @@ impl BoardSlot {
     ///
     /// # Errors
     /// When it does not follow on the board's state; nothing has changed then.
-    pub fn take_remote(&self, state: &RemoteState, standing: FeedState) -> Result<bool, Misfit> {
-        let (changed, told) = {
+    pub fn take_remote(&self, state: &RemoteState, feed: FeedState) -> Result<bool, Misfit> {
+        let (changed, feed_changed) = {
             let mut inner = self.lock();
             let changed = match &mut inner.board {
                 Some(board) => board.take(state)?,
@@ -263,67 +263,67 @@ impl BoardSlot {
                     true
                 }
             };
-            let told = inner.standing.state != standing;
-            let as_of = inner.standing.as_of.max(Some(state.as_of));
-            inner.standing = FeedStatus { state: standing, as_of };
-            inner.standing_change += u64::from(told);
+            let feed_changed = inner.feed.state != feed;
+            let as_of = inner.feed.as_of.max(Some(state.as_of));
+            inner.feed = FeedStatus { state: feed, as_of };
+            inner.feed_change += u64::from(feed_changed);
             inner.status = None;
             if changed {
                 inner.frames.clear();
                 inner.changed = Instant::now();
             }
-            (changed, told)
+            (changed, feed_changed)
         };
-        if changed || told {
-            self.followers.tell();
+        if changed || feed_changed {
+            self.followers.notify();
         }
-        if told {
-            self.tell_topics();
+        if feed_changed {
+            self.notify_topics();
         }
         Ok(changed)
     }
 
     /// Sets the status of the data; followers are woken when it changed.
-    pub fn set_standing(&self, state: FeedState, as_of: Option<UnixMs>) {
-        self.stand(state, as_of, None);
+    pub fn set_feed(&self, state: FeedState, as_of: Option<UnixMs>) {
+        self.change_feed(state, as_of, None);
     }
 
-    /// As [`BoardSlot::set_standing`], with every venue behind it.
-    pub fn set_standing_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStatus>) {
-        self.stand(state, as_of, Some(sources));
+    /// As [`BoardSlot::set_feed`], with every venue behind it.
+    pub fn set_feed_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStatus>) {
+        self.change_feed(state, as_of, Some(sources));
     }
 
     /// Sets the venues behind it, where another server sets the status.
     pub fn set_sources(&self, sources: Vec<SourceStatus>) {
-        self.stand(self.standing().state, None, Some(sources));
+        self.change_feed(self.feed().state, None, Some(sources));
     }
 
-    fn stand(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStatus>>) {
+    fn change_feed(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStatus>>) {
         let words = |sources: &[SourceStatus]| -> Vec<_> {
             sources.iter().map(|source| (source.venue, source.state)).collect()
         };
         let changed = {
             let mut inner = self.lock();
             let sources = sources.unwrap_or_else(|| inner.sources.clone());
-            let changed = inner.standing.state != state || words(&inner.sources) != words(&sources);
-            inner.standing = FeedStatus { state, as_of: inner.standing.as_of.max(as_of) };
+            let changed = inner.feed.state != state || words(&inner.sources) != words(&sources);
+            inner.feed = FeedStatus { state, as_of: inner.feed.as_of.max(as_of) };
             inner.sources = sources;
-            inner.standing_change += u64::from(changed);
+            inner.feed_change += u64::from(changed);
             inner.status = None;
             changed
         };
         if changed {
-            self.followers.tell();
-            self.tell_topics();
+            self.followers.notify();
+            self.notify_topics();
         }
     }
 
     /// Wakes those who follow channels only, who want to know how the data stands as well.
-    fn tell_topics(&self) {
+    fn notify_topics(&self) {
         self.topics
             .iter()
             .filter(|topic| topic.followers().count() > 0)
-            .for_each(|topic| topic.followers().tell());
+            .for_each(|topic| topic.followers().notify());
     }
 
     /// Whether there are venues to tell of.
@@ -332,8 +332,8 @@ impl BoardSlot {
     }
 
     /// Rises when a word of the standing changes.
-    pub(crate) fn standing_change(&self) -> u64 {
-        self.lock().standing_change
+    pub(crate) fn feed_change(&self) -> u64 {
+        self.lock().feed_change
     }
 
     /// The venues behind it, where it is followed live.
@@ -344,8 +344,8 @@ impl BoardSlot {
 
     /// How the data stands.
     #[must_use]
-    pub fn standing(&self) -> FeedStatus {
-        self.lock().standing
+    pub fn feed(&self) -> FeedStatus {
+        self.lock().feed
     }
 
     /// Looks at the board; `None` before its first state.
@@ -443,7 +443,7 @@ impl BoardSlot {
 
     /// The frame that leads from a position to the newest state; `None` before the first state, or when the
     /// client has it.
-    pub(crate) fn next_state(&self, form: &Form, at: Option<&Cursor>) -> Option<NextState> {
+    pub(crate) fn next_state(&self, form: &FrameForm, at: Option<&Cursor>) -> Option<NextState> {
         let mut inner = self.lock();
         let Inner { board, frames, changed, .. } = &mut *inner;
         let board = board.as_ref()?;
@@ -457,9 +457,9 @@ impl BoardSlot {
         if let Some(frame) = frames.get(&key) {
             return Some(NextState { frame: frame.clone(), at: leads_to, as_of, changed });
         }
-        let told = board.tell(&form.view, form.mode, from);
-        let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
-        let payload = encode(&self.symbol, self.expected_within(), &told, form.encoding);
+        let update = board.update_for(&form.view, form.mode, from);
+        let kind = if update.from.is_some() { Kind::Delta } else { Kind::Snapshot };
+        let payload = encode(&self.symbol, self.expected_within(), &update, form.encoding);
         let bytes = match form.encoding {
             Encoding::Events => {
                 let position = (!form.has_id).then(|| leads_to.to_string());
@@ -471,7 +471,7 @@ impl BoardSlot {
             }
         };
         let sizes = (payload.len(), bytes.len());
-        let saved = frames.saved(form.encoding, kind, sizes, (told.cells.len(), board.levels()));
+        let saved = frames.saved(form.encoding, kind, sizes, (update.cells.len(), board.levels()));
         let frame = StateFrame { bytes, kind, saved };
         self.metrics.made(kind, form.encoding);
         frames.keep(key, &frame);
@@ -489,8 +489,8 @@ impl BoardSlot {
         view: &View,
         encoding: Encoding,
     ) -> Option<StateMessage> {
-        let form = Form { view: *view, mode: Mode::Delta, encoding, deflate: false, has_id: false };
-        let (key, told, hash, up_to_date) = {
+        let form = FrameForm { view: *view, mode: Mode::Delta, encoding, deflate: false, has_id: false };
+        let (key, update, hash, up_to_date) = {
             let inner = self.lock();
             let board = inner.board.as_ref()?;
             let here = position.filter(|position| *position.epoch == **board.epoch());
@@ -501,22 +501,24 @@ impl BoardSlot {
                 let hash = board.hash_of(view);
                 return Some(StateMessage { body: frame::payload(&frame.bytes), hash, up_to_date });
             }
-            let told = board.tell(view, Mode::Delta, from);
-            let hash = told.hash;
-            (key, told, hash, up_to_date)
+            let update = board.update_for(view, Mode::Delta, from);
+            let hash = update.hash;
+            (key, update, hash, up_to_date)
         };
-        let kind = if told.from.is_some() { Kind::Delta } else { Kind::Snapshot };
-        let payload = encode(&self.symbol, self.expected_within(), &told, encoding);
+        let kind = if update.from.is_some() { Kind::Delta } else { Kind::Snapshot };
+        let payload = encode(&self.symbol, self.expected_within(), &update, encoding);
         let bytes = frame::state(&payload, encoding, false);
         let mut inner = self.lock();
         let Inner { board, frames, .. } = &mut *inner;
         let levels = match board {
-            Some(board) if *board.epoch() == told.epoch && board.seq() == told.seq => Some(board.levels()),
+            Some(board) if *board.epoch() == update.epoch && board.seq() == update.seq => {
+                Some(board.levels())
+            }
             _ => None,
         };
         if let Some(levels) = levels.filter(|_| !up_to_date) {
             let sizes = (payload.len(), bytes.len());
-            let saved = frames.saved(encoding, kind, sizes, (told.cells.len(), levels));
+            let saved = frames.saved(encoding, kind, sizes, (update.cells.len(), levels));
             self.metrics.made(kind, encoding);
             frames.keep(key, &StateFrame { bytes: bytes.clone(), kind, saved });
         }
@@ -533,9 +535,9 @@ impl BoardSlot {
     pub(crate) fn status_frame(&self) -> Bytes {
         let mut inner = self.lock();
         let inner = &mut *inner;
-        let (standing, board, sources) = (inner.standing, &inner.board, &inner.sources);
+        let (feed, board, sources) = (inner.feed, &inner.board, &inner.sources);
         let made = inner.status.get_or_insert_with(|| {
-            let as_of = standing.as_of.map(format_time);
+            let as_of = feed.as_of.map(format_time);
             let source = |source: &SourceStatus| SourceMessage {
                 venue: source.venue,
                 state: source.state,
@@ -545,7 +547,7 @@ impl BoardSlot {
             let message = ServerMessage::Status {
                 id: None,
                 symbol: &self.symbol,
-                state: standing.state,
+                state: feed.state,
                 as_of: as_of.as_deref(),
                 seq: board.as_ref().map_or(0, Board::seq),
                 sources: &sources,
@@ -596,7 +598,7 @@ mod tests {
             let position = seq.map(|seq| Position { epoch: "e".into(), seq });
             slot.message_since(position.as_ref(), &View::default(), Encoding::Json).unwrap()
         };
-        let form = Form {
+        let form = FrameForm {
             view: View::default(),
             mode: Mode::Delta,
             encoding: Encoding::Json,

@@ -18,7 +18,7 @@ pub(crate) struct StatusDue {
 
 impl StatusDue {
     pub(crate) fn new(slot: &BoardSlot, is_due: bool, now: Instant) -> Self {
-        Self { is_due, last: now, known_change: slot.standing_change() }
+        Self { is_due, last: now, known_change: slot.feed_change() }
     }
 
     /// One is to be sent at the next opportunity.
@@ -33,7 +33,7 @@ impl StatusDue {
 
     /// Whether a status is due: the standing changed, or nothing was sent for long.
     pub(crate) fn take(&mut self, slot: &BoardSlot, now: Instant, heartbeat: Duration) -> bool {
-        let change = slot.standing_change();
+        let change = slot.feed_change();
         let is_due = std::mem::take(&mut self.is_due) || now >= self.last + heartbeat;
         if change == self.known_change && !is_due {
             return false;

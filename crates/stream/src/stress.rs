@@ -83,7 +83,7 @@ async fn every_client_is_right_after_every_frame() {
     for client in &mut clients {
         client.catch_up(&sessions, &markets, now);
     }
-    let seen = clients.iter().fold(client::Seen::default(), |sum, client| sum.and(client.seen()));
+    let seen = clients.iter().fold(client::StressCounts::default(), |sum, client| sum.and(client.counts()));
     println!("{changes} changes, market time {:?}, {seen:?}", now - start);
     assert!(seen.snapshots > 0 && seen.deltas > 0 && seen.skipped > 0, "every way was taken");
     assert!(seen.reconnects > 0 && seen.binary > 0 && seen.deflated > 0 && seen.warnings > 0);

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use liqheat_wire::{Mode, Position, binary_beginning, json_beginning};
 use tokio::time::Instant;
 
-use crate::credit::{Credit, InFlight, Painted};
+use crate::credit::{AckOutcome, Credit, UnpaintedState};
 use crate::frame;
-use crate::frames::Form;
-use crate::metrics::{Encoding, Kind, Resumed, StreamMetrics};
+use crate::frames::FrameForm;
+use crate::metrics::{Encoding, Kind, ResumeOutcome, StreamMetrics};
 use crate::slot::{BoardSlot, Cursor, NextState};
 use crate::status_due::StatusDue;
 
@@ -19,7 +19,7 @@ pub(crate) struct Subscription {
     slot: Arc<BoardSlot>,
     /// The client's name for it.
     id: Option<Box<str>>,
-    form: Form,
+    form: FrameForm,
     /// Wanted time between updates.
     interval: Duration,
     /// How often boards change; wishes for a faster rhythm get every change.
@@ -34,12 +34,12 @@ pub(crate) struct Subscription {
     credit: Credit,
 }
 
-/// What a client wishes of a subscription.
+/// A subscription as the client requested it.
 #[derive(Debug)]
-pub(crate) struct Wish {
+pub(crate) struct SubscriptionRequest {
     /// Whether there is one is also in `form`.
     pub(crate) id: Option<Box<str>>,
-    pub(crate) form: Form,
+    pub(crate) form: FrameForm,
     pub(crate) interval_s: Option<f64>,
     pub(crate) resume: Option<Position>,
 }
@@ -59,19 +59,24 @@ const INTERVAL_S: (f64, f64) = (1.0, 60.0);
 const INTERVAL_S_DELTA_MIN: f64 = 0.25;
 
 impl Subscription {
-    pub(crate) fn new(slot: Arc<BoardSlot>, wish: Wish, tick: Duration, now: Instant) -> Self {
-        let shortest = if wish.form.mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
+    pub(crate) fn new(
+        slot: Arc<BoardSlot>,
+        request: SubscriptionRequest,
+        tick: Duration,
+        now: Instant,
+    ) -> Self {
+        let shortest = if request.form.mode == Mode::Delta { INTERVAL_S_DELTA_MIN } else { INTERVAL_S.0 };
         let clamped = |seconds: f64| Duration::from_secs_f64(seconds.clamp(shortest, INTERVAL_S.1));
         // Who comes to a market of several venues hears how they stand, and not only when that changes.
         let status = StatusDue::new(&slot, slot.has_sources(), now);
         Self {
             slot,
-            id: wish.id,
-            form: wish.form,
-            interval: wish.interval_s.map_or(tick, clamped),
+            id: request.id,
+            form: request.form,
+            interval: request.interval_s.map_or(tick, clamped),
             tick,
-            resuming: wish.resume.is_some(),
-            at: wish.resume.map(Cursor::from),
+            resuming: request.resume.is_some(),
+            at: request.resume.map(Cursor::from),
             waiting: false,
             last_sent: None,
             status,
@@ -102,7 +107,7 @@ impl Subscription {
         next
     }
 
-    pub(crate) const fn form(&self) -> &Form {
+    pub(crate) const fn form(&self) -> &FrameForm {
         &self.form
     }
 
@@ -143,7 +148,7 @@ impl Subscription {
         let Some(next) = self.slot.next_state(&self.form, self.at.as_ref()) else {
             let is_current = self.resuming && self.slot.missed(self.at.as_ref()) == Some(0);
             if is_current {
-                metrics.resumed(Resumed::Current);
+                metrics.resumed(ResumeOutcome::Current);
                 self.resuming = false;
                 // There is no state to send, and silence would say nothing.
                 self.status.set_due();
@@ -153,8 +158,8 @@ impl Subscription {
         let mut occasion = Occasion::Asked;
         if std::mem::take(&mut self.resuming) {
             metrics.resumed(match next.frame.kind {
-                Kind::Delta => Resumed::Delta,
-                Kind::Snapshot => Resumed::Snapshot,
+                Kind::Delta => ResumeOutcome::Delta,
+                Kind::Snapshot => ResumeOutcome::Snapshot,
             });
         } else if let Some(at) = self.at.as_ref().filter(|at| at.epoch == next.at.epoch)
             && !self.has_own_rhythm()
@@ -162,7 +167,7 @@ impl Subscription {
             metrics.updates_skipped.inc_by(next.at.seq.saturating_sub(at.seq + 1));
             occasion = Occasion::Change;
         }
-        self.credit.sent(InFlight { seq: next.at.seq, as_of: next.as_of, sent: now });
+        self.credit.sent(UnpaintedState { seq: next.at.seq, as_of: next.as_of, sent: now });
         self.at = Some(next.at.clone());
         self.last_sent = Some(now);
         // A state says as much as a heartbeat.
@@ -176,8 +181,8 @@ impl Subscription {
     }
 
     /// The client painted a state.
-    pub(crate) fn painted(&mut self, seq: u64) -> Painted {
-        self.credit.painted(seq)
+    pub(crate) fn on_painted(&mut self, seq: u64) -> AckOutcome {
+        self.credit.on_painted(seq)
     }
 
     /// Whether a status is due: the standing changed, or nothing was sent for long.

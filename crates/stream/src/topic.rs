@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 
 use crate::broadcast::{Followers, WakeSignals};
-use crate::channel::{ChannelChange, ChannelContent, ChannelState, Next};
+use crate::channel::{ChannelChange, ChannelContent, ChannelState, NextMessage};
 use crate::frame;
 use crate::metrics::{Encoding, StreamMetrics};
 use crate::session::ClientSession;
@@ -25,13 +25,13 @@ pub(crate) struct ChannelForm {
     /// Channels have no binary form.
     pub(crate) encoding: Encoding,
     pub(crate) deflate: bool,
-    /// Whether the frame is made without its beginning, as in [`crate::frames::Form`].
+    /// Whether the frame is made without its beginning, as in [`crate::frames::FrameForm`].
     pub(crate) has_id: bool,
 }
 
 /// Where a client is, for the key of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum From {
+enum FrameBase {
     Nothing,
     Seq(u64),
     OtherEpoch,
@@ -61,7 +61,7 @@ pub(crate) struct ChannelTopic {
 #[derive(Debug)]
 struct Inner {
     state: ChannelState,
-    frames: HashMap<(From, ChannelForm), NextFrame>,
+    frames: HashMap<(FrameBase, ChannelForm), NextFrame>,
 }
 
 impl ChannelTopic {
@@ -117,7 +117,7 @@ impl ChannelTopic {
             inner.frames.clear();
             change
         };
-        self.followers.tell();
+        self.followers.notify();
         Some(change)
     }
 
@@ -132,7 +132,7 @@ impl ChannelTopic {
             is_new
         };
         if is_new {
-            self.followers.tell();
+            self.followers.notify();
         }
         is_new
     }
@@ -153,18 +153,18 @@ impl ChannelTopic {
         let Inner { state, frames } = &mut *inner;
         let Some(newest) = state.cursor() else { return NextFrame::Nothing };
         let from = match at {
-            None => From::Nothing,
-            Some(at) if at.epoch == newest.epoch => From::Seq(at.seq),
-            Some(_) => From::OtherEpoch,
+            None => FrameBase::Nothing,
+            Some(at) if at.epoch == newest.epoch => FrameBase::Seq(at.seq),
+            Some(_) => FrameBase::OtherEpoch,
         };
         let key = (from, form);
         if let Some(made) = frames.get(&key) {
             return made.clone();
         }
         let made = match state.next(symbol, at, form.min_usd) {
-            Next::Nothing => return NextFrame::Nothing,
-            Next::Advance(cursor) => NextFrame::Advance(cursor),
-            Next::Message(message) => {
+            NextMessage::Nothing => return NextFrame::Nothing,
+            NextMessage::Advance(cursor) => NextFrame::Advance(cursor),
+            NextMessage::Message(message) => {
                 let bytes = match form.encoding {
                     Encoding::Events => {
                         let position = (!form.has_id).then(|| message.at.to_string());

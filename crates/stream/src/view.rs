@@ -73,7 +73,7 @@ fn floor_to(price: Price, height: Price) -> Price {
 
 /// A level, of a board or of a view, and the last change of anything in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Changed {
+pub struct ChangedLevel {
     /// The level; without mass it is gone.
     pub cell: Cell,
     /// The `seq` of its last change.
@@ -83,13 +83,13 @@ pub struct Changed {
 /// Sums levels, given in order of price, into ones of this height.
 pub(crate) fn sum_into(
     height: Price,
-    levels: impl Iterator<Item = Changed>,
-) -> impl Iterator<Item = Changed> {
+    levels: impl Iterator<Item = ChangedLevel>,
+) -> impl Iterator<Item = ChangedLevel> {
     let mut levels = levels.peekable();
     std::iter::from_fn(move || {
         let first = levels.next()?;
         let price = floor_to(first.cell.price, height);
-        let mut sum = Changed { cell: Cell { price, ..first.cell }, ..first };
+        let mut sum = ChangedLevel { cell: Cell { price, ..first.cell }, ..first };
         while let Some(next) = levels.next_if(|next| floor_to(next.cell.price, height) == price) {
             sum.cell.long_usd = sum.cell.long_usd.saturating_add(next.cell.long_usd);
             sum.cell.short_usd = sum.cell.short_usd.saturating_add(next.cell.short_usd);
@@ -129,13 +129,13 @@ mod tests {
 
     #[test]
     fn levels_are_summed_and_remember_the_last_change() {
-        let level = |p, long_usd, changed| Changed {
+        let level = |p, long_usd, changed| ChangedLevel {
             cell: Cell { price: price(p), long_usd, short_usd: 1 },
             changed,
         };
         let summed: Vec<_> =
             sum_into(price(20), [level(10, 5, 3), level(20, 1, 9), level(30, 0, 2)].into_iter()).collect();
-        let expected = |p, long_usd, short_usd, changed| Changed {
+        let expected = |p, long_usd, short_usd, changed| ChangedLevel {
             cell: Cell { price: price(p), long_usd, short_usd },
             changed,
         };

@@ -21,7 +21,8 @@ use std::time::{Duration, SystemTime};
 
 use liqheat_market::UnixMs;
 use liqheat_testkit::exchange::{
-    BinanceVoice, BybitVoice, ExchangeServer, HyperliquidVoice, Made, Market, OkxVoice, Time,
+    BinanceProtocol, BybitProtocol, ExchangeServer, HyperliquidProtocol, Market, MarketShape, OkxProtocol,
+    Time,
 };
 
 const SYMBOLS: [(&str, i64); 2] = [("BTCUSDT", 60_000), ("ETHUSDT", 3_000)];
@@ -35,19 +36,19 @@ fn main() {
     let from = UnixMs(now - now % 60_000 - past * 3_600_000);
     let market = |venue: u64| {
         SYMBOLS.iter().zip(0..).fold(Market::default(), |market, ((symbol, price), number)| {
-            let made = Made::new(from, (past + future) * 60);
+            let made = MarketShape::new(from, (past + future) * 60);
             market.with_made(
                 symbol,
-                &Made { price: *price, seed: 10 * venue + number, liquidation_every: 3, ..made },
+                &MarketShape { price: *price, seed: 10 * venue + number, liquidation_every: 3, ..made },
             )
         })
     };
     let time = Time { start: UnixMs(now), speed: 1.0 };
     let venues = [
-        ("binance", ExchangeServer::start(BinanceVoice, market(1), time)),
-        ("bybit", ExchangeServer::start(BybitVoice::default(), market(2), time)),
-        ("okx", ExchangeServer::start(OkxVoice::default(), market(3), time)),
-        ("hyperliquid", ExchangeServer::start(HyperliquidVoice::default(), market(4), time)),
+        ("binance", ExchangeServer::start(BinanceProtocol, market(1), time)),
+        ("bybit", ExchangeServer::start(BybitProtocol::default(), market(2), time)),
+        ("okx", ExchangeServer::start(OkxProtocol::default(), market(3), time)),
+        ("hyperliquid", ExchangeServer::start(HyperliquidProtocol::default(), market(4), time)),
     ];
     let urls: Vec<String> = venues
         .iter()

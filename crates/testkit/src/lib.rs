@@ -29,10 +29,10 @@ pub use data::recorded;
 pub use events::{EventReader, ServerSentEvent};
 pub use http::{Answer, connect_from, get, get_with, read_answer, send_json};
 pub use port::free_port;
-pub use program::{Finished, Program, Running};
-pub use receiver::{Posted, Receiver};
+pub use program::{Program, ProgramOutput, RunningProgram};
+pub use receiver::{ReceivedPost, Receiver};
 pub use shadow::{LoggedStates, Shadow, ShadowPosition};
-pub use viewer::{Closed, Heard, Viewer};
+pub use viewer::{CloseReason, Viewer, ViewerMessage};
 
 /// Most time anything may take; never waited for when all is well.
 pub const PATIENCE: Duration = Duration::from_secs(60);

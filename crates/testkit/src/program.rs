@@ -85,7 +85,7 @@ impl Program {
     /// When it cannot be started or does not end in time.
     #[must_use]
     #[track_caller]
-    pub fn run(&self) -> Finished {
+    pub fn run(&self) -> ProgramOutput {
         self.start().wait()
     }
 
@@ -95,11 +95,11 @@ impl Program {
     /// When it cannot be started.
     #[must_use]
     #[track_caller]
-    pub fn start(&self) -> Running {
+    pub fn start(&self) -> RunningProgram {
         let mut child = self.command().spawn().unwrap();
-        let out = Printed::follow(child.stdout.take().unwrap());
-        let err = Printed::follow(child.stderr.take().unwrap());
-        Running { child, out, err, address: None }
+        let out = OutputStream::follow(child.stdout.take().unwrap());
+        let err = OutputStream::follow(child.stderr.take().unwrap());
+        RunningProgram { child, out, err, address: None }
     }
 
     /// Starts it and waits until it prints its address.
@@ -108,7 +108,7 @@ impl Program {
     /// When it does not.
     #[must_use]
     #[track_caller]
-    pub fn serve(&self) -> Running {
+    pub fn serve(&self) -> RunningProgram {
         let mut running = self.start();
         let line = running.out.wait_for("liqheat: http://").unwrap_or_else(|| {
             panic!("no address printed; it printed:\n{}{}", running.out.text(), running.err.text())
@@ -119,9 +119,9 @@ impl Program {
     }
 }
 
-/// How it ended and everything it printed.
+/// Exit code and output of a program.
 #[derive(Debug, Clone)]
-pub struct Finished {
+pub struct ProgramOutput {
     /// Its exit code; `None` when a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
@@ -132,14 +132,14 @@ pub struct Finished {
 
 /// A program that runs; dropped, it is killed.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningProgram {
     child: Child,
-    out: Printed,
-    err: Printed,
+    out: OutputStream,
+    err: OutputStream,
     address: Option<SocketAddr>,
 }
 
-impl Running {
+impl RunningProgram {
     /// Where it listens.
     ///
     /// # Panics
@@ -217,7 +217,7 @@ impl Running {
     /// # Panics
     /// When it had ended by itself.
     #[track_caller]
-    pub fn kill(mut self) -> Finished {
+    pub fn kill(mut self) -> ProgramOutput {
         assert_eq!(self.child.try_wait().unwrap(), None, "it ended by itself:\n{}", self.log());
         self.child.kill().unwrap();
         self.wait()
@@ -228,7 +228,7 @@ impl Running {
     /// # Panics
     /// When it does not stop in time.
     #[track_caller]
-    pub fn terminate(self) -> Finished {
+    pub fn terminate(self) -> ProgramOutput {
         self.signal("TERM");
         self.wait()
     }
@@ -238,17 +238,17 @@ impl Running {
     /// # Panics
     /// When it does not end in time.
     #[track_caller]
-    pub fn wait(mut self) -> Finished {
+    pub fn wait(mut self) -> ProgramOutput {
         // Both ends of its pipes are closed by the end of the process and by nothing else.
         for printed in [&self.out, &self.err] {
             assert!(printed.wait_for_end(), "it does not end; it printed:\n{}", printed.text());
         }
         let status = self.child.wait().unwrap();
-        Finished { code: status.code(), out: self.out.text(), err: self.err.text() }
+        ProgramOutput { code: status.code(), out: self.out.text(), err: self.err.text() }
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProgram {
     fn drop(&mut self) {
         // Already gone is fine.
         let _ = self.child.kill();
@@ -262,7 +262,7 @@ impl Drop for Running {
 
 /// What a program prints on one stream, read by a thread as it comes.
 #[derive(Debug, Clone)]
-struct Printed {
+struct OutputStream {
     shared: Arc<(Mutex<Text>, Condvar)>,
 }
 
@@ -272,7 +272,7 @@ struct Text {
     ended: bool,
 }
 
-impl Printed {
+impl OutputStream {
     fn follow(stream: impl Read + Send + 'static) -> Self {
         let printed = Self { shared: Arc::new((Mutex::new(Text::default()), Condvar::new())) };
         let writer = printed.clone();

@@ -12,7 +12,7 @@ use crate::PATIENCE;
 
 /// A POST that was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
+pub struct ReceivedPost {
     /// The path with its query.
     pub path: String,
     /// Header lines, names in lower case.
@@ -21,7 +21,7 @@ pub struct Posted {
     pub body: Vec<u8>,
 }
 
-impl Posted {
+impl ReceivedPost {
     /// The first header of a name (in lower case).
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -44,7 +44,7 @@ impl Posted {
 pub struct Receiver {
     address: SocketAddr,
     status: Arc<AtomicU16>,
-    posted: Arc<(Mutex<Vec<Posted>>, Condvar)>,
+    requests: Arc<(Mutex<Vec<ReceivedPost>>, Condvar)>,
 }
 
 impl Receiver {
@@ -56,15 +56,15 @@ impl Receiver {
     pub fn answering(status: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (status, posted) = (Arc::new(AtomicU16::new(status)), Arc::default());
-        let (answer, kept) = (Arc::clone(&status), Arc::clone(&posted));
+        let (status, requests) = (Arc::new(AtomicU16::new(status)), Arc::default());
+        let (answer, kept) = (Arc::clone(&status), Arc::clone(&requests));
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let (answer, kept) = (Arc::clone(&answer), Arc::clone(&kept));
                 std::thread::spawn(move || serve(stream, &answer, &kept));
             }
         });
-        Self { address, status, posted }
+        Self { address, status, requests }
     }
 
     /// Where it listens.
@@ -84,22 +84,22 @@ impl Receiver {
     /// When they do not come in time.
     #[must_use]
     #[track_caller]
-    pub fn wait_for(&self, count: usize) -> Vec<Posted> {
+    pub fn wait_for(&self, count: usize) -> Vec<ReceivedPost> {
         let began = Instant::now();
-        let (posted, arrived) = &*self.posted;
-        let mut posted = posted.lock().unwrap_or_else(PoisonError::into_inner);
-        while posted.len() < count {
+        let (requests, arrived) = &*self.requests;
+        let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+        while requests.len() < count {
             let left = PATIENCE.saturating_sub(began.elapsed());
-            assert!(!left.is_zero(), "{} of {count} requests came: {posted:?}", posted.len());
-            posted = arrived.wait_timeout(posted, left).unwrap_or_else(PoisonError::into_inner).0;
+            assert!(!left.is_zero(), "{} of {count} requests came: {requests:?}", requests.len());
+            requests = arrived.wait_timeout(requests, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        posted.clone()
+        requests.clone()
     }
 }
 
-type Kept = (Mutex<Vec<Posted>>, Condvar);
+type RequestLog = (Mutex<Vec<ReceivedPost>>, Condvar);
 
-fn serve(stream: TcpStream, status: &AtomicU16, kept: &Kept) -> Option<()> {
+fn serve(stream: TcpStream, status: &AtomicU16, kept: &RequestLog) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -118,8 +118,12 @@ fn serve(stream: TcpStream, status: &AtomicU16, kept: &Kept) -> Option<()> {
         reader.read_exact(&mut body).ok()?;
         let status = status.load(Ordering::SeqCst);
         {
-            let (posted, arrived) = kept;
-            posted.lock().unwrap_or_else(PoisonError::into_inner).push(Posted { path, headers, body });
+            let (requests, arrived) = kept;
+            requests.lock().unwrap_or_else(PoisonError::into_inner).push(ReceivedPost {
+                path,
+                headers,
+                body,
+            });
             arrived.notify_all();
         }
         write!(reader.get_mut(), "HTTP/1.1 {status} -\r\nContent-Length: 0\r\n\r\n").ok()?;

@@ -10,7 +10,7 @@ use liqheat_market::Price;
 use liqheat_wire::{Cell, StateHash};
 use serde_json::{Value, json};
 
-use crate::{Heard, PATIENCE, Viewer};
+use crate::{PATIENCE, Viewer, ViewerMessage};
 
 /// Every state that any client of a test was told: its hash, by symbol, epoch and `seq`.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +22,10 @@ type Name = (String, String, u64);
 impl LoggedStates {
     #[track_caller]
     fn check(&self, name: Name, hash: &str) {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shown = format!("{name:?}");
-        let before = told.entry(name).or_insert_with(|| hash.to_owned()).clone();
-        drop(told);
+        let before = logged.entry(name).or_insert_with(|| hash.to_owned()).clone();
+        drop(logged);
         assert_eq!(before, hash, "two states have one name: {shown}");
     }
 
@@ -50,7 +50,7 @@ pub struct ShadowPosition {
 pub struct Shadow {
     viewer: Option<Viewer>,
     symbol: String,
-    told: LoggedStates,
+    logged: LoggedStates,
     at: Option<ShadowPosition>,
     levels: BTreeMap<Price, Cell>,
     /// Whole states heard.
@@ -64,11 +64,11 @@ pub struct Shadow {
 impl Shadow {
     /// A client that has nothing yet and is not connected.
     #[must_use]
-    pub fn new(symbol: &str, told: &LoggedStates) -> Self {
+    pub fn new(symbol: &str, logged: &LoggedStates) -> Self {
         Self {
             viewer: None,
             symbol: symbol.to_owned(),
-            told: told.clone(),
+            logged: logged.clone(),
             at: None,
             levels: BTreeMap::new(),
             snapshots: 0,
@@ -105,13 +105,13 @@ impl Shadow {
     /// # Panics
     /// When it was told something wrong.
     #[track_caller]
-    pub fn listen(&mut self, within: Duration) -> Heard {
-        let Some(viewer) = &mut self.viewer else { return Heard::Gone };
+    pub fn listen(&mut self, within: Duration) -> ViewerMessage {
+        let Some(viewer) = &mut self.viewer else { return ViewerMessage::Gone };
         let heard = viewer.listen(within);
         match &heard {
-            Heard::Message(message) => self.take(message),
-            Heard::Nothing => {}
-            Heard::Gone => self.viewer = None,
+            ViewerMessage::Message(message) => self.take(message),
+            ViewerMessage::Nothing => {}
+            ViewerMessage::Gone => self.viewer = None,
         }
         heard
     }
@@ -125,9 +125,9 @@ impl Shadow {
         let until = Instant::now() + PATIENCE;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             match self.listen(left) {
-                Heard::Message(message) if fits(self, &message) => return message,
-                Heard::Message(_) | Heard::Nothing => {}
-                Heard::Gone => panic!("{what}: the connection ended"),
+                ViewerMessage::Message(message) if fits(self, &message) => return message,
+                ViewerMessage::Message(_) | ViewerMessage::Nothing => {}
+                ViewerMessage::Gone => panic!("{what}: the connection ended"),
             }
         }
         panic!("{what}: not within {PATIENCE:?}; it is at {:?}, {:?}", self.at, self.standing)
@@ -177,7 +177,7 @@ impl Shadow {
         let (epoch, seq) = (message["epoch"].as_str().unwrap(), message["seq"].as_u64().unwrap());
         let hash = message["hash"].as_str().unwrap();
         assert_eq!(self.hash(), hash, "another state than it says: {epoch} {seq}");
-        self.told.check((self.symbol.clone(), epoch.to_owned(), seq), hash);
+        self.logged.check((self.symbol.clone(), epoch.to_owned(), seq), hash);
         self.at = Some(ShadowPosition { epoch: epoch.to_owned(), seq });
     }
 }

@@ -11,18 +11,18 @@ use tungstenite::{ClientRequestBuilder, Error};
 
 use crate::{Answer, PATIENCE};
 
-/// How the server closed a connection.
+/// Code and reason of a close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closed {
+pub struct CloseReason {
     /// The close code.
     pub code: u16,
     /// The reason given.
     pub reason: String,
 }
 
-/// What came within a time.
+/// Result of waiting for a message.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub enum ViewerMessage {
     /// A message.
     Message(Value),
     /// Nothing.
@@ -93,24 +93,24 @@ impl Viewer {
     /// # Panics
     /// When it is not JSON.
     #[track_caller]
-    pub fn listen(&mut self, within: Duration) -> Heard {
+    pub fn listen(&mut self, within: Duration) -> ViewerMessage {
         let until = Instant::now() + within;
         while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
             if self.socket.get_ref().set_read_timeout(Some(left)).is_err() {
-                return Heard::Gone;
+                return ViewerMessage::Gone;
             }
             match self.socket.read() {
                 Ok(Message::Text(text)) => {
-                    return Heard::Message(serde_json::from_str(text.as_str()).unwrap());
+                    return ViewerMessage::Message(serde_json::from_str(text.as_str()).unwrap());
                 }
-                Ok(Message::Close(_)) => return Heard::Gone,
+                Ok(Message::Close(_)) => return ViewerMessage::Gone,
                 Ok(_) => {}
                 Err(Error::Io(error))
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
-                Err(_) => return Heard::Gone,
+                Err(_) => return ViewerMessage::Gone,
             }
         }
-        Heard::Nothing
+        ViewerMessage::Nothing
     }
 
     /// Sends a message.
@@ -187,11 +187,11 @@ impl Viewer {
     /// # Panics
     /// When the connection ends without a close frame.
     #[track_caller]
-    pub fn closed(&mut self) -> Closed {
+    pub fn closed(&mut self) -> CloseReason {
         loop {
             match self.socket.read() {
                 Ok(Message::Close(Some(frame))) => {
-                    return Closed { code: frame.code.into(), reason: frame.reason.to_string() };
+                    return CloseReason { code: frame.code.into(), reason: frame.reason.to_string() };
                 }
                 Ok(_) => {}
                 Err(error) => panic!("no close frame: {error}"),

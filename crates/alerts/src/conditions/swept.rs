@@ -24,28 +24,28 @@ const SHOWN_MS_MAX: i64 = 3_600_000;
 #[derive(Debug, Clone)]
 pub(crate) struct SweptWalls {
     filter: Filter,
-    touched: Vec<Touched>,
-    swept: Vec<Swept>,
+    touches: Vec<WallTouch>,
+    sweeps: Vec<WallSweep>,
     /// Swept walls that the model still shows: it moves with bars, the price does not wait for it.
-    shown: Vec<Swept>,
+    shown_sweeps: Vec<WallSweep>,
 }
 
 #[derive(Debug, Clone)]
-struct Touched {
+struct WallTouch {
     wall: WallSpan,
     since: UnixMs,
 }
 
 #[derive(Debug, Clone)]
-struct Swept {
+struct WallSweep {
     wall: WallSpan,
-    touched: UnixMs,
+    touched_at: UnixMs,
     at: UnixMs,
 }
 
 impl SweptWalls {
     pub(crate) const fn new(filter: Filter) -> Self {
-        Self { filter, touched: Vec::new(), swept: Vec::new(), shown: Vec::new() }
+        Self { filter, touches: Vec::new(), sweeps: Vec::new(), shown_sweeps: Vec::new() }
     }
 
     pub(crate) fn on(&mut self, change: Change<'_>, scene: &Scene<'_>) -> Vec<Subject> {
@@ -55,44 +55,44 @@ impl SweptWalls {
                 self.pass(low, high, scene);
             }
             Change::Walls => {
-                let is_shown = |swept: &Swept| scene.walls.iter().any(|wall| wall.overlaps(&swept.wall));
-                self.shown.retain(|swept| scene.now.since(swept.at) < SHOWN_MS_MAX && is_shown(swept));
+                let is_shown = |sweep: &WallSweep| scene.walls.iter().any(|wall| wall.overlaps(&sweep.wall));
+                self.shown_sweeps.retain(|sweep| scene.now.since(sweep.at) < SHOWN_MS_MAX && is_shown(sweep));
             }
             Change::Liquidation(_) | Change::Feed(_) => {}
         }
-        let (settled, waiting) = std::mem::take(&mut self.swept)
+        let (settled, waiting) = std::mem::take(&mut self.sweeps)
             .into_iter()
-            .partition(|swept| scene.now >= swept.at.plus(SETTLE_MS));
-        self.swept = waiting;
-        let subject = |swept: Swept| Subject::WallSwept {
+            .partition(|sweep| scene.now >= sweep.at.plus(SETTLE_MS));
+        self.sweeps = waiting;
+        let subject = |sweep: WallSweep| Subject::WallSwept {
             liquidated: scene.log.at_wall(
-                &swept.wall,
-                swept.touched.plus(-BEFORE_MS),
-                swept.at.plus(SETTLE_MS),
+                &sweep.wall,
+                sweep.touched_at.plus(-BEFORE_MS),
+                sweep.at.plus(SETTLE_MS),
             ),
-            wall: swept.wall,
-            touched: swept.touched,
+            wall: sweep.wall,
+            touched: sweep.touched_at,
         };
-        let settled: Vec<Swept> = settled;
+        let settled: Vec<WallSweep> = settled;
         settled.into_iter().map(subject).collect()
     }
 
     fn touch(&mut self, from: UnixMs, low: Price, high: Price, walls: &[WallSpan]) {
         for wall in walls.iter().filter(|wall| self.filter.allows(wall) && wall.is_touched(low, high)) {
-            let is_known = self.touched.iter().any(|touched| touched.wall.overlaps(wall));
-            let is_swept = self.shown.iter().any(|swept| swept.wall.overlaps(wall));
+            let is_known = self.touches.iter().any(|touch| touch.wall.overlaps(wall));
+            let is_swept = self.shown_sweeps.iter().any(|sweep| sweep.wall.overlaps(wall));
             if !is_known && !is_swept {
-                self.touched.push(Touched { wall: *wall, since: from });
+                self.touches.push(WallTouch { wall: *wall, since: from });
             }
         }
     }
 
     fn pass(&mut self, low: Price, high: Price, scene: &Scene<'_>) {
-        let mut swept = Vec::new();
-        self.touched.retain(|touched| {
-            let wall = touched.wall;
+        let mut sweeps = Vec::new();
+        self.touches.retain(|touch| {
+            let wall = touch.wall;
             if wall.is_passed(low, high) {
-                swept.push(Swept { wall, touched: touched.since, at: scene.now });
+                sweeps.push(WallSweep { wall, touched_at: touch.since, at: scene.now });
                 return false;
             }
             let distance = wall.distance_pct(scene.price);
@@ -100,9 +100,9 @@ impl SweptWalls {
                 Side::Long => distance < -LEFT_PCT,
                 Side::Short => distance > LEFT_PCT,
             };
-            !has_left && scene.now.since(touched.since) < TOUCH_MS_MAX
+            !has_left && scene.now.since(touch.since) < TOUCH_MS_MAX
         });
-        self.shown.extend(swept.iter().cloned());
-        self.swept.extend(swept);
+        self.shown_sweeps.extend(sweeps.iter().cloned());
+        self.sweeps.extend(sweeps);
     }
 }

@@ -7,7 +7,7 @@ use anyhow::ensure;
 use liqheat_market::convert::approx_f64;
 use tokio_util::sync::CancellationToken;
 
-use super::stream_client::{Crowd, Follow, Transport};
+use super::stream_client::{Crowd, StreamRequest, Transport};
 use super::{SETTLE, pause, print_verdict};
 use crate::cli::ContractArgs;
 use crate::fanout::child::{Server, Usage};
@@ -47,9 +47,9 @@ async fn measure(
 ) -> anyhow::Result<f64> {
     let words = format!("server --hz {HZ} --connections {} --log error", clients + 10);
     let mut server = Server::start(&words.split(' ').map(str::to_owned).collect::<Vec<_>>())?;
-    let follow =
-        Follow { transport, symbol: "BENCH0USDT".to_owned(), mode: "snapshot", update_interval: None };
-    let crowd = Crowd::connect(server.address, clients, &follow, stop).await?;
+    let request =
+        StreamRequest { transport, symbol: "BENCH0USDT".to_owned(), mode: "snapshot", update_interval: None };
+    let crowd = Crowd::connect(server.address, clients, &request, stop).await?;
     server.go()?;
     pause(SETTLE, stop).await;
     let read =

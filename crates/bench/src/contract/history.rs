@@ -8,7 +8,7 @@ use liqheat_market::convert::approx_f64;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::http::{Polled, poll};
+use super::http::{PollCounts, poll};
 use super::program::Program;
 use super::{SETTLE, pause, print_verdict};
 use crate::cli::ContractArgs;
@@ -58,13 +58,13 @@ async fn measure(
     seconds: Duration,
     stop: &CancellationToken,
 ) -> anyhow::Result<Row> {
-    let (polled, ending) = (Arc::new(Polled::default()), stop.child_token());
+    let (counts, ending) = (Arc::new(PollCounts::default()), stop.child_token());
     let mut tasks = JoinSet::new();
     let began = program.usage()?;
     for number in 0..pollers {
         let phase = EVERY.mul_f64(approx_f64(number) / approx_f64(pollers));
-        let (address, polled, ending) = (program.address, Arc::clone(&polled), ending.clone());
-        tasks.spawn(async move { poll(address, PATH, (EVERY, phase), false, &polled, ending).await });
+        let (address, counts, ending) = (program.address, Arc::clone(&counts), ending.clone());
+        tasks.spawn(async move { poll(address, PATH, (EVERY, phase), false, &counts, ending).await });
     }
     pause(seconds, stop).await;
     let ended = program.usage()?;
@@ -73,8 +73,8 @@ async fn measure(
     let micros = ended.at_micros.saturating_sub(began.at_micros).max(1);
     Ok(Row {
         cpu: ended.cpu.saturating_sub(began.cpu).as_secs_f64() / (approx_f64(micros) / 1e6),
-        answers: polled.whole.load(Ordering::Relaxed),
-        bytes: polled.bytes.load(Ordering::Relaxed),
-        failed: polled.failed.load(Ordering::Relaxed),
+        answers: counts.whole.load(Ordering::Relaxed),
+        bytes: counts.bytes.load(Ordering::Relaxed),
+        failed: counts.failed.load(Ordering::Relaxed),
     })
 }

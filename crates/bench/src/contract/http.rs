@@ -75,9 +75,9 @@ impl HttpClient {
     }
 }
 
-/// What pollers got.
+/// Counts of the answers to pollers.
 #[derive(Debug, Default)]
-pub(super) struct Polled {
+pub(super) struct PollCounts {
     pub(super) whole: AtomicU64,
     pub(super) unchanged: AtomicU64,
     pub(super) failed: AtomicU64,
@@ -91,7 +91,7 @@ pub(super) async fn poll(
     path: &str,
     (every, phase): (Duration, Duration),
     conditional: bool,
-    polled: &Polled,
+    counts: &PollCounts,
     stop: CancellationToken,
 ) {
     let polling = async {
@@ -105,24 +105,24 @@ pub(super) async fn poll(
                 client = HttpClient::connect(address).await.ok();
             }
             let Some(open) = &mut client else {
-                polled.failed.fetch_add(1, Ordering::Relaxed);
+                counts.failed.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
             let counter = match open.get(path, held.as_deref()).await {
                 Ok(answer) => {
-                    polled.bytes.fetch_add(answer.bytes, Ordering::Relaxed);
+                    counts.bytes.fetch_add(answer.bytes, Ordering::Relaxed);
                     if conditional && answer.etag.is_some() {
                         held = answer.etag;
                     }
                     match answer.status {
-                        200 => &polled.whole,
-                        304 => &polled.unchanged,
-                        _ => &polled.failed,
+                        200 => &counts.whole,
+                        304 => &counts.unchanged,
+                        _ => &counts.failed,
                     }
                 }
                 Err(_) => {
                     client = None;
-                    &polled.failed
+                    &counts.failed
                 }
             };
             counter.fetch_add(1, Ordering::Relaxed);

@@ -8,9 +8,9 @@ use liqheat_market::convert::approx_f64;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::http::{Polled, poll};
+use super::http::{PollCounts, poll};
 use super::program::Program;
-use super::stream_client::{Crowd, Follow, Transport};
+use super::stream_client::{Crowd, StreamRequest, Transport};
 use super::{SETTLE, SYMBOL, pause, print_verdict};
 use crate::cli::ContractArgs;
 use liqheat::terminal::say;
@@ -96,13 +96,13 @@ async fn sockets(
     arguments: &ContractArgs,
     stop: &CancellationToken,
 ) -> anyhow::Result<Row> {
-    let follow = Follow {
+    let request = StreamRequest {
         transport: Transport::Socket,
         symbol: SYMBOL.to_owned(),
         mode,
         update_interval: Some(RHYTHM.as_secs_f64()),
     };
-    let crowd = Crowd::connect(program.address, arguments.clients, &follow, stop).await?;
+    let crowd = Crowd::connect(program.address, arguments.clients, &request, stop).await?;
     pause(SETTLE, stop).await;
     let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let before = (of(&crowd.received.states), of(&crowd.received.bytes));
@@ -118,21 +118,21 @@ async fn pollers(
     arguments: &ContractArgs,
     stop: &CancellationToken,
 ) -> anyhow::Result<Row> {
-    let (polled, ending) = (Arc::new(Polled::default()), stop.child_token());
+    let (counts, ending) = (Arc::new(PollCounts::default()), stop.child_token());
     let mut tasks = JoinSet::new();
     for number in 0..arguments.clients {
         let phase = RHYTHM.mul_f64(approx_f64(number) / approx_f64(arguments.clients));
-        let (address, polled, ending) = (program.address, Arc::clone(&polled), ending.clone());
-        tasks.spawn(async move { poll(address, path, (RHYTHM, phase), conditional, &polled, ending).await });
+        let (address, counts, ending) = (program.address, Arc::clone(&counts), ending.clone());
+        tasks.spawn(async move { poll(address, path, (RHYTHM, phase), conditional, &counts, ending).await });
     }
     // Every connection is open after one round.
     pause(RHYTHM + SETTLE, stop).await;
     let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let answered = |polled: &Polled| of(&polled.whole) + of(&polled.unchanged);
-    let before = (answered(&polled), of(&polled.bytes), of(&polled.failed));
+    let answered = |counts: &PollCounts| of(&counts.whole) + of(&counts.unchanged);
+    let before = (answered(&counts), of(&counts.bytes), of(&counts.failed));
     let cost = cpu_of(program, arguments.seconds, stop).await?;
     let row =
-        (cost, answered(&polled) - before.0, of(&polled.bytes) - before.1, of(&polled.failed) - before.2);
+        (cost, answered(&counts) - before.0, of(&counts.bytes) - before.1, of(&counts.failed) - before.2);
     ending.cancel();
     while tasks.join_next().await.is_some() {}
     Ok(row)

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::http::HttpClient;
 use super::program::Program;
 use super::sample::Sample;
-use super::stream_client::{Crowd, Follow, Transport};
+use super::stream_client::{Crowd, StreamRequest, Transport};
 use super::{SETTLE, SYMBOL, pause, print_verdict};
 use crate::cli::ContractArgs;
 use liqheat::terminal::say;
@@ -36,13 +36,13 @@ pub(super) async fn run(arguments: &ContractArgs, stop: &CancellationToken) -> a
     let (mut without, mut with) = (samples(), samples());
     for _ in 0..ROUNDS {
         measure(&program, seconds, &mut without, stop).await?;
-        let follow = Follow {
+        let request = StreamRequest {
             transport: Transport::Socket,
             symbol: SYMBOL.to_owned(),
             mode: "snapshot",
             update_interval: None,
         };
-        let crowd = Crowd::connect(program.address, arguments.clients, &follow, stop).await?;
+        let crowd = Crowd::connect(program.address, arguments.clients, &request, stop).await?;
         pause(SETTLE, stop).await;
         measure(&program, seconds, &mut with, stop).await?;
         drop(crowd);

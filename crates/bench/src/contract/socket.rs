@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::SYMBOL;
 use super::program::Program;
-use super::stream_client::{Follow, Transport, follow_for};
+use super::stream_client::{StreamRequest, Transport, stream_for};
 use crate::cli::ContractArgs;
 use liqheat::terminal::say;
 
@@ -18,14 +18,15 @@ pub(super) async fn run(arguments: &ContractArgs, stop: &CancellationToken) -> a
     let duration = arguments.socket_seconds;
     say!("socket: one connection for {duration:?}, a state a second");
     let program = Program::demo(1, 60, 1.0).await?;
-    let follow = Follow {
+    let request = StreamRequest {
         transport: Transport::Socket,
         symbol: SYMBOL.to_owned(),
         mode: "delta",
         update_interval: None,
     };
-    let silence =
-        follow_for(program.address, &follow, duration, stop).await.context("the socket did not stay open")?;
+    let silence = stream_for(program.address, &request, duration, stop)
+        .await
+        .context("the socket did not stay open")?;
     let longest = silence.longest;
     say!(
         "states: {}; longest time without one: {longest:.1?} (limit {SILENCE_MAX:?}); never closed",

@@ -20,9 +20,9 @@ pub(super) enum Transport {
     Events,
 }
 
-/// What a client asks for.
+/// A stream of states as a client requests it.
 #[derive(Debug, Clone)]
-pub(super) struct Follow {
+pub(super) struct StreamRequest {
     pub(super) transport: Transport,
     pub(super) symbol: String,
     /// `snapshot` or `delta`.
@@ -31,9 +31,9 @@ pub(super) struct Follow {
     pub(super) update_interval: Option<f64>,
 }
 
-/// What clients received.
+/// Totals over all clients.
 #[derive(Debug, Default)]
-pub(super) struct Received {
+pub(super) struct ReceivedCounts {
     /// Snapshots and deltas.
     pub(super) states: AtomicU64,
     pub(super) bytes: AtomicU64,
@@ -43,7 +43,7 @@ pub(super) struct Received {
     fault: Mutex<Option<String>>,
 }
 
-impl Received {
+impl ReceivedCounts {
     fn fault(&self) -> MutexGuard<'_, Option<String>> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,7 +51,7 @@ impl Received {
 
 /// Clients that follow until they are dropped.
 pub(super) struct Crowd {
-    pub(super) received: Arc<Received>,
+    pub(super) received: Arc<ReceivedCounts>,
     _clients: JoinSet<()>,
 }
 
@@ -63,19 +63,19 @@ impl Crowd {
     pub(super) async fn connect(
         address: SocketAddr,
         clients: usize,
-        follow: &Follow,
+        request: &StreamRequest,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         const PATIENCE: Duration = Duration::from_secs(60);
-        let received = Arc::new(Received::default());
+        let received = Arc::new(ReceivedCounts::default());
         let mut tasks = JoinSet::new();
         let (ready, mut readied) = tokio::sync::mpsc::channel(clients.max(1));
         for _ in 0..clients {
-            let (received, follow, ready, stop) =
-                (Arc::clone(&received), follow.clone(), ready.clone(), stop.clone());
+            let (received, request, ready, stop) =
+                (Arc::clone(&received), request.clone(), ready.clone(), stop.clone());
             tasks.spawn(async move {
                 let mut first = Some(ready);
-                let listening = listen(address, &follow, |length| {
+                let listening = listen(address, &request, |length| {
                     received.states.fetch_add(1, Ordering::Relaxed);
                     received.bytes.fetch_add(length as u64, Ordering::Relaxed);
                     // There is room for one of every client.
@@ -108,15 +108,19 @@ impl Crowd {
 }
 
 /// Follows, and hands on the length of every state, until the connection ends.
-async fn listen(address: SocketAddr, follow: &Follow, mut on_state: impl FnMut(usize)) -> anyhow::Result<()> {
-    let mut stream = open(address, follow).await?;
+async fn listen(
+    address: SocketAddr,
+    request: &StreamRequest,
+    mut on_state: impl FnMut(usize),
+) -> anyhow::Result<()> {
+    let mut stream = open(address, request).await?;
     let mut buffer = Vec::with_capacity(16 * 1_024);
     loop {
         if stream.read_buf(&mut buffer).await? == 0 {
             bail!("the server closed the connection");
         }
         let mut used = 0;
-        while let Some(message) = next_message(&buffer[used..], follow.transport)? {
+        while let Some(message) = next_message(&buffer[used..], request.transport)? {
             used += message.end;
             let content = &buffer[used - message.end..][message.start..message.end];
             match message.kind {
@@ -135,8 +139,8 @@ async fn listen(address: SocketAddr, follow: &Follow, mut on_state: impl FnMut(u
 }
 
 /// Asks, and reads the head of the answer.
-async fn open(address: SocketAddr, follow: &Follow) -> anyhow::Result<TcpStream> {
-    let Follow { transport, symbol, mode, update_interval } = follow;
+async fn open(address: SocketAddr, request: &StreamRequest) -> anyhow::Result<TcpStream> {
+    let StreamRequest { transport, symbol, mode, update_interval } = request;
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let head = match transport {
@@ -244,14 +248,14 @@ pub(super) struct Silence {
 ///
 /// # Errors
 /// When the connection ends before that, with the reason.
-pub(super) async fn follow_for(
+pub(super) async fn stream_for(
     address: SocketAddr,
-    follow: &Follow,
+    request: &StreamRequest,
     duration: Duration,
     stop: &CancellationToken,
 ) -> anyhow::Result<Silence> {
     let (mut silence, mut last) = (Silence::default(), Instant::now());
-    let listening = listen(address, follow, |_| {
+    let listening = listen(address, request, |_| {
         let now = Instant::now();
         silence.states += 1;
         silence.longest = silence.longest.max(now.duration_since(last));

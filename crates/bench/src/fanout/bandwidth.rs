@@ -9,7 +9,7 @@ use liqheat_market::convert::approx_f64;
 use tokio_util::sync::CancellationToken;
 
 use super::child::Server;
-use super::load::{ClientSpec, Expects, Load};
+use super::load::{ClientSpec, ExpectedMessages, Load};
 use super::report;
 use crate::cli::Row;
 use liqheat::terminal::say;
@@ -57,7 +57,7 @@ fn measure(speed: u32, time: Duration, stop: &CancellationToken, table: &mut Tab
             protocol: form.protocol(),
             deflate: form.is_deflated(),
             forwarded: false,
-            expects: Expects::States { symbols: vec![SYMBOL.to_owned()], mode },
+            expects: ExpectedMessages::States { symbols: vec![SYMBOL.to_owned()], mode },
         };
         let mut load = Load::new(ask, stop.clone())?;
         load.connect(1)?;

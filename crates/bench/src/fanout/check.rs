@@ -56,9 +56,9 @@ impl Faults {
     }
 }
 
-/// What a message comes to.
+/// Result of checking a message.
 #[derive(Debug, Clone)]
-pub(super) struct Heard {
+pub(super) struct CheckedMessage {
     /// The state the client has now, if the message was one.
     pub(super) state: Option<Rc<State>>,
     /// Whether that came as a difference.
@@ -70,18 +70,18 @@ pub(super) struct Heard {
     pub(super) faults: Faults,
 }
 
-impl Heard {
+impl CheckedMessage {
     const fn nothing(faults: Faults) -> Self {
         Self { state: None, is_delta: false, warning: false, goaway_ms: None, faults }
     }
 }
 
 /// A step that was checked: the payload, and where it leads.
-type Step = (Box<[u8]>, Heard);
+type Step = (Box<[u8]>, CheckedMessage);
 /// From which state, and in which form the payload is.
-type StepKey = (Option<u64>, Form);
+type StepKey = (Option<u64>, PayloadForm);
 /// (binary, deflated)
-type Form = (bool, bool);
+type PayloadForm = (bool, bool);
 
 /// Checks messages; shared by all clients.
 #[derive(Debug)]
@@ -107,8 +107,8 @@ impl Default for Checker {
     }
 }
 
-/// A state or a difference as it was told.
-struct Told {
+/// A state or a difference as the server sent it.
+struct StateContent {
     symbol: String,
     epoch: String,
     from: Option<u64>,
@@ -122,15 +122,15 @@ impl Checker {
     const STEPS_KEPT: usize = 4_096;
 
     /// What a message means to a client with this state.
-    pub(super) fn hear(&mut self, before: Option<&Rc<State>>, message: Message<'_>) -> Heard {
+    pub(super) fn check(&mut self, before: Option<&Rc<State>>, message: Message<'_>) -> CheckedMessage {
         let key = (before.map(|state| state.id), (message.kind == Kind::Binary, message.deflated));
         let known = self.steps.get(&key).into_iter().flatten();
-        if let Some((_, heard)) = known.rev().find(|(payload, _)| **payload == *message.payload) {
-            return heard.clone();
+        if let Some((_, checked)) = known.rev().find(|(payload, _)| **payload == *message.payload) {
+            return checked.clone();
         }
-        let heard = self.step(before, message).unwrap_or_else(|fault| {
+        let checked = self.step(before, message).unwrap_or_else(|fault| {
             self.note(fault);
-            Heard::nothing(Faults { malformed: 1, ..Faults::default() })
+            CheckedMessage::nothing(Faults { malformed: 1, ..Faults::default() })
         });
         if self.order.len() == Self::STEPS_KEPT
             && let Some(oldest) = self.order.pop_front()
@@ -141,16 +141,16 @@ impl Checker {
                 self.steps.remove(&oldest);
             }
         }
-        self.steps.entry(key).or_default().push((message.payload.into(), heard.clone()));
+        self.steps.entry(key).or_default().push((message.payload.into(), checked.clone()));
         self.order.push_back(key);
-        heard
+        checked
     }
 
     fn note(&mut self, fault: String) {
         self.first_fault.get_or_insert(fault);
     }
 
-    fn step(&mut self, before: Option<&Rc<State>>, message: Message<'_>) -> Result<Heard, String> {
+    fn step(&mut self, before: Option<&Rc<State>>, message: Message<'_>) -> Result<CheckedMessage, String> {
         let inflated;
         let payload = if message.deflated {
             inflated = self.inflated(message.payload)?;
@@ -158,36 +158,45 @@ impl Checker {
         } else {
             message.payload
         };
-        let told = match message.kind {
-            Kind::Binary => told_in_binary(payload)?,
-            _ => match told_in_json(payload)? {
-                Spoken::State(told) => told,
-                Spoken::Nothing => return Ok(Heard::nothing(Faults::default())),
-                Spoken::Warning => return Ok(Heard { warning: true, ..Heard::nothing(Faults::default()) }),
-                Spoken::Goaway(ms) => {
-                    return Ok(Heard { goaway_ms: Some(ms), ..Heard::nothing(Faults::default()) });
+        let content = match message.kind {
+            Kind::Binary => parse_binary(payload)?,
+            _ => match parse_json(payload)? {
+                ParsedMessage::State(content) => content,
+                ParsedMessage::Nothing => return Ok(CheckedMessage::nothing(Faults::default())),
+                ParsedMessage::Warning => {
+                    return Ok(CheckedMessage {
+                        warning: true,
+                        ..CheckedMessage::nothing(Faults::default())
+                    });
                 }
-                Spoken::Error(text) => {
+                ParsedMessage::Goaway(ms) => {
+                    return Ok(CheckedMessage {
+                        goaway_ms: Some(ms),
+                        ..CheckedMessage::nothing(Faults::default())
+                    });
+                }
+                ParsedMessage::Error(text) => {
                     self.note(format!("the server said {text}"));
-                    return Ok(Heard::nothing(Faults { errors: 1, ..Faults::default() }));
+                    return Ok(CheckedMessage::nothing(Faults { errors: 1, ..Faults::default() }));
                 }
             },
         };
-        Ok(self.apply(before, told))
+        Ok(self.apply(before, content))
     }
 
-    fn apply(&mut self, before: Option<&Rc<State>>, told: Told) -> Heard {
+    fn apply(&mut self, before: Option<&Rc<State>>, content: StateContent) -> CheckedMessage {
         let mut faults = Faults::default();
-        let same_run = before.filter(|before| before.symbol == told.symbol && before.epoch == told.epoch);
-        if let Some(before) = before.filter(|before| before.symbol != told.symbol) {
+        let same_run =
+            before.filter(|before| before.symbol == content.symbol && before.epoch == content.epoch);
+        if let Some(before) = before.filter(|before| before.symbol != content.symbol) {
             faults.malformed += 1;
-            self.note(format!("a state of {} for a client of {}", told.symbol, before.symbol));
+            self.note(format!("a state of {} for a client of {}", content.symbol, before.symbol));
         }
-        if let Some(before) = same_run.filter(|before| told.seq < before.seq) {
+        if let Some(before) = same_run.filter(|before| content.seq < before.seq) {
             faults.backwards += 1;
-            self.note(format!("seq {} after {}", told.seq, before.seq));
+            self.note(format!("seq {} after {}", content.seq, before.seq));
         }
-        let mut cells = match (told.from, same_run) {
+        let mut cells = match (content.from, same_run) {
             (None, _) => BTreeMap::new(),
             (Some(from), Some(before)) if from == before.seq => before.cells.clone(),
             (Some(from), _) => {
@@ -196,7 +205,7 @@ impl Checker {
                 before.map(|before| before.cells.clone()).unwrap_or_default()
             }
         };
-        for cell in &told.cells {
+        for cell in &content.cells {
             if cell.is_empty() {
                 cells.remove(&cell.price);
             } else {
@@ -207,14 +216,14 @@ impl Checker {
         for (price, (long_usd, short_usd)) in &cells {
             hash.add(&Cell { price: *price, long_usd: *long_usd, short_usd: *short_usd });
         }
-        if hash.as_u64() != told.hash {
+        if hash.as_u64() != content.hash {
             faults.mismatches += 1;
-            self.note(format!("seq {} is {hash}, the server says {:016x}", told.seq, told.hash));
+            self.note(format!("seq {} is {hash}, the server says {:016x}", content.seq, content.hash));
         }
         self.next_id += 1;
-        let (id, symbol, epoch, seq) = (self.next_id, told.symbol, told.epoch, told.seq);
+        let (id, symbol, epoch, seq) = (self.next_id, content.symbol, content.epoch, content.seq);
         let state = Some(Rc::new(State { id, symbol, epoch, seq, cells }));
-        Heard { state, is_delta: told.from.is_some(), ..Heard::nothing(faults) }
+        CheckedMessage { state, is_delta: content.from.is_some(), ..CheckedMessage::nothing(faults) }
     }
 
     /// RFC 7692 section 7.2.2: each message by itself, with the end of a sync flush put back.
@@ -240,8 +249,8 @@ impl Checker {
     }
 }
 
-enum Spoken {
-    State(Told),
+enum ParsedMessage {
+    State(StateContent),
     /// Something that needs no check.
     Nothing,
     Warning,
@@ -273,9 +282,9 @@ struct LevelJson {
     short_density: u64,
 }
 
-fn told_in_binary(payload: &[u8]) -> Result<Told, String> {
+fn parse_binary(payload: &[u8]) -> Result<StateContent, String> {
     let state = decode_state(payload).map_err(|error| format!("not a state: {error}"))?;
-    Ok(Told {
+    Ok(StateContent {
         symbol: state.symbol,
         epoch: state.epoch,
         from: state.from,
@@ -285,18 +294,18 @@ fn told_in_binary(payload: &[u8]) -> Result<Told, String> {
     })
 }
 
-fn told_in_json(payload: &[u8]) -> Result<Spoken, String> {
+fn parse_json(payload: &[u8]) -> Result<ParsedMessage, String> {
     let message: MessageJson =
         serde_json::from_slice(payload).map_err(|error| format!("not JSON: {error}"))?;
     match message.r#type.as_str() {
         "snapshot" | "delta" => {}
-        "error" => return Ok(Spoken::Error(String::from_utf8_lossy(payload).into_owned())),
-        "warning" => return Ok(Spoken::Warning),
+        "error" => return Ok(ParsedMessage::Error(String::from_utf8_lossy(payload).into_owned())),
+        "warning" => return Ok(ParsedMessage::Warning),
         "goaway" => {
             let delay = message.reconnect_in_ms.ok_or("a goaway without a delay")?;
-            return Ok(Spoken::Goaway(delay));
+            return Ok(ParsedMessage::Goaway(delay));
         }
-        _ => return Ok(Spoken::Nothing),
+        _ => return Ok(ParsedMessage::Nothing),
     }
     let is_delta = message.r#type == "delta";
     let (Some(symbol), Some(epoch), Some(seq), Some(hash), Some(data)) =
@@ -314,7 +323,7 @@ fn told_in_json(payload: &[u8]) -> Result<Spoken, String> {
         short_usd: level.short_density,
     };
     let cells = data.levels.iter().map(cell).collect();
-    Ok(Spoken::State(Told { symbol, epoch, from: message.from, seq, hash, cells }))
+    Ok(ParsedMessage::State(StateContent { symbol, epoch, from: message.from, seq, hash, cells }))
 }
 
 #[cfg(test)]
@@ -325,8 +334,8 @@ mod tests {
         Cell { price: Price::from_units(price * UNIT_SCALE), long_usd, short_usd: 0 }
     }
 
-    fn json(kind: &str, from: Option<u64>, seq: u64, told: &[Cell], whole: &[Cell]) -> String {
-        let levels: Vec<_> = told
+    fn json(kind: &str, from: Option<u64>, seq: u64, content: &[Cell], whole: &[Cell]) -> String {
+        let levels: Vec<_> = content
             .iter()
             .map(|c| serde_json::json!({"price": c.price.units() / UNIT_SCALE, "long_density": c.long_usd, "short_density": c.short_usd}))
             .collect();
@@ -357,9 +366,9 @@ mod tests {
         for _ in 0..3 {
             let mut state = None;
             for frame in &frames {
-                let heard = checker.hear(state.as_ref(), text(frame));
-                assert_eq!(heard.faults, Faults::default(), "{:?}", checker.first_fault);
-                state = heard.state;
+                let checked = checker.check(state.as_ref(), text(frame));
+                assert_eq!(checked.faults, Faults::default(), "{:?}", checker.first_fault);
+                state = checked.state;
             }
             ends.push(state.unwrap());
         }
@@ -386,15 +395,15 @@ mod tests {
         ];
         for (second, expected) in cases {
             let mut checker = Checker::default();
-            let state = checker.hear(None, text(&first)).state;
+            let state = checker.check(None, text(&first)).state;
             for again in 0..2 {
-                let heard = checker.hear(state.as_ref(), text(&second));
-                assert_eq!(heard.faults, expected, "{again}: {second}");
+                let checked = checker.check(state.as_ref(), text(&second));
+                assert_eq!(checked.faults, expected, "{again}: {second}");
             }
             assert_eq!(checker.first_fault.is_some(), expected.sum() > 0);
         }
         let orphan = json("delta", Some(1), 2, &two, &two);
-        assert_eq!(Checker::default().hear(None, text(&orphan)).faults.gaps, 1);
+        assert_eq!(Checker::default().check(None, text(&orphan)).faults.gaps, 1);
     }
 
     #[test]
@@ -408,12 +417,12 @@ mod tests {
         let mut checker = Checker::default();
         for _ in 0..2 {
             let message = Message { kind: Kind::Text, deflated: true, payload: &packed };
-            let heard = checker.hear(None, message);
-            assert_eq!(heard.faults, Faults::default(), "{:?}", checker.first_fault);
-            assert_eq!(heard.state.unwrap().cells.len(), 1_999);
+            let checked = checker.check(None, message);
+            assert_eq!(checked.faults, Faults::default(), "{:?}", checker.first_fault);
+            assert_eq!(checked.state.unwrap().cells.len(), 1_999);
         }
         let broken = Message { kind: Kind::Text, deflated: true, payload: &[0xFF; 30] };
-        assert_eq!(checker.hear(None, broken).faults.malformed, 1);
+        assert_eq!(checker.check(None, broken).faults.malformed, 1);
     }
 
     #[test]
@@ -421,7 +430,7 @@ mod tests {
         let mut checker = Checker::default();
         for n in 0..Checker::STEPS_KEPT as u64 + 100 {
             let cells = [cell(1, n + 1)];
-            checker.hear(None, text(&json("snapshot", None, n + 1, &cells, &cells)));
+            checker.check(None, text(&json("snapshot", None, n + 1, &cells, &cells)));
         }
         assert_eq!(checker.order.len(), Checker::STEPS_KEPT);
         assert_eq!(checker.steps.values().map(Vec::len).sum::<usize>(), Checker::STEPS_KEPT);

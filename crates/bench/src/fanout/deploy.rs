@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::arrivals::Stamps;
 use super::child::Server;
 use super::limits;
-use super::load::{ClientSpec, Expects, Load, Node as Served};
+use super::load::{ClientSpec, ExpectedMessages, Load, Node as Served};
 use super::market::Market;
 use crate::cli::FanoutArgs;
 use liqheat::terminal::say;
@@ -64,7 +64,7 @@ fn load(
     symbol: String,
     stop: &CancellationToken,
 ) -> anyhow::Result<Load> {
-    let expects = Expects::States { symbols: vec![symbol], mode: "delta" };
+    let expects = ExpectedMessages::States { symbols: vec![symbol], mode: "delta" };
     let forwarded = arguments.forwarded;
     let ask =
         ClientSpec { addresses, path: "/ws/heatmap", protocol: None, deflate: false, forwarded, expects };

@@ -27,7 +27,7 @@ pub(super) struct Message<'a> {
 
 /// Why a stream of bytes is not what a server may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed(pub(super) &'static str);
+pub(super) struct MalformedFrame(pub(super) &'static str);
 
 /// The reading end of one connection.
 #[derive(Debug, Default)]
@@ -48,7 +48,11 @@ struct Header {
 
 impl FrameCutter {
     /// Takes what was read and hands on every message that is complete with it.
-    pub(super) fn take(&mut self, bytes: &[u8], each: &mut impl FnMut(Message<'_>)) -> Result<(), Malformed> {
+    pub(super) fn take(
+        &mut self,
+        bytes: &[u8],
+        each: &mut impl FnMut(Message<'_>),
+    ) -> Result<(), MalformedFrame> {
         if self.rest.is_empty() {
             let used = cut(bytes, &mut self.open, each)?;
             self.rest.extend_from_slice(&bytes[used..]);
@@ -69,7 +73,7 @@ fn cut(
     bytes: &[u8],
     open: &mut Option<(Kind, bool, Vec<u8>)>,
     each: &mut impl FnMut(Message<'_>),
-) -> Result<usize, Malformed> {
+) -> Result<usize, MalformedFrame> {
     let mut used = 0;
     while let Some(header) = header(&bytes[used..])? {
         let begins = used + header.bytes;
@@ -87,15 +91,15 @@ fn frame(
     payload: &[u8],
     open: &mut Option<(Kind, bool, Vec<u8>)>,
     each: &mut impl FnMut(Message<'_>),
-) -> Result<(), Malformed> {
+) -> Result<(), MalformedFrame> {
     let kind = match header.opcode {
         0x0 => {
             let Some((kind, deflated, mut message)) = open.take() else {
-                return Err(Malformed("a continuation of nothing"));
+                return Err(MalformedFrame("a continuation of nothing"));
             };
             message.extend_from_slice(payload);
             if message.len() > MESSAGE_BYTES_MAX {
-                return Err(Malformed("a message beyond all measure"));
+                return Err(MalformedFrame("a message beyond all measure"));
             }
             if header.last {
                 each(Message { kind, deflated, payload: &message });
@@ -109,14 +113,14 @@ fn frame(
         0x8 => Kind::Close,
         0x9 => Kind::Ping,
         0xA => Kind::Pong,
-        _ => return Err(Malformed("an opcode that does not exist")),
+        _ => return Err(MalformedFrame("an opcode that does not exist")),
     };
     let is_control = header.opcode >= 0x8;
     if is_control && (!header.last || header.payload_bytes > 125 || header.deflated) {
-        return Err(Malformed("a control frame that is long, fragmented or deflated"));
+        return Err(MalformedFrame("a control frame that is long, fragmented or deflated"));
     }
     if !is_control && open.is_some() {
-        return Err(Malformed("a message inside another one"));
+        return Err(MalformedFrame("a message inside another one"));
     }
     if header.last {
         each(Message { kind, deflated: header.deflated, payload });
@@ -127,15 +131,15 @@ fn frame(
 }
 
 /// The header at the beginning of these bytes; `None` while it is not complete.
-fn header(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
+fn header(bytes: &[u8]) -> Result<Option<Header>, MalformedFrame> {
     let [first, second, ..] = *bytes else {
         return Ok(None);
     };
     if first & 0x30 != 0 {
-        return Err(Malformed("reserved bits"));
+        return Err(MalformedFrame("reserved bits"));
     }
     if second & 0x80 != 0 {
-        return Err(Malformed("a masked frame from a server"));
+        return Err(MalformedFrame("a masked frame from a server"));
     }
     let (header_bytes, payload_bytes) = match second {
         126 => match bytes.get(2..4) {
@@ -150,7 +154,7 @@ fn header(bytes: &[u8]) -> Result<Option<Header>, Malformed> {
     };
     let payload_bytes = usize::try_from(payload_bytes).unwrap_or(usize::MAX);
     if payload_bytes > MESSAGE_BYTES_MAX {
-        return Err(Malformed("a frame beyond all measure"));
+        return Err(MalformedFrame("a frame beyond all measure"));
     }
     let (last, deflated, opcode) = (first & 0x80 != 0, first & 0x40 != 0, first & 0x0F);
     Ok(Some(Header { last, deflated, opcode, bytes: header_bytes, payload_bytes }))
@@ -205,14 +209,14 @@ pub(super) fn unmasked_text(payload: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn read(pieces: &[&[u8]]) -> Result<Vec<(Kind, bool, Vec<u8>)>, Malformed> {
-        let (mut cutter, mut heard) = (FrameCutter::default(), Vec::new());
+    fn read(pieces: &[&[u8]]) -> Result<Vec<(Kind, bool, Vec<u8>)>, MalformedFrame> {
+        let (mut cutter, mut messages) = (FrameCutter::default(), Vec::new());
         for piece in pieces {
             cutter.take(piece, &mut |message| {
-                heard.push((message.kind, message.deflated, message.payload.to_vec()));
+                messages.push((message.kind, message.deflated, message.payload.to_vec()));
             })?;
         }
-        Ok(heard)
+        Ok(messages)
     }
 
     #[test]
@@ -234,8 +238,8 @@ mod tests {
     #[test]
     fn fragments_are_joined_around_control_frames() {
         let stream = [0x41, 1, b'a', 0x89, 0, 0x00, 1, b'b', 0x80, 1, b'c'];
-        let heard = read(&[&stream]).unwrap();
-        assert_eq!(heard, [(Kind::Ping, false, vec![]), (Kind::Text, true, b"abc".to_vec())]);
+        let messages = read(&[&stream]).unwrap();
+        assert_eq!(messages, [(Kind::Ping, false, vec![]), (Kind::Text, true, b"abc".to_vec())]);
     }
 
     #[test]

@@ -38,12 +38,12 @@ pub(super) struct ClientSpec {
     /// Whether each client says that it comes from a network of its own, to a proxy that believes it and places clients
     /// by their address.
     pub(super) forwarded: bool,
-    pub(super) expects: Expects,
+    pub(super) expects: ExpectedMessages,
 }
 
-/// What the server is to say.
+/// Messages that the server has to send.
 #[derive(Debug, Clone)]
-pub(super) enum Expects {
+pub(super) enum ExpectedMessages {
     /// States of symbols, after subscribing: client n follows symbol n modulo their number.
     States { symbols: Vec<String>, mode: &'static str },
     /// The same text again and again; its number is its `seq`.
@@ -94,8 +94,8 @@ struct Client {
     sent_away: Option<Instant>,
     symbol: usize,
     state: Option<Rc<State>>,
-    /// Repetitions heard.
-    heard: u64,
+    /// Repetitions received.
+    repetitions: u64,
 }
 
 /// Connections and what they hear.
@@ -104,7 +104,7 @@ pub(super) struct Load {
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
-    shared: Shared,
+    shared: LoadState,
     buffer: Vec<u8>,
     opening: usize,
     /// Clients that may be away.
@@ -112,8 +112,8 @@ pub(super) struct Load {
     stop: CancellationToken,
 }
 
-/// What all clients share.
-struct Shared {
+/// State that all clients share.
+struct LoadState {
     checker: Checker,
     arrivals: Arrivals,
     counts: Counts,
@@ -141,7 +141,7 @@ enum End {
 
 impl Load {
     pub(super) fn new(ask: ClientSpec, stop: CancellationToken) -> anyhow::Result<Self> {
-        let shared = Shared {
+        let shared = LoadState {
             checker: Checker::default(),
             arrivals: Arrivals::new()?,
             counts: Counts::default(),
@@ -193,8 +193,8 @@ impl Load {
         let token = Token(self.clients.len());
         self.poll.registry().register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         let symbols = match &self.ask.expects {
-            Expects::States { symbols, .. } => symbols.len(),
-            Expects::Same(_) => 1,
+            ExpectedMessages::States { symbols, .. } => symbols.len(),
+            ExpectedMessages::Same(_) => 1,
         };
         self.clients.push(Client {
             stream,
@@ -207,7 +207,7 @@ impl Load {
             sent_away: None,
             symbol: self.clients.len() % symbols,
             state: None,
-            heard: 0,
+            repetitions: 0,
         });
         self.opening += 1;
         Ok(())
@@ -346,7 +346,7 @@ impl Load {
     }
 }
 
-impl Shared {
+impl LoadState {
     /// The number of the server of this name; of a proxy that names all it tried, the last one answered.
     fn answered_by(&mut self, names: &str) -> usize {
         let name = names.rsplit(',').next().unwrap_or(names).trim();
@@ -444,7 +444,7 @@ impl Client {
     fn read(
         &mut self,
         ask: &ClientSpec,
-        shared: &mut Shared,
+        shared: &mut LoadState,
         buffer: &mut [u8],
         to_the_end: bool,
     ) -> Result<(), End> {
@@ -470,7 +470,13 @@ impl Client {
         }
     }
 
-    fn take(&mut self, ask: &ClientSpec, shared: &mut Shared, bytes: &[u8], arrived: u64) -> Result<(), End> {
+    fn take(
+        &mut self,
+        ask: &ClientSpec,
+        shared: &mut LoadState,
+        bytes: &[u8],
+        arrived: u64,
+    ) -> Result<(), End> {
         let Stage::Opening(answer) = &mut self.stage else {
             return self.frames(ask, shared, bytes, arrived);
         };
@@ -487,8 +493,8 @@ impl Client {
         ask.check(&answer).map_err(End::Broken)?;
         self.node = header(&answer, NODE_HEADER).map(|name| shared.answered_by(name));
         match &ask.expects {
-            Expects::Same(_) => self.stage = Stage::Ready,
-            Expects::States { symbols, mode } => {
+            ExpectedMessages::Same(_) => self.stage = Stage::Ready,
+            ExpectedMessages::States { symbols, mode } => {
                 self.stage = Stage::Waiting;
                 let symbol = &symbols[self.symbol];
                 let resume = self.state.as_ref().map_or_else(String::new, |state| {
@@ -506,7 +512,7 @@ impl Client {
     fn frames(
         &mut self,
         ask: &ClientSpec,
-        shared: &mut Shared,
+        shared: &mut LoadState,
         bytes: &[u8],
         arrived: u64,
     ) -> Result<(), End> {
@@ -528,7 +534,7 @@ impl Client {
     fn message(
         &mut self,
         ask: &ClientSpec,
-        shared: &mut Shared,
+        shared: &mut LoadState,
         message: Message<'_>,
         arrived: u64,
     ) -> Result<(), End> {
@@ -544,33 +550,33 @@ impl Client {
             Kind::Text | Kind::Binary => {}
         }
         let seq = match &ask.expects {
-            Expects::Same(text) => {
-                self.heard += 1;
+            ExpectedMessages::Same(text) => {
+                self.repetitions += 1;
                 if *message.payload != **text {
                     shared.counts.faults.mismatches += 1;
                 }
-                Some(self.heard)
+                Some(self.repetitions)
             }
-            Expects::States { .. } => {
-                let heard = shared.checker.hear(self.state.as_ref(), message);
-                shared.counts.faults.add(heard.faults);
-                if heard.warning && shared.counting {
+            ExpectedMessages::States { .. } => {
+                let checked = shared.checker.check(self.state.as_ref(), message);
+                shared.counts.faults.add(checked.faults);
+                if checked.warning && shared.counting {
                     shared.counts.warnings += 1;
                 }
-                let seq = heard.state.as_ref().map(|state| state.seq);
-                if let Some(delay_ms) = heard.goaway_ms {
+                let seq = checked.state.as_ref().map(|state| state.seq);
+                if let Some(delay_ms) = checked.goaway_ms {
                     let now = Instant::now();
                     self.back_at = Some(now + Duration::from_millis(delay_ms));
                     self.sent_away = Some(now);
                     shared.returns.asked(delay_ms);
                 }
-                if heard.state.is_some() {
+                if checked.state.is_some() {
                     if self.back_at.is_none()
                         && let Some(since) = self.sent_away.take()
                     {
-                        shared.returns.done(since.elapsed(), heard.is_delta);
+                        shared.returns.done(since.elapsed(), checked.is_delta);
                     }
-                    self.state = heard.state;
+                    self.state = checked.state;
                     if matches!(self.stage, Stage::Waiting) {
                         self.stage = Stage::Ready;
                     }
@@ -591,7 +597,7 @@ impl Client {
     }
 
     /// Whether a connection ended because the client was sent away, or could not come back yet.
-    fn goes(&mut self, end: &End, shared: &mut Shared) -> bool {
+    fn goes(&mut self, end: &End, shared: &mut LoadState) -> bool {
         const AGAIN_MS: u64 = 1_000;
         let until = match (self.back_at.take(), self.sent_away) {
             (Some(until), _) => until,
@@ -607,7 +613,7 @@ impl Client {
         true
     }
 
-    fn end(&mut self, end: End, shared: &mut Shared) {
+    fn end(&mut self, end: End, shared: &mut LoadState) {
         let words = match end {
             End::Closed => "the server hung up".to_owned(),
             End::Broken(words) => words,
@@ -623,7 +629,7 @@ mod tests {
     use super::*;
 
     fn ask(protocol: Option<&'static str>, deflate: bool) -> ClientSpec {
-        let expects = Expects::Same(Rc::from(&b"x"[..]));
+        let expects = ExpectedMessages::Same(Rc::from(&b"x"[..]));
         let addresses = vec![SocketAddr::from(([127, 0, 0, 1], 80))];
         ClientSpec { addresses, path: "/", protocol, deflate, forwarded: false, expects }
     }

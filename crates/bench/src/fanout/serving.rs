@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use liqheat_market::UnixMs;
 use liqheat_market::convert::count_u32;
-use liqheat_server::{AddressLimits, Server, ServerSettings, SocketSettings, Stopped};
+use liqheat_server::{AddressLimits, Server, ServerEnd, ServerSettings, SocketSettings};
 use liqheat_store::{Location, Settings, Store};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -97,7 +97,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     say!("liqheat: http://{}/", listener.local_addr()?);
     let stopped = server.run(listener, gone.cancelled()).await?;
     driving.abort();
-    Ok(if stopped == Stopped::InOrder { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if stopped == ServerEnd::InOrder { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// `floor`: what the kernel costs. The same bytes to every socket with one plain write(2) each, in one

@@ -6,13 +6,13 @@ use liqheat_wire::FeedState;
 use tokio::time::Instant;
 use tracing::{debug, error, info, warn};
 
-use super::{InFlight, Node};
+use super::{ActiveRequest, Node};
 use crate::election::{LeaseAnswer, LeaseChange};
 use crate::epoch_run::Continuity;
 use crate::issues::Issue;
 use crate::message::Message;
 use crate::metrics::{MessageFate, ResyncReason};
-use crate::replica::Fetched;
+use crate::replica::FetchOutcome;
 use crate::request::{Host, LeaseGrant, Moment, PublishOutcome, Reply, RequestFailure, StoredValue};
 
 impl Node {
@@ -29,7 +29,7 @@ impl Node {
             Err(fault) => return self.on_fault(&request, &fault, at, host),
         };
         match request {
-            InFlight::Open => {
+            ActiveRequest::Open => {
                 self.link.on_opened(at.now);
                 self.is_listening = true;
                 self.election.on_reconnected(at.now);
@@ -37,23 +37,25 @@ impl Node {
                 self.replica.restart(ResyncReason::Start, at.now);
                 return;
             }
-            InFlight::Listen => {
+            ActiveRequest::Listen => {
                 self.is_listening = true;
                 return;
             }
             _ => self.on_answer(at.now),
         }
         match (request, reply) {
-            (InFlight::Lease, Reply::Lease(grant)) => self.on_grant(grant, sent, at),
-            (InFlight::Publish, Reply::Published(outcomes)) => self.on_published(&outcomes, at, host),
-            (InFlight::TakeOver(symbols), Reply::States(values)) => {
+            (ActiveRequest::Lease, Reply::Lease(grant)) => self.on_grant(grant, sent, at),
+            (ActiveRequest::Publish, Reply::Published(outcomes)) => self.on_published(&outcomes, at, host),
+            (ActiveRequest::TakeOver(symbols), Reply::States(values)) => {
                 self.on_take_over(symbols, values, at, host);
             }
-            (InFlight::Resync(symbols), Reply::States(values)) => self.on_states(symbols, values, at, host),
-            (InFlight::WriteList, Reply::ListWritten(PublishOutcome::Fenced)) => {
+            (ActiveRequest::Resync(symbols), Reply::States(values)) => {
+                self.on_states(symbols, values, at, host);
+            }
+            (ActiveRequest::WriteList, Reply::ListWritten(PublishOutcome::Fenced)) => {
                 self.election.on_fenced(at.now);
             }
-            (InFlight::ReadList, Reply::List(read)) => self.on_list(read, at, host),
+            (ActiveRequest::ReadList, Reply::List(read)) => self.on_list(read, at, host),
             _ => {}
         }
     }
@@ -72,7 +74,7 @@ impl Node {
     /// Redis failed. The producer continues for its own clients; replicas keep the last state.
     pub(super) fn on_fault(
         &mut self,
-        request: &InFlight,
+        request: &ActiveRequest,
         fault: &RequestFailure,
         at: Moment,
         host: &mut impl Host,
@@ -89,7 +91,7 @@ impl Node {
             host.set_feed_state(&symbol, FeedState::Degraded);
         }
         self.producer.on_disconnected();
-        if matches!(request, InFlight::Publish) {
+        if matches!(request, ActiveRequest::Publish) {
             self.producer.on_publish_failed(&mut self.names, host);
         }
         self.issues.touch();
@@ -183,13 +185,13 @@ impl Node {
         for ((symbol, reason), value) in symbols.into_iter().zip(values) {
             self.metrics.resync(reason);
             let Some(message) = self.usable(&symbol, value, at.now) else { continue };
-            let fetched = self.replica.on_state(&message, at.now, &mut self.names, host);
-            debug!(symbol, reason = reason.name(), seq = message.state.seq, ?fetched, "whole state fetched");
-            match fetched {
-                Fetched::Replaced if self.logs.allows(&format!("replaced {symbol}"), at.now) => {
+            let outcome = self.replica.on_state(&message, at.now, &mut self.names, host);
+            debug!(symbol, reason = reason.name(), seq = message.state.seq, ?outcome, "whole state fetched");
+            match outcome {
+                FetchOutcome::Replaced if self.logs.allows(&format!("replaced {symbol}"), at.now) => {
                     warn!(symbol, "board was ahead of the producer; continuing under a local epoch");
                 }
-                Fetched::Damaged => {
+                FetchOutcome::Damaged => {
                     let why = "its levels have another hash than it says";
                     self.issues.raise(Issue::BadState(symbol), why, at.now);
                 }

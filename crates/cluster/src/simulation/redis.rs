@@ -12,19 +12,19 @@ use crate::request::{
 };
 use crate::settings::ClusterTimes;
 
-/// Server and how often it was started.
-type Who = (usize, u64);
+/// Index of a server, and the number of its starts.
+type ServerRun = (usize, u64);
 
 /// Keys in memory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MemoryRedis {
-    lease: Option<(Who, Instant)>,
+    lease: Option<(ServerRun, Instant)>,
     fence: Option<String>,
     group: Option<(Group, Instant)>,
     list: Option<Vec<u8>>,
     states: BTreeMap<String, Vec<u8>>,
     /// Token and publisher of everything that was accepted.
-    accepted: Vec<(u64, Who)>,
+    accepted: Vec<(u64, ServerRun)>,
 }
 
 fn whole(fence: Option<&str>) -> u64 {
@@ -74,7 +74,7 @@ impl MemoryRedis {
     /// Does what is asked; gives the answer and what was published.
     pub(super) fn answer(
         &mut self,
-        who: Who,
+        who: ServerRun,
         group: Option<&Group>,
         request: &Request,
         at: Moment,
@@ -118,7 +118,13 @@ impl MemoryRedis {
         (reply, published)
     }
 
-    fn lease(&mut self, who: Who, group: Option<&Group>, request: LeaseRequest, at: Moment) -> LeaseGrant {
+    fn lease(
+        &mut self,
+        who: ServerRun,
+        group: Option<&Group>,
+        request: LeaseRequest,
+        at: Moment,
+    ) -> LeaseGrant {
         let ttl = ClusterTimes::default().lease.ttl;
         let ours = group.expect("an edge asks for no lease").clone();
         let holder = self.lease.filter(|(_, until)| *until > at.now).map(|(who, _)| who);
@@ -161,11 +167,11 @@ impl MemoryRedis {
         }
     }
 
-    fn publish(&mut self, who: Who, token: u64, publication: &Publication) -> PublishOutcome {
+    fn publish(&mut self, who: ServerRun, token: u64, publication: &Publication) -> PublishOutcome {
         if whole(self.fence.as_deref()) != token {
             return PublishOutcome::Fenced;
         }
-        match &publication.kept {
+        match &publication.stored {
             KeptState::Write(whole) => {
                 self.states.insert(publication.symbol.clone(), whole.clone());
             }

@@ -63,9 +63,9 @@ impl fmt::Display for SkipReason {
     }
 }
 
-/// A file that is left alone.
+/// A file that is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skipped {
+pub struct SkippedPath {
     /// Which.
     pub path: PathBuf,
     /// Why.
@@ -88,7 +88,7 @@ pub struct Discovery {
     /// Files to read, each once.
     pub files: Vec<ArchiveFile>,
     /// Files left alone.
-    pub skipped: Vec<Skipped>,
+    pub skipped: Vec<SkippedPath>,
     /// Paths that do not exist or cannot be read.
     pub problems: Vec<PathProblem>,
 }
@@ -187,7 +187,7 @@ impl Walk {
     }
 
     fn skip(&mut self, path: &Path, reason: SkipReason) {
-        self.found.skipped.push(Skipped { path: path.to_path_buf(), reason });
+        self.found.skipped.push(SkippedPath { path: path.to_path_buf(), reason });
     }
 
     fn problem(&mut self, path: &Path, cause: &str) {

@@ -210,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_line_broken_off_by_an_error_is_dropped() {
-        struct Fails(bool);
-        impl Read for Fails {
+        struct FailingReader(bool);
+        impl Read for FailingReader {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
                 if self.0 {
                     return Err(io::Error::other("gone"));
@@ -221,7 +221,7 @@ mod tests {
                 Ok(8)
             }
         }
-        let mut lines = CsvReader::new(Fails(false));
+        let mut lines = CsvReader::new(FailingReader(false));
         assert_eq!(lines.head(), b"whole\nha");
         assert_eq!(lines.next().unwrap(), Some(CsvLine::Text(b"whole")));
         assert!(matches!(lines.next(), Err(LineError::Io(_))));

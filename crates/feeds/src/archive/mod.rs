@@ -27,10 +27,10 @@ mod rows;
 mod seen;
 mod stream;
 
-pub use discover::{ArchiveFile, Discovery, PathProblem, SkipReason, Skipped, discover};
+pub use discover::{ArchiveFile, Discovery, PathProblem, SkipReason, SkippedPath, discover};
 pub use family::Family;
 pub(crate) use fields::start_of_date;
 pub use read::{ReadOptions, read, read_source};
-pub use report::{FileError, FileReport, Note, Refused, RefusedRows};
+pub use report::{FileError, FileReport, Note, RefusalSummary, RefusedRows};
 pub(crate) use rows::whole_hour;
 pub use rows::{RowBatch, Rows};

@@ -104,7 +104,7 @@ fn read_into<S: Read + Seek>(
     sink: &mut dyn FnMut(RowBatch) -> ControlFlow<()>,
 ) {
     let bytes_read = Cell::new(0);
-    let mut source = Counted { source, bytes_read: &bytes_read };
+    let mut source = CountingReader { source, bytes_read: &bytes_read };
     let file_bytes_read = || bytes_read.get();
     let mut outlet = Outlet { sink, file_bytes_read: &file_bytes_read };
     let clues = Clues::of_path(&report.path);
@@ -124,12 +124,12 @@ fn read_into<S: Read + Seek>(
 }
 
 /// Counts what goes through, for progress.
-struct Counted<'a, S> {
+struct CountingReader<'a, S> {
     source: S,
     bytes_read: &'a Cell<u64>,
 }
 
-impl<S: Read> Read for Counted<'_, S> {
+impl<S: Read> Read for CountingReader<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let bytes = self.source.read(buffer)?;
         self.bytes_read.set(self.bytes_read.get().saturating_add(bytes as u64));
@@ -137,14 +137,14 @@ impl<S: Read> Read for Counted<'_, S> {
     }
 }
 
-impl<S: Seek> Seek for Counted<'_, S> {
+impl<S: Seek> Seek for CountingReader<'_, S> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.source.seek(to)
     }
 }
 
 fn read_zip<S: Read + Seek>(
-    source: &mut Counted<'_, S>,
+    source: &mut CountingReader<'_, S>,
     clues: &Clues,
     options: &ReadOptions,
     outlet: &mut Outlet<'_>,
@@ -191,7 +191,7 @@ fn read_zip<S: Read + Seek>(
 /// A zip cut short has lost the directory at its end, but its members stand at the front, one after the
 /// other: whatever can still be unpacked is read. That the file is broken has been reported.
 fn salvage<S: Read + Seek>(
-    source: &mut Counted<'_, S>,
+    source: &mut CountingReader<'_, S>,
     clues: &Clues,
     options: &ReadOptions,
     outlet: &mut Outlet<'_>,

@@ -118,7 +118,7 @@ impl RefusedRows {
 
 /// All rows of a file refused for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusalSummary {
     /// Why.
     pub reason: RefusedRows,
     /// How many.
@@ -129,7 +129,7 @@ pub struct Refused {
     pub sample: String,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusalSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.rows == 1 { "row" } else { "rows" };
         write!(
@@ -315,9 +315,9 @@ pub struct FileReport {
     /// Rows that stood in the file before, with the same values; not handed out again.
     pub rows_repeated: u64,
     /// Rows that were not loaded, by reason, in the order the reasons appeared.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusalSummary>,
     /// Rows that were loaded without a field that cannot be used, by reason.
-    pub fields_lost: Vec<Refused>,
+    pub fields_lost: Vec<RefusalSummary>,
     /// What broke; empty for a file that was read to its end.
     pub errors: Vec<FileError>,
     /// What else is worth knowing.
@@ -359,11 +359,11 @@ impl FileReport {
     }
 }
 
-fn count(kinds: &mut Vec<Refused>, reason: RefusedRows, line: u64, text: &[u8]) {
+fn count(kinds: &mut Vec<RefusalSummary>, reason: RefusedRows, line: u64, text: &[u8]) {
     if let Some(known) = kinds.iter_mut().find(|refused| refused.reason == reason) {
         known.rows += 1;
     } else if kinds.len() < KINDS_MAX {
-        kinds.push(Refused { reason, rows: 1, first_line: line, sample: shorten(text) });
+        kinds.push(RefusalSummary { reason, rows: 1, first_line: line, sample: shorten(text) });
     } else if let Some(last) = kinds.last_mut() {
         // Reasons are few; only odd column counts could ever get here.
         last.rows += 1;

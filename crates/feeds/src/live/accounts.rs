@@ -9,7 +9,7 @@ use liqheat_measured::{AccountState, Address, CoinMarket};
 use tokio::sync::mpsc;
 
 use super::Clock;
-use super::backfill::{FetchError, Priority, Rest};
+use super::backfill::{FetchError, Priority, RestClient};
 use crate::venues::hyperliquid;
 
 /// Settings of the requests for accounts.
@@ -44,7 +44,7 @@ pub struct AccountFeed {
 /// Requests about accounts, within the venue's budget. Cheap to clone.
 #[derive(Clone)]
 pub struct AccountClient {
-    rest: Rest,
+    rest: RestClient,
     leaderboard: Arc<str>,
     clock: Clock,
 }
@@ -59,7 +59,7 @@ impl AccountClient {
     /// Address of the leaderboard.
     pub const LEADERBOARD: &str = "https://stats-data.hyperliquid.xyz/Mainnet/leaderboard";
 
-    pub(super) fn new(rest: Rest, leaderboard: Option<&str>, clock: Clock) -> Self {
+    pub(super) fn new(rest: RestClient, leaderboard: Option<&str>, clock: Clock) -> Self {
         Self { rest, leaderboard: leaderboard.unwrap_or(Self::LEADERBOARD).into(), clock }
     }
 

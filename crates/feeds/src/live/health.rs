@@ -9,13 +9,13 @@ use std::time::Duration;
 use liqheat_market::{SourceState, Symbol, UnixMs, Venue};
 
 use super::clock::Uptime;
-use super::connection::{Remaining, SupervisorIndex};
+use super::connection::{RemainingConnections, SupervisorIndex};
 use super::contract::{ContractIndex, ContractMap};
 use super::status::VenueStatus;
 use super::venue_clock::ClockHealth;
 use crate::venues::{StreamKind, VenueLimits};
 
-pub(super) use report::Surroundings;
+pub(super) use report::StatusContext;
 
 /// Advice to replace a connection is repeated at this interval, as the supervisor may not follow it at once.
 const ADVICE_INTERVAL: Duration = Duration::from_secs(60);
@@ -51,14 +51,15 @@ impl SupervisorHealth {
 struct StreamRecord {
     state: SourceState,
     as_of: Option<UnixMs>,
-    heard: Option<Uptime>,
+    received_at: Option<Uptime>,
     events: u64,
     /// Time on the way of the newest message.
     lag_ms: i64,
 }
 
 impl StreamRecord {
-    const NEW: Self = Self { state: SourceState::Connecting, as_of: None, heard: None, events: 0, lag_ms: 0 };
+    const NEW: Self =
+        Self { state: SourceState::Connecting, as_of: None, received_at: None, events: 0, lag_ms: 0 };
 }
 
 #[derive(Debug)]
@@ -71,7 +72,7 @@ struct ContractHealth {
 
 /// A message of a stream.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Heard {
+pub(super) struct StreamMessage {
     pub(super) contract: ContractIndex,
     pub(super) stream: StreamKind,
     pub(super) received: Uptime,
@@ -183,10 +184,15 @@ impl Health {
         }
     }
 
-    pub(super) fn on_lost(&mut self, supervisor: SupervisorIndex, reason: String, remaining: Remaining) {
+    pub(super) fn on_lost(
+        &mut self,
+        supervisor: SupervisorIndex,
+        reason: String,
+        remaining: RemainingConnections,
+    ) {
         self.trouble(reason);
         self.status.reconnects += 1;
-        if remaining == Remaining::None
+        if remaining == RemainingConnections::None
             && let Some(health) = self.supervisors.get_mut(supervisor.0)
         {
             health.link = Link::Lost;
@@ -245,20 +251,20 @@ impl Health {
     }
 
     /// A message of a stream came.
-    pub(super) fn on_heard(&mut self, heard: Heard) {
-        let record = &mut self.contracts[heard.contract].streams[heard.stream as usize];
-        if let Some(lag_ms) = heard.lag_ms {
+    pub(super) fn on_message(&mut self, message: StreamMessage) {
+        let record = &mut self.contracts[message.contract].streams[message.stream as usize];
+        if let Some(lag_ms) = message.lag_ms {
             record.lag_ms = lag_ms;
         }
-        record.as_of = record.as_of.max(heard.as_of);
-        record.heard = record.heard.max(Some(heard.received));
-        record.events += u64::from(heard.is_new);
+        record.as_of = record.as_of.max(message.as_of);
+        record.received_at = record.received_at.max(Some(message.received));
+        record.events += u64::from(message.is_new);
     }
 
     /// Whether a contract's mark price brings nothing, which never happens while it is listed.
     pub(super) fn is_silent(&self, contract: ContractIndex, now: Uptime) -> bool {
         let mark = &self.contracts[contract].streams[StreamKind::Mark as usize];
-        mark.heard.is_none_or(|heard| heard.plus(self.limits.mark_silence) < now)
+        mark.received_at.is_none_or(|heard| heard.plus(self.limits.mark_silence) < now)
     }
 
     /// Supervisors whose connection should be replaced because a stream is silent while others are not, with the reason.
@@ -272,7 +278,8 @@ impl Health {
                 continue;
             }
             let silent = StreamKind::ALL.into_iter().find(|stream| {
-                let since = contract.streams[*stream as usize].heard.max(Some(proved)).max(self.resumed);
+                let since =
+                    contract.streams[*stream as usize].received_at.max(Some(proved)).max(self.resumed);
                 // Twice as long, so that it is called stale before anything is done about it.
                 let silence = silence_max(&self.limits, *stream).map(|silence| silence * 2);
                 silence.zip(since).is_some_and(|(silence, since)| since.plus(silence) < now)

@@ -8,7 +8,7 @@ use liqheat_market::{Backoff, Instrument, Symbol, Venue};
 use liqheat_measured::Address;
 use tokio::sync::{mpsc, watch};
 
-use super::backfill::{Budget, Rest};
+use super::backfill::{Budget, RestClient};
 use super::{AccountSettings, Clock, Delivery, LiveStatus, Recorder, ResumePoint};
 use crate::venues::{self, Account, Contract, Exchange, VenueLimits};
 
@@ -130,7 +130,7 @@ pub(super) struct VenuePlan {
     pub(super) contracts: Vec<Contract>,
     pub(super) accounts: Vec<Account>,
     pub(super) socket_base: String,
-    pub(super) rest: Rest,
+    pub(super) rest: RestClient,
     /// Where accounts of trades are wanted.
     pub(super) traders: Option<mpsc::Sender<Vec<Address>>>,
     pub(super) settings: Arc<LiveSettings>,
@@ -194,7 +194,7 @@ impl VenuePlan {
             Budget::new(limits.weight_per_minute, settings.budget_share).with_accounts(accounts_share);
         let (rest_base, clock) = (venue.rest_base(exchange)?, settings.clock.clone());
         let rest =
-            Rest::new(exchange, &rest_base, budget, clock, settings.timeout, settings.recorder.clone());
+            RestClient::new(exchange, &rest_base, budget, clock, settings.timeout, settings.recorder.clone());
         Ok(Self {
             exchange,
             limits,

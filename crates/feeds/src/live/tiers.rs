@@ -14,7 +14,7 @@ use liqheat_market::{Backoff, Event, Instrument, Interval, KlineKind, Price, Tie
 use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::backfill::{Budget, FetchError, Priority, Rest};
+use super::backfill::{Budget, FetchError, Priority, RestClient};
 use super::{Clock, LiveError, LiveSettings, LiveStatus, VenueSettings, VenueStatus};
 use crate::tiers::TierBook;
 use crate::venues::{Contract, RestQuery, TierUnit};
@@ -59,7 +59,7 @@ pub async fn fetch_tiers(
     let (exchange, limits, contracts) = venue.contracts()?;
     let base = venue.rest_base(exchange)?;
     let budget = Budget::new(limits.weight_per_minute, 1.0);
-    let rest = Rest::new(exchange, &base, budget, clock.clone(), timeout, None);
+    let rest = RestClient::new(exchange, &base, budget, clock.clone(), timeout, None);
     for mut contract in contracts {
         if exchange.request(&contract, &RestQuery::Tiers, clock.now()).is_none() {
             return Err(TierFetchError::NotPublic(venue.venue));
@@ -216,7 +216,7 @@ fn answers(status: &VenueStatus) -> bool {
 }
 
 /// The price of the newest minute.
-async fn price(rest: &Rest, contract: &Contract) -> Result<Price, String> {
+async fn price(rest: &RestClient, contract: &Contract) -> Result<Price, String> {
     const BACK_MS: i64 = 600_000;
     let to = rest.venue_now();
     let from = to.plus(-BACK_MS);

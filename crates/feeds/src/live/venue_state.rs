@@ -9,13 +9,13 @@ use liqheat_measured::Address;
 use tracing::{debug, info, warn};
 
 use super::backfill::{
-    BackfillCommand, BackfillPlanner, BackfillPolicy, BackfillRequest, Budget, Failure, FetchError, Fetched,
-    PlanTime, TaskKind,
+    BackfillCommand, BackfillPlanner, BackfillPolicy, BackfillRequest, Budget, Failure, FetchError,
+    FetchedPage, PlanTime, TaskKind,
 };
 use super::clock::{ClockReading, Uptime};
-use super::connection::{ConnectionEvent, Remaining, StreamSignal, SupervisorIndex};
+use super::connection::{ConnectionEvent, RemainingConnections, StreamSignal, SupervisorIndex};
 use super::contract::{ContractIndex, ContractMap};
-use super::health::{Health, Heard, Surroundings};
+use super::health::{Health, StatusContext, StreamMessage};
 use super::listing::{ContractListing, ListedContracts, ListingChange};
 use super::pipeline::{EventGate, GateVerdict, Origin, Outbox, StreamEvent};
 use super::rejected::{RejectedStretch, RejectedStretches};
@@ -245,7 +245,7 @@ impl VenueState {
             ConnectionEvent::Proved { supervisor } => self.health.on_proved(supervisor, now),
             ConnectionEvent::RolledOver => self.health.on_rolled_over(),
             ConnectionEvent::Lost { supervisor, reason, remaining } => {
-                if remaining == Remaining::None {
+                if remaining == RemainingConnections::None {
                     self.warn_sometimes("connection lost", &reason, now);
                     for contract in self.health.contracts_of(supervisor) {
                         self.gates[contract].on_interruption();
@@ -275,7 +275,7 @@ impl VenueState {
             StreamSignal::Alive { contract, stream, sent } => {
                 let lag_ms = sent.map(|sent| self.venue_time(received).since(sent));
                 let received = received.uptime;
-                self.health.on_heard(Heard {
+                self.health.on_message(StreamMessage {
                     contract,
                     stream,
                     received,
@@ -335,7 +335,7 @@ impl VenueState {
         let as_of = event.known_at();
         let lag_ms = Some(venue_now.since(sent.unwrap_or(as_of)));
         let (received, as_of, is_new) = (received.uptime, Some(as_of), verdict == GateVerdict::New);
-        self.health.on_heard(Heard { contract, stream, received, lag_ms, as_of, is_new });
+        self.health.on_message(StreamMessage { contract, stream, received, lag_ms, as_of, is_new });
     }
 
     /// A row of a frame was not accepted. Where its data can be requested that is tried next; else it is lost.
@@ -353,7 +353,7 @@ impl VenueState {
     pub(super) fn on_fetched(
         &mut self,
         request: &BackfillRequest,
-        result: Result<Fetched, FetchError>,
+        result: Result<FetchedPage, FetchError>,
         now: ClockReading,
         random: f64,
     ) {
@@ -367,8 +367,8 @@ impl VenueState {
         }
     }
 
-    fn on_page(&mut self, request: &BackfillRequest, fetched: Fetched) -> Vec<BackfillCommand> {
-        let Fetched { page, sent, received } = fetched;
+    fn on_page(&mut self, request: &BackfillRequest, fetched: FetchedPage) -> Vec<BackfillCommand> {
+        let FetchedPage { page, sent, received } = fetched;
         self.health.on_answer();
         if let Some(time) = page.time {
             self.clock.on_time(time, sent, received);
@@ -380,7 +380,14 @@ impl VenueState {
             // about the way here: such an answer is never late.
             if matches!(request.task, TaskKind::Poll | TaskKind::Funding) {
                 let (stream, as_of) = (StreamKind::of(event), Some(event.known_at()));
-                self.health.on_heard(Heard { contract, stream, received, lag_ms: None, as_of, is_new });
+                self.health.on_message(StreamMessage {
+                    contract,
+                    stream,
+                    received,
+                    lag_ms: None,
+                    as_of,
+                    is_new,
+                });
             }
         }
         let now = self.plan_time(received);
@@ -479,7 +486,7 @@ impl VenueState {
         budget: &mut Budget,
     ) -> Option<VenueStatus> {
         let venue_now = self.venue_time(now);
-        let surroundings = Surroundings {
+        let surroundings = StatusContext {
             now,
             market_now,
             weight_used: budget.used_weight(venue_now),

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::backfill::{BackfillPolicy, BackfillRequest, FetchError, Fetched, Priority, Rest};
+use super::backfill::{BackfillPolicy, BackfillRequest, FetchError, FetchedPage, Priority, RestClient};
 use super::connection::{ConnectionEvent, ConnectionPool, ConnectionSettings, SupervisorIndex};
 use super::contract::ContractIndex;
 use super::listing::{ListedContracts, add_page};
@@ -53,8 +53,8 @@ struct VenueTask {
     settings: Arc<LiveSettings>,
     state: VenueState,
     connections: ConnectionPool,
-    rest: Rest,
-    fetches: JoinSet<(BackfillRequest, Result<Fetched, FetchError>)>,
+    rest: RestClient,
+    fetches: JoinSet<(BackfillRequest, Result<FetchedPage, FetchError>)>,
     listings: JoinSet<ListOutcome>,
     deliveries: mpsc::Sender<Delivery>,
     /// Where accounts of trades are wanted.
@@ -64,8 +64,8 @@ struct VenueTask {
     index: usize,
 }
 
-/// Nobody takes deliveries any more.
-struct Closed;
+/// The receiver of deliveries was dropped.
+struct ReceiverClosed;
 
 impl VenueTask {
     fn new(plan: VenuePlan, events: mpsc::Sender<ConnectionEvent>, stop: &CancellationToken) -> Self {
@@ -143,7 +143,7 @@ impl VenueTask {
     async fn fetch_time(&mut self) -> Result<(), FetchError> {
         let Some(any) = self.state.wanted().into_iter().next() else { return Ok(()) };
         match self.rest.fetch(&any, &RestQuery::Time, Priority::Live).await {
-            Ok(Fetched { page, sent, received }) => {
+            Ok(FetchedPage { page, sent, received }) => {
                 if let Some(time) = page.time {
                     self.state.on_venue_time(time, sent, received);
                     self.share_venue_time();
@@ -280,10 +280,10 @@ impl VenueTask {
     }
 
     /// Delivers what is ready.
-    async fn deliver(&mut self) -> Result<(), Closed> {
+    async fn deliver(&mut self) -> Result<(), ReceiverClosed> {
         let began = self.settings.clock.uptime();
         for delivery in self.state.deliveries() {
-            self.deliveries.send(delivery).await.map_err(|_| Closed)?;
+            self.deliveries.send(delivery).await.map_err(|_| ReceiverClosed)?;
         }
         let addresses = self.state.traders();
         if let Some(traders) = self.traders.as_ref().filter(|_| !addresses.is_empty()) {
@@ -314,7 +314,11 @@ impl VenueTask {
 }
 
 /// Requests which contracts the venue lists; `None` when it does not say and their sizes do not matter.
-async fn list_contracts(rest: &Rest, exchange: &'static dyn Exchange, wanted: &[Contract]) -> ListOutcome {
+async fn list_contracts(
+    rest: &RestClient,
+    exchange: &'static dyn Exchange,
+    wanted: &[Contract],
+) -> ListOutcome {
     let mut listed = ListedContracts::new();
     for contract in wanted {
         // Some venues list all contracts at once.

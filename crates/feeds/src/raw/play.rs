@@ -17,9 +17,9 @@ use crate::venues::{
     Contract, ContractTable, Exchange, RestQuery, Signal, VenueFrameReader, contract, exchange,
 };
 
-/// What became of records.
+/// Counts of records and of what they contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Played {
+pub struct PlaybackCounts {
     /// Records that were taken.
     pub records: u64,
     /// Events that came of them.
@@ -35,13 +35,13 @@ pub struct Played {
 /// Turns records into events.
 #[derive(Default)]
 pub struct Player {
-    venues: BTreeMap<Venue, Playing>,
+    venues: BTreeMap<Venue, VenuePlayback>,
     tiers: BTreeMap<Instrument, (TierTable, TierOrigin)>,
-    played: Played,
+    counts: PlaybackCounts,
 }
 
 /// One venue.
-struct Playing {
+struct VenuePlayback {
     exchange: &'static dyn Exchange,
     contracts: BTreeMap<Symbol, Contract>,
     connections: BTreeMap<u64, Connection>,
@@ -63,8 +63,8 @@ impl Player {
 
     /// What became of records so far.
     #[must_use]
-    pub const fn played(&self) -> Played {
-        self.played
+    pub const fn counts(&self) -> PlaybackCounts {
+        self.counts
     }
 
     /// The margin tiers that were in use at the end of what was played, and where they came from.
@@ -75,27 +75,27 @@ impl Player {
 
     /// Takes the next record, in the order in which they were recorded, and appends the events that come of it.
     pub fn take(&mut self, record: &RawRecord, out: &mut Vec<(Instrument, Event)>) {
-        self.played.records += 1;
+        self.counts.records += 1;
         let before = out.len();
         let Some(exchange) = exchange(record.venue) else {
-            self.played.orphaned += 1;
+            self.counts.orphaned += 1;
             return;
         };
-        let venue = self.venues.entry(record.venue).or_insert_with(|| Playing::new(exchange));
+        let venue = self.venues.entry(record.venue).or_insert_with(|| VenuePlayback::new(exchange));
         match &record.kind {
             RawKind::Opened { connection, contracts } => venue.open(*connection, contracts, record.received),
-            RawKind::Frame { connection } => venue.frame(*connection, record, &mut self.played, out),
-            RawKind::Answer { symbol, query } => venue.answer(symbol, query, record, &mut self.played, out),
+            RawKind::Frame { connection } => venue.frame(*connection, record, &mut self.counts, out),
+            RawKind::Answer { symbol, query } => venue.answer(symbol, query, record, &mut self.counts, out),
             RawKind::Tiers { symbol, origin, table } => {
                 let instrument = Instrument::new(record.venue, symbol.clone());
                 self.tiers.insert(instrument, (table.clone(), *origin));
             }
         }
-        self.played.events += (out.len() - before) as u64;
+        self.counts.events += (out.len() - before) as u64;
     }
 }
 
-impl Playing {
+impl VenuePlayback {
     /// Connections of which frames may still come: overlapping ones, and a few before.
     const CONNECTIONS_MAX: usize = 256;
     /// Whatever was fetched is older than this.
@@ -138,16 +138,16 @@ impl Playing {
         &mut self,
         number: u64,
         record: &RawRecord,
-        played: &mut Played,
+        counts: &mut PlaybackCounts,
         out: &mut Vec<(Instrument, Event)>,
     ) {
         let Some(connection) = self.connections.get_mut(&number) else {
-            played.orphaned += 1;
+            counts.orphaned += 1;
             return;
         };
         let mut signals = Vec::new();
         if connection.reader.read(&record.bytes, record.received, &mut signals).is_err() {
-            played.refused += 1;
+            counts.refused += 1;
             return;
         }
         let contracts = Arc::clone(&connection.contracts);
@@ -156,7 +156,7 @@ impl Playing {
                 Signal::Event { contract, event, .. } => (contract, StreamEvent::Event(event)),
                 Signal::Order { contract, report, .. } => (contract, StreamEvent::Order(report)),
                 Signal::Rejected(_) => {
-                    played.refused += 1;
+                    counts.refused += 1;
                     continue;
                 }
                 _ => continue,
@@ -164,8 +164,8 @@ impl Playing {
             let Some(contract) = contracts.get(contract) else { continue };
             match self.pass(&contract.symbol, arrived, Origin::Socket(number), record.received, out) {
                 GateVerdict::New => {}
-                GateVerdict::Repeated => played.repeated += 1,
-                GateVerdict::Implausible(_) => played.refused += 1,
+                GateVerdict::Repeated => counts.repeated += 1,
+                GateVerdict::Implausible(_) => counts.refused += 1,
             }
         }
     }
@@ -175,20 +175,20 @@ impl Playing {
         symbol: &Symbol,
         query: &RestQuery,
         record: &RawRecord,
-        played: &mut Played,
+        counts: &mut PlaybackCounts,
         out: &mut Vec<(Instrument, Event)>,
     ) {
         let Some(contract) = self.contract(symbol) else {
-            played.orphaned += 1;
+            counts.orphaned += 1;
             return;
         };
         // Which klines are closed is a question of the venue's clock.
         let venue_time = record.received.plus(self.skew_ms);
         let Ok(page) = self.exchange.answer(&contract, query, &record.bytes, venue_time) else {
-            played.refused += 1;
+            counts.refused += 1;
             return;
         };
-        played.refused += page.rejected.len() as u64;
+        counts.refused += page.rejected.len() as u64;
         if let Some(time) = page.time {
             self.skew_ms = time.since(record.received);
         }
@@ -200,7 +200,7 @@ impl Playing {
                     out.push((Instrument::new(record.venue, symbol.clone()), event));
                 }
                 GateVerdict::Repeated => {}
-                GateVerdict::Implausible(_) => played.refused += 1,
+                GateVerdict::Implausible(_) => counts.refused += 1,
             }
         }
     }

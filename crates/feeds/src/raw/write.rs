@@ -75,19 +75,19 @@ struct Tally {
 #[derive(Debug)]
 pub struct RawWriter {
     /// `None` once it was closed. Locked for the length of handing over one line.
-    lines: Mutex<Option<SyncSender<Line>>>,
+    lines: Mutex<Option<SyncSender<QueuedRecord>>>,
     tally: Arc<Tally>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-struct Line {
+struct QueuedRecord {
     bytes: Vec<u8>,
-    /// Written again at the beginning of every later file.
-    stays: Option<Stays>,
+    /// Set when the record is repeated at the beginning of every later file.
+    retained_as: Option<RetainedKey>,
 }
 
-/// What later records are not understood without: the newest one of each counts.
-enum Stays {
+/// Key of a record that later records cannot be read without; the newest record of each key is repeated in every file.
+enum RetainedKey {
     /// An opening, by venue and number.
     Opening(Venue, u64),
     /// The tiers of a contract.
@@ -150,13 +150,15 @@ impl Recorder for RawWriter {
     fn record(&self, venue: Venue, received: UnixMs, kind: &RawKind, bytes: &[u8]) {
         let mut line = Vec::with_capacity(bytes.len() + 64);
         RawRecord::write(received, venue, kind, bytes, &mut line);
-        let stays = match kind {
-            RawKind::Opened { connection, .. } => Some(Stays::Opening(venue, *connection)),
-            RawKind::Tiers { symbol, .. } => Some(Stays::Tiers(venue, symbol.clone())),
+        let retained_as = match kind {
+            RawKind::Opened { connection, .. } => Some(RetainedKey::Opening(venue, *connection)),
+            RawKind::Tiers { symbol, .. } => Some(RetainedKey::Tiers(venue, symbol.clone())),
             RawKind::Frame { .. } | RawKind::Answer { .. } => None,
         };
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = lines.as_ref().is_some_and(|lines| lines.try_send(Line { bytes: line, stays }).is_ok());
+        let taken = lines
+            .as_ref()
+            .is_some_and(|lines| lines.try_send(QueuedRecord { bytes: line, retained_as }).is_ok());
         if !taken {
             self.tally.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -172,24 +174,24 @@ struct Files {
     /// The newest tiers of each contract.
     tiers: BTreeMap<(Venue, Symbol), Vec<u8>>,
     /// `None` after a failure, until one can be begun again.
-    current: Option<Current>,
+    current: Option<OpenFile>,
 }
 
-struct Current {
+struct OpenFile {
     path: PathBuf,
-    encoder: GzEncoder<Counted>,
+    encoder: GzEncoder<CountingFile>,
     begun: Instant,
     flushed: Instant,
     unflushed: bool,
 }
 
-/// Counts what goes into a file.
-struct Counted {
+/// Counts the bytes written to a file.
+struct CountingFile {
     file: File,
     bytes: u64,
 }
 
-impl std::io::Write for Counted {
+impl std::io::Write for CountingFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.bytes += written as u64;
@@ -207,7 +209,7 @@ impl Files {
     /// Openings remembered: a venue has a few connections, and those before are closed.
     const OPENINGS_MAX: usize = 1_024;
 
-    fn run(mut self, waiting: &Receiver<Line>) {
+    fn run(mut self, waiting: &Receiver<QueuedRecord>) {
         let mut failed: Option<Instant> = None;
         loop {
             let line = waiting.recv_timeout(self.settings.flush_every);
@@ -235,16 +237,16 @@ impl Files {
         }
     }
 
-    fn put(&mut self, line: &Line) -> std::io::Result<()> {
-        match &line.stays {
-            Some(Stays::Opening(venue, connection)) => {
+    fn put(&mut self, line: &QueuedRecord) -> std::io::Result<()> {
+        match &line.retained_as {
+            Some(RetainedKey::Opening(venue, connection)) => {
                 if self.openings.len() >= Self::OPENINGS_MAX {
                     // Numbers of connections rise, so the first is the oldest of its venue.
                     self.openings.pop_first();
                 }
                 self.openings.insert((*venue, *connection), line.bytes.clone());
             }
-            Some(Stays::Tiers(venue, symbol)) => {
+            Some(RetainedKey::Tiers(venue, symbol)) => {
                 self.tiers.insert((*venue, symbol.clone()), line.bytes.clone());
             }
             None => {}
@@ -297,14 +299,14 @@ impl Files {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
-            let mut encoder = GzEncoder::new(Counted { file, bytes: 0 }, Compression::default());
+            let mut encoder = GzEncoder::new(CountingFile { file, bytes: 0 }, Compression::default());
             encoder.write_all(format!("{MAGIC}\n").as_bytes())?;
             for line in self.openings.values().chain(self.tiers.values()) {
                 encoder.write_all(line)?;
             }
             encoder.flush()?;
             let now = Instant::now();
-            self.current = Some(Current { path, encoder, begun: now, flushed: now, unflushed: false });
+            self.current = Some(OpenFile { path, encoder, begun: now, flushed: now, unflushed: false });
             self.tally.files.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
@@ -374,7 +376,7 @@ mod tests {
         assert_eq!(found, [&kinds[0], &kinds[2], &kinds[3]], "the newest tiers only");
         let mut player = Player::new();
         last.iter().for_each(|record| player.take(record, &mut Vec::new()));
-        assert_eq!(player.played().orphaned, 0);
+        assert_eq!(player.counts().orphaned, 0);
         let known: Vec<_> = player.tiers().values().cloned().collect();
         assert_eq!(known, [(table(0.02), TierOrigin::Told)]);
     }

@@ -19,7 +19,7 @@ use super::dice::Dice;
 use super::flow::Flow;
 use super::margin;
 use super::path::Path;
-use super::regime::Mood;
+use super::regime::RegimeSchedule;
 use super::tape::Tape;
 
 const SECOND_MS: i64 = 1_000;
@@ -59,7 +59,7 @@ mod stream {
 #[derive(Debug, Clone)]
 pub struct Sim {
     config: SimConfig,
-    mood: Mood,
+    schedule: RegimeSchedule,
     path: Path,
     flow: Flow,
     crowd: Crowd,
@@ -67,7 +67,7 @@ pub struct Sim {
     now: UnixMs,
     /// The second of which a half is to be played next, and which half.
     second: UnixMs,
-    half: Half,
+    part: StepPart,
     /// Happened within the second played last, but after `now`.
     pending: VecDeque<Event>,
     basis_sum: f64,
@@ -76,7 +76,7 @@ pub struct Sim {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Half {
+enum StepPart {
     AtTheSecond,
     After,
 }
@@ -90,19 +90,19 @@ impl Sim {
         config.validate()?;
         let price = config.initial_price;
         let path = Path::new(price, Dice::new(config.seed, stream::PATH));
-        let mood = Mood::new(&config, path.log_price(), Dice::new(config.seed, stream::MOOD));
+        let schedule = RegimeSchedule::new(&config, path.log_price(), Dice::new(config.seed, stream::MOOD));
         let mut flow = Flow::new(&config, Dice::new(config.seed, stream::FLOW));
         let mut crowd = Crowd::new(config.open_interest, margin::tier_table(config.start)?);
         flow.populate(&mut crowd, price);
         Ok(Self {
-            mood,
+            schedule,
             path,
             flow,
             crowd,
             tape: Tape::new(config.start, price),
             now: config.start.plus(-1),
             second: config.start,
-            half: Half::AtTheSecond,
+            part: StepPart::AtTheSecond,
             pending: VecDeque::new(),
             basis_sum: 0.0,
             basis_seconds: 0.0,
@@ -117,22 +117,22 @@ impl Sim {
     pub fn advance(&mut self, until: UnixMs, events: &mut Vec<Event>) {
         self.release(until, events);
         loop {
-            let next = match self.half {
-                Half::AtTheSecond => self.second,
-                Half::After => self.second.plus(1),
+            let next = match self.part {
+                StepPart::AtTheSecond => self.second,
+                StepPart::After => self.second.plus(1),
             };
             if next > until {
                 break;
             }
-            match self.half {
-                Half::AtTheSecond => {
+            match self.part {
+                StepPart::AtTheSecond => {
                     self.at_the_second(events);
-                    self.half = Half::After;
+                    self.part = StepPart::After;
                 }
-                Half::After => {
+                StepPart::After => {
                     self.after_the_second();
                     self.second = self.second.plus(SECOND_MS);
-                    self.half = Half::AtTheSecond;
+                    self.part = StepPart::AtTheSecond;
                     self.release(until, events);
                 }
             }
@@ -209,8 +209,8 @@ impl Sim {
             events.push(Event::Funding(self.charge_funding(time)));
         }
         if elapsed_s > 0 {
-            self.mood.turn(elapsed_s, self.path.log_price());
-            self.path.step(&self.mood, elapsed_s);
+            self.schedule.turn(elapsed_s, self.path.log_price());
+            self.path.step(&self.schedule, elapsed_s);
         }
         let mark = to_multiple(libm::exp(self.path.log_price()), MARK_STEP);
         self.tape.mark(mark);
@@ -226,7 +226,7 @@ impl Sim {
         for side in Side::BOTH {
             forced_ms = self.liquidate(side, forced_ms);
         }
-        let regime = self.mood.regime;
+        let regime = self.schedule.regime;
         let day_share = approx_f64(self.second.0.rem_euclid(DAY_MS)) / approx_f64(DAY_MS);
         let prints = self.flow.step(&regime, &self.path, day_share);
         let mut moments: Vec<i64> = (0..prints).map(|_| self.flow.moment(FORCED_MS + 1, SECOND_MS)).collect();
@@ -257,7 +257,7 @@ impl Sim {
             Side::Short => Taker::Buy,
         };
         let millionths = approx_f64(closed) * 1e6 / approx_f64(self.config.open_interest.units());
-        let moved = self.path.press(-side.sign() * millionths, self.mood.regime.impact());
+        let moved = self.path.press(-side.sign() * millionths, self.schedule.regime.impact());
         let price = self.last_price(taker, 0.5 * moved.abs());
         let time = self.second.plus(forced_ms);
         self.pending.push_back(Event::Trade(self.tape.print(time, price, Qty::from_units(closed), taker)));

@@ -8,7 +8,7 @@
 use liqheat_market::Price;
 
 use super::dice::Dice;
-use super::regime::Mood;
+use super::regime::RegimeSchedule;
 
 const DAY_S: f64 = 86_400.0;
 /// Seconds in which the logarithm of volatility forgets.
@@ -66,8 +66,8 @@ impl Path {
     }
 
     /// Moves by one second.
-    pub(super) fn step(&mut self, mood: &Mood, second: i64) {
-        let regime = &mood.regime;
+    pub(super) fn step(&mut self, schedule: &RegimeSchedule, second: i64) {
+        let regime = &schedule.regime;
         let noise = VOL_SPREAD * (2.0 / VOL_MEMORY_S).sqrt();
         self.vol += -self.vol / VOL_MEMORY_S + noise * self.dice.normal();
         self.heat = libm::exp(self.vol);
@@ -79,7 +79,7 @@ impl Path {
         let jump = self.jump_left * JUMP_SPEED;
         self.jump_left -= jump;
 
-        let drift = regime.drift(self.log_price(), mood.seconds_left(second));
+        let drift = regime.drift(self.log_price(), schedule.seconds_left(second));
         let moved = drift + jump + sigma * self.dice.normal();
         self.lasting += moved;
         self.pressed -= self.pressed / PRESS_MEMORY_S;

@@ -18,12 +18,12 @@ const HOUR_S: f64 = 3_600.0;
 
 /// Up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     Up,
     Down,
 }
 
-impl Way {
+impl Direction {
     pub(super) const fn sign(self) -> f64 {
         match self {
             Self::Up => 1.0,
@@ -45,11 +45,11 @@ pub(super) enum Regime {
     /// Trading around a price.
     Calm { anchor: f64 },
     /// Going somewhere, slowly: so much of log price an hour.
-    Trend { way: Way, per_hour: f64 },
+    Trend { direction: Direction, per_hour: f64 },
     /// A quick sweep of the nearest levels.
-    Flush { way: Way, from: f64, depth: f64 },
+    Flush { direction: Direction, from: f64, depth: f64 },
     /// The great crash or squeeze.
-    Cascade { way: Way, from: f64, depth: f64 },
+    Cascade { direction: Direction, from: f64, depth: f64 },
     /// Giving part of it back.
     Rebound { target: f64, heat: f64 },
 }
@@ -102,10 +102,10 @@ impl Regime {
     pub(super) fn drift(&self, log_price: f64, seconds_left: i64) -> f64 {
         match *self {
             Self::Calm { anchor } => (anchor - log_price) / (2.0 * HOUR_S),
-            Self::Trend { way, per_hour } => way.sign() * per_hour / HOUR_S,
-            Self::Flush { way, from, depth } | Self::Cascade { way, from, depth } => {
-                let missing = depth - (log_price - from) * way.sign();
-                way.sign() * missing.max(0.0) / approx_f64(seconds_left).max(45.0)
+            Self::Trend { direction, per_hour } => direction.sign() * per_hour / HOUR_S,
+            Self::Flush { direction, from, depth } | Self::Cascade { direction, from, depth } => {
+                let missing = depth - (log_price - from) * direction.sign();
+                direction.sign() * missing.max(0.0) / approx_f64(seconds_left).max(45.0)
             }
             Self::Rebound { target, .. } => (target - log_price) / (0.6 * HOUR_S),
         }
@@ -114,17 +114,17 @@ impl Regime {
     /// Whether it has moved its full distance.
     fn arrived(&self, log_price: f64) -> bool {
         match *self {
-            Self::Flush { way, from, depth } | Self::Cascade { way, from, depth } => {
-                (log_price - from) * way.sign() >= depth
+            Self::Flush { direction, from, depth } | Self::Cascade { direction, from, depth } => {
+                (log_price - from) * direction.sign() >= depth
             }
             _ => false,
         }
     }
 }
 
-/// The regime of the moment and its appointments, in seconds since the start.
+/// The current regime, when it ends and when the next cascade is due, in seconds since the start.
 #[derive(Debug, Clone)]
-pub(super) struct Mood {
+pub(super) struct RegimeSchedule {
     pub(super) regime: Regime,
     ends: i64,
     next_cascade: i64,
@@ -135,10 +135,10 @@ pub(super) struct Mood {
     dice: Dice,
 }
 
-impl Mood {
+impl RegimeSchedule {
     pub(super) fn new(config: &SimConfig, log_price: f64, mut dice: Dice) -> Self {
         let first = dice.between(config.first_cascade_hours.0, config.first_cascade_hours.1);
-        let mut mood = Self {
+        let mut schedule = Self {
             regime: Regime::Calm { anchor: log_price },
             ends: 0,
             next_cascade: trunc_i64(first * HOUR_S),
@@ -147,8 +147,8 @@ impl Mood {
             home: log_price,
             dice,
         };
-        mood.ends = mood.dwell(40.0, 70.0);
-        mood
+        schedule.ends = schedule.dwell(40.0, 70.0);
+        schedule
     }
 
     /// Seconds until the regime ends by itself.
@@ -169,9 +169,9 @@ impl Mood {
     }
 
     fn begin_cascade(&mut self, second: i64, log_price: f64) {
-        let way = self.way(log_price, 0.62);
+        let direction = self.direction(log_price, 0.62);
         let depth = self.dice.between(self.depth.0, self.depth.1);
-        self.regime = Regime::Cascade { way, from: log_price, depth };
+        self.regime = Regime::Cascade { direction, from: log_price, depth };
         self.ends = second + self.dwell(35.0, 20.0);
         let gap = self.dice.between(self.gap_hours.0, self.gap_hours.1);
         self.next_cascade = second + trunc_i64(gap * HOUR_S);
@@ -180,25 +180,25 @@ impl Mood {
     fn begin_next(&mut self, second: i64, log_price: f64) {
         match self.regime {
             Regime::Calm { .. } if self.dice.chance(0.4) => {
-                let way = self.way(log_price, 0.5);
-                self.begin_flush(second, log_price, way);
+                let direction = self.direction(log_price, 0.5);
+                self.begin_flush(second, log_price, direction);
             }
             Regime::Calm { .. } => {
-                let way = self.way(log_price, 0.45);
+                let direction = self.direction(log_price, 0.45);
                 let per_hour = self.dice.between(0.001, 0.0045);
-                self.regime = Regime::Trend { way, per_hour };
+                self.regime = Regime::Trend { direction, per_hour };
                 self.ends = second + self.dwell(45.0, 75.0);
             }
             // A trend fills one side with fresh positions; what follows likes to go against them.
-            Regime::Trend { way, .. } if self.dice.chance(0.4) => {
+            Regime::Trend { direction, .. } if self.dice.chance(0.4) => {
                 let against = self.dice.chance(0.7);
-                self.begin_flush(second, log_price, if against { way.back() } else { way });
+                self.begin_flush(second, log_price, if against { direction.back() } else { direction });
             }
-            Regime::Flush { way, from, .. } => {
-                self.begin_rebound(second, log_price, way, from, (0.2, 0.7), 0.3);
+            Regime::Flush { direction, from, .. } => {
+                self.begin_rebound(second, log_price, direction, from, (0.2, 0.7), 0.3);
             }
-            Regime::Cascade { way, from, .. } => {
-                self.begin_rebound(second, log_price, way, from, (0.2, 0.45), 1.0);
+            Regime::Cascade { direction, from, .. } => {
+                self.begin_rebound(second, log_price, direction, from, (0.2, 0.45), 1.0);
             }
             Regime::Trend { .. } | Regime::Rebound { .. } => {
                 self.regime = Regime::Calm { anchor: log_price };
@@ -207,9 +207,9 @@ impl Mood {
         }
     }
 
-    fn begin_flush(&mut self, second: i64, log_price: f64, way: Way) {
+    fn begin_flush(&mut self, second: i64, log_price: f64, direction: Direction) {
         let depth = self.dice.between(0.009, 0.024);
-        self.regime = Regime::Flush { way, from: log_price, depth };
+        self.regime = Regime::Flush { direction, from: log_price, depth };
         self.ends = second + self.dwell(7.0, 8.0);
     }
 
@@ -217,22 +217,22 @@ impl Mood {
         &mut self,
         second: i64,
         log_price: f64,
-        way: Way,
+        direction: Direction,
         from: f64,
         back: (f64, f64),
         heat: f64,
     ) {
-        let moved = (log_price - from) * way.sign();
-        let target = log_price - way.sign() * moved.max(0.0) * self.dice.between(back.0, back.1);
+        let moved = (log_price - from) * direction.sign();
+        let target = log_price - direction.sign() * moved.max(0.0) * self.dice.between(back.0, back.1);
         self.regime = Regime::Rebound { target, heat };
         self.ends = second + self.dwell(20.0 + 50.0 * heat, 25.0 + 25.0 * heat);
     }
 
     /// Down with a probability that rises with the distance from home.
-    fn way(&mut self, log_price: f64, down_at_home: f64) -> Way {
+    fn direction(&mut self, log_price: f64, down_at_home: f64) -> Direction {
         let pull = 1.6 * (log_price - self.home);
         let down = (down_at_home + pull).clamp(0.1, 0.9);
-        if self.dice.chance(down) { Way::Down } else { Way::Up }
+        if self.dice.chance(down) { Direction::Down } else { Direction::Up }
     }
 
     /// Seconds: a least length and an exponential rest, both in minutes.

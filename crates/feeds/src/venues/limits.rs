@@ -90,9 +90,9 @@ pub enum HistoryDepth {
     NotKept,
 }
 
-/// A query against what the venue still has.
+/// A query, cut to the history that the venue still has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Clipped {
+pub struct ClippedQuery {
     /// What to request; `None` when nothing of it is kept.
     pub query: Option<RestQuery>,
     /// What the venue does not have any more.
@@ -129,7 +129,7 @@ impl HistoryDepths {
     /// Divides a query into what the venue still has at `now` (its clock) and what it has no more. To be called when the
     /// request is made, not when it is planned: the oldest rows are lost while it waits.
     #[must_use]
-    pub fn clip(&self, query: &RestQuery, now: UnixMs) -> Clipped {
+    pub fn clip(&self, query: &RestQuery, now: UnixMs) -> ClippedQuery {
         let (depth, every_ms) = match query {
             RestQuery::Klines { kind: KlineKind::Last, interval, .. } => (self.klines, interval.ms()),
             RestQuery::Klines { kind: KlineKind::Mark, interval, .. } => (self.mark_klines, interval.ms()),
@@ -139,10 +139,10 @@ impl HistoryDepths {
             | RestQuery::Contracts
             | RestQuery::OpenInterest
             | RestQuery::Trades { .. }
-            | RestQuery::Tiers => return Clipped { query: Some(*query), lost: None },
+            | RestQuery::Tiers => return ClippedQuery { query: Some(*query), lost: None },
         };
         match depth.oldest(every_ms, now) {
-            None => Clipped { query: None, lost: Some(*query) },
+            None => ClippedQuery { query: None, lost: Some(*query) },
             // Rows stand on multiples of their length.
             Some(oldest) => query.divide(UnixMs(oldest.0 + (-oldest.0).rem_euclid(every_ms))),
         }
@@ -225,16 +225,16 @@ mod tests {
         assert_eq!(clipped.query, Some(minutes(-4_999, 0)));
         assert_eq!(clipped.lost, Some(minutes(-43_200, -4_999)));
         let young = minutes(-60, 0);
-        assert_eq!(history.clip(&young, NOW), Clipped { query: Some(young), lost: None });
+        assert_eq!(history.clip(&young, NOW), ClippedQuery { query: Some(young), lost: None });
         let old = minutes(-9_000, -8_000);
-        assert_eq!(history.clip(&old, NOW), Clipped { query: None, lost: Some(old) });
+        assert_eq!(history.clip(&old, NOW), ClippedQuery { query: None, lost: Some(old) });
     }
 
     #[test]
     fn what_is_not_kept_is_lost_whole() {
         let history = HistoryDepths { open_interest: HistoryDepth::NotKept, ..HistoryDepths::FULL };
         let query = RestQuery::OpenInterestHistory { from: NOW.plus(-1_000_000), to: NOW };
-        assert_eq!(history.clip(&query, NOW), Clipped { query: None, lost: Some(query) });
+        assert_eq!(history.clip(&query, NOW), ClippedQuery { query: None, lost: Some(query) });
     }
 
     proptest! {

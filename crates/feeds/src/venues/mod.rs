@@ -43,7 +43,8 @@ pub use contract::{
     Contract, ContractTable, ListedContract, Underlying, contract, contract_named, instrument,
 };
 pub use limits::{
-    Clipped, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, RequestRefusal, TradeIds, VenueLimits,
+    ClippedQuery, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, RequestRefusal, TradeIds,
+    VenueLimits,
 };
 pub use liquidation_feed::LiquidationFeed;
 pub(crate) use orders::ForceOrders;
@@ -114,9 +115,9 @@ pub trait VenueFrameReader: Send {
     fn read(&mut self, frame: &[u8], received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError>;
 }
 
-/// What a connection begins with.
+/// Path and first messages of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opening {
+pub struct ConnectionOpening {
     /// Appended to the base address of the socket.
     pub path: String,
     /// Messages to send, [`VenueLimits::message_spacing`] apart.
@@ -172,7 +173,7 @@ pub trait Exchange: Send + Sync {
     fn symbol_of(&self, name: &str) -> Option<Symbol>;
 
     /// What to send on a new connection.
-    fn opening(&self, table: &ContractTable) -> Opening;
+    fn opening(&self, table: &ContractTable) -> ConnectionOpening;
 
     /// A reader for a connection that was opened at `opened`, by our clock.
     fn reader(&self, table: &ContractTable, opened: UnixMs) -> Box<dyn VenueFrameReader>;

@@ -36,9 +36,9 @@ impl OrderReport {
     }
 }
 
-/// The newest report of an order.
+/// What the newest report says of an order.
 #[derive(Debug, Clone, Copy)]
-struct Newest {
+struct OrderReportState {
     filled: Qty,
     is_open: bool,
     time: UnixMs,
@@ -48,7 +48,7 @@ struct Newest {
 #[derive(Debug, Default)]
 pub(crate) struct ForceOrders {
     /// By side, size and limit price.
-    newest: BTreeMap<(Side, i128, i64), Newest>,
+    newest: BTreeMap<(Side, i128, i64), OrderReportState>,
 }
 
 impl ForceOrders {
@@ -71,7 +71,7 @@ impl ForceOrders {
         if self.newest.len() >= Self::MANY {
             self.newest.retain(|_, known| time.since(known.time) <= Self::KNOWN_MS);
         }
-        self.newest.insert(key, Newest { filled, is_open, time });
+        self.newest.insert(key, OrderReportState { filled, is_open, time });
         Qty::from_units(filled.units() - before.map_or(0, |known| known.filled.units()))
     }
 }

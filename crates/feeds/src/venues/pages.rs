@@ -3,7 +3,7 @@
 
 use liqheat_market::{Event, Kline, UnixMs};
 
-use super::rows::Accepted;
+use super::rows::RowEvents;
 use super::{Page, RejectedRow, RestQuery, RowSubject};
 
 /// Where the first part of `from..to` ends, when an answer holds `rows` of them, `every_ms` apart.
@@ -22,8 +22,8 @@ fn rest_of(query: &RestQuery, end: UnixMs, now: UnixMs) -> Option<RestQuery> {
 
 /// The part of `query` that reaches to `end`, and what remains to be requested. Rejected rows outside of it, or about what
 /// has not ended at `now`, would have been left out anyway.
-pub(super) fn page(query: &RestQuery, accepted: Accepted, from: UnixMs, end: UnixMs, now: UnixMs) -> Page {
-    let Accepted { events, mut rejected } = accepted;
+pub(super) fn page(query: &RestQuery, row_events: RowEvents, from: UnixMs, end: UnixMs, now: UnixMs) -> Page {
+    let RowEvents { events, mut rejected } = row_events;
     let is_asked_for = |row: &RejectedRow| match &row.subject {
         RowSubject::Data(about) => {
             about.span().is_none_or(|(first, until)| (from..end).contains(&first) && until <= now)

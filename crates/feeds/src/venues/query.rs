@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use liqheat_market::{Interval, KlineKind, UnixMs};
 
-use super::Clipped;
+use super::ClippedQuery;
 
 /// Data that is wanted. Times are `from` inclusive, `to` exclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +55,14 @@ pub enum RestQuery {
 
 impl RestQuery {
     /// Divides a query about a stretch of time: what is before `oldest` is lost, the rest is asked for.
-    pub(super) fn divide(&self, oldest: UnixMs) -> Clipped {
-        let Some((from, to)) = self.span() else { return Clipped { query: Some(*self), lost: None } };
+    pub(super) fn divide(&self, oldest: UnixMs) -> ClippedQuery {
+        let Some((from, to)) = self.span() else { return ClippedQuery { query: Some(*self), lost: None } };
         if oldest <= from {
-            Clipped { query: Some(*self), lost: None }
+            ClippedQuery { query: Some(*self), lost: None }
         } else if oldest >= to {
-            Clipped { query: None, lost: Some(*self) }
+            ClippedQuery { query: None, lost: Some(*self) }
         } else {
-            Clipped { query: Some(self.with_span(oldest, to)), lost: Some(self.with_span(from, oldest)) }
+            ClippedQuery { query: Some(self.with_span(oldest, to)), lost: Some(self.with_span(from, oldest)) }
         }
     }
 

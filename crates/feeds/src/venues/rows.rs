@@ -41,9 +41,9 @@ impl Row {
     }
 }
 
-/// Events of a list, and elements of which none was made.
+/// Events made of the rows of an answer, and the rows that were rejected.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Accepted {
+pub(super) struct RowEvents {
     pub(super) events: Vec<Event>,
     pub(super) rejected: Vec<RejectedRow>,
 }
@@ -63,8 +63,8 @@ pub(super) fn accept<'a, T: Deserialize<'a>>(
     at: TimeAt,
     subject: impl Fn(UnixMs) -> RestQuery,
     mut read: impl FnMut(T) -> Result<Row, FrameError>,
-) -> Accepted {
-    let mut accepted = Accepted { events: Vec::with_capacity(rows.len()), rejected: Vec::new() };
+) -> RowEvents {
+    let mut accepted = RowEvents { events: Vec::with_capacity(rows.len()), rejected: Vec::new() };
     for row in rows {
         let text = row.get();
         let about = || match time_of(text, at) {

@@ -122,10 +122,10 @@ fn a_file_that_is_gone_is_named() {
     assert!(folder.report.has_trouble());
 }
 
-/// A disk that is pulled out after some bytes.
-struct PulledOut(Cursor<Vec<u8>>, u64);
+/// A disk that fails after this many bytes.
+struct FailingDisk(Cursor<Vec<u8>>, u64);
 
-impl io::Read for PulledOut {
+impl io::Read for FailingDisk {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = self.1.saturating_sub(self.0.position());
         if left == 0 {
@@ -136,7 +136,7 @@ impl io::Read for PulledOut {
     }
 }
 
-impl Seek for PulledOut {
+impl Seek for FailingDisk {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.0.seek(to)
     }
@@ -146,7 +146,7 @@ impl Seek for PulledOut {
 fn a_file_that_vanishes_on_the_way_keeps_what_was_read() {
     let rows = made_up_klines(5000);
     let mut count = 0;
-    let source = PulledOut(Cursor::new(rows.clone().into_bytes()), rows.len() as u64 / 2);
+    let source = FailingDisk(Cursor::new(rows.clone().into_bytes()), rows.len() as u64 / 2);
     let report = read_source(Path::new(CSV), source, &ReadOptions::default(), &mut |batch| {
         count += batch.rows.len();
         ControlFlow::Continue(())
@@ -157,7 +157,7 @@ fn a_file_that_vanishes_on_the_way_keeps_what_was_read() {
     assert_eq!(*line, count as u64);
     assert!(cause.contains("the disk is gone"));
 
-    let at_once = PulledOut(Cursor::new(rows.into_bytes()), 0);
+    let at_once = FailingDisk(Cursor::new(rows.into_bytes()), 0);
     let report =
         read_source(Path::new(CSV), at_once, &ReadOptions::default(), &mut |_| ControlFlow::Continue(()));
     assert!(matches!(report.errors[..], [FileError::Read { line: 0, .. }]));

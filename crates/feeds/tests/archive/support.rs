@@ -10,9 +10,9 @@ use liqheat_market::{Funding, Kline, Liquidation, OpenInterest, Symbol, Trade};
 pub(crate) const KLINES_HEADER: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n";
 pub(crate) const METRICS_HEADER: &str = "create_time,symbol,sum_open_interest,sum_open_interest_value,count_toptrader_long_short_ratio,sum_toptrader_long_short_ratio,count_long_short_ratio,sum_taker_long_short_vol_ratio\n";
 
-/// Everything that came out of a file.
+/// Result of reading a file.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Read {
+pub(crate) struct ReadResult {
     pub(crate) batches: Vec<RowBatch>,
     pub(crate) report: FileReport,
 }
@@ -31,7 +31,7 @@ macro_rules! rows_of {
     };
 }
 
-impl Read {
+impl ReadResult {
     rows_of!(trades, Trades, Trade);
     rows_of!(klines, Klines, Kline);
     rows_of!(open_interest, OpenInterest, OpenInterest);
@@ -52,27 +52,27 @@ impl Read {
 }
 
 /// Reads a text as if it were a file of that name.
-pub(crate) fn read_text(path: &str, text: impl AsRef<[u8]>) -> Read {
+pub(crate) fn read_text(path: &str, text: impl AsRef<[u8]>) -> ReadResult {
     read_text_with(path, text, &ReadOptions::default())
 }
 
-pub(crate) fn read_text_with(path: &str, text: impl AsRef<[u8]>, options: &ReadOptions) -> Read {
+pub(crate) fn read_text_with(path: &str, text: impl AsRef<[u8]>, options: &ReadOptions) -> ReadResult {
     let mut batches = Vec::new();
     let report = read_source(Path::new(path), Cursor::new(text.as_ref()), options, &mut |batch| {
         batches.push(batch);
         ControlFlow::Continue(())
     });
-    Read { batches, report }
+    ReadResult { batches, report }
 }
 
 /// Reads a file on disk.
-pub(crate) fn read_file(path: &Path) -> Read {
+pub(crate) fn read_file(path: &Path) -> ReadResult {
     let mut batches = Vec::new();
     let report = read(path, &ReadOptions::default(), &mut |batch| {
         batches.push(batch);
         ControlFlow::Continue(())
     });
-    Read { batches, report }
+    ReadResult { batches, report }
 }
 
 pub(crate) fn for_symbol(symbol: &str) -> ReadOptions {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use liqheat_feeds::live::ResumePoint;
 use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, Kline, SourceState, UnixMs};
-use liqheat_testkit::exchange::{Made, Market};
+use liqheat_testkit::exchange::{Market, MarketShape};
 
 use crate::support::{BEGIN, DAY, MINUTE, Plan, count, instrument, limits, made, mark_klines, trade_id};
 
@@ -97,7 +97,8 @@ async fn too_many_trades_to_fetch_are_a_stated_gap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_replaced_before_they_are_old() {
-    let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
+    let market =
+        made().with_made("ETHUSDT", &MarketShape { seed: 9, price: 3_000, ..MarketShape::new(DAY, 400) });
     let limits = VenueLimits {
         connection_life: Duration::from_secs(180),
         mark_silence: Duration::from_secs(40),
@@ -130,7 +131,7 @@ async fn connections_are_replaced_before_they_are_old() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_young_contract_has_lost_nothing() {
     // Ten minutes old, and two hours are asked for.
-    let young = Made::new(BEGIN.plus(-10 * MINUTE), 60);
+    let young = MarketShape::new(BEGIN.plus(-10 * MINUTE), 60);
     let market = Market::default().with_made("BTCUSDT", &young);
     let mut run = Plan { market, ..Plan::default() }.start();
     run.whole("BTCUSDT", BEGIN.plus(-10 * MINUTE), BEGIN.plus(5 * MINUTE)).await;
@@ -140,7 +141,8 @@ async fn a_young_contract_has_lost_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn contracts_are_spread_over_connections() {
-    let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
+    let market =
+        made().with_made("ETHUSDT", &MarketShape { seed: 9, price: 3_000, ..MarketShape::new(DAY, 400) });
     let limits = VenueLimits { contracts_per_connection: 1, ..limits() };
     let mut run = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, ..Plan::default() }.start();
     run.until("two connections", |run| (run.status().connections == 2).then_some(())).await;

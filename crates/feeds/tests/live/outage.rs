@@ -6,7 +6,8 @@ use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::SourceState;
 use liqheat_market::{Event, UnixMs};
 use liqheat_testkit::exchange::{
-    BinanceVoice, ExchangeServer, Made, Market, Path, RestReply, RestRequest, SocketReply, Time, Voice,
+    BinanceProtocol, ExchangeServer, Market, MarketShape, Path, RestReply, RestRequest, SocketReply, Time,
+    VenueProtocol,
 };
 
 use crate::support::{BEGIN, DAY, MINUTE, Plan, limits, made};
@@ -64,28 +65,28 @@ async fn silence_after_an_acknowledgement_is_a_dead_connection() {
     run.end().await;
 }
 
-/// Everything is where it was years ago.
-struct OldPath;
+/// A venue that answers only on the REST paths of years ago.
+struct OldRestPath;
 
-impl Voice for OldPath {
+impl VenueProtocol for OldRestPath {
     fn path(&self, _: &str) -> Path {
         Path::Dead
     }
 
-    fn hear(&self, text: &str) -> SocketReply {
-        BinanceVoice.hear(text)
+    fn on_text(&self, text: &str) -> SocketReply {
+        BinanceProtocol.on_text(text)
     }
 
-    fn say(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
-        BinanceVoice.say(topic, symbol, event, sent)
+    fn frame(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
+        BinanceProtocol.frame(topic, symbol, event, sent)
     }
 
     fn symbol_of(&self, topic: &str) -> Option<String> {
-        BinanceVoice.symbol_of(topic)
+        BinanceProtocol.symbol_of(topic)
     }
 
     fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
-        BinanceVoice.answer(asked, market, now)
+        BinanceProtocol.answer(asked, market, now)
     }
 }
 
@@ -93,11 +94,11 @@ impl Voice for OldPath {
 async fn a_path_that_acknowledges_and_is_dead_is_not_hammered() {
     let plan = Plan {
         speed: 1_200.0,
-        market: Market::default().with_made("BTCUSDT", &Made::new(DAY, 1_000)),
+        market: Market::default().with_made("BTCUSDT", &MarketShape::new(DAY, 1_000)),
         ..Plan::default()
     };
     let time = Time { start: plan.begin, speed: plan.speed };
-    let exchange = ExchangeServer::start(OldPath, plan.market.clone(), time);
+    let exchange = ExchangeServer::start(OldRestPath, plan.market.clone(), time);
     let mut run = plan.follow(exchange);
     run.until("tried three times", |run| (run.status().reconnects >= 2).then_some(())).await;
     let status = run.status();
@@ -116,7 +117,8 @@ async fn a_path_that_acknowledges_and_is_dead_is_not_hammered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_subscription_that_is_forgotten_is_renewed() {
-    let market = made().with_made("ETHUSDT", &Made { seed: 9, price: 3_000, ..Made::new(DAY, 400) });
+    let market =
+        made().with_made("ETHUSDT", &MarketShape { seed: 9, price: 3_000, ..MarketShape::new(DAY, 400) });
     let limits = VenueLimits {
         silence: |stream| match stream {
             StreamKind::Liquidations | StreamKind::Funding => None,

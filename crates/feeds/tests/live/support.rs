@@ -10,7 +10,7 @@ use liqheat_feeds::live::{
 use liqheat_feeds::venues::{StreamKind, VenueLimits, exchange};
 use liqheat_market::{Backoff, Event, Instrument, Kline, KlineKind, Symbol, UnixMs, Venue};
 use liqheat_testkit::PATIENCE;
-use liqheat_testkit::exchange::{BinanceVoice, ExchangeServer, Made, Market, Time};
+use liqheat_testkit::exchange::{BinanceProtocol, ExchangeServer, Market, MarketShape, Time};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +26,7 @@ pub(crate) fn instrument(symbol: &str) -> Instrument {
 }
 
 pub(crate) fn made() -> Market {
-    Market::default().with_made("BTCUSDT", &Made::new(DAY, 400))
+    Market::default().with_made("BTCUSDT", &MarketShape::new(DAY, 400))
 }
 
 /// Patient with a machine that has other things to do: minutes of market, half a second here.
@@ -85,7 +85,7 @@ impl Plan {
 
     pub(crate) fn start_with(self, prepare: impl FnOnce(&ExchangeServer)) -> Run {
         let time = Time { start: self.begin, speed: self.speed };
-        let exchange = ExchangeServer::start(BinanceVoice, self.market.clone(), time);
+        let exchange = ExchangeServer::start(BinanceProtocol, self.market.clone(), time);
         prepare(&exchange);
         self.follow(exchange)
     }
@@ -179,7 +179,7 @@ impl Run {
     /// Lets the market run until everything that happened up to `end` came, and then checks that it came once,
     /// and nothing else.
     pub(crate) async fn whole(&mut self, symbol: &str, from: UnixMs, end: UnixMs) {
-        let expected = Expected::of(&self.exchange, symbol, from, end);
+        let expected = ExpectedData::of(&self.exchange, symbol, from, end);
         self.until(&format!("{symbol} until {}", end.0), |run| {
             (run.exchange.now() > end && expected.missing(run.events(symbol), from).is_none()).then_some(())
         })
@@ -196,12 +196,12 @@ impl Run {
 }
 
 /// What a feed that began at some moment must have brought.
-pub(crate) struct Expected {
+pub(crate) struct ExpectedData {
     script: Vec<Event>,
     end: UnixMs,
 }
 
-impl Expected {
+impl ExpectedData {
     fn of(exchange: &ExchangeServer, symbol: &str, from: UnixMs, end: UnixMs) -> Self {
         let script = exchange.market().events(symbol).iter().copied();
         Self { script: script.filter(|event| event.known_at() >= from).collect(), end }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use liqheat_feeds::venues::{StreamKind, VenueLimits};
 use liqheat_market::{Event, KlineKind};
-use liqheat_testkit::exchange::{Made, Market};
+use liqheat_testkit::exchange::{Market, MarketShape};
 
 use crate::support::{DAY, MINUTE, Plan, limits, trade_id};
 
@@ -14,12 +14,12 @@ const SPEED: f64 = 15_120.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_week_of_cuts_leaks_nothing() {
-    let lively = Made {
+    let lively = MarketShape {
         trades_per_minute: 2,
         mark_step_ms: 30_000,
         stock_step_ms: 60_000,
         liquidation_every: 60,
-        ..Made::new(DAY, (DAYS + 1) * 1_440)
+        ..MarketShape::new(DAY, (DAYS + 1) * 1_440)
     };
     let market = Market::default().with_made("BTCUSDT", &lively);
     let limits = VenueLimits {

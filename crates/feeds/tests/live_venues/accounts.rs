@@ -3,7 +3,7 @@
 use liqheat_feeds::live::{Clock, Delivery, LiveError, LiveFeed, LiveSettings, VenueSettings};
 use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{Symbol, Venue};
-use liqheat_testkit::exchange::HyperliquidVoice;
+use liqheat_testkit::exchange::HyperliquidProtocol;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,9 @@ const BEFORE_ALL: i64 = -3_600_000;
 /// Whichever side of a liquidation is followed, it is notified once, also those of before and of an outage.
 #[tokio::test(flavor = "multi_thread")]
 async fn liquidations_of_named_accounts_come_once() {
-    for accounts in [&[HyperliquidVoice::LIQUIDATED][..], &[OTHER], &[OTHER, HyperliquidVoice::LIQUIDATED]] {
+    for accounts in
+        [&[HyperliquidProtocol::LIQUIDATED][..], &[OTHER], &[OTHER, HyperliquidProtocol::LIQUIDATED]]
+    {
         let mut world = World::new(Venue::Hyperliquid, 40).accounts(accounts);
         world.start();
         world.until_minute(2).await;
@@ -54,7 +56,7 @@ async fn without_accounts_nothing_is_asked_and_nothing_is_told() {
     world.start();
     world.until_minute(3).await;
     world.stop().await;
-    assert_eq!(world.got.count("BTCUSDT", StreamKind::Liquidations), 0);
+    assert_eq!(world.data.count("BTCUSDT", StreamKind::Liquidations), 0);
     assert!(world.exchange.seen().texts.iter().all(|(_, _, text)| !text.contains("userFills")));
 }
 

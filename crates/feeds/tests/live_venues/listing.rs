@@ -5,7 +5,7 @@ use liqheat_feeds::venues::StreamKind;
 use liqheat_market::SourceState;
 use liqheat_market::{KlineKind, UnixMs};
 
-use crate::support::{Got, MIDNIGHT, VENUES, World};
+use crate::support::{MIDNIGHT, ReceivedData, VENUES, World};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -14,8 +14,8 @@ fn unlisted(status: &LiveStatus) -> Vec<&str> {
 }
 
 /// Whether klines of a symbol reach a moment.
-fn reaches(got: &Got, symbol: &str, moment: UnixMs) -> bool {
-    got.klines(symbol, KlineKind::Last).any(|kline| kline.close_time() >= moment)
+fn reaches(data: &ReceivedData, symbol: &str, moment: UnixMs) -> bool {
+    data.klines(symbol, KlineKind::Last).any(|kline| kline.close_time() >= moment)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -25,18 +25,18 @@ async fn a_contract_that_is_listed_later_is_followed_from_then_on() {
         world.exchange.market().unlist("ETHUSDT");
         world.start();
         world
-            .until("the one that is there", |got, status| {
-                reaches(got, "BTCUSDT", MIDNIGHT.plus(3 * MINUTE_MS))
+            .until("the one that is there", |data, status| {
+                reaches(data, "BTCUSDT", MIDNIGHT.plus(3 * MINUTE_MS))
                     && unlisted(status) == ["ETHUSDT"]
                     && status.venues[0].state == SourceState::Live
             })
             .await;
-        assert_eq!(world.got.count("ETHUSDT", StreamKind::Trades), 0);
+        assert_eq!(world.data.count("ETHUSDT", StreamKind::Trades), 0);
         world.exchange.market().list("ETHUSDT");
         let listed = world.exchange.now();
         world
-            .until("the other", |got, status| {
-                reaches(got, "ETHUSDT", listed.plus(4 * MINUTE_MS))
+            .until("the other", |data, status| {
+                reaches(data, "ETHUSDT", listed.plus(4 * MINUTE_MS))
                     && unlisted(status).is_empty()
                     && status.venues[0].state == SourceState::Live
             })
@@ -75,13 +75,13 @@ async fn a_contract_that_has_gone_is_named_and_takes_no_other_with_it() {
             })
             .await;
         let (settled, sockets) = (world.exchange.now(), world.exchange.seen().sockets.len());
-        world.until("time", |got, _| reaches(got, "BTCUSDT", settled.plus(4 * MINUTE_MS))).await;
+        world.until("time", |data, _| reaches(data, "BTCUSDT", settled.plus(4 * MINUTE_MS))).await;
         assert_eq!(world.exchange.seen().sockets.len(), sockets, "{venue}: nobody tries for it");
         world.exchange.market().list("ETHUSDT");
         let back = world.exchange.now();
         world
-            .until("it is back", |got, status| {
-                reaches(got, "ETHUSDT", back.plus(4 * MINUTE_MS)) && unlisted(status).is_empty()
+            .until("it is back", |data, status| {
+                reaches(data, "ETHUSDT", back.plus(4 * MINUTE_MS)) && unlisted(status).is_empty()
             })
             .await;
         world.stop().await;

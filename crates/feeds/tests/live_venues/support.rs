@@ -11,7 +11,9 @@ use liqheat_market::{
     Backoff, Event, Instrument, Kline, KlineKind, Liquidation, Price, PriceKind, Symbol, Trade, UnixMs, Venue,
 };
 use liqheat_testkit::PATIENCE;
-use liqheat_testkit::exchange::{BybitVoice, ExchangeServer, HyperliquidVoice, Made, Market, OkxVoice, Time};
+use liqheat_testkit::exchange::{
+    BybitProtocol, ExchangeServer, HyperliquidProtocol, Market, MarketShape, OkxProtocol, Time,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -38,12 +40,12 @@ pub(crate) struct World {
     deliveries: Option<mpsc::Receiver<Delivery>>,
     feed: Option<LiveFeed>,
     stop: CancellationToken,
-    pub(crate) got: Got,
+    pub(crate) data: ReceivedData,
 }
 
-/// What came out.
+/// Everything that the feed delivered.
 #[derive(Debug, Default)]
-pub(crate) struct Got {
+pub(crate) struct ReceivedData {
     pub(crate) events: BTreeMap<String, Vec<Event>>,
     pub(crate) gaps: Vec<Gap>,
     pub(crate) filled: Vec<(StreamKind, u64)>,
@@ -53,26 +55,26 @@ impl World {
     /// Two symbols that begin half an hour before midnight, one in cents and one in hundred-millionths of a dollar, and a feed
     /// that has not been started.
     pub(crate) fn new(venue: Venue, minutes: i64) -> Self {
-        let made = |seed, tick| Made {
+        let made = |seed, tick| MarketShape {
             seed,
             tick: Price::from_units(tick),
             price: 60_000,
-            ..Made::new(MIDNIGHT.plus(-PAST_MINUTES * MINUTE_MS), PAST_MINUTES + minutes)
+            ..MarketShape::new(MIDNIGHT.plus(-PAST_MINUTES * MINUTE_MS), PAST_MINUTES + minutes)
         };
         let market =
             Market::default().with_made("BTCUSDT", &made(7, 1_000_000)).with_made("ETHUSDT", &made(8, 1));
         let time = Time { start: MIDNIGHT.plus(-MINUTE_MS / 2), speed: SPEED };
         // It has a runtime of its own, which cannot be started on a thread of another.
         let start = || match venue {
-            Venue::Bybit => ExchangeServer::start(BybitVoice::default(), market, time),
-            Venue::Okx => ExchangeServer::start(OkxVoice::default(), market, time),
-            Venue::Hyperliquid => ExchangeServer::start(HyperliquidVoice::default(), market, time),
-            other => panic!("no voice of {other}"),
+            Venue::Bybit => ExchangeServer::start(BybitProtocol::default(), market, time),
+            Venue::Okx => ExchangeServer::start(OkxProtocol::default(), market, time),
+            Venue::Hyperliquid => ExchangeServer::start(HyperliquidProtocol::default(), market, time),
+            other => panic!("no protocol of {other}"),
         };
         let stand_in = std::thread::scope(|scope| scope.spawn(start).join()).unwrap();
         let clock = Clock::compressed(stand_in.now(), SPEED);
         let limits = exchange(venue).unwrap().limits();
-        let (stop, got) = (CancellationToken::new(), Got::default());
+        let (stop, data) = (CancellationToken::new(), ReceivedData::default());
         Self {
             venue,
             exchange: stand_in,
@@ -82,7 +84,7 @@ impl World {
             deliveries: None,
             feed: None,
             stop,
-            got,
+            data,
         }
     }
 
@@ -127,14 +129,18 @@ impl World {
     }
 
     /// Takes what comes until it is enough.
-    pub(crate) async fn until(&mut self, what: &str, mut enough: impl FnMut(&Got, &LiveStatus) -> bool) {
+    pub(crate) async fn until(
+        &mut self,
+        what: &str,
+        mut enough: impl FnMut(&ReceivedData, &LiveStatus) -> bool,
+    ) {
         let mut status = self.feed.as_ref().unwrap().status();
         let deliveries = self.deliveries.as_mut().unwrap();
         let took_too_long = tokio::time::sleep(PATIENCE);
         tokio::pin!(took_too_long);
-        while !enough(&self.got, &status.borrow_and_update()) {
+        while !enough(&self.data, &status.borrow_and_update()) {
             tokio::select! {
-                delivery = deliveries.recv() => self.got.take(delivery.expect("the feed ended")),
+                delivery = deliveries.recv() => self.data.take(delivery.expect("the feed ended")),
                 changed = status.changed() => changed.expect("the feed ended"),
                 () = &mut took_too_long => panic!("{} {what}: not within {PATIENCE:?}: {:?}", self.venue, status.borrow()),
             }
@@ -144,10 +150,10 @@ impl World {
     /// Takes what comes until klines of both kinds and both symbols reach this many minutes past midnight.
     pub(crate) async fn until_minute(&mut self, minutes: i64) {
         let end = MIDNIGHT.plus(minutes * MINUTE_MS);
-        self.until(&format!("minute {minutes}"), |got, _| {
+        self.until(&format!("minute {minutes}"), |data, _| {
             ["BTCUSDT", "ETHUSDT"]
                 .iter()
-                .all(|symbol| got.klines(symbol, KlineKind::Last).any(|kline| kline.close_time() >= end))
+                .all(|symbol| data.klines(symbol, KlineKind::Last).any(|kline| kline.close_time() >= end))
         })
         .await;
     }
@@ -158,10 +164,10 @@ impl World {
         let status = (**feed.status().borrow()).clone();
         self.stop.cancel();
         let mut deliveries = self.deliveries.take().unwrap();
-        let got = &mut self.got;
+        let data = &mut self.data;
         let rest = async {
             while let Some(delivery) = deliveries.recv().await {
-                got.take(delivery);
+                data.take(delivery);
             }
         };
         let ended = async { feed.ended().await.unwrap() };
@@ -173,7 +179,7 @@ impl World {
     pub(crate) fn check_no_gaps(&self) {
         let is_start = |gap: &&Gap| gap.stream == StreamKind::Mark && gap.from < MIDNIGHT;
         let gaps: Vec<&Gap> =
-            self.got.gaps.iter().filter(|gap| self.venue != Venue::Hyperliquid || !is_start(gap)).collect();
+            self.data.gaps.iter().filter(|gap| self.venue != Venue::Hyperliquid || !is_start(gap)).collect();
         assert!(gaps.is_empty(), "{} {gaps:?}", self.venue);
     }
 
@@ -187,24 +193,24 @@ impl World {
         let key =
             |trade: &Trade| (trade.time, trade.price, trade.qty, trade.taker == liqheat_market::Taker::Buy);
         let trade = |event: &Event| if let Event::Trade(trade) = event { Some(key(trade)) } else { None };
-        let mut got: Vec<_> = self.got.events[symbol].iter().filter_map(trade).collect();
-        got.sort_unstable();
-        let (first, last) = (got.first().unwrap().0, got.last().unwrap().0);
+        let mut data: Vec<_> = self.data.events[symbol].iter().filter_map(trade).collect();
+        data.sort_unstable();
+        let (first, last) = (data.first().unwrap().0, data.last().unwrap().0);
         let is_missed = |time: UnixMs| {
-            let gaps = self.got.gaps.iter().filter(|gap| gap.stream == StreamKind::Trades);
+            let gaps = self.data.gaps.iter().filter(|gap| gap.stream == StreamKind::Trades);
             gaps.filter(|gap| gap.instrument.symbol.as_str() == symbol)
                 .any(|gap| (gap.from..=gap.to).contains(&time))
         };
         let mut expected: Vec<_> = self.script(symbol).iter().filter_map(trade).collect();
         expected.retain(|trade| trade.0 >= first && trade.0 <= last);
         expected.sort_unstable();
-        let seen: BTreeSet<_> = got.iter().copied().collect();
-        assert_eq!(seen.len(), got.len(), "{symbol}: a trade came twice");
+        let seen: BTreeSet<_> = data.iter().copied().collect();
+        assert_eq!(seen.len(), data.len(), "{symbol}: a trade came twice");
         let missing: Vec<_> =
             expected.iter().filter(|trade| !seen.contains(trade) && !is_missed(trade.0)).collect();
         assert!(missing.is_empty(), "{} {symbol}: missing without a word: {missing:?}", self.venue);
         let known: BTreeSet<_> = expected.into_iter().collect();
-        assert!(got.iter().all(|trade| known.contains(trade)), "{symbol}: a trade that never happened");
+        assert!(data.iter().all(|trade| known.contains(trade)), "{symbol}: a trade that never happened");
     }
 
     /// Klines of trades are those of the script without a hole, from as far back as was asked for.
@@ -215,9 +221,9 @@ impl World {
 
     /// The same from a moment on; how many there were.
     pub(crate) fn check_klines_from(&self, symbol: &str, first: UnixMs) -> i64 {
-        let got: BTreeMap<UnixMs, Kline> =
-            self.got.klines(symbol, KlineKind::Last).map(|kline| (kline.open_time, kline)).collect();
-        let last = *got.keys().next_back().unwrap();
+        let data: BTreeMap<UnixMs, Kline> =
+            self.data.klines(symbol, KlineKind::Last).map(|kline| (kline.open_time, kline)).collect();
+        let last = *data.keys().next_back().unwrap();
         let part = |kline: &Kline| (kline.open, kline.high, kline.low, kline.close, kline.volume);
         let mut count = 0;
         for event in self.script(symbol) {
@@ -225,7 +231,7 @@ impl World {
             if expected.kind != KlineKind::Last || expected.open_time < first || expected.open_time > last {
                 continue;
             }
-            let found = got.get(&expected.open_time);
+            let found = data.get(&expected.open_time);
             assert_eq!(
                 found.map(part),
                 Some(part(expected)),
@@ -258,16 +264,16 @@ impl World {
             picked
         };
         let is_filled =
-            |one: &Liquidation| self.venue == Venue::Hyperliquid && !HyperliquidVoice::is_backstop(one);
+            |one: &Liquidation| self.venue == Venue::Hyperliquid && !HyperliquidProtocol::is_backstop(one);
         let expected = pick(self.script(symbol)).into_iter().map(|one| {
             let price_kind = if is_filled(&one) { PriceKind::Fill } else { PriceKind::Bankruptcy };
             Liquidation { price_kind, ..one }
         });
-        (pick(&self.got.events[symbol]), expected.collect())
+        (pick(&self.data.events[symbol]), expected.collect())
     }
 }
 
-impl Got {
+impl ReceivedData {
     fn take(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Events { instrument, events } => {

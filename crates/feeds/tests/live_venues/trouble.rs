@@ -74,7 +74,7 @@ async fn an_acknowledged_but_silent_connection_is_left() {
         .await
         .expect("it connects again");
         world.exchange.misbehave(|faults| faults.silent = false);
-        world.until("trades", |got, _| got.count("ETHUSDT", StreamKind::Trades) > 100).await;
+        world.until("trades", |data, _| data.count("ETHUSDT", StreamKind::Trades) > 100).await;
         let status = world.stop().await;
         world.check_trades("ETHUSDT");
         assert!(status.venues[0].reconnects >= 2, "{venue}: {status:?}");
@@ -117,8 +117,8 @@ async fn a_venue_that_asks_for_a_pause_gets_it() {
         world.start();
         world.until_minute(6).await;
         world
-            .until("the past", |got, _| {
-                got.klines("BTCUSDT", KlineKind::Last).any(|kline| kline.open_time < MIDNIGHT.plus(-600_000))
+            .until("the past", |data, _| {
+                data.klines("BTCUSDT", KlineKind::Last).any(|kline| kline.open_time < MIDNIGHT.plus(-600_000))
             })
             .await;
         world.stop().await;

@@ -19,7 +19,7 @@ async fn what_happens_comes_out_in_our_units() {
             let stock =
                 |event: &Event| if let Event::OpenInterest(stock) = event { Some(stock.qty) } else { None };
             let script: Vec<_> = world.script(symbol).iter().filter_map(stock).collect();
-            let got: Vec<_> = world.got.events[symbol].iter().filter_map(stock).collect();
+            let got: Vec<_> = world.data.events[symbol].iter().filter_map(stock).collect();
             assert!(got.len() > 50, "{venue} {}", got.len());
             assert!(got.iter().all(|qty| script.contains(qty)), "{venue}");
             let (got, expected) =
@@ -31,10 +31,10 @@ async fn what_happens_comes_out_in_our_units() {
                 assert_eq!(got, expected, "{venue}");
             }
             // Klines of the mark price, of the ticks that came.
-            assert!(world.got.klines(symbol, KlineKind::Mark).count() >= 5, "{venue}");
+            assert!(world.data.klines(symbol, KlineKind::Mark).count() >= 5, "{venue}");
             // OKX and Bybit tell the time of each tick: then they are those of the script to the last digit.
             if venue != Venue::Hyperliquid {
-                for kline in world.got.klines(symbol, KlineKind::Mark) {
+                for kline in world.data.klines(symbol, KlineKind::Mark) {
                     let is_same =
                         |event: &Event| matches!(event, Event::Kline(expected) if *expected == kline);
                     assert!(world.script(symbol).iter().any(is_same), "{venue} {kline:?}");
@@ -56,7 +56,7 @@ async fn pings_are_sent_in_time_and_funding_is_fetched() {
         let mut world = World::new(venue, 20);
         world.start();
         world.until_minute(4).await;
-        world.until("funding", |got, _| got.count("BTCUSDT", StreamKind::Funding) > 0).await;
+        world.until("funding", |data, _| data.count("BTCUSDT", StreamKind::Funding) > 0).await;
         world.stop().await;
         let texts = world.exchange.seen().texts;
         let pings = texts.iter().filter(|(_, _, text)| text == ping).count();

@@ -15,8 +15,8 @@ const DISTANCE_STEPS: usize = (REACH / DISTANCE_STEP) as usize + 1;
 /// USD by bin, the nearest to the price first.
 pub(crate) type Map = Vec<f64>;
 
-/// Everything about one side at one full hour.
-pub(crate) struct Look {
+/// Maps of one side at one full hour.
+pub(crate) struct SideAtHour {
     pub(crate) side: Side,
     pub(crate) price: f64,
     pub(crate) truth: Map,
@@ -58,7 +58,7 @@ pub(crate) fn moved_volume(side: Side, price: f64, traded: &BTreeMap<Price, i128
 pub(crate) struct DistanceMap([Vec<f64>; 2]);
 
 impl DistanceMap {
-    pub(crate) fn fit<'a>(looks: impl Iterator<Item = &'a Look>) -> Self {
+    pub(crate) fn fit<'a>(looks: impl Iterator<Item = &'a SideAtHour>) -> Self {
         let mut sums = [vec![0.0; DISTANCE_STEPS], vec![0.0; DISTANCE_STEPS]];
         for look in looks {
             for (bin, usd) in look.truth.iter().enumerate() {
@@ -68,16 +68,16 @@ impl DistanceMap {
         Self(sums)
     }
 
-    pub(crate) fn map(&self, look: &Look) -> Map {
+    pub(crate) fn map(&self, look: &SideAtHour) -> Map {
         let by_step = &self.0[Self::side(look)];
         (0..look.truth.len()).map(|bin| by_step[Self::step(look, bin)]).collect()
     }
 
-    fn side(look: &Look) -> usize {
+    fn side(look: &SideAtHour) -> usize {
         usize::from(look.side == Side::Short)
     }
 
-    fn step(look: &Look, bin: usize) -> usize {
+    fn step(look: &SideAtHour, bin: usize) -> usize {
         ((bin as f64 * BIN_USD / look.price / DISTANCE_STEP) as usize).min(DISTANCE_STEPS - 1)
     }
 }

@@ -8,7 +8,7 @@ use liqheat_market::{
 };
 use liqheat_model::{Ledger, Params, assemble};
 
-use crate::maps::{BIN_USD, Look, bin_of, bins, moved_volume};
+use crate::maps::{BIN_USD, SideAtHour, bin_of, bins, moved_volume};
 
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 3_600_000;
@@ -36,7 +36,7 @@ struct Hour {
 /// What was seen in one market.
 pub(crate) struct Run {
     /// Both sides at every full hour after the warm-up.
-    pub(crate) looks: Vec<Look>,
+    pub(crate) looks: Vec<SideAtHour>,
     /// USD the model consumed and USD really liquidated after the warm-up.
     pub(crate) consumed: f64,
     pub(crate) liquidated: f64,
@@ -46,7 +46,7 @@ impl Run {
     pub(crate) fn new(seed: u64, warm_hours: i64, hours: i64) -> Self {
         let mut observer = Observer::new(seed);
         let mut run = Self { looks: Vec::new(), consumed: 0.0, liquidated: 0.0 };
-        let mut open: Vec<Look> = Vec::new();
+        let mut open: Vec<SideAtHour> = Vec::new();
         for number in 1..=hours {
             let hour = observer.hour();
             for mut look in open.drain(..) {
@@ -68,7 +68,7 @@ impl Run {
 
 impl Hour {
     /// Tells a look from the start of this hour what became of it.
-    fn tell(&self, look: &mut Look) {
+    fn tell(&self, look: &mut SideAtHour) {
         let low = self.marks.iter().map(|kline| kline.low.to_f64()).fold(f64::MAX, f64::min);
         let high = self.marks.iter().map(|kline| kline.high.to_f64()).fold(0.0, f64::max);
         let reached = match look.side {
@@ -139,7 +139,7 @@ impl Observer {
         consumed
     }
 
-    fn look(&self, side: Side) -> Look {
+    fn look(&self, side: Side) -> SideAtHour {
         let price = self.ledger.last_price().map_or(0.0, Price::to_f64);
         let count = bins(price);
         let (mut truth, mut estimate) = (vec![0.0; count], vec![0.0; count]);
@@ -160,6 +160,6 @@ impl Observer {
             }
         }
         let volume = moved_volume(side, price, &self.traded);
-        Look { side, price, truth, estimate, volume, liquidated: vec![0.0; count], touched: 0 }
+        SideAtHour { side, price, truth, estimate, volume, liquidated: vec![0.0; count], touched: 0 }
     }
 }

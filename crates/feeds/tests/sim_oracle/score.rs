@@ -1,6 +1,6 @@
 //! How well one map tells the order of another, and the scores of all maps side by side.
 
-use crate::maps::{Look, Map};
+use crate::maps::{Map, SideAtHour};
 
 /// What every map reaches: sums while it is being added to, means after [`Score::mean`].
 #[derive(Debug, Default, Clone, Copy)]
@@ -18,7 +18,7 @@ pub(crate) struct Score {
 
 impl Score {
     /// Scores the maps of a look against `target` on some of its bins.
-    pub(crate) fn add(&mut self, look: &Look, target: &[f64], distance: &[f64], bins: &[usize]) {
+    pub(crate) fn add(&mut self, look: &SideAtHour, target: &[f64], distance: &[f64], bins: &[usize]) {
         let on = |map: &[f64]| -> Map { bins.iter().map(|&bin| map[bin]).collect() };
         let (target, estimate) = (on(target), on(&look.estimate));
         let (truth, distance) = (on(&look.truth), on(distance));

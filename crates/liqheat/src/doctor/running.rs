@@ -45,21 +45,21 @@ pub(super) async fn check(listen: SocketAddr, findings: &mut Findings) {
     let (ready, blocks) = match ask(address).await {
         Ok(answer) => answer,
         Err(AskError::Unused) => {
-            return findings.tell(Grade::Ok, ABOUT, format_args!("nothing listens at {address} yet"));
+            return findings.add(Grade::Ok, ABOUT, format_args!("nothing listens at {address} yet"));
         }
         Err(error) => {
             let text = format_args!("{address} is taken: {error}; use another --listen, or look what it is");
-            return findings.tell(Grade::Warn, ABOUT, text);
+            return findings.add(Grade::Warn, ABOUT, text);
         }
     };
     let version = ready.version;
     if ready.reasons.is_empty() {
         let text = format_args!("the one at {address} (version {version}) is ready");
-        return findings.tell(Grade::Ok, ABOUT, text);
+        return findings.add(Grade::Ok, ABOUT, text);
     }
     let grade = if blocks { Grade::Fail } else { Grade::Warn };
     for reason in ready.reasons {
-        findings.tell(grade, ABOUT, format_args!("the one at {address} (version {version}) says: {reason}"));
+        findings.add(grade, ABOUT, format_args!("the one at {address} (version {version}) says: {reason}"));
     }
 }
 

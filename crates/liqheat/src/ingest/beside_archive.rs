@@ -32,9 +32,9 @@ impl FileKind {
     }
 }
 
-/// A file and what became of it.
+/// Result of loading one file, rows.
 #[derive(Debug, Default)]
-pub(crate) struct Loaded {
+pub(crate) struct FileLoad {
     pub(crate) loaded: u64,
     pub(crate) already_there: u64,
     pub(crate) refused: u64,
@@ -83,7 +83,7 @@ pub(crate) fn load(
     kind: FileKind,
     symbol: Option<&Symbol>,
     stop: &CancellationToken,
-) -> anyhow::Result<Loaded> {
+) -> anyhow::Result<FileLoad> {
     let loaded = match kind {
         FileKind::ParquetKlines => load_klines(store, path, symbol, stop),
         FileKind::Liquidations => load_liquidations(store, path, stop),
@@ -91,8 +91,8 @@ pub(crate) fn load(
     loaded.with_context(|| format!("loading {}", path.display()))
 }
 
-fn load_liquidations(store: &Store, path: &Path, stop: &CancellationToken) -> Result<Loaded, StoreError> {
-    let mut loaded = Loaded::default();
+fn load_liquidations(store: &Store, path: &Path, stop: &CancellationToken) -> Result<FileLoad, StoreError> {
+    let mut loaded = FileLoad::default();
     let file = match liquidation_file::read(path) {
         Ok(file) => file,
         Err(error) => {
@@ -121,8 +121,8 @@ fn load_klines(
     path: &Path,
     symbol: Option<&Symbol>,
     stop: &CancellationToken,
-) -> Result<Loaded, StoreError> {
-    let mut loaded = Loaded::default();
+) -> Result<FileLoad, StoreError> {
+    let mut loaded = FileLoad::default();
     let Some(instrument) = instrument_of(path, symbol) else {
         loaded.remarks.push(
             "cannot tell the symbol: name the file as BTCUSDT-5m-2024.parquet or give --symbol".to_owned(),
@@ -163,7 +163,7 @@ fn load_klines(
     Ok(loaded)
 }
 
-impl Loaded {
+impl FileLoad {
     fn append(
         &mut self,
         store: &Store,

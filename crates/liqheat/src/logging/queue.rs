@@ -26,26 +26,26 @@ const RETRY_AFTER: Duration = Duration::from_millis(20);
 /// Lines waiting to be written; clones share them.
 #[derive(Debug, Clone)]
 pub(super) struct LineQueue {
-    shared: Arc<Shared>,
+    shared: Arc<QueueState>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    waiting: Mutex<Waiting>,
+struct QueueState {
+    waiting: Mutex<WaitingLines>,
     /// Lines were added, or all were written.
     changed: Condvar,
     dropped: &'static AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingLines {
     lines: VecDeque<Box<[u8]>>,
     bytes: usize,
     /// Whether the writer holds a line that is not written yet.
     is_writing: bool,
 }
 
-impl Waiting {
+impl WaitingLines {
     /// Whether the line was taken.
     fn push(&mut self, line: &[u8]) -> bool {
         let fits = self.lines.len() < LINES_MAX && self.bytes + line.len() <= BYTES_MAX;
@@ -66,7 +66,7 @@ impl Waiting {
 impl LineQueue {
     /// An empty queue that counts dropped lines here.
     pub(super) fn new(dropped: &'static AtomicU64) -> Self {
-        let shared = Shared { waiting: Mutex::default(), changed: Condvar::new(), dropped };
+        let shared = QueueState { waiting: Mutex::default(), changed: Condvar::new(), dropped };
         Self { shared: Arc::new(shared) }
     }
 
@@ -138,7 +138,7 @@ impl LineQueue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, WaitingLines> {
         // Nothing that is done under the lock panics half-way.
         self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -93,11 +93,11 @@ fn market(step: u64, run: &str) -> BoardUpdate {
     }
 }
 
-/// What every name stood for.
+/// Content of the state that each name (epoch, seq) was seen with.
 #[derive(Default)]
-struct Seen(BTreeMap<Name, String>);
+struct StatesByName(BTreeMap<Name, String>);
 
-impl Seen {
+impl StatesByName {
     fn look(&mut self, nodes: &[Node]) {
         for node in nodes {
             let state = node.slot.with_board(|board| {
@@ -118,7 +118,7 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn play(
     nodes: &[Node],
     step: &mut u64,
-    seen: &mut Seen,
+    seen: &mut StatesByName,
     lags: &[u64],
     what: &str,
     mut until: impl FnMut(u64) -> bool,
@@ -147,7 +147,7 @@ fn a_moving_run_passes_on_under_its_name() {
     let redis = Redis::start();
     runtime().block_on(async {
         let mut nodes = vec![Node::start(&redis, Role::All)];
-        let (mut step, mut seen) = (0, Seen::default());
+        let (mut step, mut seen) = (0, StatesByName::default());
         let slot = Arc::clone(&nodes[0].slot);
         play(&nodes, &mut step, &mut seen, &[0], "a first state", |_| slot.with_board(|_| ()).is_some())
             .await;
@@ -185,7 +185,7 @@ fn whatever_happens_a_name_means_one_state_and_calm_means_one_name() {
     runtime().block_on(async {
         let roles = [Role::All, Role::All, Role::All, Role::Edge];
         let mut nodes: Vec<Node> = roles.iter().map(|role| Node::start(&redis, *role)).collect();
-        let (mut step, mut seen) = (0, Seen::default());
+        let (mut step, mut seen) = (0, StatesByName::default());
         for _ in 0..DISTURBANCES {
             let lags = [0, dice.u64(0..3), dice.u64(0..3)];
             let (now, for_steps) = (step, dice.u64(1..12));
@@ -232,9 +232,8 @@ fn whatever_happens_a_name_means_one_state_and_calm_means_one_name() {
         let now = step;
         play(&nodes, &mut step, &mut seen, &[0, 1, 2], "together", |step| step > now + 20).await;
         // Whoever asks Redis seldom notices late that its connection was cut, so a last one may still be coming back.
-        let is_well = |node: &Node| {
-            node.slot.standing().state == FeedState::Live && node.backplane.trouble().is_empty()
-        };
+        let is_well =
+            |node: &Node| node.slot.feed().state == FeedState::Live && node.backplane.trouble().is_empty();
         play(&nodes, &mut step, &mut seen, &[0, 1, 2], "all are well", |_| nodes.iter().all(is_well)).await;
         println!("{} states", seen.0.len());
     });

@@ -88,7 +88,7 @@ fn an_edge_answers_what_it_has_and_says_what_it_has_not() {
     let since = format!("{}:{}", polled.json()["epoch"].as_str().unwrap(), polled.json()["seq"]);
     // The difference is the same wherever one asks.
     until("the same difference on both", || {
-        let ask = |server: &liqheat_testkit::Running| {
+        let ask = |server: &liqheat_testkit::RunningProgram| {
             let answer = server.get(&format!("/v1/heatmap?symbol=BTCUSDT&since={since}"));
             (answer.status == 200).then(|| answer.json())
         };

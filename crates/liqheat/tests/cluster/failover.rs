@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{LoggedStates, Running, until};
+use liqheat_testkit::{LoggedStates, RunningProgram, until};
 
 use super::support::{
     Redis, Watcher, agree, client, databases, edge, goes_on, has_state, leads, metric, over, ready, standing,
@@ -11,7 +11,7 @@ use super::support::{
 
 /// From a moment until another server is the producer.
 #[track_caller]
-fn taken_over(since: Instant, by: &Running) -> Duration {
+fn taken_over(since: Instant, by: &RunningProgram) -> Duration {
     takes_over(by);
     since.elapsed()
 }
@@ -131,7 +131,7 @@ fn the_history_names_the_epoch_of_the_states_on_every_server() {
     has_state(&first);
     let second = over("serve", &paths[1], &redis.url()).serve();
     let (epoch, ..) = agree(&[&first, &second]);
-    let epochs = |server: &Running| {
+    let epochs = |server: &RunningProgram| {
         let paths = ["/v1/heatmap?symbol=BTCUSDT", "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96"];
         // A replica shows the producer's states before its own ledger has any.
         paths.map(|path| until("a picture", || server.get(path).json()["epoch"].as_str().map(str::to_owned)))

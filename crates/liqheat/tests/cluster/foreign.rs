@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use liqheat_cluster::Message;
 use liqheat_stream::{BoardStep, RemoteState};
-use liqheat_testkit::{LoggedStates, Running, until};
+use liqheat_testkit::{LoggedStates, RunningProgram, until};
 
 use super::support::{
     Redis, SYMBOL, Watcher, agree, board, edge, goes_on, has_state, leads, maker, metric, ready, service,
@@ -39,7 +39,7 @@ fn publish(redis: &Redis, bytes: &[u8]) {
 }
 
 /// Lines of a server's log that a person would be alarmed by.
-fn warnings(server: &Running) -> usize {
+fn warnings(server: &RunningProgram) -> usize {
     server.log().lines().filter(|line| line.contains("\"WARN\"") || line.contains("\"ERROR\"")).count()
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use liqheat_testkit::{
-    Answer, EventReader, Folder, LoggedStates, Program, Running, ServerSentEvent, Shadow, Viewer, free_port,
-    get, get_with, until,
+    Answer, EventReader, Folder, LoggedStates, Program, RunningProgram, ServerSentEvent, Shadow, Viewer,
+    free_port, get, get_with, until,
 };
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ struct Nginx {
     address: SocketAddr,
     folder: Folder,
     stage: u32,
-    running: Option<Running>,
+    running: Option<RunningProgram>,
 }
 
 /// Its workers outlive a master that is killed, so it is asked to end.
@@ -80,7 +80,7 @@ impl Nginx {
 
     /// Sockets of clients from that many networks; gives how many each server has then.
     #[track_caller]
-    fn spread(&self, clients: usize, servers: [&Running; 2]) -> [usize; 2] {
+    fn spread(&self, clients: usize, servers: [&RunningProgram; 2]) -> [usize; 2] {
         let before = servers.map(connections);
         let sockets: Vec<Viewer> = (0..clients)
             .map(|number| {
@@ -111,7 +111,7 @@ fn children(parent: u32) -> usize {
     processes.filter(|entry| std::fs::read_to_string(entry.path().join("stat")).is_ok_and(is_child)).count()
 }
 
-fn connections(server: &Running) -> usize {
+fn connections(server: &RunningProgram) -> usize {
     server.get("/ws/stats").json()["active_connections"].as_u64().unwrap() as usize
 }
 
@@ -254,7 +254,7 @@ fn event_streams_are_not_held_back_and_go_on_at_another_server() {
     drop(stream);
 
     // The same while the servers stand still: nothing more comes that could push it out of a buffer.
-    let sent = |server: &Running| server.get("/ws/stats").json()["messages_sent"].as_u64().unwrap();
+    let sent = |server: &RunningProgram| server.get("/ws/stats").json()["messages_sent"].as_u64().unwrap();
     let before: u64 = servers.iter().map(sent).sum();
     let address = nginx.address;
     let reading =

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{LoggedStates, PATIENCE, Running, free_port, until};
+use liqheat_testkit::{LoggedStates, PATIENCE, RunningProgram, free_port, until};
 
 use super::support::{
     Redis, SYMBOL, Watcher, agree, board, edge, goes_on, has_state, leads, local, maker, metric, pass, ready,
@@ -13,7 +13,7 @@ use super::support::{
 };
 
 #[track_caller]
-fn degraded(server: &Running) {
+fn degraded(server: &RunningProgram) {
     until("it says that Redis is unavailable", || {
         let (status, reason) = ready(server);
         let said = status == 503 && reason.contains("Redis is unavailable");
@@ -24,7 +24,7 @@ fn degraded(server: &Running) {
 }
 
 #[track_caller]
-fn well(server: &Running) {
+fn well(server: &RunningProgram) {
     until("all is well again", || {
         (ready(server).0 == 200
             && standing(server) == "replay"

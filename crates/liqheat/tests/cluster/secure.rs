@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use liqheat_testkit::{Folder, Program, Running, free_port, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, free_port, until};
 
 use super::support::{
     Redis, agree, edge, goes_on, has_state, leads, maker, metric, node, ready, service, takes_over,
@@ -11,7 +11,7 @@ use super::support::{
 const PASSWORD: &str = "s3cret-of-redis";
 
 #[track_caller]
-fn keeps_the_secret(server: Running) {
+fn keeps_the_secret(server: RunningProgram) {
     let metrics = server.get("/metrics").text();
     let (status, reason) = ready(&server);
     let done = server.terminate();

@@ -3,7 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use liqheat_testkit::{Folder, LoggedStates, Program, Running, free_port, until};
+use liqheat_testkit::{Folder, LoggedStates, Program, RunningProgram, free_port, until};
 
 use super::support::{
     Redis, Watcher, agree, board, edge, leads, local, maker, metric, pass, redis_command, service,
@@ -14,7 +14,7 @@ const MASTER: &str = "heat";
 struct Sentinel {
     port: u16,
     _folder: Folder,
-    _running: Running,
+    _running: RunningProgram,
 }
 
 impl Sentinel {

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use liqheat_testkit::{Folder, Heard, LoggedStates, Program, Running, Shadow, free_port, until};
+use liqheat_testkit::{
+    Folder, LoggedStates, Program, RunningProgram, Shadow, ViewerMessage, free_port, until,
+};
 
 pub(crate) const SYMBOL: &str = "BTCUSDT";
 
@@ -32,7 +34,7 @@ pub(crate) struct Redis {
     pub(crate) port: u16,
     folder: Folder,
     more: String,
-    running: Option<Running>,
+    running: Option<RunningProgram>,
 }
 
 impl Redis {
@@ -118,20 +120,20 @@ pub(crate) fn edge(url: &str) -> Program {
 }
 
 /// The board of a server: epoch, seq, hash.
-pub(crate) fn board(server: &Running) -> Option<(String, u64, String)> {
+pub(crate) fn board(server: &RunningProgram) -> Option<(String, u64, String)> {
     let stats = server.get("/ws/stats").json();
     let board = &stats["boards"][SYMBOL];
     Some((board["epoch"].as_str()?.to_owned(), board["seq"].as_u64()?, board["hash"].as_str()?.to_owned()))
 }
 
 /// How the data of a server stands.
-pub(crate) fn standing(server: &Running) -> String {
+pub(crate) fn standing(server: &RunningProgram) -> String {
     server.get("/ws/stats").json()["boards"][SYMBOL]["state"].as_str().unwrap_or("none").to_owned()
 }
 
 /// A number of `GET /metrics`, by the beginning of its line.
 #[track_caller]
-pub(crate) fn metric(server: &Running, name: &str) -> f64 {
+pub(crate) fn metric(server: &RunningProgram, name: &str) -> f64 {
     let text = server.get("/metrics").text();
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
@@ -139,19 +141,19 @@ pub(crate) fn metric(server: &Running, name: &str) -> f64 {
 
 /// Waits until the server has a state.
 #[track_caller]
-pub(crate) fn has_state(server: &Running) {
+pub(crate) fn has_state(server: &RunningProgram) {
     until("a state", || board(server));
 }
 
 /// Waits until a server is the producer.
 #[track_caller]
-pub(crate) fn leads(server: &Running) {
+pub(crate) fn leads(server: &RunningProgram) {
     until("the lease", || (metric(server, "liqheat_redis_lease_holder") == 1.0).then_some(()));
 }
 
 /// Waits until a server is the producer, after another one was.
 #[track_caller]
-pub(crate) fn takes_over(server: &Running) {
+pub(crate) fn takes_over(server: &RunningProgram) {
     leads(server);
     let line = server.wait_for_log("epoch taken over");
     // The board follows when Redis has confirmed.
@@ -160,7 +162,7 @@ pub(crate) fn takes_over(server: &Running) {
 
 /// Waits until all servers are at the same state, which may move meanwhile.
 #[track_caller]
-pub(crate) fn agree(servers: &[&Running]) -> (String, u64, String) {
+pub(crate) fn agree(servers: &[&RunningProgram]) -> (String, u64, String) {
     until("all servers at one state", || {
         let first = board(servers[0])?;
         let same = servers[1..].iter().all(|server| board(server).as_ref() == Some(&first));
@@ -170,7 +172,7 @@ pub(crate) fn agree(servers: &[&Running]) -> (String, u64, String) {
 
 /// Waits until a server has newer states of the run it was in.
 #[track_caller]
-pub(crate) fn goes_on(server: &Running, from: &(String, u64, String)) {
+pub(crate) fn goes_on(server: &RunningProgram, from: &(String, u64, String)) {
     until("the run goes on", || {
         let now = board(server)?;
         (now.0 == from.0 && now.1 > from.1 + 3).then_some(())
@@ -179,7 +181,7 @@ pub(crate) fn goes_on(server: &Running, from: &(String, u64, String)) {
 
 /// A producer, one that follows it with another market, and an edge; all at one state.
 #[track_caller]
-pub(crate) fn three(redis: &Redis) -> [Running; 3] {
+pub(crate) fn three(redis: &Redis) -> [RunningProgram; 3] {
     let first = maker(&redis.url()).serve();
     leads(&first);
     let second = maker(&redis.url()).args("--seed 99").serve();
@@ -189,14 +191,14 @@ pub(crate) fn three(redis: &Redis) -> [Running; 3] {
 }
 
 #[track_caller]
-pub(crate) fn ready(server: &Running) -> (u16, String) {
+pub(crate) fn ready(server: &RunningProgram) -> (u16, String) {
     let answer = server.get("/ready");
     (answer.status, answer.text())
 }
 
 /// A client, connected.
 #[track_caller]
-pub(crate) fn client(server: &Running, told: &LoggedStates) -> Shadow {
+pub(crate) fn client(server: &RunningProgram, told: &LoggedStates) -> Shadow {
     let mut shadow = Shadow::new(SYMBOL, told);
     assert!(shadow.connect(server.address(), &[]));
     shadow
@@ -205,11 +207,11 @@ pub(crate) fn client(server: &Running, told: &LoggedStates) -> Shadow {
 /// A client on a thread of its own, which comes back whenever it is thrown out, to the next of its servers.
 pub(crate) struct Watcher {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Watched>,
+    thread: JoinHandle<WatchReport>,
 }
 
-/// What it saw.
-pub(crate) struct Watched {
+/// Everything that a watcher received.
+pub(crate) struct WatchReport {
     pub(crate) shadow: Shadow,
     pub(crate) standings: Vec<String>,
 }
@@ -225,12 +227,12 @@ impl Watcher {
             shadow.connect(*next.next().unwrap(), &[]);
             while !stopped.load(Ordering::Relaxed) {
                 match shadow.listen(Duration::from_millis(100)) {
-                    Heard::Gone => {
+                    ViewerMessage::Gone => {
                         // A server that is dead refuses at once.
                         std::thread::park_timeout(Duration::from_millis(50));
                         shadow.connect(*next.next().unwrap(), &[]);
                     }
-                    Heard::Message(message) if message["type"] == "status" => {
+                    ViewerMessage::Message(message) if message["type"] == "status" => {
                         let standing = message["state"].as_str().unwrap_or("").to_owned();
                         if standings.last() != Some(&standing) {
                             standings.push(standing);
@@ -239,14 +241,14 @@ impl Watcher {
                     _ => {}
                 }
             }
-            Watched { shadow, standings }
+            WatchReport { shadow, standings }
         });
         Self { stop, thread }
     }
 
     /// Ends it once it has heard what is asked for; panics with what it found wrong.
     #[track_caller]
-    pub(crate) fn end(self) -> Watched {
+    pub(crate) fn end(self) -> WatchReport {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }

@@ -5,13 +5,15 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use liqheat_testkit::token::{PUBLIC_KEY, SECRET, key_set, signed_by_key, signed_by_others, signed_with};
-use liqheat_testkit::{Answer, Folder, Program, Running, Viewer, connect_from, get_with, read_answer, until};
+use liqheat_testkit::{
+    Answer, Folder, Program, RunningProgram, Viewer, connect_from, get_with, read_answer, until,
+};
 use serde_json::{Value, json};
 
 use crate::support::server;
 
 /// A server over an empty database: who may connect does not depend on what there is to see.
-fn serve(arguments: &str) -> (Folder, Running) {
+fn serve(arguments: &str) -> (Folder, RunningProgram) {
     let (folder, program) = program(arguments);
     (folder, program.serve())
 }
@@ -22,7 +24,7 @@ fn program(arguments: &str) -> (Folder, Program) {
     (folder, server(arguments).args("--db").arg(db))
 }
 
-fn rejected(server: &Running, reason: &str) -> u64 {
+fn rejected(server: &RunningProgram, reason: &str) -> u64 {
     server.get("/ws/stats").json()["upgrades_rejected"][reason].as_u64().unwrap()
 }
 
@@ -172,7 +174,7 @@ fn silent_connections_of_one_address_disturb_nobody() {
 }
 
 /// A client that asks for more than all buffers on the way hold, and reads nothing.
-fn asks_and_does_not_read(server: &Running, headers: &str) -> TcpStream {
+fn asks_and_does_not_read(server: &RunningProgram, headers: &str) -> TcpStream {
     let address = server.address();
     let mut stream = connect_from(Ipv4Addr::LOCALHOST.into(), address);
     let request = format!("GET /openapi.json HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n");
@@ -182,13 +184,13 @@ fn asks_and_does_not_read(server: &Running, headers: &str) -> TcpStream {
 }
 
 /// A counter of `/metrics`.
-fn counter(server: &Running, name: &str) -> u64 {
+fn counter(server: &RunningProgram, name: &str) -> u64 {
     let text = server.get("/metrics").text();
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("no {name}: {text}")).parse().unwrap()
 }
 
-fn at_least_one(server: &Running, name: &str) {
+fn at_least_one(server: &RunningProgram, name: &str) {
     until(name, || (counter(server, name) > 0).then_some(()));
 }
 
@@ -334,7 +336,7 @@ fn now() -> u64 {
 
 const DATA: &str = "/v1/symbols";
 
-fn with_token(server: &Running, token: &str) -> Answer {
+fn with_token(server: &RunningProgram, token: &str) -> Answer {
     get_with(server.address(), DATA, &[("Authorization", &format!("Bearer {token}"))])
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use liqheat_market::UnixMs;
-use liqheat_testkit::{Folder, Running, until};
+use liqheat_testkit::{Folder, RunningProgram, until};
 use liqheat_wire::{format_time, parse_time};
 use serde_json::{Value, json};
 
@@ -12,14 +12,14 @@ use crate::support::server;
 
 const HOUR_MS: i64 = 3_600_000;
 
-fn replay(db: &Path, from: i64, to: i64) -> Running {
+fn replay(db: &Path, from: i64, to: i64) -> RunningProgram {
     let time = |ms: i64| format_time(UnixMs(ms));
     let program = server("replay --speed 14400 --db").arg(db);
     program.args(&format!("--from {} --to {}", time(from), time(to))).serve()
 }
 
 /// The only venue's row of the longest period.
-fn month(server: &Running) -> Value {
+fn month(server: &RunningProgram) -> Value {
     let answer = server.get("/v1/accuracy?symbol=BTCUSDT");
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body = answer.json();
@@ -90,7 +90,7 @@ fn an_hour_in_which_the_server_restarted_is_lost_and_the_next_whole_one_counts()
     let exchange = live::exchange(8 * 60, SPEED);
     // Two seconds by the wall: what a busy machine delays is not taken for silence.
     let start = || live::follower(&exchange, SPEED, &db).args("--silence-timeout 600").serve();
-    let period = |server: &Running| {
+    let period = |server: &RunningProgram| {
         let body = server.get("/v1/accuracy?symbol=BTCUSDT").json();
         let venue = &body["venues"][0];
         assert_eq!((&body["is_graded"], &venue["venue"]), (&json!(true), &json!("binance")), "{body}");
@@ -98,7 +98,7 @@ fn an_hour_in_which_the_server_restarted_is_lost_and_the_next_whole_one_counts()
         assert_eq!(venue["is_throttled"], true);
         venue["periods"][0].clone()
     };
-    let whole = |server: &Running, count: u64| {
+    let whole = |server: &RunningProgram, count: u64| {
         until("a whole hour is graded", || {
             let found = period(server);
             (found["hours"].as_u64().unwrap() >= count).then_some(found)

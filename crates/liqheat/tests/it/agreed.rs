@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
-use liqheat_testkit::{Folder, Running, Viewer, get_with, until};
+use liqheat_testkit::{Folder, RunningProgram, Viewer, get_with, until};
 use liqheat_wire::{BINARY_PROTOCOL, STATE_CONTENT_TYPE, TEXT_PROTOCOL, decode_state};
 use serde_json::json;
 
 use crate::support::{loaded, server, state};
 
-fn serve(arguments: &str) -> (Folder, PathBuf, Running) {
+fn serve(arguments: &str) -> (Folder, PathBuf, RunningProgram) {
     let (folder, db) = loaded(1);
     let server = server(arguments).arg("--db").arg(&db).serve();
     (folder, db, server)

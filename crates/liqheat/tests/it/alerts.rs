@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit, Mac};
 use liqheat_testkit::token::{SECRET, signed_with};
-use liqheat_testkit::{Folder, Program, Receiver, Running, get_with, recorded, send_json, until};
+use liqheat_testkit::{Folder, Program, Receiver, RunningProgram, get_with, recorded, send_json, until};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
@@ -36,7 +36,7 @@ fn serving(db: &Path, file: &Path) -> Program {
         .env("KEY_OF_TESTS", KEY)
 }
 
-fn targets(server: &Running) -> Value {
+fn targets(server: &RunningProgram) -> Value {
     server.get("/v1/alerts").json()["targets"].clone()
 }
 

@@ -1,11 +1,11 @@
 //! Channels beside the heatmap of the built program: prices, liquidations, walls.
 
-use liqheat_testkit::{Running, Viewer};
+use liqheat_testkit::{RunningProgram, Viewer};
 use serde_json::{Value, json};
 
 use crate::support::server;
 
-fn demo() -> Running {
+fn demo() -> RunningProgram {
     server("demo --seed 7 --days 1 --ws-update-interval 0.5").serve()
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use liqheat_testkit::token::{SECRET, signed_with};
-use liqheat_testkit::{Folder, Program, Running, get_with, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, get_with, until};
 use liqheat_wire::format_time;
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ const NOW: i64 = END - 600_000;
 
 /// The data of an answer.
 #[track_caller]
-fn data(server: &Running, path: &str) -> Value {
+fn data(server: &RunningProgram, path: &str) -> Value {
     let answer = server.get(&format!("/api/futures/{path}"));
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     let mut body = answer.json();
@@ -27,21 +27,21 @@ fn data(server: &Running, path: &str) -> Value {
 }
 
 /// The made-up market, served as it stands.
-fn market() -> (Folder, Running) {
+fn market() -> (Folder, RunningProgram) {
     let (folder, db) = stored();
     let server = started(&server("serve --offline --db").arg(db));
     (folder, server)
 }
 
 /// The same ten minutes before its end, so that the windows of totals lie in it.
-fn market_of_then() -> (Folder, Running) {
+fn market_of_then() -> (Folder, RunningProgram) {
     let (folder, db) = stored();
     let from = format_time(liqheat_market::UnixMs(NOW));
     let server = started(&server(&format!("replay --speed 1 --from {from} --db")).arg(db));
     (folder, server)
 }
 
-fn started(program: &Program) -> Running {
+fn started(program: &Program) -> RunningProgram {
     let server = program.serve();
     await_state(&server);
     server

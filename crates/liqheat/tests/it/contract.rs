@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jsonschema::Validator;
-use liqheat_testkit::{Running, Viewer};
+use liqheat_testkit::{RunningProgram, Viewer};
 use serde_json::{Value, json};
 
 use crate::support::{loaded, server, state};
@@ -14,7 +14,7 @@ pub(crate) struct Contract {
 }
 
 impl Contract {
-    pub(crate) fn of(server: &Running, path: &str) -> Self {
+    pub(crate) fn of(server: &RunningProgram, path: &str) -> Self {
         let answer = server.get(path);
         assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")), "{path}");
         let mut document = answer.json();

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use liqheat_testkit::{Folder, Running, Viewer, until};
+use liqheat_testkit::{Folder, RunningProgram, Viewer, until};
 
 use crate::support::server;
 
@@ -24,7 +24,7 @@ struct Metric {
 /// Metrics by the name under which they are asked for.
 type Metrics = BTreeMap<String, Metric>;
 
-fn metrics(server: &Running) -> Metrics {
+fn metrics(server: &RunningProgram) -> Metrics {
     let text = server.get("/metrics").text();
     let mut metrics = Metrics::new();
     for line in text.lines() {

@@ -1,11 +1,11 @@
 //! The expected view of the built program: a state of its own beside that of open positions.
 
-use liqheat_testkit::Running;
+use liqheat_testkit::RunningProgram;
 use serde_json::{Value, json};
 
 use crate::support::{cells, hash_of, server};
 
-fn demo() -> Running {
+fn demo() -> RunningProgram {
     server("demo --seed 7 --days 1 --ws-update-interval 0.5").serve()
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use liqheat_store::baseline::rows_of_file;
-use liqheat_testkit::{Folder, Running};
+use liqheat_testkit::{Folder, RunningProgram};
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
@@ -146,7 +146,7 @@ fn files_of_the_command_hold_the_rows_of_the_routes() {
 }
 
 /// The moment of a state of the past.
-fn own_time(server: &Running, to: &str) -> Value {
+fn own_time(server: &RunningProgram, to: &str) -> Value {
     ask(server, &format!("/v1/walls?symbol=BTCUSDT&at={to}"))["as_of"].clone()
 }
 

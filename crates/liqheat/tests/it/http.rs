@@ -1,6 +1,6 @@
 //! The HTTP answers of `liqheat serve` over a loaded file.
 
-use liqheat_testkit::{Running, get_with, until};
+use liqheat_testkit::{RunningProgram, get_with, until};
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, START, bar};
@@ -561,7 +561,7 @@ fn without_sockets_polling_goes_on() {
 }
 
 /// Everything a page or a poller asks for; the epoch, which is new in every run, left out.
-fn answers(server: &Running) -> Vec<Value> {
+fn answers(server: &RunningProgram) -> Vec<Value> {
     let mut grid = server.get("/v1/heatmap/history?symbol=BTCUSDT&range=24h").json();
     grid["epoch"].take();
     let others = [

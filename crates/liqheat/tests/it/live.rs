@@ -12,8 +12,8 @@ use liqheat_market::{
     Venue,
 };
 use liqheat_store::{Location, Settings, Store};
-use liqheat_testkit::exchange::{BinanceVoice, ExchangeServer, Made, Market, Time};
-use liqheat_testkit::{Folder, Program, Running, until};
+use liqheat_testkit::exchange::{BinanceProtocol, ExchangeServer, Market, MarketShape, Time};
+use liqheat_testkit::{Folder, Program, RunningProgram, until};
 use liqheat_wire::format_time;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn market(minutes: i64) -> Market {
 }
 
 pub(crate) fn script(minutes: i64, seed: u64) -> Vec<Event> {
-    let made = Made { stock_step_ms: MINUTE, seed, ..Made::new(START, minutes) };
+    let made = MarketShape { stock_step_ms: MINUTE, seed, ..MarketShape::new(START, minutes) };
     let mut events = Market::default().with_made("BTCUSDT", &made).events("BTCUSDT").to_vec();
     let stock = events.iter().find_map(|event| match event {
         Event::OpenInterest(sample) => Some(sample.qty),
@@ -53,7 +53,7 @@ pub(crate) fn script(minutes: i64, seed: u64) -> Vec<Event> {
 
 pub(crate) fn exchange(minutes: i64, speed: f64) -> ExchangeServer {
     let time = Time { start: START.plus(-BEFORE_MS), speed };
-    ExchangeServer::start(BinanceVoice, market(minutes), time)
+    ExchangeServer::start(BinanceProtocol, market(minutes), time)
 }
 
 /// A server that follows it, on its clock.
@@ -81,11 +81,11 @@ pub(crate) fn end_of(minutes: i64) -> UnixMs {
 }
 
 /// Waits until everything up to a moment is in the bars that are shown.
-fn wait_for(server: &Running, moment: UnixMs) {
+fn wait_for(server: &RunningProgram, moment: UnixMs) {
     wait_for_bars(server, "BTCUSDT", moment);
 }
 
-pub(crate) fn wait_for_bars(server: &Running, symbol: &str, moment: UnixMs) {
+pub(crate) fn wait_for_bars(server: &RunningProgram, symbol: &str, moment: UnixMs) {
     until(&format!("bars of {symbol} up to {}", format_time(moment)), || {
         let newest = server.get(&format!("/prices/klines?symbol={symbol}&interval=1m&limit=1")).json();
         let opened = newest["data"][0]["timestamp"].as_str()?.to_owned();
@@ -433,7 +433,7 @@ fn a_killed_recording_is_read_up_to_its_end() {
 fn the_doctor_finds_what_is_wrong() {
     let folder = Folder::new();
     let time = Time { start: START.plus(2 * MINUTE), speed: 1.0 };
-    let exchange = ExchangeServer::start(BinanceVoice, market(30), time);
+    let exchange = ExchangeServer::start(BinanceProtocol, market(30), time);
     let db = loaded_from_files(&folder, &market(5));
     let healthy = at(&exchange, 1.0, liqheat("doctor")).args("--db").arg(&db).run();
     // Clock and streams of the stand-in, database, room, descriptors.

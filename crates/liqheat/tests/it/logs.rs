@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Command;
 
-use liqheat_testkit::{Folder, Program, Running, Viewer, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, Viewer, until};
 use serde_json::{Value, json};
 
 use crate::support::{liqheat, loaded, server};
@@ -14,7 +14,7 @@ const CLIENT: &str = "192.0.2.7";
 
 /// The first line of an event, waited for.
 #[track_caller]
-fn line(server: &liqheat_testkit::Running, event: &str) -> Value {
+fn line(server: &liqheat_testkit::RunningProgram, event: &str) -> Value {
     let line = server.wait_for_log(&format!("\"event\":\"{event}\""));
     serde_json::from_str(&line).unwrap()
 }
@@ -66,7 +66,7 @@ fn demo() -> Program {
 
 /// The program must show a state, take a socket and stop in order, whatever standard error does.
 #[track_caller]
-fn works_and_stops(server: Running) {
+fn works_and_stops(server: RunningProgram) {
     let mut viewer = server.viewer();
     viewer.subscribe("BTCUSDT");
     viewer.hear_until(|message| message["type"] == "snapshot");
@@ -75,7 +75,7 @@ fn works_and_stops(server: Running) {
     assert_eq!(server.terminate().code, Some(0));
 }
 
-fn lines_dropped(server: &Running) -> f64 {
+fn lines_dropped(server: &RunningProgram) -> f64 {
     let metrics = server.get("/metrics").text();
     let line = metrics.lines().find_map(|line| line.strip_prefix("liqheat_log_lines_dropped_total "));
     line.unwrap().parse().unwrap()

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use liqheat_market::{Price, UnixMs};
-use liqheat_testkit::exchange::{ExchangeServer, HyperliquidVoice, Market, StandInAccounts, Time};
-use liqheat_testkit::{Folder, Program, Running, until};
+use liqheat_testkit::exchange::{ExchangeServer, HyperliquidProtocol, Market, StandInAccounts, Time};
+use liqheat_testkit::{Folder, Program, RunningProgram, until};
 use serde_json::{Value, json};
 
 use crate::contract::Contract;
@@ -17,8 +17,8 @@ const NAME: &str = "BTCUSDT@hyperliquid:measured";
 
 fn stand_in(accounts: StandInAccounts) -> ExchangeServer {
     let market = Market::default().with("BTCUSDT", script(MINUTES, 13));
-    let voice = HyperliquidVoice::default().with_accounts(accounts);
-    ExchangeServer::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed: SPEED })
+    let protocol = HyperliquidProtocol::default().with_accounts(accounts);
+    ExchangeServer::start(protocol, market, Time { start: START.plus(-BEFORE_MS), speed: SPEED })
 }
 
 fn accounts(count: usize, scale: f64) -> StandInAccounts {
@@ -37,7 +37,7 @@ fn follower(exchange: &ExchangeServer, db: &std::path::Path, arguments: &str) ->
         .arg(db)
 }
 
-fn measured(server: &Running) -> Option<Value> {
+fn measured(server: &RunningProgram) -> Option<Value> {
     let answer = server.get("/v1/measured?symbol=BTCUSDT&limit=100");
     (answer.status == 200).then(|| answer.json())
 }

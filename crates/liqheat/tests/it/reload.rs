@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use liqheat_testkit::token::{SECRET, signed_with};
-use liqheat_testkit::{Answer, Folder, Running, Viewer, get_with, until};
+use liqheat_testkit::{Answer, Folder, RunningProgram, Viewer, get_with, until};
 use serde_json::json;
 
 use crate::support::server;
 
 struct World {
-    server: Running,
+    server: RunningProgram,
     folder: Folder,
 }
 

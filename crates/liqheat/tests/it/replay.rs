@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use liqheat_market::UnixMs;
-use liqheat_testkit::{Folder, Running, recorded, until};
+use liqheat_testkit::{Folder, RunningProgram, recorded, until};
 use liqheat_wire::{Cell, StateHash, format_time, parse_time};
 use serde_json::{Value, json};
 
 use crate::market::{BAR_MS, BARS_A_DAY, FALL, START};
 use crate::support::{cells, hash_of, load, loaded, server, state, time_of};
 
-/// What the frames of a replay told until the market stood at a moment.
-struct Watched {
+/// Frames of a replay up to a market time.
+struct ReplayFrames {
     /// Times of the states, as they came.
     times: Vec<i64>,
     consumed: u64,
@@ -20,10 +20,10 @@ struct Watched {
 }
 
 /// Watches until the state is as of a moment or later. Each frame's hash is checked on the way.
-fn watch(server: &Running, to: i64) -> Watched {
+fn watch(server: &RunningProgram, to: i64) -> ReplayFrames {
     let mut viewer = server.viewer();
     viewer.subscribe("BTCUSDT");
-    let mut watched = Watched { times: Vec::new(), consumed: 0, last: Value::Null };
+    let mut watched = ReplayFrames { times: Vec::new(), consumed: 0, last: Value::Null };
     while watched.times.last().is_none_or(|time| *time < to) {
         let message = viewer.hear();
         match message["type"].as_str() {
@@ -45,7 +45,7 @@ fn watch(server: &Running, to: i64) -> Watched {
 }
 
 /// Nothing went wrong on the way, and the server is still there.
-fn assert_sound(server: &Running) {
+fn assert_sound(server: &RunningProgram) {
     let stats = server.get("/ws/stats").json();
     assert_eq!((&stats["updates_failed"], &stats["invariants_broken"]), (&json!(0), &json!(0)), "{stats}");
     assert_eq!(stats["boards"]["BTCUSDT"]["state"], "replay");
@@ -54,7 +54,7 @@ fn assert_sound(server: &Running) {
 
 /// What the picture shows of the price passing through bands.
 #[derive(Debug, Default)]
-struct Touched {
+struct BandPasses {
     /// Columns that were compared with their candle.
     columns: usize,
     /// USD in cells that the candle of the next column passed through, before and after it.
@@ -63,7 +63,7 @@ struct Touched {
 }
 
 /// Compares every column of the picture with the candle of its time.
-fn touched(server: &Running, range: &str, columns: usize) -> Touched {
+fn touched(server: &RunningProgram, range: &str, columns: usize) -> BandPasses {
     let grid = server.get(&format!("/v1/heatmap/history?symbol=BTCUSDT&range={range}&columns={columns}"));
     assert_eq!(grid.status, 200, "{}", grid.text());
     let grid = grid.json();
@@ -84,7 +84,7 @@ fn touched(server: &Running, range: &str, columns: usize) -> Touched {
     let candles: BTreeMap<i64, (f64, f64, f64)> =
         klines["data"].as_array().unwrap().iter().map(candle).collect();
 
-    let mut touched = Touched::default();
+    let mut touched = BandPasses::default();
     for column in 1..long.len() {
         let Some((low, high, close)) = candles.get(&(start + column as i64 * BAR_MS)) else { continue };
         let drawn = |plane: &[Vec<f64>]| plane[column].iter().any(|usd| *usd > 0.0);
@@ -118,7 +118,7 @@ fn touched(server: &Running, range: &str, columns: usize) -> Touched {
 
 /// Bands end where the price touches them: of what the candles passed through next to nothing is left.
 #[track_caller]
-fn assert_bands_end(touched: &Touched, usd_least: f64) {
+fn assert_bands_end(touched: &BandPasses, usd_least: f64) {
     for (before, after) in [touched.long, touched.short] {
         assert!(before > usd_least, "the price went through bands: {touched:?}");
         assert!(after < before / 20.0, "and they end there: {touched:?}");
@@ -131,7 +131,7 @@ fn without_extremes(folder: &Folder) -> PathBuf {
     folder.put("model.toml", "[[parameters]]\nvenue = \"binance\"\nsymbol = \"BTCUSDT\"\n")
 }
 
-fn serving(arguments: &str, db: &PathBuf) -> Running {
+fn serving(arguments: &str, db: &PathBuf) -> RunningProgram {
     server(arguments).args("--ws-update-interval 0.1 --db").arg(db).serve()
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use liqheat_store::{Location, Settings, Store};
-use liqheat_testkit::{Folder, Program, Running, recorded};
+use liqheat_testkit::{Folder, Program, RunningProgram, recorded};
 use serde_json::Value;
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
@@ -22,7 +22,7 @@ fn board(snapshot: &Value) -> (Value, Value, Value, Value) {
 }
 
 /// Lets it play until the market stands at a moment, and kills it.
-fn kill_at(server: Running, moment: i64) {
+fn kill_at(server: RunningProgram, moment: i64) {
     let mut viewer = server.viewer();
     viewer.subscribe("BTCUSDT");
     viewer.hear_until(|message| message["type"] == "snapshot" && time_of(message) >= moment);
@@ -31,7 +31,7 @@ fn kill_at(server: Running, moment: i64) {
 }
 
 /// Where the ledger of a server went on, from its log of JSON lines.
-fn continued_from(server: &Running) -> i64 {
+fn continued_from(server: &RunningProgram) -> i64 {
     let line = server.wait_for_log("ledger continues");
     let line: Value = serde_json::from_str(&line).unwrap();
     assert_eq!((&line["level"], &line["symbol"]), (&Value::from("INFO"), &Value::from("BTCUSDT")));

@@ -11,9 +11,10 @@ use liqheat_market::{Event, Instrument, Kline, Price, Qty, Side, Symbol, UnixMs,
 use liqheat_server::told_tiers_path;
 use liqheat_store::{Location, Settings, Store};
 use liqheat_testkit::exchange::{
-    BinanceVoice, BybitVoice, ExchangeServer, HyperliquidVoice, Market, OkxVoice, Time, Voice,
+    BinanceProtocol, BybitProtocol, ExchangeServer, HyperliquidProtocol, Market, OkxProtocol, Time,
+    VenueProtocol,
 };
-use liqheat_testkit::{Folder, Program, Running, Viewer, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, Viewer, until};
 use liqheat_wire::Cell;
 use serde_json::Value;
 
@@ -21,11 +22,16 @@ use crate::live::{BEFORE_MS, START, board, end_of, event_rows, script, stored_of
 use crate::support::{cells, liqheat, server};
 
 /// A market of its own for each venue.
-fn stand_in(voice: impl Voice, symbols: &[(&str, u64)], minutes: i64, speed: f64) -> ExchangeServer {
+fn stand_in(
+    protocol: impl VenueProtocol,
+    symbols: &[(&str, u64)],
+    minutes: i64,
+    speed: f64,
+) -> ExchangeServer {
     let market = symbols
         .iter()
         .fold(Market::default(), |market, (name, seed)| market.with(name, script(minutes, *seed)));
-    ExchangeServer::start(voice, market, Time { start: START.plus(-BEFORE_MS), speed })
+    ExchangeServer::start(protocol, market, Time { start: START.plus(-BEFORE_MS), speed })
 }
 
 fn follower(exchanges: &[(&str, &ExchangeServer)], speed: f64, arguments: &str) -> Program {
@@ -65,7 +71,7 @@ fn hear_status(viewer: &mut Viewer, symbol: &str, mut is_it: impl FnMut(&Value) 
     viewer.hear_until(|message| message["type"] == "status" && message["symbol"] == symbol && is_it(message))
 }
 
-fn levels(server: &Running, name: &str) -> Option<(Value, Vec<Cell>)> {
+fn levels(server: &RunningProgram, name: &str) -> Option<(Value, Vec<Cell>)> {
     let answer = server.get(&format!("/v1/heatmap?symbol={name}"));
     let body = (answer.status == 200).then(|| answer.json())?;
     Some((body["hash"].clone(), cells(&body["data"]["levels"])))
@@ -80,8 +86,8 @@ fn the_sum_of_live_venues_says_who_is_silent_and_who_is_not_there() {
     const SPEED: f64 = 20.0;
     let folder = Folder::new();
     let db = folder.path("two.duckdb");
-    let binance = stand_in(BinanceVoice, &[("BTCUSDT", 7), ("ETHUSDT", 8)], 60, SPEED);
-    let bybit = stand_in(BybitVoice::default(), &[("BTCUSDT", 9)], 60, SPEED);
+    let binance = stand_in(BinanceProtocol, &[("BTCUSDT", 7), ("ETHUSDT", 8)], 60, SPEED);
+    let bybit = stand_in(BybitProtocol::default(), &[("BTCUSDT", 9)], 60, SPEED);
     let server = follower(
         &[("binance", &binance), ("bybit", &bybit)],
         SPEED,
@@ -158,9 +164,9 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
     const MINUTES: i64 = 12;
     let folder = Folder::new();
     let (db, again) = (folder.path("live.duckdb"), folder.path("again.duckdb"));
-    let okx = stand_in(OkxVoice::default(), &[("BTCUSDT", 11), ("ETHUSDT", 12)], MINUTES, SPEED);
+    let okx = stand_in(OkxProtocol::default(), &[("BTCUSDT", 11), ("ETHUSDT", 12)], MINUTES, SPEED);
     // What is BTCUSDT here is WBTC there, and that does not follow from the symbol.
-    let hyperliquid = stand_in(HyperliquidVoice::default(), &[("WBTCUSDT", 13)], MINUTES, SPEED);
+    let hyperliquid = stand_in(HyperliquidProtocol::default(), &[("WBTCUSDT", 13)], MINUTES, SPEED);
     let followed = ["BTCUSDT@okx", "ETHUSDT@okx", "BTCUSDT@hyperliquid"];
     let server = follower(
         &[("okx", &okx), ("hyperliquid", &hyperliquid)],
@@ -168,7 +174,7 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         "serve --contract-names BTCUSDT@hyperliquid=WBTC",
     )
     .args(&format!("--symbols {}", followed.join(",")))
-    .args(&format!("--hyperliquid-addresses {}", HyperliquidVoice::LIQUIDATED))
+    .args(&format!("--hyperliquid-addresses {}", HyperliquidProtocol::LIQUIDATED))
     .args("--db")
     .arg(&db)
     .args("--record")
@@ -246,7 +252,7 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
 fn a_recording_without_a_server_has_the_tiers_that_venues_tell() {
     const SPEED: f64 = 40.0;
     let folder = Folder::new();
-    let okx = stand_in(OkxVoice::default(), &[("BTCUSDT", 11)], 12, SPEED);
+    let okx = stand_in(OkxProtocol::default(), &[("BTCUSDT", 11)], 12, SPEED);
     let recorder = liqheat("record --symbols BTCUSDT --venues okx")
         .args(&format!("--venue-url okx={},okx={}", okx.socket_base(), okx.rest_base()))
         .args(&format!("--live-speed {SPEED} --live-clock {}", okx.now().0))
@@ -271,9 +277,9 @@ fn a_recording_without_a_server_has_the_tiers_that_venues_tell() {
     assert_eq!(recorder.terminate().code, Some(0));
 }
 
-type Closed = (UnixMs, Side, Qty, Price);
+type LiquidationKey = (UnixMs, Side, Qty, Price);
 
-fn liquidations(db: &Path, instrument: &Instrument) -> Vec<Closed> {
+fn liquidations(db: &Path, instrument: &Instrument) -> Vec<LiquidationKey> {
     let store = Store::open(Location::File(db.to_path_buf()), Settings::default()).unwrap();
     let (from, to) = (UnixMs(0), UnixMs(i64::MAX / 4));
     let found = store.liquidations(instrument, from, to, 0, NonZeroUsize::MAX).blocking().unwrap();

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use liqheat_testkit::{Folder, Running, Viewer, until};
+use liqheat_testkit::{Folder, RunningProgram, Viewer, until};
 use serde_json::json;
 
 use crate::support::{hash_of, loaded, server};
 
-fn serve(arguments: &str) -> (Folder, PathBuf, Running) {
+fn serve(arguments: &str) -> (Folder, PathBuf, RunningProgram) {
     let (folder, db) = loaded(3);
     let server = server(arguments).arg("--db").arg(&db).serve();
     (folder, db, server)

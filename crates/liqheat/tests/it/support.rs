@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use liqheat_market::{Price, UnixMs};
-use liqheat_testkit::{Folder, Program, Running, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, until};
 use liqheat_wire::{Cell, StateHash, format_time};
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub(crate) fn loaded(days: i64) -> (Folder, PathBuf) {
 
 /// Waits for the first state of BTCUSDT, which every venue of it has before their sum.
 #[track_caller]
-pub(crate) fn await_state(server: &Running) {
+pub(crate) fn await_state(server: &RunningProgram) {
     until("a first state", || (server.get("/v1/heatmap?symbol=BTCUSDT").status == 200).then_some(()));
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn hash_of(snapshot: &Value) -> String {
 
 /// The state a fresh viewer of BTCUSDT gets.
 #[track_caller]
-pub(crate) fn state(server: &Running) -> Value {
+pub(crate) fn state(server: &RunningProgram) -> Value {
     let mut viewer = server.viewer();
     viewer.subscribe("BTCUSDT");
     viewer.hear_until(|message| message["type"] == "snapshot")
@@ -98,7 +98,7 @@ pub(crate) fn rows(value: &Value) -> &Vec<Value> {
 
 /// The JSON of a route that must answer.
 #[track_caller]
-pub(crate) fn ask(server: &Running, path: &str) -> Value {
+pub(crate) fn ask(server: &RunningProgram, path: &str) -> Value {
     let answer = server.get(path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.text());
     answer.json()

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use liqheat_testkit::{Running, Viewer, until};
+use liqheat_testkit::{RunningProgram, Viewer, until};
 
 use crate::support::{loaded, server};
 
 /// Every sample, by name with labels.
-fn samples(server: &Running) -> BTreeMap<String, f64> {
+fn samples(server: &RunningProgram) -> BTreeMap<String, f64> {
     let answer = server.get("/metrics");
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)));

@@ -1,6 +1,6 @@
 //! Grids between two times, which the page walks through: they fit together, are kept by clients, and change with the past.
 
-use liqheat_testkit::{Running, get_with};
+use liqheat_testkit::{RunningProgram, get_with};
 use serde_json::Value;
 
 use crate::market::{BAR_MS, BARS_A_DAY, START};
@@ -10,7 +10,7 @@ const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
 const HOUR_MS: i64 = 3_600_000;
 
-fn grid(server: &Running, query: &str) -> Value {
+fn grid(server: &RunningProgram, query: &str) -> Value {
     let answer = server.get(&format!("/v1/heatmap/history?symbol=BTCUSDT&{query}"));
     assert_eq!(answer.status, 200, "{query}: {}", answer.text());
     answer.json()

@@ -1,6 +1,6 @@
 //! `/udf/..`, `/widgets.json` and `/apps.json`: what a chart of TradingView's library and OpenBB Workspace ask for.
 
-use liqheat_testkit::{Folder, Running};
+use liqheat_testkit::{Folder, RunningProgram};
 use liqheat_wire::parse_time;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ const DAYS: i64 = 3;
 const END: i64 = START + DAYS * BARS_A_DAY * BAR_MS;
 
 /// The made-up market; 50 coins of longs liquidated in the fall, one coin in every other hour.
-fn market() -> (Folder, Running) {
+fn market() -> (Folder, RunningProgram) {
     let (folder, db) = loaded(DAYS);
     let row = |hour: i64| {
         let time = START + hour * 3_600_000 + 1;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_market::{Instrument, UnixMs};
-use liqheat_score::{Frozen, HOUR_MS, Surroundings, grade_hour};
+use liqheat_score::{FrozenMoment, HOUR_MS, MarketContext, grade_hour};
 use liqheat_store::{AccuracyHour, AccuracyState, QUERY_ROWS_MAX, Store, StoreError};
 use liqheat_wire::format_time;
 use tokio::time::{MissedTickBehavior, interval};
@@ -41,9 +41,9 @@ pub(crate) struct GraderParts {
     pub(crate) live: Option<Arc<Live>>,
 }
 
-/// What came of a task.
+/// Outcome of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Executed {
+enum TaskOutcome {
     /// A row was stored.
     Kept,
     /// There is nothing to store.
@@ -65,7 +65,7 @@ struct GradedLedger {
     reader: BarReader,
     plan: HourPlan,
     /// What the baselines know, and up to which moment.
-    surroundings: Option<(Surroundings, UnixMs)>,
+    surroundings: Option<(MarketContext, UnixMs)>,
     retry_at: Option<tokio::time::Instant>,
 }
 
@@ -140,8 +140,8 @@ impl Grader {
         let complete = now.plus(-spec.settle_ms);
         while let Some(task) = graded.plan.due(complete) {
             match self.execute(graded, task, complete).await {
-                Ok(Executed::Waits) => return,
-                Ok(executed) => graded.plan.done(task, executed == Executed::Kept),
+                Ok(TaskOutcome::Waits) => return,
+                Ok(executed) => graded.plan.done(task, executed == TaskOutcome::Kept),
                 Err(error) => {
                     graded.retry_at = Some(tokio::time::Instant::now() + RETRY_AFTER);
                     let instrument = graded.ledger.instrument();
@@ -160,30 +160,30 @@ impl Grader {
         graded: &mut GradedLedger,
         task: HourTask,
         complete: UnixMs,
-    ) -> Result<Executed, StoreError> {
+    ) -> Result<TaskOutcome, StoreError> {
         let fingerprint = graded.ledger.spec.params.fingerprint();
         let hour = match task {
             HourTask::Freeze(start) => {
                 if !is_stored_up_to(start, complete, graded).await? {
-                    return Ok(Executed::Waits);
+                    return Ok(TaskOutcome::Waits);
                 }
                 let Some(frozen) = self.freeze(graded, start).await? else {
                     debug!(instrument = %graded.ledger.instrument(), hour = format_time(start), "no bar closed when the hour began");
-                    return Ok(Executed::Nothing);
+                    return Ok(TaskOutcome::Nothing);
                 };
                 let prediction = Some(frozen.encode());
                 AccuracyHour { start, fingerprint, prediction, state: AccuracyState::Frozen }
             }
             HourTask::Grade(start) => {
                 let Some(stored) = self.stored(&graded.ledger, start).await? else {
-                    return Ok(Executed::Nothing);
+                    return Ok(TaskOutcome::Nothing);
                 };
                 let state = self.grade(graded, &stored).await?;
                 AccuracyHour { state, ..stored }
             }
             HourTask::GiveUp(start) => {
                 let Some(stored) = self.stored(&graded.ledger, start).await? else {
-                    return Ok(Executed::Nothing);
+                    return Ok(TaskOutcome::Nothing);
                 };
                 let reason = "liquidations were not received during all of it".to_owned();
                 AccuracyHour { state: AccuracyState::Lost(reason), ..stored }
@@ -191,7 +191,7 @@ impl Grader {
         };
         debug!(instrument = %graded.ledger.instrument(), ?task, "hour of the running score stored");
         self.parts.store.put_accuracy_hour(graded.ledger.instrument(), hour).await?;
-        Ok(Executed::Kept)
+        Ok(TaskOutcome::Kept)
     }
 
     /// The stored row of an hour.
@@ -202,7 +202,11 @@ impl Grader {
     }
 
     /// What is predicted at a moment; `None` when no bar closed just then.
-    async fn freeze(&self, graded: &mut GradedLedger, at: UnixMs) -> Result<Option<Frozen>, StoreError> {
+    async fn freeze(
+        &self,
+        graded: &mut GradedLedger,
+        at: UnixMs,
+    ) -> Result<Option<FrozenMoment>, StoreError> {
         let store = &self.parts.store;
         let (ledger, from) = ledger_before(&graded.ledger, store, at).await?;
         let mut run = LedgerRun::new(ledger, ());
@@ -211,13 +215,13 @@ impl Grader {
         let (mut surroundings, known) = match graded.surroundings.take() {
             Some((surroundings, known)) if known <= at => (surroundings, known),
             _ => {
-                let new = Surroundings::new(&graded.ledger.spec.params, &graded.ledger.tiers());
+                let new = MarketContext::new(&graded.ledger.spec.params, &graded.ledger.tiers());
                 (new, at.plus(-SURROUNDINGS_MS))
             }
         };
         let bars = graded.reader.bars(known, at).await?;
         let day_before = self.stored(&graded.ledger, at.plus(-DAY_MS)).await?;
-        let yesterday = day_before.and_then(|hour| Frozen::decode(&hour.prediction?));
+        let yesterday = day_before.and_then(|hour| FrozenMoment::decode(&hour.prediction?));
         let (surroundings, frozen) = self
             .compute
             .run(move || {
@@ -232,7 +236,7 @@ impl Grader {
     }
 
     async fn grade(&self, graded: &GradedLedger, hour: &AccuracyHour) -> Result<AccuracyState, StoreError> {
-        let Some(frozen) = hour.prediction.as_deref().and_then(Frozen::decode) else {
+        let Some(frozen) = hour.prediction.as_deref().and_then(FrozenMoment::decode) else {
             return Ok(AccuracyState::Lost("what was predicted for it cannot be read".to_owned()));
         };
         let (start, end) = (hour.start, hour.start.plus(HOUR_MS));

@@ -39,8 +39,8 @@ use crate::compute::ComputePool;
 use crate::published::Published;
 use deliver::DeliveryMetrics;
 pub(crate) use deliver::TargetDelivery;
-use observe::Watched;
-use release::Held;
+use observe::WatchedSymbol;
+use release::HeldAlerts;
 pub use replay::{AlertReplay, replay_alerts};
 pub use send::{SendError, send_once};
 
@@ -263,7 +263,7 @@ impl Alerts {
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut releases = interval(RELEASE_EVERY);
         releases.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut watched, mut held) = (BTreeMap::new(), Held::default());
+        let (mut watched, mut held) = (BTreeMap::new(), HeldAlerts::default());
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -352,7 +352,7 @@ impl Alerts {
     }
 
     /// Observes every symbol that a rule is about.
-    async fn turn(&self, watched: &mut BTreeMap<String, Watched>) -> Vec<Alert> {
+    async fn turn(&self, watched: &mut BTreeMap<String, WatchedSymbol>) -> Vec<Alert> {
         let now = self.clock.now();
         let rules = self.rules();
         let mut alerts = Vec::new();
@@ -368,7 +368,8 @@ impl Alerts {
             }
             // A first state makes sense of everything else.
             let Some(live) = self.published.live(&symbol.name) else { continue };
-            let watch = watched.entry(symbol.name.clone()).or_insert_with(|| Watched::new(&symbol.name));
+            let watch =
+                watched.entry(symbol.name.clone()).or_insert_with(|| WatchedSymbol::new(&symbol.name));
             watch.set_rules(of_symbol, &self.recent(), now);
             match self.observe(symbol, watch, live, now).await {
                 Ok(raised) => alerts.extend(raised),

@@ -23,7 +23,7 @@ const BACKLOG_MS: i64 = 3_600_000;
 const LIQUIDATIONS_MAX: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 
 /// A symbol with rules.
-pub(super) struct Watched {
+pub(super) struct WatchedSymbol {
     watch: SymbolWatch,
     /// The names of rules whose memory has been restored.
     restored: Vec<String>,
@@ -31,7 +31,7 @@ pub(super) struct Watched {
     until: Option<UnixMs>,
 }
 
-impl Watched {
+impl WatchedSymbol {
     pub(super) fn new(symbol: &str) -> Self {
         Self { watch: SymbolWatch::new(symbol), restored: Vec::new(), until: None }
     }
@@ -57,7 +57,7 @@ impl Alerts {
     pub(super) async fn observe(
         &self,
         symbol: &ServedSymbol,
-        watched: &mut Watched,
+        watched: &mut WatchedSymbol,
         live: LiveState,
         now: UnixMs,
     ) -> Result<Vec<Alert>, StoreError> {

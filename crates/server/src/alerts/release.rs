@@ -20,7 +20,7 @@ const HELD_MAX: usize = 1_000;
 
 /// Alerts that have been raised and not yet put into the outbox, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Held(VecDeque<(Alert, Instant)>);
+pub(super) struct HeldAlerts(VecDeque<(Alert, Instant)>);
 
 /// What becomes of the oldest alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ fn fate(production: Production, raised: Instant) -> Fate {
     }
 }
 
-impl Held {
+impl HeldAlerts {
     pub(super) fn push(&mut self, alert: Alert, now: Instant) {
         if self.0.len() >= HELD_MAX
             && let Some((alert, _)) = self.0.pop_front()
@@ -65,7 +65,7 @@ impl Held {
 
 impl Alerts {
     /// Puts alerts whose time has come into the outbox.
-    pub(super) async fn release(&self, held: &mut Held) {
+    pub(super) async fn release(&self, held: &mut HeldAlerts) {
         while let Some((alert, raised)) = held.0.front() {
             let is_sent = match fate(self.backplane.production(), *raised) {
                 Fate::Wait => return,

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use liqheat_stream::Access;
 use liqheat_wire::Channel;
 
-use crate::gateway::Granted;
+use crate::gateway::RequestAccess;
 use crate::http::Refusal;
 
 /// The claims of the token; everything is allowed where no token is required.
@@ -25,7 +25,11 @@ impl<S: Sync> FromRequestParts<S> for Claims {
 
 impl Claims {
     pub(super) fn of(parts: &Parts) -> Self {
-        parts.extensions.get::<Granted>().map(|granted| Self(Arc::clone(&granted.0))).unwrap_or_default()
+        parts
+            .extensions
+            .get::<RequestAccess>()
+            .map(|granted| Self(Arc::clone(&granted.0)))
+            .unwrap_or_default()
     }
 
     /// # Errors

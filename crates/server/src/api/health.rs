@@ -22,12 +22,12 @@ use crate::gateway::TokenGate;
 use crate::ingest::live::{self, HealthIssue, Live};
 use crate::measured::MeasuredLayer;
 use crate::ops::metrics::UpdateMetrics;
-use crate::ops::stopping::Stopping;
+use crate::ops::stopping::StopFlag;
 use crate::published::Published;
 
 /// What health is read from.
 pub(crate) struct HealthState {
-    pub(crate) stopping: Stopping,
+    pub(crate) stopping: StopFlag,
     pub(crate) updates: Arc<UpdateMetrics>,
     pub(crate) backplane: Backplane,
     pub(crate) hub: Arc<Hub>,

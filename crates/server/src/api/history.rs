@@ -15,7 +15,9 @@ use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::catalog::{ServedSymbol, VenueLedger, leverage_of};
 use crate::engine::whole_usd;
-use crate::history::{self, ChartRange, GridBasis, GridRequest, GridSpan, Painted, PriceBounds, TileVersion};
+use crate::history::{
+    self, ChartRange, GridBasis, GridRequest, GridSpan, PaintedGrid, PriceBounds, TileVersion,
+};
 use crate::http::{Query, Refusal};
 use crate::published::LedgerSum;
 use crate::reads::ReadKind;
@@ -58,9 +60,9 @@ pub(super) async fn history(
     let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
     let coding = packed.then_some([(header::CONTENT_ENCODING, history::CODING)]);
     Ok(match grid {
-        Answered::Open(body) => (head, coding, body).into_response(),
+        GridAnswer::Open(body) => (head, coding, body).into_response(),
         // Kept by browsers, but asked for each time: a late row makes it another one.
-        Answered::Closed { etag, body } => {
+        GridAnswer::Closed { etag, body } => {
             let keep = [(header::ETAG, etag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
             match body {
                 Some(body) => (head, coding, keep, body).into_response(),
@@ -110,7 +112,7 @@ fn prices_of(query: &Query) -> Result<PriceBounds, Refusal> {
 }
 
 /// A finished grid.
-enum Answered {
+enum GridAnswer {
     /// Its last column still grows.
     Open(Bytes),
     /// All of its time is over. No body where the client has it already.
@@ -129,7 +131,7 @@ async fn body(
     reading: Reading,
     request: GridRequest,
     known: Option<&str>,
-) -> Result<Answered, Refusal> {
+) -> Result<GridAnswer, Refusal> {
     let (_, basis) = basis(state, symbol, request).await?;
     if let Some(answer) = finished(state, symbol, request, &basis, known) {
         return Ok(answer);
@@ -153,11 +155,11 @@ async fn body(
             if matches!(request.span, GridSpan::Latest(_)) {
                 state.history.grids.put(&symbol.name, request, basis, body.clone());
             }
-            Answered::Open(body)
+            GridAnswer::Open(body)
         }
         Basis::Closed { version, etag } => {
             state.history.tiles.put(&symbol.name, request, version, body.clone());
-            Answered::Closed { etag, body: Some(body) }
+            GridAnswer::Closed { etag, body: Some(body) }
         }
     })
 }
@@ -169,15 +171,15 @@ fn finished(
     request: GridRequest,
     basis: &Basis,
     known: Option<&str>,
-) -> Option<Answered> {
+) -> Option<GridAnswer> {
     match basis {
-        Basis::Open(basis) => state.history.grids.get(&symbol.name, request, basis).map(Answered::Open),
+        Basis::Open(basis) => state.history.grids.get(&symbol.name, request, basis).map(GridAnswer::Open),
         Basis::Closed { etag, .. } if known.is_some_and(|known| names(known, etag)) => {
-            Some(Answered::Closed { etag: etag.clone(), body: None })
+            Some(GridAnswer::Closed { etag: etag.clone(), body: None })
         }
         Basis::Closed { version, etag } => {
             let body = state.history.tiles.get(&symbol.name, request, version)?;
-            Some(Answered::Closed { etag: etag.clone(), body: Some(body) })
+            Some(GridAnswer::Closed { etag: etag.clone(), body: Some(body) })
         }
     }
 }
@@ -231,7 +233,7 @@ fn header_of(
     sum: &LedgerSum,
     epoch: String,
     request: GridRequest,
-    painted: &Painted,
+    painted: &PaintedGrid,
 ) -> GridHeader {
     let grid = &painted.grid;
     let spec = &grid.spec;

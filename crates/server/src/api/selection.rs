@@ -18,9 +18,9 @@ use crate::http::{Query, Refusal};
 use crate::published::{LedgerSum, LiveState, sum_by_leverage};
 use crate::reads::ReadKind;
 
-/// Which state a request names.
+/// The state that a request names.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Wanted {
+pub(super) enum StateSelector {
     Live,
     /// Only positions opened within this time, ms.
     OpenedWithin(i64),
@@ -62,13 +62,13 @@ impl SelectedState {
         state: &DataState,
         reading: Reading,
         symbol: &ServedSymbol,
-        wanted: Wanted,
+        wanted: StateSelector,
         horizon: Option<Horizon>,
     ) -> Result<Self, Refusal> {
         let sum = state.sum(symbol).await?;
         let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
         match wanted {
-            Wanted::Live => {
+            StateSelector::Live => {
                 let mut selected = Self::live(state, symbol, live);
                 if let Some(horizon) = horizon {
                     let outlook = selected.outlook(state, reading, &sum, horizon).await?;
@@ -79,14 +79,14 @@ impl SelectedState {
                 }
                 Ok(selected)
             }
-            Wanted::OpenedWithin(timeframe_ms) => {
+            StateSelector::OpenedWithin(timeframe_ms) => {
                 let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
                 let by_leverage = opened_within(&turn, &sum, timeframe_ms).await?;
                 // The local ledgers' bins; on a follower the board's may be others.
                 let by_leverage = sum_by_leverage(&by_leverage, live.base_bin);
                 Ok(Self::live(state, symbol, LiveState { by_leverage, ..live }))
             }
-            Wanted::At(at) => {
+            StateSelector::At(at) => {
                 let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
                 let past = turn.state_at(symbol, at, state.clock.now()).await?;
                 let past = past.ok_or_else(|| no_state_at(symbol, at))?;
@@ -173,12 +173,12 @@ impl SelectedState {
     }
 }
 
-fn wanted(query: &Query) -> Result<Wanted, Refusal> {
+fn wanted(query: &Query) -> Result<StateSelector, Refusal> {
     let timeframe_ms = query.get("timeframe").map(timeframe_ms).transpose()?;
     match (timeframe_ms, query.optional_time("at")?) {
-        (None, None) => Ok(Wanted::Live),
-        (Some(timeframe_ms), None) => Ok(Wanted::OpenedWithin(timeframe_ms)),
-        (None, Some(at)) => Ok(Wanted::At(at)),
+        (None, None) => Ok(StateSelector::Live),
+        (Some(timeframe_ms), None) => Ok(StateSelector::OpenedWithin(timeframe_ms)),
+        (None, Some(at)) => Ok(StateSelector::At(at)),
         (Some(_), Some(_)) => Err(Refusal::bad(
             "'timeframe' and 'at' cannot be combined: the age of positions is known for this moment only",
         )),
@@ -186,9 +186,9 @@ fn wanted(query: &Query) -> Result<Wanted, Refusal> {
 }
 
 /// Which horizon the expected view is requested for; `None` for the size of levels.
-fn horizon(query: &Query, wanted: Wanted) -> Result<Option<Horizon>, Refusal> {
+fn horizon(query: &Query, wanted: StateSelector) -> Result<Option<Horizon>, Refusal> {
     let within = query.expected_within()?;
-    if within.is_some() && !matches!(wanted, Wanted::Live) {
+    if within.is_some() && !matches!(wanted, StateSelector::Live) {
         return Err(Refusal::bad(
             "view=expected is about this moment; it cannot be combined with 'timeframe' or 'at'",
         ));

@@ -12,7 +12,7 @@ use liqheat_wire::{BoardStats, StatsBody, format_time};
 
 use crate::clock::MarketClock;
 use crate::ingest::live::{self, Live};
-use crate::ops::metrics::{FrontMetrics, Rejected, UpdateMetrics};
+use crate::ops::metrics::{FrontMetrics, SocketRefusal, UpdateMetrics};
 
 /// What the statistics are read from.
 pub(crate) struct StatsState {
@@ -30,14 +30,14 @@ pub(super) async fn stats(State(state): State<Arc<StatsState>>) -> Json<StatsBod
         state.hub.listed().map(|slot| (slot.symbol().to_owned(), slot.subscriptions() as u64));
     let slow_ever = state.hub.slots().map(|slot| metrics.slow_consumers_total(slot.symbol()));
     let boards = state.hub.listed().filter_map(|slot| {
-        let standing = slot.standing();
+        let feed = slot.feed();
         let stats = slot.with_board(|board| BoardStats {
             epoch: board.epoch().to_string(),
             seq: board.seq(),
             hash: board.hash().to_string(),
-            as_of: standing.as_of.map(format_time),
+            as_of: feed.as_of.map(format_time),
             levels: board.levels(),
-            state: standing.state,
+            state: feed.state,
         })?;
         Some((slot.symbol().to_owned(), stats))
     });
@@ -75,5 +75,8 @@ fn encoding((kind, count): (OfConnection, u64)) -> (String, u64) {
 }
 
 fn rejected(state: &StatsState) -> BTreeMap<String, u64> {
-    Rejected::ALL.iter().map(|reason| (reason.name().to_owned(), state.front.rejected(*reason))).collect()
+    SocketRefusal::ALL
+        .iter()
+        .map(|reason| (reason.name().to_owned(), state.front.rejected(*reason)))
+        .collect()
 }

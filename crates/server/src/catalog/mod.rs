@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use ledger::{EngineCommand, LedgerSpec, LedgerView, VenueLedger};
-pub(crate) use select::{UnknownName, Wanted, markets, stored};
+pub(crate) use select::{InstrumentCandidate, UnknownName, markets, stored};
 pub(crate) use symbol::{Market, MarketIndex, ServedSymbol, leverage_of};
 
 /// Everything that is served.

@@ -13,7 +13,7 @@ use super::{LedgerSpec, Market, MarketIndex, ServedSymbol, VenueLedger};
 
 /// An instrument that could be served.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct InstrumentCandidate {
     pub(crate) instrument: Instrument,
     pub(crate) interval: Interval,
     /// Opening time of the first stored bar.
@@ -22,7 +22,7 @@ pub(crate) struct Wanted {
     pub(crate) late_ms: i64,
 }
 
-impl From<&InstrumentSpan> for Wanted {
+impl From<&InstrumentSpan> for InstrumentCandidate {
     fn from(span: &InstrumentSpan) -> Self {
         Self {
             instrument: span.instrument.clone(),
@@ -35,7 +35,7 @@ impl From<&InstrumentSpan> for Wanted {
 
 /// What of the stored instruments can be served. A database of an older version, or one that another program filled, may
 /// hold contracts that are priced in another currency than dollars: they keep their rows and are named in the log.
-pub(crate) fn stored(spans: &[InstrumentSpan]) -> Vec<Wanted> {
+pub(crate) fn stored(spans: &[InstrumentSpan]) -> Vec<InstrumentCandidate> {
     let is_in_dollars = |span: &&InstrumentSpan| {
         let quote = span.instrument.symbol.foreign_quote();
         if let Some(quote) = quote {
@@ -44,7 +44,7 @@ pub(crate) fn stored(spans: &[InstrumentSpan]) -> Vec<Wanted> {
         }
         quote.is_none()
     };
-    spans.iter().filter(is_in_dollars).map(Wanted::from).collect()
+    spans.iter().filter(is_in_dollars).map(InstrumentCandidate::from).collect()
 }
 
 /// A requested name that no instrument has.
@@ -57,12 +57,12 @@ pub(crate) struct UnknownName(pub(crate) String);
 /// # Errors
 /// With the first name that no instrument has.
 pub(crate) fn markets(
-    instruments: Vec<Wanted>,
+    instruments: Vec<InstrumentCandidate>,
     names: &[String],
     tiers: &TierBook,
     model: &ParamBook,
 ) -> Result<Vec<Arc<Market>>, UnknownName> {
-    let mut by_symbol: BTreeMap<(Symbol, bool), Vec<Wanted>> = BTreeMap::new();
+    let mut by_symbol: BTreeMap<(Symbol, bool), Vec<InstrumentCandidate>> = BTreeMap::new();
     let real: Vec<Symbol> = instruments
         .iter()
         .filter(|one| one.instrument.venue != Venue::Sim)
@@ -92,7 +92,7 @@ pub(crate) fn markets(
 fn market(
     symbol: &Symbol,
     beside_real: bool,
-    mut instruments: Vec<Wanted>,
+    mut instruments: Vec<InstrumentCandidate>,
     names: &[String],
     (tiers, model): (&TierBook, &ParamBook),
     index: MarketIndex,
@@ -101,7 +101,7 @@ fn market(
     let all = names.is_empty() || (asked(symbol.as_str()) && !beside_real);
     instruments.retain(|one| all || asked(&one.instrument.to_string()));
     instruments.sort_by(|a, b| a.instrument.cmp(&b.instrument));
-    let ledger = |one: Wanted| {
+    let ledger = |one: InstrumentCandidate| {
         let table = tiers.table(&one.instrument);
         let params = model.of(&one.instrument);
         let spec = LedgerSpec::new(one.instrument, one.interval, params, one.late_ms);
@@ -131,11 +131,11 @@ fn market(
 mod tests {
     use super::*;
 
-    fn wanted(names: &[&str]) -> Vec<Wanted> {
+    fn wanted(names: &[&str]) -> Vec<InstrumentCandidate> {
         let one = |name: &&str| {
             let (symbol, venue) = name.split_once('@').unwrap();
             let instrument = Instrument::new(Venue::from_name(venue).unwrap(), Symbol::new(symbol).unwrap());
-            Wanted { instrument, interval: Interval::M1, first_bar: None, late_ms: 0 }
+            InstrumentCandidate { instrument, interval: Interval::M1, first_bar: None, late_ms: 0 }
         };
         names.iter().map(one).collect()
     }

@@ -13,9 +13,9 @@ const CATCH_UP_MS: i64 = 86_400_000;
 pub(super) type VenueLiquidation = (Venue, Liquidation);
 
 /// The order of rows: by time, and fixed within a moment.
-type Place = (UnixMs, Venue, Side, Price, Qty);
+type RowOrder = (UnixMs, Venue, Side, Price, Qty);
 
-fn place((venue, row): &VenueLiquidation) -> Place {
+fn place((venue, row): &VenueLiquidation) -> RowOrder {
     (row.time, *venue, row.side, row.price, row.qty)
 }
 
@@ -25,7 +25,7 @@ pub(super) struct LiquidationTail {
     /// Market time of the last look; `None` before the first.
     until: Option<UnixMs>,
     /// Rows that were there, as far back as new ones may come.
-    known: BTreeSet<Place>,
+    known: BTreeSet<RowOrder>,
 }
 
 impl LiquidationTail {

@@ -22,7 +22,7 @@ const COINGLASS_HEADER: &str = "cg-api-key";
 
 /// What the token of a request allows, in the request's extensions; absent where no token is required.
 #[derive(Debug, Clone)]
-pub(crate) struct Granted(pub(crate) Arc<Access>);
+pub(crate) struct RequestAccess(pub(crate) Arc<Access>);
 
 /// Checks the tokens of requests, where the operator set any.
 pub(crate) struct TokenGate(Arc<Tokens>);
@@ -50,7 +50,7 @@ impl TokenGate {
     ) -> Result<Response, Refusal> {
         if let Some(grant) = gate.check(request.headers())? {
             check_access(&grant.access, &request)?;
-            request.extensions_mut().insert(Granted(grant.access));
+            request.extensions_mut().insert(RequestAccess(grant.access));
         }
         Ok(next.run(request).await)
     }
@@ -95,7 +95,7 @@ fn channel_of(path: &str) -> Option<Channel> {
 }
 
 /// Routes in formats of others name symbols in other ways. They check the claims themselves, once they know which symbol
-/// is meant ([`Granted`]).
+/// is meant ([`RequestAccess`]).
 fn has_names_of_its_own(path: &str) -> bool {
     ["/api/futures/", "/udf/", "/mcp"].iter().any(|prefix| path.starts_with(prefix))
 }

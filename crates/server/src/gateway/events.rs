@@ -25,7 +25,7 @@ use tracing::debug;
 use super::client::Client;
 use super::upgrade::{SocketState, admit, check_open, check_page, forget_http, reserve, session_grant};
 use crate::http::{Query, Refusal, unknown_symbol};
-use crate::ops::metrics::Rejected;
+use crate::ops::metrics::SocketRefusal;
 
 const CONTENT_TYPE: &str = "text/event-stream";
 
@@ -86,7 +86,7 @@ async fn stream(
             state.metrics.reject(reason);
             debug!(event = "ws_rejected", client_ip = %client.address, reason = reason.name());
         }
-        let is_for_good = reason == Some(Rejected::Disabled);
+        let is_for_good = reason == Some(SocketRefusal::Disabled);
         let retry_after =
             refusal.retry_after().filter(|_| !is_for_good && is_event_source(request.headers()));
         retry_after.map(|after| come_back(after, refusal.detail())).ok_or(refusal)
@@ -114,19 +114,19 @@ fn accept(
     client: Client,
     query: &Query,
     request: &Request,
-) -> Result<Response, (Option<Rejected>, Refusal)> {
+) -> Result<Response, (Option<SocketRefusal>, Refusal)> {
     let counted = |(reason, refusal)| (Some(reason), refusal);
     check_open(state).map_err(counted)?;
     check_page(state, request).map_err(counted)?;
     let guard = admit(state, client).map_err(counted)?;
     let headers = request.headers();
-    let grant = state.tokens.check(headers).map_err(|refusal| (Some(Rejected::Token), refusal))?;
+    let grant = state.tokens.check(headers).map_err(|refusal| (Some(SocketRefusal::Token), refusal))?;
     let grant = session_grant(grant);
     let subscribe = subscription(query).map_err(|refusal| (None, refusal))?;
     let places = EventStream::places(&subscribe);
     for (symbol, channel) in &places {
         if let Some(refusal) = grant.access.refusal(symbol, *channel) {
-            return Err((Some(Rejected::Token), Refusal::forbidden(refusal)));
+            return Err((Some(SocketRefusal::Token), Refusal::forbidden(refusal)));
         }
     }
     check_symbols(state, &subscribe).map_err(|refusal| (None, refusal))?;
@@ -152,7 +152,7 @@ fn accept(
     if request.method() != Method::GET {
         return Ok(response);
     }
-    let place = reserve(&state.sessions).map_err(counted)?;
+    let permit = reserve(&state.sessions).map_err(counted)?;
     let connection = Connection { client: client.address, encoding: Encoding::Events, deflate: false, grant };
     let sessions = Arc::clone(&state.sessions);
     response.extensions_mut().insert(Takeover::new(move |stream, head| {
@@ -160,7 +160,7 @@ fn accept(
         let running = Arc::clone(&sessions);
         sessions.spawn(async move {
             forget_http(&stream).await;
-            serve_events(running, place, stream, connection, events).await;
+            serve_events(running, permit, stream, connection, events).await;
             drop(guard);
         });
     }));

@@ -257,7 +257,7 @@ fn admit(
     peer: SocketAddr,
     trusted_proxies: &[IpNet],
     seat: &Seat,
-) -> Result<connection::Answering, Busy> {
+) -> Result<connection::RequestInProgress, Busy> {
     let class = RequestClass::of(request.uri().path());
     let client = Client::of(peer.ip(), request.headers(), trusted_proxies);
     seat.begin(class, client.limited.then_some(client.address))

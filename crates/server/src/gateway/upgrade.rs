@@ -22,7 +22,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use hyper::upgrade::{OnUpgrade, Upgraded};
-use liqheat_stream::{Connection, Encoding, Place, Sessions, serve_socket};
+use liqheat_stream::{Connection, ConnectionPermit, Encoding, Sessions, serve_socket};
 use liqheat_wire::{BINARY_PROTOCOL, TEXT_PROTOCOL};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
@@ -39,8 +39,8 @@ use super::tokens::TokenGrant;
 use super::web_origin::{AllowedOrigin, Authority, WebOrigin};
 use crate::clock::MarketClock;
 use crate::http::{Refusal, no_list_yet};
-use crate::ops::metrics::{FrontMetrics, Rejected};
-use crate::ops::stopping::Stopping;
+use crate::ops::metrics::{FrontMetrics, SocketRefusal};
+use crate::ops::stopping::StopFlag;
 use crate::settings::FrontSettings;
 
 /// What sessions can speak, the preferred one first.
@@ -55,7 +55,7 @@ pub(crate) struct SocketState {
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) tokens: Arc<TokenGate>,
     pub(crate) metrics: Arc<FrontMetrics>,
-    pub(crate) stopping: Stopping,
+    pub(crate) stopping: StopFlag,
 }
 
 /// The socket's route.
@@ -81,17 +81,17 @@ fn accept(
     state: &SocketState,
     client: Client,
     mut request: Request,
-) -> Result<Response, (Rejected, Refusal)> {
+) -> Result<Response, (SocketRefusal, Refusal)> {
     check_open(state)?;
     let headers = request.headers();
     // HEAD is answered by the same route, but opens nothing.
     if request.method() != Method::GET {
-        return Err((Rejected::Handshake, Refusal::bad("a WebSocket is opened with GET")));
+        return Err((SocketRefusal::Handshake, Refusal::bad("a WebSocket is opened with GET")));
     }
-    let key = handshake_key(headers).map_err(|refusal| (Rejected::Handshake, refusal))?;
+    let key = handshake_key(headers).map_err(|refusal| (SocketRefusal::Handshake, refusal))?;
     check_page(state, &request)?;
     let guard = admit(state, client)?;
-    let grant = state.tokens.check(headers).map_err(|refusal| (Rejected::Token, refusal))?;
+    let grant = state.tokens.check(headers).map_err(|refusal| (SocketRefusal::Token, refusal))?;
     let protocol = agree_on_protocol(values(headers, SEC_WEBSOCKET_PROTOCOL), PROTOCOLS);
     let deflate = state
         .settings
@@ -100,49 +100,49 @@ fn accept(
         .flatten();
     let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         let detail = "this connection cannot be upgraded to a WebSocket";
-        return Err((Rejected::Handshake, Refusal::bad(detail)));
+        return Err((SocketRefusal::Handshake, Refusal::bad(detail)));
     };
     let sessions = Arc::clone(&state.sessions);
-    let place = reserve(&sessions)?;
+    let permit = reserve(&sessions)?;
     let connection = Connection {
         client: client.address,
         encoding: if protocol == Some(BINARY_PROTOCOL) { Encoding::Binary } else { Encoding::Json },
         deflate: deflate.is_some(),
         grant: session_grant(grant),
     };
-    sessions.spawn(run(upgrade, Arc::clone(&sessions), place, guard, connection));
+    sessions.spawn(run(upgrade, Arc::clone(&sessions), permit, guard, connection));
     Ok(switch(key, protocol, deflate))
 }
 
 /// Whether sessions are accepted at all.
-pub(super) fn check_open(state: &SocketState) -> Result<(), (Rejected, Refusal)> {
+pub(super) fn check_open(state: &SocketState) -> Result<(), (SocketRefusal, Refusal)> {
     if !state.ws_enabled {
         let detail = "WebSocket is switched off (WS_ENABLED=false); poll the HTTP API instead";
-        return Err((Rejected::Disabled, Refusal::unavailable(detail)));
+        return Err((SocketRefusal::Disabled, Refusal::unavailable(detail)));
     }
     if state.stopping.is_stopping() {
         let detail = "the server is stopping; reconnect in a few seconds";
-        return Err((Rejected::Stopping, Refusal::unavailable(detail)));
+        return Err((SocketRefusal::Stopping, Refusal::unavailable(detail)));
     }
     if !state.sessions.hub().symbols_known() {
-        return Err((Rejected::Starting, no_list_yet()));
+        return Err((SocketRefusal::Starting, no_list_yet()));
     }
     Ok(())
 }
 
 /// Whether the page that asks may.
-pub(super) fn check_page(state: &SocketState, request: &Request) -> Result<(), (Rejected, Refusal)> {
+pub(super) fn check_page(state: &SocketState, request: &Request) -> Result<(), (SocketRefusal, Refusal)> {
     let headers = request.headers();
     let host = requested(request.uri(), request.version(), headers);
-    let host = host.map_err(|refusal| (Rejected::Handshake, refusal))?;
+    let host = host.map_err(|refusal| (SocketRefusal::Handshake, refusal))?;
     check_origin(headers, host.as_ref(), &state.access.rules().allowed_origins)
-        .map_err(|refusal| (Rejected::Origin, refusal))
+        .map_err(|refusal| (SocketRefusal::Origin, refusal))
 }
 
 /// Takes one of all places.
-pub(super) fn reserve(sessions: &Arc<Sessions>) -> Result<Place, (Rejected, Refusal)> {
+pub(super) fn reserve(sessions: &Arc<Sessions>) -> Result<ConnectionPermit, (SocketRefusal, Refusal)> {
     let detail = "all connections are taken; try again later";
-    sessions.reserve().ok_or_else(|| (Rejected::Connections, Refusal::unavailable(detail)))
+    sessions.reserve().ok_or_else(|| (SocketRefusal::Connections, Refusal::unavailable(detail)))
 }
 
 /// 101, with what was agreed on.
@@ -162,7 +162,7 @@ fn switch(key: HeaderValue, protocol: Option<&'static str>, deflate: Option<&'st
 }
 
 /// Counts one more socket of the client's address.
-pub(super) fn admit(state: &SocketState, client: Client) -> Result<AddressGuard, (Rejected, Refusal)> {
+pub(super) fn admit(state: &SocketState, client: Client) -> Result<AddressGuard, (SocketRefusal, Refusal)> {
     if client.limited {
         state.addresses.admit(client.address, Instant::now()).map_err(refuse_address)
     } else {
@@ -170,19 +170,19 @@ pub(super) fn admit(state: &SocketState, client: Client) -> Result<AddressGuard,
     }
 }
 
-fn refuse_address(refusal: AddressRefusal) -> (Rejected, Refusal) {
+fn refuse_address(refusal: AddressRefusal) -> (SocketRefusal, Refusal) {
     /// A place comes free when the client itself closes a socket.
     const CLOSE_ONE: std::time::Duration = std::time::Duration::from_secs(10);
     match refusal {
         AddressRefusal::Open { most } => {
             let detail = format!("this address has {most} sockets open, which is the most; close one");
-            (Rejected::AddressConnections, Refusal::too_many(CLOSE_ONE, detail))
+            (SocketRefusal::AddressConnections, Refusal::too_many(CLOSE_ONE, detail))
         }
         AddressRefusal::New { most, retry_after } => {
             let detail = format!(
                 "this address opened {most} sockets within a minute, which is the most; wait a little"
             );
-            (Rejected::AddressRate, Refusal::too_many(retry_after, detail))
+            (SocketRefusal::AddressRate, Refusal::too_many(retry_after, detail))
         }
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn session_grant(grant: Option<TokenGrant>) -> liqheat_stream::Grant 
 async fn run(
     upgrade: OnUpgrade,
     sessions: Arc<Sessions>,
-    place: Place,
+    permit: ConnectionPermit,
     guard: AddressGuard,
     connection: Connection,
 ) {
@@ -211,7 +211,7 @@ async fn run(
         return;
     };
     forget_http(&stream).await;
-    serve_socket(sessions, place, stream, early, connection).await;
+    serve_socket(sessions, permit, stream, early, connection).await;
     drop(guard);
 }
 

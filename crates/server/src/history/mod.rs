@@ -20,7 +20,7 @@ pub(crate) use grid::{CHART_RANGES, ChartRange, GridRequest, HistoryError};
 pub use gzip::pack;
 pub(crate) use gzip::{CODING, is_accepted, pack_fast};
 pub(crate) use moment::PastState;
-pub(crate) use painter::Painted;
+pub(crate) use painter::PaintedGrid;
 pub(crate) use spans::{GridSpan, PriceBounds};
 
 use crate::catalog::VenueLedger;

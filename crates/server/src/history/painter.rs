@@ -13,7 +13,7 @@ use liqheat_store::StoreError;
 use super::HistoryTurn;
 use super::grid::{GridRequest, HistoryError};
 use super::spans::GridSpan;
-use super::warm::{KeepingStates, PastVersions};
+use super::warm::{PastVersions, StateCollector};
 use crate::catalog::{LedgerView, ServedSymbol, VenueLedger};
 use crate::engine::{BarVisitor, LedgerRun};
 use crate::published::LedgerSum;
@@ -22,7 +22,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// A grid, and how much of the positions at its end the model saw being opened.
 #[derive(Debug)]
-pub(crate) struct Painted {
+pub(crate) struct PaintedGrid {
     pub(crate) grid: HistoryGrid,
     /// Coins, single-sided, of all venues at the end of the grid.
     open_interest: f64,
@@ -30,7 +30,7 @@ pub(crate) struct Painted {
     seen: f64,
 }
 
-impl Painted {
+impl PaintedGrid {
     fn add(&mut self, other: &Self) {
         self.grid.add(&other.grid);
         self.open_interest += other.open_interest;
@@ -50,7 +50,7 @@ impl HistoryTurn<'_> {
         symbol: &ServedSymbol,
         sum: &LedgerSum,
         request: GridRequest,
-    ) -> Result<Painted, HistoryError> {
+    ) -> Result<PaintedGrid, HistoryError> {
         let (start, column_ms, columns) = request.span.columns(symbol, sum.as_of, request.columns);
         let mut range = None;
         if request.prices.is_none() {
@@ -62,7 +62,7 @@ impl HistoryTurn<'_> {
         let range = range.unwrap_or((sum.price, sum.price));
         let (price_low, bin, rows) = request.rows(range.0, range.1, sum.base_bin, columns);
         let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
-        let mut painted: Option<Painted> = None;
+        let mut painted: Option<PaintedGrid> = None;
         let leverages = symbol.leverages();
         for (ledger, view) in &sum.ledgers {
             let mut picture = self.paint_one(ledger, view, spec, request.by_leverage).await?;
@@ -89,7 +89,7 @@ impl HistoryTurn<'_> {
         view: &LedgerView,
         spec: GridSpec,
         by_leverage: bool,
-    ) -> Result<Painted, HistoryError> {
+    ) -> Result<PaintedGrid, HistoryError> {
         let painter = if by_leverage {
             GridPainter::split(spec, ledger.spec.params.values().weights.classes().len())?
         } else {
@@ -100,12 +100,12 @@ impl HistoryTurn<'_> {
         let to = end.min(view.cursor);
         let versions = PastVersions::of_now(ledger, to);
         let (state, from) = self.state_before(ledger, spec.start).await?;
-        let run = LedgerRun::new(state, KeepingStates::new(painter));
+        let run = LedgerRun::new(state, StateCollector::new(painter));
         let (state, visited) = self.run(ledger, run, from, to).await?;
         let painter = self.keep_states(ledger, &versions, visited);
         let tip = view.tip;
         Ok(self
-            .compute(move || Painted {
+            .compute(move || PaintedGrid {
                 open_interest: state.open_interest(),
                 seen: state.open_interest() * state.seen_share(),
                 grid: if is_closed { painter.finish_closed(&state) } else { painter.finish(&state, tip) },

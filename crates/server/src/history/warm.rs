@@ -18,7 +18,7 @@ const KEEP_EVERY_MS: i64 = 6 * 3_600_000;
 const KEPT_MAX: usize = 96;
 
 #[derive(Debug)]
-struct Kept {
+struct WarmState {
     instrument: Instrument,
     /// Everything that closed by then is in it.
     at: UnixMs,
@@ -29,7 +29,7 @@ struct Kept {
 
 /// States of ledgers, the most recently used last.
 #[derive(Debug, Default)]
-pub(super) struct WarmLedgers(Mutex<VecDeque<Kept>>);
+pub(super) struct WarmLedgers(Mutex<VecDeque<WarmState>>);
 
 impl WarmLedgers {
     /// The newest kept state at or before a moment that is still true.
@@ -37,7 +37,7 @@ impl WarmLedgers {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let instrument = ledger.instrument();
         all.retain(|kept| kept.instrument != *instrument || kept.version == ledger.past_version(kept.at));
-        let fits = |kept: &&Kept| kept.instrument == *instrument && kept.at <= not_after;
+        let fits = |kept: &&WarmState| kept.instrument == *instrument && kept.at <= not_after;
         let at = all.iter().filter(fits).map(|kept| kept.at).max()?;
         let place = all.iter().position(|kept| kept.instrument == *instrument && kept.at == at)?;
         let used = all.remove(place)?;
@@ -46,7 +46,7 @@ impl WarmLedgers {
         Some(found)
     }
 
-    fn keep(&self, kept: Kept) {
+    fn keep(&self, kept: WarmState) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.instrument != kept.instrument || other.at != kept.at);
         all.push_back(kept);
@@ -57,18 +57,18 @@ impl WarmLedgers {
 }
 
 /// Watches a ledger for another visitor, and keeps its state at whole multiples of [`KEEP_EVERY_MS`].
-pub(super) struct KeepingStates<V> {
+pub(super) struct StateCollector<V> {
     pub(super) inner: V,
     states: Vec<(UnixMs, Arc<Ledger>)>,
 }
 
-impl<V: BarVisitor> KeepingStates<V> {
+impl<V: BarVisitor> StateCollector<V> {
     pub(super) const fn new(inner: V) -> Self {
         Self { inner, states: Vec::new() }
     }
 }
 
-impl<V: BarVisitor> BarVisitor for KeepingStates<V> {
+impl<V: BarVisitor> BarVisitor for StateCollector<V> {
     fn before(&mut self, ledger: &Ledger, bar: &Bar) {
         // Everything before the bar is in the ledger, and nothing after it.
         if bar.open_time.0 % KEEP_EVERY_MS == 0 && ledger.as_of().is_some() {
@@ -111,12 +111,12 @@ impl HistoryTurn<'_> {
         &self,
         ledger: &VenueLedger,
         versions: &PastVersions,
-        visited: KeepingStates<V>,
+        visited: StateCollector<V>,
     ) -> V {
         for (at, state) in visited.states {
             if let Some(version) = versions.of(at) {
                 let instrument = ledger.instrument().clone();
-                self.history.warm.keep(Kept { instrument, at, version, state });
+                self.history.warm.keep(WarmState { instrument, at, version, state });
             }
         }
         visited.inner
@@ -158,8 +158,8 @@ mod tests {
         Arc::new(VenueLedger::new(spec, Some(UnixMs(0)), TierTable::flat(UnixMs(0), 0.005).unwrap()))
     }
 
-    fn kept(ledger: &VenueLedger, at: i64) -> Kept {
-        Kept {
+    fn kept(ledger: &VenueLedger, at: i64) -> WarmState {
+        WarmState {
             instrument: ledger.instrument().clone(),
             at: UnixMs(at),
             version: ledger.past_version(UnixMs(at)),

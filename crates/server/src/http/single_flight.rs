@@ -23,10 +23,10 @@ pub(crate) struct SingleFlight<K, V> {
 }
 
 struct Flight<V> {
-    cell: OnceCell<Landed<V>>,
+    cell: OnceCell<FlightResult<V>>,
 }
 
-struct Landed<V> {
+struct FlightResult<V> {
     value: V,
     at: Instant,
     bytes: usize,
@@ -53,7 +53,7 @@ impl<K: Clone + Eq + Hash, V: Clone> SingleFlight<K, V> {
             .cell
             .get_or_try_init(|| async {
                 let (value, bytes) = compute().await?;
-                Ok(Landed { value, at: Instant::now(), bytes })
+                Ok(FlightResult { value, at: Instant::now(), bytes })
             })
             .await?;
         let value = landed.value.clone();

@@ -24,11 +24,13 @@ use liqheat_store::{Fetchable, Store, StoreError};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::{Catalog, Wanted};
+use crate::catalog::{Catalog, InstrumentCandidate};
 
 pub(crate) use journal::Journal;
 pub use margins::{describe_tiers, keep_told_tiers, told_tiers_path};
-pub(crate) use sources::{HealthIssue, Shown, listed, receives_liquidations, standing, stats, trouble};
+pub(crate) use sources::{
+    HealthIssue, ShownState, listed, receives_liquidations, state_of_source, stats, trouble,
+};
 
 /// What is followed live, as requests see it.
 #[derive(Debug, Default)]
@@ -72,11 +74,14 @@ impl Live {
 const LATE_MS: i64 = 2_000;
 
 /// The instruments that settings name, with what is stored of them.
-pub(crate) async fn instruments(settings: &LiveSettings, store: &Store) -> Result<Vec<Wanted>, StoreError> {
+pub(crate) async fn instruments(
+    settings: &LiveSettings,
+    store: &Store,
+) -> Result<Vec<InstrumentCandidate>, StoreError> {
     let mut wanted = Vec::new();
     for instrument in named(settings) {
         let first_bar = store.first_bar(&instrument, LIVE_INTERVAL).await?;
-        wanted.push(Wanted { instrument, interval: LIVE_INTERVAL, first_bar, late_ms: LATE_MS });
+        wanted.push(InstrumentCandidate { instrument, interval: LIVE_INTERVAL, first_bar, late_ms: LATE_MS });
     }
     Ok(wanted)
 }

@@ -10,7 +10,8 @@ use liqheat_feeds::live::{AccountClient, AccountFeed, AccountRequestError};
 use liqheat_market::convert::{round_u64, signed_ms, whole_ms};
 use liqheat_market::{Price, UnixMs};
 use liqheat_measured::{
-    AccountState, Address, AddressChanges, CoinMarket, KnownAddress, LayerRequest, LookInterval, Measured,
+    AccountState, AccountTracker, Address, AddressChanges, CoinMarket, KnownAddress, LayerRequest,
+    LookInterval,
 };
 use liqheat_store::{AccountAddress, Store};
 use liqheat_stream::{BoardUpdate, Counters, Hub};
@@ -70,7 +71,7 @@ enum Answer {
 struct Task {
     parts: MeasuredParts,
     client: AccountClient,
-    measured: Measured,
+    measured: AccountTracker,
     pool: ComputePool,
     requests: JoinSet<Answer>,
     /// Looks among them.
@@ -135,7 +136,7 @@ impl Task {
             }
         };
         let now = client.clock().market_now();
-        let mut measured = Measured::restored(stored.iter().filter_map(known_of), now);
+        let mut measured = AccountTracker::restored(stored.iter().filter_map(known_of), now);
         let named = parts.layer.settings.addresses.clone();
         info!(venue = %VENUE, stored = measured.addresses(), named = named.len(), "measured layer started");
         measured.on_named(named, now);
@@ -174,7 +175,7 @@ impl Task {
     /// Computes over all accounts, off the async workers.
     async fn compute<T: Send + 'static>(
         &mut self,
-        work: impl FnOnce(&mut Measured) -> T + Send + 'static,
+        work: impl FnOnce(&mut AccountTracker) -> T + Send + 'static,
     ) -> T {
         let mut measured = std::mem::take(&mut self.measured);
         let (measured, answer) = self
@@ -301,7 +302,7 @@ impl Task {
 }
 
 fn layer_of(
-    measured: &Measured,
+    measured: &AccountTracker,
     symbol: &MeasuredSymbol,
     (bin, marked): (Price, UnixMs),
     now: UnixMs,

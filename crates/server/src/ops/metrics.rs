@@ -14,7 +14,7 @@
 //! | `liqheat_invariants_broken_total` | | only a bug can cause it |
 //! | `liqheat_open_interest_doubted_total` | | samples of open interest that counted as unknown, see `OpenInterestFilter` |
 //! | `liqheat_open_interest_jumps_total` | | jumps of open interest that later samples confirmed |
-//! | `liqheat_upgrades_rejected_total` | `reason` | sockets refused before they were one; see [`Rejected`] |
+//! | `liqheat_upgrades_rejected_total` | `reason` | sockets refused before they were one; see [`SocketRefusal`] |
 //! | `liqheat_http_requests_total` | `route`, `status` | `route` as in the documentation or `other`, `status` `1xx` to `5xx` |
 //! | `liqheat_http_refused_total` | `reason` | connections and requests refused before any route saw them; see [`HttpRefusal`] |
 //! | `liqheat_http_connections_ended_total` | `reason` | HTTP connections ended by the server; see [`ConnectionEnd`] |
@@ -89,12 +89,12 @@ pub(crate) struct UpdateMetrics {
     /// How long a turn took, seconds.
     pub(crate) duration: Histogram,
     /// The update that is due first.
-    due: Due,
+    due: NextDue,
 }
 
 /// The update that is due first, by its symbol; `None` before the first turn and after the last. Locked for the length
 /// of a copy.
-type Due = Arc<Mutex<Option<(String, Instant)>>>;
+type NextDue = Arc<Mutex<Option<(String, Instant)>>>;
 
 impl Default for UpdateMetrics {
     fn default() -> Self {
@@ -109,7 +109,7 @@ impl Default for UpdateMetrics {
             feed_failing: Gauge::default(),
             // Half a millisecond to eight seconds.
             duration: Histogram::new(exponential_buckets(0.000_5, 2.0, 15)),
-            due: Due::default(),
+            due: NextDue::default(),
         }
     }
 }
@@ -136,14 +136,14 @@ impl UpdateMetrics {
     }
 }
 
-fn late(due: &Due, now: Instant) -> Option<(String, Duration)> {
+fn late(due: &NextDue, now: Instant) -> Option<(String, Duration)> {
     let due = due.lock().unwrap_or_else(PoisonError::into_inner).clone();
     due.map(|(symbol, due)| (symbol, now.saturating_duration_since(due))).filter(|(_, late)| !late.is_zero())
 }
 
 /// Why a socket was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Rejected {
+pub(crate) enum SocketRefusal {
     /// `WS_ENABLED=false`.
     Disabled,
     /// The server is on its way down.
@@ -164,7 +164,7 @@ pub(crate) enum Rejected {
     Connections,
 }
 
-impl Rejected {
+impl SocketRefusal {
     /// Every reason.
     pub(crate) const ALL: [Self; 9] = [
         Self::Disabled,
@@ -197,10 +197,10 @@ impl Rejected {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RejectedLabel {
-    reason: Rejected,
+    reason: SocketRefusal,
 }
 
-impl EncodeLabelValue for Rejected {
+impl EncodeLabelValue for SocketRefusal {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         self.name().encode(encoder)
     }
@@ -300,13 +300,13 @@ impl FrontMetrics {
     }
 
     /// Counts a socket that was refused.
-    pub(crate) fn reject(&self, reason: Rejected) {
+    pub(crate) fn reject(&self, reason: SocketRefusal) {
         self.rejected.get_or_create(&RejectedLabel { reason }).inc();
     }
 
     /// How many were refused for a reason.
     #[must_use]
-    pub(crate) fn rejected(&self, reason: Rejected) -> u64 {
+    pub(crate) fn rejected(&self, reason: SocketRefusal) -> u64 {
         self.rejected.get(&RejectedLabel { reason }).map_or(0, |counter| counter.get())
     }
 
@@ -348,7 +348,7 @@ pub(crate) fn register(
     store: &Store,
     started: Instant,
 ) {
-    for reason in Rejected::ALL {
+    for reason in SocketRefusal::ALL {
         drop(front.rejected.get_or_create(&RejectedLabel { reason }));
     }
     for reason in HttpRefusal::ALL {

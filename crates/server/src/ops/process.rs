@@ -36,16 +36,16 @@ pub(crate) fn descriptors_max() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
-/// How many connections fit under a limit of descriptors.
+/// Connections that a limit of file descriptors allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fit {
+pub(crate) struct ConnectionCapacity {
     /// Sockets.
     pub(crate) sockets: u64,
     /// Connections that speak HTTP.
     pub(crate) http: usize,
 }
 
-impl Fit {
+impl ConnectionCapacity {
     /// As many of those wanted as fit. HTTP takes at most a quarter, and some sockets there must always be.
     pub(crate) fn under(limit: Option<u64>, sockets: u64, http: usize) -> Self {
         let Some(limit) = limit else { return Self { sockets, http } };
@@ -98,8 +98,12 @@ mod tests {
             (Some(64), 100, 512, (8, 16)),
             (Some(0), 100, 512, (0, 1)),
         ] {
-            let expected = Fit { sockets: fit.0, http: fit.1 };
-            assert_eq!(Fit::under(limit, sockets, http), expected, "{limit:?} {sockets} {http}");
+            let expected = ConnectionCapacity { sockets: fit.0, http: fit.1 };
+            assert_eq!(
+                ConnectionCapacity::under(limit, sockets, http),
+                expected,
+                "{limit:?} {sockets} {http}"
+            );
         }
     }
 

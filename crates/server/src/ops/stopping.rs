@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Shared by whoever refuses new work once the server stops.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Stopping(Arc<AtomicBool>);
+pub(crate) struct StopFlag(Arc<AtomicBool>);
 
-impl Stopping {
+impl StopFlag {
     /// From now on nothing new is accepted.
     pub(crate) fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);

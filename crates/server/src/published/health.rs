@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::LedgerSum;
 use crate::catalog::{ServedSymbol, VenueLedger};
 use crate::clock::MarketClock;
-use crate::ingest::live::{self, Live, Shown};
+use crate::ingest::live::{self, Live, ShownState};
 
 /// What the state of a symbol's data is read from.
 pub(crate) struct FeedWatch {
@@ -39,9 +39,9 @@ impl FeedWatch {
         sum: Option<&LedgerSum>,
         now: UnixMs,
     ) -> (FeedState, Vec<SourceStatus>) {
-        let shown = sum.map(|sum| Shown { as_of: sum.as_of, is_warming_up: sum.warming_up });
+        let shown = sum.map(|sum| ShownState { as_of: sum.as_of, is_warming_up: sum.warming_up });
         match &self.live {
-            Some(live) => live::standing(live, symbol, shown, now),
+            Some(live) => live::state_of_source(live, symbol, shown, now),
             None => (self.word(symbol, shown, now), Vec::new()),
         }
     }
@@ -55,7 +55,7 @@ impl FeedWatch {
         }
     }
 
-    fn word(&self, symbol: &ServedSymbol, shown: Option<Shown>, now: UnixMs) -> FeedState {
+    fn word(&self, symbol: &ServedSymbol, shown: Option<ShownState>, now: UnixMs) -> FeedState {
         if self.feed_failing.get() > 0 {
             return FeedState::Degraded;
         }

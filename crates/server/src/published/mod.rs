@@ -136,7 +136,7 @@ impl Published {
 
     /// The state of a symbol's data.
     pub(crate) fn feed_state(&self, name: &str) -> FeedState {
-        self.hub.slot(name).map_or(FeedState::WarmingUp, |slot| slot.standing().state)
+        self.hub.slot(name).map_or(FeedState::WarmingUp, |slot| slot.feed().state)
     }
 
     /// Whether a symbol has a state to show.

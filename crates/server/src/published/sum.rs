@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone)]
-    struct Venued {
+    struct VenueMap {
         bin: i64,
         levels: BTreeMap<i64, (u64, u64)>,
         open_interest: f64,
@@ -177,10 +177,10 @@ mod tests {
         price: i64,
     }
 
-    fn venues() -> impl Strategy<Value = Vec<Venued>> {
+    fn venues() -> impl Strategy<Value = Vec<VenueMap>> {
         let levels = prop::collection::btree_map(0i64..500, (0u64..1_000_000, 0u64..1_000_000), 0..60);
         let one = (bins(), levels, 1.0..1e6f64, 0.0..=1.0f64, 1i64..1_000_000).prop_map(
-            |(bin, levels, open_interest, seen_share, price)| Venued {
+            |(bin, levels, open_interest, seen_share, price)| VenueMap {
                 bin,
                 levels,
                 open_interest,
@@ -191,7 +191,7 @@ mod tests {
         prop::collection::vec(one, 1..5)
     }
 
-    fn ledger(venue: Venue, of: &Venued) -> Arc<VenueLedger> {
+    fn ledger(venue: Venue, of: &VenueMap) -> Arc<VenueLedger> {
         let instrument = Instrument::new(venue, Symbol::new("BTCUSDT").unwrap());
         let tiers = TierTable::flat(UnixMs(0), 0.005).unwrap();
         let spec = LedgerSpec::new(instrument, Interval::M1, Params::default(), 0);
@@ -227,7 +227,7 @@ mod tests {
         Arc::new(ledger)
     }
 
-    fn ledgers(of: &[Venued]) -> Vec<Arc<VenueLedger>> {
+    fn ledgers(of: &[VenueMap]) -> Vec<Arc<VenueLedger>> {
         Venue::ALL.into_iter().zip(of).map(|(venue, of)| ledger(venue, of)).collect()
     }
 
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_venue_that_joins_begins_an_epoch() {
-        let venue = |bin| Venued {
+        let venue = |bin| VenueMap {
             bin,
             levels: BTreeMap::from([(3, (7, 0))]),
             open_interest: 10.0,

@@ -47,7 +47,7 @@ pub(crate) enum Arrival {
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct WaitingRequest {
     ticket: Ticket,
     kind: ReadKind,
 }
@@ -56,7 +56,7 @@ struct Waiting {
 #[derive(Debug)]
 struct AddressQueue<K> {
     address: K,
-    requests: VecDeque<Waiting>,
+    requests: VecDeque<WaitingRequest>,
 }
 
 /// All requests that read or wait.
@@ -101,7 +101,7 @@ impl<K: Copy + Eq> ReadQueue<K> {
         };
         let ticket = self.new_ticket();
         self.waiting += 1;
-        let request = Waiting { ticket, kind };
+        let request = WaitingRequest { ticket, kind };
         match self.by_address.iter_mut().find(|queue| queue.address == address) {
             Some(queue) => queue.requests.push_back(request),
             None => self.by_address.push_back(AddressQueue { address, requests: VecDeque::from([request]) }),
@@ -116,7 +116,7 @@ impl<K: Copy + Eq> ReadQueue<K> {
             self.remove_waiting(ticket);
         }
         let mut started = Vec::new();
-        while let Some(Waiting { ticket, kind }) = self.take_next() {
+        while let Some(WaitingRequest { ticket, kind }) = self.take_next() {
             self.running.insert(ticket, kind);
             started.push(ticket);
         }
@@ -135,7 +135,7 @@ impl<K: Copy + Eq> ReadQueue<K> {
     }
 
     /// The oldest request that can start, of the first address that has one; that address then goes to the back.
-    fn take_next(&mut self) -> Option<Waiting> {
+    fn take_next(&mut self) -> Option<WaitingRequest> {
         let (queue, request) = self.by_address.iter().enumerate().find_map(|(at, queue)| {
             let request = queue.requests.iter().position(|request| self.can_start(request.kind))?;
             Some((at, request))

@@ -46,7 +46,7 @@ pub enum ServeError {
 
 /// How a server ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stopped {
+pub enum ServerEnd {
     /// As asked, everything in order.
     InOrder,
     /// A part ended by itself or did not stop in time; its name.

@@ -25,9 +25,9 @@ impl Command for Panic {
 }
 
 /// Fails in the middle of a transaction.
-struct Fail;
+struct FailingCommand;
 
-impl Command for Fail {
+impl Command for FailingCommand {
     type Answer = ();
     const NAME: &'static str = "fail";
 
@@ -40,13 +40,13 @@ impl Command for Fail {
     }
 }
 
-/// Says that it has begun, then waits at a gate.
-struct Wait {
+/// Reports that it runs, then waits at a gate.
+struct WaitingCommand {
     begun: SyncSender<()>,
     gate: Receiver<()>,
 }
 
-impl Command for Wait {
+impl Command for WaitingCommand {
     type Answer = ();
     const NAME: &'static str = "wait";
 
@@ -58,11 +58,11 @@ impl Command for Wait {
 }
 
 /// Counts on a read connection for longer than any test waits.
-struct Endless {
+struct EndlessQuery {
     begun: SyncSender<()>,
 }
 
-impl Command for Endless {
+impl Command for EndlessQuery {
     type Answer = i64;
     const NAME: &'static str = "endless";
     const IS_READ: bool = true;
@@ -113,7 +113,7 @@ fn reads_beside_the_owner_see_what_is_committed_and_do_not_wait_for_it() {
         let (begun, has_begun) = sync_channel(0);
         let (open, gate) = sync_channel(0);
         let owner = store.clone();
-        let waiting = std::thread::spawn(move || owner.ask(Wait { begun, gate }).blocking());
+        let waiting = std::thread::spawn(move || owner.ask(WaitingCommand { begun, gate }).blocking());
         has_begun.recv().unwrap();
         assert_eq!(samples(&reads).unwrap().len(), 19, "while the owner is busy");
         open.send(()).unwrap();
@@ -148,7 +148,7 @@ fn closing_ends_a_read_that_would_take_for_ever() {
     let store = Store::open(location.clone(), Settings::default()).unwrap();
     let (begun, has_begun) = sync_channel(0);
     let reads = store.on_read_connections();
-    let reading = std::thread::spawn(move || reads.ask(Endless { begun }).blocking());
+    let reading = std::thread::spawn(move || reads.ask(EndlessQuery { begun }).blocking());
     has_begun.recv().unwrap();
     store.close_blocking().unwrap();
     assert_eq!(reading.join().unwrap(), Err(StoreError::Closed));
@@ -198,7 +198,7 @@ fn a_failing_query_is_an_error_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     for location in places(&folder) {
         let store = Store::open(location.clone(), Settings::default()).unwrap();
-        let error = store.ask(Fail).blocking().unwrap_err();
+        let error = store.ask(FailingCommand).blocking().unwrap_err();
         let StoreError::Query { command: "fail", location: place, detail } = &error else {
             panic!("{error:?}")
         };
@@ -220,7 +220,7 @@ fn a_full_queue_makes_the_asker_wait_and_a_dropped_question_was_never_asked() {
     let mut context = Context::from_waker(Waker::noop());
     let (begun, has_begun) = sync_channel(0);
     let (open, gate) = sync_channel(0);
-    let mut waiting = pin!(store.ask(Wait { begun, gate }).into_future());
+    let mut waiting = pin!(store.ask(WaitingCommand { begun, gate }).into_future());
     assert!(waiting.as_mut().poll(&mut context).is_pending());
     has_begun.recv().unwrap();
 

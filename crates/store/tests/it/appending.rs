@@ -1,7 +1,7 @@
 //! Each row once, whole batches or nothing, whatever the order.
 
 use liqheat_market::{Event, Interval, Kline, KlineKind, PriceKind, Side, UnixMs};
-use liqheat_store::{Appended, BATCH_ROWS_MAX, Batch, DirtyRange, Store, StoreError};
+use liqheat_store::{AppendResult, BATCH_ROWS_MAX, Batch, DirtyRange, Store, StoreError};
 use proptest::prelude::*;
 
 use crate::world::{
@@ -9,7 +9,7 @@ use crate::world::{
 };
 
 /// New rows, and rows that were there.
-fn counts(appended: Result<Appended, StoreError>) -> (u64, u64) {
+fn counts(appended: Result<AppendResult, StoreError>) -> (u64, u64) {
     let appended = appended.unwrap();
     assert_eq!(appended.checkpoints_dropped, 0);
     (appended.inserted, appended.already_there)
@@ -110,7 +110,7 @@ fn what_was_stored_first_stays() {
 
 #[test]
 fn an_empty_batch_is_nothing() {
-    assert_eq!(in_memory().append(&btc(), Batch::default()).blocking(), Ok(Appended::default()));
+    assert_eq!(in_memory().append(&btc(), Batch::default()).blocking(), Ok(AppendResult::default()));
 }
 
 #[test]

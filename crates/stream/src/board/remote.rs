@@ -11,7 +11,7 @@ use liqheat_market::{Price, UnixMs};
 use liqheat_wire::{Cell, StateHash};
 
 use super::{Board, Counters};
-use crate::view::Changed;
+use crate::view::ChangedLevel;
 
 /// A state of a board, or the way to it, as servers tell each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum BoardStep {
         /// Differences from before this change cannot be made of it.
         complete_from: u64,
         /// Every level, and those gone since `complete_from`, in order of price.
-        levels: Vec<Changed>,
+        levels: Vec<ChangedLevel>,
     },
 }
 
@@ -164,7 +164,7 @@ impl Board {
             return Err(Misfit::Hash);
         }
         for cell in cells {
-            let old = self.slots.insert(cell.price, Changed { cell: *cell, changed: state.seq });
+            let old = self.slots.insert(cell.price, ChangedLevel { cell: *cell, changed: state.seq });
             self.live -= usize::from(old.is_some_and(|old| !old.cell.is_empty()));
             self.live += usize::from(!cell.is_empty());
         }
@@ -334,7 +334,7 @@ mod tests {
                 let from = before.as_ref().filter(|before| before.epoch == original.epoch).map(|before| before.seq);
                 for from in [from, from.map(|from| from.saturating_sub(4)), None] {
                     for mode in [Mode::Delta, Mode::Snapshot] {
-                        let (ours, theirs) = (copy.tell(&View::default(), mode, from), original.tell(&View::default(), mode, from));
+                        let (ours, theirs) = (copy.update_for(&View::default(), mode, from), original.update_for(&View::default(), mode, from));
                         prop_assert_eq!(&ours.cells, &theirs.cells);
                         prop_assert_eq!((ours.from, ours.seq, ours.hash), (theirs.from, theirs.seq, theirs.hash));
                     }
@@ -343,8 +343,8 @@ mod tests {
                     // What was counted without a change comes with the next sign of life; a late message is an older one.
                     continue;
                 }
-                let last = copy.tell(&View::default(), Mode::Delta, None).counters;
-                prop_assert_eq!(last, original.tell(&View::default(), Mode::Delta, None).counters);
+                let last = copy.update_for(&View::default(), Mode::Delta, None).counters;
+                prop_assert_eq!(last, original.update_for(&View::default(), Mode::Delta, None).counters);
             }
         }
     }

@@ -21,9 +21,9 @@ use crate::reader::ClientMessage;
 use crate::session::Connection;
 use crate::sessions::Sessions;
 
-/// What all clients together have been through.
+/// Counts over all clients.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Seen {
+pub(super) struct StressCounts {
     pub(super) snapshots: u64,
     pub(super) deltas: u64,
     pub(super) binary: u64,
@@ -34,7 +34,7 @@ pub(super) struct Seen {
     pub(super) statuses: u64,
 }
 
-impl Seen {
+impl StressCounts {
     pub(super) const fn and(self, other: Self) -> Self {
         Self {
             snapshots: self.snapshots + other.snapshots,
@@ -49,22 +49,22 @@ impl Seen {
     }
 }
 
-/// What a client wants to see of a symbol.
+/// Range and height of levels that a client subscribes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Look {
+struct LevelSelection {
     range: Option<(i64, i64)>,
     bin: Option<i64>,
 }
 
 #[derive(Debug, Default)]
-struct Held {
-    look: Look,
+struct HeldState {
+    selection: LevelSelection,
     at: Option<(String, u64)>,
     cells: BTreeMap<i64, (u64, u64)>,
 }
 
 /// A state message, however it was written.
-struct Heard {
+struct ReceivedState {
     symbol: String,
     epoch: String,
     from: Option<u64>,
@@ -104,10 +104,10 @@ pub(super) struct Client {
     core: Option<Core>,
     /// Bytes that came and are no whole frame yet.
     buffer: Vec<u8>,
-    held: [Held; 2],
+    held: [HeldState; 2],
     acknowledges: bool,
     steps: u64,
-    seen: Seen,
+    counts: StressCounts,
 }
 
 impl Drop for Client {
@@ -126,12 +126,12 @@ impl Client {
             held: Default::default(),
             acknowledges: false,
             steps: 0,
-            seen: Seen::default(),
+            counts: StressCounts::default(),
         }
     }
 
-    pub(super) const fn seen(&self) -> Seen {
-        self.seen
+    pub(super) const fn counts(&self) -> StressCounts {
+        self.counts
     }
 
     /// The oldest state that may still be named to it.
@@ -150,9 +150,9 @@ impl Client {
             }
             8 if self.core.is_some() => {
                 let symbol = self.dice.usize(..2);
-                self.say(&json!({"action": "unsubscribe", "symbols": [SYMBOLS[symbol]]}), now);
+                self.send(&json!({"action": "unsubscribe", "symbols": [SYMBOLS[symbol]]}), now);
             }
-            9 => self.say(&json!({"action": "ping"}), now),
+            9 => self.send(&json!({"action": "ping"}), now),
             _ => {}
         }
         if self.core.is_none() {
@@ -183,7 +183,7 @@ impl Client {
     fn hang_up(&mut self) {
         if let Some(mut core) = self.core.take() {
             core.leave_all();
-            self.seen.reconnects += 1;
+            self.counts.reconnects += 1;
         }
         self.buffer.clear();
     }
@@ -208,7 +208,7 @@ impl Client {
             self.buffer.is_empty() && self.core.as_ref().is_none_or(|core| core.outbox().is_empty());
         if changes_view && nothing_on_its_way {
             let low = dice.i64(400..1_500);
-            held.look = Look {
+            held.selection = LevelSelection {
                 range: dice.bool().then_some((low, low + dice.i64(1..400))),
                 bin: [None, Some(BIN), Some(3 * BIN), Some(7 * BIN)][dice.usize(..4)],
             };
@@ -216,10 +216,10 @@ impl Client {
         }
         let price = |units: i64| approx_f64(units) / 1e8;
         let mut message = json!({"action": "subscribe", "symbols": [SYMBOLS[symbol]]});
-        if let Some((low, high)) = held.look.range {
+        if let Some((low, high)) = held.selection.range {
             message["price_range"] = json!([price(low), price(high)]);
         }
-        if let Some(bin) = held.look.bin {
+        if let Some(bin) = held.selection.bin {
             message["bin"] = json!(price(bin));
         }
         if dice.u8(..4) > 0 {
@@ -231,12 +231,12 @@ impl Client {
         if let Some((epoch, seq)) = held.at.as_ref().filter(|_| dice.u8(..4) > 0) {
             message["resume"] = json!({SYMBOLS[symbol]: {"epoch": epoch, "seq": seq}});
         }
-        self.say(&message, now);
+        self.send(&message, now);
     }
 
-    fn say(&mut self, message: &Value, now: Instant) {
+    fn send(&mut self, message: &Value, now: Instant) {
         if let Some(core) = &mut self.core {
-            core.heard(now);
+            core.on_read(now);
             let taken = core.take(&|_, _| {}, ClientMessage::Text(message.to_string()), now);
             assert_eq!(taken, Ok(()), "{message}");
         }
@@ -265,25 +265,25 @@ impl Client {
         }
         let mut rest = &buffer[..];
         while let Some((first, payload, after)) = frame(rest) {
-            self.hear(first, payload, markets, now);
+            self.on_message(first, payload, markets, now);
             rest = after;
         }
         self.buffer = rest.to_vec();
     }
 
-    fn hear(&mut self, first: u8, payload: &[u8], markets: &[Market; 2], now: Instant) {
+    fn on_message(&mut self, first: u8, payload: &[u8], markets: &[Market; 2], now: Instant) {
         let inflated;
         let payload = if first & 0x40 == 0 {
             payload
         } else {
-            self.seen.deflated += 1;
+            self.counts.deflated += 1;
             inflated = inflate(payload, 1 << 22).unwrap();
             &inflated[..]
         };
         let heard = match first & 0x0F {
             0x1 => self.text(payload),
             0x2 => {
-                self.seen.binary += 1;
+                self.counts.binary += 1;
                 Some(binary(payload))
             }
             0x9 => None,
@@ -294,19 +294,19 @@ impl Client {
         }
     }
 
-    fn text(&mut self, payload: &[u8]) -> Option<Heard> {
+    fn text(&mut self, payload: &[u8]) -> Option<ReceivedState> {
         let message: JsonMessage = serde_json::from_slice(payload).unwrap();
         match message.r#type.as_str() {
             "snapshot" | "delta" => {}
-            "warning" => self.seen.warnings += 1,
-            "status" => self.seen.statuses += 1,
+            "warning" => self.counts.warnings += 1,
+            "status" => self.counts.statuses += 1,
             "pong" => {}
             _ => panic!("unexpected {}", String::from_utf8_lossy(payload)),
         }
         let data = message.data?;
         let units = |price: f64| Price::from_f64(price).unwrap().units();
         let level = |level: JsonLevel| (units(level.price), level.long_density, level.short_density);
-        Some(Heard {
+        Some(ReceivedState {
             symbol: message.symbol?,
             epoch: message.epoch?,
             from: message.from,
@@ -317,19 +317,19 @@ impl Client {
         })
     }
 
-    fn apply(&mut self, heard: Heard, markets: &[Market; 2], now: Instant) {
+    fn apply(&mut self, heard: ReceivedState, markets: &[Market; 2], now: Instant) {
         let symbol = SYMBOLS.iter().position(|symbol| *symbol == heard.symbol).unwrap();
         let held = &mut self.held[symbol];
         match (heard.from, &held.at) {
             (None, _) => {
-                self.seen.snapshots += 1;
+                self.counts.snapshots += 1;
                 held.cells.clear();
             }
             (Some(from), Some((epoch, seq))) => {
                 // From further back is as good: values are absolute.
                 assert!(heard.epoch == *epoch && from <= *seq, "client {}: a gap in {symbol}", self.id);
-                self.seen.deltas += 1;
-                self.seen.skipped += heard.seq.saturating_sub(from + 1);
+                self.counts.deltas += 1;
+                self.counts.skipped += heard.seq.saturating_sub(from + 1);
             }
             (Some(_), None) => panic!("a difference from nothing"),
         }
@@ -340,21 +340,21 @@ impl Client {
             };
         }
         let board = markets[symbol].at(&heard.epoch, heard.seq);
-        let Look { range, bin } = held.look;
+        let LevelSelection { range, bin } = held.selection;
         let expected = look_at(&board.cells, range, bin.unwrap_or(BIN));
         assert_eq!(held.cells, expected, "client {} at {}:{}", self.id, heard.epoch, heard.seq);
         assert_eq!(hash_of(&held.cells).to_string(), heard.hash);
         assert_eq!(heard.price, board.price.units());
         held.at = Some((heard.epoch, heard.seq));
         if self.acknowledges && self.dice.u8(..4) > 0 {
-            self.say(&json!({"action": "ack", "symbol": SYMBOLS[symbol], "seq": heard.seq}), now);
+            self.send(&json!({"action": "ack", "symbol": SYMBOLS[symbol], "seq": heard.seq}), now);
         }
     }
 }
 
-fn binary(payload: &[u8]) -> Heard {
+fn binary(payload: &[u8]) -> ReceivedState {
     let read = decode_state(payload).unwrap();
-    Heard {
+    ReceivedState {
         symbol: read.symbol,
         epoch: read.epoch,
         from: read.from,

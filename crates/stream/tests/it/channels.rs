@@ -24,37 +24,37 @@ async fn channels_are_followed_beside_the_heatmap_or_without_it() {
     world.liquidate("BTCUSDT", &[]);
     let mut viewer = world.connect().await;
     let channels = ["heatmap", "price", "liquidations", "dance"];
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": channels})).await;
-    let refused = viewer.hear().await;
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": channels})).await;
+    let refused = viewer.receive_json().await;
     assert_eq!(refused["code"], "INVALID_CHANNEL");
     assert!(refused["message"].as_str().unwrap().contains("'dance'"), "{refused}");
-    assert_eq!(viewer.hear().await["type"], "snapshot");
-    let price = viewer.hear().await;
+    assert_eq!(viewer.receive_json().await["type"], "snapshot");
+    let price = viewer.receive_json().await;
     assert_eq!(
         (&price["type"], &price["symbol"], &price["data"]),
         (&json!("price"), &json!("BTCUSDT"), &json!(7))
     );
-    let nothing_yet = viewer.hear().await;
+    let nothing_yet = viewer.receive_json().await;
     assert_eq!((&nothing_yet["type"], &nothing_yet["data"]), (&json!("liquidations"), &json!([])));
     world.put("BTCUSDT", Channel::Price, 8);
-    assert_eq!(viewer.hear().await["data"], 8);
+    assert_eq!(viewer.receive_json().await["data"], 8);
     world.liquidate("BTCUSDT", &[10, 20]);
-    let liquidations = viewer.hear().await;
+    let liquidations = viewer.receive_json().await;
     assert_eq!((usd(&liquidations), &liquidations["seq"]), (vec![10, 20], &json!(2)));
     // Nothing of the channel that is not followed.
     world.put("BTCUSDT", Channel::Walls, 1);
     viewer
-        .say(json!({"action": "unsubscribe", "symbols": ["BTCUSDT"], "channels": ["price", "heatmap"]}))
+        .send_json(json!({"action": "unsubscribe", "symbols": ["BTCUSDT"], "channels": ["price", "heatmap"]}))
         .await;
-    viewer.say(json!({"action": "ping"})).await;
-    assert_eq!(viewer.hear().await["type"], "pong", "the messages before were acted on");
+    viewer.send_json(json!({"action": "ping"})).await;
+    assert_eq!(viewer.receive_json().await["type"], "pong", "the messages before were acted on");
     world.publish("BTCUSDT", &[(100, 6, 0)], 120);
     world.put("BTCUSDT", Channel::Price, 9);
     world.liquidate("BTCUSDT", &[30]);
-    assert_eq!(usd(&viewer.hear().await), [30]);
+    assert_eq!(usd(&viewer.receive_json().await), [30]);
     // Whoever follows channels only gets the status as well.
-    world.hub.slot("BTCUSDT").unwrap().set_standing(liqheat_wire::FeedState::Stale, None);
-    let status = viewer.hear().await;
+    world.hub.slot("BTCUSDT").unwrap().set_feed(liqheat_wire::FeedState::Stale, None);
+    let status = viewer.receive_json().await;
     assert_eq!((&status["type"], &status["state"]), (&json!("status"), &json!("stale")));
     world.end().await;
 }
@@ -65,27 +65,27 @@ async fn a_client_resumes_a_channel_and_filters_it() {
     world.liquidate("BTCUSDT", &[]);
     let mut viewer = world.connect().await;
     let subscribe = json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["liquidations"], "min_usd": 50, "id": "a"});
-    viewer.say(subscribe.clone()).await;
-    let first = viewer.hear().await;
+    viewer.send_json(subscribe.clone()).await;
+    let first = viewer.receive_json().await;
     world.liquidate("BTCUSDT", &[10]);
     world.liquidate("BTCUSDT", &[60, 40]);
-    let second = viewer.hear().await;
+    let second = viewer.receive_json().await;
     assert_eq!((usd(&second), &second["id"], &second["seq"]), (vec![60], &json!("a"), &json!(3)));
     world.liquidate("BTCUSDT", &[70]);
-    assert_eq!(usd(&viewer.hear().await), [70]);
+    assert_eq!(usd(&viewer.receive_json().await), [70]);
     drop(viewer);
     world.liquidate("BTCUSDT", &[80, 5]);
     let mut again = world.connect().await;
     let mut resume = subscribe.clone();
     resume["resume"] = json!({"liquidations:BTCUSDT": {"epoch": second["epoch"], "seq": second["seq"]}});
-    again.say(resume).await;
-    let resumed = again.hear().await;
+    again.send_json(resume).await;
+    let resumed = again.receive_json().await;
     assert_eq!((usd(&resumed), resumed.get("reset")), (vec![70, 80], None));
     let mut lost = world.connect().await;
     let mut resume = subscribe;
     resume["resume"] = json!({"liquidations:BTCUSDT": {"epoch": "earlier", "seq": first["seq"]}});
-    lost.say(resume).await;
-    let reset = lost.hear().await;
+    lost.send_json(resume).await;
+    let reset = lost.receive_json().await;
     assert_eq!((usd(&reset), &reset["reset"]), (vec![60, 70, 80], &json!(true)));
     world.end().await;
 }
@@ -98,7 +98,9 @@ async fn compressed_and_binary_connections_get_the_same_text() {
     let mut viewer = world.connect_as(deflated).await;
     for id in [None, Some("x")] {
         viewer
-            .say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["walls"], "id": id}))
+            .send_json(
+                json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["walls"], "id": id}),
+            )
             .await;
         let (_, payload) = viewer.raw_frame().await;
         let message: Value = serde_json::from_slice(&payload).unwrap();
@@ -106,7 +108,7 @@ async fn compressed_and_binary_connections_get_the_same_text() {
     }
     let binary = Connection { encoding: Encoding::Binary, ..Connection::plain(LOCAL) };
     let mut viewer = world.connect_as(binary).await;
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["walls"]})).await;
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["walls"]})).await;
     assert!(matches!(viewer.receive().await, Message::Text(text) if text.contains("walls")));
     world.end().await;
 }
@@ -119,10 +121,12 @@ async fn a_slow_client_gets_the_newest_value_and_all_rows_in_one_message() {
     world.liquidate("BTCUSDT", &[]);
     let mut viewer = world.connect().await;
     viewer
-        .say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["price", "liquidations"]}))
+        .send_json(
+            json!({"action": "subscribe", "symbols": ["BTCUSDT"], "channels": ["price", "liquidations"]}),
+        )
         .await;
-    viewer.hear().await;
-    viewer.hear().await;
+    viewer.receive_json().await;
+    viewer.receive_json().await;
     // Large values fill the socket until a write has to wait.
     let pad = "x".repeat(200_000);
     let slot = world.hub.slot("BTCUSDT").unwrap();
@@ -141,7 +145,7 @@ async fn a_slow_client_gets_the_newest_value_and_all_rows_in_one_message() {
     (0..5).for_each(|_| publish());
     let (mut values, mut rows) = (Vec::new(), Vec::new());
     while rows.last() != Some(&published) || values.last() != Some(&published) {
-        let message = viewer.hear().await;
+        let message = viewer.receive_json().await;
         match message["type"].as_str().unwrap() {
             "price" => values.push(message["data"][0].as_u64().unwrap()),
             "liquidations" => {
@@ -186,25 +190,27 @@ async fn a_token_limits_what_is_read_and_is_renewed_in_place() {
     let first = grant.revoked.clone();
     let mut viewer = world.connect_as(Connection { grant, ..Connection::plain(LOCAL) }).await;
     let channels = ["heatmap", "price"];
-    viewer.say(json!({"action": "subscribe", "symbols": ["ETHUSDT", "BTCUSDT"], "channels": channels})).await;
-    let refused = [viewer.hear().await, viewer.hear().await];
+    viewer
+        .send_json(json!({"action": "subscribe", "symbols": ["ETHUSDT", "BTCUSDT"], "channels": channels}))
+        .await;
+    let refused = [viewer.receive_json().await, viewer.receive_json().await];
     assert!(refused.iter().all(|error| error["code"] == "FORBIDDEN"), "{refused:?}");
-    assert_eq!(viewer.hear().await["type"], "snapshot");
-    assert_eq!(viewer.hear().await["type"], "price");
-    viewer.say(json!({"action": "token", "token": "nonsense"})).await;
-    assert_eq!(viewer.hear().await["code"], "INVALID_TOKEN");
-    viewer.say(json!({"action": "token", "token": "prices"})).await;
-    let refused = viewer.hear().await;
+    assert_eq!(viewer.receive_json().await["type"], "snapshot");
+    assert_eq!(viewer.receive_json().await["type"], "price");
+    viewer.send_json(json!({"action": "token", "token": "nonsense"})).await;
+    assert_eq!(viewer.receive_json().await["code"], "INVALID_TOKEN");
+    viewer.send_json(json!({"action": "token", "token": "prices"})).await;
+    let refused = viewer.receive_json().await;
     assert_eq!(refused["code"], "FORBIDDEN");
     assert!(refused["message"].as_str().unwrap().contains("'heatmap'"), "{refused}");
     // The token before counts no longer.
     first.cancel();
     world.publish("BTCUSDT", &[(100, 6, 0)], 120);
     world.put("BTCUSDT", Channel::Price, 8);
-    assert_eq!(viewer.hear().await["data"], 8);
-    viewer.say(json!({"action": "subscribe", "symbols": ["ETHUSDT"], "channels": ["price"]})).await;
-    viewer.say(json!({"action": "ping"})).await;
-    let kinds = [viewer.hear().await["type"].clone(), viewer.hear().await["type"].clone()];
+    assert_eq!(viewer.receive_json().await["data"], 8);
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["ETHUSDT"], "channels": ["price"]})).await;
+    viewer.send_json(json!({"action": "ping"})).await;
+    let kinds = [viewer.receive_json().await["type"].clone(), viewer.receive_json().await["type"].clone()];
     assert!(kinds.contains(&json!("pong")) && !kinds.contains(&json!("error")), "{kinds:?}");
     world.end().await;
 }

@@ -31,10 +31,10 @@ const SYMBOL: &str = "BTCUSDT";
 const MEMORY_MARGIN_BYTES: u64 = 8 * 1_024 * 1_024;
 
 /// Hash of every state that was published, by `seq`.
-type Published = Arc<Mutex<HashMap<u64, StateHash>>>;
+type PublishedHashes = Arc<Mutex<HashMap<u64, StateHash>>>;
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Seen {
+struct ChurnCounts {
     connections: u64,
     states: u64,
 }
@@ -64,7 +64,7 @@ async fn whoever_comes_and_goes_leaves_nothing_behind() {
         Arc::new(Hub::new([SYMBOL.to_owned()], HubSettings { update_interval: Duration::from_millis(1) }));
     let closing = CancellationToken::new();
     let sessions = Sessions::new(Arc::clone(&hub), limits, closing.clone());
-    let published = Published::default();
+    let published = PublishedHashes::default();
     let (address, server) = serve(Arc::clone(&sessions)).await;
     let market = tokio::spawn(change(Arc::clone(&hub), Arc::clone(&published), seed));
 
@@ -74,10 +74,13 @@ async fn whoever_comes_and_goes_leaves_nothing_behind() {
             let dice = fastrand::Rng::with_seed(seed ^ salt ^ (id << 32));
             clients.spawn(live(address, Arc::clone(&published), dice, Instant::now() + length));
         }
-        let mut seen = Seen::default();
+        let mut seen = ChurnCounts::default();
         while let Some(one) = clients.join_next().await {
             let one = one.expect("a client that found no fault");
-            seen = Seen { connections: seen.connections + one.connections, states: seen.states + one.states };
+            seen = ChurnCounts {
+                connections: seen.connections + one.connections,
+                states: seen.states + one.states,
+            };
         }
         seen
     };
@@ -133,7 +136,7 @@ async fn serve(sessions: Arc<Sessions>) -> (SocketAddr, tokio::task::JoinHandle<
 }
 
 /// A board that changes about a thousand times a second.
-async fn change(hub: Arc<Hub>, published: Published, seed: u64) {
+async fn change(hub: Arc<Hub>, published: PublishedHashes, seed: u64) {
     let mut dice = fastrand::Rng::with_seed(seed);
     let mut levels: BTreeMap<i64, (u64, u64)> = (0..300i64).map(|index| (index, (1_000, 0))).collect();
     let mut rhythm = tokio::time::interval(Duration::from_millis(1));
@@ -162,15 +165,20 @@ async fn change(hub: Arc<Hub>, published: Published, seed: u64) {
 }
 
 /// One connection after the other, each with another ending.
-async fn live(address: SocketAddr, published: Published, mut dice: fastrand::Rng, until: Instant) -> Seen {
-    let mut seen = Seen::default();
+async fn live(
+    address: SocketAddr,
+    published: PublishedHashes,
+    mut dice: fastrand::Rng,
+    until: Instant,
+) -> ChurnCounts {
+    let mut seen = ChurnCounts::default();
     while Instant::now() < until {
         let mut client = Client::connect(address, Arc::clone(&published)).await;
         seen.connections += 1;
         let mode = if dice.bool() { "delta" } else { "snapshot" };
-        client.say(&json!({"action": "subscribe", "symbols": [SYMBOL], "mode": mode})).await;
+        client.send_json(&json!({"action": "subscribe", "symbols": [SYMBOL], "mode": mode})).await;
         for _ in 0..dice.usize(1..40) {
-            client.hear().await.expect("a state");
+            client.receive_json().await.expect("a state");
             seen.states += 1;
         }
         client.leave(&mut dice).await;
@@ -180,19 +188,19 @@ async fn live(address: SocketAddr, published: Published, mut dice: fastrand::Rng
 
 struct Client {
     stream: TcpStream,
-    published: Published,
+    published: PublishedHashes,
     buffer: Vec<u8>,
     at: Option<u64>,
     cells: BTreeMap<Price, Cell>,
 }
 
 impl Client {
-    async fn connect(address: SocketAddr, published: Published) -> Self {
+    async fn connect(address: SocketAddr, published: PublishedHashes) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         Self { stream, published, buffer: Vec::new(), at: None, cells: BTreeMap::new() }
     }
 
-    async fn say(&mut self, message: &Value) {
+    async fn send_json(&mut self, message: &Value) {
         self.write(&masked(0x81, message.to_string().as_bytes())).await;
     }
 
@@ -225,13 +233,13 @@ impl Client {
         }
         let read_to_the_end = dice.bool();
         if read_to_the_end {
-            let reading = async { while self.hear().await.is_some() {} };
+            let reading = async { while self.receive_json().await.is_some() {} };
             let _ = tokio::time::timeout(Duration::from_millis(300), reading).await;
         }
     }
 
     /// The next state, checked; `None` when the connection is over.
-    async fn hear(&mut self) -> Option<()> {
+    async fn receive_json(&mut self) -> Option<()> {
         loop {
             while let Some((first, payload, taken)) = frame(&self.buffer) {
                 let payload =

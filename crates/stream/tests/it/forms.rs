@@ -23,7 +23,7 @@ async fn binary_states_come_in_binary_messages_and_the_rest_in_text() {
     world.publish("BTCUSDT", &many(0), 1_100);
     let connection = Connection { encoding: Encoding::Binary, ..Connection::plain(LOCAL) };
     let mut viewer = world.connect_as(connection.clone()).await;
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta"})).await;
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta"})).await;
     let mut state: BTreeMap<Price, Cell> = BTreeMap::new();
     for step in 0..4 {
         if step > 0 {
@@ -42,8 +42,8 @@ async fn binary_states_come_in_binary_messages_and_the_rest_in_text() {
         let published = update(&many(step)[step as usize..], 0).cells;
         assert_eq!(state.values().copied().collect::<Vec<_>>(), published);
     }
-    viewer.say(json!({"action": "ping"})).await;
-    assert_eq!(viewer.hear().await["type"], "pong");
+    viewer.send_json(json!({"action": "ping"})).await;
+    assert_eq!(viewer.receive_json().await["type"], "pong");
     world.end().await;
 }
 
@@ -57,7 +57,7 @@ async fn compressed_states_are_made_once_and_read_by_all() {
     let mut viewers = Vec::new();
     for _ in 0..3 {
         let mut viewer = world.connect_as(connection.clone()).await;
-        viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+        viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
         frames.push(viewer.raw_frame().await);
         viewers.push(viewer);
     }
@@ -79,23 +79,23 @@ async fn a_view_shows_a_part_in_taller_levels() {
     world.publish("BTCUSDT", &levels, 120);
     let mut viewer = world.connect().await;
     let subscribe = json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta", "price_range": [99, 112], "bin": 5});
-    viewer.say(subscribe.clone()).await;
+    viewer.send_json(subscribe.clone()).await;
     let expect = |rows: &[(i64, u64, u64)]| -> Vec<Value> {
         let row = |(price, long, short): &(i64, u64, u64)| json!({"price": price, "long_density": long, "short_density": short});
         rows.iter().map(row).collect()
     };
-    let seen = viewer.hear().await;
+    let seen = viewer.receive_json().await;
     let rows = [(95, 7, 7), (100, 3, 0), (105, 12, 1), (110, 16, 0)];
     assert_eq!(seen["data"]["levels"], json!(expect(&rows)), "whole levels, summed");
     assert_eq!(seen["hash"], StateHash::of(&update(&rows, 0).cells).to_string(), "of what is seen");
     world.publish("BTCUSDT", &[(95, 7, 7), (100, 1, 0), (104, 2, 0), (105, 4, 0), (200, 99, 0)], 120);
-    let seen = viewer.hear().await;
+    let seen = viewer.receive_json().await;
     assert_eq!((&seen["type"], &seen["from"]), (&json!("delta"), &json!(1)));
     assert_eq!(seen["data"]["levels"], json!(expect(&[(105, 4, 0), (110, 0, 0)])));
     let mut wrong = subscribe;
     wrong["bin"] = json!(2.5);
-    viewer.say(wrong).await;
-    let refused = viewer.hear().await;
+    viewer.send_json(wrong).await;
+    let refused = viewer.receive_json().await;
     assert_eq!(refused["code"], "INVALID_MESSAGE");
     assert!(refused["message"].as_str().unwrap().contains("multiple of 1"), "{refused}");
     world.end().await;
@@ -106,22 +106,22 @@ async fn a_client_that_acknowledges_is_sent_two_states_ahead_at_most() {
     let world = World::new(settings()).await;
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);
     let mut viewer = world.connect().await;
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
-    assert_eq!(viewer.hear().await["seq"], 1);
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    assert_eq!(viewer.receive_json().await["seq"], 1);
     viewer.ack("BTCUSDT", 1).await;
     // Messages are read in order: the acknowledgement counts before anything else is published.
-    viewer.say(json!({"action": "ping"})).await;
-    assert_eq!(viewer.hear().await["type"], "pong");
+    viewer.send_json(json!({"action": "ping"})).await;
+    assert_eq!(viewer.receive_json().await["type"], "pong");
     for step in 2..=9 {
         world.publish("BTCUSDT", &[(100, step, 0)], 120);
         if step <= 3 {
-            assert_eq!(viewer.hear().await["seq"], step, "two may be on their way");
+            assert_eq!(viewer.receive_json().await["seq"], step, "two may be on their way");
         }
     }
-    viewer.say(json!({"action": "ping"})).await;
-    assert_eq!(viewer.hear().await["type"], "pong", "and not a third");
+    viewer.send_json(json!({"action": "ping"})).await;
+    assert_eq!(viewer.receive_json().await["type"], "pong", "and not a third");
     viewer.ack("BTCUSDT", 3).await;
-    let newest = viewer.hear().await;
+    let newest = viewer.receive_json().await;
     assert_eq!((&newest["seq"], &newest["type"]), (&json!(9), &json!("snapshot")), "then the newest");
     assert!(world.hub.metrics.credit_waits.get() > 0);
     world.end().await;
@@ -138,8 +138,8 @@ async fn who_comes_back_goes_on_from_where_it_was() {
     };
     let answer = async |epoch, seq| {
         let mut viewer: Viewer = world.connect().await;
-        viewer.say(resume(epoch, seq)).await;
-        viewer.hear().await
+        viewer.send_json(resume(epoch, seq)).await;
+        viewer.receive_json().await
     };
     let delta = answer("e1", 1).await;
     assert_eq!((&delta["type"], &delta["from"], &delta["seq"]), (&json!("delta"), &json!(1), &json!(2)));
@@ -158,8 +158,8 @@ async fn a_reported_mismatch_is_counted_and_answered_by_the_whole() {
     let mut viewer = world.connect().await;
     let report = json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta",
                         "mismatch": {"BTCUSDT": {"epoch": "e1", "seq": 1, "hash": "00"}, "NOPE": {"epoch": "x", "seq": 1}}});
-    viewer.say(report).await;
-    assert_eq!(viewer.hear().await["type"], "snapshot");
+    viewer.send_json(report).await;
+    assert_eq!(viewer.receive_json().await["type"], "snapshot");
     assert_eq!(world.hub.metrics.hash_mismatches.get(), 1);
     world.end().await;
 }

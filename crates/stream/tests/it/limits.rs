@@ -16,11 +16,11 @@ async fn too_many_messages_are_refused_and_a_flood_ends_the_connection() {
     let world = World::new(SessionSettings { messages_per_second: 10, ..settings() }).await;
     let mut viewer = world.connect().await;
     for _ in 0..30 {
-        viewer.say(json!({"action": "ping"})).await;
+        viewer.send_json(json!({"action": "ping"})).await;
     }
     let (mut pongs, mut refused) = (0, 0);
     while refused == 0 {
-        let answer = viewer.hear().await;
+        let answer = viewer.receive_json().await;
         match answer["type"].as_str().unwrap() {
             "pong" => pongs += 1,
             _ => {
@@ -45,9 +45,9 @@ async fn acknowledgements_of_what_was_sent_cost_nothing() {
     let world = World::new(SessionSettings { messages_per_second: 1, ..settings() }).await;
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);
     let mut viewer = world.connect().await;
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
     for step in 1..=50 {
-        assert_eq!(viewer.hear().await["seq"], step);
+        assert_eq!(viewer.receive_json().await["seq"], step);
         viewer.ack("BTCUSDT", step).await;
         world.publish("BTCUSDT", &[(100, step + 1, 0)], 120);
     }
@@ -60,9 +60,9 @@ async fn the_first_acknowledgement_of_a_state_is_free_however_late() {
     let world = World::new(SessionSettings { messages_per_second: 1, ..settings() }).await;
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);
     let mut viewer = world.connect().await;
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
     for step in 1..=50 {
-        assert_eq!(viewer.hear().await["seq"], step);
+        assert_eq!(viewer.receive_json().await["seq"], step);
         if step < 50 {
             world.publish("BTCUSDT", &[(100, step + 1, 0)], 120);
         }
@@ -72,7 +72,7 @@ async fn the_first_acknowledgement_of_a_state_is_free_however_late() {
         viewer.ack("BTCUSDT", step).await;
     }
     world.publish("BTCUSDT", &[(100, 51, 0)], 120);
-    assert_eq!(viewer.hear().await["seq"], 51, "and nothing else was said");
+    assert_eq!(viewer.receive_json().await["seq"], 51, "and nothing else was said");
     assert_eq!(world.hub.metrics.client_errors_total(), 0);
     let again = json!({"action": "ack", "symbol": "BTCUSDT", "seq": 50}).to_string();
     for _ in 0..200 {
@@ -89,13 +89,13 @@ async fn a_connection_follows_so_many_symbols() {
     let world = World::new(SessionSettings { subscriptions_max: 1, ..settings() }).await;
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);
     let mut viewer = world.connect().await;
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT", "ETHUSDT"]})).await;
-    let refused = viewer.hear().await;
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT", "ETHUSDT"]})).await;
+    let refused = viewer.receive_json().await;
     assert_eq!((&refused["type"], &refused["code"]), (&json!("error"), &json!("RATE_LIMITED")));
     assert!(refused["message"].as_str().unwrap().contains("At most 1 symbols"), "{refused}");
-    assert_eq!(viewer.hear().await["symbol"], "BTCUSDT", "the first is followed");
-    viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta"})).await;
-    assert_eq!(viewer.hear().await["type"], "snapshot", "again, otherwise, is no second one");
+    assert_eq!(viewer.receive_json().await["symbol"], "BTCUSDT", "the first is followed");
+    viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"], "mode": "delta"})).await;
+    assert_eq!(viewer.receive_json().await["type"], "snapshot", "again, otherwise, is no second one");
     world.end().await;
 }
 
@@ -105,12 +105,12 @@ async fn a_connection_that_follows_nothing_is_closed() {
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);
     let mut idle = world.connect().await;
     let mut busy = world.connect().await;
-    busy.say(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
-    assert_eq!(busy.hear().await["type"], "snapshot");
+    busy.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
+    assert_eq!(busy.receive_json().await["type"], "snapshot");
     assert_eq!(idle.close_code().await, 4103);
-    busy.say(json!({"action": "ping"})).await;
-    assert_eq!(busy.hear().await["type"], "pong", "the other one stays");
-    busy.say(json!({"action": "unsubscribe", "symbols": ["BTCUSDT"]})).await;
+    busy.send_json(json!({"action": "ping"})).await;
+    assert_eq!(busy.receive_json().await["type"], "pong", "the other one stays");
+    busy.send_json(json!({"action": "unsubscribe", "symbols": ["BTCUSDT"]})).await;
     assert_eq!(busy.close_code().await, 4103);
     world.end().await;
 }
@@ -132,11 +132,11 @@ async fn a_token_that_runs_out_ends_the_connection() {
 async fn a_client_that_was_not_heard_for_long_is_warned_first() {
     let world = World::new(SessionSettings { silent_after: Duration::from_millis(300), ..settings() }).await;
     let mut viewer = world.connect().await;
-    let warning = viewer.hear().await;
+    let warning = viewer.receive_json().await;
     assert_eq!((&warning["type"], &warning["code"]), (&json!("warning"), &json!("CONNECTION_UNSTABLE")));
-    viewer.say(json!({"action": "ping"})).await;
-    assert_eq!(viewer.hear().await["type"], "pong");
-    assert_eq!(viewer.hear().await["code"], "CONNECTION_UNSTABLE", "quiet again");
+    viewer.send_json(json!({"action": "ping"})).await;
+    assert_eq!(viewer.receive_json().await["type"], "pong");
+    assert_eq!(viewer.receive_json().await["code"], "CONNECTION_UNSTABLE", "quiet again");
     assert_eq!(viewer.close_code().await, 4100);
     world.end().await;
 }
@@ -162,7 +162,7 @@ async fn broken_connections_leave_nothing_behind() {
     let mut kept = Vec::new();
     for number in 0..10 {
         let mut viewer = world.connect().await;
-        viewer.say(json!({"action": "subscribe", "symbols": ["BTCUSDT", "ETHUSDT"]})).await;
+        viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT", "ETHUSDT"]})).await;
         if number % 2 == 0 {
             kept.push(viewer);
         }
@@ -171,7 +171,7 @@ async fn broken_connections_leave_nothing_behind() {
         world.publish("BTCUSDT", &[(100, step, 0)], 120);
     }
     for viewer in &mut kept {
-        while viewer.hear().await["seq"] != 19 {}
+        while viewer.receive_json().await["seq"] != 19 {}
     }
     let slot = world.hub.slot("BTCUSDT").unwrap();
     while slot.subscriptions() > 5 {

@@ -143,7 +143,7 @@ impl Viewer {
         result
     }
 
-    pub(crate) async fn say(&mut self, message: Value) {
+    pub(crate) async fn send_json(&mut self, message: Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
@@ -151,13 +151,13 @@ impl Viewer {
         self.with(|socket| socket.send(message).unwrap()).await;
     }
 
-    pub(crate) async fn hear(&mut self) -> Value {
+    pub(crate) async fn receive_json(&mut self) -> Value {
         let message = self.with(|socket| socket.read().unwrap()).await;
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
     pub(crate) async fn ack(&mut self, symbol: &str, seq: u64) {
-        self.say(serde_json::json!({"action": "ack", "symbol": symbol, "seq": seq})).await;
+        self.send_json(serde_json::json!({"action": "ack", "symbol": symbol, "seq": seq})).await;
     }
 
     /// Whether the connection still takes messages.

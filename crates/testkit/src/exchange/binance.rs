@@ -3,16 +3,16 @@
 use liqheat_market::{Event, Kline, KlineKind, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, VenueProtocol};
 
 /// Open interest is kept for thirty days.
 const HISTORY_MS: i64 = 30 * 86_400_000;
 
-/// The words of Binance.
+/// The protocol of Binance.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct BinanceVoice;
+pub struct BinanceProtocol;
 
-impl Voice for BinanceVoice {
+impl VenueProtocol for BinanceProtocol {
     fn path(&self, path: &str) -> Path {
         match path {
             "/market/stream" => Path::Alive,
@@ -21,7 +21,7 @@ impl Voice for BinanceVoice {
         }
     }
 
-    fn hear(&self, text: &str) -> SocketReply {
+    fn on_text(&self, text: &str) -> SocketReply {
         let Ok(request) = serde_json::from_str::<Value>(text) else {
             return SocketReply {
                 replies: vec![r#"{"error":{"code":3,"msg":"Invalid JSON"}}"#.to_owned()],
@@ -37,7 +37,7 @@ impl Voice for BinanceVoice {
         Some(topic.split_once('@')?.0.to_ascii_uppercase())
     }
 
-    fn say(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
+    fn frame(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
         let (_, kind) = topic.split_once('@')?;
         let sent = sent.0;
         let data = match (kind, event) {
@@ -91,10 +91,10 @@ impl Voice for BinanceVoice {
                 json!({ "symbol": "ODDUSDT", "contractType": "PERPETUAL", "status": null }),
             ];
             let symbols: Vec<Value> = odd.into_iter().chain(market.symbols().map(row)).collect();
-            return told(200, &json!({ "timezone": "UTC", "serverTime": now.0, "symbols": symbols }), 1);
+            return reply(200, &json!({ "timezone": "UTC", "serverTime": now.0, "symbols": symbols }), 1);
         }
         if known.is_empty() && asked.path != "/fapi/v1/time" {
-            return told(400, &json!({ "code": -1121, "msg": "Invalid symbol." }), 1);
+            return reply(400, &json!({ "code": -1121, "msg": "Invalid symbol." }), 1);
         }
         let klines = |kind: KlineKind| {
             let rows = known.iter().filter_map(|event| match event {
@@ -108,10 +108,10 @@ impl Voice for BinanceVoice {
             } else {
                 5
             };
-            told(200, &Value::Array(rows.take(limit).collect()), weight)
+            reply(200, &Value::Array(rows.take(limit).collect()), weight)
         };
         match asked.path.as_str() {
-            "/fapi/v1/time" => told(200, &json!({ "serverTime": now.0 }), 1),
+            "/fapi/v1/time" => reply(200, &json!({ "serverTime": now.0 }), 1),
             "/fapi/v1/klines" => klines(KlineKind::Last),
             "/fapi/v1/markPriceKlines" => klines(KlineKind::Mark),
             "/fapi/v1/openInterest" => {
@@ -120,13 +120,13 @@ impl Voice for BinanceVoice {
                     _ => None,
                 });
                 let Some(newest) = newest else {
-                    return told(400, &json!({ "code": -1, "msg": "nothing yet" }), 1);
+                    return reply(400, &json!({ "code": -1, "msg": "nothing yet" }), 1);
                 };
                 let stock = newest.qty.to_string();
-                told(200, &json!({ "openInterest": stock, "symbol": symbol, "time": newest.time.0 }), 1)
+                reply(200, &json!({ "openInterest": stock, "symbol": symbol, "time": newest.time.0 }), 1)
             }
             "/futures/data/openInterestHist" if now.since(from) > HISTORY_MS => {
-                told(400, &json!({ "code": -1130, "msg": "parameter 'startTime' is invalid." }), 0)
+                reply(400, &json!({ "code": -1130, "msg": "parameter 'startTime' is invalid." }), 0)
             }
             "/futures/data/openInterestHist" => {
                 let rows: Vec<Value> = known
@@ -145,7 +145,7 @@ impl Voice for BinanceVoice {
                     .collect();
                 // The newest ones of a long stretch.
                 let skipped = rows.len().saturating_sub(limit);
-                told(200, &Value::Array(rows.into_iter().skip(skipped).collect()), 0)
+                reply(200, &Value::Array(rows.into_iter().skip(skipped).collect()), 0)
             }
             "/fapi/v1/aggTrades" => {
                 let first = asked.number("fromId").unwrap_or(0);
@@ -156,7 +156,7 @@ impl Voice for BinanceVoice {
                     })),
                     _ => None,
                 });
-                told(200, &Value::Array(rows.take(limit).collect()), 20)
+                reply(200, &Value::Array(rows.take(limit).collect()), 20)
             }
             "/fapi/v1/fundingRate" => {
                 let rows = known.iter().filter_map(|event| match event {
@@ -166,14 +166,14 @@ impl Voice for BinanceVoice {
                     })),
                     _ => None,
                 });
-                told(200, &Value::Array(rows.take(limit).collect()), 0)
+                reply(200, &Value::Array(rows.take(limit).collect()), 0)
             }
-            _ => told(404, &json!({ "code": -1, "msg": "no such route" }), 1),
+            _ => reply(404, &json!({ "code": -1, "msg": "no such route" }), 1),
         }
     }
 }
 
-fn told(status: u16, body: &Value, weight: u32) -> RestReply {
+fn reply(status: u16, body: &Value, weight: u32) -> RestReply {
     RestReply { status, body: body.to_string(), weight, weight_header: Some("X-MBX-USED-WEIGHT-1M") }
 }
 

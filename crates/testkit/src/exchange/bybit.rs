@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use liqheat_market::{Event, Kline, KlineKind, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Market, Path, RestReply, RestRequest, SocketReply, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, VenueProtocol};
 
-/// The words of Bybit. Tickers are a snapshot after each subscription and say only what changed after it.
+/// The protocol of Bybit. Tickers are a snapshot after each subscription and say only what changed after it.
 #[derive(Debug, Default)]
-pub struct BybitVoice {
+pub struct BybitProtocol {
     tickers: Mutex<Tickers>,
 }
 
@@ -22,7 +22,7 @@ struct Tickers {
     fields: BTreeMap<String, BTreeMap<&'static str, String>>,
 }
 
-impl BybitVoice {
+impl BybitProtocol {
     fn tickers(&self) -> MutexGuard<'_, Tickers> {
         self.tickers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -32,9 +32,9 @@ impl BybitVoice {
         let is_fresh = tickers.fresh.remove(topic);
         let known = tickers.fields.entry(symbol.to_owned()).or_default();
         known.extend(changed.iter().cloned());
-        let told: BTreeMap<&str, String> =
+        let reply: BTreeMap<&str, String> =
             if is_fresh { known.clone().into_iter().collect() } else { changed.iter().cloned().collect() };
-        let mut data = json!(told);
+        let mut data = json!(reply);
         data["symbol"] = json!(symbol);
         let kind = if is_fresh { "snapshot" } else { "delta" };
         json!({ "topic": topic, "type": kind, "data": data, "cs": 24_987_956_059_i64, "ts": sent.0 })
@@ -42,7 +42,7 @@ impl BybitVoice {
     }
 }
 
-impl Voice for BybitVoice {
+impl VenueProtocol for BybitProtocol {
     fn path(&self, path: &str) -> Path {
         match path {
             "/v5/public/linear" => Path::Alive,
@@ -52,7 +52,7 @@ impl Voice for BybitVoice {
         }
     }
 
-    fn hear(&self, text: &str) -> SocketReply {
+    fn on_text(&self, text: &str) -> SocketReply {
         let Ok(request) = serde_json::from_str::<Value>(text) else { return SocketReply::default() };
         let answer = |success: bool, words: &str| {
             json!({
@@ -84,7 +84,7 @@ impl Voice for BybitVoice {
         Some(topic.rsplit_once('.')?.1.to_owned())
     }
 
-    fn say(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
+    fn frame(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
         let (kind, _) = topic.rsplit_once('.')?;
         let frame = |data: Value| json!({ "topic": topic, "type": "snapshot", "ts": sent.0, "data": [data] });
         let frame = match (kind, event) {
@@ -126,10 +126,15 @@ impl Voice for BybitVoice {
         let is_listed = market.symbols().any(|listed| listed == symbol);
         if asked.path == "/v5/market/instruments-info" && is_listed {
             let row = json!({ "symbol": symbol, "contractType": "LinearPerpetual", "status": "Trading" });
-            return told(0, "OK", &json!({ "category": "linear", "list": [row], "nextPageCursor": "" }), now);
+            return reply(
+                0,
+                "OK",
+                &json!({ "category": "linear", "list": [row], "nextPageCursor": "" }),
+                now,
+            );
         }
         if known.is_empty() && asked.path != "/v5/market/time" {
-            return told(10_001, "params error: Symbol Invalid", &json!({}), now);
+            return reply(10_001, "params error: Symbol Invalid", &json!({}), now);
         }
         let limit = usize::try_from(asked.number("limit").unwrap_or(50)).unwrap_or(0);
         let within = |time: UnixMs| {
@@ -143,7 +148,7 @@ impl Voice for BybitVoice {
         let newest = |mut rows: Vec<Value>| {
             rows.reverse();
             rows.truncate(limit);
-            told(0, "OK", &json!({ "category": "linear", "symbol": symbol, "list": rows }), now)
+            reply(0, "OK", &json!({ "category": "linear", "symbol": symbol, "list": rows }), now)
         };
         let klines = |wanted: KlineKind| {
             let rows = known.iter().filter_map(|event| match event {
@@ -153,7 +158,7 @@ impl Voice for BybitVoice {
             newest(rows.collect())
         };
         match asked.path.as_str() {
-            "/v5/market/time" => told(0, "OK", &json!({ "timeSecond": (now.0 / 1_000).to_string() }), now),
+            "/v5/market/time" => reply(0, "OK", &json!({ "timeSecond": (now.0 / 1_000).to_string() }), now),
             "/v5/market/kline" => klines(KlineKind::Last),
             "/v5/market/mark-price-kline" => klines(KlineKind::Mark),
             "/v5/market/open-interest" => {
@@ -178,7 +183,7 @@ impl Voice for BybitVoice {
                 });
                 newest(rows.collect())
             }
-            "/v5/market/risk-limit" => told(
+            "/v5/market/risk-limit" => reply(
                 0,
                 "OK",
                 &json!({ "category": "linear", "list": [
@@ -194,7 +199,7 @@ impl Voice for BybitVoice {
     }
 }
 
-fn told(code: i64, words: &str, result: &Value, now: UnixMs) -> RestReply {
+fn reply(code: i64, words: &str, result: &Value, now: UnixMs) -> RestReply {
     let body = json!({ "retCode": code, "retMsg": words, "result": result, "retExtInfo": {}, "time": now.0 });
     RestReply { status: 200, body: body.to_string(), weight: 1, weight_header: None }
 }

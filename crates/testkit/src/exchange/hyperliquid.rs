@@ -7,13 +7,13 @@ use liqheat_market::convert::split_i128;
 use liqheat_market::{Event, Kline, KlineKind, Liquidation, Price, Qty, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
-use super::{Market, Path, RestReply, RestRequest, SocketReply, StandInAccounts, Voice};
+use super::{Market, Path, RestReply, RestRequest, SocketReply, StandInAccounts, VenueProtocol};
 
-/// The words of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations appear in fills only: those of
-/// [`HyperliquidVoice::LIQUIDATED`], to whom all of the script happen, and of any other account, which has traded against
+/// The protocol of Hyperliquid; symbols `BTCUSDT` are `BTC` here. Liquidations appear in fills only: those of
+/// [`HyperliquidProtocol::LIQUIDATED`], to whom all of the script happen, and of any other account, which has traded against
 /// it each time.
 #[derive(Debug, Default)]
-pub struct HyperliquidVoice {
+pub struct HyperliquidProtocol {
     /// Mark price and open interest of each coin: they arrive together.
     contexts: Mutex<BTreeMap<String, (Option<Price>, Qty)>>,
     /// Coins whose trades were subscribed to: fills of an account are sent for these.
@@ -22,7 +22,7 @@ pub struct HyperliquidVoice {
     accounts: StandInAccounts,
 }
 
-impl HyperliquidVoice {
+impl HyperliquidProtocol {
     /// Whose positions are liquidated.
     pub const LIQUIDATED: &'static str = "0x5ef843ccf26810073ee689a954f6d05f5b48fccb";
 
@@ -59,12 +59,12 @@ impl HyperliquidVoice {
     }
 }
 
-impl Voice for HyperliquidVoice {
+impl VenueProtocol for HyperliquidProtocol {
     fn path(&self, path: &str) -> Path {
         if path == "/ws" { Path::Alive } else { Path::Unknown }
     }
 
-    fn hear(&self, text: &str) -> SocketReply {
+    fn on_text(&self, text: &str) -> SocketReply {
         let Ok(request) = serde_json::from_str::<Value>(text) else { return SocketReply::default() };
         if request["method"] == "ping" {
             return SocketReply {
@@ -110,7 +110,7 @@ impl Voice for HyperliquidVoice {
         Some(fills(user, true, &rows.rev().take(Self::FILLS_REPEATED).collect::<Vec<_>>()))
     }
 
-    fn say(&self, topic: &str, _symbol: &str, event: &Event, _sent: UnixMs) -> Option<String> {
+    fn frame(&self, topic: &str, _symbol: &str, event: &Event, _sent: UnixMs) -> Option<String> {
         let (kind, coin, user) = parts(topic)?;
         let frame = match (kind, event) {
             ("trades", Event::Trade(trade)) => json!({ "channel": "trades", "data": [{
@@ -152,10 +152,10 @@ impl Voice for HyperliquidVoice {
 
     fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         if asked.path == "/Mainnet/leaderboard" {
-            return told(200, &self.accounts.leaderboard(), 0);
+            return reply(200, &self.accounts.leaderboard(), 0);
         }
         let Ok(question) = serde_json::from_str::<Value>(&asked.body) else {
-            return told(422, &json!("Failed to deserialize the JSON body into the target type"), 1);
+            return reply(422, &json!("Failed to deserialize the JSON body into the target type"), 1);
         };
         let kind = question["type"].as_str().unwrap_or_default();
         let wanted = if question["req"].is_object() { &question["req"] } else { &question };
@@ -166,7 +166,7 @@ impl Voice for HyperliquidVoice {
                 && wanted["endTime"].as_i64().is_none_or(|to| time.0 <= to)
         };
         match kind {
-            "exchangeStatus" => told(200, &json!({ "specialStatuses": null, "time": now.0 }), 20),
+            "exchangeStatus" => reply(200, &json!({ "specialStatuses": null, "time": now.0 }), 20),
             "candleSnapshot" => {
                 let oldest = now.floor_to(60_000).plus(-(Self::CANDLES_KEPT - 1) * 60_000);
                 let rows = known.iter().filter_map(|event| match event {
@@ -181,16 +181,16 @@ impl Voice for HyperliquidVoice {
                 });
                 let rows: Vec<Value> = rows.take(5_000).collect();
                 let weight = 20 + u32::try_from(rows.len() / 60).unwrap_or_default();
-                told(200, &Value::Array(rows), weight)
+                reply(200, &Value::Array(rows), weight)
             }
             "clearinghouseState" => {
                 let user = question["user"].as_str().unwrap_or_default();
                 let Some(coin) = market.symbols().find_map(|symbol| symbol.strip_suffix("USDT")) else {
-                    return told(500, &Value::Null, 2);
+                    return reply(500, &Value::Null, 2);
                 };
                 let known = market.until(&format!("{coin}USDT"), now);
                 let mark = mark_of(known).map_or(self.accounts.reference, Price::to_f64);
-                told(200, &self.accounts.state(user, coin, mark, now), 2)
+                reply(200, &self.accounts.state(user, coin, mark, now), 2)
             }
             "fundingHistory" => {
                 let rows = known.iter().filter_map(|event| match event {
@@ -199,7 +199,7 @@ impl Voice for HyperliquidVoice {
                     })),
                     _ => None,
                 });
-                told(200, &rows.take(500).collect(), 20)
+                reply(200, &rows.take(500).collect(), 20)
             }
             "meta" | "metaAndAssetCtxs" => {
                 let coins: Vec<&str> =
@@ -218,15 +218,15 @@ impl Voice for HyperliquidVoice {
                     ]
                 }]] });
                 if kind == "meta" {
-                    return told(200, &meta, 20);
+                    return reply(200, &meta, 20);
                 }
                 let contexts: Vec<Value> = coins
                     .iter()
                     .map(|coin| newest_context(market.until(&format!("{coin}USDT"), now)))
                     .collect();
-                told(200, &json!([meta, contexts]), 20)
+                reply(200, &json!([meta, contexts]), 20)
             }
-            _ => told(422, &json!("Failed to deserialize the JSON body into the target type"), 1),
+            _ => reply(422, &json!("Failed to deserialize the JSON body into the target type"), 1),
         }
     }
 }
@@ -256,26 +256,26 @@ fn fill_row(coin: &str, price: Price, qty: Qty, time: UnixMs, tid: i64) -> Value
 
 /// A liquidation as the account's own fill: what the liquidation did, or the opposite of it.
 fn fill(coin: &str, user: &str, liquidation: &Liquidation) -> Value {
-    let sold = (liquidation.side == Side::Long) == (user == HyperliquidVoice::LIQUIDATED);
+    let sold = (liquidation.side == Side::Long) == (user == HyperliquidProtocol::LIQUIDATED);
     // The same for both sides of the trade.
-    let tid = HyperliquidVoice::tid(liquidation.time.0 ^ split_i128(liquidation.qty.units())[0]);
+    let tid = HyperliquidProtocol::tid(liquidation.time.0 ^ split_i128(liquidation.qty.units())[0]);
     let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time, tid);
     row["side"] = json!(if sold { "A" } else { "B" });
     row["liquidation"] = json!({
-        "liquidatedUser": HyperliquidVoice::LIQUIDATED, "markPx": liquidation.price.to_string(),
-        "method": if HyperliquidVoice::is_backstop(liquidation) { "backstop" } else { "market" }
+        "liquidatedUser": HyperliquidProtocol::LIQUIDATED, "markPx": liquidation.price.to_string(),
+        "method": if HyperliquidProtocol::is_backstop(liquidation) { "backstop" } else { "market" }
     });
     row
 }
 
 /// What the vault took over it sheds: the other account had gained.
 fn deleveraging(coin: &str, liquidation: &Liquidation) -> Value {
-    let tid = HyperliquidVoice::tid(!(liquidation.time.0 ^ split_i128(liquidation.qty.units())[0]));
+    let tid = HyperliquidProtocol::tid(!(liquidation.time.0 ^ split_i128(liquidation.qty.units())[0]));
     let mut row = fill_row(coin, liquidation.price, liquidation.qty, liquidation.time.plus(1), tid);
     row["side"] = json!(if liquidation.side == Side::Long { "A" } else { "B" });
     row["dir"] = json!("Auto-Deleveraging");
     row["liquidation"] = json!({
-        "liquidatedUser": HyperliquidVoice::VAULT, "markPx": liquidation.price.to_string(), "method": "backstop"
+        "liquidatedUser": HyperliquidProtocol::VAULT, "markPx": liquidation.price.to_string(), "method": "backstop"
     });
     row
 }
@@ -313,6 +313,6 @@ fn candle(coin: &str, kline: &Kline) -> Value {
     })
 }
 
-fn told(status: u16, body: &Value, weight: u32) -> RestReply {
+fn reply(status: u16, body: &Value, weight: u32) -> RestReply {
     RestReply { status, body: body.to_string(), weight, weight_header: None }
 }

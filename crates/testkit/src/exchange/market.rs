@@ -16,9 +16,9 @@ pub struct Market {
     unlisted: Arc<RwLock<BTreeSet<String>>>,
 }
 
-/// How a made-up market looks.
+/// Settings of a made-up market.
 #[derive(Debug, Clone, Copy)]
-pub struct Made {
+pub struct MarketShape {
     /// From when on.
     pub from: UnixMs,
     /// For how many minutes.
@@ -39,7 +39,7 @@ pub struct Made {
     pub seed: u64,
 }
 
-impl Made {
+impl MarketShape {
     /// A small lively market.
     #[must_use]
     pub const fn new(from: UnixMs, minutes: i64) -> Self {
@@ -68,7 +68,7 @@ impl Market {
 
     /// Adds a made-up symbol: a walk of trades with consecutive ids, and everything that follows from it.
     #[must_use]
-    pub fn with_made(self, symbol: &str, made: &Made) -> Self {
+    pub fn with_made(self, symbol: &str, made: &MarketShape) -> Self {
         let events = make(made);
         self.with(symbol, events)
     }
@@ -111,7 +111,7 @@ impl Market {
     }
 }
 
-fn make(made: &Made) -> Vec<Event> {
+fn make(made: &MarketShape) -> Vec<Event> {
     let tick = made.tick.units();
     let mut rng = fastrand::Rng::with_seed(made.seed);
     let mut events = Vec::new();

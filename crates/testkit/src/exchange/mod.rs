@@ -1,7 +1,7 @@
 //! A stand-in exchange on this machine: a script of events, told over sockets and answered over HTTP in a
 //! venue's own words, on a clock that tests compress. It misbehaves on request, as exchanges do.
 //!
-//! What a venue's words are is a [`Voice`]; the rest is the same for all. It runs on threads of its own, so
+//! What a venue's words are is a [`VenueProtocol`]; the rest is the same for all. It runs on threads of its own, so
 //! that it can be used from any test, and ends when it is dropped.
 
 mod accounts;
@@ -23,23 +23,23 @@ use liqheat_market::{Event, UnixMs};
 use tokio::net::TcpListener;
 
 pub use accounts::{StandInAccounts, StandInPosition};
-pub use binance::BinanceVoice;
-pub use bybit::BybitVoice;
+pub use binance::BinanceProtocol;
+pub use bybit::BybitProtocol;
 pub use faults::Faults;
-pub use hyperliquid::HyperliquidVoice;
-pub use market::{Made, Market};
-pub use okx::OkxVoice;
+pub use hyperliquid::HyperliquidProtocol;
+pub use market::{Market, MarketShape};
+pub use okx::OkxProtocol;
 
-/// A venue's words.
-pub trait Voice: Send + Sync + 'static {
+/// The protocol of a venue, as its servers speak it.
+pub trait VenueProtocol: Send + Sync + 'static {
     /// What happens on a socket opened at a path.
     fn path(&self, path: &str) -> Path;
 
     /// A text from a client: what is answered, and which topics it subscribes to.
-    fn hear(&self, text: &str) -> SocketReply;
+    fn on_text(&self, text: &str) -> SocketReply;
 
     /// An event of a symbol as a frame of a topic; `None` when the topic does not carry it.
-    fn say(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String>;
+    fn frame(&self, topic: &str, symbol: &str, event: &Event, sent: UnixMs) -> Option<String>;
 
     /// The symbol of a topic, as the [`Market`] calls it.
     fn symbol_of(&self, topic: &str) -> Option<String>;
@@ -55,7 +55,7 @@ pub trait Voice: Send + Sync + 'static {
         None
     }
 
-    /// The limit that a request counts against; `None` where the voice has none of its own.
+    /// The limit that a request counts against; `None` where the venue has none of its own.
     fn limit(&self, request: &RestRequest) -> Option<EndpointLimit> {
         let _ = request;
         None
@@ -144,9 +144,9 @@ pub struct RestReply {
     pub weight_header: Option<&'static str>,
 }
 
-/// What clients did.
+/// Connections and requests of clients.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct ClientActivity {
     /// Sockets that were opened, and the path each asked for.
     pub sockets: Vec<String>,
     /// Sockets open now.
@@ -177,12 +177,12 @@ pub struct Time {
 }
 
 pub(crate) struct ExchangeState {
-    voice: Box<dyn Voice>,
+    protocol: Box<dyn VenueProtocol>,
     market: Market,
     began: Instant,
     time: Time,
     faults: Mutex<Faults>,
-    seen: Mutex<Seen>,
+    seen: Mutex<ClientActivity>,
     /// Grows when all sockets are to be cut.
     cut: tokio::sync::watch::Sender<u64>,
 }
@@ -206,7 +206,7 @@ impl ExchangeState {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, ClientActivity> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,12 +220,12 @@ pub struct ExchangeServer {
 }
 
 impl ExchangeServer {
-    /// Starts one that speaks with a voice about a market.
+    /// Starts one that speaks a venue's protocol about a market.
     ///
     /// # Panics
     /// When there are no ports.
     #[must_use]
-    pub fn start(voice: impl Voice, market: Market, time: Time) -> Self {
+    pub fn start(protocol: impl VenueProtocol, market: Market, time: Time) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("exchange")
@@ -234,7 +234,7 @@ impl ExchangeServer {
             .unwrap();
         let (cut, _) = tokio::sync::watch::channel(0);
         let shared = Arc::new(ExchangeState {
-            voice: Box::new(voice),
+            protocol: Box::new(protocol),
             market,
             began: Instant::now(),
             time,
@@ -291,7 +291,7 @@ impl ExchangeServer {
 
     /// What clients did so far.
     #[must_use]
-    pub fn seen(&self) -> Seen {
+    pub fn seen(&self) -> ClientActivity {
         self.shared.seen().clone()
     }
 }

@@ -6,11 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use liqheat_market::{Event, Kline, KlineKind, Qty, Side, Taker, UNIT_SCALE, UnixMs};
 use serde_json::{Value, json};
 
-use super::{EndpointLimit, Market, Path, RestReply, RestRequest, SocketReply, Voice};
+use super::{EndpointLimit, Market, Path, RestReply, RestRequest, SocketReply, VenueProtocol};
 
-/// The words of OKX. Contracts are of different sizes ([`OkxVoice::size`]); symbols `BTCUSDT` are `BTC-USDT-SWAP` here.
+/// The protocol of OKX. Contracts are of different sizes ([`OkxProtocol::size`]); symbols `BTCUSDT` are `BTC-USDT-SWAP` here.
 #[derive(Debug, Default)]
-pub struct OkxVoice {
+pub struct OkxProtocol {
     /// Liquidations of all swaps were subscribed to.
     liquidations: AtomicBool,
     /// The message of liquidations that was sent last: the next subscriber gets it first.
@@ -20,7 +20,7 @@ pub struct OkxVoice {
 /// The endpoints of recent candles hold the newest ones only.
 const RECENT_CANDLES: i64 = 1_440;
 
-impl OkxVoice {
+impl OkxProtocol {
     /// Coins in a contract, by the venue's name: 0.01 BTC, 0.1 ETH, 1 of anything else.
     #[must_use]
     pub fn size(name: &str) -> Qty {
@@ -41,7 +41,7 @@ impl OkxVoice {
     }
 }
 
-impl Voice for OkxVoice {
+impl VenueProtocol for OkxProtocol {
     fn path(&self, path: &str) -> Path {
         match path {
             "/ws/v5/public" => Path::Alive,
@@ -51,7 +51,7 @@ impl Voice for OkxVoice {
         }
     }
 
-    fn hear(&self, text: &str) -> SocketReply {
+    fn on_text(&self, text: &str) -> SocketReply {
         if text == "ping" {
             return SocketReply { replies: vec!["pong".to_owned()], topics: Vec::new() };
         }
@@ -88,7 +88,7 @@ impl Voice for OkxVoice {
         Some(name.strip_suffix("-SWAP")?.replace('-', ""))
     }
 
-    fn say(&self, topic: &str, _symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
+    fn frame(&self, topic: &str, _symbol: &str, event: &Event, sent: UnixMs) -> Option<String> {
         let (channel, name) = topic.split_once(':')?;
         let data = match (channel, event) {
             ("trades", Event::Trade(trade)) => json!({
@@ -135,7 +135,7 @@ impl Voice for OkxVoice {
 
     fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         match asked.path.as_str() {
-            "/api/v5/public/time" => return told(&json!([{ "ts": now.0.to_string() }])),
+            "/api/v5/public/time" => return reply(&json!([{ "ts": now.0.to_string() }])),
             "/api/v5/public/instruments" => {
                 let rows = market.symbols().filter_map(|symbol| {
                     let coin = symbol.strip_suffix("USDT")?;
@@ -147,10 +147,10 @@ impl Voice for OkxVoice {
                         "ctValCcy": coin, "ctMult": "10", "ctType": "linear", "state": "live"
                     }))
                 });
-                return told(&odd_instruments().into_iter().chain(rows).collect());
+                return reply(&odd_instruments().into_iter().chain(rows).collect());
             }
             "/api/v5/public/position-tiers" => {
-                return told(&json!([
+                return reply(&json!([
                     { "imr": "0.01", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "100",
                       "maxSz": "1000", "minSz": "0", "mmr": "0.004", "tier": "1" },
                     { "imr": "0.0125", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "80",
@@ -180,7 +180,7 @@ impl Voice for OkxVoice {
         let newest = |mut rows: Vec<Value>| {
             rows.reverse();
             rows.truncate(limit);
-            told(&Value::Array(rows))
+            reply(&Value::Array(rows))
         };
         let recent = now.floor_to(60_000).plus(-(RECENT_CANDLES - 1) * 60_000);
         let klines = |wanted: KlineKind, oldest: UnixMs| {
@@ -269,10 +269,10 @@ fn liquidation(name: &str, side: Side, price: &str, size: &str, time: UnixMs) ->
 }
 
 fn contracts(name: &str, coins: Qty) -> String {
-    Qty::from_units(coins.units() * (i128::from(UNIT_SCALE) / OkxVoice::size(name).units())).to_string()
+    Qty::from_units(coins.units() * (i128::from(UNIT_SCALE) / OkxProtocol::size(name).units())).to_string()
 }
 
-fn told(data: &Value) -> RestReply {
+fn reply(data: &Value) -> RestReply {
     let body = json!({ "code": "0", "msg": "", "data": data });
     RestReply { status: 200, body: body.to_string(), weight: 1, weight_header: None }
 }

@@ -1,4 +1,4 @@
-//! The REST interface of the stand-in exchange: whatever the voice answers, with limits.
+//! The REST interface of the stand-in exchange: whatever the protocol answers, with limits.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -87,12 +87,12 @@ async fn answer(
         query: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
-    let is_allowed = shared.voice.limit(&asked).is_none_or(|limit| allows(&windows, &limit, now));
+    let is_allowed = shared.protocol.limit(&asked).is_none_or(|limit| allows(&windows, &limit, now));
     let answer = if is_allowed {
-        shared.voice.answer(&asked, &shared.market, clock)
+        shared.protocol.answer(&asked, &shared.market, clock)
     } else {
         shared.seen().throttled.push(asked.path.clone());
-        shared.voice.throttled()
+        shared.protocol.throttled()
     };
     let RestReply { status, body, weight, weight_header } = answer;
     let body = super::faults::forget(body, &shared.faults().forgotten);

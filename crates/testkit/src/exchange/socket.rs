@@ -32,14 +32,14 @@ pub(super) async fn serve(shared: Arc<ExchangeState>, listener: TcpListener) {
                 seen.sockets.len() - 1
             };
             // However it ends, it ends.
-            let _ = talk(&shared, stream, number).await;
+            let _ = run(&shared, stream, number).await;
             shared.seen().open -= 1;
         });
     }
 }
 
-/// What a socket has told of each topic.
-struct Talk {
+/// One socket: its subscriptions and how far each was sent.
+struct SocketSession {
     number: usize,
     path: Path,
     /// Next event of each symbol, and its topics.
@@ -48,7 +48,7 @@ struct Talk {
 }
 
 #[allow(clippy::result_large_err, reason = "the library's signature")]
-async fn talk(shared: &ExchangeState, stream: TcpStream, number: usize) -> Result<(), Error> {
+async fn run(shared: &ExchangeState, stream: TcpStream, number: usize) -> Result<(), Error> {
     stream.set_nodelay(true)?;
     let mut asked = String::new();
     let accepted = tokio_tungstenite::accept_hdr_async(
@@ -60,11 +60,11 @@ async fn talk(shared: &ExchangeState, stream: TcpStream, number: usize) -> Resul
     );
     let mut socket = accepted.await?;
     shared.seen().sockets[number].clone_from(&asked);
-    let path = shared.voice.path(asked.split('?').next().unwrap_or_default());
+    let path = shared.protocol.path(asked.split('?').next().unwrap_or_default());
     if path == Path::Unknown {
         return socket.close(None).await;
     }
-    let mut talk = Talk { number, path, cursors: BTreeMap::new(), held: Vec::new() };
+    let mut run = SocketSession { number, path, cursors: BTreeMap::new(), held: Vec::new() };
     let mut cut = shared.cut.subscribe();
     cut.mark_unchanged();
     let opened = shared.now();
@@ -72,12 +72,12 @@ async fn talk(shared: &ExchangeState, stream: TcpStream, number: usize) -> Resul
     loop {
         let life = shared.faults().socket_life_ms;
         let end = life.map_or(UnixMs(i64::MAX), |life| opened.plus(life));
-        let next = talk.next(shared).unwrap_or(UnixMs(i64::MAX)).min(ping_at).min(end);
+        let next = run.next(shared).unwrap_or(UnixMs(i64::MAX)).min(ping_at).min(end);
         let wait = shared.real(next.since(shared.now())).min(Duration::from_millis(20));
         tokio::select! {
             _ = cut.changed() => return Ok(()),
             message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => talk.hear(shared, &mut socket, &text).await?,
+                Some(Ok(Message::Text(text))) => run.on_text(shared, &mut socket, &text).await?,
                 Some(Ok(Message::Pong(_))) => shared.seen().pongs += 1,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
@@ -93,11 +93,11 @@ async fn talk(shared: &ExchangeState, stream: TcpStream, number: usize) -> Resul
             ping_at = now.plus(PING_MS);
             socket.send(Message::Ping(vec![1].into())).await?;
         }
-        talk.tell(shared, &mut socket, now).await?;
+        run.send_frames(shared, &mut socket, now).await?;
     }
 }
 
-impl Talk {
+impl SocketSession {
     fn next(&self, shared: &ExchangeState) -> Option<UnixMs> {
         let next = |(symbol, (at, _)): (&String, &(usize, Vec<String>))| {
             shared.market.events(symbol).get(*at).map(Event::known_at)
@@ -105,27 +105,27 @@ impl Talk {
         self.cursors.iter().filter_map(next).min()
     }
 
-    async fn hear(
+    async fn on_text(
         &mut self,
         shared: &ExchangeState,
         socket: &mut WebSocketStream<TcpStream>,
         text: &str,
     ) -> Result<(), Error> {
         shared.seen().texts.push((self.number, Instant::now(), text.to_owned()));
-        let heard = shared.voice.hear(text);
+        let heard = shared.protocol.on_text(text);
         for reply in heard.replies {
             socket.send(Message::text(reply)).await?;
         }
         let is_there = |topic: &String| {
-            shared.voice.symbol_of(topic).is_none_or(|symbol| shared.market.is_listed(&symbol))
+            shared.protocol.symbol_of(topic).is_none_or(|symbol| shared.market.is_listed(&symbol))
         };
-        if shared.voice.refuses_together() && !heard.topics.iter().all(is_there) {
+        if shared.protocol.refuses_together() && !heard.topics.iter().all(is_there) {
             return Ok(());
         }
         for topic in heard.topics.iter().filter(|topic| is_there(topic)).cloned() {
-            let Some(symbol) = shared.voice.symbol_of(&topic) else { continue };
+            let Some(symbol) = shared.protocol.symbol_of(&topic) else { continue };
             let known = shared.market.until(&symbol, shared.now());
-            if let Some(welcome) = shared.voice.welcome(&topic, known) {
+            if let Some(welcome) = shared.protocol.welcome(&topic, known) {
                 socket.send(Message::text(welcome)).await?;
             }
             let (_, topics) = self.cursors.entry(symbol).or_insert((known.len(), Vec::new()));
@@ -137,7 +137,7 @@ impl Talk {
     }
 
     /// Tells everything up to now.
-    async fn tell(
+    async fn send_frames(
         &mut self,
         shared: &ExchangeState,
         socket: &mut WebSocketStream<TcpStream>,
@@ -204,7 +204,7 @@ impl Talk {
         }
         let event = super::faults::moved(event, faults.clock_off_ms);
         let sent = event.known_at().plus(20);
-        let Some(frame) = shared.voice.say(topic, symbol, &event, sent) else { return };
+        let Some(frame) = shared.protocol.frame(topic, symbol, &event, sent) else { return };
         let Event::Trade(trade) = event else {
             frames.push(frame);
             return;

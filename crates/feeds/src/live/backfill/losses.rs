@@ -4,13 +4,13 @@ use super::planner::BackfillCommand;
 use super::task::TaskKind;
 use crate::live::GapCause;
 use crate::live::contract::ContractIndex;
-use crate::live::pipeline::{EventGate, Loss, Lost, Series};
+use crate::live::pipeline::{EventGate, Loss, LostRange, Series};
 use crate::venues::RestQuery;
 
 /// Rows of a page that were refused; neighbours with the same reason become one gap.
 pub(super) struct RefusedRows {
     contract: ContractIndex,
-    lost: Vec<Lost>,
+    lost: Vec<LostRange>,
     reason: String,
 }
 
@@ -48,7 +48,7 @@ impl RefusedRows {
     }
 
     pub(super) fn report(&mut self, commands: &mut Vec<BackfillCommand>) {
-        let mut merged: Vec<Lost> = Vec::new();
+        let mut merged: Vec<LostRange> = Vec::new();
         for lost in self.lost.drain(..) {
             match merged.last_mut() {
                 Some(last) if last.series == lost.series && last.numbers.1 + 1 == lost.numbers.0 => {
@@ -70,7 +70,7 @@ impl RefusedRows {
 
 pub(super) fn report_lost(
     contract: ContractIndex,
-    lost: &[Lost],
+    lost: &[LostRange],
     cause: GapCause,
     reason: &str,
     commands: &mut Vec<BackfillCommand>,

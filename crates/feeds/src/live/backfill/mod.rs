@@ -1,5 +1,5 @@
 //! Fetching what is missing and what is polled: the planner decides what is requested when, the budget how much, and
-//! [`Rest`] sends the requests.
+//! [`RestClient`] sends the requests.
 
 mod budget;
 mod losses;
@@ -12,5 +12,5 @@ mod task;
 
 pub(super) use budget::{Budget, Priority};
 pub(super) use planner::{BackfillCommand, BackfillPlanner, BackfillPolicy, Failure, PlanTime};
-pub(super) use rest::{FetchError, Fetched, Rest};
+pub(super) use rest::{FetchError, FetchedPage, RestClient};
 pub(super) use task::{BackfillRequest, TaskKind};

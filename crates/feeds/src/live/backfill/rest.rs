@@ -71,9 +71,9 @@ impl FetchError {
     }
 }
 
-/// A page, and when it was requested and received.
+/// A page of a venue's answer, and when it was requested and received.
 #[derive(Debug)]
-pub(in crate::live) struct Fetched {
+pub(in crate::live) struct FetchedPage {
     pub(in crate::live) page: Page,
     pub(in crate::live) sent: Uptime,
     pub(in crate::live) received: Uptime,
@@ -81,7 +81,7 @@ pub(in crate::live) struct Fetched {
 
 /// The REST interface of one venue. Cheap to clone.
 #[derive(Clone)]
-pub(in crate::live) struct Rest {
+pub(in crate::live) struct RestClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: Arc<str>,
     exchange: &'static dyn Exchange,
@@ -94,7 +94,7 @@ pub(in crate::live) struct Rest {
     venue_offset_ms: Arc<AtomicI64>,
 }
 
-impl Rest {
+impl RestClient {
     /// Largest answer: a thousand klines are 150 KiB, all contracts of a venue a few MiB.
     const BODY_BYTES_MAX: usize = 16 << 20;
     const PAUSE_MAX: Duration = Duration::from_secs(3 * 86_400);
@@ -154,7 +154,7 @@ impl Rest {
         contract: &Contract,
         query: &RestQuery,
         priority: Priority,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<FetchedPage, FetchError> {
         let request =
             self.exchange.request(contract, query, self.venue_now()).ok_or(FetchError::NotOffered)?;
         self.wait_for_budget(&request, priority).await;
@@ -222,7 +222,7 @@ impl Rest {
         contract: &Contract,
         query: &RestQuery,
         request: Request,
-    ) -> Result<Fetched, FetchError> {
+    ) -> Result<FetchedPage, FetchError> {
         let (sent, rate_limit) = (self.clock.uptime(), request.rate_limit);
         let (status, headers, body) = self.exchange_in_time(request).await?;
         let received = self.clock.uptime();
@@ -240,7 +240,7 @@ impl Rest {
             recorder.record(self.exchange.venue(), self.clock.market_now(), &kind, &body);
         }
         let page = self.exchange.answer(contract, query, &body, now)?;
-        Ok(Fetched { page, sent, received })
+        Ok(FetchedPage { page, sent, received })
     }
 
     fn refused(

@@ -52,14 +52,14 @@ pub(super) enum ConnectionEvent {
     /// Every contract has data, or some have had it for long enough.
     Proved { supervisor: SupervisorIndex },
     /// A connection ended, or could not be opened.
-    Lost { supervisor: SupervisorIndex, reason: String, remaining: Remaining },
+    Lost { supervisor: SupervisorIndex, reason: String, remaining: RemainingConnections },
     /// A successor took over from a connection that grew old.
     RolledOver,
 }
 
 /// Whether a supervisor still has a connection after it lost one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remaining {
+pub(super) enum RemainingConnections {
     /// Another is open or being opened.
     Some,
     /// Its contracts have none.

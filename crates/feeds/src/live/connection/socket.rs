@@ -20,7 +20,7 @@ use super::{ConnectionCommand, ConnectionContext, ConnectionEvent, StreamSignal,
 use crate::live::RawKind;
 use crate::live::clock::ClockReading;
 use crate::live::error_chain;
-use crate::venues::{Opening, Signal, StreamKind, VenueFrameReader};
+use crate::venues::{ConnectionOpening, Signal, StreamKind, VenueFrameReader};
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -288,7 +288,7 @@ fn fresh_liveness(context: &ConnectionContext, assignment: &Assignment) -> Liven
     Liveness::new(contracts, silence_max, market, context.clock.uptime())
 }
 
-async fn connect(base: &str, opening: &Opening) -> Result<Socket, tungstenite::Error> {
+async fn connect(base: &str, opening: &ConnectionOpening) -> Result<Socket, tungstenite::Error> {
     let config = WebSocketConfig::default()
         .read_buffer_size(64 << 10)
         .write_buffer_size(8 << 10)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use liqheat_market::Backoff;
 
-use super::Remaining;
+use super::RemainingConnections;
 use crate::live::clock::Uptime;
 
 /// Something that happened to a supervisor.
@@ -36,15 +36,15 @@ pub(super) enum SupervisionCommand {
     /// Report that a successor took over.
     ReportRolledOver,
     /// Report a lost connection.
-    ReportLost { reason: String, remaining: Remaining },
+    ReportLost { reason: String, remaining: RemainingConnections },
     /// Log that a successor is opened for this reason.
     LogReplacement(String),
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Running {
+struct OpenConnection {
     number: u64,
-    opened: Uptime,
+    opened_at: Uptime,
 }
 
 /// The connections of one supervisor.
@@ -56,11 +56,11 @@ pub(super) struct Supervision {
     overlap: Duration,
     backoff: Backoff,
     /// The one that brings data.
-    current: Option<Running>,
+    current: Option<OpenConnection>,
     /// The one that is to follow it.
-    successor: Option<Running>,
+    successor: Option<OpenConnection>,
     /// The one that was replaced, and when it is closed.
-    replaced: Option<(Running, Uptime)>,
+    replaced: Option<(OpenConnection, Uptime)>,
     /// No attempt before this moment; `None` while one is under way.
     open_at: Option<Uptime>,
     /// Replacements of silent streams: the last one, and the time until the next is allowed.
@@ -100,7 +100,7 @@ impl Supervision {
             (None, None) => self.open_at,
             // A successor that failed is tried again after the backoff.
             (Some(current), None) => {
-                let old = current.opened.plus(self.life);
+                let old = current.opened_at.plus(self.life);
                 Some(self.open_at.map_or(old, |open_at| old.max(open_at)))
             }
         }
@@ -108,7 +108,7 @@ impl Supervision {
 
     /// A connection is being opened.
     pub(super) const fn on_opening(&mut self, number: u64, now: Uptime) {
-        self.successor = Some(Running { number, opened: now });
+        self.successor = Some(OpenConnection { number, opened_at: now });
         self.open_at = None;
     }
 
@@ -190,7 +190,7 @@ impl Supervision {
         }
         self.open_at = Some(now.plus(self.backoff.next_delay(random)));
         let is_last = self.current.is_none() && self.successor.is_none();
-        let remaining = if is_last { Remaining::None } else { Remaining::Some };
+        let remaining = if is_last { RemainingConnections::None } else { RemainingConnections::Some };
         vec![SupervisionCommand::ReportLost { reason, remaining }]
     }
 }
@@ -211,7 +211,7 @@ mod tests {
         Supervision::new(LIFE, OVERLAP, Backoff::new(SECOND, 60 * SECOND).unwrap(), Uptime(0))
     }
 
-    fn lost(remaining: Remaining) -> Vec<SupervisionCommand> {
+    fn lost(remaining: RemainingConnections) -> Vec<SupervisionCommand> {
         vec![SupervisionCommand::ReportLost { reason: "cut".to_owned(), remaining }]
     }
 
@@ -244,7 +244,7 @@ mod tests {
         let mut now = Uptime(0);
         for (number, pause) in [(1, 1), (2, 2), (3, 4)] {
             supervision.on_opening(number, now);
-            assert_eq!(supervision.on_event(ended(number), now, 1.0), lost(Remaining::None));
+            assert_eq!(supervision.on_event(ended(number), now, 1.0), lost(RemainingConnections::None));
             let due = supervision.next_deadline().unwrap();
             assert_eq!(due.since(now), pause * 1_000);
             now = due;
@@ -252,7 +252,7 @@ mod tests {
         supervision.on_opening(4, now);
         supervision.on_event(SupervisionEvent::Proved(4), now, 1.0);
         supervision.on_opening(5, now);
-        assert_eq!(supervision.on_event(ended(5), now, 1.0), lost(Remaining::Some));
+        assert_eq!(supervision.on_event(ended(5), now, 1.0), lost(RemainingConnections::Some));
         assert_eq!(supervision.next_deadline(), Some(now.plus(LIFE)), "the current one is not old yet");
     }
 

@@ -19,9 +19,9 @@ const LAG_MAX_MS: i64 = 5_000;
 /// Interval at which counts are published; a change of state is published at once.
 const PUBLISH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is known besides streams when a status is made.
+/// Input of a status besides the streams.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::live) struct Surroundings {
+pub(in crate::live) struct StatusContext {
     pub(in crate::live) now: ClockReading,
     pub(in crate::live) market_now: UnixMs,
     pub(in crate::live) weight_used: u32,
@@ -34,7 +34,7 @@ impl Health {
     pub(in crate::live) fn next_status(
         &mut self,
         clock: &VenueClock,
-        around: Surroundings,
+        around: StatusContext,
     ) -> Option<VenueStatus> {
         let now = around.now.uptime;
         let before = self.important();
@@ -81,7 +81,7 @@ impl Health {
                     stream,
                     state: record.state,
                     as_of: record.as_of,
-                    heard: record.heard.map(|heard| market_now.plus(-now.since(heard))),
+                    heard: record.received_at.map(|heard| market_now.plus(-now.since(heard))),
                     events: record.events,
                 });
             }
@@ -136,7 +136,7 @@ impl Health {
         } else {
             match supervisor.link {
                 Link::New => SourceState::Connecting,
-                Link::Opened if record.heard.is_none() => SourceState::Connecting,
+                Link::Opened if record.received_at.is_none() => SourceState::Connecting,
                 Link::Opened | Link::Proved => SourceState::Stale,
                 Link::Lost => SourceState::Down,
             }
@@ -149,7 +149,7 @@ impl Health {
         };
         // A stream that has brought nothing yet counts as one that was last heard when its connection began to work.
         let began = supervisor.first_proved.filter(|_| !is_requested && supervisor.link == Link::Proved);
-        let Some(heard) = record.heard.or(began) else {
+        let Some(heard) = record.received_at.or(began) else {
             let is_down = without_data == SourceState::Down;
             return if is_down { SourceState::Down } else { SourceState::Connecting };
         };

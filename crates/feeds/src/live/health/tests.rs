@@ -17,14 +17,14 @@ fn at(seconds: i64) -> Uptime {
     Uptime(seconds * 1_000)
 }
 
-fn heard(contract: ContractIndex, stream: StreamKind, seconds: i64) -> Heard {
+fn message(contract: ContractIndex, stream: StreamKind, seconds: i64) -> StreamMessage {
     let (lag_ms, as_of) = (None, None);
-    Heard { contract, stream, received: at(seconds), lag_ms, as_of, is_new: true }
+    StreamMessage { contract, stream, received: at(seconds), lag_ms, as_of, is_new: true }
 }
 
-fn around(seconds: i64, local: UnixMs) -> Surroundings {
+fn around(seconds: i64, local: UnixMs) -> StatusContext {
     let now = ClockReading { local, uptime: at(seconds) };
-    Surroundings { now, market_now: local, weight_used: 0, paused_until: None, is_filling: false }
+    StatusContext { now, market_now: local, weight_used: 0, paused_until: None, is_filling: false }
 }
 
 #[test]
@@ -41,9 +41,9 @@ fn a_stream_that_brought_nothing_is_silent_since_other_data_came() {
     assert_eq!(state(&health, StreamKind::Klines, 119), SourceState::Live);
     assert_eq!(state(&health, StreamKind::OpenInterest, 119), SourceState::Connecting);
     assert_eq!(state(&health, StreamKind::Trades, 121), SourceState::Stale);
-    health.on_heard(heard(contract, StreamKind::Trades, 121));
+    health.on_message(message(contract, StreamKind::Trades, 121));
     assert_eq!(state(&health, StreamKind::Trades, 122), SourceState::Live);
-    health.on_lost(SUPERVISOR, "cut".to_owned(), Remaining::None);
+    health.on_lost(SUPERVISOR, "cut".to_owned(), RemainingConnections::None);
     assert_eq!(state(&health, StreamKind::Klines, 122), SourceState::Down);
 }
 
@@ -52,7 +52,7 @@ fn a_local_clock_that_is_stepped_makes_no_stream_stale() {
     let (mut health, contract) = health();
     health.on_proved(SUPERVISOR, at(0));
     for stream in [StreamKind::Mark, StreamKind::Klines, StreamKind::Trades] {
-        health.on_heard(heard(contract, stream, 10));
+        health.on_message(message(contract, stream, 10));
     }
     let clock = VenueClock::default();
     let local = UnixMs(1_763_942_400_000);
@@ -68,8 +68,8 @@ fn a_silent_stream_is_advised_about_once_a_minute_unless_reading_had_to_wait() {
     let (mut health, contract) = health();
     health.on_proved(SUPERVISOR, at(0));
     for second in 0..400 {
-        health.on_heard(heard(contract, StreamKind::Mark, second));
-        health.on_heard(heard(contract, StreamKind::Klines, second));
+        health.on_message(message(contract, StreamKind::Mark, second));
+        health.on_message(message(contract, StreamKind::Klines, second));
     }
     assert_eq!(health.replacements(at(240)), []);
     let advice = health.replacements(at(241));

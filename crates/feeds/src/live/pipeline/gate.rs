@@ -19,7 +19,7 @@ use crate::live::ResumePoint;
 use crate::venues::recent::RecentIds;
 use crate::venues::{ForceOrders, LIVE_INTERVAL, OrderReport, TradeIds, VenueLimits};
 
-pub(in crate::live) use missing::{Loss, Lost, Reach, Series};
+pub(in crate::live) use missing::{Loss, LostRange, Reach, Series};
 
 /// Where an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

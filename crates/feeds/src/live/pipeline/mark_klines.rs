@@ -7,7 +7,7 @@ use liqheat_market::convert::signed_ms;
 use liqheat_market::{Interval, Kline, KlineKind, MarkPrice, Price, UnixMs};
 
 #[derive(Debug, Clone, Copy)]
-struct Running {
+struct RunningKline {
     kline: Kline,
     last_tick: UnixMs,
     /// No gap between ticks so far.
@@ -20,7 +20,7 @@ pub(super) struct MarkKlineBuilder {
     interval: Interval,
     /// Largest gap between ticks that still counts as continuous data.
     gap_max_ms: i64,
-    running: Option<Running>,
+    running: Option<RunningKline>,
 }
 
 impl MarkKlineBuilder {
@@ -47,10 +47,10 @@ impl MarkKlineBuilder {
             Some(running) if open_time < running.kline.open_time => None,
             _ => {
                 // Without the tick before it nobody knows whether this is the first of its minute.
-                let follows = |before: Running| tick.time.since(before.last_tick) <= self.gap_max_ms;
+                let follows = |before: RunningKline| tick.time.since(before.last_tick) <= self.gap_max_ms;
                 let is_whole = self.running.is_some_and(follows);
                 let kline = self.kline(open_time, tick.price);
-                let ended = self.running.replace(Running { kline, last_tick: tick.time, is_whole })?;
+                let ended = self.running.replace(RunningKline { kline, last_tick: tick.time, is_whole })?;
                 (ended.is_whole && is_whole).then_some(ended.kline)
             }
         }

@@ -10,5 +10,5 @@ mod sequence;
 
 pub(crate) use gate::StreamEvent;
 pub use gate::{EventGate, GateVerdict, Origin};
-pub(super) use gate::{Loss, Lost, Reach, Series};
+pub(super) use gate::{Loss, LostRange, Reach, Series};
 pub(super) use outbox::Outbox;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Opening, Page, RateLimit,
-    ReportedUsage, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits,
-    names,
+    ConnectionOpening, Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Page,
+    RateLimit, ReportedUsage, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader,
+    VenueLimits, names,
 };
 
 const FIVE_MINUTES: Duration = Duration::from_secs(300);
@@ -73,7 +73,7 @@ impl Exchange for Binance {
         Symbol::new(name).ok()
     }
 
-    fn opening(&self, table: &ContractTable) -> Opening {
+    fn opening(&self, table: &ContractTable) -> ConnectionOpening {
         subscribe::opening(table)
     }
 

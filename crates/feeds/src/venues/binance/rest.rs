@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::FIVE_MINUTES;
 use crate::venues::fields::{Decimal, encoded, json, time};
-use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional, time_of};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional, time_of};
 use crate::venues::scale::Scale;
 use crate::venues::{
     Contract, FrameError, ListedContract, Page, RateLimit, RejectedRow, Request, RequestRefusal, RestQuery,
@@ -132,20 +132,20 @@ pub(super) fn answer(
         }
         RestQuery::OpenInterestHistory { from, to } => {
             let about = |from: UnixMs| RestQuery::OpenInterestHistory { from, to: from.plus(1) };
-            let accepted = accept(&json::<RawRows<'_>>(body)?, TimeAt::Key("timestamp"), about, |row| {
+            let row_events = accept(&json::<RawRows<'_>>(body)?, TimeAt::Key("timestamp"), about, |row| {
                 let row: StatisticsRow<'_> = row;
                 let time = row.timestamp.time("timestamp")?;
                 let qty = scale.coins(row.open_interest, "sumOpenInterest")?;
                 Ok(Event::OpenInterest(OpenInterest { time, qty }).into())
             });
             let reached = page_end(from, to);
-            Ok(page(accepted, (reached < to).then(|| query.with_span(reached, to))))
+            Ok(page(row_events, (reached < to).then(|| query.with_span(reached, to))))
         }
         RestQuery::Trades { first, last } => trades(body, scale, first, last),
         RestQuery::Funding { to, .. } => {
             let rows: RawRows<'_> = json(body)?;
             let about = |from: UnixMs| RestQuery::Funding { from, to: from.plus(1) };
-            let accepted = accept(&rows, TimeAt::Key("fundingTime"), about, |row| {
+            let row_events = accept(&rows, TimeAt::Key("fundingTime"), about, |row| {
                 let row: FundingRow<'_> = row;
                 let time = time("fundingTime", row.time)?;
                 let rate = row.rate.rate("fundingRate")?;
@@ -154,14 +154,14 @@ pub(super) fn answer(
             let is_full = signed_len(rows.len()) >= PAGE_ROWS;
             let newest = rows.iter().filter_map(|row| time_of(row.get(), TimeAt::Key("fundingTime"))).max();
             let next = newest.filter(|_| is_full).map(|newest| newest.plus(1)).filter(|from| *from < to);
-            Ok(page(accepted, next.map(|from| RestQuery::Funding { from, to })))
+            Ok(page(row_events, next.map(|from| RestQuery::Funding { from, to })))
         }
     }
 }
 
 /// In order of time.
-fn page(accepted: Accepted, next: Option<RestQuery>) -> Page {
-    let Accepted { mut events, rejected } = accepted;
+fn page(row_events: RowEvents, next: Option<RestQuery>) -> Page {
+    let RowEvents { mut events, rejected } = row_events;
     events.sort_by_key(Event::known_at);
     Page { events, rejected, next, ..Page::default() }
 }
@@ -189,7 +189,7 @@ fn klines(query: &RestQuery, scale: Scale, body: &[u8], received: UnixMs) -> Res
     let RestQuery::Klines { kind, interval, from, to } = *query else { return Ok(Page::default()) };
     let rows: RawRows<'_> = json(body)?;
     let about = |from: UnixMs| query.with_span(from, from.plus(interval.ms()));
-    let accepted = accept(&rows, TimeAt::First, about, |row| {
+    let row_events = accept(&rows, TimeAt::First, about, |row| {
         let row: KlineRow<'_> = row;
         let open_time = time("open time", row.0)?;
         // The last row may still be moving.
@@ -219,7 +219,7 @@ fn klines(query: &RestQuery, scale: Scale, body: &[u8], received: UnixMs) -> Res
     let newest = rows.iter().filter_map(|row| time_of(row.get(), TimeAt::First)).max();
     let reached = newest.map_or(from.plus(PAGE_ROWS * interval.ms()), |open| open.plus(interval.ms()));
     let next = (is_full && reached > from && reached < to).then(|| query.with_span(reached, to));
-    let mut page = page(accepted, next);
+    let mut page = page(row_events, next);
     page.rejected.retain(|row| match &row.subject {
         RowSubject::Data(about) => {
             about.span().is_none_or(|(open, close)| open >= from && open < to && close <= received)

@@ -1,6 +1,6 @@
 //! What is sent on a new connection: subscriptions to four streams a contract, in few messages.
 
-use crate::venues::{ContractTable, Opening};
+use crate::venues::{ConnectionOpening, ContractTable};
 
 /// Wraps every frame as `{"stream":..,"data":..}`.
 const PATH: &str = "/market/stream";
@@ -10,7 +10,7 @@ const STREAMS_PER_MESSAGE: usize = 100;
 
 const SUFFIXES: [&str; 4] = ["aggTrade", "markPrice@1s", "kline_1m", "forceOrder"];
 
-pub(super) fn opening(table: &ContractTable) -> Opening {
+pub(super) fn opening(table: &ContractTable) -> ConnectionOpening {
     // Names of streams are lower case, those of contracts are not.
     let streams: Vec<String> = table
         .contracts()
@@ -27,7 +27,7 @@ pub(super) fn opening(table: &ContractTable) -> Opening {
             serde_json::json!({ "method": "SUBSCRIBE", "params": params, "id": at + 1 }).to_string()
         })
         .collect();
-    Opening { path: PATH.to_owned(), messages }
+    ConnectionOpening { path: PATH.to_owned(), messages }
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, HistoryDepths, Opening, Page, PauseScope, Ping, RateLimit,
-    Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits, names,
+    ConnectionOpening, Contract, ContractTable, Exchange, FrameError, HistoryDepths, Page, PauseScope, Ping,
+    RateLimit, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits,
+    names,
 };
 
 /// The venue.
@@ -69,7 +70,7 @@ impl Exchange for Bybit {
         Symbol::new(name).ok()
     }
 
-    fn opening(&self, table: &ContractTable) -> Opening {
+    fn opening(&self, table: &ContractTable) -> ConnectionOpening {
         subscribe::opening(table)
     }
 

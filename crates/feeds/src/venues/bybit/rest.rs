@@ -12,7 +12,7 @@ use super::frame::TickerFields;
 use super::parse;
 use crate::venues::fields::{Decimal, encoded, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
-use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
@@ -107,8 +107,8 @@ pub(super) fn answer(contract: &Contract, query: &RestQuery, body: &[u8]) -> Res
         RestQuery::Time => Ok(Page { time: Some(now), ..Page::default() }),
         RestQuery::Klines { kind, interval, from, to } => {
             let end = klines_end(interval, from, to);
-            let accepted = klines(body, (kind, interval), query, scale, now)?;
-            Ok(page(query, accepted, from, end, now))
+            let row_events = klines(body, (kind, interval), query, scale, now)?;
+            Ok(page(query, row_events, from, end, now))
         }
         RestQuery::OpenInterest => stock(body, scale, now),
         RestQuery::OpenInterestHistory { from, to } => {
@@ -201,7 +201,7 @@ fn klines(
     query: &RestQuery,
     scale: Scale,
     now: UnixMs,
-) -> Result<Accepted, FrameError> {
+) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |open: UnixMs| query.with_span(open, open.plus(interval.ms()));
     Ok(accept(&answer.result.list, TimeAt::First, about, |row: Vec<Decimal<'_>>| {
@@ -260,7 +260,7 @@ struct StockRow<'a> {
     timestamp: Decimal<'a>,
 }
 
-fn stocks(body: &[u8], scale: Scale) -> Result<Accepted, FrameError> {
+fn stocks(body: &[u8], scale: Scale) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |from: UnixMs| RestQuery::OpenInterestHistory { from, to: from.plus(1) };
     Ok(accept(&answer.result.list, TimeAt::Key("timestamp"), about, |row: StockRow<'_>| {
@@ -280,7 +280,7 @@ struct PaymentRow<'a> {
     funding_rate_timestamp: Decimal<'a>,
 }
 
-fn payments(body: &[u8]) -> Result<Accepted, FrameError> {
+fn payments(body: &[u8]) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |from: UnixMs| RestQuery::Funding { from, to: from.plus(1) };
     let at = TimeAt::Key("fundingRateTimestamp");

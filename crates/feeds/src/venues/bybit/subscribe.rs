@@ -1,15 +1,15 @@
 //! What is sent on a new connection: one message a contract, so that a name the venue does not know costs its own
 //! streams and no others.
 
-use crate::venues::{ContractTable, Opening};
+use crate::venues::{ConnectionOpening, ContractTable};
 
 const PATH: &str = "/v5/public/linear";
 
 const TOPICS: [&str; 4] = ["publicTrade", "tickers", "kline.1", "allLiquidation"];
 
-pub(super) fn opening(table: &ContractTable) -> Opening {
+pub(super) fn opening(table: &ContractTable) -> ConnectionOpening {
     let messages = table.contracts().iter().map(|contract| subscription(&contract.name)).collect();
-    Opening { path: PATH.to_owned(), messages }
+    ConnectionOpening { path: PATH.to_owned(), messages }
 }
 
 fn subscription(name: &str) -> String {

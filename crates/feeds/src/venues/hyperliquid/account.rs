@@ -131,11 +131,11 @@ pub(crate) fn account(body: &[u8]) -> Result<AccountState, FrameError> {
 #[derive(Deserialize)]
 struct Universe<'a> {
     #[serde(borrow)]
-    universe: Vec<Listed<'a>>,
+    universe: Vec<UniverseAsset<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Listed<'a> {
+struct UniverseAsset<'a> {
     #[serde(borrow, default)]
     name: Option<Cow<'a, str>>,
 }
@@ -153,7 +153,7 @@ struct Context<'a> {
 /// skipped.
 pub(crate) fn markets(body: &[u8]) -> Result<Vec<CoinMarket>, FrameError> {
     let (listed, contexts): (Universe<'_>, RawRows<'_>) = json(body)?;
-    let market = |(listed, context): (&Listed<'_>, &&serde_json::value::RawValue)| {
+    let market = |(listed, context): (&UniverseAsset<'_>, &&serde_json::value::RawValue)| {
         let context: Context<'_> = json(context.get().as_bytes()).ok()?;
         Some(CoinMarket {
             coin: listed.name.as_deref()?.into(),

@@ -28,7 +28,7 @@ pub(super) struct Body<T> {
 
 /// `{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"trades","coin":"BTC"}}}`
 #[derive(Debug, Deserialize)]
-pub(super) struct Acknowledged {
+pub(super) struct SubscriptionResponse {
     pub(super) method: String,
 }
 

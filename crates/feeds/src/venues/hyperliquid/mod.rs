@@ -20,8 +20,8 @@ pub(crate) use account::{account, account_request, leaderboard, markets, markets
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Opening, Page, Ping,
-    RateLimit, Request, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits, names,
+    ConnectionOpening, Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Page,
+    Ping, RateLimit, Request, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits, names,
 };
 
 /// The venue.
@@ -80,7 +80,7 @@ impl Exchange for Hyperliquid {
         names::from_hyperliquid(name)
     }
 
-    fn opening(&self, table: &ContractTable) -> Opening {
+    fn opening(&self, table: &ContractTable) -> ConnectionOpening {
         subscribe::opening(table)
     }
 

@@ -4,7 +4,9 @@ use liqheat_market::{Event, Interval, Kline, KlineKind, MarkPrice, OpenInterest,
 
 use super::account::traders;
 use super::fills::Fills;
-use super::frame::{Acknowledged, ActiveContext, AssetContext, Body, Candle, Head, TradeRow, UserFills};
+use super::frame::{
+    ActiveContext, AssetContext, Body, Candle, Head, SubscriptionResponse, TradeRow, UserFills,
+};
 use crate::venues::fields::{json, time, value};
 use crate::venues::pace::{MarkPace, StockPace};
 use crate::venues::rows::{FrameKeys, RawRows, optional, read_frame_rows};
@@ -21,7 +23,7 @@ const GRACE_MS: i64 = 3_000;
 pub(super) struct Reader {
     table: ContractTable,
     scales: Vec<Scale>,
-    candles: Vec<Running>,
+    candles: Vec<RunningCandle>,
     paces: Vec<(MarkPace, StockPace)>,
     fills: Fills,
     /// The venue's clock: the newest time of a trade.
@@ -30,9 +32,9 @@ pub(super) struct Reader {
     next_end: Option<UnixMs>,
 }
 
-/// A candle that is still going on.
+/// The candle of the interval that has not closed.
 #[derive(Debug, Clone, Copy, Default)]
-struct Running {
+struct RunningCandle {
     candle: Option<Kline>,
     /// Candles that opened before this were handed out.
     open_from: UnixMs,
@@ -41,7 +43,7 @@ struct Running {
 impl Reader {
     pub(super) fn new(table: ContractTable) -> Self {
         let count = table.contracts().len();
-        let (candles, paces) = (vec![Running::default(); count], vec![Default::default(); count]);
+        let (candles, paces) = (vec![RunningCandle::default(); count], vec![Default::default(); count]);
         let scales = table.contracts().iter().map(Scale::of).collect();
         Self { table, scales, candles, paces, fills: Fills::default(), clock: UnixMs(0), next_end: None }
     }
@@ -159,7 +161,7 @@ impl Reader {
     }
 }
 
-impl Running {
+impl RunningCandle {
     fn close(&mut self, contract: usize, candle: Kline) -> Signal {
         self.candle = None;
         self.open_from = candle.close_time();
@@ -191,7 +193,7 @@ impl VenueFrameReader for Reader {
 }
 
 fn acknowledged(frame: &[u8]) -> Result<Vec<Signal>, FrameError> {
-    let body: Body<Acknowledged> = json(frame)?;
+    let body: Body<SubscriptionResponse> = json(frame)?;
     Ok(if body.data.method == "subscribe" { vec![Signal::Acknowledged] } else { Vec::new() })
 }
 

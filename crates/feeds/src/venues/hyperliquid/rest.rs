@@ -12,7 +12,7 @@ use super::parse;
 use crate::archive::whole_hour;
 use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
-use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{PublishedTier, TierRows, TierUnit};
 use crate::venues::{
@@ -83,8 +83,8 @@ pub(super) fn answer(
         }
         RestQuery::Klines { interval, from, to, .. } => {
             let end = candles_end(interval, from, to);
-            let accepted = candles(body, query, Scale::of(contract), received)?;
-            Ok(page(query, accepted, from, end, received))
+            let row_events = candles(body, query, Scale::of(contract), received)?;
+            Ok(page(query, row_events, from, end, received))
         }
         RestQuery::OpenInterest => stock(contract, body, received),
         RestQuery::Funding { from, to } => {
@@ -105,7 +105,7 @@ struct Status {
 
 /// Candles as on the socket; the running one is the last. Answers carry no time of the venue, so a candle counts as over
 /// a little after it is.
-fn candles(body: &[u8], query: &RestQuery, scale: Scale, received: UnixMs) -> Result<Accepted, FrameError> {
+fn candles(body: &[u8], query: &RestQuery, scale: Scale, received: UnixMs) -> Result<RowEvents, FrameError> {
     const GRACE_MS: i64 = 2_000;
     let rows: RawRows<'_> = json(body)?;
     let about = |open: UnixMs| match *query {
@@ -227,7 +227,7 @@ struct PaymentRow<'a> {
     time: i64,
 }
 
-fn payments(body: &[u8]) -> Result<Accepted, FrameError> {
+fn payments(body: &[u8]) -> Result<RowEvents, FrameError> {
     let rows: RawRows<'_> = json(body)?;
     let about = |from: UnixMs| {
         let from = whole_hour(from);

@@ -1,16 +1,16 @@
 //! What is sent on a new connection: a message for each of three streams of each contract, and one for each account
 //! whose fills are asked for.
 
-use crate::venues::{Account, ContractTable, LIVE_INTERVAL, Opening};
+use crate::venues::{Account, ConnectionOpening, ContractTable, LIVE_INTERVAL};
 
 const PATH: &str = "/ws";
 
-pub(super) fn opening(table: &ContractTable) -> Opening {
+pub(super) fn opening(table: &ContractTable) -> ConnectionOpening {
     let of_contracts = table.contracts().iter().flat_map(|contract| subscriptions(&contract.name));
     let fills = |account: &Account| serde_json::json!({ "type": "userFills", "user": account.as_str() });
     // After the contracts: the mark price shows first that the connection works.
     let of_accounts = table.accounts().iter().map(|account| message(&fills(account)));
-    Opening { path: PATH.to_owned(), messages: of_contracts.chain(of_accounts).collect() }
+    ConnectionOpening { path: PATH.to_owned(), messages: of_contracts.chain(of_accounts).collect() }
 }
 
 fn subscriptions(coin: &str) -> [String; 3] {

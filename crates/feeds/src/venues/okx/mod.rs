@@ -16,8 +16,8 @@ use std::time::Duration;
 use liqheat_market::{Symbol, UnixMs, Venue};
 
 use crate::venues::{
-    Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Opening, Page, Ping,
-    RateLimit, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits,
+    ConnectionOpening, Contract, ContractTable, Exchange, FrameError, HistoryDepth, HistoryDepths, Page,
+    Ping, RateLimit, Request, RequestRefusal, RestQuery, StreamKind, TradeIds, VenueFrameReader, VenueLimits,
     names,
 };
 
@@ -80,7 +80,7 @@ impl Exchange for Okx {
         names::from_okx(name)
     }
 
-    fn opening(&self, table: &ContractTable) -> Opening {
+    fn opening(&self, table: &ContractTable) -> ConnectionOpening {
         subscribe::opening(table)
     }
 

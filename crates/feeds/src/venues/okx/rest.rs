@@ -12,7 +12,7 @@ use super::frame::OpenInterestRow;
 use super::parse;
 use crate::venues::fields::{Decimal, encoded, json, value};
 use crate::venues::pages::{page, part_end};
-use crate::venues::rows::{Accepted, RawRows, Row, TimeAt, accept, field_of, optional};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
@@ -157,14 +157,14 @@ pub(super) fn answer(
         RestQuery::Contracts => contracts(body),
         RestQuery::Klines { kind, interval, from, to } => {
             let end = candles_end(kind, interval, from, to);
-            let accepted = klines(body, (kind, interval), query, scale)?;
-            Ok(page(query, accepted, from, end, received))
+            let row_events = klines(body, (kind, interval), query, scale)?;
+            Ok(page(query, row_events, from, end, received))
         }
         RestQuery::OpenInterest => stock(body, scale),
         RestQuery::OpenInterestHistory { from, to } => {
             let end = stocks_end(from, to);
-            let accepted = stocks(body, scale, received)?;
-            Ok(page(query, accepted, from, end, received))
+            let row_events = stocks(body, scale, received)?;
+            Ok(page(query, row_events, from, end, received))
         }
         RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
@@ -288,7 +288,7 @@ fn klines(
     (kind, interval): (KlineKind, Interval),
     query: &RestQuery,
     scale: Scale,
-) -> Result<Accepted, FrameError> {
+) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |open: UnixMs| query.with_span(open, open.plus(interval.ms()));
     Ok(accept(&answer.data, TimeAt::First, about, |row: Vec<Decimal<'_>>| {
@@ -336,7 +336,7 @@ fn stock(body: &[u8], scale: Scale) -> Result<Page, FrameError> {
 
 /// `["1701417600000","731377.57500501","111","8888888"]`: time, contracts, coins, USD. The time is the start of five
 /// minutes and the figure the stock at their end.
-fn stocks(body: &[u8], scale: Scale, now: UnixMs) -> Result<Accepted, FrameError> {
+fn stocks(body: &[u8], scale: Scale, now: UnixMs) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |start: UnixMs| {
         let time = start.plus(STOCK_EVERY_MS);
@@ -373,7 +373,7 @@ struct PaymentRow<'a> {
     funding_time: Decimal<'a>,
 }
 
-fn payments(body: &[u8]) -> Result<Accepted, FrameError> {
+fn payments(body: &[u8]) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |from: UnixMs| RestQuery::Funding { from, to: from.plus(1) };
     Ok(accept(&answer.data, TimeAt::Key("fundingTime"), about, |row: PaymentRow<'_>| {

@@ -1,7 +1,7 @@
 //! What is sent on a new connection: three streams a contract, and the liquidations of all swaps at once. Streams of
 //! candles are at another address and are not used.
 
-use crate::venues::{ContractTable, Opening};
+use crate::venues::{ConnectionOpening, ContractTable};
 
 use super::parse::LIQUIDATIONS;
 
@@ -12,7 +12,7 @@ const CHANNELS: [&str; 3] = ["trades", "mark-price", "open-interest"];
 /// Subscriptions in one message; the venue allows 64 KiB.
 const CONTRACTS_PER_MESSAGE: usize = 20;
 
-pub(super) fn opening(table: &ContractTable) -> Opening {
+pub(super) fn opening(table: &ContractTable) -> ConnectionOpening {
     let all = serde_json::json!({ "channel": LIQUIDATIONS, "instType": "SWAP" });
     let mut messages = vec![message(&[all])];
     messages.extend(table.contracts().chunks(CONTRACTS_PER_MESSAGE).map(|contracts| {
@@ -24,7 +24,7 @@ pub(super) fn opening(table: &ContractTable) -> Opening {
             .collect();
         message(&arguments)
     }));
-    Opening { path: PATH.to_owned(), messages }
+    ConnectionOpening { path: PATH.to_owned(), messages }
 }
 
 fn message(arguments: &[serde_json::Value]) -> String {

@@ -49,7 +49,7 @@ impl Exports {
 
 /// What can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum ExportedRows {
     /// Candles of each venue.
     Bars,
     /// The levels of a state by leverage.
@@ -62,7 +62,7 @@ pub(super) enum What {
     Grid,
 }
 
-impl What {
+impl ExportedRows {
     pub(super) const NAMES: [&str; 5] = ["bars", "levels", "walls", "liquidations", "grid"];
 
     const fn name(self) -> &'static str {
@@ -96,9 +96,9 @@ impl What {
     }
 }
 
-/// A request, checked.
-struct Wanted {
-    what: What,
+/// A valid request.
+struct ExportRequest {
+    what: ExportedRows,
     symbol: Arc<ServedSymbol>,
     from: UnixMs,
     /// Exclusive. Of levels and walls the moment of the state.
@@ -109,10 +109,10 @@ struct Wanted {
     format: ExportFormat,
 }
 
-impl Wanted {
+impl ExportRequest {
     async fn of(state: &DataState, claims: &Claims, query: &Query) -> Result<Self, Refusal> {
         query.only(&["what", "symbol", "from", "to", "format", "interval"])?;
-        let what = What::from_name(query.word("what", &What::NAMES)?);
+        let what = ExportedRows::from_name(query.word("what", &ExportedRows::NAMES)?);
         let symbol = Arc::clone(state.symbol(query)?);
         claims.check(&symbol.name, what.channel())?;
         let formats = ExportFormat::ALL.map(ExportFormat::name);
@@ -123,10 +123,10 @@ impl Wanted {
         let now = newest.map_or(state.clock.now(), |newest| newest.min(state.clock.now()));
         let to = query.optional_time("to")?;
         let end = to.unwrap_or(now).min(now);
-        if matches!(what, What::Levels | What::Walls) {
+        if matches!(what, ExportedRows::Levels | ExportedRows::Walls) {
             query.refuse(&["from", "interval"])?;
         }
-        if what != What::Bars {
+        if what != ExportedRows::Bars {
             query.refuse(&["interval"])?;
         }
         let from = query.time_or("from", end.plus(-SPAN_DEFAULT_MS))?.max(UnixMs(0));
@@ -173,7 +173,7 @@ pub(super) async fn export(
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let wanted = Wanted::of(&state, &claims, &query).await?;
+    let wanted = ExportRequest::of(&state, &claims, &query).await?;
     let Ok(running) = Arc::clone(&state.exports.running).try_acquire_owned() else {
         return Err(Refusal::unavailable_for(
             RETRY_AFTER,

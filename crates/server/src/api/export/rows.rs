@@ -13,9 +13,9 @@ use liqheat_wire::{Decimal, WallRow, parse_time};
 use super::super::DataState;
 use super::super::history::COLUMNS_MAX;
 use super::super::reading::Reading;
-use super::super::selection::{SelectedState, Wanted as WantedState};
+use super::super::selection::{SelectedState, StateSelector};
 use super::super::walls::LIMIT_MAX as WALLS_MAX;
-use super::{ROWS_MAX, Wanted, What};
+use super::{ExportRequest, ExportedRows, ROWS_MAX};
 use crate::catalog::VenueLedger;
 use crate::compact::{WallLevels, WallSelection, walls_body};
 use crate::engine::whole_usd;
@@ -73,12 +73,12 @@ const GRID: &[ExportColumn] = &[
 ];
 
 /// A table that grows off the async workers.
-struct Growing<'a> {
+struct TableBuilder<'a> {
     state: &'a DataState,
     table: ExportTable,
 }
 
-impl<'a> Growing<'a> {
+impl<'a> TableBuilder<'a> {
     async fn new(
         state: &'a DataState,
         folder: &Path,
@@ -114,40 +114,44 @@ fn too_many() -> Refusal {
 pub(super) async fn gather(
     state: &DataState,
     reading: Reading,
-    wanted: &Wanted,
+    wanted: &ExportRequest,
     folder: &Path,
 ) -> Result<ExportTable, Refusal> {
     let columns = match wanted.what {
-        What::Bars => BARS,
-        What::Levels => LEVELS,
-        What::Walls => WALLS,
-        What::Liquidations => LIQUIDATIONS,
-        What::Grid => GRID,
+        ExportedRows::Bars => BARS,
+        ExportedRows::Levels => LEVELS,
+        ExportedRows::Walls => WALLS,
+        ExportedRows::Liquidations => LIQUIDATIONS,
+        ExportedRows::Grid => GRID,
     };
-    let table = Growing::new(state, folder, columns).await?;
+    let table = TableBuilder::new(state, folder, columns).await?;
     let table = match wanted.what {
-        What::Bars => bars(table, reading, wanted).await?,
-        What::Liquidations => liquidations(table, reading, wanted).await?,
-        What::Levels => {
+        ExportedRows::Bars => bars(table, reading, wanted).await?,
+        ExportedRows::Liquidations => liquidations(table, reading, wanted).await?,
+        ExportedRows::Levels => {
             let selected = selected(state, reading, wanted).await?;
             let time = time_of(&selected);
             table.append(level_rows(selected.levels), move |row| level(time, row)).await?
         }
-        What::Walls => {
+        ExportedRows::Walls => {
             let selected = selected(state, reading, wanted).await?;
             let (time, walls) = (time_of(&selected), walls(selected));
             table.append(walls, move |row| wall(time, row)).await?
         }
-        What::Grid => grid(table, reading, wanted).await?,
+        ExportedRows::Grid => grid(table, reading, wanted).await?,
     };
     Ok(table.table)
 }
 
 /// The candles of one venue after the other.
-async fn bars<'a>(mut table: Growing<'a>, reading: Reading, wanted: &Wanted) -> Result<Growing<'a>, Refusal> {
+async fn bars<'a>(
+    mut table: TableBuilder<'a>,
+    reading: Reading,
+    wanted: &ExportRequest,
+) -> Result<TableBuilder<'a>, Refusal> {
     /// Candles of a query, so that others have turns in between.
     const CANDLES: i64 = 20_000;
-    let Wanted { interval, from, to, .. } = *wanted;
+    let ExportRequest { interval, from, to, .. } = *wanted;
     let whole = to.since(from) / interval.ms() * signed_len(wanted.symbol.ledgers.len());
     if u64::try_from(whole).unwrap_or(0) > ROWS_MAX {
         return Err(too_many());
@@ -205,10 +209,10 @@ fn bar(venue: &'static str, candle: &Kline) -> Vec<ExportValue> {
 
 /// The liquidations of one venue after the other.
 async fn liquidations<'a>(
-    mut table: Growing<'a>,
+    mut table: TableBuilder<'a>,
     reading: Reading,
-    wanted: &Wanted,
-) -> Result<Growing<'a>, Refusal> {
+    wanted: &ExportRequest,
+) -> Result<TableBuilder<'a>, Refusal> {
     /// Rows of a query.
     const ROWS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
     for ledger in &wanted.symbol.ledgers {
@@ -282,8 +286,12 @@ fn liquidation(venue: &'static str, row: &Liquidation) -> Vec<ExportValue> {
     ]
 }
 
-async fn selected(state: &DataState, reading: Reading, wanted: &Wanted) -> Result<SelectedState, Refusal> {
-    let of = if wanted.is_past { WantedState::At(wanted.to) } else { WantedState::Live };
+async fn selected(
+    state: &DataState,
+    reading: Reading,
+    wanted: &ExportRequest,
+) -> Result<SelectedState, Refusal> {
+    let of = if wanted.is_past { StateSelector::At(wanted.to) } else { StateSelector::Live };
     SelectedState::select(state, reading, &wanted.symbol, of, None).await
 }
 
@@ -336,7 +344,11 @@ fn wall(time: UnixMs, row: &WallRow) -> Vec<ExportValue> {
     ]
 }
 
-async fn grid<'a>(mut table: Growing<'a>, reading: Reading, wanted: &Wanted) -> Result<Growing<'a>, Refusal> {
+async fn grid<'a>(
+    mut table: TableBuilder<'a>,
+    reading: Reading,
+    wanted: &ExportRequest,
+) -> Result<TableBuilder<'a>, Refusal> {
     /// Columns of the grid whose cells are appended at once.
     const COLUMNS: usize = 32;
     let state = table.state;

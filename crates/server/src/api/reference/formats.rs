@@ -15,7 +15,7 @@ use super::super::formats::coinglass::{
 use super::super::formats::openbb::{Apps, Widgets};
 use super::super::formats::udf::RESOLUTIONS;
 use super::super::formats::udf::shapes::{
-    BarColumns, Config, ErrorBody as UdfError, Found, Marks, SymbolInfo, TimescaleMark,
+    BarColumns, Config, ErrorBody as UdfError, Marks, SearchResult, SymbolInfo, TimescaleMark,
 };
 use super::routes::{Answer, JSON, Parameter, Route, answer, count, optional, required, words};
 use super::schema_of;
@@ -249,7 +249,7 @@ fn udf(generator: &mut SchemaGenerator) -> Vec<Route> {
                 optional("exchange", "As /udf/config names them", json!({ "type": "string" })),
                 optional("limit", "Most symbols", count(100, Some(30))),
             ],
-            vec![(JSON, schema_of::<Vec<Found>>(generator))],
+            vec![(JSON, schema_of::<Vec<SearchResult>>(generator))],
         ),
         route("/udf/history", "Bars as columns", bars, vec![(JSON, schema_of::<BarColumns>(generator))]),
         route(

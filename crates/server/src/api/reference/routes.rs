@@ -140,7 +140,7 @@ fn export(
         "/v1/export",
         "Rows as a file in Parquet, CSV or JSON; one export at a time",
         vec![
-            required("what", "Which rows", words(export::What::NAMES, None)),
+            required("what", "Which rows", words(export::ExportedRows::NAMES, None)),
             symbol(),
             optional("from", "A day before the end without; not of levels and walls", time()),
             optional(

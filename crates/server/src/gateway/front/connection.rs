@@ -68,7 +68,7 @@ impl Seats {
             Admission::Admitted(id) => {
                 let eviction = CancellationToken::new();
                 table.evictions.insert(id, eviction.clone());
-                Ok(Some(Seat { held: Arc::new(Held { seats: Arc::clone(self), id }), eviction }))
+                Ok(Some(Seat { held: Arc::new(SeatHandle { seats: Arc::clone(self), id }), eviction }))
             }
             Admission::Evict(id) => {
                 table.evict(id);
@@ -88,17 +88,17 @@ impl Seats {
 /// The place of one connection, given back when the last handle is dropped.
 #[derive(Debug, Clone)]
 pub(super) struct Seat {
-    held: Arc<Held>,
+    held: Arc<SeatHandle>,
     eviction: CancellationToken,
 }
 
 #[derive(Debug)]
-struct Held {
+struct SeatHandle {
     seats: Arc<Seats>,
     id: ConnectionId,
 }
 
-impl Drop for Held {
+impl Drop for SeatHandle {
     fn drop(&mut self) {
         let mut table = self.seats.lock();
         table.places.disconnect(self.id);
@@ -115,12 +115,16 @@ impl Seat {
     }
 
     /// A request came in; what is returned is to be held until it is answered.
-    pub(super) fn begin(&self, class: RequestClass, client: Option<IpAddr>) -> Result<Answering, Busy> {
+    pub(super) fn begin(
+        &self,
+        class: RequestClass,
+        client: Option<IpAddr>,
+    ) -> Result<RequestInProgress, Busy> {
         let mut table = self.held.seats.lock();
         if let Some(evicted) = table.places.begin(self.held.id, class, client, Instant::now())? {
             table.evict(evicted);
         }
-        Ok(Answering(Arc::clone(&self.held)))
+        Ok(RequestInProgress(Arc::clone(&self.held)))
     }
 
     pub(super) fn stall_reporter(&self) -> StallReporter {
@@ -130,9 +134,9 @@ impl Seat {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Answering(Arc<Held>);
+pub(super) struct RequestInProgress(Arc<SeatHandle>);
 
-impl Drop for Answering {
+impl Drop for RequestInProgress {
     fn drop(&mut self) {
         self.0.seats.lock().places.end(self.0.id);
     }
@@ -140,7 +144,7 @@ impl Drop for Answering {
 
 /// Tells the table when the client accepts nothing, and when it has accepted everything.
 #[derive(Debug)]
-pub(crate) struct StallReporter(Arc<Held>);
+pub(crate) struct StallReporter(Arc<SeatHandle>);
 
 impl StallObserver for StallReporter {
     fn set_stalled(&mut self, since: Option<Instant>) {
@@ -155,11 +159,11 @@ impl StallObserver for StallReporter {
 /// The body of an answer, which holds the request's place until it is complete or dropped.
 pub(super) struct AnswerBody {
     body: Body,
-    _answering: Answering,
+    _answering: RequestInProgress,
 }
 
 impl AnswerBody {
-    pub(super) const fn new(body: Body, answering: Answering) -> Self {
+    pub(super) const fn new(body: Body, answering: RequestInProgress) -> Self {
         Self { body, _answering: answering }
     }
 }

@@ -95,10 +95,10 @@ fn secret(text: &str) -> Option<Key> {
 /// Keys of ES256 by their `kid`; keys of other kinds are skipped.
 fn key_set(text: &str) -> Option<HashMap<String, Key>> {
     #[derive(Deserialize)]
-    struct Listed {
+    struct KeySet {
         keys: Vec<serde_json::Value>,
     }
-    let listed: Listed = serde_json::from_str(text).ok()?;
+    let listed: KeySet = serde_json::from_str(text).ok()?;
     let key = |value| {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
         let AlgorithmParameters::EllipticCurve(curve) = &jwk.algorithm else { return None };

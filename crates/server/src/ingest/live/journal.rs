@@ -17,11 +17,11 @@ pub(crate) struct Journal {
     stored: AtomicU64,
     failing: AtomicU64,
     /// Locked for the length of a copy.
-    told: Mutex<Told>,
+    journal: Mutex<JournalState>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct JournalState {
     trouble: Option<String>,
     gaps: VecDeque<String>,
     /// Gaps of refused data, and when they were reported.
@@ -36,10 +36,10 @@ impl Journal {
 
     /// Gaps of refused data in the last hour, at most 100, and the newest of them.
     pub(crate) fn refused_recently(&self) -> Option<(usize, String)> {
-        let told = self.told();
-        let recent = told.refused.iter().filter(|(at, _)| at.elapsed() < Self::RECENT);
+        let journal = self.lock();
+        let recent = journal.refused.iter().filter(|(at, _)| at.elapsed() < Self::RECENT);
         let count = recent.count();
-        told.refused.back().filter(|_| count > 0).map(|(_, text)| (count, text.clone()))
+        journal.refused.back().filter(|_| count > 0).map(|(_, text)| (count, text.clone()))
     }
 
     pub(crate) fn waits(&self, rows: usize) {
@@ -53,13 +53,13 @@ impl Journal {
     /// An attempt failed.
     pub(crate) fn failed(&self, why: &str) {
         self.failing.fetch_add(1, Ordering::Relaxed);
-        self.told().trouble = Some(why.to_owned());
+        self.lock().trouble = Some(why.to_owned());
     }
 
     /// All is well again.
     pub(crate) fn well(&self) {
         self.failing.store(0, Ordering::Relaxed);
-        self.told().trouble = None;
+        self.lock().trouble = None;
     }
 
     /// Attempts in a row that failed.
@@ -68,21 +68,21 @@ impl Journal {
     }
 
     pub(crate) fn gap(&self, text: String, cause: GapCause) {
-        let mut told = self.told();
+        let mut journal = self.lock();
         if cause == GapCause::Refused {
-            if told.refused.len() >= Self::GAPS_KEPT {
-                told.refused.pop_front();
+            if journal.refused.len() >= Self::GAPS_KEPT {
+                journal.refused.pop_front();
             }
-            told.refused.push_back((Instant::now(), text.clone()));
+            journal.refused.push_back((Instant::now(), text.clone()));
         }
-        if told.gaps.len() >= Self::GAPS_KEPT {
-            told.gaps.pop_front();
+        if journal.gaps.len() >= Self::GAPS_KEPT {
+            journal.gaps.pop_front();
         }
-        told.gaps.push_back(text);
+        journal.gaps.push_back(text);
     }
 
     pub(crate) fn gaps(&self) -> Vec<String> {
-        self.told().gaps.iter().cloned().collect()
+        self.lock().gaps.iter().cloned().collect()
     }
 
     pub(crate) fn stats(&self) -> WriterStats {
@@ -90,11 +90,11 @@ impl Journal {
             waiting: self.waiting.load(Ordering::Relaxed),
             stored: self.stored.load(Ordering::Relaxed),
             failing: self.failing(),
-            trouble: self.told().trouble.clone(),
+            trouble: self.lock().trouble.clone(),
         }
     }
 
-    fn told(&self) -> std::sync::MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, JournalState> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

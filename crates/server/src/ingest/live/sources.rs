@@ -73,16 +73,16 @@ pub(crate) fn receives_liquidations(live: &Live, instrument: &Instrument) -> boo
     has_begun && venue.streams.iter().find(is_of).is_some_and(|stream| is_open(stream.state))
 }
 
-/// What matters of the state that a symbol shows.
+/// Age and completeness of the state that a symbol shows.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Shown {
+pub(crate) struct ShownState {
     /// Time of the newest market event in it.
     pub(crate) as_of: UnixMs,
     /// Whether the model has seen too little to trust the picture.
     pub(crate) is_warming_up: bool,
 }
 
-impl Shown {
+impl ShownState {
     /// Whether it is older than two bars, or a minute where bars are shorter.
     pub(crate) fn is_stale(self, symbol: &ServedSymbol, now: UnixMs) -> bool {
         now.since(self.as_of) > (2 * symbol.interval().ms()).max(60_000)
@@ -90,10 +90,10 @@ impl Shown {
 }
 
 /// A symbol in a word, and its venues.
-pub(crate) fn standing(
+pub(crate) fn state_of_source(
     live: &Live,
     symbol: &ServedSymbol,
-    shown: Option<Shown>,
+    shown: Option<ShownState>,
     now: UnixMs,
 ) -> (FeedState, Vec<SourceStatus>) {
     let status = live.status();
@@ -116,7 +116,7 @@ pub(crate) fn standing(
     (word, sources)
 }
 
-fn word(states: &[SourceState], shown: Option<Shown>, is_old: bool) -> FeedState {
+fn word(states: &[SourceState], shown: Option<ShownState>, is_old: bool) -> FeedState {
     let bring = states.iter().filter(|state| state.brings_data()).count();
     match (bring, shown) {
         (0, None) if !states.is_empty() && states.iter().all(|state| *state == SourceState::Connecting) => {

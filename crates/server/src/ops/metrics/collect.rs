@@ -32,7 +32,7 @@ impl Collector for Boards {
             MetricType::Gauge,
         )?;
         for slot in self.0.listed() {
-            let now = slot.standing().state;
+            let now = slot.feed().state;
             for state in FeedState::ALL {
                 let labels = [("symbol", slot.symbol()), ("state", state.name())];
                 states.encode_family(&labels)?.encode_gauge(&i64::from(state == now))?;
@@ -54,14 +54,14 @@ impl Collector for Boards {
             slot.with_board(|board| approx_f64(board.levels()))
         })?;
         gauge("liqheat_market_time_seconds", "Time of the newest market event shown", &|slot| {
-            slot.standing().as_of.map(|as_of| approx_f64(as_of.0) / 1_000.0)
+            slot.feed().as_of.map(|as_of| approx_f64(as_of.0) / 1_000.0)
         })
     }
 }
 
 /// How late the updater is.
 #[derive(Debug)]
-pub(super) struct Lateness(pub(super) super::Due);
+pub(super) struct Lateness(pub(super) super::NextDue);
 
 impl Collector for Lateness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {

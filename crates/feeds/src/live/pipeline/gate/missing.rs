@@ -53,9 +53,9 @@ pub(in crate::live) enum Loss {
     Stored,
 }
 
-/// Missing data that was given up.
+/// A range of data that cannot be fetched any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::live) struct Lost {
+pub(in crate::live) struct LostRange {
     pub(in crate::live) series: Series,
     pub(in crate::live) from: UnixMs,
     pub(in crate::live) to: UnixMs,
@@ -82,7 +82,7 @@ impl EventGate {
         series: Series,
         reach: Reach,
         now: UnixMs,
-        lost: &mut Vec<Lost>,
+        lost: &mut Vec<LostRange>,
     ) -> Option<RestQuery> {
         if series == Series::Trades {
             return if reach == Reach::Past { self.next_missing_trades(now, lost) } else { None };
@@ -103,7 +103,7 @@ impl EventGate {
         Some(RestQuery::Klines { kind, interval, from: open_time(first), to: open_time(last + 1) })
     }
 
-    fn next_missing_trades(&mut self, now: UnixMs, lost: &mut Vec<Lost>) -> Option<RestQuery> {
+    fn next_missing_trades(&mut self, now: UnixMs, lost: &mut Vec<LostRange>) -> Option<RestQuery> {
         let trades_max = self.trades_max;
         let is_due = |range: &MissingRange| now.0 - range.noticed >= Self::TRADE_GRACE_MS;
         let ids = self.sequence(Series::Trades)?;
@@ -122,7 +122,7 @@ impl EventGate {
 
     /// Everything that the venue has of a query arrived. What is still missing is given up, unless the venue may not have
     /// it yet, or this was the first answer without it.
-    pub(in crate::live) fn on_complete(&mut self, query: &RestQuery, now: UnixMs, lost: &mut Vec<Lost>) {
+    pub(in crate::live) fn on_complete(&mut self, query: &RestQuery, now: UnixMs, lost: &mut Vec<LostRange>) {
         let Some((series, first, mut last)) = numbers_of(query) else { return };
         let mut pending_ms = Self::TRADES_PENDING_MS;
         if series != Series::Trades {
@@ -147,13 +147,18 @@ impl EventGate {
     }
 
     /// The data of a query cannot be had.
-    pub(in crate::live) fn on_unavailable(&mut self, query: &RestQuery, loss: Loss, lost: &mut Vec<Lost>) {
+    pub(in crate::live) fn on_unavailable(
+        &mut self,
+        query: &RestQuery,
+        loss: Loss,
+        lost: &mut Vec<LostRange>,
+    ) {
         if let Some((series, first, last)) = numbers_of(query) {
             self.give_up(series, first, last, loss, lost);
         }
     }
 
-    fn give_up(&mut self, series: Series, first: i64, last: i64, loss: Loss, lost: &mut Vec<Lost>) {
+    fn give_up(&mut self, series: Series, first: i64, last: i64, loss: Loss, lost: &mut Vec<LostRange>) {
         let stored_until = self.stored_until;
         let Some(sequence) = self.sequence_mut(series) else { return };
         for range in sequence.give_up(first, last) {
@@ -165,7 +170,7 @@ impl EventGate {
                 continue;
             }
             let numbers = (range.first, range.last);
-            lost.push(Lost { series, from: from.min(to), to: to.max(from), numbers });
+            lost.push(LostRange { series, from: from.min(to), to: to.max(from), numbers });
         }
     }
 

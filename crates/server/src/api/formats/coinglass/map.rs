@@ -12,7 +12,7 @@ use liqheat_wire::{Channel, Decimal};
 
 use super::super::super::DataState;
 use super::super::super::reading::Reading;
-use super::super::super::selection::{SelectedState, Wanted};
+use super::super::super::selection::{SelectedState, StateSelector};
 use super::super::FormatKey;
 use super::super::claims::Claims;
 use super::heatmap::cents;
@@ -74,7 +74,7 @@ async fn answer(
     };
     let days = RANGE_DAYS.iter().find(|(name, _)| *name == range).map_or(1, |(_, days)| *days);
     let body = state.formats.get(key, async || {
-        let wanted = Wanted::OpenedWithin(days * DAY_MS);
+        let wanted = StateSelector::OpenedWithin(days * DAY_MS);
         let selected = SelectedState::select(state, reading, symbol, wanted, None).await?;
         let turn = reading.turn(state, ReadKind::Query).await?;
         let body = move || Envelope::new(Map { data: grouped(&selected.levels, rows) });

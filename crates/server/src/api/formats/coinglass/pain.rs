@@ -9,7 +9,7 @@ use liqheat_wire::Channel;
 
 use super::super::super::DataState;
 use super::super::super::reading::Reading;
-use super::super::super::selection::{SelectedState, Wanted};
+use super::super::super::selection::{SelectedState, StateSelector};
 use super::super::FormatKey;
 use super::super::claims::Claims;
 use super::super::names;
@@ -51,7 +51,7 @@ pub(super) async fn max_pain(
         accepts_gzip: reading.accepts_gzip(),
     };
     let body = state.formats.get(key, async || {
-        let wanted = Wanted::OpenedWithin(hours * HOUR_MS);
+        let wanted = StateSelector::OpenedWithin(hours * HOUR_MS);
         let mut rows = Vec::new();
         for market in readable(&state, &claims) {
             // A market without a state yet is absent; one that cannot be read fails the answer.

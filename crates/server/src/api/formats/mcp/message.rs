@@ -23,7 +23,7 @@ const INSTRUCTIONS: &str = "Estimated liquidation levels of crypto perpetual fut
 
 /// What a message asks for.
 #[derive(Debug, PartialEq)]
-pub(super) enum Asked {
+pub(super) enum McpMessage {
     /// Nothing: a notification, or an answer of the client.
     Nothing,
     /// Answered from the message alone.
@@ -33,32 +33,36 @@ pub(super) enum Asked {
 }
 
 /// Reads a message.
-pub(super) fn read(text: &[u8]) -> Asked {
+pub(super) fn read(text: &[u8]) -> McpMessage {
     let Ok(message) = serde_json::from_slice::<Value>(text) else {
-        return Asked::Reply(error(&Value::Null, PARSE_ERROR, "the body is not JSON"));
+        return McpMessage::Reply(error(&Value::Null, PARSE_ERROR, "the body is not JSON"));
     };
     if !message.is_object() || message["jsonrpc"] != "2.0" {
         let text = "the body must be one message of JSON-RPC 2.0; batches are not taken";
-        return Asked::Reply(error(&Value::Null, INVALID_REQUEST, text));
+        return McpMessage::Reply(error(&Value::Null, INVALID_REQUEST, text));
     }
     let Some(method) = message["method"].as_str() else {
         let is_answer = message.get("result").is_some() || message.get("error").is_some();
-        let invalid = || Asked::Reply(error(&Value::Null, INVALID_REQUEST, "'method' is missing"));
-        return if is_answer { Asked::Nothing } else { invalid() };
+        let invalid = || McpMessage::Reply(error(&Value::Null, INVALID_REQUEST, "'method' is missing"));
+        return if is_answer { McpMessage::Nothing } else { invalid() };
     };
     let id = match message.get("id") {
-        None => return Asked::Nothing,
+        None => return McpMessage::Nothing,
         Some(id @ (Value::String(_) | Value::Number(_))) => id,
         Some(_) => {
-            return Asked::Reply(error(&Value::Null, INVALID_REQUEST, "'id' must be a text or a number"));
+            return McpMessage::Reply(error(
+                &Value::Null,
+                INVALID_REQUEST,
+                "'id' must be a text or a number",
+            ));
         }
     };
     match method {
-        "initialize" => Asked::Reply(result(id, &initialized(&message["params"]))),
-        "ping" => Asked::Reply(result(id, &json!({}))),
+        "initialize" => McpMessage::Reply(result(id, &initialized(&message["params"]))),
+        "ping" => McpMessage::Reply(result(id, &json!({}))),
         "tools/list" => {
             let tools: Vec<Value> = TOOLS.iter().map(ToolSpec::described).collect();
-            Asked::Reply(result(id, &json!({ "tools": tools })))
+            McpMessage::Reply(result(id, &json!({ "tools": tools })))
         }
         "tools/call" => call(id, &message["params"]),
         _ => {
@@ -66,21 +70,21 @@ pub(super) fn read(text: &[u8]) -> Asked {
             let text = format!(
                 "method '{method}' is not known here; methods: initialize, ping, tools/list, tools/call"
             );
-            Asked::Reply(error(id, METHOD_NOT_FOUND, &text))
+            McpMessage::Reply(error(id, METHOD_NOT_FOUND, &text))
         }
     }
 }
 
-fn call(id: &Value, params: &Value) -> Asked {
+fn call(id: &Value, params: &Value) -> McpMessage {
     let Some(tool) = params["name"].as_str() else {
-        return Asked::Reply(error(id, INVALID_PARAMS, "'name' of the tool is missing"));
+        return McpMessage::Reply(error(id, INVALID_PARAMS, "'name' of the tool is missing"));
     };
     let arguments = match &params["arguments"] {
         Value::Null => serde_json::Map::new(),
         Value::Object(arguments) => arguments.clone(),
-        _ => return Asked::Reply(error(id, INVALID_PARAMS, "'arguments' must be an object")),
+        _ => return McpMessage::Reply(error(id, INVALID_PARAMS, "'arguments' must be an object")),
     };
-    Asked::Call { id: id.clone(), tool: tool.to_owned(), arguments }
+    McpMessage::Call { id: id.clone(), tool: tool.to_owned(), arguments }
 }
 
 /// The revision that the client asks for where it is known, else the newest one.
@@ -104,7 +108,7 @@ pub(super) fn error(id: &Value, code: i32, text: &str) -> Value {
 }
 
 /// What a tool tells.
-pub(super) fn told(answer: &Value) -> Value {
+pub(super) fn succeeded(answer: &Value) -> Value {
     let text = json!([{ "type": "text", "text": answer.to_string() }]);
     json!({ "content": text, "structuredContent": answer, "isError": false })
 }
@@ -120,7 +124,7 @@ mod tests {
 
     fn reply(message: &Value) -> Value {
         match read(message.to_string().as_bytes()) {
-            Asked::Reply(reply) => reply,
+            McpMessage::Reply(reply) => reply,
             other => panic!("{message}: {other:?}"),
         }
     }
@@ -145,7 +149,7 @@ mod tests {
             json!({ "jsonrpc": "2.0", "method": "tools/call" }),
             json!({ "jsonrpc": "2.0", "id": 1, "result": {} }),
         ] {
-            assert_eq!(read(message.to_string().as_bytes()), Asked::Nothing, "{message}");
+            assert_eq!(read(message.to_string().as_bytes()), McpMessage::Nothing, "{message}");
         }
     }
 
@@ -166,7 +170,7 @@ mod tests {
         ] {
             assert_eq!(reply(&message)["error"]["code"], code, "{message}");
         }
-        let Asked::Reply(broken) = read(b"{") else { panic!() };
+        let McpMessage::Reply(broken) = read(b"{") else { panic!() };
         assert_eq!(broken["error"]["code"], PARSE_ERROR);
     }
 
@@ -174,7 +178,7 @@ mod tests {
     fn a_call_names_its_tool_and_arguments() {
         let message = json!({ "jsonrpc": "2.0", "id": "x", "method": "tools/call",
             "params": { "name": "walls", "arguments": { "symbol": "BTC" }, "_meta": {} } });
-        let Asked::Call { id, tool, arguments } = read(message.to_string().as_bytes()) else { panic!() };
+        let McpMessage::Call { id, tool, arguments } = read(message.to_string().as_bytes()) else { panic!() };
         assert_eq!((id, tool.as_str()), (json!("x"), "walls"));
         assert_eq!(arguments["symbol"], "BTC");
     }

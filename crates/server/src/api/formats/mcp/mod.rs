@@ -26,7 +26,7 @@ use tower_service::Service;
 use super::super::DataState;
 use super::names;
 use crate::http::target;
-use message::{Asked, REVISIONS};
+use message::{McpMessage, REVISIONS};
 use tools::{Detail, ToolSpec};
 
 /// Most bytes of a message.
@@ -56,12 +56,12 @@ struct Agent {
 impl Agent {
     async fn answer(&self, head: &Parts, body: &[u8]) -> Response {
         let (status, reply) = match message::read(body) {
-            Asked::Nothing => return StatusCode::ACCEPTED.into_response(),
-            Asked::Reply(reply) => (status_of(&reply), reply),
-            Asked::Call { id, .. } if let Some(text) = unknown_revision(&head.headers) => {
+            McpMessage::Nothing => return StatusCode::ACCEPTED.into_response(),
+            McpMessage::Reply(reply) => (status_of(&reply), reply),
+            McpMessage::Call { id, .. } if let Some(text) = unknown_revision(&head.headers) => {
                 (StatusCode::BAD_REQUEST, message::error(&id, message::INVALID_REQUEST, &text))
             }
-            Asked::Call { id, tool, arguments } => {
+            McpMessage::Call { id, tool, arguments } => {
                 (StatusCode::OK, self.call(&id, &tool, arguments, head).await)
             }
         };
@@ -74,13 +74,13 @@ impl Agent {
             let text = format!("there is no tool '{name}'; tools: {}", ToolSpec::names());
             return message::error(id, message::INVALID_PARAMS, &text);
         };
-        let told = self.tell(tool, arguments, head).await;
-        let result = told.map_or_else(|text| message::failed(&text), |answer| message::told(&answer));
+        let answer = self.call_route(tool, arguments, head).await;
+        let result = answer.map_or_else(|text| message::failed(&text), |answer| message::succeeded(&answer));
         message::result(id, &result)
     }
 
     /// The answer of a tool, or what is wrong with the call and what to try.
-    async fn tell(
+    async fn call_route(
         &self,
         tool: &ToolSpec,
         arguments: Map<String, Value>,

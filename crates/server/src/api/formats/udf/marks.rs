@@ -34,9 +34,9 @@ const SWEEP_COLOUR: &str = "#c79a2a";
 const LONG_COLOUR: &str = "#d1495b";
 const SHORT_COLOUR: &str = "#2e9e6b";
 
-/// Something that is marked.
+/// An event that a mark on the chart shows.
 #[derive(Debug, Clone, PartialEq)]
-struct Marked {
+struct MarkedEvent {
     kind: Kind,
     /// Beginning of the interval.
     time: UnixMs,
@@ -51,15 +51,15 @@ enum Kind {
     Sweep,
 }
 
-/// What a request names.
+/// Parameters of a request.
 #[derive(Debug, Clone, Copy)]
-struct Wanted {
+struct MarksQuery {
     interval: Interval,
     from: UnixMs,
     to: UnixMs,
 }
 
-impl Wanted {
+impl MarksQuery {
     /// Times are widened to whole intervals.
     fn of(state: &DataState, query: &Query, symbol: &ServedSymbol) -> Result<Self, Refusal> {
         let interval = interval(query, symbol)?;
@@ -84,8 +84,8 @@ pub(super) async fn marks(
     query.only(&["symbol", "resolution", "from", "to"])?;
     let symbol = symbol(&state, &claims, &query, Channel::Heatmap)?;
     claims.check_channel(Channel::Liquidations)?;
-    let wanted = Wanted::of(&state, &query, symbol)?;
-    let Wanted { interval, from, to } = wanted;
+    let wanted = MarksQuery::of(&state, &query, symbol)?;
+    let MarksQuery { interval, from, to } = wanted;
     let key = FormatKey {
         request: format!("udf marks {interval} {} {}", from.0, to.0),
         symbol: symbol.name.clone(),
@@ -110,7 +110,7 @@ pub(super) async fn timescale_marks(
 ) -> Result<Response, Refusal> {
     query.only(&["symbol", "resolution", "from", "to"])?;
     let symbol = symbol(&state, &claims, &query, Channel::Liquidations)?;
-    let wanted = Wanted::of(&state, &query, symbol)?;
+    let wanted = MarksQuery::of(&state, &query, symbol)?;
     let marked = liquidated(&state, reading, symbol, wanted).await?;
     let turn = reading.turn(&state, ReadKind::Query).await?;
     reading.json(&turn, move || marked.iter().map(on_timescale).collect::<Vec<_>>()).await
@@ -121,11 +121,11 @@ async fn liquidated(
     state: &DataState,
     reading: Reading,
     symbol: &ServedSymbol,
-    wanted: Wanted,
-) -> Result<Vec<Marked>, Refusal> {
+    wanted: MarksQuery,
+) -> Result<Vec<MarkedEvent>, Refusal> {
     /// Kinds of price and sides.
     const ROWS_OF_INTERVAL: usize = 4;
-    let Wanted { interval, from, to } = wanted;
+    let MarksQuery { interval, from, to } = wanted;
     let intervals = usize::try_from(to.since(from) / interval.ms()).unwrap_or(0);
     let Some(rows_max) = NonZeroUsize::new(intervals * ROWS_OF_INTERVAL) else { return Ok(Vec::new()) };
     let turn = reading.turn(state, ReadKind::Query).await?;
@@ -156,9 +156,9 @@ async fn swept(
     state: &DataState,
     reading: Reading,
     symbol: &ServedSymbol,
-    wanted: Wanted,
-) -> Result<Vec<Marked>, Refusal> {
-    let Wanted { interval, from, to } = wanted;
+    wanted: MarksQuery,
+) -> Result<Vec<MarkedEvent>, Refusal> {
+    let MarksQuery { interval, from, to } = wanted;
     let columns = usize::try_from(to.since(from) / interval.ms()).unwrap_or(0);
     if columns == 0 || !symbol.bars_fit(interval.ms()) {
         return Ok(Vec::new());
@@ -184,8 +184,8 @@ async fn swept(
         .collect())
 }
 
-fn marked(kind: Kind, wanted: Wanted, index: usize, usd: f64) -> Marked {
-    Marked { kind, time: wanted.from.plus(wanted.interval.ms() * signed_len(index)), usd }
+fn marked(kind: Kind, wanted: MarksQuery, index: usize, usd: f64) -> MarkedEvent {
+    MarkedEvent { kind, time: wanted.from.plus(wanted.interval.ms() * signed_len(index)), usd }
 }
 
 /// The values that stand out, by index: at least [`TIMES_MEAN`] the mean of those above zero, at most [`MARKS_MAX`].
@@ -230,7 +230,7 @@ impl Kind {
     }
 }
 
-impl Marked {
+impl MarkedEvent {
     fn id(&self) -> String {
         format!("{}-{}", self.kind.word(), self.time.0 / 1_000)
     }
@@ -244,7 +244,7 @@ impl Marked {
     }
 }
 
-fn table(marked: &[Marked]) -> Marks {
+fn table(marked: &[MarkedEvent]) -> Marks {
     let mut marks = Marks::default();
     for one in marked {
         marks.id.push(one.id());
@@ -258,7 +258,7 @@ fn table(marked: &[Marked]) -> Marks {
     marks
 }
 
-fn on_timescale(one: &Marked) -> TimescaleMark {
+fn on_timescale(one: &MarkedEvent) -> TimescaleMark {
     TimescaleMark {
         id: one.id(),
         time: one.time.0 / 1_000,
@@ -298,8 +298,8 @@ mod tests {
     fn marks_are_columns_of_one_length() {
         let time = UnixMs(1_756_080_000_000);
         let marks = table(&[
-            Marked { kind: Kind::Sweep, time, usd: 1_234_567.0 },
-            Marked { kind: Kind::Liquidated(Side::Long), time, usd: 999.4 },
+            MarkedEvent { kind: Kind::Sweep, time, usd: 1_234_567.0 },
+            MarkedEvent { kind: Kind::Liquidated(Side::Long), time, usd: 999.4 },
         ]);
         assert_eq!(marks.id, ["sweep-1756080000", "long-1756080000"]);
         assert_eq!(marks.text, ["$1.2M of estimated levels swept", "$999 of longs liquidated"]);

@@ -21,7 +21,7 @@ use super::claims::Claims;
 use super::names;
 use crate::catalog::ServedSymbol;
 use crate::http::{Query, Refusal, RefusalDetail};
-use shapes::{Config, ErrorBody, Exchange, Found, SymbolInfo, SymbolType};
+use shapes::{Config, ErrorBody, Exchange, SearchResult, SymbolInfo, SymbolType};
 
 /// Resolutions by the names of intervals: minutes, and days.
 pub(in super::super) const RESOLUTIONS: [(&str, &str); 12] = [
@@ -203,7 +203,7 @@ async fn search(
     State(state): State<Arc<DataState>>,
     claims: Claims,
     query: Query,
-) -> Result<Json<Vec<Found>>, Refusal> {
+) -> Result<Json<Vec<SearchResult>>, Refusal> {
     query.only(&["query", "type", "exchange", "limit"])?;
     let limit = query.count_or("limit", SEARCH_DEFAULT, SEARCH_MAX)?.get();
     let text = query.get("query").unwrap_or("").to_uppercase();
@@ -215,7 +215,7 @@ async fn search(
             && symbol.name.to_uppercase().contains(&text)
             && (exchange.is_empty() || exchange_of(symbol).eq_ignore_ascii_case(exchange))
     });
-    let found = found.map(|symbol| Found {
+    let found = found.map(|symbol| SearchResult {
         symbol: symbol.name.clone(),
         full_name: format!("{}:{}", exchange_of(symbol), symbol.name),
         description: description(symbol),

@@ -79,7 +79,7 @@ pub(in super::super::super) struct SymbolInfo {
 /// A row of `/udf/search`.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "UdfFound")]
-pub(in super::super::super) struct Found {
+pub(in super::super::super) struct SearchResult {
     pub(super) symbol: String,
     pub(super) full_name: String,
     pub(super) description: String,

@@ -12,16 +12,16 @@ const GAP_MS_MAX: i64 = 6 * 3_600_000;
 /// Samples named; all are counted.
 const NAMED_MAX: usize = 10;
 
-/// Judges samples as the ledger will, in the order of the files.
+/// Applies the ledger's filter to samples of open interest, in the order of the files.
 #[derive(Debug, Default)]
-pub(super) struct Doubts {
+pub(super) struct OpenInterestCheck {
     filters: BTreeMap<Instrument, (UnixMs, OpenInterestFilter)>,
     doubted: usize,
     jumps: usize,
     named: Vec<String>,
 }
 
-impl Doubts {
+impl OpenInterestCheck {
     /// Looks at rows that are about to be stored.
     pub(super) fn look_at(&mut self, instrument: &Instrument, rows: &Rows) {
         let Rows::OpenInterest(samples) = rows else { return };
@@ -70,15 +70,15 @@ mod tests {
             time: UnixMs(1_763_728_500_000 + index * 300_000),
             qty: Qty::from_f64(coins).unwrap(),
         };
-        let mut doubts = Doubts::default();
-        doubts.look_at(&instrument, &Rows::OpenInterest(vec![sample(0, 80_000.0), sample(1, 80_100.0)]));
-        assert!(doubts.lines().is_empty());
-        doubts.look_at(&instrument, &Rows::OpenInterest(vec![sample(2, 240_000.0), sample(3, 80_200.0)]));
-        let lines = doubts.lines();
+        let mut check = OpenInterestCheck::default();
+        check.look_at(&instrument, &Rows::OpenInterest(vec![sample(0, 80_000.0), sample(1, 80_100.0)]));
+        assert!(check.lines().is_empty());
+        check.look_at(&instrument, &Rows::OpenInterest(vec![sample(2, 240_000.0), sample(3, 80_200.0)]));
+        let lines = check.lines();
         assert!(lines[0].starts_with("1 samples of open interest"), "{lines:?}");
         assert_eq!(lines[1], "  BTCUSDT@binance 2025-11-21T12:45:00Z: open interest of 240000 coins");
         // After a long gap nothing is known to be absurd.
-        doubts.look_at(&instrument, &Rows::OpenInterest(vec![sample(3_000, 10.0)]));
-        assert_eq!(doubts.lines(), lines);
+        check.look_at(&instrument, &Rows::OpenInterest(vec![sample(3_000, 10.0)]));
+        assert_eq!(check.lines(), lines);
     }
 }

@@ -21,9 +21,9 @@ pub struct CoinMarket {
     pub open_interest_both_sides: f64,
 }
 
-/// Everything that is known of accounts at a venue.
+/// The accounts of one venue: addresses, when each is looked at, positions and marks.
 #[derive(Debug, Default)]
-pub struct Measured {
+pub struct AccountTracker {
     book: AddressBook,
     schedule: LookSchedule,
     /// Accounts with positions, as they were at the last look.
@@ -33,7 +33,7 @@ pub struct Measured {
     marked: Option<UnixMs>,
 }
 
-impl Measured {
+impl AccountTracker {
     /// With the addresses that were stored. What they hold is not stored: those that held something are looked at at once,
     /// shortest interval first.
     #[must_use]
@@ -94,7 +94,7 @@ impl Measured {
         }
     }
 
-    /// The account to look at now; its answer is brought to [`Measured::on_look`] or [`Measured::on_failure`].
+    /// The account to look at now; its answer is brought to [`AccountTracker::on_look`] or [`AccountTracker::on_failure`].
     pub fn next_look(&mut self, now: UnixMs) -> Option<Address> {
         self.schedule.next(now)
     }
@@ -232,11 +232,11 @@ mod tests {
 
     #[test]
     fn looks_follow_the_nearness_of_levels_and_trades() {
-        let mut measured = Measured::default();
+        let mut measured = AccountTracker::default();
         let at = |minutes: i64| UnixMs(minutes * MINUTE);
         measured.on_markets([market("BTC", 100_000.0, 100.0)], at(0));
         measured.on_listed([address(1), address(2), address(3)], at(0));
-        let looks = |measured: &mut Measured, now| {
+        let looks = |measured: &mut AccountTracker, now| {
             let mut found: Vec<Address> = std::iter::from_fn(|| measured.next_look(now)).collect();
             found.sort_unstable();
             found
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_layer_sums_levels_and_says_what_it_covers() {
-        let mut measured = Measured::default();
+        let mut measured = AccountTracker::default();
         let now = UnixMs(2 * 60 * MINUTE);
         measured.on_named((1..=5).map(address), UnixMs(0));
         assert_eq!(measured.layer(request(100.0), now), None, "no mark");
@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_restart_looks_first_at_what_was_near() {
-        let mut measured = Measured::default();
+        let mut measured = AccountTracker::default();
         measured.on_markets([market("BTC", 100_000.0, 20.0)], UnixMs(0));
         measured.on_listed((1..=3).map(address), UnixMs(0));
         while measured.next_look(UnixMs(0)).is_some() {}
@@ -316,7 +316,7 @@ mod tests {
         measured.on_look(address(3), empty, UnixMs(0));
         let stored = measured.take_changes().changed;
         let now = UnixMs(10 * MINUTE);
-        let mut restarted = Measured::restored(stored, now);
+        let mut restarted = AccountTracker::restored(stored, now);
         assert_eq!(restarted.addresses(), 3);
         let later = now.plus(1_000);
         assert_eq!(restarted.next_look(later), Some(address(2)));

@@ -27,7 +27,7 @@ const page = sizes('dashboard/dist', /\.(js|css|html|svg)$/);
 hold(
     'dashboard, first load',
     page.filter(({ name }) => !/-panel-/.test(name)),
-    120,
+    130,
 );
 hold('dashboard, with every panel', page, 140);
 hold('client, ES module', sizes('client/dist', /^liqheat-client\.js$/), 10);

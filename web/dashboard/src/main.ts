@@ -1,4 +1,4 @@
 import './style.css';
 import { App } from './app/app.ts';
 
-new App().start();
+new App({ settled: () => {} }).start();

@@ -1,7 +1,9 @@
 /** A real Chromium for the tests of the page, and the few questions they ask of it. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const ARGUMENTS = [
@@ -16,6 +18,19 @@ const ARGUMENTS = [
 
 export function launch(): Promise<Browser> {
     return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+}
+
+/** A browser with a profile of its own: what it opens is no private window, in which nothing can be installed. */
+export async function launchProfile(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
+    const folder = mkdtempSync(join(tmpdir(), 'liqheat-profile-'));
+    const context = await chromium.launchPersistentContext(folder, { executablePath: CHROMIUM, args: ARGUMENTS });
+    return {
+        context,
+        close: async () => {
+            await context.close();
+            rmSync(folder, { recursive: true });
+        },
+    };
 }
 
 export interface Opened {

@@ -285,3 +285,97 @@ test('where the server says that sockets are off, none is tried and the console 
     assert.deepEqual([complaints, opened], [[], []]);
     await page.context().close();
 });
+
+/** Of the dark theme, by the share of the picture left and right of a place: how bright it is on average, 0..255. */
+function brightness(page: Page, from: number, to: number): Promise<number> {
+    return page.evaluate(
+        ([from, to]) => {
+            const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
+            if (canvas === null) throw new Error('no canvas');
+            const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+            copy?.drawImage(canvas, 0, 0);
+            const left = Math.round(canvas.width * from);
+            const { data } = copy?.getImageData(left, 0, Math.round(canvas.width * (to - from)), canvas.height) ?? { data: [] };
+            let sum = 0;
+            for (let at = 0; at < data.length; at += 4) sum += ((data[at] ?? 0) + (data[at + 1] ?? 0) + (data[at + 2] ?? 0)) / 3;
+            return sum / (data.length / 4);
+        },
+        [from, to] as const,
+    );
+}
+
+test('what a young model assumes is faded, by how much it assumes, and the tooltip says so', async () => {
+    await server.stop();
+    const first = server.markets.get('BTCUSDT')?.steps[0]?.time ?? 0;
+    const now = server.markets.get('BTCUSDT')?.asOf() ?? 0;
+    const brightnesses: number[][] = [];
+    for (const seenShare of [(): number => 1, (time: number): number => Math.min(1, (time - first) / (now - first))]) {
+        server = new StandInServer({ dist: DIST, everyMs: 0, seenShare });
+        url = await server.start();
+        const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=24h&theme=dark&events=0`);
+        await shown(page);
+        await page.mouse.move(200, 300);
+        const assumed = seenShare(now) === seenShare(first) ? 0 : 2;
+        await page.waitForFunction(
+            (assumed) =>
+                (document.getElementById('tip')?.innerText.match(/Assumed\s+\d+ % of positions/g) ?? []).length === (assumed > 0 ? 1 : 0),
+            assumed,
+        );
+        await page.mouse.move(10, 10);
+        await page.waitForFunction(() => document.getElementById('tip')?.hidden === true);
+        await painted(page);
+        brightnesses.push([await brightness(page, 0.02, 0.2), await brightness(page, 0.65, 0.8)]);
+        assert.deepEqual(complaints, []);
+        await page.context().close();
+        await server.stop();
+    }
+    const [[oldLeft = 0, oldRight = 0] = [], [youngLeft = 0, youngRight = 0] = []] = brightnesses;
+    assert.ok(youngLeft < oldLeft * 0.9, `${youngLeft} instead of ${oldLeft} where a third was seen`);
+    assert.ok(Math.abs(youngRight - oldRight) < oldRight * 0.04, `${youngRight} instead of ${oldRight} where nearly all was seen`);
+    await server.start();
+});
+
+test('where a venue joined the sum, a line says so', async () => {
+    await server.stop();
+    const now = server.markets.get('BTCUSDT')?.asOf() ?? 0;
+    server = new StandInServer({
+        dist: DIST,
+        everyMs: 0,
+        venues: ['binance', 'okx', 'bybit'],
+        venueBegins: { okx: now - 6 * 3_600_000, bybit: now - 6 * 3_600_000 + 60_000 },
+    });
+    url = await server.start();
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    await page.waitForFunction(() => document.getElementById('chart')?.dataset.seams === '1');
+    await shown(page);
+    // A dashed line from top to bottom: its colour comes up in one column of pixels, again and again.
+    const runs = await page.evaluate(() => {
+        const canvas = document.querySelector<HTMLCanvasElement>('#chart table tr td:nth-child(2) canvas');
+        if (canvas === null) return 0;
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+        copy?.drawImage(canvas, 0, 0);
+        const { data } = copy?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+        let most = 0;
+        for (let x = 1; x < canvas.width - 1; x++) {
+            let changes = 0;
+            let before = false;
+            for (let y = 0; y < canvas.height; y++) {
+                const at = (y * canvas.width + x) * 4;
+                const bright = (place: number): number => (data[place] ?? 0) + (data[place + 1] ?? 0) + (data[place + 2] ?? 0);
+                const stands = bright(at) > bright(at - 4) + 60 && bright(at) > bright(at + 4) + 60;
+                if (stands && !before) changes += 1;
+                before = stands;
+            }
+            most = Math.max(most, changes);
+        }
+        return most;
+    });
+    assert.ok(runs > 40, `${runs} dashes`);
+    // One venue alone has no seams.
+    await page.getByLabel('Venue').selectOption('okx');
+    await page.waitForFunction(() => document.getElementById('chart')?.dataset.seams === '0');
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});

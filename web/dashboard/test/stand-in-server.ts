@@ -50,11 +50,16 @@ export interface StandInOptions {
     port?: number;
     /** Wall milliseconds between market steps; 0: only by hand. */
     everyMs?: number;
-    seenShare?: number;
+    /** Share of positions that was seen being opened, by market time. */
+    seenShare?: number | ((time: number) => number);
+    /** When venues began, where that is not with the market. */
+    venueBegins?: Record<string, number>;
     /** The venues in each symbol; one by default. Each alone is the same market. */
     venues?: string[];
     /** Serves a market besides whose bin is not exact in binary. */
     tiny?: boolean;
+    /** Everything is served below this path, as behind a proxy: `/heat`. */
+    prefix?: string;
     /** History of exactly this size, for benches. */
     cells?: { columns: number; rows: number };
 }
@@ -111,6 +116,8 @@ const TYPES: Record<string, string> = {
     '.js': 'text/javascript',
     '.css': 'text/css',
     '.svg': 'image/svg+xml',
+    '.png': 'image/png',
+    '.webmanifest': 'application/manifest+json',
 };
 
 function rfc3339(ms: number): string {
@@ -175,8 +182,14 @@ export class StandInServer {
     }
 
     async start(): Promise<string> {
-        const server = createServer((request, response) => void this.#answer(request, response));
+        const prefix = this.#options.prefix ?? '';
+        const server = createServer((request, response) => {
+            if (!(request.url ?? '').startsWith(`${prefix}/`)) return json(response, 404, { detail: 'not found' });
+            request.url = request.url?.slice(prefix.length) ?? '/';
+            void this.#answer(request, response);
+        });
         server.on('upgrade', (request, socket, head) => {
+            request.url = request.url?.slice(prefix.length) ?? '/';
             const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((each) => each.trim());
             if (this.trouble.token !== '' && !offered.includes(`bearer.${this.trouble.token}`)) {
                 socket.end('HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n');
@@ -433,7 +446,7 @@ export class StandInServer {
         const route = `${request.method} ${url.pathname}`;
         this.asked.push(url.pathname);
         const { trouble } = this;
-        const api = /^\/(v1|prices|liquidations|ws)/.test(url.pathname);
+        const api = /^\/(v1|prices|liquidations|data|ws)/.test(url.pathname);
         if (trouble.broken && api) return json(response, 500, { detail: 'the store is being repaired' });
         if (api && trouble.token !== '' && request.headers.authorization !== `Bearer ${trouble.token}`) {
             return json(response, 401, {
@@ -456,6 +469,10 @@ export class StandInServer {
                 return this.#poll(market, url, response);
             case 'GET /v1/heatmap/history':
                 return this.#history(market, url, response);
+            case 'GET /data/date-range': {
+                const first = this.#options.venueBegins?.[symbol.split('@')[1] ?? ''] ?? market.steps[0]?.time ?? 0;
+                return json(response, 200, { symbol, start_date: rfc3339(first), end_date: rfc3339(market.asOf()) });
+            }
             case 'GET /prices/klines':
                 return json(response, 200, klines(market, url));
             case 'GET /v1/liquidations':
@@ -535,10 +552,15 @@ export class StandInServer {
                 : historyGrid(market, range.ms, columns, split, {
                       epoch: this.epoch,
                       state: this.trouble.feed,
-                      seen_share: this.#options.seenShare ?? 0.83,
+                      seen_share: this.#seenShare(market.asOf()),
                   });
         const packed = gzipSync(bytes);
         response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(packed);
+    }
+
+    #seenShare(time: number): number {
+        const { seenShare = 0.83 } = this.#options;
+        return typeof seenShare === 'number' ? seenShare : seenShare(time);
     }
 
     #tile(market: SyntheticMarket, query: URLSearchParams, response: ServerResponse): void {
@@ -559,17 +581,18 @@ export class StandInServer {
                 rows: Math.round((number('price_high') - priceLow) / bin),
             },
             query.get('by') === 'leverage',
-            { epoch: this.epoch, state: this.trouble.feed, seen_share: this.#options.seenShare ?? 0.83 },
+            { epoch: this.epoch, state: this.trouble.feed, seen_share: this.#seenShare(Math.min(to, market.asOf())) },
         );
         response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(gzipSync(bytes));
     }
 
     async #file(path: string, response: ServerResponse): Promise<void> {
-        const name = path === '/' ? 'index.html' : normalize(path).replace(/^(\.\.[/\\])+/, '');
+        const name = path === '/' ? 'index.html' : normalize(path).replace(/^[/\\]+|^(\.\.[/\\])+/g, '');
         try {
             const bytes = await readFile(join(this.#options.dist, name));
             const type = TYPES[extname(name)] ?? 'application/octet-stream';
-            response.writeHead(200, { 'content-type': type, 'content-security-policy': CSP }).end(bytes);
+            const caching = name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
+            response.writeHead(200, { 'content-type': type, 'cache-control': caching, 'content-security-policy': CSP }).end(bytes);
         } catch {
             json(response, 404, { detail: 'not found' });
         }

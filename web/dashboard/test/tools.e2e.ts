@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { asOf, axe, colours, launch, open, PHONE, painted, shown } from './browser.ts';
+import { asOf, axe, colours, launch, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
 import { StandInServer } from './stand-in-server.ts';
 
 const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
@@ -32,7 +32,7 @@ async function boxOf(page: Page, selector: string): Promise<{ x: number; y: numb
 }
 
 test('a link shows the same picture to somebody with other settings: filters, moment and span', async () => {
-    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&theme=dark`);
     await shown(page);
     await page.keyboard.press('[');
     await page.waitForURL(/[?&]at=\d/);
@@ -55,8 +55,45 @@ test('a link shows the same picture to somebody with other settings: filters, mo
     assert.equal(await moment(reader), when);
     assert.equal(await reader.locator('html').getAttribute('data-theme'), 'dark');
     await reader.goto(url);
-    await reader.waitForURL(/scale=log.*theme=light|theme=light.*scale=log/);
+    await reader.waitForURL(/scale=log.*theme=system/);
+    assert.equal(await reader.locator('html').getAttribute('data-theme'), 'light');
     await other.close();
+    await page.context().close();
+});
+
+test('the theme of the system is followed while the page is open, until one is chosen', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    const theme = (wanted: string): Promise<unknown> =>
+        page.waitForFunction((wanted) => document.documentElement.dataset.theme === wanted, wanted);
+    const [dark, light] = [
+        [0x0a, 0x0d, 0x12],
+        [0xff, 0xff, 0xff],
+    ] as const;
+    await theme('dark');
+    assert.match(page.url(), /theme=system/);
+    assert.ok((await pixelsLike(page, dark, 0)) > (await pixelsLike(page, light, 0)));
+    await page.emulateMedia({ colorScheme: 'light' });
+    await theme('light');
+    await painted(page);
+    assert.ok((await pixelsLike(page, light, 0)) > (await pixelsLike(page, dark, 0)), 'the chart as well');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await theme('dark');
+    // Chosen: the system has no say any more.
+    await page.keyboard.press('t');
+    await theme('light');
+    await page.waitForURL(/theme=light/);
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await painted(page);
+    await theme('light');
+    await page.click('#more');
+    await page.getByLabel('Theme', { exact: true }).selectOption('system');
+    await theme('dark');
+    await page.reload();
+    await shown(page);
+    assert.equal(await page.getByLabel('Theme', { exact: true }).inputValue(), 'system');
+    assert.deepEqual(complaints, []);
     await page.context().close();
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatTime, zoneName } from '../src/model/format.ts';
 import { addressOf, isBare, viewFromAddress } from '../src/state/address.ts';
-import { type Action, DEFAULT_VIEW, reduce, type Theme, type View } from '../src/state/view.ts';
+import { type Action, DEFAULT_VIEW, drawn, reduce, type View } from '../src/state/view.ts';
 import { type Place, ViewStore } from '../src/state/view-store.ts';
 
 const ODD: View = {
@@ -25,7 +25,9 @@ const ODD: View = {
     axis: 'log',
     studies: ['funding', 'volume'],
     interval: '4h',
+    speed: '3600',
     moment: Date.UTC(2025, 10, 20, 18, 5),
+    playing: true,
     span: { from: Date.UTC(2025, 10, 20), to: Date.UTC(2025, 10, 21, 3, 0, 7) },
     charts: ['ETHUSDT', 'BTCUSDT@okx'],
     embedded: true,
@@ -57,6 +59,7 @@ test("a link names what it shows, so that the reader's own settings do not fill 
         'axis',
         'zone',
         'panel',
+        'speed',
     ]) {
         assert.match(address, new RegExp(`[?&]${name}=`), name);
     }
@@ -103,12 +106,10 @@ class FakePlace implements Place {
     history: string[];
     at = 0;
     stored: string | null;
-    readonly system: Theme;
 
-    constructor(query: string, stored: string | null = null, system: Theme = 'dark') {
+    constructor(query: string, stored: string | null = null) {
         this.history = [query];
         this.stored = stored;
-        this.system = system;
     }
 
     query(): string {
@@ -129,19 +130,22 @@ class FakePlace implements Place {
     save(text: string): void {
         this.stored = text;
     }
-
-    theme(): Theme {
-        return this.system;
-    }
 }
 
-test('stored settings fill a bare address only, and the system chooses the first theme', () => {
+test('stored settings fill a bare address only', () => {
     const stored = addressOf({ ...ODD, embedded: false });
     const bare = new ViewStore(new FakePlace('', stored), () => {}).get();
     assert.deepEqual([bare.side, bare.theme, bare.moment, bare.span], ['split', 'light', null, null]);
     const linked = new ViewStore(new FakePlace('?symbol=BTCUSDT&range=3d', stored), () => {}).get();
     assert.deepEqual(linked, { ...DEFAULT_VIEW, symbol: 'BTCUSDT' });
-    assert.equal(new ViewStore(new FakePlace('', null, 'light'), () => {}).get().theme, 'light');
+});
+
+test('the theme is that of the system until another one is chosen', () => {
+    const first = new ViewStore(new FakePlace(''), () => {}).get();
+    assert.equal(first.theme, 'system');
+    assert.deepEqual([drawn(first, 'light').theme, drawn(first, 'dark').theme], ['light', 'dark']);
+    assert.equal(drawn({ ...first, theme: 'dark' }, 'light').theme, 'dark');
+    assert.equal(viewFromAddress('?theme=dim').theme, 'system');
 });
 
 test('Back takes back symbol, range and pane; settings stay with the step they were made in', () => {
@@ -164,6 +168,38 @@ test('Back takes back symbol, range and pane; settings stay with the step they w
     store.moved();
     assert.deepEqual([store.get().symbol, store.get().scale], ['BTCUSDT', 'linear']);
     assert.deepEqual(changes.at(-1), ['ETHUSDT 3d', 'BTCUSDT 3d']);
+});
+
+test('a replay writes the address now and then, and at once when it stops', ({ mock }) => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const place = new FakePlace('?symbol=BTCUSDT');
+    let writes = 0;
+    const write = place.write.bind(place);
+    place.write = (query, step) => {
+        writes += 1;
+        write(query, step);
+    };
+    const store = new ViewStore(place, () => {});
+    const begin = Date.UTC(2025, 10, 20);
+    store.dispatch({ kind: 'play', moment: begin });
+    for (let n = 1; n <= 40; n++) {
+        store.dispatch({ kind: 'played', moment: begin + n * 60_000 });
+        mock.timers.tick(50);
+    }
+    assert.equal(store.get().moment, begin + 40 * 60_000);
+    assert.ok(writes >= 4 && writes <= 6, `${writes} writes in two seconds`);
+    store.dispatch({ kind: 'played', moment: begin + 41 * 60_000 });
+    store.dispatch({ kind: 'pause' });
+    const now = viewFromAddress(place.query());
+    assert.deepEqual([now.moment, now.playing], [begin + 41 * 60_000, false]);
+    // A step away from a replay leaves what it came to behind.
+    store.dispatch({ kind: 'play', moment: begin });
+    store.dispatch({ kind: 'played', moment: begin + 60_000 });
+    store.dispatch({ kind: 'open', symbol: 'ETHUSDT' });
+    assert.deepEqual([store.get().moment, store.get().playing], [null, false]);
+    assert.equal(viewFromAddress(place.history.at(-2) ?? '').moment, begin + 60_000);
+    assert.equal(reduce({ ...ODD, playing: true }, { kind: 'played', moment: null }).playing, false);
+    assert.equal(reduce(ODD, { kind: 'look_back', moment: 1 }).playing, true, 'a chosen moment is played on from');
 });
 
 test('what changes nothing writes nothing, and a frame in another page keeps its settings to itself', () => {

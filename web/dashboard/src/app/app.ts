@@ -2,15 +2,17 @@
 import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
+import { VenueBegins } from '../data/venue-begins.ts';
 import { type Draft, draftAt } from '../model/alert-draft.ts';
+import { around, otherSpeed } from '../model/playback.ts';
 import { available, fitting } from '../model/ranges.ts';
-import { spanOf, stepped } from '../model/replay.ts';
+import { stepped } from '../model/replay.ts';
 import { partsOf, symbolOf } from '../model/venues.ts';
 import { wallsOf } from '../model/walls.ts';
 import { MapPane } from '../panels/map-pane.ts';
 import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
-import { type Action, LINKED_MAX, sideFilter, type TimeSpan, type View } from '../state/view.ts';
+import { type Action, type DrawnView, drawn, isSameButFor, LINKED_MAX, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
 import { Api, UNAUTHORISED } from '../transport/api.ts';
 import { DateDialog } from '../ui/date-dialog.ts';
@@ -23,6 +25,7 @@ import { Measure } from '../ui/measure.ts';
 import { Notices } from '../ui/notices.ts';
 import { Scrubber } from '../ui/scrubber.ts';
 import { SymbolSearch } from '../ui/symbol-search.ts';
+import { SystemTheme } from '../ui/system-theme.ts';
 import { Toolbar } from '../ui/toolbar.ts';
 import { Tooltip } from '../ui/tooltip.ts';
 import type { Symbols } from '../wire/answers.ts';
@@ -31,8 +34,10 @@ import { Alerting } from './alerting.ts';
 import { EXPORTS, type ExportKind, exportAs } from './exports.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { Linked } from './linked.ts';
+import { Navigation } from './navigation.ts';
 import { Painter, type Parts } from './painter.ts';
 import { panelLoaders } from './panel-loaders.ts';
+import { Player } from './player.ts';
 import { SymbolList } from './symbol-list.ts';
 
 const BADGE_EVERY_MS = 1_000;
@@ -40,9 +45,6 @@ const BADGE_EVERY_MS = 1_000;
 const CANDLE_PX_MIN = 4;
 const PAN_SHARE = 0.15;
 const ZOOM_FACTOR = 0.7;
-/** Browsers limit how often the address may be written. */
-const SPAN_SETTLES_MS = 400;
-const LOOK_SETTLES_MS = 130;
 const NO_STATE = 503;
 /** How far from the price a wall is looked for at a point of the chart, as a share of the price. */
 const WALLS_REACH = 0.5;
@@ -64,10 +66,15 @@ export class App {
     readonly #api = new Api(new URL('.', document.baseURI), this.#access);
     readonly #frames = new Frames((dirty) => this.#painter.draw(dirty));
     readonly #store = new ViewStore(browserPlace(), (next, previous) => this.#viewChanged(next, previous));
+    readonly #system = new SystemTheme(() => this.#themeChanged());
     readonly #symbols = new SymbolList(this.#api, {
         loaded: (symbols) => this.#symbolsLoaded(symbols),
-        empty: () => this.#parts.notices.show({ kind: 'no_markets' }),
-        failed: (status) => this.#parts.notices.show({ kind: status === UNAUTHORISED ? 'no_token' : 'server_gone' }),
+        empty: () => {
+            this.#settled();
+            this.#parts.notices.show({ kind: 'no_markets' });
+        },
+        failed: (status) =>
+            this.#parts.notices.show({ kind: status === UNAUTHORISED ? 'no_token' : navigator.onLine ? 'server_gone' : 'offline' }),
     });
     readonly #alerting = new Alerting(this.#api, {
         changed: () => this.#alertsChanged(),
@@ -75,6 +82,7 @@ export class App {
         zone: () => this.#store.get().zone,
         isPushed: () => ['connected', 'slow'].includes(this.#parts.market.connection().status),
     });
+    readonly #settled: () => void;
     readonly #parts: Parts;
     readonly #painter: Painter;
     readonly #toolbar: Toolbar;
@@ -86,23 +94,24 @@ export class App {
         remove: (symbol) => this.#dispatch({ kind: 'chart', symbol }),
     });
     readonly #search = new SymbolSearch();
-    readonly #date = new DateDialog((time) => this.#goToTime(time));
+    readonly #date = new DateDialog((time, isReplay) => (isReplay ? this.#replayFrom(time) : this.#navigation.goToTime(time)));
+    readonly #navigation: Navigation;
+    readonly #player = new Player({
+        view: () => this.#store.get(),
+        reach: () => (this.#navigation.isBusy() ? null : this.#parts.market.reach()),
+        visible: () => this.#parts.chart.viewport(),
+        came: (moment) => this.#dispatch({ kind: 'played', moment }),
+    });
     #offered: ReadonlySet<string> = new Set();
     /** The range on the screen: the chosen one, or the longest that the data fills so far. */
     #shownRange = '';
     /** The symbol that is open; empty before the first. */
     #opened = '';
-    /** Applied once, when the picture that the address asks for is there. */
-    #spanDue: TimeSpan | null;
-    #spanTimer: ReturnType<typeof setTimeout> | undefined;
-    #lookTimer: ReturnType<typeof setTimeout> | undefined;
-    /** The stretch of time that the chart itself reported last. */
-    #ownSpan: TimeSpan | null = null;
-    #isHeld = false;
 
-    constructor() {
+    /** `settled` hears when the first picture is there, or why there is none. */
+    constructor({ settled }: { settled(): void }) {
+        this.#settled = settled;
         const view = this.#store.get();
-        this.#spanDue = view.span;
         const tooltip = new Tooltip(byId('tip', HTMLElement));
         const redraw = (what: number) => (): void => this.#frames.mark(what);
         this.#parts = {
@@ -118,18 +127,34 @@ export class App {
             }),
             leverages: new Leverages(this.#api, redraw(DIRTY.tooltip)),
             series: new SeriesData(this.#api, redraw(DIRTY.live)),
-            chart: new HeatChart(byId('chart', HTMLElement), view),
+            begins: new VenueBegins(this.#api, redraw(DIRTY.live)),
+            chart: new HeatChart(byId('chart', HTMLElement), drawn(view, this.#system.get())),
             map: new MapPane(this.#api, byId('map', HTMLElement), tooltip, redraw(DIRTY.map), (why) => this.#mapFailed(why)),
             panel: new SidePanel(this.#panels()),
             legend: new Legend(byId('legend', HTMLElement), (threshold) => this.#set({ threshold })),
             header: new Header(),
             chips: new LeverageChips(byId('leverages', HTMLElement), (hidden) => this.#set({ hidden })),
-            scrubber: new Scrubber((moment) => this.#dispatch({ kind: 'look_back', moment })),
+            scrubber: new Scrubber({
+                look: (moment) => this.#dispatch({ kind: 'look_back', moment }),
+                play: () => this.#command('play'),
+                date: () => this.#command('date'),
+                speed: (speed) => this.#set({ speed }),
+            }),
             tooltip,
             notices: new Notices(byId('notice', HTMLElement), byId('banner', HTMLElement), () => this.#tryNow()),
         };
+        this.#navigation = new Navigation(this.#parts.chart, this.#parts.market, {
+            view: () => this.#store.get(),
+            settled: (span) => {
+                this.#dispatch({ kind: 'span', span });
+                if (this.#store.get().embedded) this.#linked.span(span);
+            },
+            lostSight: () => this.#dispatch({ kind: 'pause' }),
+            nothingThere: () => this.#parts.notices.toast('No data is stored for that time.'),
+        });
+        this.#navigation.expect(view);
         this.#painter = new Painter(this.#parts, () => ({
-            view: this.#store.get(),
+            view: this.#drawn(),
             info: this.#symbols.find(this.#store.get().symbol),
             range: this.#shownRange,
             speed: this.#symbols.speed(),
@@ -145,8 +170,6 @@ export class App {
     start(): void {
         const { chart, notices } = this.#parts;
         chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
-        chart.onSpan((span) => this.#spanMoved(span));
-        chart.onHold((isHeld) => this.#held(isHeld));
         chart.onCross((time) => this.#linked.cross(time));
         chart.onMenu((point) => this.#setAlert(this.#draftAt(point.price)));
         new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
@@ -163,8 +186,9 @@ export class App {
         );
         window.addEventListener('popstate', () => this.#store.moved());
         this.#store.start();
-        this.#toolbar.show(this.#store.get(), this.#shownRange);
+        this.#showTools();
         this.#linked.show(this.#store.get());
+        this.#player.follow(this.#store.get());
         setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
         notices.show({ kind: 'loading', what: 'Loading the list of symbols' });
         void this.#symbols.load();
@@ -210,8 +234,10 @@ export class App {
             case 'zoom_out':
                 return chart.zoom(1 / ZOOM_FACTOR);
             case 'fit':
-                this.#showWhole();
+                this.#navigation.showWhole();
                 chart.markPrice(null);
+                // Where the range begins after the moment, a replay would move the chart back at once.
+                if ((this.#store.get().moment ?? Infinity) < (market.base?.heat.start() ?? 0)) this.#dispatch({ kind: 'pause' });
                 return this.#dispatch({ kind: 'span', span: null });
             case 'back':
                 return this.#stepBack(-1);
@@ -219,14 +245,20 @@ export class App {
                 return this.#stepBack(1);
             case 'now':
                 return this.#dispatch({ kind: 'look_back', moment: null });
+            case 'play':
+                return this.#playOrPause();
+            case 'slower':
+            case 'faster':
+                return this.#set({ speed: otherSpeed(this.#store.get().speed, command === 'slower' ? -1 : 1) });
             case 'scale':
             case 'colours':
             case 'side':
-            case 'theme':
             case 'pane':
             case 'axis':
             case 'zone':
                 return this.#dispatch({ kind: 'next', what: command });
+            case 'theme':
+                return this.#set({ theme: this.#drawn().theme === 'dark' ? 'light' : 'dark' });
             case 'events':
             case 'swept':
             case 'near':
@@ -257,9 +289,25 @@ export class App {
         }
     }
 
+    #playOrPause(): void {
+        const { playing, pane } = this.#store.get();
+        if (playing) return this.#dispatch({ kind: 'pause' });
+        const moment = this.#painter.moment() ?? this.#player.beginning();
+        if (moment !== null && pane === 'heatmap') this.#dispatch({ kind: 'play', moment });
+    }
+
+    #replayFrom(time: number): void {
+        const { chart, market } = this.#parts;
+        const stored = market.stored();
+        const viewport = chart.viewport();
+        if (stored === null || viewport === null) return;
+        const moment = Math.max(time, stored.first);
+        this.#dispatch({ kind: 'play', moment });
+        this.#navigation.goToSpan(around(viewport, moment));
+    }
+
     #stepBack(way: -1 | 1): void {
-        const { heat, candles } = this.#parts.market;
-        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        const span = this.#parts.market.reach()?.span ?? null;
         if (span === null || this.#store.get().pane !== 'heatmap') return;
         this.#dispatch({ kind: 'look_back', moment: stepped(span, this.#painter.moment(), way) });
     }
@@ -272,37 +320,6 @@ export class App {
         this.#date.open(this.#store.get().zone, middle, stored.first, stored.now);
     }
 
-    /** Shows a moment in the middle, at the zoom of now. */
-    #goToTime(time: number): void {
-        const viewport = this.#parts.chart.viewport();
-        if (viewport === null) return;
-        const half = (viewport.to - viewport.from) / 2;
-        this.#goToSpan({ from: time - half, to: time + half });
-    }
-
-    #goToSpan(span: TimeSpan): void {
-        this.#spanDue = span;
-        this.#showDue();
-    }
-
-    /** Shows the stretch of time that was asked for as soon as there is a picture of it: the chart goes nowhere without candles. */
-    #showDue(): void {
-        const { chart, market, notices } = this.#parts;
-        const due = this.#spanDue;
-        const stored = market.stored();
-        const viewport = chart.viewport();
-        if (due === null || stored === null || viewport === null) return;
-        const within = { from: Math.max(due.from, stored.first), to: Math.min(due.to, stored.now) };
-        if (within.from >= within.to) {
-            this.#spanDue = null;
-            notices.toast('No data is stored for that time.');
-        } else if (chart.covers(within)) {
-            this.#spanDue = null;
-            chart.showSpan(due);
-            this.#spanMoved(due);
-        } else market.look({ ...viewport, ...due });
-    }
-
     #pickRange(range: string): void {
         if (this.#offered.has(range) && range !== this.#shownRange) this.#dispatch({ kind: 'open', range });
     }
@@ -312,52 +329,16 @@ export class App {
         this.#parts.chart.markPrice(price, title);
     }
 
-    #spanMoved(span: TimeSpan): void {
-        clearTimeout(this.#spanTimer);
-        this.#spanTimer = setTimeout(() => {
-            this.#ownSpan = span;
-            this.#dispatch({ kind: 'span', span });
-            if (this.#store.get().embedded) this.#linked.span(span);
-        }, SPAN_SETTLES_MS);
-        this.#lookSoon();
-    }
-
-    /** Fetches what the chart shows, once it stands still. */
-    #lookSoon(): void {
-        clearTimeout(this.#lookTimer);
-        this.#lookTimer = setTimeout(() => this.#look(), LOOK_SETTLES_MS);
-    }
-
-    #look(): void {
-        const viewport = this.#isHeld || this.#spanDue !== null ? null : this.#parts.chart.viewport();
-        if (viewport !== null) this.#parts.market.look(viewport);
-    }
-
-    /** The chosen range up to now. */
-    #showWhole(): void {
-        this.#parts.market.look(null);
-        this.#parts.chart.fit();
-        // What the chart reported on the way is no wish of anybody.
-        clearTimeout(this.#lookTimer);
-        clearTimeout(this.#spanTimer);
-        this.#spanDue = null;
-        this.#ownSpan = null;
-    }
-
-    #held(isHeld: boolean): void {
-        if (isHeld === this.#isHeld) return;
-        this.#isHeld = isHeld;
-        // Whoever takes hold wants to be here.
-        if (isHeld) this.#spanDue = null;
-        this.#parts.market.hold(isHeld);
-        // A press alone asks for nothing, and neither does the release of one.
-        if (!isHeld && this.#parts.chart.isMoved()) this.#lookSoon();
-    }
-
     async #export(kind: ExportKind): Promise<void> {
         const view = this.#store.get();
         const info = this.#symbols.find(view.symbol);
-        const why = await exportAs(kind, { parts: this.#parts, painter: this.#painter, view, info, range: this.#shownRange });
+        const why = await exportAs(kind, {
+            parts: this.#parts,
+            painter: this.#painter,
+            view: this.#drawn(),
+            info,
+            range: this.#shownRange,
+        });
         if (why !== null) this.#parts.notices.toast(why);
     }
 
@@ -365,28 +346,36 @@ export class App {
 
     #viewChanged(next: View, previous: View): void {
         if (next.symbol !== previous.symbol || next.range !== previous.range) {
-            this.#spanDue = next.span;
-            this.#ownSpan = null;
-            clearTimeout(this.#spanTimer);
-            clearTimeout(this.#lookTimer);
+            this.#navigation.expect(next);
             this.#open();
         }
-        this.#toolbar.show(next, this.#shownRange);
+        this.#showTools();
         this.#linked.show(next);
         if (next.pane !== previous.pane || next.opened !== previous.opened) this.#openPane();
         if (next.zone !== previous.zone) this.#painter.foot();
         if (next.panel === 'alerts' && previous.panel !== 'alerts') void this.#alerting.feed.refresh();
         this.#parts.market.setInterval(next.interval);
-        // The address was changed by Back or Forward, not by the chart itself.
-        if (
-            next.span !== previous.span &&
-            next.span !== this.#ownSpan &&
-            next.symbol === previous.symbol &&
-            next.range === previous.range
-        ) {
-            if (next.span === null) this.#showWhole();
-            else this.#goToSpan(next.span);
+        if (next.symbol === previous.symbol && next.range === previous.range) {
+            if (next.span !== previous.span) this.#navigation.address(next.span);
+            if (next.playing && next.moment !== null) this.#navigation.follow(next.moment);
         }
+        this.#player.follow(next);
+        // A replay changes the moment alone, many times a second: nothing is coloured anew for that.
+        if (isSameButFor(['moment', 'playing', 'speed', 'span'], next, previous)) return this.#frames.mark(DIRTY.live);
+        this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);
+    }
+
+    /** The view with the theme that is on the screen. */
+    #drawn(): DrawnView {
+        return drawn(this.#store.get(), this.#system.get());
+    }
+
+    #showTools(): void {
+        this.#toolbar.show(this.#store.get(), this.#shownRange, this.#drawn().theme);
+    }
+
+    #themeChanged(): void {
+        this.#showTools();
         this.#frames.mark(DIRTY.look | DIRTY.live | DIRTY.map);
     }
 
@@ -426,7 +415,7 @@ export class App {
 
     #followSpan(span: TimeSpan | null): void {
         if (span === null) this.#command('fit');
-        else this.#goToSpan(span);
+        else this.#navigation.goToSpan(span);
     }
 
     // --- panels and alerts ---
@@ -518,7 +507,7 @@ export class App {
         const view = this.#store.get();
         const info = this.#symbols.find(view.symbol);
         if (info === undefined) return;
-        this.#toolbar.show(view, this.#shownRange);
+        this.#showTools();
         this.#showSymbols();
         byId('simulated', HTMLElement).hidden = !info.simulated;
         tooltip.hide();
@@ -551,12 +540,14 @@ export class App {
     #loaded(keepView: boolean): void {
         const { market, notices, chart } = this.#parts;
         const { load, heat } = market;
-        const { symbol, pane } = this.#store.get();
+        const { symbol, pane, embedded } = this.#store.get();
         const range = this.#shownRange;
+        // In a frame of another page there is nothing to install.
+        if (load.kind !== 'loading' && load.kind !== 'idle' && !embedded) this.#settled();
         if (load.kind === 'shown' && heat !== null) {
             notices.show(null);
             this.#painter.picture(keepView);
-            this.#showDue();
+            this.#navigation.showDue();
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
         }

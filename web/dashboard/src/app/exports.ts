@@ -1,7 +1,7 @@
 /** What leaves the page as files: the picture with its scale and settings, the levels and the walls that are shown. */
 import { formatTime, zoneName } from '../model/format.ts';
 import { wallRows, wallsText } from '../model/wall-rows.ts';
-import type { View } from '../state/view.ts';
+import type { DrawnView } from '../state/view.ts';
 import type { SymbolInfo } from '../wire/answers.ts';
 import type { Painter, Parts, ShownState } from './painter.ts';
 import { type Caption, compose, save } from './screenshot.ts';
@@ -14,7 +14,7 @@ const WALLS_REACH = 0.2;
 export interface ExportContext {
     parts: Parts;
     painter: Painter;
-    view: View;
+    view: DrawnView;
     info: SymbolInfo | undefined;
     range: string;
 }
@@ -28,7 +28,7 @@ export function levelsCsv({ levels }: Pick<ShownState, 'levels'>): string {
 }
 
 /** Everything that was filtered, so that a picture does not claim more than it shows. */
-function settingsOf(view: View): string[] {
+function settingsOf(view: DrawnView): string[] {
     const words = [];
     if (view.side === 'long' || view.side === 'short') words.push(`${view.side}s only`);
     if (view.hidden.length > 0) words.push(`without ${view.hidden.map((each) => `${each}x`).join(', ')}`);
@@ -37,7 +37,7 @@ function settingsOf(view: View): string[] {
     return words;
 }
 
-function stem(view: View, range: string, asOf: number): string {
+function stem(view: DrawnView, range: string, asOf: number): string {
     return `liqheat-${view.symbol.replace('@', '-')}-${view.pane === 'map' ? 'map' : range}-${new Date(asOf).toISOString().slice(0, 16).replace(':', '')}`;
 }
 

@@ -18,9 +18,9 @@ export interface LinkedEvents {
     remove(symbol: string): void;
 }
 
-/** What frames share with the page that holds them: all but what makes a chart its own. */
+/** What frames share with the page that holds them: all but what makes a chart its own. Its replay moves theirs. */
 function sharedOf(view: View, symbol: string): View {
-    return { ...view, symbol, charts: [], panel: 'none', embedded: true };
+    return { ...view, symbol, charts: [], panel: 'none', playing: false, embedded: true };
 }
 
 export class Linked {

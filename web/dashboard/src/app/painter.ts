@@ -2,19 +2,22 @@
 import type { Leverages } from '../data/leverages.ts';
 import type { Market } from '../data/market.ts';
 import type { SeriesData } from '../data/series.ts';
+import type { VenueBegins } from '../data/venue-begins.ts';
 import type { Candles } from '../model/candles.ts';
 import { formatAge, formatPrice, formatTime, marketDecimals, zoneName } from '../model/format.ts';
 import { badgeOf } from '../model/freshness.ts';
 import type { Heat, LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
 import { intervalName } from '../model/ranges.ts';
-import { momentAt, spanOf, stateAt } from '../model/replay.ts';
+import { changeSince, momentAt, spanOf, stateAt } from '../model/replay.ts';
+import type { Seam } from '../model/seams.ts';
 import { withSources } from '../model/sources.ts';
-import { studyPoints } from '../model/studies.ts';
+import { knownBy, studyPoints } from '../model/studies.ts';
 import type { MapPane } from '../panels/map-pane.ts';
 import type { SidePanel } from '../panels/side-panel.ts';
 import type { HeatChart } from '../render/chart.ts';
-import { sideFilter, type View } from '../state/view.ts';
+import { ASSUMED_SHOWN } from '../render/veil-primitive.ts';
+import { type DrawnView, sideFilter } from '../state/view.ts';
 import { byId } from '../ui/dom.ts';
 import type { Header } from '../ui/header.ts';
 import type { Legend } from '../ui/legend.ts';
@@ -33,6 +36,7 @@ export interface Parts {
     market: Market;
     leverages: Leverages;
     series: SeriesData;
+    begins: VenueBegins;
     chart: HeatChart;
     map: MapPane;
     panel: SidePanel;
@@ -46,7 +50,7 @@ export interface Parts {
 
 /** What the page shows now. */
 export interface Shown {
-    view: View;
+    view: DrawnView;
     info: SymbolInfo | undefined;
     /** The range on the screen: the chosen one, or the longest that the data fills so far. */
     range: string;
@@ -66,6 +70,14 @@ export interface ShownState {
     asOf: number | null;
 }
 
+/** What is looked back to, and the picture that it is in. */
+interface LookedBack {
+    heat: Heat;
+    candles: Candles;
+    /** On a boundary that the picture has. */
+    moment: number;
+}
+
 /** Levels of the sides that are shown. */
 function ofSide(levels: readonly LiveLevel[], side: SideFilter): readonly LiveLevel[] {
     if (side === 'both') return levels;
@@ -78,6 +90,8 @@ export class Painter {
     #eventsShown: readonly Liquidation[] | null = null;
     #studiesKey = '';
     #studiesEvents: readonly Liquidation[] | null = null;
+    #seenVersion = -1;
+    #seams: readonly Seam[] | null = null;
 
     constructor(parts: Parts, shown: () => Shown) {
         this.#parts = parts;
@@ -131,7 +145,7 @@ export class Painter {
     }
 
     /** What is looked back to is on the screen, or in the whole range after one has walked on from there. */
-    #lookedBack(): { heat: Heat; candles: Candles; moment: number } | null {
+    #lookedBack(): LookedBack | null {
         const { heat, candles, base } = this.#parts.market;
         const wanted = this.#shown().view.moment;
         if (wanted === null || heat === null || candles === null) return null;
@@ -146,11 +160,14 @@ export class Painter {
 
     /** Price and levels as they are shown; null while there is no picture. */
     state(): ShownState | null {
+        return this.#stateOf(this.#lookedBack());
+    }
+
+    #stateOf(back: LookedBack | null): ShownState | null {
         const { market } = this.#parts;
         const { heat, candles } = market;
         const { view, info } = this.#shown();
         if (heat === null || candles === null) return null;
-        const back = this.#lookedBack();
         const edge = market.edge();
         const live = edge?.snapshot.data;
         const whole = !heat.isFiltered();
@@ -215,15 +232,23 @@ export class Painter {
         const edge = market.edge();
         const stored = market.stored();
         if (stored !== null) chart.reach(stored.first, stored.now);
-        const span = heat === null || candles === null ? null : spanOf(heat, candles);
-        const moment = this.moment();
+        this.#drawOrigin();
+        const back = this.#lookedBack();
+        const moment = back?.moment ?? null;
         chart.until(moment);
-        scrubber.show(span, moment, edge?.asOf ?? heat?.header.as_of ?? null, view.zone);
+        scrubber.show({
+            span: market.reach()?.span ?? null,
+            moment,
+            asOf: edge?.asOf ?? heat?.header.as_of ?? null,
+            zone: view.zone,
+            playing: view.playing,
+            speed: view.speed,
+        });
         const events = view.events ? market.events : NO_EVENTS;
         if (events !== this.#eventsShown) chart.events(events);
         this.#eventsShown = events;
-        this.#drawStudies();
-        this.#drawState();
+        this.#drawStudies(moment);
+        this.#drawState(back);
         // Where the picture stands, for whoever looks at the page from outside.
         const shown = byId('chart', HTMLElement).dataset;
         shown.columns = String(heat?.columns() ?? 0);
@@ -234,9 +259,21 @@ export class Painter {
         shown.live = String(market.isLive);
         shown.asOf = String(edge?.asOf ?? '');
         shown.moment = String(moment ?? '');
+        shown.seams = String(this.#seams?.length ?? 0);
     }
 
-    #drawStudies(): void {
+    /** What of the picture is assumed, and where venues joined it. */
+    #drawOrigin(): void {
+        const { market, chart, begins } = this.#parts;
+        const { info } = this.#shown();
+        if (info !== undefined) begins.want(info);
+        if (market.seen.version !== this.#seenVersion) chart.assumed((time) => market.seen.assumedAt(time));
+        if (begins.seams() !== this.#seams) chart.seams(begins.seams());
+        this.#seenVersion = market.seen.version;
+        this.#seams = begins.seams();
+    }
+
+    #drawStudies(moment: number | null): void {
         const { market, chart, series } = this.#parts;
         const { candles } = market;
         const { studies, symbol } = this.#shown().view;
@@ -247,27 +284,31 @@ export class Painter {
         series.want(symbol, interval, span, asOf);
         const rows = series.rows();
         const newest = rows.at(-1);
-        const key = [symbol, studies, interval, span.from, span.to, rows.length, newest?.volume, newest?.openInterest].join();
+        const key = [symbol, studies, interval, span.from, span.to, rows.length, newest?.volume, newest?.openInterest, moment].join();
         if (key === this.#studiesKey && this.#studiesEvents === market.events) return;
         this.#studiesKey = key;
         this.#studiesEvents = market.events;
         const times = [...candles.bars()].map(({ time }) => time);
-        chart.studies(studyPoints(times, candles.intervalMs, rows, market.events), series.failure);
+        const points = studyPoints(times, candles.intervalMs, rows, market.events);
+        chart.studies(moment === null ? points : knownBy(points, candles.intervalMs, moment), series.failure);
     }
 
-    #drawState(): void {
+    #drawState(back: LookedBack | null): void {
         const { market, chart, header } = this.#parts;
         const { heat, candles, decimals, base } = market;
         const { view, range, alerts } = this.#shown();
-        const state = this.state();
+        const state = this.#stateOf(back);
         if (state === null || heat === null || candles === null || base === null) return chart.profile([], 1);
         const { price, levels, bin } = state;
         chart.profile(levels, bin);
         if (price === null) return;
         chart.price(price);
         chart.alerts(alerts);
-        const before = base.candles.at(base.heat.start())?.open ?? base.candles.firstOpen() ?? price;
-        header.price(view.symbol, price, before, range, decimals);
+        const since =
+            back === null
+                ? { price: base.candles.at(base.heat.start())?.open ?? base.candles.firstOpen() ?? price, over: range }
+                : changeSince(back.candles, back.moment, range);
+        header.price(view.symbol, price, since?.price ?? price, since?.over ?? range, decimals);
         if (levels.length > 0 || heat.isFiltered()) {
             header.clusters(clusters(levels, price, base.heat.header.bin), sideFilter(view.side), decimals);
         }
@@ -313,8 +354,11 @@ export class Painter {
         const now = cell.now && any ? leverages.between(view.symbol, cell.low, cell.high, side) : [];
         // What the picture knows of the past is rounded; of now the server is asked.
         const parts = now.length > 0 ? now.filter(({ leverage }) => !view.hidden.includes(leverage)) : cell.parts;
+        const assumed = market.seen.assumedAt(cell.time + (market.heat?.columnMs() ?? 0));
         const caption = `${formatTime(cell.time, view.zone)} ${zoneName(cell.time, view.zone)}${cell.now ? ' · now' : ''}`;
-        tooltip.show(pointed, chart.paneSize(), caption, rowsOf(cell, parts, market.decimals, view.zone));
+        const rows = rowsOf(cell, parts, market.decimals, view.zone);
+        if (any && assumed > ASSUMED_SHOWN) rows.push(['Assumed', `${Math.round(assumed * 100)} % of positions`]);
+        tooltip.show(pointed, chart.paneSize(), caption, rows);
     }
 
     #drawPanel(): void {

@@ -8,14 +8,19 @@ import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type
 import type { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
-import { PriceTrack } from '../model/price-track.ts';
-import { candleInterval, columnInterval, intervalMs, intervalsFrom, RANGES, type Range, rangeById } from '../model/ranges.ts';
+import type { Reach } from '../model/playback.ts';
+import { CANDLES_MAX, candleInterval, intervalMs, intervalsFrom, RANGES, type Range, rangeById } from '../model/ranges.ts';
+import { spanOf } from '../model/replay.ts';
+import { SeenShares } from '../model/seen-shares.ts';
 import type { Stored, Viewport } from '../model/tile-plan.ts';
-import { type Api, ApiError, type Query } from '../transport/api.ts';
+import { type Api, ApiError } from '../transport/api.ts';
 import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
-import type { Grid } from '../wire/grid.ts';
+import type { GridHeader } from '../wire/grid.ts';
+import { FinePrices } from './fine-prices.ts';
 import { Picture } from './picture.ts';
-import { Walk } from './walk.ts';
+import { Realised, type RealisedQuery } from './realised.ts';
+import { splitHistory } from './split-history.ts';
+import { decimal, Walk } from './walk.ts';
 
 export type LoadState =
     | { kind: 'idle' }
@@ -40,8 +45,6 @@ export interface LiveEdge {
 }
 
 const COLUMNS_MAX = 1000;
-/** How the server answers to more cells than it will make. */
-const TOO_LARGE = 400;
 const UPDATE_INTERVAL_S = 1;
 /** Candles and liquidations are fetched after a state, not by the clock, and no more often than this. */
 const CORRECT_GAP_MS = 900;
@@ -55,17 +58,16 @@ const PATCHED_GAP_MS = 15_000;
 const RETRY_MS = 3_000;
 /** What the server says to a token that it does not take in place of another. */
 const INVALID_TOKEN = 'INVALID_TOKEN';
-const EVENTS_MAX = 10_000;
 const CORRECTED_CANDLES_MIN = 4;
 const CORRECTED_CANDLES_MAX = 1_000;
-/** Most candles that the server answers with. */
-const CANDLES_MAX = 5_000;
 
 export class Market {
     readonly #api: Api;
     readonly #tell: MarketEvents;
     readonly #socket: HeatmapWebSocket;
     readonly #walk: Walk;
+    readonly #prices: FinePrices;
+    readonly #realised: Realised;
     /** The chosen range up to now. */
     #base: Picture | null = null;
     /** Where one has walked to; null while that is within the base. */
@@ -79,7 +81,7 @@ export class Market {
     #isSplitRefused = false;
     /** The wanted candles; '' for those that fit. */
     #interval = '';
-    events: Liquidation[] = [];
+    readonly seen = new SeenShares();
     load: LoadState = { kind: 'idle' };
     /** Of the market's prices; 2 before the first picture. */
     decimals = 2;
@@ -90,8 +92,6 @@ export class Market {
     #edge: LiveEdge | null = null;
     /** When its time last moved, by this machine's clock. */
     #movedAt = 0;
-    /** Prices finer than the candles, for distances in the past; 'asked' while they are on their way. */
-    #track: PriceTrack | 'asked' | null = null;
     #corrections: Candle[] = [];
     readonly #sources = new Map<string, readonly SourceHealth[]>();
     #epoch: string | undefined;
@@ -106,8 +106,10 @@ export class Market {
     constructor(api: Api, tell: MarketEvents) {
         this.#api = api;
         this.#tell = tell;
+        this.#prices = new FinePrices(api, () => tell.changed());
+        this.#realised = new Realised(api);
         this.#walk = new Walk(api, {
-            ready: (picture) => this.#walked(picture),
+            ready: (picture, tiles) => this.#walked(picture, tiles),
             failed: (error) => {
                 if (error instanceof ApiError && error.status !== 0) tell.trouble(error.message);
             },
@@ -187,14 +189,16 @@ export class Market {
         }
         this.#info = info;
         this.#range = rangeById(range) ?? this.#range;
-        if (other) this.#walk.reset(info.symbol);
-        else this.#walk.stop();
+        if (other) {
+            this.#walk.reset(info.symbol);
+            this.seen.reset(info.first);
+        } else this.#walk.stop();
         this.#base = null;
         this.#away = null;
         this.#waiting = null;
         this.#viewport = null;
-        this.events = [];
-        this.#track = null;
+        this.#realised.clear();
+        this.#prices.reset();
         void this.#fetch(false);
     }
 
@@ -248,6 +252,13 @@ export class Market {
         return this.#stored();
     }
 
+    /** The moments that the picture on the screen can be shown as of; null where it has none. */
+    reach(): Reach | null {
+        const { heat, candles } = this;
+        const span = heat === null || candles === null ? null : spanOf(heat, candles);
+        return span === null ? null : { span, isLive: this.isLive };
+    }
+
     #stored(): Stored | null {
         const info = this.#info;
         const base = this.#base;
@@ -256,7 +267,8 @@ export class Market {
         return { first: Math.min(info.first ?? now, base.heat.start()), now, interval: info.interval, baseBin: info.baseBin };
     }
 
-    #walked(picture: Picture): void {
+    #walked(picture: Picture, tiles: readonly GridHeader[]): void {
+        for (const { as_of, seen_share } of tiles) this.seen.add(as_of, seen_share);
         if (this.#viewport === null || this.#base === null) return;
         if (this.#isHeld) this.#waiting = picture;
         else this.#show(picture);
@@ -266,7 +278,7 @@ export class Market {
         if (picture === this.#away) return;
         this.#away = picture;
         this.#walkedAt = Date.now();
-        this.#track = null;
+        this.#prices.reset();
         this.#corrections = [];
         this.#tell.loaded(true);
         this.#tell.changed();
@@ -279,14 +291,25 @@ export class Market {
         this.#eventsAbort.abort();
         this.#eventsAbort = new AbortController();
         const { signal } = this.#eventsAbort;
+        const query = this.#realisedIn(shown);
+        if (query === null) return;
         try {
-            const events = await this.#eventsSince(shown.heat.start(), shown.interval, signal);
-            if (signal.aborted) return;
-            this.events = events;
-            this.#tell.changed();
+            if (await this.#realised.read(query, signal)) this.#tell.changed();
         } catch {
             // Circles of the picture before stay; the next one asks again.
         }
+    }
+
+    /** Realised liquidations of the picture on the screen, summed by candle, oldest first. */
+    get events(): readonly Liquidation[] {
+        return this.#realised.list();
+    }
+
+    #realisedIn({ heat, interval, isLive }: Picture): RealisedQuery | null {
+        if (this.#info === null) return null;
+        const from = heat.start();
+        const to = isLive ? (this.#edge?.asOf ?? heat.header.as_of) : from + heat.columns() * heat.columnMs();
+        return { symbol: this.#info.symbol, from, to, interval };
     }
 
     /** Fetches the picture again, leaving pan and zoom alone. */
@@ -317,19 +340,14 @@ export class Market {
         return this.#info === null ? [] : (this.#sources.get(this.#info.symbol) ?? []);
     }
 
-    /**
-     * The newest price known at a time, for distances: of now from the live state, of the past from candles no longer than a
-     * column, which are fetched when somebody points for the first time.
-     */
+    /** The newest price known at a time, for distances: of now from the live state, of the past from finer candles. */
     priceAt(time: number): number | undefined {
         const edge = this.#edge;
         const now = edge?.snapshot.data.current_price ?? null;
         if (edge !== null && now !== null && time >= edge.asOf) return now;
         const { heat, candles } = this;
-        if (heat === null || candles === null) return undefined;
-        if (candles.intervalMs > heat.columnMs() && this.#track === null) void this.#fetchTrack(heat, candles);
-        const fine = this.#track instanceof PriceTrack ? this.#track.at(time) : undefined;
-        return fine ?? candles.endedPrice(time);
+        const info = this.#info;
+        return info === null || heat === null || candles === null ? undefined : this.#prices.at(time, info, heat, candles);
     }
 
     edge(): LiveEdge | null {
@@ -365,7 +383,7 @@ export class Market {
         if (price === null) return [];
         const touched = picture.candles.touch(edge.asOf, price);
         if (picture !== this.#shown()) return touched;
-        if (this.#track instanceof PriceTrack) this.#track.add(edge.asOf, price);
+        this.#prices.add(edge.asOf, price);
         // What happened within a finished candle, and the liquidations since, are not in the states.
         const gap = touched.length > 1 ? CORRECT_GAP_MS : consumed > 0 ? EVENTS_GAP_MS : QUIET_GAP_MS;
         if (Date.now() - this.#correctedAt > gap) void this.#correct();
@@ -389,7 +407,10 @@ export class Market {
         this.#edge = { snapshot: frame, asOf };
         // Another epoch is another price grid or a restarted server: the old columns may not be continued.
         if (this.#epoch !== undefined && frame.epoch !== this.#epoch) {
-            if (this.#info !== null) this.#walk.reset(this.#info.symbol);
+            if (this.#info !== null) {
+                this.#walk.reset(this.#info.symbol);
+                this.seen.reset(this.#info.first);
+            }
             this.reload();
         }
         this.#epoch = frame.epoch;
@@ -411,11 +432,12 @@ export class Market {
         if (!keepView) this.#tell.loaded(false);
         try {
             const limit = Math.ceil(range.ms / stepMs) + 2;
-            const [grid, all] = await Promise.all([
-                this.#history({ symbol, range: range.id, columns: COLUMNS_MAX }, signal),
+            const [{ grid, isRefused }, all] = await Promise.all([
+                splitHistory(this.#api, { symbol, range: range.id, columns: COLUMNS_MAX }, this.#wantsSplit, signal),
                 this.#api.candles({ symbol, interval, limit }, signal),
             ]);
             if (signal.aborted) return;
+            this.#isSplitRefused = isRefused;
             const { header } = grid;
             // The newest this many candles reach further back than the range where the data has holes.
             const candles = all.filter(({ time }) => time + stepMs > header.start);
@@ -425,7 +447,8 @@ export class Market {
             } else {
                 const span = { from: header.start, to: header.as_of };
                 this.#base = new Picture(grid, candles, interval, span, true);
-                this.#track = null;
+                this.seen.add(header.as_of, header.seen_share);
+                this.#prices.reset();
                 this.decimals = marketDecimals(
                     candles.flatMap(({ high, low, close }) => [high, low, close]),
                     header.bin,
@@ -437,6 +460,7 @@ export class Market {
             if (this.#viewport !== null) this.look(this.#viewport);
             if (this.#wantsSplit && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
             await this.#refreshEvents();
+            await this.#askSeenAtStart(header, signal);
         } catch (error) {
             if (signal.aborted) return;
             this.load = {
@@ -449,49 +473,35 @@ export class Market {
         }
     }
 
+    /** The answer with the picture says how much of today's positions was seen being opened; a column says it of its beginning. */
+    async #askSeenAtStart({ start, column_ms, price_low, bin, rows }: GridHeader, signal: AbortSignal): Promise<void> {
+        const info = this.#info;
+        // Where the data begins, all of it is assumed.
+        if (info === null || rows === 0 || start <= (info.first ?? start) + column_ms) return;
+        const low = price_low > 0 ? price_low : bin;
+        const query = {
+            symbol: info.symbol,
+            from: start,
+            to: start + column_ms,
+            columns: 1,
+            bin: decimal(bin),
+            price_low: decimal(low),
+            price_high: decimal(low + bin),
+        };
+        try {
+            const { header } = await this.#api.history(query, signal);
+            this.seen.add(header.as_of, header.seen_share);
+            this.#tell.changed();
+        } catch {
+            // Without it the share is taken to shrink evenly from where the data begins.
+        }
+    }
+
     #baseInterval(info: SymbolInfo): string {
         const range = this.#range;
         return intervalsFrom(info.interval).includes(this.#interval) && range.ms / intervalMs(this.#interval) <= CANDLES_MAX - 2
             ? this.#interval
             : candleInterval(range, info.interval, this.#barsMax);
-    }
-
-    async #fetchTrack(heat: Heat, candles: Candles): Promise<void> {
-        const info = this.#info;
-        if (info === null) return;
-        this.#track = 'asked';
-        const start = Math.max(heat.start(), candles.first);
-        const end = heat.start() + heat.columns() * heat.columnMs();
-        const interval = columnInterval({ id: '', ms: end - start }, info.interval, heat.columnMs(), CANDLES_MAX - 2);
-        if (interval === null) return;
-        const { signal } = this.#abort;
-        const stepMs = intervalMs(interval);
-        try {
-            const found = await this.#api.candles({ symbol: info.symbol, interval, start_time: start, end_time: end }, signal);
-            if (signal.aborted || heat !== this.heat) return;
-            const track = new PriceTrack();
-            for (const candle of found.slice(0, -1)) track.add(candle.time + stepMs, candle.close);
-            this.#track = track;
-            this.#tell.changed();
-        } catch {
-            // The candles of the chart answer meanwhile; the next picture asks again.
-        }
-    }
-
-    /** Split by leverage where the picture is not too large for that. */
-    async #history(query: Query, signal: AbortSignal): Promise<Grid> {
-        if (!this.#wantsSplit) return this.#api.history(query, signal);
-        try {
-            const grid = await this.#api.history({ ...query, by: 'leverage' }, signal);
-            this.#isSplitRefused = false;
-            return grid;
-        } catch (error) {
-            if (error instanceof ApiError && error.status === TOO_LARGE) {
-                this.#isSplitRefused = true;
-                return this.#api.history(query, signal);
-            }
-            throw error;
-        }
     }
 
     #retryLater(signal: AbortSignal): void {
@@ -517,32 +527,11 @@ export class Market {
             if (signal.aborted || shown !== this.#shown()) return;
             this.#corrections = newest;
             shown.correctedTo = newest.at(-1)?.time ?? shown.correctedTo;
-            // The newest sum may have grown since, so it is asked for again and replaced.
-            const from = this.events.at(-1)?.time ?? shown.heat.start();
-            const more = await this.#eventsSince(from, interval, signal);
-            if (signal.aborted || shown !== this.#shown()) return;
-            this.events = [...this.events.filter(({ time }) => time < from), ...more].slice(-EVENTS_MAX);
+            const query = this.#realisedIn(shown);
+            if (query !== null) await this.#realised.extend(query, signal, () => shown === this.#shown());
             this.#tell.changed();
         } catch {
             // The next round asks again; the badge already tells of a server that is gone.
-        }
-    }
-
-    /** Realised liquidations, summed by candle; a server without that endpoint has none. */
-    async #eventsSince(from: number, interval: string, signal: AbortSignal): Promise<Liquidation[]> {
-        const info = this.#info;
-        if (info === null) return [];
-        const start = new Date(from).toISOString();
-        const shown = this.#shown();
-        const now = this.#edge?.asOf ?? shown?.heat.header.as_of ?? from;
-        const until = shown === null || shown.isLive ? now : shown.heat.start() + shown.heat.columns() * shown.heat.columnMs();
-        const end = new Date(Math.max(from, until) + 1).toISOString();
-        try {
-            const query = { symbol: info.symbol, start_time: start, end_time: end, interval, limit: EVENTS_MAX };
-            return (await this.#api.liquidations(query, signal)).sort((a, b) => a.time - b.time);
-        } catch (error) {
-            if (error instanceof ApiError && error.status !== 0) return [];
-            throw error;
         }
     }
 }

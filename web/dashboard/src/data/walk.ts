@@ -8,9 +8,10 @@ import { compose } from '../model/compose.ts';
 import { type Plan, planOf, type Stored, type Stretch, TILE_COLUMNS, type Viewport } from '../model/tile-plan.ts';
 import { type Api, ApiError, type Query } from '../transport/api.ts';
 import type { Candle } from '../wire/answers.ts';
-import type { Grid } from '../wire/grid.ts';
+import type { Grid, GridHeader } from '../wire/grid.ts';
 import { Loader, type Wanted } from './loader.ts';
 import { Picture } from './picture.ts';
+import { splitHistory } from './split-history.ts';
 
 /** The server runs one model at a time; a second request waits for it there. */
 const TILES_PARALLEL = 2;
@@ -24,12 +25,10 @@ const CHECK_MS = 5 * 60_000;
 const LAG_COLUMNS = 2;
 const GROWING_GAP_MS = 4_000;
 const RETRY_MS = 3_000;
-/** How the server answers to more cells than it will make. */
-const TOO_LARGE = 400;
 
 export interface WalkEvents {
-    /** Another picture is ready. */
-    ready(picture: Picture): void;
+    /** Another picture is ready, made of tiles with these headers. */
+    ready(picture: Picture, tiles: readonly GridHeader[]): void;
     failed(error: unknown): void;
 }
 
@@ -142,23 +141,13 @@ export class Walk {
         };
         return {
             key: this.#tileKey(plan, tile),
-            load: (signal) => this.#load(query, signal),
+            load: async (signal) => (await splitHistory(this.#api, query, this.#isSplit, signal)).grid,
             isOld: ({ header }, ageMs) => {
                 if (header.columns === TILE_COLUMNS && header.as_of >= tile.to) return ageMs > CHECK_MS;
                 const lag = (this.#stored?.now ?? 0) - header.as_of;
                 return lag > LAG_COLUMNS * plan.columnMs && ageMs > GROWING_GAP_MS;
             },
         };
-    }
-
-    async #load(query: Query, signal: AbortSignal): Promise<Grid> {
-        if (!this.#isSplit) return this.#api.history(query, signal);
-        try {
-            return await this.#api.history({ ...query, by: 'leverage' }, signal);
-        } catch (error) {
-            if (error instanceof ApiError && error.status === TOO_LARGE) return this.#api.history(query, signal);
-            throw error;
-        }
     }
 
     #chunk(plan: Plan, chunk: Stretch): Wanted<Chunk> {
@@ -219,7 +208,11 @@ export class Walk {
         const isLive = end >= stored.now - LAG_COLUMNS * plan.columnMs && reached >= stored.now;
         const candles = chunks.flatMap((chunk) => chunk?.candles ?? []);
         const span = { from: plan.chunks[0]?.from ?? 0, to: isLive ? stored.now : Math.min(reached, stored.now) };
-        this.#tell.ready(new Picture(compose(tiles), candles, plan.interval, { ...span, from: Math.max(span.from, stored.first) }, isLive));
+        const picture = new Picture(compose(tiles), candles, plan.interval, { ...span, from: Math.max(span.from, stored.first) }, isLive);
+        this.#tell.ready(
+            picture,
+            tiles.map(({ header }) => header),
+        );
     }
 
     #failed(error: unknown): void {

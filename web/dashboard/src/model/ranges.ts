@@ -5,6 +5,9 @@ export interface Range {
     ms: number;
 }
 
+/** Most candles that the server answers with. */
+export const CANDLES_MAX = 5_000;
+
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 

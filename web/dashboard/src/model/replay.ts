@@ -5,10 +5,12 @@
  * count that had ended by then.
  */
 import type { Candles } from './candles.ts';
+import { formatAge } from './format.ts';
 import type { Heat, LiveLevel } from './heat.ts';
+import { rangeById } from './ranges.ts';
 
 export interface Span {
-    /** The earliest moment to look back to, and the newest candle's beginning; both boundaries of candles. */
+    /** The earliest and the latest moment to look back to: boundaries of candles, the last one the newest candle's beginning. */
     first: number;
     last: number;
     step: number;
@@ -19,7 +21,9 @@ export function spanOf(heat: Heat, candles: Candles): Span | null {
     const step = candles.intervalMs;
     // At least one whole candle and one whole column to look at.
     const first = Math.ceil((Math.max(heat.start(), candles.firstTime()) + Math.max(step, heat.columnMs())) / step) * step;
-    const last = candles.last();
+    // Candles may reach further than the picture that lies under them.
+    const end = heat.start() + heat.columns() * heat.columnMs();
+    const last = Math.min(candles.last(), Math.floor(end / step) * step);
     return first < last ? { first, last, step } : null;
 }
 
@@ -38,4 +42,14 @@ export function stepped(span: Span, moment: number | null, way: -1 | 1): number 
 /** The price and the levels as they stood at a moment. */
 export function stateAt(heat: Heat, candles: Candles, moment: number): { price: number | null; levels: LiveLevel[] } {
     return { price: candles.lastPrice(moment) ?? null, levels: heat.levelsAt(moment) };
+}
+
+/** The price that the change up to a moment is counted from, and over which time: the range before it, or what of that is loaded. */
+export function changeSince(candles: Candles, moment: number, range: string): { price: number; over: string } | null {
+    const wanted = moment - (rangeById(range)?.ms ?? 0);
+    const first = candles.firstTime();
+    const from = Math.max(wanted, first);
+    const price = candles.lastPrice(from) ?? candles.firstOpen();
+    if (price === undefined || from >= moment) return null;
+    return { price, over: from === wanted ? range : formatAge(moment - from) };
 }

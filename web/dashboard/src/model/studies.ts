@@ -66,3 +66,12 @@ export function hasStudy(points: readonly StudyPoint[], study: Study): boolean {
             return points.some(({ longUsd, shortUsd }) => longUsd + shortUsd > 0);
     }
 }
+
+/** The same points, empty where their interval had not ended by a moment. */
+export function knownBy(points: readonly StudyPoint[], intervalMs: number, moment: number): StudyPoint[] {
+    return points.map((point) =>
+        point.time + intervalMs <= moment
+            ? point
+            : { time: point.time, volume: null, cvd: null, openInterest: null, funding: null, longUsd: 0, shortUsd: 0 },
+    );
+}

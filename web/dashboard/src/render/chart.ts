@@ -7,29 +7,25 @@ import {
     type AutoscaleInfo,
     type CandlestickData,
     CandlestickSeries,
-    ColorType,
-    CrosshairMode,
     createChart,
     type IChartApi,
     type ISeriesApi,
-    PriceScaleMode,
-    TickMarkType,
     type Time,
     type UTCTimestamp,
     type WhitespaceData,
 } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
-import { calendar, formatHours, formatPrice, formatTime, type Zone } from '../model/format.ts';
+import { formatPrice } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
+import type { Seam } from '../model/seams.ts';
 import type { StudyPoint } from '../model/studies.ts';
 import type { Viewport } from '../model/tile-plan.ts';
-import type { Theme, TimeSpan, View } from '../state/view.ts';
+import type { DrawnView, Theme, TimeSpan } from '../state/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
 import { barAxis } from './bar-axis.ts';
-import { CoverPrimitive } from './cover-primitive.ts';
-import { EventsPrimitive } from './events-primitive.ts';
-import { GroundPrimitive } from './ground-primitive.ts';
-import { HeatPrimitive, type Layer } from './heat-primitive.ts';
+import { AXIS_MODES, candleOptions, fixedOptions, themeOptions, zoneOptions } from './chart-options.ts';
+import type { Layer } from './heat-primitive.ts';
+import { Layers } from './layers.ts';
 import { ChartPointer } from './pointer.ts';
 import { PriceLines } from './price-lines.ts';
 import type { ProfileLevel } from './profile.ts';
@@ -45,9 +41,7 @@ export interface Pointed {
     price: number;
 }
 
-export type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'near' | 'axis' | 'zone' | 'studies'>;
-
-const AXIS_MODES = { linear: PriceScaleMode.Normal, log: PriceScaleMode.Logarithmic, percent: PriceScaleMode.Percentage } as const;
+export type Look = Pick<DrawnView, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'near' | 'axis' | 'zone' | 'studies'>;
 
 /** The candles' own span is widened by this share of itself, and at least by this share of the price. */
 const PAD_SPAN_SHARE = 0.45;
@@ -70,9 +64,7 @@ export interface Shown {
 export class HeatChart {
     readonly #chart: IChartApi;
     readonly #series: ISeriesApi<'Candlestick'>;
-    readonly #heatLayer = new HeatPrimitive();
-    readonly #eventLayer = new EventsPrimitive();
-    readonly #cover = new CoverPrimitive();
+    readonly #layers: Layers;
     readonly #lines: PriceLines;
     readonly #pointer: ChartPointer;
     readonly #resize: ResizeObserver;
@@ -91,37 +83,23 @@ export class HeatChart {
     #onCross: (time: number | null) => void = () => {};
     /** The cross stands where another chart has it. */
     #isCrossSet = false;
+    /** What is looked back to; null for now. */
+    #until: number | null = null;
     #shown: Layer | null = null;
     /** Pictures from before, the newest last; they show where the newer ones do not reach. */
     readonly #under: Layer[] = [];
-    readonly #ground = new GroundPrimitive();
     readonly #studies: Studies;
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
-        this.#chart = createChart(container, {
-            width: container.clientWidth,
-            height: container.clientHeight,
-            layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(container).fontFamily },
-            crosshair: { mode: CrosshairMode.Normal },
-            timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.05, rightOffset: 0 },
-            rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: 64, entireTextOnly: true },
-            localization: { locale: 'en-GB' },
-            handleScale: { axisPressedMouseMove: { time: true, price: true } },
-            // A picture that comes while the chart rolls on would stop it at another place.
-            kineticScroll: { touch: false, mouse: false },
-        });
+        this.#chart = createChart(container, fixedOptions(container));
         this.#series = this.#chart.addSeries(CandlestickSeries, {
             // The chart's own line is that of the newest visible bar; the price now has a line of its own.
             priceLineVisible: false,
             lastValueVisible: false,
             autoscaleInfoProvider: (own: () => AutoscaleInfo | null) => this.#widened(own()),
         });
-        this.#series.attachPrimitive(this.#ground);
-        this.#series.attachPrimitive(this.#heatLayer);
-        this.#series.attachPrimitive(this.#eventLayer);
-        // Last, so that it covers the others.
-        this.#series.attachPrimitive(this.#cover);
+        this.#layers = new Layers(this.#series);
         this.#lines = new PriceLines(this.#series);
         this.#studies = new Studies(this.#chart, container);
         this.#applyTheme(look.theme);
@@ -186,7 +164,7 @@ export class HeatChart {
         this.#newestBar = candles.last();
         this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
         this.#shown = { heat, raster: this.#raster };
-        this.#heatLayer.show(
+        this.#layers.heat.show(
             {
                 ...this.#shown,
                 isLive,
@@ -195,7 +173,7 @@ export class HeatChart {
             },
             this.#under,
         );
-        this.#ground.show(candles);
+        this.#layers.place(candles);
         if (before !== null) {
             this.#chart.timeScale().setVisibleLogicalRange({ from: candles.logical(before.from), to: candles.logical(before.to) });
         } else this.fit();
@@ -254,7 +232,17 @@ export class HeatChart {
 
     /** What the server has: from its first bar up to now. */
     reach(first: number, now: number): void {
-        this.#ground.reach(first, now);
+        this.#layers.reach(first, now);
+    }
+
+    /** `assumedAt`: the part of the positions at a time that the model did not see being opened, 0..1. */
+    assumed(assumedAt: (time: number) => number): void {
+        this.#layers.veil.assumed(assumedAt);
+    }
+
+    /** Where venues joined the sum that is shown. */
+    seams(seams: readonly Seam[]): void {
+        this.#layers.seams.seams(seams);
     }
 
     /** Empties the chart. */
@@ -265,9 +253,7 @@ export class HeatChart {
         this.#series.setData([]);
         this.#shown = null;
         this.#under.length = 0;
-        this.#heatLayer.show(null, []);
-        this.#ground.show(null);
-        this.#eventLayer.show([], null);
+        this.#layers.place(null);
         this.#lines.now(null);
         this.#lines.alerts([]);
         this.markPrice(null);
@@ -294,14 +280,15 @@ export class HeatChart {
         this.#raster?.restyle(look);
         // They were coloured for the look before.
         this.#under.length = 0;
-        this.#heatLayer.redraw();
+        this.#layers.heat.redraw();
     }
 
     /** Shows the picture as it was at the end of a candle; null for now. */
     until(moment: number | null): void {
-        this.#heatLayer.until(moment);
+        this.#until = moment;
+        this.#layers.heat.until(moment);
         const logical = moment === null || this.#candles === null ? null : this.#candles.logical(moment);
-        this.#cover.show(logical, (target) => this.#heatLayer.drawBars(target));
+        this.#layers.cover.show(logical, (target) => this.#layers.heat.drawBars(target));
     }
 
     /** Draws what changed in the heat and in these bars. */
@@ -311,7 +298,7 @@ export class HeatChart {
             this.#series.update(barOf(time, this.#candles?.at(time)), time < this.#newestBar);
             this.#newestBar = Math.max(this.#newestBar, time);
         }
-        if (this.#raster?.refresh() === true) this.#heatLayer.redraw();
+        if (this.#raster?.refresh() === true) this.#layers.heat.redraw();
     }
 
     price(price: number): void {
@@ -319,11 +306,11 @@ export class HeatChart {
     }
 
     profile(levels: readonly ProfileLevel[], baseBin: number): void {
-        this.#heatLayer.profile(levels, baseBin);
+        this.#layers.heat.profile(levels, baseBin);
     }
 
     events(list: readonly Liquidation[]): void {
-        this.#eventLayer.show(list, this.#candles);
+        this.#layers.events.show(list, this.#candles);
     }
 
     scale(): ReturnType<Raster['scale']> | null {
@@ -381,7 +368,7 @@ export class HeatChart {
 
     #widened(own: AutoscaleInfo | null): AutoscaleInfo | null {
         if (own === null || own.priceRange === null) return own;
-        const { minValue, maxValue } = own.priceRange;
+        const { minValue, maxValue } = this.#knownRange() ?? own.priceRange;
         const pad = Math.max((maxValue - minValue) * PAD_SPAN_SHARE, maxValue * PAD_PRICE_SHARE);
         const header = this.#heat?.header;
         const low = header === undefined ? -Infinity : header.price_low;
@@ -393,6 +380,13 @@ export class HeatChart {
                 maxValue: Math.max(maxValue, Math.min(high, maxValue + pad)),
             },
         };
+    }
+
+    /** The prices that are visible and not later than what is looked back to: the axis does not give away what came then. */
+    #knownRange(): { minValue: number; maxValue: number } | null {
+        const visible = this.#until === null ? null : this.#visibleTime();
+        const reach = visible === null ? null : (this.#candles?.reach(visible.from, Math.min(visible.to, this.#until ?? 0)) ?? null);
+        return reach === null ? null : { minValue: reach.low, maxValue: reach.high };
     }
 
     /** `handler` hears of the stretch of time that a person panned or zoomed to. */
@@ -432,58 +426,15 @@ export class HeatChart {
 
     #applyAxes({ axis, zone }: Pick<Look, 'axis' | 'zone'>): void {
         this.#chart.priceScale('right').applyOptions({ mode: AXIS_MODES[axis] });
-        this.#chart.applyOptions({
-            localization: { timeFormatter: (time: Time) => formatTime(Number(time) * 1000, zone) },
-            timeScale: { tickMarkFormatter: (time: Time, kind: TickMarkType) => tickLabel(Number(time) * 1000, kind, zone) },
-        });
+        this.#chart.applyOptions(zoneOptions(zone));
     }
 
     #applyTheme(theme: Theme): void {
         const colours = chartColours(theme);
-        this.#chart.applyOptions({
-            layout: {
-                background: { type: ColorType.Solid, color: colours.background },
-                textColor: colours.text,
-                panes: { separatorColor: colours.border, separatorHoverColor: colours.crosshair },
-            },
-            grid: { vertLines: { color: colours.grid }, horzLines: { color: colours.grid } },
-            rightPriceScale: { borderColor: colours.border },
-            timeScale: { borderColor: colours.border },
-            crosshair: {
-                vertLine: { color: colours.crosshair, labelBackgroundColor: colours.crosshairLabel },
-                horzLine: { color: colours.crosshair, labelBackgroundColor: colours.crosshairLabel },
-            },
-        });
-        this.#series.applyOptions({
-            upColor: colours.up,
-            downColor: colours.down,
-            borderUpColor: colours.up,
-            borderDownColor: colours.down,
-            wickUpColor: colours.up,
-            wickDownColor: colours.down,
-        });
+        this.#chart.applyOptions(themeOptions(colours));
+        this.#series.applyOptions(candleOptions(colours));
         this.#lines.style(colours);
-        this.#ground.style({ line: colours.border, text: colours.text, ground: colours.background });
-        this.#heatLayer.style({ long: colours.long, short: colours.short, edge: colours.edge });
-        this.#cover.style({ ground: colours.background, line: colours.crosshair });
-        this.#eventLayer.style({ long: colours.down, short: colours.up, ring: colours.background });
-    }
-}
-
-/** The chart chooses its ticks in UTC; elsewhere a day begins at another tick, which is written as the day there. */
-function tickLabel(ms: number, kind: TickMarkType, zone: Zone): string {
-    const time = calendar(ms, zone);
-    const isMidnight = time.hours === 0 && time.minutes === 0;
-    if (zone === 'local') return isMidnight ? `${time.day} ${time.month}` : formatHours(time);
-    switch (kind) {
-        case TickMarkType.Year:
-            return String(time.year);
-        case TickMarkType.Month:
-            return time.month;
-        case TickMarkType.DayOfMonth:
-            return `${time.day} ${time.month}`;
-        default:
-            return formatHours(time);
+        this.#layers.style(colours);
     }
 }
 

@@ -1,11 +1,10 @@
 /** What is beneath the picture: hatching where the server has no data, with the words, and a lighter one where data is on its way. */
 import type { BitmapCoordinatesRenderingScope, CanvasRenderingTarget2D } from 'fancy-canvas';
-import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
 import { calendar } from '../model/format.ts';
 import { holesOf } from '../model/holes.ts';
 import type { Stretch } from '../model/tile-plan.ts';
-import { barAxis } from './bar-axis.ts';
+import { ChartPrimitive } from './chart-primitive.ts';
 
 export interface GroundStyle {
     line: string;
@@ -31,27 +30,20 @@ export function holeName({ from, to }: Stretch): string {
     return first === last ? `No data on ${first}` : `No data ${first} to ${last}`;
 }
 
-export class GroundPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPrimitivePaneRenderer {
-    #attached: SeriesAttachedParameter<Time> | null = null;
+export class GroundPrimitive extends ChartPrimitive<GroundStyle> {
     #candles: Candles | null = null;
     #holes: readonly Stretch[] = [];
     #first = 0;
     #now = 0;
-    #style: GroundStyle = { line: '#333', text: '#888', ground: '#000' };
-    readonly #views = [this];
 
-    attached(param: SeriesAttachedParameter<Time>): void {
-        this.#attached = param;
-    }
-
-    detached(): void {
-        this.#attached = null;
+    constructor() {
+        super('bottom', { line: '#333', text: '#888', ground: '#000' });
     }
 
     show(candles: Candles | null): void {
         this.#candles = candles;
         this.#holes = candles === null ? [] : holesOf(candles);
-        this.#attached?.requestUpdate();
+        this.redraw();
     }
 
     /** The server has data from here to there. */
@@ -59,29 +51,12 @@ export class GroundPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
         if (first === this.#first && now === this.#now) return;
         this.#first = first;
         this.#now = now;
-        this.#attached?.requestUpdate();
-    }
-
-    style(style: GroundStyle): void {
-        this.#style = style;
-        this.#attached?.requestUpdate();
-    }
-
-    paneViews(): readonly IPrimitivePaneView[] {
-        return this.#views;
-    }
-
-    zOrder(): 'bottom' {
-        return 'bottom';
-    }
-
-    renderer(): IPrimitivePaneRenderer {
-        return this;
+        this.redraw();
     }
 
     draw(target: CanvasRenderingTarget2D): void {
         const candles = this.#candles;
-        const axis = this.#attached === null ? null : barAxis(this.#attached.chart.timeScale());
+        const axis = this.axis();
         if (candles === null || axis === null) return;
         const x = (time: number): number => 0.5 + axis.x(candles.logical(time));
         target.useBitmapCoordinateSpace((scope) => {
@@ -118,7 +93,7 @@ export class GroundPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
         context.beginPath();
         context.rect(left, 0, right - left, height);
         context.clip();
-        context.strokeStyle = this.#style.line;
+        context.strokeStyle = this.colours.line;
         context.lineWidth = Math.max(1, Math.round(rx));
         const step = HATCH_PX * rx;
         context.beginPath();
@@ -136,9 +111,9 @@ export class GroundPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneVi
             const middle = (left + right) / 2;
             const { width } = context.measureText(words);
             if (width + 12 * rx < right - left) {
-                context.fillStyle = this.#style.ground;
+                context.fillStyle = this.colours.ground;
                 context.fillRect(middle - width / 2 - 6 * rx, height * 0.1 - 10 * ry, width + 12 * rx, 20 * ry);
-                context.fillStyle = this.#style.text;
+                context.fillStyle = this.colours.text;
                 context.fillText(words, middle, height * 0.1);
             }
         }

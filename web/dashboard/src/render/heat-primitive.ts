@@ -5,9 +5,9 @@
  * axis because `Candles` leaves no gaps), so two corners place the whole picture.
  */
 import type { BitmapCoordinatesRenderingScope, CanvasRenderingTarget2D } from 'fancy-canvas';
-import type { IPrimitivePaneRenderer, IPrimitivePaneView, ISeriesPrimitive, SeriesAttachedParameter, Time } from 'lightweight-charts';
 import type { Heat } from '../model/heat.ts';
 import { barAxis } from './bar-axis.ts';
+import { type Attached, ChartPrimitive } from './chart-primitive.ts';
 import { drawEdges } from './edges.ts';
 import { drawProfile, type ProfileLevel, type ProfileStyle } from './profile.ts';
 import type { Raster } from './raster.ts';
@@ -38,8 +38,6 @@ const STRAIGHT_PX = 0.5;
 /** Enough that each is straight to the pixel on a log axis over a factor of ten. */
 const STRIPS = 160;
 
-type Attached = SeriesAttachedParameter<Time>;
-
 /** Bitmap pixels of the first and one-past-last cell along one axis, and where they lie on the screen. */
 interface Span {
     from: number;
@@ -64,22 +62,15 @@ export function visibleSpan(origin: number, step: number, cells: number, screen:
     return { from, count: to - from, at: origin + from * step, size: (to - from) * step };
 }
 
-export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView, IPrimitivePaneRenderer {
-    #attached: Attached | null = null;
+export class HeatPrimitive extends ChartPrimitive<HeatStyle> {
     #picture: HeatPicture | null = null;
     #under: readonly Layer[] = [];
     #levels: readonly ProfileLevel[] = [];
     #baseBin = 1;
     #until: number | null = null;
-    #style: HeatStyle = { long: '#00f', short: '#f80', edge: '#fff' };
-    readonly #views = [this];
 
-    attached(param: Attached): void {
-        this.#attached = param;
-    }
-
-    detached(): void {
-        this.#attached = null;
+    constructor() {
+        super('bottom', { long: '#00f', short: '#f80', edge: '#fff' });
     }
 
     /** `under`: pictures that show where this one does not reach, the newest last. */
@@ -109,28 +100,6 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         target.useBitmapCoordinateSpace((scope) => this.#bars(scope));
     }
 
-    style(style: HeatStyle): void {
-        this.#style = style;
-        this.redraw();
-    }
-
-    /** Asks the chart for one more frame; the chart merges requests. */
-    redraw(): void {
-        this.#attached?.requestUpdate();
-    }
-
-    paneViews(): readonly IPrimitivePaneView[] {
-        return this.#views;
-    }
-
-    zOrder(): 'bottom' {
-        return 'bottom';
-    }
-
-    renderer(): IPrimitivePaneRenderer {
-        return this;
-    }
-
     draw(target: CanvasRenderingTarget2D): void {
         target.useBitmapCoordinateSpace((scope) => {
             this.#blit(scope);
@@ -139,7 +108,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
     }
 
     #blit(scope: BitmapCoordinatesRenderingScope): void {
-        const attached = this.#attached;
+        const attached = this.chart;
         const picture = this.#picture;
         if (attached === null || picture === null) return;
         const { context, bitmapSize } = scope;
@@ -211,7 +180,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
                 rowTop: (row) => top + (heat.rows - 1 - row) * rowHeight,
                 rowHeight,
             },
-            this.#style.edge,
+            this.colours.edge,
         );
         return box;
     }
@@ -247,7 +216,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
     }
 
     #bars(scope: BitmapCoordinatesRenderingScope): void {
-        const attached = this.#attached;
+        const attached = this.chart;
         const picture = this.#picture;
         if (attached === null || picture === null || this.#levels.length === 0) return;
         if (!picture.isLive && this.#until === null) return;
@@ -259,7 +228,7 @@ export class HeatPrimitive implements ISeriesPrimitive<Time>, IPrimitivePaneView
         const room = this.#roomRight(attached, picture, scope.mediaSize.width);
         // The picture's own rows, or as many of them together as make a bar that can be seen.
         const together = Math.max(1, Math.ceil(BAR_PX_MIN / Math.max(1e-6, bottom - top)));
-        drawProfile(scope, this.#levels, Math.max(bin, this.#baseBin) * together, room, y, this.#style);
+        drawProfile(scope, this.#levels, Math.max(bin, this.#baseBin) * together, room, y, this.colours);
     }
 
     /** CSS pixels right of what is shown last: levels of now never cover the past. */

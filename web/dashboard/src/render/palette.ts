@@ -5,7 +5,7 @@
  * over the peak's dollars. Percentile: the part of all cells with mass that have no more than this one.
  */
 import type { Steps } from '../model/steps.ts';
-import type { Scale, View } from '../state/view.ts';
+import type { DrawnView, Scale } from '../state/view.ts';
 import { colourAt, opacityAt, type Rgb, splitColourAt } from './colours.ts';
 
 const STEPS = 256;
@@ -61,7 +61,7 @@ function pixel([red, green, blue]: Rgb, opacity: number): number {
     return ((Math.round(opacity * 255) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }
 
-type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
+type Look = Pick<DrawnView, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
 
 function table(look: Look, places: Float64Array, colour: (share: number) => Rgb): Uint32Array {
     const pixels = new Uint32Array(STEPS);

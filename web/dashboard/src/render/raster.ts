@@ -6,13 +6,13 @@
  */
 import type { Heat } from '../model/heat.ts';
 import { type Reach, Sweeps } from '../model/sweeps.ts';
-import type { View } from '../state/view.ts';
+import type { DrawnView } from '../state/view.ts';
 import { type Palette, paletteOf, type ScaleInput } from './palette.ts';
 
 const STEPS = 256;
 const NONE: readonly number[] = [];
 
-type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'near'>;
+type Look = Pick<DrawnView, 'scale' | 'colours' | 'threshold' | 'theme' | 'side' | 'swept' | 'near'>;
 
 export class Raster {
     readonly canvas: HTMLCanvasElement;

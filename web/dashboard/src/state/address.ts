@@ -5,6 +5,7 @@
  * usually empty (hidden leverages, a moment, a stretch of time) are written when they are not.
  */
 import { ZONES } from '../model/format.ts';
+import { SPEEDS } from '../model/playback.ts';
 import { STUDIES } from '../model/studies.ts';
 import {
     AXES,
@@ -17,7 +18,7 @@ import {
     RANGE_IDS,
     SCALES,
     SIDES,
-    THEMES,
+    THEME_CHOICES,
     THRESHOLD_MAX,
     type View,
 } from './view.ts';
@@ -71,7 +72,7 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         scale: oneOf(SCALES, params.get('scale'), base.scale),
         colours: oneOf(COLOURS, params.get('colours'), base.colours),
         threshold: threshold >= 0 ? Math.min(THRESHOLD_MAX, threshold) : base.threshold,
-        theme: oneOf(THEMES, params.get('theme'), base.theme),
+        theme: oneOf(THEME_CHOICES, params.get('theme'), base.theme),
         events: flag('events', base.events),
         swept: flag('swept', base.swept),
         near: flag('near', base.near),
@@ -83,7 +84,9 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         studies: params.has('studies') ? STUDIES.filter((each) => params.get('studies')?.split(',').includes(each)).sort() : base.studies,
         charts: params.has('charts') ? chartsOf(params.get('charts')) : base.charts,
         interval: oneOf(INTERVAL_IDS, params.get('interval'), base.interval),
+        speed: oneOf(SPEEDS, params.get('speed'), base.speed),
         moment: timeOf(params.get('at')),
+        playing: params.get('play') === '1',
         span: from !== null && to !== null && from < to ? { from, to } : null,
         // As the server reads it, which lets other pages frame what says so anywhere.
         embedded: params.getAll('embed').some((each) => each !== '0'),
@@ -109,12 +112,14 @@ export function addressOf(view: View): string {
     set('axis', view.axis);
     set('zone', view.zone);
     set('panel', view.panel);
+    set('speed', view.speed);
     set('studies', view.studies.join());
     set('interval', view.interval);
     set('charts', view.charts.join());
     set('hide', view.hidden.join());
     set('opened', view.opened);
     if (view.moment !== null) set('at', timeText(view.moment));
+    if (view.playing) set('play', '1');
     if (view.span !== null) {
         set('from', timeText(view.span.from));
         set('to', timeText(view.span.to));
@@ -141,8 +146,9 @@ export function isBare(query: string): boolean {
             'axis',
             'zone',
             'panel',
+            'speed',
         ],
-        ...['hide', 'opened', 'interval', 'studies', 'charts', 'at', 'from', 'embed'],
+        ...['hide', 'opened', 'interval', 'studies', 'charts', 'at', 'play', 'from', 'embed'],
     ];
     const params = new URLSearchParams(query);
     return !names.some((name) => params.has(name));

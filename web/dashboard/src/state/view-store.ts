@@ -5,7 +5,7 @@
  */
 import { load, save } from '../transport/stored.ts';
 import { addressOf, isBare, viewFromAddress } from './address.ts';
-import { type Action, DEFAULT_VIEW, reduce, type Theme, type View } from './view.ts';
+import { type Action, DEFAULT_VIEW, reduce, type View } from './view.ts';
 
 /** The browser's side: address bar, history and storage. */
 export interface Place {
@@ -15,9 +15,10 @@ export interface Place {
     /** Null where nothing is stored or nothing can be. */
     load(): string | null;
     save(text: string): void;
-    /** What the system prefers. */
-    theme(): Theme;
 }
+
+/** Browsers limit how often an address may be written: Safari to 100 times in 30 seconds. */
+const REPLAY_WRITES_MS = 500;
 
 export type Changed = (next: View, previous: View) => void;
 
@@ -25,6 +26,8 @@ export class ViewStore {
     readonly #place: Place;
     readonly #changed: Changed;
     #view: View;
+    /** Writes what a replay came to. */
+    #writing: ReturnType<typeof setTimeout> | undefined;
 
     constructor(place: Place, changed: Changed) {
         this.#place = place;
@@ -33,8 +36,8 @@ export class ViewStore {
         if (!isBare(query)) this.#view = viewFromAddress(query);
         else {
             const stored = place.load();
-            const first = { ...DEFAULT_VIEW, theme: place.theme() };
-            this.#view = stored === null ? first : { ...viewFromAddress(stored, first), moment: null, span: null, embedded: false };
+            this.#view =
+                stored === null ? DEFAULT_VIEW : { ...viewFromAddress(stored), moment: null, playing: false, span: null, embedded: false };
         }
     }
 
@@ -56,9 +59,14 @@ export class ViewStore {
         // The symbol that is chosen for a view without one is no step that somebody took.
         const isStep =
             previous.symbol !== '' && (next.symbol !== previous.symbol || next.range !== previous.range || next.pane !== previous.pane);
-        this.#place.write(address, isStep ? 'push' : 'replace');
-        // A frame in another page leaves this visitor's own settings alone.
-        if (!next.embedded) this.#place.save(address);
+        if (action.kind === 'played') this.#writeSoon();
+        else {
+            // What a replay came to belongs to the step that is left.
+            if (isStep && this.#writing !== undefined) this.#place.write(addressOf(previous), 'replace');
+            this.#write(isStep ? 'push' : 'replace');
+            // A frame in another page leaves this visitor's own settings alone.
+            if (!next.embedded) this.#place.save(address);
+        }
         this.#changed(next, previous);
     }
 
@@ -67,15 +75,27 @@ export class ViewStore {
         const previous = this.#view;
         if (addressOf(view) === addressOf(previous)) return;
         this.#view = view;
-        this.#place.write(addressOf(view), 'replace');
+        this.#writeSoon();
         this.#changed(view, previous);
     }
 
     /** The browser went back or forward. */
     moved(): void {
+        clearTimeout(this.#writing);
+        this.#writing = undefined;
         const previous = this.#view;
         this.#view = viewFromAddress(this.#place.query());
         this.#changed(this.#view, previous);
+    }
+
+    #write(step: 'push' | 'replace'): void {
+        clearTimeout(this.#writing);
+        this.#writing = undefined;
+        this.#place.write(addressOf(this.#view), step);
+    }
+
+    #writeSoon(): void {
+        this.#writing ??= setTimeout(() => this.#write('replace'), REPLAY_WRITES_MS);
     }
 }
 
@@ -90,6 +110,5 @@ export function browserPlace(): Place {
         },
         load: () => load(STORED_VIEW),
         save: (text) => save(STORED_VIEW, text),
-        theme: () => (window.matchMedia('(prefers-color-scheme: light)').matches ? 'light' : 'dark'),
     };
 }

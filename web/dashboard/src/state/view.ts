@@ -1,12 +1,14 @@
 /** What is looked at: one value that is replaced as a whole, and the only function that makes the next one from it. */
 import { ZONES, type Zone } from '../model/format.ts';
+import type { Speed } from '../model/playback.ts';
 import { INTERVALS, RANGES } from '../model/ranges.ts';
 import type { Study } from '../model/studies.ts';
 
 export const SIDES = ['both', 'long', 'short', 'split'] as const;
 export const SCALES = ['linear', 'log', 'percentile'] as const;
 export const COLOURS = ['viridis', 'magma', 'inferno', 'cividis'] as const;
-export const THEMES = ['dark', 'light'] as const;
+/** `system`: what the system prefers, whenever that changes. */
+export const THEME_CHOICES = ['system', 'dark', 'light'] as const;
 export const PANES = ['heatmap', 'map'] as const;
 export const PANELS = ['none', 'watch', 'walls', 'tape', 'alerts', 'accuracy'] as const;
 export const AXES = ['linear', 'log', 'percent'] as const;
@@ -14,7 +16,8 @@ export const AXES = ['linear', 'log', 'percent'] as const;
 export type Side = (typeof SIDES)[number];
 export type Scale = (typeof SCALES)[number];
 export type Colours = (typeof COLOURS)[number];
-export type Theme = (typeof THEMES)[number];
+export type ThemeChoice = (typeof THEME_CHOICES)[number];
+export type Theme = Exclude<ThemeChoice, 'system'>;
 export type Pane = (typeof PANES)[number];
 export type Panel = (typeof PANELS)[number];
 export type Axis = (typeof AXES)[number];
@@ -35,7 +38,7 @@ export interface Settings {
     readonly colours: Colours;
     /** Share of the colour scale below which nothing is drawn, 0..0.95. */
     readonly threshold: number;
-    readonly theme: Theme;
+    readonly theme: ThemeChoice;
     /** Realised liquidations as circles. */
     readonly events: boolean;
     /** Marks where the price took levels. */
@@ -57,15 +60,29 @@ export interface Settings {
     readonly interval: string;
     /** Symbols of further charts beside this one. */
     readonly charts: readonly string[];
+    /** Of a replay, market seconds a second. */
+    readonly speed: Speed;
 }
 
 export interface View extends Settings {
     /** The moment the picture is shown as of, milliseconds since 1970; null for now. */
     readonly moment: number | null;
+    /** The moment moves on by itself. */
+    readonly playing: boolean;
     /** What a person panned or zoomed to; null for the whole range. */
     readonly span: TimeSpan | null;
     /** Only the picture, for a frame in another page. */
     readonly embedded: boolean;
+}
+
+/** A view as it is drawn: with the theme that is on the screen. */
+export interface DrawnView extends Omit<View, 'theme'> {
+    readonly theme: Theme;
+}
+
+/** `system`: the theme that the system prefers. */
+export function drawn(view: View, system: Theme): DrawnView {
+    return { ...view, theme: view.theme === 'system' ? system : view.theme };
 }
 
 /** Charts beside the first one. */
@@ -81,7 +98,7 @@ export const DEFAULT_VIEW: View = {
     scale: 'linear',
     colours: 'viridis',
     threshold: 0,
-    theme: 'dark',
+    theme: 'system',
     events: true,
     swept: true,
     near: true,
@@ -93,13 +110,15 @@ export const DEFAULT_VIEW: View = {
     studies: [],
     interval: '',
     charts: [],
+    speed: '900',
     moment: null,
+    playing: false,
     span: null,
     embedded: false,
 };
 
 /** Settings with a fixed list of values, which a key steps through. */
-const CYCLES = { scale: SCALES, colours: COLOURS, side: SIDES, pane: PANES, axis: AXES, zone: ZONES, theme: THEMES } as const;
+const CYCLES = { scale: SCALES, colours: COLOURS, side: SIDES, pane: PANES, axis: AXES, zone: ZONES } as const;
 
 export type Action =
     | { kind: 'set'; part: Partial<Omit<Settings, 'symbol' | 'range'>> }
@@ -112,8 +131,16 @@ export type Action =
     | { kind: 'panel'; panel: Panel }
     /** Another symbol or range, as it is now and in full. */
     | { kind: 'open'; symbol?: string; range?: string }
+    /** A moment is chosen; a replay goes on from there, and ends with null. */
     | { kind: 'look_back'; moment: number | null }
+    | { kind: 'play'; moment: number }
+    | { kind: 'pause' }
+    /** A replay has come to this moment; null for now, where it ends. */
+    | { kind: 'played'; moment: number | null }
     | { kind: 'span'; span: TimeSpan | null };
+
+/** What is shown of a range that is opened anew. */
+const NOW = { moment: null, playing: false, span: null } as const;
 
 function after<T>(list: readonly T[], now: T): T {
     return list[(list.indexOf(now) + 1) % list.length] as T;
@@ -140,12 +167,22 @@ export function reduce(view: View, action: Action): View {
         case 'panel':
             return { ...view, panel: action.panel === view.panel ? 'none' : action.panel };
         case 'open':
-            return { ...view, symbol: action.symbol ?? view.symbol, range: action.range ?? view.range, moment: null, span: null };
+            return { ...view, symbol: action.symbol ?? view.symbol, range: action.range ?? view.range, ...NOW };
         case 'look_back':
-            return { ...view, moment: action.moment };
+        case 'played':
+            return { ...view, moment: action.moment, playing: view.playing && action.moment !== null };
+        case 'play':
+            return { ...view, moment: action.moment, playing: true };
+        case 'pause':
+            return { ...view, playing: false };
         case 'span':
             return { ...view, span: action.span };
     }
+}
+
+/** Whether two views differ in these fields alone; `span` has to be among them where it may differ. */
+export function isSameButFor(names: readonly (keyof View)[], one: View, other: View): boolean {
+    return (Object.keys(one) as (keyof View)[]).every((name) => String(one[name]) === String(other[name]) || names.includes(name));
 }
 
 /** What a side setting leaves to be counted: the split view shows both. */

@@ -7,6 +7,7 @@ import {
     type LeverageLevels,
     type Liquidation,
     parseCandles,
+    parseFirstTime,
     parseLeverageLevels,
     parseLiquidations,
     parseSeries,
@@ -76,6 +77,11 @@ export class Api {
 
     async symbols(signal: AbortSignal): Promise<Symbols> {
         return parseSymbols(await this.#json('v1/symbols', {}, signal));
+    }
+
+    /** When the data of a symbol begins, milliseconds since 1970. */
+    async firstTime(symbol: string, signal: AbortSignal): Promise<number> {
+        return parseFirstTime(await this.#json('data/date-range', { symbol }, signal));
     }
 
     async history(query: Query, signal: AbortSignal): Promise<Grid> {

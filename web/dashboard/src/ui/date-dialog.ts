@@ -1,4 +1,4 @@
-/** "Go to": a date and time, in the zone that the page shows. */
+/** "Go to": a date and time, in the zone that the page shows; to look at it, or to play the market from there. */
 import { type Zone, zoneName } from '../model/format.ts';
 import { byId } from './dom.ts';
 
@@ -9,13 +9,13 @@ export class DateDialog {
     readonly #input = byId('date-at', HTMLInputElement);
     #zone: Zone = 'utc';
 
-    constructor(goTo: (time: number) => void) {
+    constructor(goTo: (time: number, isReplay: boolean) => void) {
         this.#dialog.addEventListener('click', (event) => {
             if (event.target === this.#dialog) this.#dialog.close();
         });
-        this.#dialog.querySelector('form')?.addEventListener('submit', () => {
+        this.#dialog.querySelector('form')?.addEventListener('submit', ({ submitter }) => {
             const time = timeOf(this.#input.value, this.#zone);
-            if (time !== null) goTo(time);
+            if (time !== null) goTo(time, submitter?.id === 'date-replay');
         });
     }
 

@@ -11,6 +11,9 @@ export type Command =
     | 'back'
     | 'forward'
     | 'now'
+    | 'play'
+    | 'slower'
+    | 'faster'
     | 'scale'
     | 'colours'
     | 'side'
@@ -51,6 +54,9 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['['], shown: '[', command: 'back', says: 'look back a candle' },
     { keys: [']'], shown: ']', command: 'forward', says: 'forward a candle' },
     { keys: ['n', 'N'], shown: 'N', command: 'now', says: 'back to now' },
+    { keys: [' '], shown: 'space', command: 'play', says: 'play or pause a replay' },
+    { keys: ['<', ','], shown: '<', command: 'slower', says: 'slower replay' },
+    { keys: ['>', '.'], shown: '>', command: 'faster', says: 'faster replay' },
     { keys: ['l', 'L'], shown: 'L', command: 'scale', says: 'next colour scale' },
     { keys: ['c', 'C'], shown: 'C', command: 'colours', says: 'next colours' },
     { keys: ['d', 'D'], shown: 'D', command: 'side', says: 'next side' },
@@ -91,6 +97,8 @@ export function listen(onCommand: (command: Command) => void, onRange: (id: stri
         // Keys that a focused field needs for itself stay with it.
         if (target instanceof HTMLSelectElement) return;
         if (target instanceof HTMLInputElement && needs(target, event.key)) return;
+        // The space bar presses what has the focus.
+        if (event.key === ' ' && target instanceof HTMLElement && target.closest('button, summary, a') !== null) return;
         // One that has just been closed keeps the focus for a moment.
         if (target instanceof HTMLElement && target.closest('dialog[open]') !== null) return;
         const range = RANGES[Number.parseInt(event.key, 10) - 1];

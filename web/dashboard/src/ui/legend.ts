@@ -2,10 +2,10 @@
 import { compactUsd, tersestUsd } from '../model/format.ts';
 import { colourAt, opacityAt, splitColourAt } from '../render/colours.ts';
 import { type ScaleInput, usdAt } from '../render/palette.ts';
-import { THRESHOLD_MAX, type View } from '../state/view.ts';
+import { type DrawnView, THRESHOLD_MAX } from '../state/view.ts';
 import { element } from './dom.ts';
 
-type Look = Pick<View, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
+type Look = Pick<DrawnView, 'scale' | 'colours' | 'threshold' | 'theme' | 'side'>;
 
 const RAMP_STEPS = 128;
 const MARKS = [0.75, 0.5, 0.25];

@@ -10,6 +10,7 @@ export type Notice =
     | { kind: 'no_state'; symbol: string; why: string }
     | { kind: 'no_token' }
     | { kind: 'server_gone' }
+    | { kind: 'offline' }
     | { kind: 'failed'; why: string };
 
 interface Words {
@@ -40,10 +41,12 @@ function wordsOf(notice: Exclude<Notice, { kind: 'loading' }>): Words {
             return { title: 'A token is needed', text: 'This server shows its data only to those who have a token.' };
         case 'server_gone':
             return {
-                title: 'The server does not answer',
+                title: 'No connection to the server',
                 text: 'The page keeps trying and fills as soon as it is back. To start it:',
                 code: 'liqheat demo',
             };
+        case 'offline':
+            return { title: 'No connection to the server', text: 'This device is offline. The page fills as soon as it is back.' };
         case 'failed':
             return { title: 'The picture could not be loaded', text: notice.why };
     }

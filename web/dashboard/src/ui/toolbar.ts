@@ -3,7 +3,19 @@ import { ZONES } from '../model/format.ts';
 import { INTERVALS, RANGES } from '../model/ranges.ts';
 import { STUDIES, type Study } from '../model/studies.ts';
 import { symbolOf } from '../model/venues.ts';
-import { type Action, AXES, COLOURS, INTERVAL_IDS, PANES, type Panel, SCALES, SIDES, THEMES, type View } from '../state/view.ts';
+import {
+    type Action,
+    AXES,
+    COLOURS,
+    INTERVAL_IDS,
+    PANES,
+    type Panel,
+    SCALES,
+    SIDES,
+    THEME_CHOICES,
+    type Theme,
+    type View,
+} from '../state/view.ts';
 import { byId, element, Segments } from './dom.ts';
 
 const SIDE_LABELS: Record<View['side'], string> = { both: 'Both', long: 'Long', short: 'Short', split: 'Split' };
@@ -20,6 +32,8 @@ const STUDY_LABELS: Record<Study, string> = {
     funding: 'Funding',
     liquidations: 'Liquidations',
 };
+/** Those of the page's header, `--panel` in the style sheet. */
+const BAR_COLOURS: Record<Theme, string> = { dark: '#10151c', light: '#f6f8fa' };
 const PANEL_BUTTONS: readonly Panel[] = ['watch', 'walls', 'tape', 'alerts', 'accuracy'];
 
 function options<T extends string>(select: HTMLSelectElement, items: readonly (readonly [value: T, label: string])[]): void {
@@ -109,10 +123,11 @@ export class Toolbar {
         listen(this.#opened, (value) => ({ opened: value }));
         listen(this.#axis, (value) => ({ axis: chosen(AXES, value) }));
         options(this.#theme, [
+            ['system', 'As the system'],
             ['dark', 'Dark'],
             ['light', 'Light'],
         ]);
-        listen(this.#theme, (value) => ({ theme: chosen(THEMES, value) }));
+        listen(this.#theme, (value) => ({ theme: chosen(THEME_CHOICES, value) }));
         listen(this.#interval, (value) => ({ interval: chosen(INTERVAL_IDS, value) }));
         listen(this.#zone, (value) => ({ zone: chosen(ZONES, value) }));
         this.#symbol.addEventListener('change', () => pickSymbol(this.#symbol.value));
@@ -127,10 +142,12 @@ export class Toolbar {
         byId('panels', HTMLButtonElement).addEventListener('click', () => dispatch({ kind: 'panel', panel: this.#lastPanel }));
     }
 
-    /** `range`: the one on the screen, which is shorter than the chosen one while the data is. */
-    show(view: View, range: string): void {
+    /** `range`: the one on the screen, which is shorter than the chosen one while the data is. `theme`: the one on the screen. */
+    show(view: View, range: string, theme: Theme): void {
         const page = document.documentElement.dataset;
-        page.theme = view.theme;
+        page.theme = theme;
+        // The bar of an installed page.
+        document.querySelector('meta[name="theme-color"]')?.setAttribute('content', BAR_COLOURS[theme]);
         page.pane = view.pane;
         page.embedded = String(view.embedded);
         // In a frame there is nothing to set.

@@ -2,6 +2,7 @@
 
 import type {
     CandleRow,
+    DateRangeBody,
     KlinesBody,
     LevelRow,
     LevelsBody,
@@ -114,6 +115,11 @@ export function parseSymbols(body: unknown): Symbols {
                 leverages: numbersOf(each.leverages),
             })),
     };
+}
+
+/** When data begins, of `GET /data/date-range`. */
+export function parseFirstTime(body: unknown): number {
+    return timeOf(fieldsOf<DateRangeBody>(body, 'date range').start_date, 'start_date');
 }
 
 /** Candles in ascending time, each time once: the chart refuses anything else. */

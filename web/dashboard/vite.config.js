@@ -1,11 +1,40 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vite';
 
 const server = process.env.LIQHEAT_URL ?? 'http://127.0.0.1:8000';
 
-const proxy = { '^/(v1|prices|liquidations|ws|health)': { target: server, ws: true } };
+const proxy = { '^/(v1|prices|liquidations|data|ws|health)': { target: server, ws: true } };
+
+const dist = fileURLToPath(new URL('dist', import.meta.url));
+const WORKER = 'sw.js';
+
+/** Tells the service worker which files to keep, and a version that changes with any of them. */
+const keepFiles = {
+    name: 'keep-files',
+    apply: 'build',
+    closeBundle() {
+        const paths = readdirSync(dist, { recursive: true, withFileTypes: true })
+            .filter((entry) => entry.isFile() && entry.name !== WORKER)
+            .map((entry) => relative(dist, join(entry.parentPath, entry.name)).split(sep).join('/'))
+            .sort();
+        const hash = createHash('sha256');
+        for (const path of paths) hash.update(`${path}\n`).update(readFileSync(join(dist, path)));
+        const worker = readFileSync(join(dist, WORKER), 'utf8');
+        hash.update(worker);
+        const filled = worker
+            .replaceAll('__FILES__', JSON.stringify(paths.map((path) => (path === 'index.html' ? '' : path))))
+            .replaceAll('__VERSION__', JSON.stringify(hash.digest('hex').slice(0, 16)));
+        if (filled === worker) throw new Error(`${WORKER} has no place for the files to keep`);
+        writeFileSync(join(dist, WORKER), filled);
+    },
+};
 
 export default defineConfig({
     base: './',
+    plugins: [keepFiles],
     build: {
         target: 'es2022',
         outDir: 'dist',
@@ -13,6 +42,14 @@ export default defineConfig({
         assetsInlineLimit: 0,
         modulePreload: { polyfill: false },
         reportCompressedSize: true,
+        rollupOptions: {
+            input: {
+                index: fileURLToPath(new URL('index.html', import.meta.url)),
+                sw: fileURLToPath(new URL('src/service-worker.ts', import.meta.url)),
+            },
+            // A service worker keeps its address; what it is of is in its content.
+            output: { entryFileNames: ({ name }) => (name === 'sw' ? WORKER : 'assets/[name]-[hash].js') },
+        },
     },
     // `npm run dev` and `npm run preview` serve the page of the moment beside a running server.
     server: { proxy },

@@ -48,6 +48,28 @@ test('where it is not known when data begins, the first answer holds before it',
     assert.equal(shares.assumedAt(100), 0, 'another symbol knows nothing of it');
 });
 
+test('after a hole that is not bridged the model begins anew', () => {
+    const shares = new SeenShares();
+    shares.reset(0);
+    shares.add(10 * HOUR, 0.75);
+    shares.add(60 * HOUR, 0.5);
+    shares.hole({ from: 20 * HOUR, to: 25 * HOUR });
+    near(shares.assumedAt(25 * HOUR), 0.25 * 2 ** (15 / 50));
+    shares.hole({ from: 12 * HOUR, to: 40 * HOUR });
+    near(shares.assumedAt(5 * HOUR), 0.5);
+    near(shares.assumedAt(12 * HOUR), 0.25);
+    near(shares.assumedAt(18 * HOUR), 0.25);
+    assert.equal(shares.assumedAt(20 * HOUR), 0, 'within the hole there is nothing');
+    near(shares.assumedAt(40 * HOUR), 1);
+    near(shares.assumedAt(50 * HOUR), Math.SQRT1_2);
+    const { version } = shares;
+    shares.hole({ from: 12 * HOUR, to: 40 * HOUR });
+    assert.equal(shares.version, version);
+    // Of what is between two holes nothing may be known.
+    shares.hole({ from: 70 * HOUR, to: 80 * HOUR });
+    assert.equal(shares.assumedAt(90 * HOUR), 0);
+});
+
 test('a share of nothing stays nothing, and versions say when anything changed', () => {
     const shares = new SeenShares();
     shares.reset(0);

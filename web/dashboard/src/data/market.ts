@@ -8,6 +8,7 @@ import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type
 import type { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
+import { holesOf } from '../model/holes.ts';
 import type { Reach } from '../model/playback.ts';
 import { CANDLES_MAX, candleInterval, intervalMs, intervalsFrom, RANGES, type Range, rangeById } from '../model/ranges.ts';
 import { spanOf } from '../model/replay.ts';
@@ -268,10 +269,16 @@ export class Market {
     }
 
     #walked(picture: Picture, tiles: readonly GridHeader[]): void {
-        for (const { as_of, seen_share } of tiles) this.seen.add(as_of, seen_share);
+        this.#learnSeen(picture, tiles);
         if (this.#viewport === null || this.#base === null) return;
         if (this.#isHeld) this.#waiting = picture;
         else this.#show(picture);
+    }
+
+    /** What answers say of how much was seen, and where the model had to begin anew. */
+    #learnSeen({ candles }: Picture, headers: readonly GridHeader[]): void {
+        for (const hole of holesOf(candles)) this.seen.hole(hole);
+        for (const { as_of, seen_share } of headers) this.seen.add(as_of, seen_share);
     }
 
     #show(picture: Picture | null): void {
@@ -447,7 +454,7 @@ export class Market {
             } else {
                 const span = { from: header.start, to: header.as_of };
                 this.#base = new Picture(grid, candles, interval, span, true);
-                this.seen.add(header.as_of, header.seen_share);
+                this.#learnSeen(this.#base, [header]);
                 this.#prices.reset();
                 this.decimals = marketDecimals(
                     candles.flatMap(({ high, low, close }) => [high, low, close]),

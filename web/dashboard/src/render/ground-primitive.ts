@@ -106,15 +106,16 @@ export class GroundPrimitive extends ChartPrimitive<GroundStyle> {
         if (right - left > WORDS_PX * rx) {
             context.globalAlpha = 1;
             context.font = `${Math.round(11 * ry)}px system-ui, sans-serif`;
-            context.textAlign = 'center';
+            context.textAlign = 'right';
             context.textBaseline = 'middle';
-            const middle = (left + right) / 2;
             const { width } = context.measureText(words);
-            if (width + 12 * rx < right - left) {
+            if (width + 24 * rx < right - left) {
+                // At its end: the model bridges the first hours of a hole, and the picture covers them.
+                const end = right - 12 * rx;
                 context.fillStyle = this.colours.ground;
-                context.fillRect(middle - width / 2 - 6 * rx, height * 0.1 - 10 * ry, width + 12 * rx, 20 * ry);
+                context.fillRect(end - width - 6 * rx, height * 0.1 - 10 * ry, width + 12 * rx, 20 * ry);
                 context.fillStyle = this.colours.text;
-                context.fillText(words, middle, height * 0.1);
+                context.fillText(words, end, height * 0.1);
             }
         }
         context.restore();

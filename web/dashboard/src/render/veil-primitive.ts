@@ -12,8 +12,8 @@ export interface VeilStyle {
 /** Opacity of the veil where everything is assumed; it begins where more than this share is. */
 const OPACITY_MAX = 0.68;
 export const ASSUMED_SHOWN = 0.25;
-/** The share changes slowly: a gradient of a few steps has it. */
-const STOPS = 24;
+/** The share changes slowly, and all at once only where the model begins anew. */
+const STOPS = 64;
 /** Narrower veils have no room for words. */
 const WORDS_PX = 170;
 const WORDS = 'Mostly assumed positions';
@@ -81,15 +81,19 @@ export class VeilPrimitive extends ChartPrimitive<VeilStyle> {
             context.save();
             context.fillStyle = gradient;
             context.fillRect(Math.round(left * rx), 0, Math.round((end - left) * rx), bitmapSize.height);
-            const mostly = assumed.findLastIndex((share) => share >= MOSTLY);
-            if (mostly >= 0 && ((right - left) * mostly) / STOPS > WORDS_PX) {
+            // Of the first stretch: what follows looks the same.
+            const begin = assumed.findIndex((share) => share >= MOSTLY);
+            const after = assumed.findIndex((share, at) => at > begin && share < MOSTLY);
+            const stop = (right - left) / STOPS;
+            const from = left + begin * stop;
+            if (begin >= 0 && ((after < 0 ? STOPS : after) - begin) * stop > WORDS_PX) {
                 context.font = `${Math.round(11 * ry)}px system-ui, sans-serif`;
                 context.textBaseline = 'middle';
                 const { width } = context.measureText(WORDS);
                 context.fillStyle = this.colours.ground;
-                context.fillRect((left + 4) * rx, bitmapSize.height - 26 * ry, width + 12 * rx, 20 * ry);
+                context.fillRect((from + 4) * rx, bitmapSize.height - 26 * ry, width + 12 * rx, 20 * ry);
                 context.fillStyle = this.colours.text;
-                context.fillText(WORDS, (left + 10) * rx, bitmapSize.height - 16 * ry);
+                context.fillText(WORDS, (from + 10) * rx, bitmapSize.height - 16 * ry);
             }
             context.restore();
         });

@@ -237,6 +237,41 @@ test('after three failures it polls, with one state object and no state twice, a
     assert.equal(statuses.filter((each) => each === 'polling').length, 1);
 });
 
+test('an answer of the part that was looked at before is dropped, and the new part is asked for at once', async () => {
+    const { world, client, snapshots } = setUp();
+    const answers: ((body: object) => void)[] = [];
+    world.get = (url) => {
+        world.requests.push({ url: new URL(url), headers: {} });
+        return new Promise((resolve) => answers.push((body) => resolve({ status: 200, body: JSON.stringify(body) })));
+    };
+    const bins = (): (string | null)[] => world.requests.map(({ url }) => url.searchParams.get('bin'));
+    client.subscribe(['BTCUSDT'], { bin: 100 });
+    client.useSocket(false);
+    client.connect();
+    await world.pass(0);
+    client.subscribe(['BTCUSDT'], { bin: 200 });
+    await world.pass(0);
+    assert.deepEqual(bins(), ['100', '200']);
+    answers[0]?.(frame(1, 1));
+    await world.pass(0);
+    assert.equal(client.state('BTCUSDT'), undefined, 'levels of the wrong height');
+    answers[1]?.(frame(1, 2));
+    await world.pass(0);
+    assert.deepEqual(
+        snapshots.map(({ data }) => data.levels[0]?.long_density),
+        [2],
+    );
+    // Left and come back to while a request is under way: it is one symbol, asked for at one pace.
+    await world.pass(5_000);
+    client.unsubscribe(['BTCUSDT']);
+    client.subscribe(['BTCUSDT'], { bin: 200 });
+    await world.pass(0);
+    assert.equal(answers.length, 4);
+    for (const answer of answers.slice(2)) answer(frame(2, 2));
+    await world.pass(5_000);
+    assert.equal(answers.length, 5);
+});
+
 test('a 503 means polling at once', async () => {
     const { world, client } = setUp();
     world.answer = (url) => (url.pathname === '/ws/heatmap' ? { status: 503, body: '' } : { status: 200, body: JSON.stringify(frame(3)) });
@@ -748,10 +783,10 @@ test('polling asks for the same part of the state as the socket, also when that 
     const asked = (): Record<string, string> => Object.fromEntries(world.requests.at(-1)?.url.searchParams ?? []);
     assert.deepEqual(asked(), { symbol: 'BTCUSDT', bin: '200', price_low: '90000', price_high: '100000' });
     client.subscribe(['BTCUSDT'], { priceRange: [95_000, 99_000] });
-    await world.pass(5_000);
+    await world.pass(0);
     assert.deepEqual(asked(), { symbol: 'BTCUSDT', price_low: '95000', price_high: '99000' });
     client.subscribe(['BTCUSDT']);
-    await world.pass(5_000);
+    await world.pass(0);
     assert.deepEqual(Object.keys(asked()), ['symbol']);
 });
 

@@ -3,20 +3,15 @@
  *
  * Promises: `onSnapshot` always gets a whole state, in order, each state once; after any frame the state equals the server's
  * at that `seq` or `onError` hears why; subscriptions outlive every disconnect. The socket, HTTP, time and page are
- * behind `Environment`; what a state is, behind `Board`; what the application sees of the connection, behind
- * `StatusMachine`. This file only decides what to do when one of them reports something.
+ * behind `Environment`; messages and states, behind `Receiver`; polling, behind `PollingFallback`; what the application sees
+ * of the connection, behind `StatusMachine`. This file opens and leaves sockets, and decides what to do when a part reports something.
  */
-import type { Outcome } from '../model/board.ts';
 import type { Environment, Socket } from '../transport/environment.ts';
-import { Poller, pollAddress } from '../transport/polling.ts';
 import { PROTOCOLS, parseBinary } from '../wire/binary.ts';
 import type { AlertsFrame, Channel, LiquidationsFrame, PriceFrame, WallsFrame } from '../wire/channels.ts';
 import {
-    ackMessage,
     type DeltaFrame,
     type ErrorFrame,
-    type Frame,
-    type Mismatch,
     parseFrame,
     pingMessage,
     type SnapshotFrame,
@@ -26,12 +21,13 @@ import {
     unsubscribeMessage,
     type WarningFrame,
 } from '../wire/frames.ts';
-import { Acknowledgements } from './acknowledgements.ts';
 import { Backoff } from './backoff.ts';
 import { afterClose } from './codes.ts';
+import { PollingFallback } from './fallback.ts';
 import { Liveness } from './liveness.ts';
+import { Receiver } from './receiver.ts';
 import { type Reason, type Status, type StatusChange, StatusMachine } from './status.ts';
-import { channelsOf, inMessages, type Subscription, Subscriptions, type SymbolState, type Via } from './subscriptions.ts';
+import { channelsOf, inMessages, Subscriptions, type SymbolState } from './subscriptions.ts';
 
 export interface HeatmapOptions {
     /** A whole state, whatever travelled. */
@@ -67,10 +63,7 @@ export interface HeatmapOptions {
 const BACKOFF_FIRST_MS = 2_000;
 const BACKOFF_GROWTH = 16;
 const HANDSHAKE_LIMIT_MS = 10_000;
-const SLOW_FOR_MS = 15_000;
 const FAILURES_BEFORE_POLLING = 3;
-const MISMATCHES_BEFORE_SHOWING = 3;
-const DEFAULT_POLL_MS = 5_000;
 
 export class HeatmapWebSocket extends EventTarget {
     readonly #url: string;
@@ -79,8 +72,8 @@ export class HeatmapWebSocket extends EventTarget {
     readonly #backoff: Backoff;
     readonly #subscriptions = new Subscriptions();
     readonly #liveness: Liveness;
-    readonly #acknowledgements: Acknowledgements;
-    readonly #poller: Poller | null;
+    readonly #receiver: Receiver;
+    readonly #fallback: PollingFallback;
     readonly #token: HeatmapOptions['token'];
     readonly #attemptsMax: number;
     #signal: AbortSignal | undefined;
@@ -93,12 +86,9 @@ export class HeatmapWebSocket extends EventTarget {
     #cancelHandshake: (() => void) | null = null;
     #cancelRetry: (() => void) | null = null;
     #unwatchPage: (() => void) | null = null;
-    #pollingOffered = true;
-    #polling = false;
     #goawayMs: number | null = null;
     /** When the next attempt is due. */
     #retryAt: number | null = null;
-    #slowUntil = 0;
 
     constructor(url: string, options: HeatmapOptions, world: Environment) {
         super();
@@ -109,14 +99,26 @@ export class HeatmapWebSocket extends EventTarget {
         this.#backoff = new Backoff(firstMs, BACKOFF_GROWTH * firstMs, () => world.random());
         this.#attemptsMax = options.maxReconnectAttempts ?? Infinity;
         this.#token = options.token;
-        this.#poller = this.#makePoller(options.pollUrl);
         this.#liveness = new Liveness(world, {
             ping: () => this.#socket?.send(pingMessage()),
             silent: () => this.#silent(),
             dead: () => this.#lost('no_answer', 'no answer to a ping'),
-            ticked: (now) => this.#slowNoMore(now),
+            ticked: (now) => this.#receiver.tick(now),
         });
-        this.#acknowledgements = new Acknowledgements(world, (symbol, seq) => this.#socket?.send(ackMessage(symbol, seq)));
+        this.#receiver = new Receiver(world, this.#status, this.#subscriptions, {
+            emit: (name, detail) => this.#emit(name, detail),
+            send: (messages) => this.#sendAll(messages),
+            isOpen: () => this.#open,
+            goaway: (delayMs) => {
+                this.#goawayMs = delayMs;
+            },
+        });
+        const place = { socketUrl: url, pollUrl: options.pollUrl };
+        this.#fallback = new PollingFallback(world, this.#status, this.#subscriptions, place, {
+            token: () => this.#askToken(),
+            took: (text) => this.#receiver.take(parseFrame(text), 'polling'),
+            retryAt: () => this.#retryAt,
+        });
         this.#listen('snapshot', options.onSnapshot);
         this.#listen('delta', options.onDelta);
         this.#listen('feed', options.onFeed);
@@ -136,7 +138,7 @@ export class HeatmapWebSocket extends EventTarget {
     connect(): void {
         if (this.#wanted || this.#signal?.aborted === true) return;
         this.#wanted = true;
-        this.#pollingOffered = true;
+        this.#fallback.connectionBegins();
         this.#backoff.reset();
         this.#unwatchPage = this.#world.watchPage(() => this.#woke());
         this.#attempt('asked');
@@ -148,17 +150,17 @@ export class HeatmapWebSocket extends EventTarget {
      */
     subscribe(symbols: readonly string[], options: SubscribeOptions = {}): void {
         this.#subscriptions.add(symbols, options);
-        if (channelsOf(options).includes('heatmap')) this.#acknowledgements.forget(symbols);
+        if (channelsOf(options).includes('heatmap')) this.#receiver.heatmapsChanged(symbols);
         if (this.#open) this.#sendAll(this.#subscriptions.subscribeMessages(symbols, channelsOf(options)));
-        if (this.#polling) this.#followPolls();
+        this.#fallback.follow();
     }
 
     /** Forgets these symbols, or only these channels of them, and what still arrives of them. */
     unsubscribe(symbols: readonly string[], channels: readonly Channel[] = []): void {
         this.#subscriptions.remove(symbols, channels);
-        if (channels.length === 0 || channels.includes('heatmap')) this.#acknowledgements.forget(symbols);
+        if (channels.length === 0 || channels.includes('heatmap')) this.#receiver.heatmapsChanged(symbols);
         if (this.#open) for (const some of inMessages(symbols)) this.#socket?.send(unsubscribeMessage(some, channels));
-        if (this.#polling) this.#followPolls();
+        this.#fallback.follow();
     }
 
     /** Closes the connection and stays away; subscriptions are kept for a later `connect`. */
@@ -219,7 +221,7 @@ export class HeatmapWebSocket extends EventTarget {
             if (!this.#status.is('polling', 'connecting', 'disconnected')) {
                 this.#status.move('disconnected', 'socket_off', 'sockets are switched off; asking every few seconds instead');
             }
-            this.#startPolling();
+            this.#fallback.start();
             return;
         }
         if (!this.#status.is('polling', 'connecting')) this.#status.move('connecting', reason, `connecting to ${this.#url}`);
@@ -254,7 +256,7 @@ export class HeatmapWebSocket extends EventTarget {
         } catch (error) {
             const why = error instanceof Error ? error.message : String(error);
             this.#fail('bad_address', why);
-            this.#emit('error', { type: 'error', code: 'BAD_ADDRESS', message: why } satisfies ErrorFrame);
+            this.#receiver.error('BAD_ADDRESS', why);
             return;
         }
         this.#socket = socket;
@@ -272,7 +274,7 @@ export class HeatmapWebSocket extends EventTarget {
         };
         // An error is always followed by a close, which carries the code and decides what happens next.
         socket.onerror = () => {
-            if (this.#socket === socket) this.#error('SOCKET_ERROR', `the socket to ${this.#url} failed`);
+            if (this.#socket === socket) this.#receiver.error('SOCKET_ERROR', `the socket to ${this.#url} failed`);
         };
     }
 
@@ -280,8 +282,8 @@ export class HeatmapWebSocket extends EventTarget {
         this.#open = true;
         this.#cancelHandshake?.();
         this.#cancelHandshake = null;
-        this.#stopPolling();
-        this.#slowUntil = 0;
+        this.#fallback.stop();
+        this.#receiver.socketOpened();
         this.#status.move('connected', 'opened', 'connected');
         this.#sendAll(this.#subscriptions.beginConnection());
         this.#liveness.start();
@@ -303,7 +305,11 @@ export class HeatmapWebSocket extends EventTarget {
             this.#backoff.next();
             this.#retryIn(0, 'closed', words);
         } else this.#retryIn(this.#backoff.next(), 'closed', words);
-        if (neverOpened && this.#backoff.failures() === 1) void this.#askWhy();
+        if (neverOpened && this.#backoff.failures() === 1) void this.#pollIfSocketsAreOff();
+    }
+
+    async #pollIfSocketsAreOff(): Promise<void> {
+        if ((await this.#fallback.isSocketOff()) && this.#wanted && !this.#open) this.#fallback.start();
     }
 
     /** The socket is still there but no good: leave it and try again. */
@@ -316,14 +322,14 @@ export class HeatmapWebSocket extends EventTarget {
 
     #retryIn(delayMs: number, reason: Reason, message: string): void {
         if (this.#backoff.failures() > this.#attemptsMax) {
-            if (this.#polling) return;
+            if (this.#fallback.isRunning()) return;
             this.#fail('gave_up', `gave up after ${this.#attemptsMax} attempts: ${message}`);
             return;
         }
         this.#retryAt = this.#world.now() + delayMs;
         if (!this.#status.is('polling')) this.#status.move('disconnected', reason, message, this.#retryAt);
         this.#cancelRetry = this.#world.later(delayMs, () => this.#attempt('retry'));
-        if (this.#backoff.failures() >= FAILURES_BEFORE_POLLING) this.#startPolling();
+        if (this.#backoff.failures() >= FAILURES_BEFORE_POLLING) this.#fallback.start();
     }
 
     /** Forgets the present socket and everything that was timed for it. */
@@ -334,7 +340,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#cancelHandshake?.();
         this.#cancelHandshake = null;
         this.#liveness.stop();
-        this.#acknowledgements.clear();
+        this.#receiver.socketEnded();
     }
 
     #fail(reason: Reason, message: string): void {
@@ -356,7 +362,7 @@ export class HeatmapWebSocket extends EventTarget {
         this.#drop();
         this.#cancelRetry?.();
         this.#cancelRetry = null;
-        this.#stopPolling();
+        this.#fallback.stop();
         this.#unwatchPage?.();
         this.#unwatchPage = null;
     }
@@ -365,11 +371,6 @@ export class HeatmapWebSocket extends EventTarget {
 
     #silent(): void {
         if (!this.#status.is('stale')) this.#status.move('stale', 'silent', 'the server has gone silent');
-    }
-
-    #slowNoMore(now: number): void {
-        if (!this.#status.is('slow') || now <= this.#slowUntil) return;
-        this.#status.move('connected', 'caught_up', 'caught up again');
     }
 
     #woke(): void {
@@ -385,100 +386,8 @@ export class HeatmapWebSocket extends EventTarget {
         if (this.#status.is('stale') && this.#status.get().reason === 'silent') {
             this.#status.move('connected', 'heard_again', 'the server answers again');
         }
-        if (typeof data === 'string') this.#handle(parseFrame(data), 'socket');
-        else this.#handle(parseBinary(data instanceof Uint8Array ? data : new Uint8Array(data as ArrayBuffer)), 'socket');
-    }
-
-    #handle(frame: Frame, via: Via): void {
-        switch (frame.type) {
-            case 'snapshot':
-            case 'delta':
-                this.#stateFrame(frame, via);
-                return;
-            case 'status':
-                this.#feed(frame);
-                return;
-            case 'price':
-            case 'liquidations':
-            case 'walls':
-            case 'alerts':
-                if (this.#subscriptions.channel(frame, this.#world.now())) this.#emit(frame.type, frame);
-                return;
-            case 'warning':
-                if (frame.code === 'SLOW_CONSUMER') this.#slow(frame.message);
-                this.#emit('warning', frame);
-                return;
-            case 'error':
-                this.#emit('error', frame);
-                return;
-            case 'goaway':
-                this.#goawayMs = frame.reconnect_in_ms;
-                return;
-            case 'pong':
-                return;
-            case 'unknown':
-                this.#error('BAD_FRAME', frame.why);
-                return;
-            default:
-                frame satisfies never;
-        }
-    }
-
-    #stateFrame(frame: SnapshotFrame | DeltaFrame, via: Via): void {
-        const applied = this.#subscriptions.apply(frame, via, this.#world.now());
-        if (applied === null || !this.#accept(applied.known, applied.outcome)) return;
-        const { board } = applied.known;
-        // Before the application hears of it: it may end the subscription as an answer.
-        if (applied.options.ack === true && via === 'socket' && frame.seq !== undefined) {
-            this.#acknowledgements.applied(frame.symbol, frame.seq);
-        }
-        if (frame.type === 'delta') this.#emit('delta', frame);
-        const snapshot = board.snapshot();
-        if (snapshot !== null) this.#emit('snapshot', snapshot);
-    }
-
-    /** Whether the application should see the state; asks for a new one where it is not sound. */
-    #accept(known: Subscription, outcome: Outcome): boolean {
-        const { symbol } = known.board;
-        switch (outcome.kind) {
-            case 'applied':
-                known.mismatches = 0;
-                return true;
-            case 'duplicate':
-                return false;
-            case 'gap':
-                // It was on its way when the whole state was asked for, which follows.
-                if (known.snapshotDue) return false;
-                this.#error('SEQUENCE_GAP', `${symbol}: a difference from ${outcome.from} does not fit the state here`);
-                known.board.forget();
-                this.#askAgain(symbol, null);
-                return false;
-            case 'mismatch': {
-                known.mismatches += 1;
-                const { at, want, got } = outcome;
-                this.#error('HASH_MISMATCH', `${symbol}: state ${at.seq} has hash ${got}, the server says ${want}`);
-                // Asking for ever would show nothing for ever: the error was reported, and the state goes out without a position.
-                if (known.mismatches >= MISMATCHES_BEFORE_SHOWING) return true;
-                this.#askAgain(symbol, { ...at, hash: got });
-                return false;
-            }
-        }
-    }
-
-    #feed(frame: StatusFrame): void {
-        this.#subscriptions.feed(frame, this.#world.now());
-        this.#emit('feed', frame);
-        const sick = this.#subscriptions.anyStale();
-        if (sick && this.#status.is('connected', 'slow')) {
-            this.#status.move('stale', 'feed_stale', 'connected, but the market data has stopped');
-        } else if (!sick && this.#status.is('stale') && this.#status.get().reason === 'feed_stale') {
-            this.#status.move('connected', 'feed_well', 'market data is coming again');
-        }
-    }
-
-    #slow(message: string): void {
-        this.#slowUntil = this.#world.now() + SLOW_FOR_MS;
-        if (this.#status.is('connected')) this.#status.move('slow', 'server_says_slow', message);
+        if (typeof data === 'string') this.#receiver.take(parseFrame(data), 'socket');
+        else this.#receiver.take(parseBinary(data instanceof Uint8Array ? data : new Uint8Array(data as ArrayBuffer)), 'socket');
     }
 
     // --- asking ---
@@ -487,95 +396,7 @@ export class HeatmapWebSocket extends EventTarget {
         for (const message of messages) this.#socket?.send(message);
     }
 
-    #askAgain(symbol: string, mismatch: Mismatch | null): void {
-        const report = new Map<string, Mismatch>(mismatch === null ? [] : [[symbol, mismatch]]);
-        this.#acknowledgements.forget([symbol]);
-        // While polling, the next request goes without `since`, because the board has no position.
-        if (this.#open) this.#sendAll(this.#subscriptions.repeatHeatmap(symbol, report));
-    }
-
-    // --- polling ---
-
-    #makePoller(address: string | false | undefined): Poller | null {
-        if (address === false) return null;
-        let url: string;
-        try {
-            url = address ?? pollAddress(this.#url);
-        } catch {
-            return null;
-        }
-        return new Poller(url, this.#world, {
-            headers: async (): Promise<Record<string, string>> => {
-                const token = await this.#askToken();
-                return token === '' ? {} : { authorization: `Bearer ${token}` };
-            },
-            position: (symbol) => this.#subscriptions.position(symbol),
-            heard: (symbol, frame) => this.#polled(symbol, frame),
-            failed: (why) => this.#pollFailed(why),
-            notOffered: () => {
-                this.#pollingOffered = false;
-                this.#stopPolling();
-                this.#pollFailed('polling is not offered by this server');
-            },
-        });
-    }
-
-    #startPolling(): void {
-        if (this.#polling || !this.#pollingOffered || this.#poller === null) return;
-        this.#polling = true;
-        this.#followPolls();
-    }
-
-    #followPolls(): void {
-        const items = this.#subscriptions.heatmaps().map(([symbol, { updateInterval, bin, priceRange, view, horizon }]) => {
-            return {
-                symbol,
-                intervalMs: updateInterval === undefined ? DEFAULT_POLL_MS : updateInterval * 1000,
-                query: {
-                    ...(bin === undefined ? {} : { bin: String(bin) }),
-                    ...(view === undefined ? {} : { view }),
-                    ...(horizon === undefined ? {} : { horizon }),
-                    ...(priceRange === undefined ? {} : { price_low: String(priceRange[0]), price_high: String(priceRange[1]) }),
-                },
-            };
-        });
-        this.#poller?.follow(items);
-    }
-
-    #stopPolling(): void {
-        this.#polling = false;
-        this.#poller?.stop();
-    }
-
-    #polled(symbol: string, text: string | null): void {
-        if (this.#status.is('connecting', 'disconnected')) {
-            this.#status.move('polling', 'polling_answers', 'the socket does not work; asking every few seconds instead');
-        }
-        this.#subscriptions.heard(symbol, this.#world.now());
-        if (text !== null) this.#handle(parseFrame(text), 'polling');
-    }
-
-    #pollFailed(why: string): void {
-        if (this.#status.is('polling')) this.#status.move('disconnected', 'polling_failed', why, this.#retryAt);
-    }
-
-    /** A browser hides why a handshake failed; the same address over plain HTTP says 503 when sockets are switched off. */
-    async #askWhy(): Promise<void> {
-        if (this.#poller === null) return;
-        try {
-            const url = this.#url.replace(/^ws/, 'http');
-            const answer = await this.#world.get(url, {}, new AbortController().signal);
-            if (answer.status === 503 && this.#wanted && !this.#open) this.#startPolling();
-        } catch {
-            // No answer at all: the ordinary way of three failures decides.
-        }
-    }
-
     // --- telling ---
-
-    #error(code: string, message: string): void {
-        this.#emit('error', { type: 'error', code, message } satisfies ErrorFrame);
-    }
 
     #emit(name: string, detail: unknown): void {
         this.dispatchEvent(new CustomEvent(name, { detail }));

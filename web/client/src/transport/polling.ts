@@ -34,11 +34,17 @@ export function pollAddress(socketUrl: string): string {
     return url.href;
 }
 
+/** A symbol that is polled. Another one takes its place with every request, so that a late answer is known by it. */
+interface Followed {
+    item: PollItem;
+    cancel: () => void;
+}
+
 export class Poller {
     readonly #address: string;
     readonly #world: Environment;
     readonly #handler: PollHandler;
-    readonly #followed = new Map<string, { item: PollItem; cancel: () => void }>();
+    readonly #followed = new Map<string, Followed>();
     #abort = new AbortController();
 
     constructor(address: string, world: Environment, handler: PollHandler) {
@@ -47,7 +53,7 @@ export class Poller {
         this.#handler = handler;
     }
 
-    /** Polls exactly these symbols from now on. */
+    /** Polls exactly these symbols from now on; new ones, and those of which another part is wanted, at once. */
     follow(items: readonly PollItem[]): void {
         const wanted = new Set(items.map((item) => item.symbol));
         for (const [symbol, { cancel }] of this.#followed) {
@@ -57,8 +63,12 @@ export class Poller {
         }
         for (const item of items) {
             const followed = this.#followed.get(item.symbol);
-            if (followed === undefined) this.#schedule(item, 0);
-            else followed.item = item;
+            if (followed !== undefined && JSON.stringify(followed.item.query) === JSON.stringify(item.query)) {
+                followed.item = item;
+                continue;
+            }
+            followed?.cancel();
+            this.#schedule(item, 0);
         }
     }
 
@@ -69,22 +79,24 @@ export class Poller {
     }
 
     #schedule(item: PollItem, delayMs: number): void {
-        const cancel = this.#world.later(delayMs, () => void this.#ask(this.#followed.get(item.symbol)?.item ?? item));
-        this.#followed.set(item.symbol, { item, cancel });
+        const followed: Followed = { item, cancel: this.#world.later(delayMs, () => void this.#ask(followed)) };
+        this.#followed.set(item.symbol, followed);
     }
 
-    async #ask(item: PollItem): Promise<void> {
-        const { symbol } = item;
+    async #ask(followed: Followed): Promise<void> {
+        const { symbol, query } = followed.item;
         const { signal } = this.#abort;
         const url = new URL(this.#address);
         url.searchParams.set('symbol', symbol);
-        for (const [name, value] of Object.entries(item.query)) url.searchParams.set(name, value);
+        for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
         const at = this.#handler.position(symbol);
         // No If-None-Match: the tag stands for the levels alone, and a price that moved without them would be hidden.
         if (at !== null) url.searchParams.set('since', `${at.epoch}:${at.seq}`);
+        // The symbol is not wanted any more, or was asked for anew: an answer would be of another part of the state.
+        const isLate = (): boolean => signal.aborted || this.#followed.get(symbol) !== followed;
         try {
             const answer = await this.#world.get(url.href, { accept: 'application/json', ...(await this.#handler.headers()) }, signal);
-            if (signal.aborted || !this.#followed.has(symbol)) return;
+            if (isLate()) return;
             if (answer.status === 404 || answer.status === 405 || answer.status === 501) {
                 this.#handler.notOffered();
                 return;
@@ -95,10 +107,10 @@ export class Poller {
                 this.#handler.failed(`polling answered ${answer.status}`);
             }
         } catch (error) {
-            if (signal.aborted) return;
+            if (isLate()) return;
             this.#handler.failed(error instanceof Error ? error.message : String(error));
         }
-        const next = this.#followed.get(symbol)?.item;
-        if (!signal.aborted && next !== undefined) this.#schedule(next, next.intervalMs);
+        // The application may have ended it as an answer.
+        if (!isLate()) this.#schedule(followed.item, followed.item.intervalMs);
     }
 }

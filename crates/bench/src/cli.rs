@@ -64,6 +64,8 @@ pub(crate) enum BenchPart {
     Bar,
     /// A 1000 x 1000 history grid.
     Grid,
+    /// Bytes of 30 days as the page asks for them.
+    Picture,
     /// Loading a year of klines, beside DuckDB's own readers.
     Load,
     /// `serve` over an existing file to the first frame.

@@ -40,6 +40,14 @@ impl Year {
         Ok(Self { instrument, klines, open_interest, bars, tiers, parquet })
     }
 
+    /// Writes the year into a new file of the store.
+    pub(super) fn store(&self, file: &Path) -> anyhow::Result<()> {
+        let store = Store::open(Location::File(file.to_path_buf()), Settings::default())?;
+        store.append(&self.instrument, self.klines.clone()).blocking()?;
+        store.append(&self.instrument, self.open_interest.clone()).blocking()?;
+        Ok(store.close_blocking()?)
+    }
+
     pub(super) fn describe(&self) -> String {
         let bars = self.bars.len();
         match self.parquet.as_deref().and_then(Path::file_name) {

@@ -6,7 +6,7 @@ use liqheat_market::convert::signed_len;
 use liqheat_market::{Bar, Interval, Price};
 use liqheat_model::{GridPainter, GridSpec, Ledger, NO_PROFILE, Params};
 use liqheat_server::pack;
-use liqheat_wire::{Decimal, FeedState, GridHeader, GridScale, encode_grid};
+use liqheat_wire::{Decimal, FeedState, GridHeader, GridLayout, GridScale, encode_grid};
 
 use super::data::Year;
 use super::{median, print_limit, timed};
@@ -51,7 +51,7 @@ fn measure(what: &str, before: &Ledger, shown: &[Bar], spec: GridSpec, split: bo
             let grid = painter.over(&mut ledger, shown, NO_PROFILE);
             let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
             let header = header(spec, usd_max, &leverages);
-            anyhow::Ok(encode_grid(&header, &grid.long, &grid.short, &grid.classes))
+            anyhow::Ok(encode_grid(&header, GridLayout::PriceMajor, &grid.long, &grid.short, &grid.classes))
         });
         encoded = bytes?;
         took.push(time);

@@ -16,6 +16,7 @@ mod grid;
 mod ledger;
 mod load;
 mod machine;
+mod picture;
 mod reads;
 mod start;
 
@@ -103,6 +104,9 @@ fn run_over_a_year(bench: &Bench, stop: &CancellationToken) -> anyhow::Result<()
     }
     if wanted(BenchPart::Grid) {
         grid::run(&year)?;
+    }
+    if wanted(BenchPart::Picture) {
+        picture::run(&year, folder.path())?;
     }
     if wanted(BenchPart::Load) {
         load::run(&year, folder.path())?;

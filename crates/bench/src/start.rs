@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use liqheat_store::{Location, Settings, Store};
 use tungstenite::Message;
 
 use super::data::Year;
@@ -18,10 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
     let file = folder.join("start.duckdb");
-    let store = Store::open(Location::File(file.clone()), Settings::default())?;
-    store.append(&year.instrument, year.klines.clone()).blocking()?;
-    store.append(&year.instrument, year.open_interest.clone()).blocking()?;
-    store.close_blocking()?;
+    year.store(&file)?;
     let first = first_frame(&file)?;
     print_limit("serve to the first frame, a year to catch up", first, LIMIT, "no checkpoint in the file");
     let again = first_frame(&file)?;
@@ -31,30 +27,9 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
 
 fn first_frame(file: &Path) -> anyhow::Result<Duration> {
     let began = Instant::now();
-    let mut server = Server(
-        Command::new(beside("liqheat")?)
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--db"])
-            .arg(file)
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("starting the server")?,
-    );
-    let output = server.0.stdout.take().context("the server has no output")?;
-    let mut line = String::new();
-    BufReader::new(output).read_line(&mut line)?;
-    let address = line.trim().strip_prefix("liqheat: http://").context("the server did not start")?;
-    let address = address.trim_end_matches('/');
-    let socket = TcpStream::connect(address)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    let (mut socket, _) = tungstenite::client(format!("ws://{address}/ws/heatmap"), socket)
-        .map_err(|error| anyhow::anyhow!("handshake: {error}"))?;
-    socket.send(Message::text(r#"{"action":"subscribe","symbols":["BTCUSDT"]}"#))?;
-    loop {
-        let message = socket.read()?;
-        if message.is_text() && message.to_text()?.starts_with(r#"{"type":"snapshot""#) {
-            return Ok(began.elapsed());
-        }
-    }
+    let server = Server::start(file)?;
+    server.wait_for_snapshot()?;
+    Ok(began.elapsed())
 }
 
 /// Another program of the same build.
@@ -64,13 +39,54 @@ pub(super) fn beside(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// A process that never outlives the measurement.
-struct Server(Child);
+/// `serve` over a file, as a process that never outlives the measurement.
+pub(super) struct Server {
+    process: Child,
+    pub(super) address: String,
+}
+
+impl Server {
+    /// # Errors
+    /// When it does not start.
+    pub(super) fn start(file: &Path) -> anyhow::Result<Self> {
+        let mut process = Command::new(beside("liqheat")?)
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "error", "--db"])
+            .arg(file)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the server")?;
+        let output = process.stdout.take();
+        let mut server = Self { process, address: String::new() };
+        let mut line = String::new();
+        BufReader::new(output.context("the server has no output")?).read_line(&mut line)?;
+        let address = line.trim().strip_prefix("liqheat: http://").context("the server did not start")?;
+        address.trim_end_matches('/').clone_into(&mut server.address);
+        Ok(server)
+    }
+
+    /// Subscribes and waits until there is a state.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub(super) fn wait_for_snapshot(&self) -> anyhow::Result<()> {
+        let socket = TcpStream::connect(&self.address)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let (mut socket, _) = tungstenite::client(format!("ws://{}/ws/heatmap", self.address), socket)
+            .map_err(|error| anyhow::anyhow!("handshake: {error}"))?;
+        socket.send(Message::text(r#"{"action":"subscribe","symbols":["BTCUSDT"]}"#))?;
+        loop {
+            let message = socket.read()?;
+            if message.is_text() && message.to_text()?.starts_with(r#"{"type":"snapshot""#) {
+                return Ok(());
+            }
+        }
+    }
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended already, which is as good.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

@@ -1,8 +1,8 @@
 //! A time x price grid in a form a browser can paint: one byte a cell and side, on a logarithmic scale.
 //!
-//! `"LQG1"`, the length of a JSON header (u32, little endian), the header, then the long plane, the short plane
-//! and one plane for each leverage class that the header names, each `columns * rows` bytes, column after
-//! column, lowest price first. Byte 0 is no mass; byte `q` from 1 to 255 is
+//! `"LQG1"` or `"LQG2"`, the length of a JSON header (u32, little endian), the header, then the long plane, the short
+//! plane and one plane for each leverage class that the header names, each `columns * rows` bytes. The letters say how
+//! the bytes of a plane are ordered ([`GridLayout`]). Byte 0 is no mass; byte `q` from 1 to 255 is
 //! `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`. Compression is left to HTTP.
 //!
 //! A class has one plane for both sides. Longs lie below the price and shorts above, so the first two planes
@@ -14,10 +14,70 @@ use serde::Serialize;
 
 use crate::{Decimal, FeedState};
 
-/// The media type to ask for.
+/// The media type of the compact form; its parameter `version` names the layout.
 pub const GRID_CONTENT_TYPE: &str = "application/vnd.liqheat.grid";
-const MAGIC: &[u8; 4] = b"LQG1";
+/// The media type of [`GridLayout::PriceMajor`].
+const PRICE_MAJOR_TYPE: &str = "application/vnd.liqheat.grid; version=2";
 const STEPS: f64 = 254.0;
+
+/// The order of the bytes in a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GridLayout {
+    /// `LQG1`: column after column, lowest price first.
+    ColumnMajor,
+    /// `LQG2`: row after row, lowest price first; each byte is the difference to the column before, modulo 256. A level
+    /// stays in its row for hours, so most differences are zero and gzip makes a third of the bytes of it.
+    PriceMajor,
+}
+
+impl GridLayout {
+    /// The newest layout among the media types of an `Accept` header; none where it does not ask for the compact form.
+    ///
+    /// A type without a version is the first one: clients that were written before there was another ask like this.
+    #[must_use]
+    pub fn accepted(accept: &str) -> Option<Self> {
+        accept.split(',').filter_map(Self::named).max()
+    }
+
+    fn named(media_type: &str) -> Option<Self> {
+        let mut parts = media_type.split(';').map(str::trim);
+        let is_grid = parts.next()?.eq_ignore_ascii_case(GRID_CONTENT_TYPE);
+        let mut layout = is_grid.then_some(Self::ColumnMajor);
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            match name.trim().to_ascii_lowercase().as_str() {
+                "version" => {
+                    layout = match value.trim().trim_matches('"') {
+                        "1" => layout,
+                        "2" => layout.map(|_| Self::PriceMajor),
+                        _ => None,
+                    };
+                }
+                // RFC 9110: not acceptable.
+                "q" if value.trim().parse() == Ok(0.0) => return None,
+                _ => {}
+            }
+        }
+        layout
+    }
+
+    /// The media type of an answer in this layout.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::ColumnMajor => GRID_CONTENT_TYPE,
+            Self::PriceMajor => PRICE_MAJOR_TYPE,
+        }
+    }
+
+    /// The letters that a grid begins with.
+    const fn magic(self) -> &'static [u8; 4] {
+        match self {
+            Self::ColumnMajor => b"LQG1",
+            Self::PriceMajor => b"LQG2",
+        }
+    }
+}
 
 /// What a grid shows; the same fields head the JSON form.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -94,6 +154,7 @@ impl GridScale {
 #[must_use]
 pub fn encode_grid(
     header: &GridHeader,
+    layout: GridLayout,
     long_usd: &[f32],
     short_usd: &[f32],
     classes: &[Vec<f32>],
@@ -102,15 +163,41 @@ pub fn encode_grid(
     debug_assert_eq!((long_usd.len(), short_usd.len()), (cells, cells), "planes must match the header");
     debug_assert_eq!(classes.len(), header.leverages.len(), "planes must match the header");
     let head = serde_json::to_vec(header).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + head.len() + (2 + classes.len()) * cells);
-    bytes.extend_from_slice(MAGIC);
+    let magic = layout.magic();
+    let mut bytes = Vec::with_capacity(magic.len() + 4 + head.len() + (2 + classes.len()) * cells);
+    bytes.extend_from_slice(magic);
     bytes.extend_from_slice(&u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend_from_slice(&head);
     let quantiser = Quantiser::new(&header.scale);
-    for plane in [long_usd, short_usd].into_iter().chain(classes.iter().map(Vec::as_slice)) {
-        bytes.extend(plane.iter().map(|&usd| quantiser.byte(usd)));
+    let mut plane = Vec::with_capacity(cells);
+    for usd in [long_usd, short_usd].into_iter().chain(classes.iter().map(Vec::as_slice)) {
+        plane.clear();
+        plane.extend(usd.iter().map(|&usd| quantiser.byte(usd)));
+        match layout {
+            GridLayout::ColumnMajor => bytes.extend_from_slice(&plane),
+            GridLayout::PriceMajor => put_differences(&mut bytes, &plane, header.columns, header.rows),
+        }
     }
     bytes
+}
+
+/// Appends a plane that is ordered by columns as the differences along each row.
+fn put_differences(bytes: &mut Vec<u8>, plane: &[u8], columns: usize, rows: usize) {
+    /// Rows at a time: one cache line of a column is read, and as many lines are written to.
+    const BLOCK: usize = 64;
+    let begin = bytes.len();
+    bytes.resize(begin + columns * rows, 0);
+    let Some(written) = bytes.get_mut(begin..).filter(|_| columns > 0 && rows > 0) else { return };
+    for (block, target) in written.chunks_mut(BLOCK * columns).enumerate() {
+        let mut before = [0u8; BLOCK];
+        for (index, column) in plane.chunks_exact(rows).enumerate() {
+            let cells = column.iter().skip(block * BLOCK);
+            for ((row, &cell), before) in target.chunks_exact_mut(columns).zip(cells).zip(&mut before) {
+                row[index] = cell.wrapping_sub(*before);
+                *before = cell;
+            }
+        }
+    }
 }
 
 /// The byte of a value by looking it up: a logarithm a cell is too slow for millions of cells.
@@ -184,7 +271,8 @@ mod tests {
 
     #[test]
     fn planes_follow_the_header() {
-        let bytes = encode_grid(&header(2, 2, 1e6), &[0.0, 1e6, 10.0, 0.4], &[0.0; 4], &[]);
+        let bytes =
+            encode_grid(&header(2, 2, 1e6), GridLayout::ColumnMajor, &[0.0, 1e6, 10.0, 0.4], &[0.0; 4], &[]);
         assert_eq!(&bytes[..4], b"LQG1");
         let head_length = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
         let head: serde_json::Value = serde_json::from_slice(&bytes[8..8 + head_length]).unwrap();
@@ -199,11 +287,48 @@ mod tests {
     fn each_class_has_a_plane() {
         let leverages = [25, 50].map(|leverage| Decimal::from_units(leverage * 100_000_000)).to_vec();
         let header = GridHeader { leverages, ..header(1, 2, 1e6) };
-        let bytes = encode_grid(&header, &[1e6, 0.0], &[0.0, 10.0], &[vec![10.0, 0.0], vec![1e6, 10.0]]);
+        let classes = [vec![10.0, 0.0], vec![1e6, 10.0]];
+        let bytes = encode_grid(&header, GridLayout::ColumnMajor, &[1e6, 0.0], &[0.0, 10.0], &classes);
         let head_length = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
         let head: serde_json::Value = serde_json::from_slice(&bytes[8..8 + head_length]).unwrap();
         assert_eq!(head["leverages"], serde_json::json!([25, 50]));
         assert_eq!(&bytes[8 + head_length..], [255, 0, 0, 1, 1, 0, 255, 1]);
+    }
+
+    #[test]
+    fn the_newest_layout_that_is_accepted_is_taken() {
+        use GridLayout::{ColumnMajor, PriceMajor};
+        for (accept, layout) in [
+            ("", None),
+            ("*/*", None),
+            ("application/json", None),
+            ("application/vnd.liqheat.gridlike", None),
+            ("application/vnd.liqheat.grid", Some(ColumnMajor)),
+            ("Application/Vnd.Liqheat.Grid;version=1", Some(ColumnMajor)),
+            ("application/json, application/vnd.liqheat.grid;q=0.5", Some(ColumnMajor)),
+            ("application/vnd.liqheat.grid; version=2", Some(PriceMajor)),
+            ("application/vnd.liqheat.grid ; Version = \"2\" ; q=1", Some(PriceMajor)),
+            ("application/vnd.liqheat.grid;version=2, application/vnd.liqheat.grid", Some(PriceMajor)),
+            ("application/vnd.liqheat.grid;version=3", None),
+            ("application/vnd.liqheat.grid;version=3, application/vnd.liqheat.grid", Some(ColumnMajor)),
+            ("application/vnd.liqheat.grid;version=2;q=0, application/vnd.liqheat.grid", Some(ColumnMajor)),
+            ("application/json;version=2", None),
+        ] {
+            assert_eq!(GridLayout::accepted(accept), layout, "{accept}");
+            if let Some(layout) = layout {
+                assert_eq!(GridLayout::accepted(layout.content_type()), Some(layout));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_hold_the_differences_from_column_to_column() {
+        // Bytes 255, 1 | 1, 1 | 0, 255: falling, level, vanishing.
+        let long = [1e6, 10.0, 10.0, 10.0, 0.0, 1e6];
+        let bytes = encode_grid(&header(3, 2, 1e6), GridLayout::PriceMajor, &long, &[0.0; 6], &[]);
+        assert_eq!(&bytes[..4], b"LQG2");
+        let planes = &bytes[bytes.len() - 12..];
+        assert_eq!(planes, [255, 2, 255, 1, 0, 254, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]
@@ -228,6 +353,31 @@ mod tests {
     }
 
     proptest! {
+        /// Sums along the rows give back the planes of the other layout, whatever the size.
+        #[test]
+        fn both_layouts_hold_the_same_cells(
+            columns in 0usize..40, rows in 0usize..200, seed in any::<u32>()
+        ) {
+            let cell = |index: u32| index.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 12;
+            let usd: Vec<f32> = (0..(columns * rows) as u32).map(|index| cell(index) as f32).collect();
+            let none = vec![0.0; usd.len()];
+            let header = header(columns, rows, 1e6);
+            let by_column = encode_grid(&header, GridLayout::ColumnMajor, &usd, &none, &[]);
+            let by_row = encode_grid(&header, GridLayout::PriceMajor, &usd, &none, &[]);
+            prop_assert_eq!(by_column.len(), by_row.len());
+            let planes = by_column.len() - 2 * columns * rows;
+            for plane in 0..2 {
+                for row in 0..rows {
+                    let mut sum = 0u8;
+                    for column in 0..columns {
+                        sum = sum.wrapping_add(by_row[planes + plane * columns * rows + row * columns + column]);
+                        let there = by_column[planes + plane * columns * rows + column * rows + row];
+                        prop_assert_eq!(sum, there);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn the_table_agrees_with_the_formula(max in 1.0f64..1e10, values in prop::collection::vec(0.0f32..1e10, 1..50)) {
             let scale = GridScale::for_max(max);

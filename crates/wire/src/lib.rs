@@ -42,7 +42,7 @@ pub use compact::{
     LeverageUsd, LiquidationSummaryBody, LiquidationTotal, LiquidationWindow, MapBody, MapRow, MaxPainBody,
     PainLevel, StateReference, VenueLiquidations, WallRow, WallsBody,
 };
-pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridScale, encode_grid};
+pub use grid::{GRID_CONTENT_TYPE, GridHeader, GridLayout, GridScale, encode_grid};
 pub use hash::{Cell, StateHash};
 pub use http::{
     BoardStats, CandleRow, DateRangeBody, ErrorBody, GridJson, HealthBody, KlinesBody, LevelRow, LevelsBody,

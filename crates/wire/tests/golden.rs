@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 
 use liqheat_market::Price;
 use liqheat_wire::{
-    Ack, CandleRow, ClientCommand, Decimal, ErrorCode, ExpectedWithin, FeedState, GridHeader, GridScale,
-    HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData,
+    Ack, CandleRow, ClientCommand, Decimal, ErrorCode, ExpectedWithin, FeedState, GridHeader, GridLayout,
+    GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData,
     ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, WallRow, WallsBody, WarningCode,
     encode_grid, parse_command,
 };
@@ -361,13 +361,17 @@ fn golden_grids() {
         seen_share: 0.71,
         leverages,
     };
-    let case = |name: &str, header: GridHeader, classes: &[Vec<f32>]| {
-        let bytes = encode_grid(&header, &long, &short, classes);
+    let case = |name: &str, layout: GridLayout, header: GridHeader, classes: &[Vec<f32>]| {
+        let bytes = encode_grid(&header, layout, &long, &short, classes);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         json!({"name": name, "hex": hex, "header": header, "long": long, "short": short, "classes": classes})
     };
     let leverages = [25.0, 100.0].map(|leverage| price(leverage).into()).to_vec();
-    let cases =
-        [case("both sides", header(Vec::new()), &[]), case("by leverage", header(leverages), &classes)];
+    let cases = [
+        case("both sides", GridLayout::ColumnMajor, header(Vec::new()), &[]),
+        case("by leverage", GridLayout::ColumnMajor, header(leverages.clone()), &classes),
+        case("both sides, price-major", GridLayout::PriceMajor, header(Vec::new()), &[]),
+        case("by leverage, price-major", GridLayout::PriceMajor, header(leverages), &classes),
+    ];
     is_golden("grid.json", &json!({"cases": cases}));
 }

@@ -58,7 +58,7 @@ test('grids that the server wrote are read to the cell', () => {
     };
     assert.deepEqual(
         golden.cases.map(({ name }) => name),
-        ['both sides', 'by leverage'],
+        ['both sides', 'by leverage', 'both sides, price-major', 'by leverage, price-major'],
     );
     for (const { name, hex, header, long, short, classes } of golden.cases) {
         const grid = decodeGrid(Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
@@ -80,6 +80,53 @@ test('grids that the server wrote are read to the cell', () => {
             );
         }
     }
+});
+
+/** The other layout of a grid: row after row, differences to the column before. */
+function priceMajor(bytes: Uint8Array, columns: number, rows: number): Uint8Array {
+    const packed = bytes.slice();
+    packed[3] = '2'.charCodeAt(0);
+    const planesAt = 8 + new DataView(bytes.buffer).getUint32(4, true);
+    for (let at = planesAt; at < bytes.length; at++) {
+        const place = (at - planesAt) % (columns * rows);
+        const plane = at - place;
+        const [row, column] = [Math.floor(place / columns), place % columns];
+        const cell = (of: number): number => (of < 0 ? 0 : (bytes[plane + of * rows + row] ?? 0));
+        packed[at] = cell(column) - cell(column - 1);
+    }
+    return packed;
+}
+
+test('both layouts are read to the same planes, whatever the size', () => {
+    let seed = 7;
+    const random = (below: number): number => {
+        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+        return Math.floor((seed / 2 ** 31) * below);
+    };
+    for (const [columns, rows] of [
+        [1, 1],
+        [7, 1],
+        [1, 200],
+        [33, 63],
+        [5, 64],
+        [40, 65],
+        [0, 9],
+    ] as const) {
+        const cells = (): Uint8Array => Uint8Array.from({ length: columns * rows }, () => (random(3) === 0 ? 0 : random(256)));
+        const header = { ...HEADER, columns, rows, leverages: [10] };
+        const bytes = encodeGrid(header, cells(), cells(), [cells()]);
+        const [plain, packed] = [decodeGrid(bytes), decodeGrid(priceMajor(bytes, columns, rows))];
+        assert.deepEqual(packed, plain, `${columns} x ${rows}`);
+    }
+});
+
+test('a cut grid of the second layout is refused, and so is a third layout', () => {
+    const bytes = priceMajor(encodeGrid(HEADER, LONG, SHORT), HEADER.columns, HEADER.rows);
+    for (let length = 0; length < bytes.length; length++) {
+        assert.throws(() => decodeGrid(bytes.slice(0, length)), GridError, `cut to ${length}`);
+    }
+    bytes[3] = '3'.charCodeAt(0);
+    assert.throws(() => decodeGrid(bytes), /begins with "LQG3", expected "LQG1" or "LQG2"/);
 });
 
 test('a plane a leverage is read, and broken lists of leverages are refused', () => {

@@ -260,6 +260,42 @@ fn the_grid_in_both_forms() {
     }
 }
 
+/// Clients that know both layouts get the newer one, which is smaller on the wire; the cells are the same.
+#[test]
+fn the_grid_in_both_layouts() {
+    serve!(_folder, server, "serve");
+    let path = "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96&bin=200&by=leverage";
+    let ask = |accept: &str, coding: &str| {
+        let answer = get_with(server.address(), path, &[("Accept", accept), ("Accept-Encoding", coding)]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer
+    };
+    let older = ask("application/vnd.liqheat.grid", "identity");
+    let both = "application/vnd.liqheat.grid; version=2, application/vnd.liqheat.grid";
+    let newer = ask(both, "identity");
+    assert_eq!(older.header("content-type"), Some("application/vnd.liqheat.grid"));
+    assert_eq!(newer.header("content-type"), Some("application/vnd.liqheat.grid; version=2"));
+    assert_eq!((&older.body[..4], &newer.body[..4]), (&b"LQG1"[..], &b"LQG2"[..]));
+    let length = 8 + u32::from_le_bytes(older.body[4..8].try_into().unwrap()) as usize;
+    assert_eq!(older.body[4..length], newer.body[4..length], "the headers are the same");
+    let header: Value = serde_json::from_slice(&older.body[8..length]).unwrap();
+    let size = |name: &str| header[name].as_u64().unwrap() as usize;
+    let (columns, rows) = (size("columns"), size("rows"));
+    let (by_column, by_row) = (&older.body[length..], &newer.body[length..]);
+    assert_eq!(by_column.len(), by_row.len());
+    for (older, newer) in by_column.chunks(columns * rows).zip(by_row.chunks(columns * rows)) {
+        for (row, differences) in newer.chunks(columns).enumerate() {
+            let mut sum = 0u8;
+            for (column, difference) in differences.iter().enumerate() {
+                sum = sum.wrapping_add(*difference);
+                assert_eq!(sum, older[column * rows + row], "column {column}, row {row}");
+            }
+        }
+    }
+    let (older, newer) = (ask("application/vnd.liqheat.grid", "gzip"), ask(both, "gzip"));
+    assert!(newer.body.len() < older.body.len(), "{} and {} bytes", newer.body.len(), older.body.len());
+}
+
 #[test]
 fn the_grid_by_leverage() {
     serve!(_folder, server, "serve");

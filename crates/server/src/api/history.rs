@@ -9,7 +9,9 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use liqheat_market::UnixMs;
 use liqheat_model::HistoryGrid;
-use liqheat_wire::{GRID_CONTENT_TYPE, GridHeader, GridJson, GridScale, encode_grid, format_time};
+use liqheat_wire::{
+    GRID_CONTENT_TYPE, GridHeader, GridJson, GridLayout, GridScale, encode_grid, format_time,
+};
 
 use super::reading::Reading;
 use super::{DataState, no_state};
@@ -37,11 +39,11 @@ pub(super) async fn history(
         Some(_) => Some(query.count_or("columns", NonZeroUsize::MIN, COLUMNS_MAX)?.get()),
         None => None,
     };
-    let wants = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let compact = wants(header::ACCEPT).contains(GRID_CONTENT_TYPE);
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let compact = accepted.filter_map(GridLayout::accepted).max();
     let by_leverage = match query.get("by") {
         None => false,
-        Some("leverage") if compact => true,
+        Some("leverage") if compact.is_some() => true,
         Some("leverage") => {
             return Err(Refusal::bad(format!(
                 "planes by leverage come in the compact form only: send 'Accept: {GRID_CONTENT_TYPE}'"
@@ -56,7 +58,7 @@ pub(super) async fn history(
     let request = GridRequest { span, prices, bin, columns, compact, by_leverage, packed };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let grid = body(&state, symbol, reading, request, known).await?;
-    let kind = if compact { GRID_CONTENT_TYPE } else { "application/json" };
+    let kind = compact.map_or("application/json", GridLayout::content_type);
     let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
     let coding = packed.then_some([(header::CONTENT_ENCODING, history::CODING)]);
     Ok(match grid {
@@ -208,7 +210,12 @@ async fn basis(
         let version = TileVersion(sum.ledgers.iter().map(|(ledger, _)| version(ledger)).collect());
         let parts: Vec<String> =
             version.0.iter().map(|(venue, version)| format!("{}{version}", venue.name())).collect();
-        let form = (u8::from(request.compact) << 1) | u8::from(request.packed);
+        let layout = match request.compact {
+            None => 0u8,
+            Some(GridLayout::ColumnMajor) => 1,
+            Some(GridLayout::PriceMajor) => 2,
+        };
+        let form = (layout << 1) | u8::from(request.packed);
         // Another run may have another model, and a database that was changed meanwhile.
         let etag = format!("\"{}-{}-{form}\"", state.published.run(), parts.join("."));
         return Ok((sum, Basis::Closed { version, etag }));
@@ -219,10 +226,9 @@ async fn basis(
 }
 
 fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid) -> Bytes {
-    let body = if request.compact {
-        encode_grid(&header, &grid.long, &grid.short, &grid.classes)
-    } else {
-        json(header, grid)
+    let body = match request.compact {
+        Some(layout) => encode_grid(&header, layout, &grid.long, &grid.short, &grid.classes),
+        None => json(header, grid),
     };
     Bytes::from(if request.packed { history::pack(&body) } else { body })
 }

@@ -140,7 +140,7 @@ mod tests {
             prices: None,
             bin: None,
             columns: Some(columns),
-            compact: true,
+            compact: None,
             by_leverage: false,
             packed: false,
         }

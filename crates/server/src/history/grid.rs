@@ -4,6 +4,7 @@ use liqheat_market::convert::{signed_len, unsigned_len};
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::{GridError, GridSpec};
 use liqheat_store::StoreError;
+use liqheat_wire::GridLayout;
 
 use crate::catalog::ServedSymbol;
 
@@ -59,7 +60,8 @@ pub(crate) struct GridRequest {
     pub(crate) prices: PriceBounds,
     pub(crate) bin: Option<Price>,
     pub(crate) columns: Option<usize>,
-    pub(crate) compact: bool,
+    /// The layout of the compact form; JSON without.
+    pub(crate) compact: Option<GridLayout>,
     /// With a plane for each leverage class.
     pub(crate) by_leverage: bool,
     /// Compressed with [`super::pack`].
@@ -155,7 +157,7 @@ mod tests {
             prices: None,
             bin: None,
             columns,
-            compact: true,
+            compact: Some(GridLayout::ColumnMajor),
             by_leverage: false,
             packed: false,
         }

@@ -17,7 +17,7 @@ import {
     type Symbols,
     type Totals,
 } from '../wire/answers.ts';
-import { decodeGrid, type Grid } from '../wire/grid.ts';
+import { decodeGrid, GRID_ACCEPT, type Grid } from '../wire/grid.ts';
 import { parseWalls, type ServedWalls } from '../wire/walls.ts';
 
 /** An answer other than 200; `status` 0 means that none came. */
@@ -44,7 +44,6 @@ export const UNAUTHORISED = 401;
 
 export type Query = Record<string, string | number>;
 
-const GRID_TYPE = 'application/vnd.liqheat.grid';
 const TIME_LIMIT_MS = 30_000;
 
 async function detailOf(answer: Response): Promise<string> {
@@ -85,7 +84,7 @@ export class Api {
     }
 
     async history(query: Query, signal: AbortSignal): Promise<Grid> {
-        const answer = await this.#ask('v1/heatmap/history', query, GRID_TYPE, signal);
+        const answer = await this.#ask('v1/heatmap/history', query, GRID_ACCEPT, signal);
         return decodeGrid(new Uint8Array(await answer.arrayBuffer()));
     }
 

@@ -1,8 +1,9 @@
 /**
- * The binary form of a history grid, "LQG1": a JSON header and planes of one byte a cell: longs, shorts, and where they were
+ * The binary form of a history grid: a JSON header and planes of one byte a cell: longs, shorts, and where they were
  * asked for, one for each leverage class that the header names, both sides together.
  *
- * Cells are column-major with row 0 the lowest price. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
+ * Decoded cells are column-major with row 0 the lowest price. On the wire "LQG1" has them in the same order; "LQG2" has
+ * row after row, each byte the difference to the column before, which gzip makes a third of. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
  * `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`, one scale for all planes.
  */
 import type { GridJson } from './bodies.generated.ts';
@@ -36,7 +37,11 @@ export interface Grid {
     classes: readonly Uint8Array[];
 }
 
-const MAGIC = 'LQG1';
+/** Both layouts are read; of a server that has both, the smaller one is wanted. */
+export const GRID_ACCEPT = 'application/vnd.liqheat.grid; version=2, application/vnd.liqheat.grid';
+
+const COLUMN_MAJOR = 'LQG1';
+const PRICE_MAJOR = 'LQG2';
 const PREFIX_BYTES = 8;
 /** More cells than any chart can show; a header claiming more is broken. */
 const CELLS_MAX = 16_000_000;
@@ -50,7 +55,9 @@ export class GridError extends Error {
 export function decodeGrid(bytes: Uint8Array): Grid {
     if (bytes.length < PREFIX_BYTES) throw new GridError(`grid of ${bytes.length} bytes is cut off`);
     const magic = String.fromCharCode(...bytes.subarray(0, 4));
-    if (magic !== MAGIC) throw new GridError(`grid begins with "${magic}", expected "${MAGIC}"`);
+    if (magic !== COLUMN_MAJOR && magic !== PRICE_MAJOR) {
+        throw new GridError(`grid begins with "${magic}", expected "${COLUMN_MAJOR}" or "${PRICE_MAJOR}"`);
+    }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const headerBytes = view.getUint32(4, true);
     const planesAt = PREFIX_BYTES + headerBytes;
@@ -61,8 +68,35 @@ export function decodeGrid(bytes: Uint8Array): Grid {
     if (bytes.length !== planesAt + planes * cells) {
         throw new GridError(`grid of ${header.columns} x ${header.rows} has ${bytes.length - planesAt} plane bytes`);
     }
-    const plane = (place: number): Uint8Array => bytes.slice(planesAt + place * cells, planesAt + (place + 1) * cells);
+    const plane = (place: number): Uint8Array => {
+        const written = bytes.subarray(planesAt + place * cells, planesAt + (place + 1) * cells);
+        return magic === PRICE_MAJOR ? summed(written, header.columns, header.rows) : written.slice();
+    };
     return { header, long: plane(0), short: plane(1), classes: header.leverages.map((_, place) => plane(2 + place)) };
+}
+
+/** Rows that are put in place together: the bytes of a column that they write stand in one cache line. */
+const BLOCK_ROWS = 64;
+
+/** A column-major plane out of the differences along its rows. */
+function summed(differences: Uint8Array, columns: number, rows: number): Uint8Array {
+    const plane = new Uint8Array(columns * rows);
+    const before = new Uint8Array(BLOCK_ROWS);
+    for (let first = 0; first < rows; first += BLOCK_ROWS) {
+        const height = Math.min(BLOCK_ROWS, rows - first);
+        before.fill(0);
+        for (let column = 0; column < columns; column++) {
+            const to = column * rows + first;
+            let from = first * columns + column;
+            for (let row = 0; row < height; row++) {
+                // A Uint8Array keeps the sum modulo 256.
+                before[row] = (before[row] ?? 0) + (differences[from] ?? 0);
+                plane[to + row] = before[row] ?? 0;
+                from += columns;
+            }
+        }
+    }
+    return plane;
 }
 
 /** The header has the fields that the same grid has as JSON; what is in them is unknown. */
@@ -117,7 +151,7 @@ export function encodeGrid(header: object, long: Uint8Array, short: Uint8Array, 
     const headerBytes = new TextEncoder().encode(JSON.stringify(header));
     const size = classes.reduce((sum, plane) => sum + plane.length, long.length + short.length);
     const bytes = new Uint8Array(PREFIX_BYTES + headerBytes.length + size);
-    bytes.set(new TextEncoder().encode(MAGIC));
+    bytes.set(new TextEncoder().encode(COLUMN_MAJOR));
     new DataView(bytes.buffer).setUint32(4, headerBytes.length, true);
     bytes.set(headerBytes, PREFIX_BYTES);
     let at = PREFIX_BYTES + headerBytes.length;

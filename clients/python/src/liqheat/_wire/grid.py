@@ -1,8 +1,9 @@
-"""The compact time x price grid ``LQG1`` of ``GET /v1/heatmap/history`` (``docs/protocol.md``, section 6)."""
+"""The compact time x price grid, ``LQG1`` and ``LQG2``, of ``GET /v1/heatmap/history`` (``docs/protocol.md``, section 6)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal
 
 from .fields import Fields, MalformedError, number_of, parse_json
@@ -13,9 +14,11 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-GRID_CONTENT_TYPE: Final = "application/vnd.liqheat.grid"
+GRID_ACCEPT: Final = "application/vnd.liqheat.grid; version=2, application/vnd.liqheat.grid"
+"""Both layouts are read; of a server that has both, the smaller one is wanted."""
 
-_MAGIC: Final = b"LQG1"
+_COLUMN_MAJOR: Final = b"LQG1"
+_PRICE_MAJOR: Final = b"LQG2"
 _HEAD_BYTES: Final = 8
 _STEPS: Final = 254
 
@@ -90,8 +93,9 @@ def parse_grid(data: bytes) -> Grid:
 
     Raises :class:`MalformedError` when the bytes are not exactly one.
     """
-    if data[:4] != _MAGIC:
-        raise MalformedError("grid: does not begin with LQG1")
+    layout = data[:4]
+    if layout not in (_COLUMN_MAJOR, _PRICE_MAJOR):
+        raise MalformedError("grid: does not begin with LQG1 or LQG2")
     if len(data) < _HEAD_BYTES:
         raise MalformedError("grid: ends too early")
     body = _HEAD_BYTES + int.from_bytes(data[4:_HEAD_BYTES], "little")
@@ -107,6 +111,8 @@ def parse_grid(data: bytes) -> Grid:
     if not 0 < usd_min <= usd_max:
         raise MalformedError("grid header: 'usd_min' must be above zero and at most 'usd_max'")
     planes = [data[begin : begin + cells] for begin in (body + cells * n for n in range(2 + len(leverages)))]
+    if layout == _PRICE_MAJOR:
+        planes = [_summed(plane, columns, rows) for plane in planes]
     try:
         as_of, start = from_millis(header.count("as_of")), from_millis(header.count("start"))
     except ValueError as error:
@@ -131,6 +137,15 @@ def parse_grid(data: bytes) -> Grid:
         short_plane=planes[1],
         leverage_planes=tuple(planes[2:]),
     )
+
+
+def _summed(differences: bytes, columns: int, rows: int) -> bytes:
+    """A plane by columns out of the differences along its rows."""
+    plane = bytearray(columns * rows)
+    for row in range(rows):
+        along = differences[row * columns : (row + 1) * columns]
+        plane[row::rows] = bytes(accumulate(along, lambda one, other: (one + other) & 0xFF))
+    return bytes(plane)
 
 
 def _leverages(header: Fields) -> tuple[float, ...]:

@@ -359,7 +359,7 @@ async fn grid<'a>(
         prices: None,
         bin: None,
         columns: None,
-        compact: true,
+        compact: None,
         by_leverage: false,
         packed: false,
     };

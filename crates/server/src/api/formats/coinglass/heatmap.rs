@@ -84,7 +84,7 @@ async fn answer(
             prices: None,
             bin: None,
             columns: usize::try_from(range.ms() / interval.ms()).ok(),
-            compact: false,
+            compact: None,
             by_leverage: false,
             packed: false,
         };

@@ -173,7 +173,7 @@ async fn swept(
         prices: None,
         bin: Some(Price::from_units(sum.base_bin.units().saturating_mul(BINS_OF_ROW))),
         columns: Some(columns),
-        compact: true,
+        compact: None,
         by_leverage: false,
         packed: false,
     };

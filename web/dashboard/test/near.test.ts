@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Heat } from '../src/model/heat.ts';
+import { addressOf, viewFromAddress } from '../src/state/address.ts';
+import { DEFAULT_VIEW, reduce, type View } from '../src/state/view.ts';
+import { type Command, listen } from '../src/ui/keyboard.ts';
 import type { Grid } from '../src/wire/grid.ts';
 
 const ROWS = 100;
@@ -60,4 +63,46 @@ test('where there is nothing near the price, the largest cell ends the scale', (
     );
     assert.deepEqual([far.peak(true), far.peak()], [70, 70]);
     assert.equal(new Heat(grid([])).peak(true), 0);
+});
+
+/** What the page's keys say, without a browser. */
+function keys(onCommand: (command: Command) => void): (key: string, more?: Partial<KeyboardEvent>) => void {
+    let press: ((event: unknown) => void) | undefined;
+    const none = class {};
+    const page = { addEventListener: (_: string, listener: (event: unknown) => void): void => void (press = listener) };
+    const stand = { document: page, HTMLSelectElement: none, HTMLInputElement: none, HTMLElement: none };
+    const before = Object.fromEntries(Object.keys(stand).map((name) => [name, Reflect.get(globalThis, name) as unknown]));
+    Object.assign(globalThis, stand);
+    listen(onCommand, () => assert.fail('no range was asked for'));
+    return (key, more = {}) => {
+        Object.assign(globalThis, stand);
+        press?.({ key, target: null, preventDefault: () => undefined, ...more });
+        Object.assign(globalThis, before);
+    };
+}
+
+test('the key K switches the end of the scale, and the address keeps it', () => {
+    const heat = new Heat(
+        grid([
+            [1, 48, 60],
+            [1, 80, 220],
+        ]),
+    );
+    let view: View = DEFAULT_VIEW;
+    const press = keys((command) => {
+        assert.equal(command, 'near');
+        view = reduce(view, { kind: 'toggle', what: 'near' });
+    });
+    const peaks: number[] = [];
+    for (const key of ['', 'k', 'K', 'k']) {
+        if (key !== '') press(key);
+        peaks.push(heat.peak(view.near));
+        const query = addressOf(view);
+        assert.match(query, view.near ? /near=1/ : /near=0/);
+        assert.equal(viewFromAddress(query, { ...DEFAULT_VIEW, near: !view.near }).near, view.near);
+    }
+    assert.deepEqual(peaks, [60, 220, 60, 220]);
+    press('k', { ctrlKey: true });
+    press('k', { defaultPrevented: true });
+    assert.equal(view.near, false, 'a shortcut of the browser stays one');
 });

@@ -4,7 +4,8 @@
 #   scripts/fuzz.sh [SECONDS] [TARGET..]     a minute for each of all targets, unless said otherwise
 #
 # No sanitizer: the project has no unsafe code, and without one the stable compiler will do. What is found is
-# kept in fuzz/artifacts; the inputs that reached something new are kept in fuzz/corpus.
+# kept in fuzz/artifacts; the inputs that reached something new are kept in fuzz/corpus. Inputs to begin with are in
+# fuzz/seeds, in a folder of the target's name.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,5 +22,10 @@ if [ "${#targets[@]}" -eq 0 ]; then
 fi
 for target in "${targets[@]}"; do
     echo "fuzzing $target for $seconds s" >&2
-    cargo fuzz run --sanitizer none "$target" -- -max_total_time="$seconds" -max_len=4096 -verbosity=0 -print_final_stats=1
+    corpora=()
+    if [ -d "fuzz/seeds/$target" ]; then
+        mkdir -p "fuzz/corpus/$target"
+        corpora=("fuzz/corpus/$target" "fuzz/seeds/$target")
+    fi
+    cargo fuzz run --sanitizer none "$target" "${corpora[@]}" -- -max_total_time="$seconds" -max_len=4096 -verbosity=0 -print_final_stats=1
 done

@@ -87,9 +87,13 @@ struct Leverage<'a> {
     kind: Cow<'a, str>,
 }
 
+/// Coins, dollars and prices beyond this are a fault of the venue: sums of them would leave the range of numbers.
+const LARGEST: f64 = 1e18;
+
 fn number(decimal: Decimal<'_>, field: &'static str) -> Result<f64, FrameError> {
     let found: Option<f64> = decimal.text().parse().ok();
-    found.filter(|found| found.is_finite()).ok_or_else(|| value(field, decimal.text(), "a number"))
+    let found = found.filter(|found| found.abs() <= LARGEST);
+    found.ok_or_else(|| value(field, decimal.text(), "a number of at most 1e18"))
 }
 
 fn positive(decimal: Decimal<'_>, field: &'static str) -> Result<f64, FrameError> {
@@ -97,8 +101,11 @@ fn positive(decimal: Decimal<'_>, field: &'static str) -> Result<f64, FrameError
     if found > 0.0 { Ok(found) } else { Err(value(field, decimal.text(), "a number above zero")) }
 }
 
-/// The positions of an account. One that cannot be read makes the answer unusable: cross positions depend on each other.
-pub(crate) fn account(body: &[u8]) -> Result<AccountState, FrameError> {
+/// The positions of an account.
+///
+/// # Errors
+/// When any of it cannot be read: cross positions depend on each other.
+pub fn account(body: &[u8]) -> Result<AccountState, FrameError> {
     let state: ClearinghouseState<'_> = json(body)?;
     let mut positions = Vec::with_capacity(state.asset_positions.len());
     for AssetPosition { position } in state.asset_positions {
@@ -111,10 +118,15 @@ pub(crate) fn account(body: &[u8]) -> Result<AccountState, FrameError> {
             "isolated" => PositionMargin::Isolated { value: number(position.margin_used, "marginUsed")? },
             other => return Err(value("leverage.type", other, "cross or isolated")),
         };
+        let worth = positive(position.position_value, "positionValue")?;
+        let mark = worth / size.abs();
+        if !(mark > 0.0 && mark <= LARGEST) {
+            return Err(value("szi", position.szi.text(), "a size that gives positionValue a price"));
+        }
         positions.push(AccountPosition {
             coin: position.coin.as_ref().into(),
             size,
-            mark: positive(position.position_value, "positionValue")? / size.abs(),
+            mark,
             maintenance_rate: 0.5 / positive(position.max_leverage, "maxLeverage")?,
             margin,
             liquidation_price: position.liquidation_px.map(|one| number(one, "liquidationPx")).transpose()?,
@@ -151,7 +163,10 @@ struct Context<'a> {
 
 /// Two lists of the same order: names and contexts. Coins whose context cannot be read, or that have no mark price, are
 /// skipped.
-pub(crate) fn markets(body: &[u8]) -> Result<Vec<CoinMarket>, FrameError> {
+///
+/// # Errors
+/// When the answer is not two lists.
+pub fn markets(body: &[u8]) -> Result<Vec<CoinMarket>, FrameError> {
     let (listed, contexts): (Universe<'_>, RawRows<'_>) = json(body)?;
     let market = |(listed, context): (&UniverseAsset<'_>, &&serde_json::value::RawValue)| {
         let context: Context<'_> = json(context.get().as_bytes()).ok()?;
@@ -182,7 +197,10 @@ struct LeaderboardRow<'a> {
 }
 
 /// The accounts of the leaderboard, largest first. Rows whose address cannot be read are skipped.
-pub(crate) fn leaderboard(body: &[u8]) -> Result<Vec<Address>, FrameError> {
+///
+/// # Errors
+/// When the answer is not a leaderboard.
+pub fn leaderboard(body: &[u8]) -> Result<Vec<Address>, FrameError> {
     let board: Leaderboard<'_> = json(body)?;
     let mut rows: Vec<(f64, Address)> = board
         .leaderboard_rows
@@ -236,11 +254,21 @@ mod tests {
             (r#""0.0335""#, "szi"),
             (r#""100.02765","unrealizedPnl""#, "positionValue"),
             (r#""isolated""#, "leverage.type"),
+            (r#""13104.514502","totalNtlPos""#, "accountValue"),
         ] {
             let text = String::from_utf8(body.to_vec()).unwrap();
-            let other = if field == "positionValue" { r#""-1","unrealizedPnl""# } else { r#""x""# };
+            let other = match field {
+                "positionValue" => r#""-1","unrealizedPnl""#,
+                "accountValue" => r#""1e300","totalNtlPos""#,
+                _ => r#""x""#,
+            };
             let error = account(text.replace(damage, other).as_bytes()).unwrap_err().to_string();
             assert!(error.contains(field), "{error}");
+        }
+        for size in ["1e-300", "1e300", "NaN", "inf"] {
+            let text =
+                String::from_utf8(body.to_vec()).unwrap().replace("\"0.0335\"", &format!("\"{size}\""));
+            assert!(account(text.as_bytes()).unwrap_err().to_string().contains("szi"), "{size}");
         }
     }
 

@@ -15,7 +15,8 @@ mod tests;
 
 use std::time::Duration;
 
-pub(crate) use account::{account, account_request, leaderboard, markets, markets_request};
+pub use account::{account, leaderboard, markets};
+pub(crate) use account::{account_request, markets_request};
 
 use liqheat_market::{Symbol, UnixMs, Venue};
 

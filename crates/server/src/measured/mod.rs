@@ -4,6 +4,7 @@
 //! [`AccountTracker`](liqheat_measured::Measured) decides; the [task] executes: it asks the venue, stores the addresses, and
 //! publishes a board for each symbol under a name of its own. [`MeasuredLayer`] is what routes read.
 
+mod metrics;
 mod task;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use liqheat_feeds::venues::{self, Contract};
 use liqheat_market::{Price, Symbol, UnixMs, Venue};
 use liqheat_measured::{Address, Layer};
 
+pub(crate) use metrics::MeasuredMetrics;
 pub(crate) use task::{MeasuredParts, run};
 
 /// The venue whose accounts everybody may look at.
@@ -60,6 +62,7 @@ pub(crate) struct ShownLayer {
 pub(crate) struct MeasuredLayer {
     pub(crate) settings: MeasuredSettings,
     pub(crate) symbols: Vec<MeasuredSymbol>,
+    pub(crate) metrics: MeasuredMetrics,
     /// By the name of the layer. Locked for a pointer copy.
     shown: Mutex<BTreeMap<String, Arc<ShownLayer>>>,
     /// Symbols of which more is measured than is open, with the sentence for `/ready`.
@@ -89,7 +92,13 @@ impl MeasuredLayer {
         };
         let symbols = symbols.into_iter();
         let symbols = symbols.filter_map(|symbol| Some(MeasuredSymbol::new(symbol, contract(symbol)?)));
-        Self { settings, symbols: symbols.collect(), shown: Mutex::default(), issues: Mutex::default() }
+        Self {
+            settings,
+            symbols: symbols.collect(),
+            metrics: MeasuredMetrics::default(),
+            shown: Mutex::default(),
+            issues: Mutex::default(),
+        }
     }
 
     /// The symbol of a name: that of the layer, of the estimate, or without the venue.

@@ -21,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::metrics::LookOutcome;
 use super::{MeasuredLayer, MeasuredSymbol, ShownLayer, VENUE};
 use crate::compute::ComputePool;
 use crate::ingest::live::Live;
@@ -194,6 +195,7 @@ impl Task {
         match answer {
             Answer::Look(address, result) => {
                 self.looks = self.looks.saturating_sub(1);
+                self.parts.layer.metrics.count(LookOutcome::of(&result));
                 match result {
                     Ok(account) => self.measured.on_look(address, account, now),
                     Err(error) => {
@@ -242,6 +244,7 @@ impl Task {
         if now >= self.publish_due {
             let interval_ms = signed_ms(self.parts.update_interval);
             self.publish_due = now.plus(interval_ms);
+            self.parts.layer.metrics.observe(&self.measured, self.client.budget(), now);
             self.publish(now).await;
         }
         if now >= self.drop_due {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_feeds::live::{Delivery, Gap};
+use liqheat_feeds::live::Delivery;
 use liqheat_market::convert::whole_ms;
 use liqheat_market::{Backoff, Event, Instrument};
 use liqheat_store::{BATCH_ROWS_MAX, Batch, Store, StoreError};
@@ -106,9 +106,9 @@ impl Writer<'_> {
                 self.live.journal.waits(self.rows);
             }
             Delivery::Gap(gap) => {
-                let text = describe(&gap);
-                warn!(instrument = %gap.instrument, stream = gap.stream.name(), from = format_time(gap.from), to = format_time(gap.to), reason = gap.reason, "data is missing for good");
-                self.live.journal.gap(text, gap.cause);
+                if let Some(gap) = self.live.journal.gap(gap) {
+                    warn!(instrument = %gap.instrument, stream = gap.stream.name(), from = format_time(gap.from), to = format_time(gap.to), reason = gap.reason, "data is missing for good");
+                }
             }
             Delivery::Filled { instrument, stream, from, to, events } => {
                 info!(%instrument, stream = stream.name(), from = format_time(from), to = format_time(to), events, "filled from before");
@@ -164,15 +164,4 @@ impl Writer<'_> {
         }
         Ok(())
     }
-}
-
-fn describe(gap: &Gap) -> String {
-    format!(
-        "{} of {} from {} to {}: {}",
-        gap.stream.name(),
-        gap.instrument,
-        format_time(gap.from),
-        format_time(gap.to),
-        gap.reason
-    )
 }

@@ -75,6 +75,10 @@ def test_walls_map_and_largest_levels_belong_to_one_state(client: Client) -> Non
     pain = client.max_pain(SYMBOL)
     assert pain.long is not None
     assert pain.long.distance_pct <= 0
+    assert pain.range_pct == 10
+    near = client.max_pain(SYMBOL, range_pct=1.5)
+    assert near.range_pct == 1.5
+    assert near.long is None or (near.long.usd <= pain.long.usd and near.long.distance_pct >= -1.5)
     past = client.walls(SYMBOL, at=walls.as_of - timedelta(hours=3))
     assert past.position is None
     assert past.as_of < walls.as_of

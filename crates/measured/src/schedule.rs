@@ -162,6 +162,12 @@ impl LookSchedule {
         self.waiting.values().map(due).sum()
     }
 
+    /// How many accounts wait, by interval, shortest first.
+    pub fn waiting_by_interval(&self) -> impl Iterator<Item = (LookInterval, usize)> + '_ {
+        let waiting = |interval: LookInterval| self.waiting.get(&interval).map_or(0, BTreeSet::len);
+        LookInterval::ALL.into_iter().map(move |interval| (interval, waiting(interval)))
+    }
+
     fn plan(&mut self, address: Address, planned: PlannedLook) {
         self.by_address.insert(address, planned);
         self.waiting.entry(planned.interval).or_default().insert((planned.due, address));

@@ -149,6 +149,12 @@ impl AccountTracker {
         self.book.len()
     }
 
+    /// Number of known addresses by the interval at which they are looked at, shortest first. Those whose look is under way
+    /// are not counted.
+    pub fn addresses_by_interval(&self) -> impl Iterator<Item = (LookInterval, usize)> + '_ {
+        self.schedule.waiting_by_interval()
+    }
+
     /// Number of accounts with positions.
     #[must_use]
     pub fn accounts(&self) -> usize {
@@ -259,6 +265,9 @@ mod tests {
         assert_eq!(looks(&mut measured, at(14)), []);
         assert_eq!(looks(&mut measured, at(15)), [address(2)], "every fifteen minutes now");
         assert_eq!((measured.addresses(), measured.accounts()), (3, 2));
+        measured.on_look(address(2), account(-1.0, 30_000.0, at(15)), at(15));
+        let waiting: Vec<usize> = measured.addresses_by_interval().map(|(_, addresses)| addresses).collect();
+        assert_eq!(waiting, [0, 0, 1, 0, 0], "the looks at two accounts are under way");
     }
 
     #[test]

@@ -154,6 +154,9 @@ impl Foundation {
         if let Some(live) = &live {
             metrics::register_live(&mut registry, live, &clock);
         }
+        if let Some(measured) = &measured {
+            measured.metrics.register(&mut registry);
+        }
         backplane.register(&mut registry);
         let channels = ChannelFeed {
             catalog: Arc::clone(&catalog),

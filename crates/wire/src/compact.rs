@@ -87,7 +87,9 @@ pub struct MaxPainBody {
     /// The state.
     #[serde(flatten)]
     pub reference: StateReference,
-    /// The level at which the most longs would be liquidated; `null` where there is none.
+    /// How far from the price levels were compared, per cent.
+    pub range_pct: f64,
+    /// The level at which the most longs would be liquidated; `null` where there is none within the range.
     pub long: Option<PainLevel>,
     /// The level at which the most shorts would be liquidated.
     pub short: Option<PainLevel>,

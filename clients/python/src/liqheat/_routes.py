@@ -14,7 +14,7 @@ from ._core.board import Applied, Board
 from ._wire.binary import STATE_CONTENT_TYPE, parse_binary
 from ._wire.fields import Fields, MalformedError, parse_json
 from ._wire.frames import Delta, Snapshot, Unknown
-from ._wire.grid import GRID_CONTENT_TYPE, Grid, parse_grid
+from ._wire.grid import GRID_ACCEPT, Grid, parse_grid
 from ._wire.times import time_parameter
 from .answers.accuracy import read_accuracy
 from .answers.alerts import read_alerts, read_deleted_rule, read_rule
@@ -346,9 +346,14 @@ def max_pain(
     at: Time | None = None,
     view: View | None = None,
     horizon: Horizon | None = None,
+    range_pct: float | None = None,
 ) -> Route[MaxPain]:
-    """The largest level of each side; ``timeframe``, ``at``, ``view`` and ``horizon`` as for ``levels``."""
-    return _json_route("/v1/max-pain", read_max_pain, _selection(symbol, timeframe, at, view, horizon))
+    """The largest level of each side within ``range_pct`` of the price, 10 % by default.
+
+    ``timeframe``, ``at``, ``view`` and ``horizon`` as for ``levels``.
+    """
+    parameters = {**_selection(symbol, timeframe, at, view, horizon), "range_pct": range_pct}
+    return _json_route("/v1/max-pain", read_max_pain, parameters)
 
 
 def map(  # noqa: A001 - the route's word
@@ -425,7 +430,7 @@ def history(
         "by": "leverage" if by_leverage else None,
     }
     query = {**_given(parameters), **view_parameters(price_range, bin)}
-    return Route("/v1/heatmap/history", query, GRID_CONTENT_TYPE, lambda _, body: parse_grid(body))
+    return Route("/v1/heatmap/history", query, GRID_ACCEPT, lambda _, body: parse_grid(body))
 
 
 def measured(symbol: str, *, limit: int | None = None) -> Route[Measured]:

@@ -23,13 +23,34 @@ pub struct AccountSettings {
 
 /// Why a request for accounts brought nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct AccountRequestError(String);
+#[error("{words}")]
+pub struct AccountRequestError {
+    words: String,
+    is_throttled: bool,
+}
+
+impl AccountRequestError {
+    /// Whether the venue asked for a pause, which the budget keeps.
+    #[must_use]
+    pub const fn is_throttled(&self) -> bool {
+        self.is_throttled
+    }
+}
 
 impl From<FetchError> for AccountRequestError {
     fn from(error: FetchError) -> Self {
-        Self(error.to_string())
+        let is_throttled = matches!(error, FetchError::Throttled { .. });
+        Self { words: error.to_string(), is_throttled }
     }
+}
+
+/// How much of the venue's request budget goes to accounts, in its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountBudget {
+    /// Used in the running minute.
+    pub weight_used: u32,
+    /// Allowed a minute.
+    pub weight_max: u32,
 }
 
 /// What is known of accounts at a venue that is followed.
@@ -69,6 +90,14 @@ impl AccountClient {
         &self.clock
     }
 
+    /// What accounts use of the venue's budget.
+    #[must_use]
+    pub fn budget(&self) -> AccountBudget {
+        let now = self.rest.venue_now();
+        let (weight_used, weight_max) = self.rest.budget().accounts(now);
+        AccountBudget { weight_used, weight_max }
+    }
+
     /// The positions of an account. Waits for the budget.
     ///
     /// # Errors
@@ -97,7 +126,11 @@ impl AccountClient {
         const TIMEOUT: Duration = Duration::from_secs(120);
         let body = self.rest.download(&self.leaderboard, BYTES_MAX, TIMEOUT).await?;
         let read = tokio::task::spawn_blocking(move || hyperliquid::leaderboard(&body)).await;
-        let read = read.map_err(|error| AccountRequestError(error.to_string()))?;
+        let failed = |error: tokio::task::JoinError| AccountRequestError {
+            words: error.to_string(),
+            is_throttled: false,
+        };
+        let read = read.map_err(failed)?;
         read.map_err(|error| FetchError::from(error).into())
     }
 }

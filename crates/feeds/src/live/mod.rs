@@ -34,7 +34,7 @@ mod venue_clock;
 mod venue_state;
 mod venue_task;
 
-pub use accounts::{AccountClient, AccountFeed, AccountRequestError, AccountSettings};
+pub use accounts::{AccountBudget, AccountClient, AccountFeed, AccountRequestError, AccountSettings};
 pub use clock::Clock;
 pub use connection::tls_config;
 pub use delivery::{Delivery, Gap, GapCause, ResumePoint};

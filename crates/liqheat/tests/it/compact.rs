@@ -96,13 +96,25 @@ fn the_map_and_the_largest_levels_are_those_of_the_state() {
     assert_eq!((&tall["bin"], &tall["long_usd"]), (&json!(1000), &map["long_usd"]));
     assert!((1..=6).contains(&rows(&tall["levels"]).len()), "{tall}");
 
-    let pain = ask(&server, "/v1/max-pain?symbol=BTCUSDT");
-    for side in ["long", "short"] {
-        let usd = |level: &Value| level[format!("{side}_density")].as_u64().unwrap();
-        assert_eq!(pain[side]["usd"], levels.iter().map(usd).max().unwrap());
-        let here = levels.iter().find(|level| level["price"] == pain[side]["price"]).unwrap();
-        assert_eq!(pain[side]["usd"], usd(here));
+    // The largest level of a side within a distance of the price, which the answer states.
+    let price = map["current_price"].as_f64().unwrap();
+    let bin = map["bin"].as_f64().unwrap();
+    for (query, range_pct) in [("", 10.0), ("&range_pct=1", 1.0), ("&range_pct=500", 500.0)] {
+        let pain = ask(&server, &format!("/v1/max-pain?symbol=BTCUSDT{query}"));
+        assert_eq!(pain["range_pct"].as_f64(), Some(range_pct));
+        for (side, edge) in [("long", bin), ("short", 0.0)] {
+            let usd = |level: &Value| level[format!("{side}_density")].as_u64().unwrap();
+            let distance = |level: &Value| (level["price"].as_f64().unwrap() + edge) / price - 1.0;
+            let near = levels.iter().filter(|level| distance(level).abs() * 100.0 <= range_pct);
+            let largest = near.map(usd).max().unwrap();
+            assert_eq!(pain[side]["usd"], largest, "{side} within {range_pct} %");
+            let here = levels.iter().find(|level| level["price"] == pain[side]["price"]).unwrap();
+            assert_eq!(pain[side]["usd"], usd(here));
+            assert!(pain[side]["distance_pct"].as_f64().unwrap().abs() <= range_pct, "{pain}");
+        }
     }
+    let nearest = ask(&server, "/v1/max-pain?symbol=BTCUSDT&range_pct=0.000001");
+    assert_eq!((&nearest["long"], &nearest["short"]), (&Value::Null, &Value::Null), "nothing within reach");
 }
 
 #[test]
@@ -159,6 +171,7 @@ fn a_state_of_the_past_is_the_one_of_then() {
         ("/v1/walls?symbol=BTCUSDT&limit=0", 422, "limit"),
         ("/v1/walls?symbol=XYZ", 400, "XYZ"),
         ("/v1/max-pain", 422, "'symbol' is missing"),
+        ("/v1/max-pain?symbol=BTCUSDT&range_pct=0", 422, "number of per cent above zero"),
         ("/v1/map?symbol=BTCUSDT&bin=150", 400, "multiple of the base bin, 100"),
         ("/v1/map?symbol=BTCUSDT&bin=-1", 422, "bin"),
     ] {

@@ -67,8 +67,10 @@ fn every_metric() -> Metrics {
     let folder = Folder::new();
     // Port 9 is nobody's.
     let live = server(
-        "serve --symbols BTCUSDT --venues binance --fill-days 0 --venue-url binance=ws://127.0.0.1:9,binance=http://127.0.0.1:9",
+        "serve --symbols BTCUSDT --venues binance,hyperliquid --fill-days 0 --venue-url binance=ws://127.0.0.1:9,binance=http://127.0.0.1:9",
     )
+    .args("--venue-url hyperliquid=ws://127.0.0.1:9,hyperliquid=http://127.0.0.1:9")
+    .args("--hyperliquid-measured --hyperliquid-leaderboard http://127.0.0.1:9/leaderboard")
     .arg("--db")
     .arg(folder.path("live.duckdb"))
     .env("REDIS_ENABLED", "true")

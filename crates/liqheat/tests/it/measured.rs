@@ -109,7 +109,13 @@ fn real_positions_are_a_layer_of_their_own() {
     let estimate = server.get("/v1/heatmap?symbol=BTCUSDT").json();
     assert_ne!(estimate["hash"], board["hash"]);
     for (path, status, part) in [
-        (format!("/v1/walls?symbol={NAME}"), 400, "layer of measured positions"),
+        (format!("/liquidations/levels?symbol={NAME}"), 400, "layer of measured positions"),
+        (format!("/v1/heatmap/history?symbol={NAME}"), 400, "layer of measured positions"),
+        (format!("/v1/walls?symbol={NAME}&view=expected"), 400, "this moment and by size only"),
+        (format!("/v1/map?symbol={NAME}&timeframe=24h"), 400, "this moment and by size only"),
+        (format!("/v1/max-pain?symbol={NAME}&at=2025-01-01"), 400, "this moment and by size only"),
+        (format!("/v1/walls?symbol={NAME}&freshness=true"), 400, "age_s"),
+        (format!("/v1/map?symbol={NAME}&bin=7"), 400, "multiple of the base bin"),
         ("/v1/measured?symbol=ETHUSDT".to_owned(), 400, NAME),
         ("/v1/measured?symbol=BTCUSDT&limit=0".to_owned(), 422, "limit"),
         (format!("/v1/heatmap?symbol={NAME}&view=expected"), 400, "no expected view"),
@@ -144,7 +150,86 @@ fn real_positions_are_a_layer_of_their_own() {
     assert!(body["addresses"].as_u64().unwrap() >= known, "{} of {known}", body["addresses"]);
     let address = body["closest"][0]["address"].as_str().unwrap();
     assert!(accounts.number(address).is_some(), "{address}");
+    looks_are_counted(&again);
+    // Without the venue the layer stands still, so that several answers can be compared.
+    drop(exchange);
+    walls_and_map_are_of_the_board(&again, &contract);
     assert_eq!(again.terminate().code, Some(0));
+}
+
+/// What `/metrics` says of looks.
+fn looks_are_counted(server: &Running) {
+    let value = |text: &str, name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse::<f64>().unwrap()
+    };
+    let text = until("looks and addresses in the metrics", || {
+        let text = server.get("/metrics").text();
+        let near = value(&text, r#"liqheat_measured_addresses{interval="1m"}"#);
+        let found = value(&text, r#"liqheat_measured_looks_total{outcome="positions"}"#);
+        (near > 0.0 && found > 50.0).then_some(text)
+    });
+    assert!(value(&text, "liqheat_measured_weight_max") == 600.0, "half of the venue's 1,200");
+    assert!(value(&text, "liqheat_measured_weight_used") <= 600.0);
+    assert!(value(&text, "liqheat_measured_lag_seconds") >= 0.0);
+    assert!(value(&text, "liqheat_measured_looks_due") >= 0.0);
+    assert!(text.contains(r#"liqheat_measured_looks_total{outcome="throttled"}"#), "{text}");
+}
+
+/// Walls, map and largest levels of the layer are made of the levels of one of its states.
+fn walls_and_map_are_of_the_board(server: &Running, contract: &Contract) {
+    let schema =
+        |path: &str| format!("/paths/~1v1~1{path}/get/responses/200/content/application~1json/schema");
+    let ask = |route: &str, more: &str| {
+        let answer = server.get(&format!("/v1/{route}?symbol={NAME}{more}"));
+        assert_eq!(answer.status, 200, "{route}: {}", answer.text());
+        contract.check(&schema(route), &answer.json());
+        answer.json()
+    };
+    let (board, walls, map, pain) = until("four answers of one state", || {
+        let board = server.get(&format!("/v1/heatmap?symbol={NAME}")).json();
+        let walls = ask("walls", "&limit=1000");
+        let map = ask("map", "");
+        let pain = ask("max-pain", "&range_pct=1000");
+        let seqs = [&board, &walls, &map, &pain].map(|body| (body["epoch"].clone(), body["seq"].clone()));
+        seqs.windows(2).all(|pair| pair[0] == pair[1]).then_some((board, walls, map, pain))
+    });
+    let levels = board["data"]["levels"].as_array().unwrap();
+    let usd = |level: &Value, field: &str| level[field].as_u64().unwrap();
+    let sum = |field: &str| levels.iter().map(|level| usd(level, field)).sum::<u64>();
+    assert!(!levels.is_empty() && sum("long_density") > 0 && sum("short_density") > 0);
+    for body in [&walls, &map] {
+        assert_eq!(usd(body, "long_usd"), sum("long_density"));
+        assert_eq!(usd(body, "short_usd"), sum("short_density"));
+        assert_eq!(body["symbol"], NAME);
+    }
+    let shown: Vec<Value> = map["levels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| json!({"price": row["price"], "long_density": row["long_usd"], "short_density": row["short_usd"]}))
+        .collect();
+    assert_eq!(&shown, levels);
+    assert_eq!(map["leverages"], json!([]));
+    assert!(map["levels"].as_array().unwrap().iter().all(|row| row["long_by_leverage"] == json!([])));
+    let rows = walls["walls"].as_array().unwrap();
+    assert!(!rows.is_empty());
+    for wall in rows {
+        let side = wall["side"].as_str().unwrap();
+        let [low, high] = ["low", "high"].map(|edge| wall[edge].as_f64().unwrap());
+        let inside = levels.iter().filter(|level| {
+            let price = level["price"].as_f64().unwrap();
+            price >= low && price < high
+        });
+        let inside: u64 = inside.map(|level| usd(level, &format!("{side}_density"))).sum();
+        assert_eq!(usd(wall, "usd"), inside, "{wall}");
+        assert_eq!(wall["leverages"], json!([]), "no leverage is known");
+        assert!(wall.get("expected_usd_1h").is_none() && wall.get("freshness").is_none(), "{wall}");
+    }
+    for side in ["long", "short"] {
+        let largest = levels.iter().map(|level| usd(level, &format!("{side}_density"))).max().unwrap();
+        assert_eq!(usd(&pain[side], "usd"), largest);
+    }
 }
 
 #[test]

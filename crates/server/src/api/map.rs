@@ -12,7 +12,7 @@ use super::reading::Reading;
 use super::selection::{SelectedState, range_pct};
 
 use crate::catalog::leverage_of;
-use crate::compact::{MapLevel, distance_pct, map as map_of};
+use crate::compact::{MapLevel, UNCLASSED, distance_pct, map as map_of};
 use crate::engine::whole_usd;
 use crate::http::{Query, Refusal};
 use crate::published::sum_by_leverage;
@@ -22,9 +22,9 @@ pub(super) async fn map(
     reading: Reading,
     query: Query,
 ) -> Result<Json<MapBody>, Refusal> {
-    let range_pct = range_pct(&query)?;
+    let range_pct = range_pct(&query, f64::INFINITY)?;
     let bin = query.price("bin")?;
-    let mut selected = SelectedState::of(&state, reading, &query).await?;
+    let mut selected = SelectedState::of_any(&state, reading, &query).await?;
     if let Some(bin) = bin {
         if bin.units() % selected.base_bin.units() != 0 {
             let base_bin = selected.base_bin;
@@ -41,13 +41,22 @@ pub(super) async fn map(
         let high = Price::from_units(level.price.units().saturating_add(bin.units()));
         distance_pct(level.price, high, price).abs() <= range_pct
     };
+    // Of measured positions no leverage is known, so there are no parts to list.
+    let row_of = |level: MapLevel| {
+        let mut row = row(level);
+        if selected.is_measured {
+            (row.long_by_leverage, row.short_by_leverage) = (Vec::new(), Vec::new());
+        }
+        row
+    };
+    let leverages = selected.leverages.iter().filter(|leverage| **leverage > UNCLASSED);
     Ok(Json(MapBody {
         reference: selected.reference,
         bin: bin.into(),
-        leverages: selected.leverages.iter().map(|leverage| leverage_of(*leverage)).collect(),
+        leverages: leverages.map(|leverage| leverage_of(*leverage)).collect(),
         long_usd: whole_usd(long.usd()),
         short_usd: whole_usd(short.usd()),
-        levels: map_of(&long, &short).into_iter().filter(is_near).map(row).collect(),
+        levels: map_of(&long, &short).into_iter().filter(is_near).map(row_of).collect(),
     }))
 }
 

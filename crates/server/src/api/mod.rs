@@ -209,7 +209,7 @@ impl DataState {
         self.catalog.symbol(name).ok_or_else(|| {
             if name.ends_with(MeasuredSymbol::SUFFIX) && self.hub.slot(name).is_some() {
                 return Refusal::bad(format!(
-                    "{name} is a layer of measured positions: ask /v1/measured, /v1/heatmap or a socket for it"
+                    "{name} is a layer of measured positions: ask /v1/measured, /v1/walls, /v1/max-pain, /v1/map, /v1/heatmap or a socket for it"
                 ));
             }
             unknown_symbol(&self.hub, name)

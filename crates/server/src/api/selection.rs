@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use liqheat_market::convert::approx_f64;
 use liqheat_market::{Price, Side, UnixMs};
 use liqheat_model::{Ledger, LeverageLevel};
 use liqheat_score::Horizon;
-use liqheat_wire::{StateReference, format_time};
+use liqheat_wire::{Cell, StateReference, format_time};
 
 use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::catalog::ServedSymbol;
-use crate::compact::{AGES_H, Outlook, SideMass, expected, fresh_levels, leverages_of};
+use crate::compact::{AGES_H, Outlook, SideMass, UNCLASSED, expected, fresh_levels, leverages_of};
 use crate::engine::LedgerRun;
 use crate::expected::{horizon_of, volatility_of};
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
+use crate::measured::MeasuredSymbol;
 use crate::published::{LedgerSum, LiveState, sum_by_leverage};
 use crate::reads::ReadKind;
 
@@ -40,9 +42,45 @@ pub(super) struct SelectedState {
     pub(super) leverages: Vec<f64>,
     /// Where the levels hold what is expected within a horizon in place of their size.
     pub(super) horizon: Option<Horizon>,
+    /// Positions of real accounts: their leverage is not known, and no model says how old or how likely they are.
+    pub(super) is_measured: bool,
 }
 
 impl SelectedState {
+    /// As [`SelectedState::of`], and the newest state of a layer of measured positions under its name.
+    ///
+    /// # Errors
+    /// As [`SelectedState::of`]; refused when a layer is asked for what only a model knows.
+    pub(super) async fn of_any(state: &DataState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
+        let name = query.required("symbol")?;
+        let is_layer = name.ends_with(MeasuredSymbol::SUFFIX) && state.hub.slot(name).is_some();
+        if !is_layer {
+            return Self::of(state, reading, query).await;
+        }
+        if horizon(query, wanted(query)?)?.is_some() || !matches!(wanted(query)?, StateSelector::Live) {
+            return Err(Refusal::bad(format!(
+                "{name} is a layer of measured positions, known for this moment and by size only: leave out 'timeframe', 'at' and 'view'"
+            )));
+        }
+        Self::measured(state, name).ok_or_else(|| {
+            Refusal::unavailable(format!("no measured positions of {name} yet: they need the marks of the venue and a state of its estimate"))
+        })
+    }
+
+    /// The board of a layer; `None` before its first state.
+    fn measured(state: &DataState, name: &str) -> Option<Self> {
+        let (live, cells) = state.published.board_state(name)?;
+        let level = |cell: Cell| LeverageLevel {
+            leverage: UNCLASSED,
+            price: cell.price,
+            long_usd: approx_f64(cell.long_usd),
+            short_usd: approx_f64(cell.short_usd),
+        };
+        let by_leverage = cells.into_iter().map(level).collect();
+        let selected = Self::live(state, name, LiveState { by_leverage, ..live });
+        Some(Self { leverages: vec![UNCLASSED], is_measured: true, ..selected })
+    }
+
     /// The state that `at` and `timeframe` name.
     ///
     /// # Errors
@@ -69,7 +107,7 @@ impl SelectedState {
         let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
         match wanted {
             StateSelector::Live => {
-                let mut selected = Self::live(state, symbol, live);
+                let mut selected = Self::live(state, &symbol.name, live);
                 if let Some(horizon) = horizon {
                     let outlook = selected.outlook(state, reading, &sum, horizon).await?;
                     let outlook = outlook.ok_or_else(|| no_volatility(symbol))?;
@@ -84,7 +122,7 @@ impl SelectedState {
                 let by_leverage = opened_within(&turn, &sum, timeframe_ms).await?;
                 // The local ledgers' bins; on a follower the board's may be others.
                 let by_leverage = sum_by_leverage(&by_leverage, live.base_bin);
-                Ok(Self::live(state, symbol, LiveState { by_leverage, ..live }))
+                Ok(Self::live(state, &symbol.name, LiveState { by_leverage, ..live }))
             }
             StateSelector::At(at) => {
                 let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
@@ -95,23 +133,23 @@ impl SelectedState {
         }
     }
 
-    fn live(state: &DataState, symbol: &ServedSymbol, live: LiveState) -> Self {
+    fn live(state: &DataState, name: &str, live: LiveState) -> Self {
         let reference = StateReference {
             epoch: Some(live.epoch.to_string()),
             seq: Some(live.seq),
-            ..reference(state, symbol, live.as_of, live.price)
+            ..reference(state, name, live.as_of, live.price)
         };
         Self::new(reference, live.price, live.base_bin, live.by_leverage)
     }
 
     fn past(state: &DataState, symbol: &ServedSymbol, past: PastState) -> Self {
-        let reference = reference(state, symbol, past.as_of, past.price);
+        let reference = reference(state, &symbol.name, past.as_of, past.price);
         Self::new(reference, past.price, past.base_bin, past.by_leverage)
     }
 
     fn new(reference: StateReference, price: Price, base_bin: Price, levels: Vec<LeverageLevel>) -> Self {
         let leverages = leverages_of(&levels);
-        Self { reference, price, base_bin, levels, leverages, horizon: None }
+        Self { reference, price, base_bin, levels, leverages, horizon: None, is_measured: false }
     }
 
     /// What the expected view of this moment depends on; `None` while the volatility is not known.
@@ -212,13 +250,13 @@ fn timeframe_ms(text: &str) -> Result<i64, Refusal> {
     })
 }
 
-fn reference(state: &DataState, symbol: &ServedSymbol, as_of: UnixMs, price: Price) -> StateReference {
+fn reference(state: &DataState, name: &str, as_of: UnixMs, price: Price) -> StateReference {
     StateReference {
-        symbol: symbol.name.clone(),
+        symbol: name.to_owned(),
         as_of: format_time(as_of),
         epoch: None,
         seq: None,
-        state: state.published.feed_state(&symbol.name),
+        state: state.published.feed_state(name),
         current_price: price.into(),
         expected_within: None,
     }
@@ -254,12 +292,12 @@ async fn opened_within(
     Ok(sum_by_leverage(&levels, sum.base_bin))
 }
 
-/// A distance from the price in per cent; unlimited where none is given.
+/// A distance from the price in per cent, or the default.
 ///
 /// # Errors
 /// Refused when it is not a number above zero.
-pub(super) fn range_pct(query: &Query) -> Result<f64, Refusal> {
-    let Some(text) = query.get("range_pct") else { return Ok(f64::INFINITY) };
+pub(super) fn range_pct(query: &Query, default: f64) -> Result<f64, Refusal> {
+    let Some(text) = query.get("range_pct") else { return Ok(default) };
     text.parse().ok().filter(|pct: &f64| *pct > 0.0 && pct.is_finite()).ok_or_else(|| {
         Refusal::malformed(format!(
             "parameter 'range_pct': '{text}' must be a number of per cent above zero, such as 5"

@@ -17,19 +17,27 @@ use crate::http::{Query, Refusal};
 
 pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(WallSelection::LIMIT_DEFAULT).unwrap();
 pub(super) const LIMIT_MAX: usize = 1_000;
+/// How far from the price the largest level is looked for without a wish, per cent: what a violent day reaches. Venues
+/// with positions far from the price would otherwise name one of those.
+pub(super) const PAIN_RANGE_PCT: f64 = 10.0;
 
 pub(super) async fn walls(
     State(state): State<Arc<DataState>>,
     reading: Reading,
     query: Query,
 ) -> Result<Json<WallsBody>, Refusal> {
-    let range_pct = range_pct(&query)?;
+    let range_pct = range_pct(&query, f64::INFINITY)?;
     let min_usd = query.usd_or_zero("min_usd")?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?.get();
-    let selected = SelectedState::of(&state, reading, &query).await?;
+    let selected = SelectedState::of_any(&state, reading, &query).await?;
     let within_an_hour = selected.within_an_hour(&state, reading).await?;
     let fresh = match query.get("freshness") {
         None | Some("false") => None,
+        Some("true") if selected.is_measured => {
+            return Err(Refusal::bad(
+                "the freshness of measured positions is not estimated: /v1/measured has the age of each level in 'age_s'",
+            ));
+        }
         Some("true") => selected.fresh(&state, reading).await?,
         Some(_) => return Err(Refusal::malformed("parameter 'freshness' must be true or false")),
     };
@@ -48,13 +56,15 @@ pub(super) async fn max_pain(
     reading: Reading,
     query: Query,
 ) -> Result<Json<MaxPainBody>, Refusal> {
-    let selected = SelectedState::of(&state, reading, &query).await?;
-    let [long, short] = [Side::Long, Side::Short].map(|side| pain(&selected.side(side), selected.price));
-    Ok(Json(MaxPainBody { reference: selected.reference, long, short }))
+    let range_pct = range_pct(&query, PAIN_RANGE_PCT)?;
+    let selected = SelectedState::of_any(&state, reading, &query).await?;
+    let [long, short] =
+        [Side::Long, Side::Short].map(|side| pain(&selected.side(side), selected.price, range_pct));
+    Ok(Json(MaxPainBody { reference: selected.reference, range_pct, long, short }))
 }
 
-fn pain(mass: &SideMass, price: Price) -> Option<PainLevel> {
-    let bin = mass.largest(price)?;
+fn pain(mass: &SideMass, price: Price, range_pct: f64) -> Option<PainLevel> {
+    let bin = mass.largest(price, range_pct)?;
     Some(PainLevel {
         price: bin.low.into(),
         usd: whole_usd(bin.usd()),

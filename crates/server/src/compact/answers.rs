@@ -5,7 +5,7 @@ use liqheat_market::{Liquidation, Price, Side, Venue};
 use liqheat_model::LeverageLevel;
 use liqheat_wire::{LeverageUsd, LiquidationRow, StateReference, WallRow, WallsBody, format_time};
 
-use super::{SideMass, Wall, distance_pct, leverages_of, walls, whole_parts};
+use super::{SideMass, UNCLASSED, Wall, distance_pct, leverages_of, walls, whole_parts};
 use crate::catalog::leverage_of;
 use crate::engine::whole_usd;
 
@@ -85,7 +85,8 @@ fn usd_in(wall: &Wall, levels: &[LeverageLevel]) -> f64 {
 
 fn row(wall: &Wall, mass: &SideMass, price: Price, of_side: f64) -> WallRow {
     let by_class = whole_parts(&wall.by_class);
-    let leverages = mass.leverages.iter().zip(&by_class).filter(|(_, usd)| **usd > 0);
+    let leverages =
+        mass.leverages.iter().zip(&by_class).filter(|(leverage, usd)| **leverage > UNCLASSED && **usd > 0);
     WallRow {
         side: wall.side.name(),
         low: wall.low.into(),

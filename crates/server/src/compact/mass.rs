@@ -6,6 +6,11 @@ use liqheat_market::convert::approx_f64;
 use liqheat_market::{Price, Side};
 use liqheat_model::LeverageLevel;
 
+use super::distance_pct;
+
+/// The class of mass whose leverage is not known. Answers do not list it.
+pub(crate) const UNCLASSED: f64 = 0.0;
+
 /// A price bin with mass.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bin {
@@ -65,10 +70,14 @@ impl SideMass {
         self.bins.iter().map(Bin::usd).sum()
     }
 
-    /// The bin with the most dollars; of equal ones that nearest to the price.
-    pub(crate) fn largest(&self, price: Price) -> Option<&Bin> {
+    /// The bin with the most dollars among those within this distance of the price, per cent; of equal ones the nearest.
+    pub(crate) fn largest(&self, price: Price, range_pct: f64) -> Option<&Bin> {
         let away = |bin: &Bin| (bin.low.units() - price.units()).abs();
-        self.bins.iter().max_by(|a, b| a.usd().total_cmp(&b.usd()).then_with(|| away(b).cmp(&away(a))))
+        let within = |bin: &&Bin| distance_pct(bin.low, bin.high, price).abs() <= range_pct;
+        self.bins
+            .iter()
+            .filter(within)
+            .max_by(|a, b| a.usd().total_cmp(&b.usd()).then_with(|| away(b).cmp(&away(a))))
     }
 }
 
@@ -99,13 +108,22 @@ mod tests {
         assert_eq!(long.bins[0].by_class, [3.0, 5.0]);
         let short = SideMass::new(Side::Short, &levels, Price::from_units(10), &leverages);
         assert_eq!((short.usd(), short.bins.len()), (8.0, 2));
-        assert_eq!(short.largest(Price::from_units(0)).unwrap().low.units(), 10);
+        assert_eq!(short.largest(Price::from_units(1), f64::INFINITY).unwrap().low.units(), 10);
     }
 
     #[test]
     fn of_equal_levels_the_nearest_is_the_largest() {
         let levels = [level(10.0, 10, 4.0, 0.0), level(10.0, 30, 4.0, 0.0), level(10.0, 20, 4.0, 0.0)];
         let long = SideMass::new(Side::Long, &levels, Price::from_units(10), &[10.0]);
-        assert_eq!(long.largest(Price::from_units(40)).unwrap().low.units(), 30);
+        assert_eq!(long.largest(Price::from_units(40), f64::INFINITY).unwrap().low.units(), 30);
+    }
+
+    #[test]
+    fn the_largest_level_is_one_within_reach() {
+        let levels = [level(3.0, 500, 900.0, 0.0), level(50.0, 950, 4.0, 0.0), level(100.0, 980, 3.0, 0.0)];
+        let long = SideMass::new(Side::Long, &levels, Price::from_units(10), &[3.0, 50.0, 100.0]);
+        let largest =
+            |range_pct| long.largest(Price::from_units(1_000), range_pct).map(|bin| bin.low.units());
+        assert_eq!([100.0, 10.0, 3.0, 0.5].map(largest), [Some(500), Some(950), Some(980), None]);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use answers::{WallLevels, WallSelection, liquidation_row, rounded, wa
 pub(crate) use expected::{Outlook, VOLATILITY_CANDLES, expected, expected_cells, hourly_volatility};
 pub(crate) use freshness::{AGES_H, fresh_levels};
 pub(crate) use map::{MapLevel, map};
-pub(crate) use mass::{SideMass, leverages_of};
+pub(crate) use mass::{SideMass, UNCLASSED, leverages_of};
 pub(crate) use walls::{Wall, walls};
 
 use liqheat_market::Price;

@@ -15,7 +15,7 @@ use liqheat_cluster::Backplane;
 use liqheat_market::{Price, UnixMs};
 use liqheat_model::LeverageLevel;
 use liqheat_stream::{BoardUpdate, Hub};
-use liqheat_wire::FeedState;
+use liqheat_wire::{Cell, FeedState};
 
 use crate::catalog::{Catalog, Market, ServedSymbol};
 pub(crate) use health::FeedWatch;
@@ -115,8 +115,17 @@ impl Published {
 
     /// The live state of a symbol; `None` before its board's first state.
     pub(crate) fn live(&self, name: &str) -> Option<LiveState> {
-        let slot = self.hub.slot(name)?;
-        let (mut live, cells) = slot.with_board(|board| {
+        let (mut live, cells) = self.board_state(name)?;
+        if let Some(local) = self.sum(name) {
+            // A follower's ledgers may have other bins than the producer's.
+            live.by_leverage = split(&cells, &sum_by_leverage(local.by_leverage.iter(), live.base_bin));
+        }
+        Some(live)
+    }
+
+    /// The state of a board, not split by leverage, with its levels; `None` before the first.
+    pub(crate) fn board_state(&self, name: &str) -> Option<(LiveState, Vec<Cell>)> {
+        self.hub.slot(name)?.with_board(|board| {
             let live = LiveState {
                 epoch: Arc::clone(board.epoch()),
                 seq: board.seq(),
@@ -126,12 +135,7 @@ impl Published {
                 by_leverage: Vec::new(),
             };
             (live, board.cells())
-        })?;
-        if let Some(local) = self.sum(name) {
-            // A follower's ledgers may have other bins than the producer's.
-            live.by_leverage = split(&cells, &sum_by_leverage(local.by_leverage.iter(), live.base_bin));
-        }
-        Some(live)
+        })
     }
 
     /// The state of a symbol's data.
@@ -161,7 +165,6 @@ mod tests {
     use std::time::Duration;
 
     use liqheat_stream::{Counters, HubSettings};
-    use liqheat_wire::Cell;
 
     use super::*;
     use crate::clock::MarketClock;

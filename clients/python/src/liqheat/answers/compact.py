@@ -86,6 +86,8 @@ class PainLevel:
 class MaxPain(_StateAnswer):
     """``GET /v1/max-pain``."""
 
+    range_pct: float
+    """How far from the price levels were compared."""
     long: PainLevel | None
     short: PainLevel | None
 
@@ -157,6 +159,7 @@ def read_max_pain(fields: Fields) -> MaxPain:
 
     return MaxPain(
         **_reference(fields),
+        range_pct=fields.number("range_pct"),
         long=level("long"),
         short=level("short"),
     )

@@ -163,6 +163,12 @@ impl Budget {
         self.weight
     }
 
+    /// Weight that accounts used in the running minute, and that a minute may have.
+    pub(in crate::live) fn accounts(&mut self, now: UnixMs) -> (u32, u32) {
+        self.turn(now);
+        (self.accounts_weight, self.accounts_max)
+    }
+
     /// The end of the pause that stops every request.
     pub(in crate::live) fn paused_until(&self, now: UnixMs) -> Option<UnixMs> {
         self.pause.and_then(|pause| pause.end(now))
@@ -267,6 +273,8 @@ mod tests {
         assert_eq!(count(Priority::Backfill, 20), 6, "half of what accounts leave");
         assert_eq!(count(Priority::Live, 20), 6, "840 in all");
         assert_eq!(count(Priority::Accounts, 2), 0);
+        assert_eq!(budget.accounts(UnixMs(59_999)), (600, 600));
+        assert_eq!(budget.accounts(UnixMs(60_000)), (0, 600), "another minute");
         let mut budget = Budget::new(1_200, 0.3).with_accounts(0.5);
         let taken = (0..1_000)
             .filter(|_| budget.take(&request(2, None), Priority::Accounts, UnixMs(59_999)).is_ok())

@@ -3,10 +3,10 @@
 use liqheat_alerts::RuleFields;
 use liqheat_market::Interval;
 use liqheat_wire::{
-    AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, HealthBody,
-    KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody, MapBody,
-    MaxPainBody, MeasuredBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody,
-    TiersBody, TimeseriesBody, WallsBody,
+    AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, GridLayout,
+    HealthBody, KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody,
+    MapBody, MaxPainBody, MeasuredBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody,
+    SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -241,7 +241,11 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             ),
         ],
         "Compact (docs/protocol.md, section 6) where Accept asks for it, else JSON",
-        vec![(JSON, schema_of::<GridJson>(generator)), (GRID_CONTENT_TYPE, binary())],
+        vec![
+            (JSON, schema_of::<GridJson>(generator)),
+            (GRID_CONTENT_TYPE, binary()),
+            (GridLayout::PriceMajor.content_type(), binary()),
+        ],
     );
     grid.answers.push(answer(
         304,
@@ -460,9 +464,13 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         ),
         data(
             "/v1/max-pain",
-            "The largest level of each side",
-            selection(Vec::new()),
-            "`null` for a side without levels",
+            "The largest level of each side within a distance of the price",
+            selection(vec![optional(
+                "range_pct",
+                "Only levels within this distance of the price, per cent",
+                json!({ "type": "number", "exclusiveMinimum": 0, "default": walls::PAIN_RANGE_PCT }),
+            )]),
+            "`null` for a side without levels within the range",
             vec![(JSON, schema_of::<MaxPainBody>(generator))],
         ),
         data(

@@ -10,6 +10,7 @@ use liqheat_wire::Channel;
 use super::super::super::DataState;
 use super::super::super::reading::Reading;
 use super::super::super::selection::{SelectedState, StateSelector};
+use super::super::super::walls::PAIN_RANGE_PCT;
 use super::super::FormatKey;
 use super::super::claims::Claims;
 use super::super::names;
@@ -72,7 +73,7 @@ pub(super) async fn max_pain(
 fn row(coin: &str, selected: &SelectedState) -> MaxPain {
     let [below, above] = [Side::Long, Side::Short].map(|side| {
         let mass = selected.side(side);
-        mass.largest(selected.price).map(|bin| (bin.low, whole_usd(bin.usd())))
+        mass.largest(selected.price, PAIN_RANGE_PCT).map(|bin| (bin.low, whole_usd(bin.usd())))
     });
     MaxPain {
         symbol: coin.to_owned(),

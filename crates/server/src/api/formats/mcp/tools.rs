@@ -164,9 +164,19 @@ pub(super) const TOOLS: [ToolSpec; 10] = [
     ToolSpec {
         name: "max_pain",
         title: "Largest levels",
-        about: "The price on each side at which most would be liquidated.",
+        about: "The price on each side at which most would be liquidated, within a distance of the price.",
         route: "/v1/max-pain",
-        arguments: &[SYMBOL, TIMEFRAME, AT],
+        arguments: &[
+            SYMBOL,
+            Argument::new(
+                "range_pct",
+                "Only levels within this distance of the price, per cent",
+                Kind::Number,
+                Some("10"),
+            ),
+            TIMEFRAME,
+            AT,
+        ],
         view: answers::whole,
     },
     ToolSpec {

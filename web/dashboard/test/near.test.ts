@@ -69,7 +69,11 @@ test('where there is nothing near the price, the largest cell ends the scale', (
 function keys(onCommand: (command: Command) => void): (key: string, more?: Partial<KeyboardEvent>) => void {
     let press: ((event: unknown) => void) | undefined;
     const none = class {};
-    const page = { addEventListener: (_: string, listener: (event: unknown) => void): void => void (press = listener) };
+    const page = {
+        addEventListener(_: string, listener: (event: unknown) => void): void {
+            press = listener;
+        },
+    };
     const stand = { document: page, HTMLSelectElement: none, HTMLInputElement: none, HTMLElement: none };
     const before = Object.fromEntries(Object.keys(stand).map((name) => [name, Reflect.get(globalThis, name) as unknown]));
     Object.assign(globalThis, stand);
@@ -85,6 +89,7 @@ test('the key K switches the end of the scale, and the address keeps it', () => 
     const heat = new Heat(
         grid([
             [1, 48, 60],
+            [1, 52, 45],
             [1, 80, 220],
         ]),
     );

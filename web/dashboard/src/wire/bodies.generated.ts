@@ -596,8 +596,10 @@ export interface MaxPainBody {
      * of levels.
      */
     expected_within?: string | null;
-    /** The level at which the most longs would be liquidated; `null` where there is none. */
+    /** The level at which the most longs would be liquidated; `null` where there is none within the range. */
     long: PainLevel | null;
+    /** How far from the price levels were compared, per cent. */
+    range_pct: number;
     /** Position of the live state in its epoch; absent for a state of the past. */
     seq?: number | null;
     /** The level at which the most shorts would be liquidated. */

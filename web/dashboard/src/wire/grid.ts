@@ -75,25 +75,17 @@ export function decodeGrid(bytes: Uint8Array): Grid {
     return { header, long: plane(0), short: plane(1), classes: header.leverages.map((_, place) => plane(2 + place)) };
 }
 
-/** Rows that are put in place together: the bytes of a column that they write stand in one cache line. */
-const BLOCK_ROWS = 64;
-
 /** A column-major plane out of the differences along its rows. */
 function summed(differences: Uint8Array, columns: number, rows: number): Uint8Array {
     const plane = new Uint8Array(columns * rows);
-    const before = new Uint8Array(BLOCK_ROWS);
-    for (let first = 0; first < rows; first += BLOCK_ROWS) {
-        const height = Math.min(BLOCK_ROWS, rows - first);
-        before.fill(0);
-        for (let column = 0; column < columns; column++) {
-            const to = column * rows + first;
-            let from = first * columns + column;
-            for (let row = 0; row < height; row++) {
-                // A Uint8Array keeps the sum modulo 256.
-                before[row] = (before[row] ?? 0) + (differences[from] ?? 0);
-                plane[to + row] = before[row] ?? 0;
-                from += columns;
-            }
+    let from = 0;
+    for (let row = 0; row < rows; row++) {
+        let cell = 0;
+        for (let at = row; at < plane.length; at += rows) {
+            cell += differences[from] ?? 0;
+            // A Uint8Array keeps the sum modulo 256.
+            plane[at] = cell;
+            from += 1;
         }
     }
     return plane;

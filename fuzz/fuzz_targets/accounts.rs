@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use liqheat_feeds::venues::hyperliquid::{account, leaderboard, markets};
 use liqheat_market::UnixMs;
-use liqheat_measured::{AccountState, Address, CoinMarket, LayerRequest, Measured};
+use liqheat_measured::{AccountState, Address, CoinMarket, LayerRequest, AccountTracker};
 
 const NOW: UnixMs = UnixMs(1_763_942_400_000);
 
@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
         0 => drop(account(body).map(measure)),
         1 => {
             let listed = leaderboard(body).unwrap_or_default();
-            let mut measured = Measured::default();
+            let mut measured = AccountTracker::default();
             measured.on_listed(listed.iter().copied(), NOW);
             assert!(measured.addresses() <= listed.len());
         }
@@ -32,7 +32,7 @@ fn measure(state: AccountState) {
     let address = Address::new([7; 20]);
     let coins: Vec<(std::sync::Arc<str>, f64)> =
         state.positions.iter().map(|position| (std::sync::Arc::clone(&position.coin), position.mark)).collect();
-    let mut measured = Measured::default();
+    let mut measured = AccountTracker::default();
     measured.on_named([address], NOW);
     assert_eq!(measured.next_look(NOW), Some(address));
     measured.on_look(address, state, NOW);

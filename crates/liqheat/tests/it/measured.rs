@@ -158,7 +158,7 @@ fn real_positions_are_a_layer_of_their_own() {
 }
 
 /// What `/metrics` says of looks.
-fn looks_are_counted(server: &Running) {
+fn looks_are_counted(server: &RunningProgram) {
     let value = |text: &str, name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {text}")).trim().parse::<f64>().unwrap()
@@ -177,7 +177,7 @@ fn looks_are_counted(server: &Running) {
 }
 
 /// Walls, map and largest levels of the layer are made of the levels of one of its states.
-fn walls_and_map_are_of_the_board(server: &Running, contract: &Contract) {
+fn walls_and_map_are_of_the_board(server: &RunningProgram, contract: &Contract) {
     let schema =
         |path: &str| format!("/paths/~1v1~1{path}/get/responses/200/content/application~1json/schema");
     let ask = |route: &str, more: &str| {

@@ -3,7 +3,7 @@
 use liqheat_feeds::live::{AccountBudget, AccountRequestError};
 use liqheat_market::UnixMs;
 use liqheat_market::convert::{approx_f64, signed_len};
-use liqheat_measured::{AccountState, LookInterval, Measured};
+use liqheat_measured::{AccountState, AccountTracker, LookInterval};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -108,7 +108,7 @@ impl MeasuredMetrics {
     }
 
     /// Takes over how the looks stand now.
-    pub(super) fn observe(&self, measured: &Measured, budget: AccountBudget, now: UnixMs) {
+    pub(super) fn observe(&self, measured: &AccountTracker, budget: AccountBudget, now: UnixMs) {
         for (interval, addresses) in measured.addresses_by_interval() {
             let label = IntervalLabel { interval: name_of(interval) };
             self.addresses.get_or_create(&label).set(signed_len(addresses));

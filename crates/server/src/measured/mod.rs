@@ -1,7 +1,7 @@
 //! The measured layer: liquidation prices of real accounts, where a venue publishes them, beside the estimate and never
 //! added to it.
 //!
-//! [`AccountTracker`](liqheat_measured::Measured) decides; the [task] executes: it asks the venue, stores the addresses, and
+//! [`AccountTracker`](liqheat_measured::AccountTracker) decides; the [task] executes: it asks the venue, stores the addresses, and
 //! publishes a board for each symbol under a name of its own. [`MeasuredLayer`] is what routes read.
 
 mod metrics;

@@ -23,21 +23,21 @@ pub(crate) struct Journal {
 #[derive(Debug, Default)]
 struct JournalState {
     trouble: Option<String>,
-    gaps: VecDeque<Reported>,
+    gaps: VecDeque<ReportedGap>,
     /// Gaps of refused data, and when they were reported.
     refused: VecDeque<(Instant, String)>,
 }
 
 /// A gap, with those that went on from it for the same reason.
 #[derive(Debug)]
-struct Reported {
+struct ReportedGap {
     gap: Gap,
     /// How many there were, and at how many of them the next log line is due.
     count: u64,
     log_at: u64,
 }
 
-impl Reported {
+impl ReportedGap {
     const fn new(gap: Gap) -> Self {
         Self { gap, count: 1, log_at: 2 }
     }
@@ -113,7 +113,8 @@ impl Journal {
     pub(crate) fn gap(&self, gap: Gap) -> Option<Gap> {
         let mut journal = self.lock();
         let is_refused = gap.cause == GapCause::Refused;
-        let known = journal.gaps.iter_mut().rev().find_map(|reported| reported.extend(&gap).then_some(reported));
+        let known =
+            journal.gaps.iter_mut().rev().find_map(|reported| reported.extend(&gap).then_some(reported));
         let (text, logged) = match known {
             Some(reported) => {
                 let is_due = reported.count >= reported.log_at;
@@ -127,7 +128,7 @@ impl Journal {
                 if journal.gaps.len() >= Self::GAPS_KEPT {
                     journal.gaps.pop_front();
                 }
-                journal.gaps.push_back(Reported::new(gap.clone()));
+                journal.gaps.push_back(ReportedGap::new(gap.clone()));
                 (text, Some(gap))
             }
         };

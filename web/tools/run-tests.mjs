@@ -24,5 +24,5 @@ const files = ['.build/client/test', '.build/dashboard/test'].flatMap((folder) =
         .filter((name) => name.endsWith('.test.js'))
         .map((name) => join(folder, name)),
 );
-run('node', ['--test', '--test-timeout=30000', '--test-reporter=spec', ...files]);
+run('node', ['--test', '--test-timeout=300000', '--test-reporter=spec', ...files]);
 run('node', ['tools/check-size.mjs']);

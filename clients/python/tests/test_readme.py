@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
@@ -9,9 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from liqheat import Client
+from liqheat import _routes as routes
+
 from .support import PATIENCE, ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .support import Server
@@ -22,6 +27,18 @@ EXAMPLES = re.findall(r"^## ([^\n]+)\n(?:(?!^## ).)*?^```python example\n(.*?)^`
 
 def test_every_example_is_found() -> None:
     assert len(EXAMPLES) == README.count("```python") >= 6
+
+
+def test_the_table_of_methods_names_every_method_with_its_parameters() -> None:
+    rows = re.findall(r"^\| (`[a-z_]+\(.*?) \| `/", README, re.MULTILINE)
+    written = dict(re.findall(r"`([a-z_]+)\((.*?)\)`", " ".join(rows)))
+    parameters = {name: list(inspect.signature(method).parameters)[1:] for name, method in routed_methods().items()}
+    assert written == {name: ", ".join(names) for name, names in parameters.items()}
+
+
+def routed_methods() -> dict[str, Callable[..., object]]:
+    """The methods of ``Client`` that ask a route."""
+    return {name: getattr(Client, name) for name in dir(Client) if not name.startswith("_") and hasattr(routes, name)}
 
 
 @pytest.mark.parametrize(("title", "code"), EXAMPLES, ids=[title for title, _ in EXAMPLES])

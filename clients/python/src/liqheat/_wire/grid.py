@@ -1,4 +1,4 @@
-"""The compact time x price grid, ``LQG1`` and ``LQG2``, of ``GET /v1/heatmap/history`` (``docs/protocol.md``, section 6)."""
+"""The compact grid (``LQG1``, ``LQG2``) of ``GET /v1/heatmap/history``; ``docs/protocol.md``, section 6."""
 
 from __future__ import annotations
 
@@ -144,8 +144,13 @@ def _summed(differences: bytes, columns: int, rows: int) -> bytes:
     plane = bytearray(columns * rows)
     for row in range(rows):
         along = differences[row * columns : (row + 1) * columns]
-        plane[row::rows] = bytes(accumulate(along, lambda one, other: (one + other) & 0xFF))
+        plane[row::rows] = bytes(accumulate(along, _add))
     return bytes(plane)
+
+
+def _add(one: int, other: int) -> int:
+    """Modulo 256."""
+    return (one + other) & 0xFF
 
 
 def _leverages(header: Fields) -> tuple[float, ...]:

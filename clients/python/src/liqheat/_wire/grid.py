@@ -10,6 +10,7 @@ from .fields import Fields, MalformedError, number_of, parse_json
 from .times import from_millis
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     import pandas as pd
@@ -144,7 +145,8 @@ def _summed(differences: bytes, columns: int, rows: int) -> bytes:
     plane = bytearray(columns * rows)
     for row in range(rows):
         along = differences[row * columns : (row + 1) * columns]
-        plane[row::rows] = bytes(accumulate(along, _add))
+        sums: Iterator[int] = accumulate(along, _add)
+        plane[row::rows] = bytes(sums)
     return bytes(plane)
 
 

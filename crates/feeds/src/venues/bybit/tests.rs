@@ -12,7 +12,9 @@ use crate::venues::{
     VenueFrameReader,
 };
 
+/// Made up in the documented format, not recorded: `recorded.jsonl` has what others recorded.
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
+/// Made up as well.
 const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
 
 /// 2025-11-24 00:00 UTC.

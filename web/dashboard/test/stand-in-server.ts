@@ -43,6 +43,8 @@ export interface Misbehaviour {
     rulesRefused: string;
     /** A symbol that is listed and has no state yet. */
     withoutState: string;
+    /** Grids are answered only after this; null at once. */
+    gridsAfter: Promise<void> | null;
 }
 
 export interface StandInOptions {
@@ -142,6 +144,7 @@ export class StandInServer {
         token: '',
         scored: true,
         withoutState: '',
+        gridsAfter: null,
     };
     readonly markets: Map<string, SyntheticMarket>;
     epoch = 'e1';
@@ -461,13 +464,14 @@ export class StandInServer {
         if (route === 'GET /ws/heatmap') return json(response, trouble.socketsOff ? 503 : 426, { detail: 'a WebSocket address' });
         if (route === 'GET /v1/heatmap' && !trouble.polling) return json(response, 404, { detail: 'not found' });
         if (url.pathname === '/v1/alerts') return this.#alerts(request, url, response);
-        if (!api) return this.#file(url.pathname, response);
+        if (!api) return this.#file(url.pathname, request, response);
         if (market === undefined) return json(response, 400, { detail: `unknown symbol '${symbol}'` });
         if (symbol === trouble.withoutState) return json(response, 503, { detail: `${symbol} has no state yet` });
         switch (route) {
             case 'GET /v1/heatmap':
                 return this.#poll(market, url, response);
             case 'GET /v1/heatmap/history':
+                if (trouble.gridsAfter !== null) await trouble.gridsAfter;
                 return this.#history(market, url, response);
             case 'GET /data/date-range': {
                 const first = this.#options.venueBegins?.[symbol.split('@')[1] ?? ''] ?? market.steps[0]?.time ?? 0;
@@ -586,13 +590,16 @@ export class StandInServer {
         response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(gzipSync(bytes));
     }
 
-    async #file(path: string, response: ServerResponse): Promise<void> {
+    async #file(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
         const name = path === '/' ? 'index.html' : normalize(path).replace(/^[/\\]+|^(\.\.[/\\])+/g, '');
         try {
             const bytes = await readFile(join(this.#options.dist, name));
             const type = TYPES[extname(name)] ?? 'application/octet-stream';
             const caching = name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
-            response.writeHead(200, { 'content-type': type, 'cache-control': caching, 'content-security-policy': CSP }).end(bytes);
+            const headers = { 'content-type': type, 'cache-control': caching, 'content-security-policy': CSP };
+            const isPacked = type !== 'image/png' && (request.headers['accept-encoding'] ?? '').includes('gzip');
+            response.writeHead(200, isPacked ? { ...headers, 'content-encoding': 'gzip' } : headers);
+            response.end(isPacked ? gzipSync(bytes) : bytes);
         } catch {
             json(response, 404, { detail: 'not found' });
         }
@@ -608,7 +615,9 @@ function numbers(step: Step): object {
 }
 
 function json(response: ServerResponse, status: number, body: object): void {
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    const isPacked = (response.req.headers['accept-encoding'] ?? '').includes('gzip');
+    response.writeHead(status, { 'content-type': 'application/json', ...(isPacked ? { 'content-encoding': 'gzip' } : {}) });
+    response.end(isPacked ? gzipSync(JSON.stringify(body)) : JSON.stringify(body));
 }
 
 function klines(market: SyntheticMarket, url: URL): object {

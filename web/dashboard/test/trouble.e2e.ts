@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { asOf, axe, badgeSays, colours, launch, open, PHONE, shown } from './browser.ts';
+import { asOf, axe, badgeSays, colours, launch, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
 import { StandInServer } from './stand-in-server.ts';
 
 const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
@@ -192,6 +192,38 @@ test('hours of market time pass, and the picture keeps up without growing', asyn
     assert.ok(late < early + 4_000_000, `heap went from ${early} to ${late} bytes`);
     const columns = await page.evaluate(() => Number(document.getElementById('chart')?.dataset.columns));
     assert.ok(columns <= 1_100, `${columns} columns`);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('candles are there before the levels, which take longer', async () => {
+    let answer = (): void => {};
+    server.trouble.gridsAfter = new Promise((done) => {
+        answer = done;
+    });
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await page.waitForFunction(() => document.getElementById('chart')?.dataset.preview === 'true');
+    await page.getByText('Loading the levels').waitFor();
+    await painted(page);
+    assert.ok((await pixelsLike(page, [0x2e, 0xe6, 0xc0], 4)) > 200, 'rising candles');
+    // Most of it is the plain ground; under the picture there is little of that.
+    const ground = (): Promise<number> => pixelsLike(page, [0x0a, 0x0d, 0x12], 1);
+    const plain = await ground();
+    answer();
+    await shown(page);
+    const covered = await ground();
+    assert.ok(plain > 2 * covered, `${plain} pixels of ground, ${covered} when the levels are there`);
+    assert.equal(await page.locator('#chart').getAttribute('data-preview'), 'false');
+    // Another range: its candles come first again, without what lay under those before.
+    server.trouble.gridsAfter = new Promise((done) => {
+        answer = done;
+    });
+    await page.getByRole('button', { name: '24h' }).click();
+    await page.waitForFunction(() => document.getElementById('chart')?.dataset.preview === 'true');
+    await painted(page);
+    assert.ok((await ground()) > 2 * covered, 'candles alone');
+    answer();
+    await shown(page);
     assert.deepEqual(complaints, []);
     await page.context().close();
 });

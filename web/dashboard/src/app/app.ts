@@ -4,6 +4,7 @@ import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
 import { VenueBegins } from '../data/venue-begins.ts';
 import { type Draft, draftAt } from '../model/alert-draft.ts';
+import type { Candles } from '../model/candles.ts';
 import { around, otherSpeed } from '../model/playback.ts';
 import { available, fitting } from '../model/ranges.ts';
 import { stepped } from '../model/replay.ts';
@@ -117,6 +118,7 @@ export class App {
         this.#parts = {
             market: new Market(this.#api, {
                 loaded: (keepView) => this.#loaded(keepView),
+                candles: (candles, decimals) => this.#preview(candles, decimals),
                 changed: () => {
                     if (this.#shownRange !== this.#store.get().range) this.#grow();
                     this.#marketMoved();
@@ -515,7 +517,7 @@ export class App {
         this.#opened = info.symbol;
         if (view.pane === 'map') map.open(info, view.opened);
         market.setInterval(view.interval);
-        market.open(info, this.#shownRange, chart.paneSize().width / CANDLE_PX_MIN);
+        market.open(info, this.#shownRange, chart.room() / CANDLE_PX_MIN);
     }
 
     /** Everything that was refused without it is asked for again. */
@@ -535,6 +537,12 @@ export class App {
         if (this.#access.isRefused()) return this.#access.ask();
         if (this.#symbols.all().length === 0) void this.#symbols.load();
         else this.#parts.market.retryNow();
+    }
+
+    #preview(candles: Candles, decimals: number): void {
+        if (this.#store.get().pane !== 'heatmap') return;
+        this.#painter.preview(candles, decimals);
+        this.#parts.notices.show({ kind: 'loading_levels' });
     }
 
     #loaded(keepView: boolean): void {

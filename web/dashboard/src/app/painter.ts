@@ -107,12 +107,19 @@ export class Painter {
         byId('foot', HTMLElement).textContent = '';
     }
 
+    /** Candles are there, and what lies under them is on its way. */
+    preview(candles: Candles, decimals: number): void {
+        this.#parts.chart.preview(candles, decimals);
+        byId('chart', HTMLElement).dataset.preview = 'true';
+    }
+
     /** A new picture is there. */
     picture(keepView: boolean): void {
         const { market, chart } = this.#parts;
         const { heat, candles } = market;
         if (heat === null || candles === null) return;
         this.#filter();
+        byId('chart', HTMLElement).dataset.preview = 'false';
         chart.show({ heat, candles, isLive: market.isLive }, market.decimals, keepView);
         this.#eventsShown = null;
         this.#studiesEvents = null;

@@ -5,7 +5,7 @@
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
 import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type SourceHealth, type StatusChange } from 'liqheat-client';
-import type { Candles } from '../model/candles.ts';
+import { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
 import { holesOf } from '../model/holes.ts';
@@ -31,6 +31,8 @@ export type LoadState =
     | { kind: 'failed'; status: number; why: string };
 
 export interface MarketEvents {
+    /** Candles of the range are there, and what lies under them is still on its way. */
+    candles(candles: Candles, decimals: number): void;
     /** A new picture is there (or the state of loading changed). */
     loaded(keepView: boolean): void;
     /** Something live is waiting to be drawn. */
@@ -61,6 +63,12 @@ const RETRY_MS = 3_000;
 const INVALID_TOKEN = 'INVALID_TOKEN';
 const CORRECTED_CANDLES_MIN = 4;
 const CORRECTED_CANDLES_MAX = 1_000;
+
+/** Without the bin as long as that is not known. */
+function decimalsOf(candles: readonly Candle[], bin?: number): number {
+    const prices = candles.flatMap(({ high, low, close }) => [high, low, close]);
+    return marketDecimals(prices, bin ?? (prices[0] ?? 1) / 1000);
+}
 
 export class Market {
     readonly #api: Api;
@@ -439,9 +447,11 @@ export class Market {
         if (!keepView) this.#tell.loaded(false);
         try {
             const limit = Math.ceil(range.ms / stepMs) + 2;
+            const asked = this.#api.candles({ symbol, interval, limit }, signal);
+            if (!keepView) void this.#preview(asked, range, stepMs, signal);
             const [{ grid, isRefused }, all] = await Promise.all([
                 splitHistory(this.#api, { symbol, range: range.id, columns: COLUMNS_MAX }, this.#wantsSplit, signal),
-                this.#api.candles({ symbol, interval, limit }, signal),
+                asked,
             ]);
             if (signal.aborted) return;
             this.#isSplitRefused = isRefused;
@@ -456,10 +466,7 @@ export class Market {
                 this.#base = new Picture(grid, candles, interval, span, true);
                 this.#learnSeen(this.#base, [header]);
                 this.#prices.reset();
-                this.decimals = marketDecimals(
-                    candles.flatMap(({ high, low, close }) => [high, low, close]),
-                    header.bin,
-                );
+                this.decimals = decimalsOf(candles, header.bin);
                 this.load = { kind: 'shown' };
             }
             this.#loadedAt = Date.now();
@@ -478,6 +485,16 @@ export class Market {
             this.#retryLater(signal);
             this.#tell.loaded(keepView);
         }
+    }
+
+    /** Candles are a tenth of the picture's bytes, so over a slow line they come sooner. */
+    async #preview(asked: Promise<Candle[]>, range: Range, stepMs: number, signal: AbortSignal): Promise<void> {
+        const all = await asked.catch((): Candle[] => []);
+        const newest = all.at(-1);
+        if (signal.aborted || newest === undefined || this.#base !== null || this.load.kind !== 'loading') return;
+        const to = newest.time + stepMs;
+        const candles = all.filter(({ time }) => time >= to - range.ms);
+        this.#tell.candles(new Candles(candles, stepMs, candles[0]?.time ?? to, to), decimalsOf(candles));
     }
 
     /** The answer with the picture says how much of today's positions was seen being opened; a column says it of its beginning. */

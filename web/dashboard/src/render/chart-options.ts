@@ -19,6 +19,9 @@ export const AXIS_MODES: Record<Axis, PriceScaleMode> = {
     percent: PriceScaleMode.Percentage,
 };
 
+/** Of the price axis, so that the chart keeps its width from price to price. */
+export const AXIS_PX_MIN = 64;
+
 /** What stays the same as long as the chart is there. */
 export function fixedOptions(container: HTMLElement): DeepPartial<ChartOptions> {
     return {
@@ -27,7 +30,7 @@ export function fixedOptions(container: HTMLElement): DeepPartial<ChartOptions> 
         layout: { attributionLogo: false, fontSize: 11, fontFamily: getComputedStyle(container).fontFamily },
         crosshair: { mode: CrosshairMode.Normal },
         timeScale: { timeVisible: true, secondsVisible: false, minBarSpacing: 0.05, rightOffset: 0 },
-        rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: 64, entireTextOnly: true },
+        rightPriceScale: { scaleMargins: { top: 0, bottom: 0 }, minimumWidth: AXIS_PX_MIN, entireTextOnly: true },
         localization: { locale: 'en-GB' },
         handleScale: { axisPressedMouseMove: { time: true, price: true } },
         // A picture that comes while the chart rolls on would stop it at another place.

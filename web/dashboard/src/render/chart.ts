@@ -23,7 +23,7 @@ import type { Viewport } from '../model/tile-plan.ts';
 import type { DrawnView, Theme, TimeSpan } from '../state/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
 import { barAxis } from './bar-axis.ts';
-import { AXIS_MODES, candleOptions, fixedOptions, themeOptions, zoneOptions } from './chart-options.ts';
+import { AXIS_MODES, AXIS_PX_MIN, candleOptions, fixedOptions, themeOptions, zoneOptions } from './chart-options.ts';
 import type { Layer } from './heat-primitive.ts';
 import { Layers } from './layers.ts';
 import { ChartPointer } from './pointer.ts';
@@ -62,6 +62,7 @@ export interface Shown {
 }
 
 export class HeatChart {
+    readonly #container: HTMLElement;
     readonly #chart: IChartApi;
     readonly #series: ISeriesApi<'Candlestick'>;
     readonly #layers: Layers;
@@ -92,6 +93,7 @@ export class HeatChart {
 
     constructor(container: HTMLElement, look: Look) {
         this.#look = look;
+        this.#container = container;
         this.#chart = createChart(container, fixedOptions(container));
         this.#series = this.#chart.addSeries(CandlestickSeries, {
             // The chart's own line is that of the newest visible bar; the price now has a line of its own.
@@ -154,15 +156,7 @@ export class HeatChart {
         this.#candles = candles;
         this.#raster = new Raster(heat, this.#look, (from, to) => candles.reach(from, to));
         this.#raster.restyle(this.#look);
-        this.#series.applyOptions({
-            priceFormat: {
-                type: 'custom',
-                minMove: 10 ** -decimals,
-                formatter: (price: number) => formatPrice(price, decimals),
-            },
-        });
-        this.#newestBar = candles.last();
-        this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
+        this.#fill(candles, decimals);
         this.#shown = { heat, raster: this.#raster };
         this.#layers.heat.show(
             {
@@ -173,10 +167,33 @@ export class HeatChart {
             },
             this.#under,
         );
-        this.#layers.place(candles);
         if (before !== null) {
             this.#chart.timeScale().setVisibleLogicalRange({ from: candles.logical(before.from), to: candles.logical(before.to) });
         } else this.fit();
+    }
+
+    /** Candles alone, all of them, while what lies under them is on its way. */
+    preview(candles: Candles, decimals: number): void {
+        this.clear();
+        this.#candles = candles;
+        this.#moved = false;
+        this.#fill(candles, decimals);
+        const length = candles.logical(candles.last() + candles.intervalMs);
+        this.#chart.timeScale().setVisibleLogicalRange({ from: candles.logical(candles.first), to: length * (1 + RIGHT_SPACE_SHARE) });
+        this.#chart.priceScale('right').applyOptions({ autoScale: true });
+    }
+
+    #fill(candles: Candles, decimals: number): void {
+        this.#series.applyOptions({
+            priceFormat: {
+                type: 'custom',
+                minMove: 10 ** -decimals,
+                formatter: (price: number) => formatPrice(price, decimals),
+            },
+        });
+        this.#newestBar = candles.last();
+        this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
+        this.#layers.place(candles);
     }
 
     /** What the chart shows; null before the first picture. */
@@ -359,6 +376,11 @@ export class HeatChart {
 
     screenshot(): HTMLCanvasElement {
         return this.#chart.takeScreenshot(true);
+    }
+
+    /** Width for bars, CSS pixels; also before the chart has been laid out for the first time, when the size of its pane is not known. */
+    room(): number {
+        return this.#container.clientWidth - Math.max(AXIS_PX_MIN, this.#chart.priceScale('right').width());
     }
 
     /** Width and height of the drawing area without the axes, in CSS pixels. */

@@ -67,9 +67,11 @@ export class VeilPrimitive extends ChartPrimitive<VeilStyle> {
             const left = Math.max(0, x(this.#first));
             const right = Math.min(mediaSize.width, x(this.#now));
             if (right <= left) return;
-            const assumed = Array.from({ length: STOPS + 1 }, (_, at) =>
+            const shares = Array.from({ length: STOPS + 1 }, (_, at) =>
                 this.#assumedAt(candles.timeAt(axis.bar(left + ((right - left) * at) / STOPS))),
             );
+            // A step earlier, so that the first hours of a model that begins anew are not between two steps.
+            const assumed = shares.map((share, at) => Math.max(share, shares[at + 1] ?? 0));
             // Nothing right of the last stop that fades anything.
             const last = assumed.findLastIndex((share) => veilOpacity(share) > 0);
             if (last < 0) return;

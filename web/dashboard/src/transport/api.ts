@@ -55,6 +55,14 @@ async function detailOf(answer: Response): Promise<string> {
     }
 }
 
+/** What `early.js` has asked for, once; null where it got no answer. */
+async function takeEarlySymbols(): Promise<Response | null | undefined> {
+    const page = globalThis as { liqheatSymbols?: Promise<Response | null> | undefined };
+    const early = page.liqheatSymbols;
+    page.liqheatSymbols = undefined;
+    return early;
+}
+
 export class Api {
     readonly #base: URL;
     readonly #access: ApiAccess;
@@ -75,6 +83,8 @@ export class Api {
     }
 
     async symbols(signal: AbortSignal): Promise<Symbols> {
+        const early = await takeEarlySymbols();
+        if (early?.ok === true && this.#access.token() === null) return parseSymbols(await early.json());
         return parseSymbols(await this.#json('v1/symbols', {}, signal));
     }
 

@@ -5,6 +5,8 @@ const TOAST_MS = 6_000;
 
 export type Notice =
     | { kind: 'loading'; what: string }
+    /** The candles are there, and can be seen. */
+    | { kind: 'loading_levels' }
     | { kind: 'no_markets' }
     | { kind: 'no_data'; symbol: string; range: string }
     | { kind: 'no_state'; symbol: string; why: string }
@@ -19,7 +21,7 @@ interface Words {
     code?: string;
 }
 
-function wordsOf(notice: Exclude<Notice, { kind: 'loading' }>): Words {
+function wordsOf(notice: Exclude<Notice, { kind: 'loading' | 'loading_levels' }>): Words {
     switch (notice.kind) {
         case 'no_markets':
             return {
@@ -85,8 +87,10 @@ export class Notices {
         this.#shown = key;
         this.#host.hidden = notice === null;
         if (notice === null) return;
-        if (notice.kind === 'loading') {
-            this.#host.replaceChildren(element('div', { className: 'spin' }), element('p', { textContent: notice.what }));
+        this.#host.dataset.kind = notice.kind;
+        if (notice.kind === 'loading' || notice.kind === 'loading_levels') {
+            const what = notice.kind === 'loading' ? notice.what : 'Loading the levels';
+            this.#host.replaceChildren(element('div', { className: 'spin' }), element('p', { textContent: what }));
             return;
         }
         const { title, text, code } = wordsOf(notice);

@@ -92,7 +92,7 @@ bench-contract: build-bench ## what the plan of the stream promised, against its
 	@scripts/load-states.sh $(abspath $(target))/release/liqheat-bench
 	$(target)/release/liqheat-bench contract socket
 
-bench-page: page ## frames per second while panning a large picture
+bench-page: page ## frames per second of a large picture, and how long until the first one
 	@scripts/setup-browser.sh
 	cd web && npm run bench
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use liqheat_measured::{AccountPosition, AccountState, Address, CoinMarket, PositionMargin};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::rows::RawRows;
@@ -143,7 +144,7 @@ pub fn account(body: &[u8]) -> Result<AccountState, FrameError> {
 #[derive(Deserialize)]
 struct Universe<'a> {
     #[serde(borrow)]
-    universe: Vec<UniverseAsset<'a>>,
+    universe: RawRows<'a>,
 }
 
 #[derive(Deserialize)]
@@ -161,17 +162,18 @@ struct Context<'a> {
     mark_px: Option<Decimal<'a>>,
 }
 
-/// Two lists of the same order: names and contexts. Coins whose context cannot be read, or that have no mark price, are
-/// skipped.
+/// Two lists of the same order: names and contexts. Coins whose name or context cannot be read, or that have no mark price,
+/// are skipped.
 ///
 /// # Errors
 /// When the answer is not two lists.
 pub fn markets(body: &[u8]) -> Result<Vec<CoinMarket>, FrameError> {
     let (listed, contexts): (Universe<'_>, RawRows<'_>) = json(body)?;
-    let market = |(listed, context): (&UniverseAsset<'_>, &&serde_json::value::RawValue)| {
+    let market = |(asset, context): (&&RawValue, &&RawValue)| {
+        let asset: UniverseAsset<'_> = json(asset.get().as_bytes()).ok()?;
         let context: Context<'_> = json(context.get().as_bytes()).ok()?;
         Some(CoinMarket {
-            coin: listed.name.as_deref()?.into(),
+            coin: asset.name.as_deref()?.into(),
             mark: positive(context.mark_px?, "markPx").ok()?,
             open_interest_both_sides: number(context.open_interest, "openInterest").ok()?,
         })
@@ -184,7 +186,7 @@ pub fn markets(body: &[u8]) -> Result<Vec<CoinMarket>, FrameError> {
 #[serde(rename_all = "camelCase")]
 struct Leaderboard<'a> {
     #[serde(borrow)]
-    leaderboard_rows: Vec<LeaderboardRow<'a>>,
+    leaderboard_rows: RawRows<'a>,
 }
 
 #[derive(Deserialize)]
@@ -192,8 +194,9 @@ struct Leaderboard<'a> {
 struct LeaderboardRow<'a> {
     #[serde(borrow)]
     eth_address: Cow<'a, str>,
+    /// Orders the rows only, so whatever stands there costs no address.
     #[serde(borrow, default)]
-    account_value: Option<Decimal<'a>>,
+    account_value: Option<&'a RawValue>,
 }
 
 /// The accounts of the leaderboard, largest first. Rows whose address cannot be read are skipped.
@@ -206,7 +209,9 @@ pub fn leaderboard(body: &[u8]) -> Result<Vec<Address>, FrameError> {
         .leaderboard_rows
         .into_iter()
         .filter_map(|row| {
-            let worth = row.account_value.and_then(|worth| number(worth, "accountValue").ok());
+            let row: LeaderboardRow<'_> = json(row.get().as_bytes()).ok()?;
+            let worth = row.account_value.and_then(|worth| json::<Decimal<'_>>(worth.get().as_bytes()).ok());
+            let worth = worth.and_then(|worth| number(worth, "accountValue").ok());
             Some((worth.unwrap_or(0.0), row.eth_address.parse().ok()?))
         })
         .collect();
@@ -215,9 +220,10 @@ pub fn leaderboard(body: &[u8]) -> Result<Vec<Address>, FrameError> {
 }
 
 /// Buyer and seller of a trade, or maker and taker; what is no address is skipped.
-pub(super) fn traders(users: &serde_json::value::RawValue, found: &mut Vec<Address>) {
-    let users: Vec<Cow<'_, str>> = serde_json::from_str(users.get()).unwrap_or_default();
-    for address in users.iter().filter_map(|user| user.parse().ok()) {
+pub(super) fn traders(users: &RawValue, found: &mut Vec<Address>) {
+    let users: RawRows<'_> = serde_json::from_str(users.get()).unwrap_or_default();
+    let address = |user: &&RawValue| serde_json::from_str::<Cow<'_, str>>(user.get()).ok()?.parse().ok();
+    for address in users.iter().filter_map(address) {
         if !found.contains(&address) {
             found.push(address);
         }
@@ -288,5 +294,41 @@ mod tests {
         let found: Vec<String> =
             leaderboard(body.as_bytes()).unwrap().iter().map(ToString::to_string).collect();
         assert_eq!(found, [large, small]);
+    }
+
+    /// One odd element costs itself, whatever stands in its place.
+    #[test]
+    fn an_odd_element_of_a_list_costs_no_other() {
+        let (one, other) =
+            ("0x00000000000000000000000000000000000000aa", "0x00000000000000000000000000000000000000bb");
+        for odd in ["null", "7", r#""text""#, "[]", "{}", r#"{"ethAddress":7,"name":7}"#, r#"{"name":null}"#]
+        {
+            let body = format!(
+                r#"{{"leaderboardRows":[{{"ethAddress":"{one}","accountValue":{{}}}},{odd},{{"ethAddress":"{other}","accountValue":true}}]}}"#
+            );
+            let found = leaderboard(body.as_bytes()).unwrap();
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [one, other], "{odd}");
+            let context = r#"{"openInterest":"1","markPx":"2"}"#;
+            for (names, contexts) in [
+                (format!(r#"{{"name":"BTC"}},{odd},{{"name":"ETH"}}"#), [context; 3].join(",")),
+                (
+                    r#"{"name":"BTC"},{"name":"SOL"},{"name":"ETH"}"#.to_owned(),
+                    format!("{context},{odd},{context}"),
+                ),
+            ] {
+                let body = format!(r#"[{{"universe":[{names}]}},[{contexts}]]"#);
+                let found = markets(body.as_bytes()).unwrap();
+                assert_eq!(
+                    found.iter().map(|market| &*market.coin).collect::<Vec<_>>(),
+                    ["BTC", "ETH"],
+                    "{odd}"
+                );
+            }
+            let users: Box<RawValue> =
+                serde_json::from_str(&format!(r#"["{one}",{odd},"{other}"]"#)).unwrap();
+            let mut traded = Vec::new();
+            traders(&users, &mut traded);
+            assert_eq!(traded.len(), 2, "{odd}");
+        }
     }
 }

@@ -35,6 +35,8 @@ try {
     const url = line.replace('liqheat: ', '').replace(/\/$/, '');
 
     const still = await open(browser, `${url}/?range=3d`);
+    // The demo begins with less than that, and the page goes on to it by itself.
+    await still.page.locator('#ranges [aria-pressed=true]', { hasText: '3d' }).waitFor({ timeout: 120_000 });
     await shown(still.page);
     await still.page.screenshot({ path: join(images, 'heatmap.png') });
 

@@ -1,11 +1,9 @@
 /** A server that asks for tokens: by link, by form, kept or not, renewed in place, and refused. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { axe, badgeSays, launch, open, PHONE, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
-
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { axe, badgeSays, open, PHONE, shown } from './browser.ts';
+import { browser, server, setUp, url } from './set-up.ts';
 
 /** A JWT that expires after this many milliseconds. */
 function tokenFor(ms: number, name = 'x'): string {
@@ -13,23 +11,9 @@ function tokenFor(ms: number, name = 'x'): string {
     return `${part({ alg: 'HS256' })}.${part({ exp: Math.floor((Date.now() + ms) / 1000), sub: name })}.c2ln`;
 }
 
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 0 });
+setUp({ everyMs: 0 }, (server) => {
     server.trouble.token = tokenFor(3_600_000);
-    url = await server.start();
 });
-
-afterEach(() => server.stop());
 
 const stored = (page: Page): Promise<{ tab: string | null; device: string | null }> =>
     page.evaluate(() => ({ tab: sessionStorage.getItem('liqheat.token'), device: localStorage.getItem('liqheat.token') }));

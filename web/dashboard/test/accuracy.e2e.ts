@@ -1,28 +1,10 @@
 /** The panel of accuracy: figures with intervals, too few events, throttled venues, and a server that grades nothing. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser } from 'playwright-core';
-import { axe, launch, open, PHONE, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import { axe, open, PHONE, shown } from './browser.ts';
+import { browser, server, setUp, url } from './set-up.ts';
 
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 0 });
-    url = await server.start();
-});
-
-afterEach(() => server.stop());
+setUp({ everyMs: 0 });
 
 test('the score stands beside simpler predictors, by venue and period, and says what it rests on', async () => {
     const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);

@@ -1,28 +1,11 @@
 /** Alerts in the page: set from walls, the chart and the tape, changed, refused, raised, and noticed. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { axe, launch, open, PHONE, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { axe, open, PHONE, shown } from './browser.ts';
+import { browser, server, setUp, url } from './set-up.ts';
 
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 0 });
-    url = await server.start();
-});
-
-afterEach(() => server.stop());
+setUp({ everyMs: 0 });
 
 const sweep = (id: string, symbol = 'BTCUSDT'): Record<string, unknown> => ({
     id,

@@ -1,28 +1,11 @@
 /** Up to four charts side by side: one cross, the same settings, and each symbol or venue of its own. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, Frame, Page } from 'playwright-core';
-import { axe, launch, open, PHONE, painted, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Frame, Page } from 'playwright-core';
+import { axe, open, PHONE, painted, shown } from './browser.ts';
+import { browser, setUp, url } from './set-up.ts';
 
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 0, tiny: true, venues: ['okx', 'bybit'] });
-    url = await server.start();
-});
-
-afterEach(() => server.stop());
+setUp({ everyMs: 0, tiny: true, venues: ['okx', 'bybit'] });
 
 async function frameOf(page: Page, symbol: string): Promise<Frame> {
     const frame = await (await page.waitForSelector(`iframe[title="Chart of ${symbol}"]`)).contentFrame();

@@ -1,28 +1,11 @@
 /** What can be read off the page: tooltips by mouse and finger, sides, the header at every width, and the system's colours. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { badgeSays, launch, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { badgeSays, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
+import { browser, serve, server, setUp, url } from './set-up.ts';
 
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 0, tiny: true });
-    url = await server.start();
-});
-
-afterEach(() => server.stop());
+setUp({ everyMs: 0, tiny: true });
 
 const tip = (page: Page): Promise<string> => page.locator('#tip').innerText();
 
@@ -311,8 +294,7 @@ test('what a young model assumes is faded, by how much it assumes, and the toolt
     const brightnesses: number[][] = [];
     // The first server does not say how much was seen.
     for (const seenShare of [(): number => Number.NaN, (time: number): number => 1 - Math.exp((-2.5 * (time - first)) / (now - first))]) {
-        server = new StandInServer({ dist: DIST, everyMs: 0, seenShare });
-        url = await server.start();
+        await serve({ everyMs: 0, seenShare });
         const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=3d&theme=dark&events=0`);
         await shown(page);
         // A cell that holds something, in the first hours.
@@ -342,13 +324,11 @@ test('what a young model assumes is faded, by how much it assumes, and the toolt
 test('where a venue joined the sum, a line says so', async () => {
     await server.stop();
     const now = server.markets.get('BTCUSDT')?.asOf() ?? 0;
-    server = new StandInServer({
-        dist: DIST,
+    await serve({
         everyMs: 0,
         venues: ['binance', 'okx', 'bybit'],
         venueBegins: { okx: now - 6 * 3_600_000, bybit: now - 6 * 3_600_000 + 60_000 },
     });
-    url = await server.start();
     const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
     const asked: string[] = [];
     page.on('request', (request) => asked.push(request.url()));

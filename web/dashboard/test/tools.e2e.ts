@@ -1,29 +1,12 @@
 /** What a trader works with: links, Back, walls, tape, measuring, exports, search, and the page in a frame. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { asOf, axe, colours, launch, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { asOf, axe, colours, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
+import { browser, serve, server, setUp, url } from './set-up.ts';
 
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 0, tiny: true });
-    url = await server.start();
-});
-
-afterEach(() => server.stop());
+setUp({ everyMs: 0, tiny: true });
 
 const moment = (page: Page): Promise<number> => page.evaluate(() => Number(document.getElementById('chart')?.dataset.moment));
 
@@ -296,8 +279,7 @@ for (const [width, options] of [
 
 test('one venue of a symbol is chosen beside it, by hand or by a link', async () => {
     await server.stop();
-    server = new StandInServer({ dist: DIST, everyMs: 0, venues: ['okx', 'bybit'] });
-    url = await server.start();
+    await serve({ everyMs: 0, venues: ['okx', 'bybit'] });
     const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
     await shown(page);
     assert.ok((await boxOf(page, '.top')).height < 56, 'the header is one line');

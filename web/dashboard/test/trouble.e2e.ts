@@ -1,28 +1,11 @@
 /** The page when things go wrong; only the stand-in can be told to misbehave. */
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
-import { asOf, axe, badgeSays, colours, launch, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { asOf, axe, badgeSays, colours, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
+import { browser, serve, server, setUp, url } from './set-up.ts';
 
-const DIST = new URL('../../../dashboard/dist', import.meta.url).pathname;
-
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-});
-
-after(() => browser.close());
-
-beforeEach(async () => {
-    server = new StandInServer({ dist: DIST, everyMs: 200 });
-    url = await server.start();
-});
-
-afterEach(() => server.stop());
+setUp({ everyMs: 200 });
 
 /** Presses the button if it is still there: the page also tries by itself, every three seconds. */
 function tryNow(page: Page): Promise<void> {
@@ -39,10 +22,10 @@ test('a server that goes away and comes back: red, then the picture goes on', as
     assert.match(await page.locator('#banner').innerText(), /Connection lost/);
     assert.ok((await colours(page)) > 100, 'the last picture stays');
     const before = await asOf(page);
-    server = new StandInServer({ dist: DIST, everyMs: 200, port });
-    server.epoch = 'after the restart';
-    for (let n = 0; n < 30; n++) server.advance();
-    await server.start();
+    await serve({ everyMs: 200, port }, (restarted) => {
+        restarted.epoch = 'after the restart';
+        for (let n = 0; n < 30; n++) restarted.advance();
+    });
     // The pauses between attempts grow while the server is away.
     await badgeSays(page, 'Replay', 40_000);
     await page.waitForFunction((past) => Number(document.getElementById('chart')?.dataset.asOf) > past, before);
@@ -133,8 +116,7 @@ test('a picture too large to be split by leverage is shown whole', async () => {
 
 test('a note that is only worth knowing can be closed, and stays closed', async () => {
     await server.stop();
-    server = new StandInServer({ dist: DIST, everyMs: 200, seenShare: 0.2 });
-    url = await server.start();
+    await serve({ everyMs: 200, seenShare: 0.2 });
     const { page } = await open(browser, url);
     await shown(page);
     await page.getByText('Warming up: the model saw 20 %').waitFor();

@@ -64,10 +64,11 @@ const INVALID_TOKEN = 'INVALID_TOKEN';
 const CORRECTED_CANDLES_MIN = 4;
 const CORRECTED_CANDLES_MAX = 1_000;
 
-/** Without the bin as long as that is not known. */
-function decimalsOf(candles: readonly Candle[], bin?: number): number {
-    const prices = candles.flatMap(({ high, low, close }) => [high, low, close]);
-    return marketDecimals(prices, bin ?? (prices[0] ?? 1) / 1000);
+function decimalsOf(candles: readonly Candle[], bin: number): number {
+    return marketDecimals(
+        candles.flatMap(({ high, low, close }) => [high, low, close]),
+        bin,
+    );
 }
 
 export class Market {
@@ -448,7 +449,7 @@ export class Market {
         try {
             const limit = Math.ceil(range.ms / stepMs) + 2;
             const asked = this.#api.candles({ symbol, interval, limit }, signal);
-            if (!keepView) void this.#preview(asked, range, stepMs, signal);
+            if (!keepView) void this.#preview(asked, info, stepMs, signal);
             const [{ grid, isRefused }, all] = await Promise.all([
                 splitHistory(this.#api, { symbol, range: range.id, columns: COLUMNS_MAX }, this.#wantsSplit, signal),
                 asked,
@@ -488,13 +489,13 @@ export class Market {
     }
 
     /** Candles are a tenth of the picture's bytes, so over a slow line they come sooner. */
-    async #preview(asked: Promise<Candle[]>, range: Range, stepMs: number, signal: AbortSignal): Promise<void> {
+    async #preview(asked: Promise<Candle[]>, info: SymbolInfo, stepMs: number, signal: AbortSignal): Promise<void> {
         const all = await asked.catch((): Candle[] => []);
         const newest = all.at(-1);
         if (signal.aborted || newest === undefined || this.#base !== null || this.load.kind !== 'loading') return;
         const to = newest.time + stepMs;
-        const candles = all.filter(({ time }) => time >= to - range.ms);
-        this.#tell.candles(new Candles(candles, stepMs, candles[0]?.time ?? to, to), decimalsOf(candles));
+        const candles = all.filter(({ time }) => time >= to - this.#range.ms);
+        this.#tell.candles(new Candles(candles, stepMs, candles[0]?.time ?? to, to), decimalsOf(candles, info.baseBin));
     }
 
     /** The answer with the picture says how much of today's positions was seen being opened; a column says it of its beginning. */

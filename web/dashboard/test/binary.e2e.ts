@@ -90,3 +90,29 @@ test('without sockets the page polls, says so, and follows the market', { skip: 
     }
     await page.context().close();
 });
+
+test('the built program serves what an installed page needs, which opens after it was killed', { skip: BINARY === '' }, async () => {
+    await start();
+    const base = `http://127.0.0.1:${port}`;
+    for (const [path, type] of [
+        ['sw.js', 'text/javascript'],
+        ['manifest.webmanifest', 'application/manifest+json'],
+        ['icon-512.png', 'image/png'],
+    ] as const) {
+        const answer = await fetch(`${base}/${path}`);
+        const { headers } = answer;
+        const policy = headers.get('content-security-policy') ?? '';
+        assert.deepEqual([answer.status, headers.get('content-type'), headers.get('cache-control')], [200, type, 'no-cache'], path);
+        assert.match(policy, /default-src 'self'/, path);
+    }
+    const { page } = await open(browser, `${base}/`);
+    await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.columns ?? 0) > 0, null, { timeout: 60_000 });
+    await page.evaluate(async () => {
+        await navigator.serviceWorker.ready;
+        while (navigator.serviceWorker.controller === null) await new Promise((done) => requestAnimationFrame(done));
+    });
+    await kill();
+    await page.reload();
+    await page.getByRole('heading', { name: 'No connection to the server' }).waitFor();
+    await page.context().close();
+});

@@ -50,6 +50,7 @@ NOT_WRAPPED = {
     "/data/date-range": "older form of symbols()",
     "/liquidations/history": "older form of liquidations()",
     "/api/margin/tiers/{symbol}": "older form of tiers()",
+    "/v1/ingest": "liqheat ingest --server sends files",
     "/mcp": "for agents",
     "/apps.json": "for OpenBB",
     "/widgets.json": "for OpenBB",

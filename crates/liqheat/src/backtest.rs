@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use liqheat_feeds::liquidation_file;
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::{Instrument, Liquidation, PriceKind, UnixMs, Venue};
@@ -19,7 +20,6 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Backtest, ReportFormat};
-use crate::ingest::liquidation_file;
 use crate::model_file;
 use crate::stored::{ROWS_MAX, choose, read_bars};
 use crate::terminal::{self, complain};
@@ -155,12 +155,13 @@ fn liquidations(
     let symbol = &span.instrument.symbol;
     if let Some(path) = &backtest.liquidations {
         let file = liquidation_file::read(path).with_context(|| path.display().to_string())?;
-        if file.refused > 0 || file.broke_off.is_some() {
+        let report = &file.report;
+        if report.refused > 0 || report.broke_off.is_some() {
             complain!(
                 "{}: {} rows refused{}",
                 path.display(),
-                file.refused,
-                file.broke_off.map_or_else(String::new, |text| format!("; {text}"))
+                report.refused,
+                report.broke_off.as_ref().map_or_else(String::new, |text| format!("; {text}"))
             );
         }
         let of_symbol = file.rows.into_iter().find(|(instrument, _)| instrument.symbol == *symbol);

@@ -6,6 +6,7 @@ mod cluster;
 mod export;
 mod front;
 mod live;
+mod server_url;
 mod stored_period;
 
 use std::any::TypeId;
@@ -18,6 +19,7 @@ use clap::{Arg, Args, CommandFactory, Parser, Subcommand};
 use etcetera::base_strategy::{BaseStrategy, choose_native_strategy};
 use liqheat_feeds::archive::Family;
 use liqheat_market::{Symbol, UnixMs};
+use liqheat_server::Secret;
 use liqheat_store::Retention;
 
 pub(crate) use alerts::{AlertAction, Alerts};
@@ -25,8 +27,10 @@ pub(crate) use backtest::{Backtest, ReportFormat};
 use cluster::Cluster;
 pub(crate) use cluster::Role;
 pub(crate) use export::{Export, ExportWhat};
+use front::secret;
 pub(crate) use front::{Front, Tokens, exposure};
 pub(crate) use live::{LiveArgs, RawArgs, parse_name};
+pub(crate) use server_url::ServerUrl;
 use stored_period::StoredPeriod;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
@@ -362,6 +366,7 @@ Examples:
   liqheat ingest BTCUSDT-5m-2025-08-25.zip BTCUSDT-metrics-2025-08-25.zip --db btc.duckdb
   liqheat ingest funding.csv --family fundingRate --symbol BTCUSDT
   liqheat ingest binance-um-BTCUSDT-5m-2024.parquet bybit-BTCUSDT.csv.gz --db btc.duckdb
+  liqheat ingest ~/archive --server http://127.0.0.1:8000
 
 Files of the archive are .csv or .zip, with or without header line; a CHECKSUM file beside one is verified.
 Klines in .parquet have the columns open_time, open, high, low, close and volume. Liquidations event by event
@@ -380,6 +385,12 @@ pub(crate) struct Ingest {
     /// Whose data files hold whose name does not say.
     #[arg(long, env = "LIQHEAT_SYMBOL", value_parser = symbol, value_name = "SYMBOL")]
     pub(crate) symbol: Option<Symbol>,
+    /// Send the files to this running server instead of opening a database; --db is not used then.
+    #[arg(long, env = "LIQHEAT_SERVER", value_parser = ServerUrl::parse, value_name = "URL")]
+    pub(crate) server: Option<ServerUrl>,
+    /// The token for that server, where it asks for tokens; it needs the claim "ingest": true.
+    #[arg(long, env = "LIQHEAT_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TOKEN")]
+    pub(crate) token: Option<Secret>,
 }
 
 #[derive(Debug, Args)]

@@ -4,32 +4,31 @@
 //! One thread reads and checks rows while another stores them. What cannot be loaded is named in the report;
 //! everything else is loaded.
 
-#![expect(clippy::disallowed_methods, reason = "times the load for its summary")]
+#![expect(clippy::disallowed_methods, reason = "times the load for its summary, and looks at sizes of files")]
 
-mod beside_archive;
-pub(crate) mod liquidation_file;
 mod open_interest_check;
+mod remote;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::ops::ControlFlow;
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use liqheat_feeds::archive::{self, Discovery, Family, FileReport, ReadOptions, RowBatch, Rows};
-use liqheat_market::Symbol;
-use liqheat_store::{Location, Store, StoreError};
+use liqheat_feeds::archive::{self, Discovery, Family, ReadOptions, SkipReason};
+use liqheat_market::{Instrument, Symbol};
+use liqheat_server::{FileKind, LoadError, LoadedFile, RowSink, SourceFile, load_file};
+use liqheat_store::{Appended, Batch, Location, Store};
 use tokio_util::sync::CancellationToken;
 
-use self::beside_archive::{FileKind, FileLoad};
 use self::open_interest_check::OpenInterestCheck;
 use crate::cli::Ingest;
 use crate::terminal::{self, say};
+
+pub(crate) use remote::run as run_remote;
 
 /// Runs the command; `stop` ends it after the batch being read.
 pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
@@ -40,15 +39,7 @@ pub(crate) fn run(ingest: &Ingest, stop: &CancellationToken) -> anyhow::Result<E
     let closed = store.close_blocking();
     let summary = loaded?;
     closed?;
-    say!("{}", summary.table());
-    terminal::print(format_args!("{}", summary.details()));
-    let (rows, seconds) = (summary.total().loaded, began.elapsed().as_secs_f64());
-    say!("{} rows loaded into {} in {seconds:.1} s", HumanCount(rows), path.display());
-    if stop.is_cancelled() {
-        say!("Stopped before the end; run the same command again to load the rest.");
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(if summary.has_trouble() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(summary.report(path.display(), began.elapsed(), stop.is_cancelled()))
 }
 
 /// Loads everything under some paths.
@@ -62,40 +53,81 @@ pub fn load(
     symbol: Option<Symbol>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Summary> {
-    let mut found = archive::discover(paths);
-    let beside_archive = beside_archive::take_from(&mut found);
+    let (found, files) = found_under(paths);
     // Every batch is a transaction; a large one costs little more than a small one.
     let options = ReadOptions { assume_family: family, assume_symbol: symbol, batch_rows: 100_000 };
-    let progress = progress_bar(found.files.iter().map(|file| file.bytes).sum());
-    let mut summary = Summary { found, ..Summary::default() };
-    let mut bytes_done = 0;
-    let mut check = OpenInterestCheck::default();
-    for index in 0..summary.found.files.len() {
+    let progress = progress_bar(files.iter().map(|file| file.bytes).sum());
+    let mut summary = Summary { found, files: files.len(), ..Summary::default() };
+    let mut sink = StoreSink { store, progress: &progress, bytes_done: 0, check: OpenInterestCheck::default() };
+    for file in &files {
         if stop.is_cancelled() {
             break;
         }
-        let file = summary.found.files[index].clone();
-        progress.set_message(file.path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let loaded = load_file(store, &file.path, &options, stop, &mut |batch| {
-            check.look_at(&batch.instrument, &batch.rows);
-            progress.set_position(bytes_done + batch.file_bytes_read);
-        });
-        let (report, already_there) = loaded.with_context(|| format!("loading {}", file.path.display()))?;
-        bytes_done += file.bytes;
-        progress.set_position(bytes_done);
-        summary.add(report, already_there);
+        progress.set_message(file_name(&file.path));
+        let loaded = load_file(SourceFile::local(&file.path), file.kind, &options, &mut sink, stop);
+        let loaded = loaded.with_context(|| format!("loading {}", file.path.display()))?;
+        sink.bytes_done += file.bytes;
+        progress.set_position(sink.bytes_done);
+        summary.add_loaded(&file.path, loaded);
     }
-    for (path, kind) in beside_archive {
-        if stop.is_cancelled() {
-            break;
-        }
-        progress.set_message(path.file_name().unwrap_or_default().to_string_lossy().into_owned());
-        let loaded = beside_archive::load(store, &path, kind, options.assume_symbol.as_ref(), stop)?;
-        summary.add_beside_archive(&path, kind, loaded);
-    }
-    summary.lines.extend(check.lines());
+    summary.lines.extend(sink.check.lines());
     progress.finish_and_clear();
     Ok(summary)
+}
+
+/// Stores rows, and looks at samples of open interest on their way.
+struct StoreSink<'a> {
+    store: &'a Store,
+    progress: &'a ProgressBar,
+    /// Bytes of the files before.
+    bytes_done: u64,
+    check: OpenInterestCheck,
+}
+
+impl RowSink for StoreSink<'_> {
+    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<Appended, LoadError> {
+        self.check.look_at(instrument, &rows.open_interest);
+        Ok(self.store.append(instrument, rows).blocking()?)
+    }
+
+    fn progress(&mut self, file_bytes_read: u64) {
+        self.progress.set_position(self.bytes_done + file_bytes_read);
+    }
+}
+
+/// A file to load.
+struct FoundFile {
+    path: PathBuf,
+    kind: FileKind,
+    bytes: u64,
+}
+
+/// The files under some paths, and what was found besides.
+fn found_under(paths: &[PathBuf]) -> (Discovery, Vec<FoundFile>) {
+    let mut found = archive::discover(paths);
+    let mut files = Vec::new();
+    let mut others = Vec::new();
+    let kind_of = |path: &Path| FileKind::of(SourceFile::local(path));
+    for file in std::mem::take(&mut found.files) {
+        let kind = kind_of(&file.path).unwrap_or(FileKind::Archive);
+        let to = if kind == FileKind::Archive { &mut files } else { &mut others };
+        to.push(FoundFile { path: file.path, kind, bytes: file.bytes });
+    }
+    // The reader of the archive does not know Parquet.
+    let mut take = |path: &Path| {
+        let kind = kind_of(path).filter(|kind| *kind != FileKind::Archive);
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        others.extend(kind.map(|kind| FoundFile { path: path.to_owned(), kind, bytes }));
+        kind.is_none()
+    };
+    found.problems.retain(|problem| !problem.path.is_file() || take(&problem.path));
+    found.skipped.retain(|skipped| skipped.reason != SkipReason::Ending || take(&skipped.path));
+    files.append(&mut others);
+    (found, files)
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn progress_bar(bytes: u64) -> ProgressBar {
@@ -105,52 +137,6 @@ fn progress_bar(bytes: u64) -> ProgressBar {
     let progress = ProgressBar::new(bytes).with_style(style);
     progress.enable_steady_tick(Duration::from_millis(200));
     progress
-}
-
-/// Reads a file on a thread of its own while this one stores the rows. Gives the reader's report and how
-/// many rows were stored before.
-fn load_file(
-    store: &Store,
-    path: &Path,
-    options: &ReadOptions,
-    stop: &CancellationToken,
-    each: &mut dyn FnMut(&RowBatch),
-) -> Result<(FileReport, u64), StoreError> {
-    /// Batches on their way: enough to keep both sides busy.
-    const WAITING_MAX: usize = 2;
-    std::thread::scope(|scope| {
-        let (batches, waiting) = sync_channel::<RowBatch>(WAITING_MAX);
-        let reader = scope.spawn(move || {
-            archive::read(path, options, &mut |batch| {
-                // What was read is counted as loaded, so it is handed over before leaving.
-                if batches.send(batch).is_err() || stop.is_cancelled() {
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            })
-        });
-        let mut already_there = 0;
-        for batch in &waiting {
-            each(&batch);
-            let RowBatch { instrument, rows, .. } = batch;
-            let appended = store.append(&instrument, store_batch(rows)).blocking()?;
-            already_there += appended.already_there;
-        }
-        match reader.join() {
-            Ok(report) => Ok((report, already_there)),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    })
-}
-
-fn store_batch(rows: Rows) -> liqheat_store::Batch {
-    match rows {
-        Rows::Trades(rows) => rows.into(),
-        Rows::Klines(rows) => rows.into(),
-        Rows::OpenInterest(rows) => rows.into(),
-        Rows::Funding(rows) => rows.into(),
-        Rows::Liquidations(rows) => rows.into(),
-    }
 }
 
 /// Sums of one family.
@@ -175,39 +161,31 @@ impl Sums {
 #[derive(Debug, Default)]
 pub struct Summary {
     found: Discovery,
-    sums: BTreeMap<&'static str, Sums>,
-    /// Reports worth a line, in the order of the files.
-    remarks: Vec<FileReport>,
-    /// The same of files that are not of the archive, whole lines.
+    /// Files that were found to load.
+    files: usize,
+    sums: BTreeMap<String, Sums>,
+    /// What was not loaded and why, and what else is worth a line, in the order of the files.
     lines: Vec<String>,
     trouble: bool,
 }
 
 impl Summary {
-    fn add_beside_archive(&mut self, path: &Path, kind: FileKind, file: FileLoad) {
-        let FileLoad { loaded, already_there, refused, remarks } = file;
-        let sums = Sums { files: 1, loaded, already_there, refused };
-        self.sums.entry(kind.name()).or_default().add(sums);
-        self.trouble |= !remarks.is_empty();
-        self.lines.extend(remarks.iter().map(|remark| format!("{}: {remark}", path.display())));
+    fn add_loaded(&mut self, path: &Path, file: LoadedFile) {
+        let LoadedFile { what, stored, already_there, refused, errors, remarks, has_trouble, .. } = file;
+        let sums = Sums { files: 1, loaded: stored, already_there, refused };
+        self.add(path, what, sums, errors.into_iter().chain(remarks));
+        self.trouble |= has_trouble;
     }
 
-    fn add(&mut self, report: FileReport, stored_before: u64) {
-        let sums = Sums {
-            files: 1,
-            loaded: report.rows_ok - stored_before,
-            already_there: stored_before + report.rows_repeated,
-            refused: report.rows_refused(),
-        };
-        self.sums.entry(report.family.map_or("unknown", Family::name)).or_default().add(sums);
-        self.trouble |= report.has_trouble();
-        let is_clean = report.errors.is_empty()
-            && report.refused.is_empty()
-            && report.fields_lost.is_empty()
-            && report.notes.is_empty();
-        if !is_clean {
-            self.remarks.push(report);
-        }
+    fn add(&mut self, path: &Path, what: &str, sums: Sums, lines: impl IntoIterator<Item = String>) {
+        self.sums.entry(what.to_owned()).or_default().add(sums);
+        self.lines.extend(lines.into_iter().map(|line| format!("{}: {line}", path.display())));
+    }
+
+    /// A file of which nothing was loaded.
+    fn add_failed(&mut self, path: &Path, error: String) {
+        self.add(path, FileKind::UNKNOWN, Sums { files: 1, ..Sums::default() }, [error]);
+        self.trouble = true;
     }
 
     /// Rows that were stored now, without those that were there already.
@@ -229,7 +207,18 @@ impl Summary {
 
     /// Nothing to load was found.
     fn is_empty(&self) -> bool {
-        self.found.files.is_empty() && self.sums.is_empty()
+        self.files == 0
+    }
+
+    /// Prints what became of everything; `into` is where the rows went.
+    fn report(&self, into: impl Display, took: Duration, is_stopped: bool) -> ExitCode {
+        say!("{}", self.table());
+        terminal::print(format_args!("{}", self.details()));
+        say!("{} rows loaded into {into} in {:.1} s", HumanCount(self.rows_loaded()), took.as_secs_f64());
+        if is_stopped {
+            say!("Stopped before the end; run the same command again to load the rest.");
+        }
+        if is_stopped || self.has_trouble() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }
 
     /// The table at the end.
@@ -261,21 +250,6 @@ impl Summary {
         }
         for line in &self.lines {
             let _ = writeln!(text, "{line}");
-        }
-        for report in &self.remarks {
-            let path = report.path.display();
-            for error in &report.errors {
-                let _ = writeln!(text, "{path}: {error}");
-            }
-            for refused in &report.refused {
-                let _ = writeln!(text, "{path}: refused {refused}");
-            }
-            for lost in &report.fields_lost {
-                let _ = writeln!(text, "{path}: loaded without that field: {lost}");
-            }
-            for note in &report.notes {
-                let _ = writeln!(text, "{path}: note: {note}");
-            }
         }
         if self.is_empty() {
             let _ = writeln!(text, "no .csv, .csv.gz, .zip or .parquet file was found under the given paths");

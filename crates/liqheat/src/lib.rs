@@ -24,6 +24,8 @@ mod backtest;
 mod cli;
 mod config;
 #[cfg(test)]
+mod docs_messages_test;
+#[cfg(test)]
 mod docs_test;
 mod doctor;
 mod effective;
@@ -113,6 +115,9 @@ fn run(settings: Settings) -> anyhow::Result<ExitCode> {
         Command::Doctor(doctor) => runtime()?.block_on(doctor::run(doctor, &unknown_variables)),
         Command::Ingest(ingest) => runtime()?.block_on(async {
             let stop = stop::on_signal()?;
+            if let Some(server) = ingest.server.clone() {
+                return ingest::run_remote(&ingest, server, &stop).await;
+            }
             tokio::task::spawn_blocking(move || ingest::run(&ingest, &stop)).await?
         }),
         Command::Export(export) => runtime()?.block_on(export::run(export)),

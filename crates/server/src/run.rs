@@ -186,6 +186,7 @@ impl Foundation {
         let reads = Reads::new(&store);
         metrics::register_reads(&mut registry, &reads);
         let (is_edge, ws_enabled) = (settings.is_edge(), settings.ws_enabled);
+        let is_simulated = catalog.is_simulated();
         let tokens = Arc::new(tokens);
         tokens.register(&mut registry);
         sessions.set_renewal(Arc::clone(&tokens) as Arc<dyn RenewTokens>);
@@ -240,6 +241,7 @@ impl Foundation {
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
             formats: api::format_flights(),
             exports: api::Exports::new(),
+            ingests: api::Ingests::new(store.clone(), is_simulated),
             websocket: ws_enabled,
             alerts: Arc::clone(&alerts),
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&updater))),

@@ -22,6 +22,7 @@ mod compact;
 mod grid;
 mod hash;
 mod http;
+mod ingest;
 mod measured;
 mod number;
 mod server;
@@ -50,6 +51,7 @@ pub use http::{
     OlderLiquidationRow, PriceRange, SeriesBody, SeriesRow, SourceStats, StatsBody, StreamStats, SymbolRow,
     SymbolsBody, TierRow, TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
 };
+pub use ingest::{IngestBody, IngestStateBody};
 pub use measured::{MeasuredBody, MeasuredLevel, MeasuredPosition, MeasuredSideBody};
 pub use number::Decimal;
 pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData, json_beginning};

@@ -30,7 +30,7 @@ mod stream;
 pub use discover::{ArchiveFile, Discovery, PathProblem, SkipReason, SkippedPath, discover};
 pub use family::Family;
 pub(crate) use fields::start_of_date;
-pub use read::{ReadOptions, read, read_source};
+pub use read::{ReadOptions, named_family, read, read_source, verify_checksum};
 pub use report::{FileError, FileReport, Note, RefusalSummary, RefusedRows};
 pub(crate) use rows::whole_hour;
 pub use rows::{RowBatch, Rows};

@@ -14,7 +14,7 @@ use zip::read::{ZipReadOptions, read_zipfile_from_stream_with_options};
 use zip::result::ZipError;
 
 use super::checksum;
-use super::name::Clues;
+use super::name::{Clues, FamilyClue};
 use super::stream::{Outlet, read_table};
 use super::{Family, FileError, FileReport, Note, RowBatch};
 
@@ -80,6 +80,24 @@ pub fn read_source<S: Read + Seek>(
     let mut report = FileReport { path: path.to_path_buf(), ..FileReport::default() };
     read_into(&mut report, source, options, sink);
     report
+}
+
+/// Compares a file with the CHECKSUM file beside it, for files that are read elsewhere. `Ok(false)`: there is none.
+///
+/// # Errors
+/// When it is another content, or one of the two cannot be read.
+pub fn verify_checksum(path: &Path) -> Result<bool, FileError> {
+    let mut file = File::open(path).map_err(|error| FileError::Open(error.to_string()))?;
+    checksum::verify(path, &mut file)
+}
+
+/// The family that the name of a file says, folders included; `None` where it says none.
+#[must_use]
+pub fn named_family(path: &Path) -> Option<Family> {
+    match Clues::of_path(path).family {
+        Some(FamilyClue::Known(family)) => Some(family),
+        _ => None,
+    }
 }
 
 /// Whether a name ends like this, in any case.

@@ -312,6 +312,6 @@ fn network(text: &str) -> Result<Network, String> {
 }
 
 /// How long it is gets checked where it is used; a wrong one must not be repeated in a message.
-fn secret(text: &str) -> Result<Secret, Infallible> {
+pub(super) fn secret(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text.to_owned()))
 }

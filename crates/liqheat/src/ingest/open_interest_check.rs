@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use liqheat_feeds::archive::Rows;
-use liqheat_market::{Instrument, UnixMs};
+use liqheat_market::{Instrument, OpenInterest, UnixMs};
 use liqheat_model::{OpenInterestFilter, SampleVerdict};
 use liqheat_wire::format_time;
 
@@ -23,8 +22,10 @@ pub(super) struct OpenInterestCheck {
 
 impl OpenInterestCheck {
     /// Looks at rows that are about to be stored.
-    pub(super) fn look_at(&mut self, instrument: &Instrument, rows: &Rows) {
-        let Rows::OpenInterest(samples) = rows else { return };
+    pub(super) fn look_at(&mut self, instrument: &Instrument, samples: &[OpenInterest]) {
+        if samples.is_empty() {
+            return;
+        }
         let (last, filter) = self.filters.entry(instrument.clone()).or_default();
         for sample in samples {
             if sample.time.since(*last) > GAP_MS_MAX {
@@ -71,14 +72,14 @@ mod tests {
             qty: Qty::from_f64(coins).unwrap(),
         };
         let mut check = OpenInterestCheck::default();
-        check.look_at(&instrument, &Rows::OpenInterest(vec![sample(0, 80_000.0), sample(1, 80_100.0)]));
+        check.look_at(&instrument, &[sample(0, 80_000.0), sample(1, 80_100.0)]);
         assert!(check.lines().is_empty());
-        check.look_at(&instrument, &Rows::OpenInterest(vec![sample(2, 240_000.0), sample(3, 80_200.0)]));
+        check.look_at(&instrument, &[sample(2, 240_000.0), sample(3, 80_200.0)]);
         let lines = check.lines();
         assert!(lines[0].starts_with("1 samples of open interest"), "{lines:?}");
         assert_eq!(lines[1], "  BTCUSDT@binance 2025-11-21T12:45:00Z: open interest of 240000 coins");
         // After a long gap nothing is known to be absurd.
-        check.look_at(&instrument, &Rows::OpenInterest(vec![sample(3_000, 10.0)]));
+        check.look_at(&instrument, &[sample(3_000, 10.0)]);
         assert_eq!(check.lines(), lines);
     }
 }

@@ -1,6 +1,6 @@
 //! An edge shows what the producer makes, and clients change servers without losing their place.
 
-use liqheat_testkit::{Folder, LoggedStates, until};
+use liqheat_testkit::{Folder, LoggedStates, Program, until};
 use serde_json::json;
 
 use super::support::{
@@ -107,6 +107,11 @@ fn an_edge_answers_what_it_has_and_says_what_it_has_not() {
         assert_eq!(answer.status, 501, "{path}");
         assert!(answer.json()["detail"].as_str().unwrap().contains("is an edge"), "{}", answer.text());
     }
+    let file = Folder::new();
+    let file = file.put("BTCUSDT-metrics-2025-08-25.csv", "x");
+    let program = Program::at(env!("CARGO_BIN_EXE_liqheat")).args("ingest --server");
+    let sent = program.args(&format!("http://{}", server.address())).arg(file).run();
+    assert!(sent.code == Some(1) && sent.err.contains("is an edge"), "{}", sent.err);
     assert!(server.get("/v1/symbols").header("content-type").unwrap().contains("json"));
     assert_eq!(std::fs::read_dir(empty.path("")).unwrap().count(), 0, "no disk");
     assert_eq!(server.terminate().code, Some(0));

@@ -204,6 +204,7 @@ fn what_http_answers_is_described() {
         ("/udf/marks", udf_span.as_str()),
         ("/udf/timescale_marks", udf_span.as_str()),
         ("/v1/export", "what=bars&symbol=BTCUSDT&format=json"),
+        ("/v1/ingest", ""),
     ] {
         let answer = server.get(&format!("{}?{query}", path.replace("{symbol}", "BTCUSDT")));
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());

@@ -247,3 +247,48 @@ fn what_cannot_be_exported_leaves_no_file() {
     assert!(locked.code == Some(1) && locked.err.contains("in use by"), "{}", locked.err);
     drop(server);
 }
+
+#[test]
+fn stopping_leaves_no_half_of_a_file() {
+    let (folder, db) = market();
+    let (from, out) = (at(START), folder.path("out"));
+    let export = liqheat("export --symbol BTCUSDT --what bars,grid --format csv --from")
+        .args(&from)
+        .args("--db")
+        .arg(&db)
+        .args("--out")
+        .arg(&out);
+    let whole = export.run();
+    assert_eq!(whole.code, Some(0), "{}", whole.err);
+    let grid = out.join("liqheat-BTCUSDT-grid.csv");
+    let rows = read(&grid);
+    // The signal comes while the second file is made; on a machine that stands still just then it may come too late, in
+    // which case the file must be whole.
+    let stopped = (0..20).any(|_| {
+        std::fs::remove_dir_all(&out).unwrap();
+        let running = export.start();
+        running.wait_for_output("liqheat-BTCUSDT-bars.csv");
+        running.signal("INT");
+        let done = running.wait();
+        if done.code == Some(0) {
+            assert_eq!(read(&grid), rows);
+            return false;
+        }
+        assert_eq!(done.code, Some(1), "{}{}", done.out, done.err);
+        assert!(
+            done.out.contains("Stopped; ") && done.out.contains("grid.csv was not written"),
+            "{}",
+            done.out
+        );
+        let names = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["liqheat-BTCUSDT-bars.csv"],
+            "neither a half nor a temporary file"
+        );
+        true
+    });
+    assert!(stopped, "no signal came in time");
+    // The database was closed in order.
+    assert_eq!(export.run().code, Some(0));
+}

@@ -27,6 +27,7 @@ mod expected;
 mod export;
 mod http;
 mod ingest;
+mod ingest_server;
 mod live;
 mod logs;
 mod market;

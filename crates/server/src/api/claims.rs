@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use liqheat_market::Instrument;
 use liqheat_stream::Access;
 use liqheat_wire::Channel;
 
-use crate::gateway::RequestAccess;
+use crate::gateway::{IngestGranted, RequestAccess};
 use crate::http::Refusal;
 
 /// The claims of the token; everything is allowed where no token is required.
@@ -52,5 +53,30 @@ impl Claims {
     pub(super) fn symbols(&self) -> String {
         let symbols = self.0.symbols.iter().flatten().map(String::as_str);
         symbols.collect::<Vec<_>>().join(",")
+    }
+}
+
+/// The claims of a token that may load files. Where tokens are configured it must say so: whoever may read the market data
+/// need not be allowed to change it.
+#[derive(Debug, Clone)]
+pub(super) struct IngestClaims(Claims);
+
+impl<S: Sync> FromRequestParts<S> for IngestClaims {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let has_token = parts.extensions.get::<RequestAccess>().is_some();
+        if has_token && parts.extensions.get::<IngestGranted>().is_none() {
+            return Err(Refusal::forbidden("The token does not allow loading files (claim 'ingest': true)"));
+        }
+        Ok(Self(Claims::of(parts)))
+    }
+}
+
+impl IngestClaims {
+    /// Whether rows of an instrument may be stored: the claim `symbols` names it or its symbol.
+    pub(super) fn allows(&self, instrument: &Instrument) -> bool {
+        let claims = &self.0;
+        claims.allows_symbol(instrument.symbol.as_str()) || claims.allows_symbol(&instrument.to_string())
     }
 }

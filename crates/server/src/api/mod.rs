@@ -13,6 +13,7 @@ mod formats;
 mod health;
 mod heatmap;
 mod history;
+mod ingest;
 mod levels;
 mod liquidations;
 mod map;
@@ -61,6 +62,7 @@ pub(crate) use export::Exports;
 pub(crate) use formats::{FormatFlights, flights as format_flights};
 pub(crate) use health::HealthState;
 pub(crate) use heatmap::TimeseriesFlights;
+pub(crate) use ingest::Ingests;
 pub(crate) use metrics::count;
 pub(crate) use page::FramePolicy;
 pub(crate) use stats::StatsState;
@@ -91,6 +93,7 @@ pub(crate) struct DataState {
     /// The same of answers in formats of others.
     pub(crate) formats: FormatFlights,
     pub(crate) exports: Exports,
+    pub(crate) ingests: Ingests,
     /// Whether `/ws/heatmap` accepts connections.
     pub(crate) websocket: bool,
     pub(crate) alerts: Arc<Alerts>,
@@ -145,7 +148,9 @@ pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
         .route("/liquidations/history", get(older::liquidations));
     let written = Router::new()
         .route("/v1/alerts", post(alerts::add).delete(alerts::remove))
+        .route("/v1/ingest", get(ingest::state).post(ingest::ingest))
         .route_layer(from_fn_with_state(writes, WriteGate::require))
+        // What `ingest` reads it bounds itself, as it comes.
         .layer(DefaultBodyLimit::max(alerts::BODY_BYTES_MAX));
     stored = stored.route("/v1/alerts", get(alerts::list)).merge(written);
     let mut coinglass = formats::coinglass::routes();

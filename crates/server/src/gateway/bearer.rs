@@ -24,6 +24,10 @@ const COINGLASS_HEADER: &str = "cg-api-key";
 #[derive(Debug, Clone)]
 pub(crate) struct RequestAccess(pub(crate) Arc<Access>);
 
+/// In the extensions of a request whose token may load files (claim `ingest`).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IngestGranted;
+
 /// Checks the tokens of requests, where the operator set any.
 pub(crate) struct TokenGate(Arc<Tokens>);
 
@@ -51,6 +55,9 @@ impl TokenGate {
         if let Some(grant) = gate.check(request.headers())? {
             check_access(&grant.access, &request)?;
             request.extensions_mut().insert(RequestAccess(grant.access));
+            if grant.may_ingest {
+                request.extensions_mut().insert(IngestGranted);
+            }
         }
         Ok(next.run(request).await)
     }

@@ -54,7 +54,7 @@ impl Guard {
 
 /// Whether a request changes something and a route exists for that. Who may do so is decided by [`super::WriteGate`].
 fn is_write(request: &Request) -> bool {
-    const WRITABLE: [&str; 2] = ["/v1/alerts", "/mcp"];
+    const WRITABLE: [&str; 3] = ["/v1/alerts", "/v1/ingest", "/mcp"];
     [Method::POST, Method::DELETE].contains(request.method()) && WRITABLE.contains(&request.uri().path())
 }
 
@@ -164,6 +164,8 @@ mod tests {
             ("DELETE", "/v1/alerts", &["evil.example"], 403),
             ("PUT", "/v1/alerts", &["heat.example"], 405),
             ("POST", "/v1/alerts/", &["heat.example"], 405),
+            ("POST", "/v1/ingest", &["heat.example"], 200),
+            ("POST", "/v1/ingest", &["evil.example"], 403),
             ("POST", "/mcp", &["heat.example"], 200),
             ("POST", "/mcp", &["evil.example"], 403),
             ("POST", "/v1/symbols", &["heat.example"], 405),

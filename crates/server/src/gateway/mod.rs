@@ -17,7 +17,7 @@ mod writes;
 pub(crate) use access::AccessPolicy;
 pub use addresses::AddressLimits;
 pub(crate) use addresses::Addresses;
-pub(crate) use bearer::{RequestAccess, TokenGate};
+pub(crate) use bearer::{IngestGranted, RequestAccess, TokenGate};
 pub(crate) use client::Client;
 pub(crate) use events::stream_route;
 pub(crate) use front::Front;

@@ -164,6 +164,8 @@ struct Claims {
     symbols: Option<BTreeSet<String>>,
     /// Channels that may be read; all of them without. Names that are not known here allow nothing.
     channels: Option<Vec<String>>,
+    /// Whether files may be loaded; only `true` allows it.
+    ingest: Option<serde_json::Value>,
 }
 
 impl Claims {
@@ -183,6 +185,8 @@ pub(crate) struct TokenGrant {
     pub(crate) revoked: CancellationToken,
     /// What may be read.
     pub(crate) access: Arc<Access>,
+    /// Whether files may be loaded.
+    pub(crate) may_ingest: bool,
 }
 
 impl TokenGrant {
@@ -319,8 +323,9 @@ impl Tokens {
         let claims = jsonwebtoken::decode::<Claims>(token, key.decoding(), &conditions)
             .map_err(|error| fault_of(&error))?;
         let expires = check_times(&claims.claims, now)?;
+        let may_ingest = claims.claims.ingest == Some(serde_json::Value::Bool(true));
         let access = Arc::new(claims.claims.access());
-        Ok(TokenGrant { expires, revoked: key.revoked().clone(), access })
+        Ok(TokenGrant { expires, revoked: key.revoked().clone(), access, may_ingest })
     }
 
     /// How long a token that ends at a moment is still good for.

@@ -74,6 +74,16 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// 408: the rest of the request did not come.
+    pub(crate) fn request_timeout(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, detail)
+    }
+
+    /// 413: the body is larger than what is taken.
+    pub(crate) fn body_too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
     /// 422: a parameter is missing or malformed.
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail)

@@ -1,5 +1,6 @@
-//! Where stored rows come from while the server runs: live venues, or the simulated market.
+//! Where stored rows come from while the server runs: live venues, the simulated market, or files.
 
+pub(crate) mod files;
 pub(crate) mod live;
 mod sim;
 

@@ -374,6 +374,38 @@ export interface HealthBody {
     version: string;
 }
 
+/** `POST /v1/ingest`: what became of a file. */
+export interface IngestBody {
+    /** Rows that were stored before, or stand in the file twice. */
+    already_there: number;
+    /** Why the file, or the rest of it, was not loaded; empty when it was read to its end. */
+    errors: string[];
+    /** Whether somebody should look at the file: known gaps of the published data are no trouble. */
+    has_trouble: boolean;
+    /** Whose rows it holds, such as `BTCUSDT@binance`. */
+    instruments: string[];
+    /** The name under which it was sent. */
+    name: string;
+    /** Instruments whose rows are stored, but which this server shows only after a restart. */
+    not_served: string[];
+    /** Rows refused; `remarks` says why. */
+    refused: number;
+    /** Refused rows by reason, fields that were lost, and what else is worth knowing. */
+    remarks: string[];
+    /** Rows that are new in the database. */
+    rows: number;
+    /** The family of the archive, `klines (parquet)` or `liquidations`. */
+    what: string;
+}
+
+/** `GET /v1/ingest`: whether files would be taken now. */
+export interface IngestStateBody {
+    /** Most bytes of a file, as it is sent. */
+    bytes_max: number;
+    /** Whether a file is being loaded; files are loaded one at a time. */
+    is_running: boolean;
+}
+
 /** `GET /prices/klines`. */
 export interface KlinesBody {
     /** Number of rows. */

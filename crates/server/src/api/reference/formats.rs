@@ -294,11 +294,14 @@ fn openbb(generator: &mut SchemaGenerator) -> Vec<Route> {
 }
 
 fn mcp() -> Route {
-    let message = json!({ "type": "object", "required": ["jsonrpc", "method"] });
+    let message = json!({
+        "type": "object", "required": ["jsonrpc", "method"],
+        "properties": { "jsonrpc": { "const": "2.0" }, "method": { "type": "string" } }
+    });
     Route {
         path: "/mcp",
         method: "post",
-        body: Some(message),
+        body: Some((JSON, message)),
         tag: MCP,
         summary: "Tools for agents, over streamable HTTP without sessions: one JSON-RPC message a request",
         parameters: Vec::new(),

@@ -1,5 +1,7 @@
 //! The HTTP side as OpenAPI 3.1, whose schemas are plain JSON Schema.
 
+use std::collections::BTreeSet;
+
 use schemars::generate::Contract;
 use serde_json::{Map, Value, json};
 
@@ -12,6 +14,8 @@ pub(super) fn document() -> Value {
     for route in routes(&mut generator) {
         paths.entry(route.path).or_insert_with(|| json!({}))[route.method] = operation(&route);
     }
+    let mut schemas = definitions([generator]);
+    retain_used(&mut schemas, &Value::Object(paths.clone()));
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -22,8 +26,24 @@ pub(super) fn document() -> Value {
         },
         "servers": [{ "url": "/", "description": "The server that gave this document" }],
         "paths": paths,
-        "components": { "schemas": definitions([generator]), "securitySchemes": { "bearer": bearer(), "coinglass": coinglass_key() } }
+        "components": { "schemas": schemas, "securitySchemes": { "bearer": bearer(), "coinglass": coinglass_key() } }
     })
+}
+
+/// Removes schemas that nothing refers to: those of messages, which /asyncapi.json has.
+fn retain_used(schemas: &mut Map<String, Value>, paths: &Value) {
+    let is_named = |name: &str, text: &str| text.contains(&format!("\"#/components/schemas/{name}\""));
+    let mut used = BTreeSet::new();
+    let mut texts = vec![paths.to_string()];
+    while let Some(text) = texts.pop() {
+        for (name, schema) in schemas.iter() {
+            if !used.contains(name) && is_named(name, &text) {
+                used.insert(name.clone());
+                texts.push(schema.to_string());
+            }
+        }
+    }
+    schemas.retain(|name, _| used.contains(name));
 }
 
 fn operation(route: &Route) -> Value {
@@ -40,9 +60,9 @@ fn operation(route: &Route) -> Value {
         "parameters": route.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "responses": answers,
     });
-    if let Some(schema) = &route.body {
-        operation["requestBody"] =
-            json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    if let Some((media_type, schema)) = &route.body {
+        let content = Map::from_iter([((*media_type).to_owned(), json!({ "schema": schema }))]);
+        operation["requestBody"] = json!({ "required": true, "content": content });
     }
     // Of a guarded route either will do: most servers ask for no token.
     operation["security"] = match (route.guarded, route.tag) {

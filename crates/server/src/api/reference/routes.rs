@@ -1,17 +1,18 @@
 //! Every route: what it is for, what it may be asked and what it answers.
 
 use liqheat_alerts::RuleFields;
+use liqheat_feeds::archive::Family;
 use liqheat_market::Interval;
 use liqheat_wire::{
     AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, GridLayout,
-    HealthBody, KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody,
+    HealthBody, IngestBody, IngestStateBody, KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody,
     MapBody, MaxPainBody, MeasuredBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody,
     SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{alerts, export, heatmap, history, liquidations, measured, older, prices, walls};
+use super::super::{alerts, export, heatmap, history, ingest, liquidations, measured, older, prices, walls};
 use super::{formats, schema_of, server_messages};
 use crate::history::ChartRange;
 
@@ -20,8 +21,8 @@ pub(super) struct Route {
     pub(super) path: &'static str,
     /// `get`, or what changes something: `post` or `delete`.
     pub(super) method: &'static str,
-    /// Schema of the JSON that the request brings.
-    pub(super) body: Option<Value>,
+    /// Media type and schema of what the request brings.
+    pub(super) body: Option<(&'static str, Value)>,
     pub(super) tag: &'static str,
     pub(super) summary: &'static str,
     pub(super) parameters: Vec<Parameter>,
@@ -49,6 +50,7 @@ pub(super) struct Answer {
 }
 
 pub(super) const JSON: &str = "application/json";
+const OCTETS: &str = "application/octet-stream";
 
 /// What an edge also answers, because it needs no stored data.
 const LIVE: [&str; 2] = ["/v1/heatmap", "/v1/symbols"];
@@ -510,7 +512,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         "The rule",
         vec![(JSON, schema_of::<alerts::RuleRow>(generator))],
     );
-    (add.method, add.body) = ("post", Some(rule));
+    (add.method, add.body) = ("post", Some((JSON, rule)));
     add.answers.push(forbidden());
     let mut remove = data(
         "/v1/alerts",
@@ -533,7 +535,50 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     ));
     remove.answers.push(refused(404, "There is no such rule"));
     routes.extend([add, remove]);
+    let mut ingest_state = data(
+        "/v1/ingest",
+        "Whether a file of market data would be taken now",
+        Vec::new(),
+        "Limits, and whether another file is being loaded",
+        vec![(JSON, schema_of::<IngestStateBody>(generator))],
+    );
+    ingest_state.answers.push(forbidden());
+    let mut load = data(
+        "/v1/ingest",
+        "Loads a file of market data into the database, one file at a time",
+        vec![
+            required(
+                "name",
+                "Name of the file with its folders, which say what it holds: klines/BTCUSDT/5m/BTCUSDT-5m-2025-08-25.zip",
+                json!({ "type": "string", "minLength": 1, "maxLength": ingest::NAME_BYTES_MAX }),
+            ),
+            optional(
+                "family",
+                "What the file holds, where its name does not say",
+                words(Family::ALL.map(Family::name), None),
+            ),
+            optional(
+                "symbol",
+                "Whose data it holds, where its name does not say",
+                json!({ "type": "string", "minLength": 1 }),
+            ),
+        ],
+        "What was stored and what was refused; 422 when nothing of the file is market data",
+        vec![(JSON, schema_of::<IngestBody>(generator))],
+    );
+    (load.method, load.body) = ("post", Some((OCTETS, binary())));
+    load.answers.push(forbidden());
+    load.answers.push(refused(408, "No byte of the file came for 30 seconds"));
+    load.answers.push(refused(413, "The file is larger than `bytes_max`"));
+    routes.extend([ingest_state, load]);
 
+    // What the guard says to any request; routes of data say more in their own 400 and 403.
+    let refused_host = |mut answers: Vec<Answer>| {
+        if answers.iter().all(|answer| answer.status != 403) {
+            answers.push(refused(403, "The header Host names another server"));
+        }
+        answers
+    };
     let open = |path, tag, summary, answers| Route {
         path,
         method: "get",
@@ -541,7 +586,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         tag,
         summary,
         parameters: Vec::new(),
-        answers,
+        answers: refused_host(answers),
         guarded: false,
     };
     let health = schema_of::<HealthBody>(generator);

@@ -8,54 +8,81 @@
 //!
 //! `.csv`, or `.csv.gz`; the header names the venue.
 
-#![expect(clippy::disallowed_methods, reason = "reads the files that the user names")]
+#![expect(clippy::disallowed_methods, reason = "opens the files that the user names")]
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use liqheat_market::{Instrument, Liquidation, Price, PriceKind, Qty, Side, Symbol, UnixMs, Venue};
 
+/// Milliseconds since 1970 that can be the time of a row: from 2001 to 2099.
+const TIMES: std::ops::Range<i64> = 1_000_000_000_000..4_102_444_800_000;
 /// Longest line that is read; a row has about a hundred bytes.
 const LINE_BYTES_MAX: u64 = 4096;
 
-/// What a file holds.
+/// What became of a file.
 #[derive(Debug, Default)]
-pub(crate) struct LiquidationFile {
-    /// Rows by instrument, in the order of the file.
-    pub(crate) rows: BTreeMap<Instrument, Vec<Liquidation>>,
+pub struct LiquidationReport {
+    /// Rows handed out.
+    pub rows_ok: u64,
     /// Rows refused.
-    pub(crate) refused: u64,
-    /// Rows of each kind, and the line of the first one.
-    pub(crate) reasons: BTreeMap<RowRefusal, (u64, u64)>,
-    /// Where and why reading ended before the end of the file; the rows before are kept.
-    pub(crate) broke_off: Option<String>,
+    pub refused: u64,
+    /// Rows refused for each reason, and the line of the first one.
+    pub reasons: BTreeMap<RowRefusal, (u64, u64)>,
+    /// Where and why reading ended before the end of the file; the rows before were handed out.
+    pub broke_off: Option<String>,
+    /// The sink asked to stop.
+    pub stopped: bool,
 }
 
-impl LiquidationFile {
-    #[cfg(test)]
-    fn count(&self) -> usize {
-        self.rows.values().map(Vec::len).sum()
-    }
-
+impl LiquidationReport {
     fn refuse(&mut self, reason: RowRefusal, line: u64) {
         self.refused += 1;
         self.reasons.entry(reason).or_insert((0, line)).0 += 1;
     }
+
+    /// Lines that say what was not loaded, and why.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let refused = self.reasons.iter().map(|(reason, (rows, line))| {
+            let plural = if *rows == 1 { "row" } else { "rows" };
+            format!("refused {rows} {plural}: {reason}, first in line {line}")
+        });
+        refused.chain(self.broke_off.clone()).collect()
+    }
+}
+
+/// A file that was read whole.
+#[derive(Debug, Default)]
+pub struct LiquidationFile {
+    /// Rows by instrument, in the order of the file.
+    pub rows: BTreeMap<Instrument, Vec<Liquidation>>,
+    /// What became of the others.
+    pub report: LiquidationReport,
 }
 
 /// Why a row is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RowRefusal {
+pub enum RowRefusal {
+    /// Fewer columns than the header.
     Columns,
+    /// Not milliseconds of a time between 2001 and 2099.
     Time,
+    /// Not the symbol of a USDT contract.
     Symbol,
+    /// None of buy, sell, long, short.
     Side,
+    /// Not a positive number.
     Quantity,
+    /// Not a positive number.
     Price,
+    /// OKX: the coins in a contract are not a positive number.
     ContractValue,
+    /// Longer than a row can be, or not UTF-8 text.
     TooLong,
 }
 
@@ -76,9 +103,11 @@ impl fmt::Display for RowRefusal {
 
 /// Why nothing of a file is read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LiquidationFileError {
+pub enum LiquidationFileError {
+    /// The source failed before its header.
     #[error("cannot be read: {0}")]
     Read(std::io::Error),
+    /// Another header, or none.
     #[error(
         "its header is none of the known ones of liquidations (Bybit: ts_ms,symbol,side,qty,price; Binance: \
          trade_time_ms,symbol,side,avg_price,filled_qty,..; OKX: ts,instId,posSide,sz,bkPx,ctVal): {0}"
@@ -154,7 +183,7 @@ impl Layout {
             return Err(RowRefusal::Columns);
         }
         let time: i64 = fields[self.time].parse().map_err(|_| RowRefusal::Time)?;
-        if !(1_000_000_000_000..100_000_000_000_000).contains(&time) {
+        if !TIMES.contains(&time) {
             return Err(RowRefusal::Time);
         }
         let quantity = |at: usize| Qty::parse(fields[at]).ok().filter(|qty| qty.is_positive());
@@ -196,26 +225,51 @@ impl Layout {
     }
 }
 
-/// Whether a file begins with a header of liquidations.
-pub(crate) fn is_liquidation_file(path: &Path) -> bool {
-    let Ok(source) = open(path) else { return false };
+/// Whether a source begins with a header of liquidations; reads a line of it.
+#[must_use]
+pub fn has_known_header(source: impl Read) -> bool {
     let mut line = String::new();
     let read = BufReader::new(source).take(LINE_BYTES_MAX).read_line(&mut line);
     read.is_ok() && Layout::of(&line).is_some()
 }
 
+/// Opens a file, decompressing it where its name ends with `.gz`. The name may be another than that of the file.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(path: &Path, name: &Path) -> std::io::Result<Box<dyn Read>> {
+    let file = File::open(path)?;
+    let is_gzip = name.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    Ok(if is_gzip { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) })
+}
+
 /// Reads a file whole.
 ///
 /// # Errors
-/// When it cannot be opened or its header is unknown. Bad rows are counted in the answer, and a file that breaks off
-/// is named there.
-pub(crate) fn read(path: &Path) -> Result<LiquidationFile, LiquidationFileError> {
-    read_from(open(path).map_err(LiquidationFileError::Read)?)
+/// As [`read_source`], and when it cannot be opened.
+pub fn read(path: &Path) -> Result<LiquidationFile, LiquidationFileError> {
+    let source = open(path, path).map_err(LiquidationFileError::Read)?;
+    let mut rows: BTreeMap<Instrument, Vec<Liquidation>> = BTreeMap::new();
+    let report = read_source(source, usize::MAX, &mut |instrument, batch| {
+        rows.entry(instrument).or_default().extend(batch);
+        ControlFlow::Continue(())
+    })?;
+    Ok(LiquidationFile { rows, report })
 }
 
-fn read_from(source: impl Read) -> Result<LiquidationFile, LiquidationFileError> {
+/// Reads rows and hands them to the sink in batches, at most `batch_rows` rows waiting; the sink may break off.
+///
+/// # Errors
+/// When the header cannot be read or is unknown. Bad rows are counted in the report, and a source that breaks off is
+/// named there; the rows before were handed out.
+pub fn read_source(
+    source: impl Read,
+    batch_rows: usize,
+    sink: &mut dyn FnMut(Instrument, Vec<Liquidation>) -> ControlFlow<()>,
+) -> Result<LiquidationReport, LiquidationFileError> {
     let mut reader = BufReader::new(source);
-    let mut file = LiquidationFile::default();
+    let mut report = LiquidationReport::default();
+    let mut pending = Pending::default();
     let mut layout = None;
     let mut line = Vec::new();
     for number in 1.. {
@@ -225,7 +279,7 @@ fn read_from(source: impl Read) -> Result<LiquidationFile, LiquidationFileError>
             Ok(read) => read,
             Err(error) if layout.is_none() => return Err(LiquidationFileError::Read(error)),
             Err(error) => {
-                file.broke_off = Some(format!("broke off after line {}: {error}", number - 1));
+                report.broke_off = Some(format!("broke off after line {}: {error}", number - 1));
                 break;
             }
         };
@@ -242,21 +296,55 @@ fn read_from(source: impl Read) -> Result<LiquidationFile, LiquidationFileError>
         };
         match text.map(|text| (text, layout.row(text))) {
             None => {
-                file.refuse(RowRefusal::TooLong, number);
+                report.refuse(RowRefusal::TooLong, number);
                 // A failure here shows again at the next line.
                 if is_cut && skip_line(&mut reader).is_err() {
                     continue;
                 }
             }
             Some(("", _)) => {}
-            Some((_, Ok((instrument, row)))) => file.rows.entry(instrument).or_default().push(row),
-            Some((_, Err(reason))) => file.refuse(reason, number),
+            Some((_, Ok((instrument, row)))) => {
+                pending.add(instrument, row);
+                if pending.count >= batch_rows && pending.hand_out(&mut report, sink).is_break() {
+                    report.stopped = true;
+                    return Ok(report);
+                }
+            }
+            Some((_, Err(reason))) => report.refuse(reason, number),
         }
     }
     if layout.is_none() {
         return Err(LiquidationFileError::Header("the file is empty".to_owned()));
     }
-    Ok(file)
+    report.stopped = pending.hand_out(&mut report, sink).is_break();
+    Ok(report)
+}
+
+/// Rows that wait to be handed out.
+#[derive(Default)]
+struct Pending {
+    rows: BTreeMap<Instrument, Vec<Liquidation>>,
+    count: usize,
+}
+
+impl Pending {
+    fn add(&mut self, instrument: Instrument, row: Liquidation) {
+        self.rows.entry(instrument).or_default().push(row);
+        self.count += 1;
+    }
+
+    fn hand_out(
+        &mut self,
+        report: &mut LiquidationReport,
+        sink: &mut dyn FnMut(Instrument, Vec<Liquidation>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.count = 0;
+        for (instrument, rows) in std::mem::take(&mut self.rows) {
+            report.rows_ok += rows.len() as u64;
+            sink(instrument, rows)?;
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
@@ -276,25 +364,32 @@ fn skip_line(reader: &mut impl BufRead) -> std::io::Result<()> {
     }
 }
 
-fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
-    let file = File::open(path)?;
-    let is_gzip = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    Ok(if is_gzip { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(text: &str) -> LiquidationFile {
-        read_from(text.as_bytes()).unwrap()
+    /// Rows in all and by instrument, and the report.
+    fn read_all(
+        source: impl Read,
+        batch_rows: usize,
+    ) -> Result<(Vec<(Instrument, Liquidation)>, LiquidationReport), LiquidationFileError> {
+        let mut rows = Vec::new();
+        let report = read_source(source, batch_rows, &mut |instrument, batch| {
+            rows.extend(batch.into_iter().map(|row| (instrument.clone(), row)));
+            ControlFlow::Continue(())
+        })?;
+        assert_eq!(report.rows_ok, rows.len() as u64);
+        Ok((rows, report))
+    }
+
+    fn of(text: &str) -> (Vec<(Instrument, Liquidation)>, LiquidationReport) {
+        read_all(text.as_bytes(), 2).unwrap()
     }
 
     fn only(text: &str) -> (Instrument, Liquidation) {
-        let file = of(text);
-        assert_eq!((file.refused, file.count()), (0, 1), "{:?}", file.reasons);
-        let (instrument, rows) = file.rows.into_iter().next().unwrap();
-        (instrument, rows[0])
+        let (mut rows, report) = of(text);
+        assert_eq!((report.refused, rows.len()), (0, 1), "{:?}", report.reasons);
+        rows.remove(0)
     }
 
     #[test]
@@ -322,7 +417,7 @@ mod tests {
 
     #[test]
     fn bad_rows_are_counted_and_the_good_ones_kept() {
-        let file = of("ts_ms,symbol,side,qty,price\n\
+        let (rows, report) = of("ts_ms,symbol,side,qty,price\n\
              1707756333999,BTCUSDT,Buy,1,49306.3\n\
              1707756333,BTCUSDT,Buy,1,49306.3\n\
              1707756333999,BTC USDT,Buy,1,49306.3\n\
@@ -332,9 +427,9 @@ mod tests {
              1707756333999,BTCUSDT\n\
              \n\
              1707756333999,BTCUSDT,Sell,1,49306.3");
-        assert_eq!((file.count(), file.refused), (2, 6));
+        assert_eq!((rows.len(), report.refused), (2, 6));
         let lines: Vec<(RowRefusal, u64)> =
-            file.reasons.iter().map(|(reason, (_, line))| (*reason, *line)).collect();
+            report.reasons.iter().map(|(reason, (_, line))| (*reason, *line)).collect();
         let expected = [
             (RowRefusal::Columns, 8),
             (RowRefusal::Time, 3),
@@ -349,8 +444,13 @@ mod tests {
     #[test]
     fn long_lines_are_skipped_whole() {
         let long = "x".repeat(20_000);
-        let file = of(&format!("ts_ms,symbol,side,qty,price\n{long}\n1707756333999,BTCUSDT,Buy,1,49306.3\n"));
-        assert_eq!((file.count(), file.refused), (1, 1));
+        let (rows, report) =
+            of(&format!("ts_ms,symbol,side,qty,price\n{long}\n1707756333999,BTCUSDT,Buy,1,49306.3\n"));
+        assert_eq!((rows.len(), report.refused), (1, 1));
+        assert_eq!(
+            report.remarks(),
+            ["refused 1 row: longer than 4096 bytes or not UTF-8 text, first in line 2"]
+        );
     }
 
     #[test]
@@ -364,15 +464,34 @@ mod tests {
         }
         encoder.finish().unwrap();
         packed.truncate(packed.len() / 2);
-        let file = read_from(flate2::read::MultiGzDecoder::new(packed.as_slice())).unwrap();
-        assert!(file.count() > 1_000 && file.broke_off.is_some(), "{} {:?}", file.count(), file.broke_off);
+        let (rows, report) = read_all(flate2::read::MultiGzDecoder::new(packed.as_slice()), 100).unwrap();
+        assert!(rows.len() > 1_000 && report.broke_off.is_some(), "{} {:?}", rows.len(), report.broke_off);
     }
 
     #[test]
     fn other_files_are_refused_with_the_known_headers() {
         for text in ["", "open_time,open,high\n1,2,3\n", "ts,instId,posSide,sz,bkPx\n"] {
-            let error = read_from(text.as_bytes()).unwrap_err().to_string();
+            let error = read_all(text.as_bytes(), 2).unwrap_err().to_string();
             assert!(error.contains("Bybit: ts_ms"), "{error}");
         }
+    }
+
+    #[test]
+    fn rows_come_in_batches_and_the_sink_may_break_off() {
+        let row = |n: i64| {
+            let symbol = if n % 2 == 0 { "BTCUSDT" } else { "ETHUSDT" };
+            format!("{},{symbol},Buy,1,49306.3\n", 1_707_756_333_999_i64 + n)
+        };
+        let text = format!("ts_ms,symbol,side,qty,price\n{}", (0..10).map(row).collect::<String>());
+        let mut batches = Vec::new();
+        let report = read_source(text.as_bytes(), 4, &mut |instrument, rows| {
+            batches.push((instrument.symbol.to_string(), rows.len()));
+            if batches.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+        let expected = [("BTCUSDT", 2), ("ETHUSDT", 2), ("BTCUSDT", 2)];
+        assert_eq!(batches, expected.map(|(symbol, rows)| (symbol.to_owned(), rows)));
+        assert!(report.stopped);
+        assert_eq!(report.rows_ok, 6);
     }
 }

@@ -269,7 +269,7 @@ pub fn read_source(
 ) -> Result<LiquidationReport, LiquidationFileError> {
     let mut reader = BufReader::new(source);
     let mut report = LiquidationReport::default();
-    let mut pending = Pending::default();
+    let mut buffer = RowBuffer::default();
     let mut layout = None;
     let mut line = Vec::new();
     for number in 1.. {
@@ -304,8 +304,8 @@ pub fn read_source(
             }
             Some(("", _)) => {}
             Some((_, Ok((instrument, row)))) => {
-                pending.add(instrument, row);
-                if pending.count >= batch_rows && pending.hand_out(&mut report, sink).is_break() {
+                buffer.add(instrument, row);
+                if buffer.count >= batch_rows && buffer.hand_out(&mut report, sink).is_break() {
                     report.stopped = true;
                     return Ok(report);
                 }
@@ -316,18 +316,18 @@ pub fn read_source(
     if layout.is_none() {
         return Err(LiquidationFileError::Header("the file is empty".to_owned()));
     }
-    report.stopped = pending.hand_out(&mut report, sink).is_break();
+    report.stopped = buffer.hand_out(&mut report, sink).is_break();
     Ok(report)
 }
 
 /// Rows that wait to be handed out.
 #[derive(Default)]
-struct Pending {
+struct RowBuffer {
     rows: BTreeMap<Instrument, Vec<Liquidation>>,
     count: usize,
 }
 
-impl Pending {
+impl RowBuffer {
     fn add(&mut self, instrument: Instrument, row: Liquidation) {
         self.rows.entry(instrument).or_default().push(row);
         self.count += 1;

@@ -21,7 +21,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use liqheat_feeds::archive::{self, Discovery, Family, ReadOptions, SkipReason};
 use liqheat_market::{Instrument, Symbol};
 use liqheat_server::{FileKind, LoadError, LoadedFile, RowSink, SourceFile, load_file};
-use liqheat_store::{Appended, Batch, Location, Store};
+use liqheat_store::{AppendResult, Batch, Location, Store};
 use tokio_util::sync::CancellationToken;
 
 use self::open_interest_check::OpenInterestCheck;
@@ -58,7 +58,8 @@ pub fn load(
     let options = ReadOptions { assume_family: family, assume_symbol: symbol, batch_rows: 100_000 };
     let progress = progress_bar(files.iter().map(|file| file.bytes).sum());
     let mut summary = Summary { found, files: files.len(), ..Summary::default() };
-    let mut sink = StoreSink { store, progress: &progress, bytes_done: 0, check: OpenInterestCheck::default() };
+    let mut sink =
+        StoreSink { store, progress: &progress, bytes_done: 0, check: OpenInterestCheck::default() };
     for file in &files {
         if stop.is_cancelled() {
             break;
@@ -85,7 +86,7 @@ struct StoreSink<'a> {
 }
 
 impl RowSink for StoreSink<'_> {
-    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<Appended, LoadError> {
+    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<AppendResult, LoadError> {
         self.check.look_at(instrument, &rows.open_interest);
         Ok(self.store.append(instrument, rows).blocking()?)
     }

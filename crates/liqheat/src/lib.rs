@@ -24,8 +24,6 @@ mod backtest;
 mod cli;
 mod config;
 #[cfg(test)]
-mod docs_messages_test;
-#[cfg(test)]
 mod docs_test;
 mod doctor;
 mod effective;

@@ -418,6 +418,16 @@ fn older_clients_are_answered_as_they_expect() {
         "/v1/liquidation-price?symbol=BTCUSDT&side=long&entry_price=100000&leverage=25&notional_usd=40000",
     );
     assert_eq!(price["data"][0]["liquidation_price"].as_f64().unwrap().round(), 96_386.0);
+    // At the ends of what is accepted every answer is a number.
+    for (entry, leverage) in [("1e-8", "0.01"), ("1e10", "0.01"), ("1e-8", "10000"), ("1e10", "10000")] {
+        for side in ["long", "short"] {
+            let path = format!(
+                "/v1/liquidation-price?symbol=BTCUSDT&side={side}&entry_price={entry}&leverage={leverage}&notional_usd=1e15"
+            );
+            let row = &ask(&path)["data"][0];
+            assert!(row["bankruptcy_price"].is_number(), "{path}: {row}");
+        }
+    }
 }
 
 #[test]
@@ -468,6 +478,16 @@ fn mistakes_are_answered_with_what_would_be_right() {
             "/v1/liquidation-price?symbol=BTCUSDT&side=long&entry_price=0&leverage=2".to_owned(),
             422,
             "entry_price",
+        ),
+        (
+            "/v1/liquidation-price?symbol=BTCUSDT&side=long&entry_price=5e-324&leverage=2".to_owned(),
+            422,
+            "from 0.00000001 to",
+        ),
+        (
+            "/v1/liquidation-price?symbol=BTCUSDT&side=long&entry_price=1&leverage=5e-324".to_owned(),
+            422,
+            "from 0.01 to 10000",
         ),
         ("/api/margin/tiers/NOPE".to_owned(), 400, "NOPE"),
         ("/v1/heatmap/history?symbol=BTCUSDT&range=5d".to_owned(), 422, "12h, 24h"),

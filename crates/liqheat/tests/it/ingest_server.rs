@@ -9,7 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use liqheat_store::baseline::differences;
 use liqheat_testkit::token::{SECRET, signed_with};
-use liqheat_testkit::{Answer, Finished, Folder, PATIENCE, Program, Running, free_port, read_answer, until};
+use liqheat_testkit::{
+    Answer, Folder, PATIENCE, Program, ProgramOutput, RunningProgram, free_port, read_answer, until,
+};
 use serde_json::{Value, json};
 
 use crate::market::{self, BAR_MS, BARS_A_DAY, START};
@@ -17,7 +19,7 @@ use crate::support::{ask, liqheat, load, loaded, server, table};
 
 const DAYS: i64 = 4;
 
-fn url(server: &Running) -> String {
+fn url(server: &RunningProgram) -> String {
     format!("http://{}", server.address())
 }
 
@@ -25,12 +27,12 @@ fn sending(to: &str, paths: &[PathBuf]) -> Program {
     paths.iter().fold(liqheat("ingest --server").args(to), Program::arg)
 }
 
-fn send(to: &str, paths: &[PathBuf]) -> Finished {
+fn send(to: &str, paths: &[PathBuf]) -> ProgramOutput {
     sending(to, paths).run()
 }
 
 /// A server over a database that holds these files already.
-fn serve(db: &Path, files: &[PathBuf]) -> Running {
+fn serve(db: &Path, files: &[PathBuf]) -> RunningProgram {
     if !files.is_empty() {
         load(db, files);
     }
@@ -75,7 +77,7 @@ fn every_kind() -> Folder {
 }
 
 /// Position-independent name of the state that is shown.
-fn shown(server: &Running) -> Option<(Value, Value)> {
+fn shown(server: &RunningProgram) -> Option<(Value, Value)> {
     let answer = server.get("/v1/heatmap?symbol=BTCUSDT@binance");
     let state = (answer.status == 200).then(|| answer.json())?;
     Some((state["hash"].clone(), state["timestamp"].clone()))
@@ -160,7 +162,7 @@ fn post(address: SocketAddr, name: &str, more: &str, body: &str) -> Answer {
     read_answer(&mut stream).unwrap()
 }
 
-fn is_running(server: &Running) -> bool {
+fn is_running(server: &RunningProgram) -> bool {
     ask(server, "/v1/ingest")["is_running"] == true
 }
 

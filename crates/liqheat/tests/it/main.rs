@@ -22,6 +22,7 @@ mod compact;
 mod contract;
 mod damage;
 mod deploy;
+mod documents;
 mod events;
 mod expected;
 mod export;

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use liqheat_feeds::archive::{Family, ReadOptions};
 use liqheat_market::{Instrument, Symbol};
-use liqheat_store::{Appended, Batch, Store};
+use liqheat_store::{AppendResult, Batch, Store};
 use liqheat_wire::{IngestBody, IngestStateBody};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::io::AsyncWriteExt;
@@ -256,7 +256,7 @@ impl LedgerSink {
 }
 
 impl RowSink for LedgerSink {
-    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<Appended, LoadError> {
+    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<AppendResult, LoadError> {
         if !self.claims.allows(instrument) {
             return Err(LoadError::Refused(format!(
                 "The token does not allow rows of {instrument} (claim 'symbols')"

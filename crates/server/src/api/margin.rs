@@ -1,6 +1,7 @@
 //! `GET /v1/tiers` (also `/api/margin/tiers/{symbol}`): maintenance margin tiers in use; `GET /v1/liquidation-price`: what
 //! a position's liquidation price is under them.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use axum::Json;
@@ -65,6 +66,13 @@ pub(super) async fn price(
     }))
 }
 
+/// Prices that a market can have.
+pub(super) const ENTRY_PRICE: RangeInclusive<f64> = 1e-8..=1e10;
+/// Far beyond what any venue offers; within it every result is a finite number.
+pub(super) const LEVERAGE: RangeInclusive<f64> = 0.01..=10_000.0;
+/// More than any market holds.
+pub(super) const NOTIONAL_USD: RangeInclusive<f64> = 1e-8..=1e15;
+
 /// An isolated position on a linear contract.
 struct Position {
     side: Side,
@@ -83,16 +91,19 @@ impl Position {
                 return Err(Refusal::malformed(format!("parameter 'side': '{other}' must be long or short")));
             }
         };
-        let number = |name: &str| -> Result<f64, Refusal> {
+        let number = |name: &str, range: &RangeInclusive<f64>| -> Result<f64, Refusal> {
             let text = query.required(name)?;
-            let number = text.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
+            let number = text.parse().ok().filter(|number: &f64| range.contains(number));
             let text: String = text.chars().take(40).collect();
             number.ok_or_else(|| {
-                Refusal::malformed(format!("parameter '{name}': '{text}' must be a number above zero"))
+                let (low, high) = (range.start(), range.end());
+                Refusal::malformed(format!(
+                    "parameter '{name}': '{text}' must be a number from {low} to {high}"
+                ))
             })
         };
-        let notional = query.get("notional_usd").map(|_| number("notional_usd"));
-        let (entry, leverage) = (number("entry_price")?, number("leverage")?);
+        let notional = query.get("notional_usd").map(|_| number("notional_usd", &NOTIONAL_USD));
+        let (entry, leverage) = (number("entry_price", &ENTRY_PRICE)?, number("leverage", &LEVERAGE)?);
         Ok(Self { side, entry, leverage, notional_usd: notional.transpose()?.unwrap_or(0.0) })
     }
 

@@ -19,7 +19,7 @@ use std::sync::mpsc::sync_channel;
 use liqheat_feeds::archive::{self, Family, FileReport, ReadOptions, RowBatch, Rows, named_family};
 use liqheat_feeds::liquidation_file;
 use liqheat_market::Instrument;
-use liqheat_store::{Appended, Batch, StoreError};
+use liqheat_store::{AppendResult, Batch, StoreError};
 use tokio_util::sync::CancellationToken;
 
 /// A file, and the name that says what it holds.
@@ -94,7 +94,7 @@ pub trait RowSink {
     ///
     /// # Errors
     /// When they cannot be stored or are not accepted; loading ends there.
-    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<Appended, LoadError>;
+    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<AppendResult, LoadError>;
 
     /// Bytes of the file that were read so far, where that is known.
     fn progress(&mut self, _file_bytes_read: u64) {}

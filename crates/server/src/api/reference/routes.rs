@@ -1,5 +1,7 @@
 //! Every route: what it is for, what it may be asked and what it answers.
 
+use std::ops::RangeInclusive;
+
 use liqheat_alerts::RuleFields;
 use liqheat_feeds::archive::Family;
 use liqheat_market::Interval;
@@ -12,7 +14,9 @@ use liqheat_wire::{
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
 
-use super::super::{alerts, export, heatmap, history, ingest, liquidations, measured, older, prices, walls};
+use super::super::{
+    alerts, export, heatmap, history, ingest, liquidations, margin, measured, older, prices, walls,
+};
 use super::{formats, schema_of, server_messages};
 use crate::history::ChartRange;
 
@@ -73,6 +77,10 @@ fn time() -> Value {
 
 fn price() -> Value {
     json!({ "type": "number", "exclusiveMinimum": 0 })
+}
+
+fn within(range: &RangeInclusive<f64>) -> Value {
+    json!({ "type": "number", "minimum": range.start(), "maximum": range.end() })
 }
 
 pub(super) fn words<'a>(words: impl IntoIterator<Item = &'a str>, default: Option<&str>) -> Value {
@@ -356,9 +364,13 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
             vec![
                 symbol(),
                 required("side", "Of the position", words(["long", "short"], None)),
-                required("entry_price", "Average entry price", price()),
-                required("leverage", "Notional over margin at entry", price()),
-                optional("notional_usd", "Size at entry, USD; the first tier without", price()),
+                required("entry_price", "Average entry price", within(&margin::ENTRY_PRICE)),
+                required("leverage", "Notional over margin at entry", within(&margin::LEVERAGE)),
+                optional(
+                    "notional_usd",
+                    "Size at entry, USD; the first tier without",
+                    within(&margin::NOTIONAL_USD),
+                ),
             ],
             "One row a venue",
             vec![(JSON, schema_of::<LiquidationPriceBody>(generator))],

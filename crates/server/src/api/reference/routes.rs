@@ -7,9 +7,9 @@ use liqheat_feeds::archive::Family;
 use liqheat_market::Interval;
 use liqheat_wire::{
     AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, GridLayout,
-    HealthBody, IngestBody, IngestStateBody, KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody,
-    MapBody, MaxPainBody, MeasuredBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody,
-    SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
+    HealthBody, IngestBody, IngestStateBody, KlinesBody, LevelsBody, LiquidationPriceBody,
+    LiquidationSummaryBody, LiquidationsBody, MapBody, MaxPainBody, MeasuredBody, OlderLiquidationRow,
+    STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};

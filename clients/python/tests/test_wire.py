@@ -243,7 +243,7 @@ def test_every_message_of_a_channel_is_read_field_by_field() -> None:
         if not isinstance(frame, Unknown):
             assert wire_form(frame) == json.loads(text), text
         kinds.append(type(frame))
-    assert kinds == [PriceMessage, LiquidationsMessage, WallsMessage, Unknown]
+    assert kinds == [PriceMessage, LiquidationsMessage, WallsMessage, AlertsMessage, Unknown]
 
 
 def test_fields_of_a_newer_server_are_ignored_and_its_messages_are_unknown() -> None:

@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 use liqheat_market::Price;
 use liqheat_wire::{
-    Ack, CandleRow, ClientCommand, Decimal, ErrorCode, ExpectedWithin, FeedState, GridHeader, GridLayout,
-    GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData,
-    ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, WallRow, WallsBody, WarningCode,
-    encode_grid, parse_command,
+    Ack, AlertRow, CandleRow, ClientCommand, Decimal, ErrorCode, ExpectedWithin, FeedState, GridHeader,
+    GridLayout, GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle,
+    Position, PriceData, ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, WallRow,
+    WallsBody, WarningCode, encode_grid, parse_command,
 };
 use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ fn server_messages() -> Vec<ServerMessage<'static>> {
 }
 
 /// What goes beside the heatmap.
-fn channel_messages() -> [ServerMessage<'static>; 4] {
+fn channel_messages() -> [ServerMessage<'static>; 5] {
     let (symbol, timestamp, epoch) = ("BTCUSDT", "2025-12-28T14:30:00Z", "1c6b2f0a.1");
     let decimal = |number: f64| price(number).into();
     let candle = CandleRow {
@@ -184,6 +184,19 @@ fn channel_messages() -> [ServerMessage<'static>; 4] {
         leverages: vec![LeverageUsd { leverage: decimal(25.0), usd: 1_500_000 }],
     };
     let walls = WallsBody { reference, long_usd: 6_000_000, short_usd: 0, walls: vec![wall] };
+    let span = json!({"side": "long", "low": 98_000, "high": 98_200, "peak": 98_100, "usd": 1_500_000});
+    let alert = AlertRow {
+        id: "near-BTCUSDT-1766932200000".to_owned(),
+        rule: "near".to_owned(),
+        symbol: symbol.to_owned(),
+        time: timestamp.to_owned(),
+        price: decimal(98_450.0),
+        quiet: false,
+        subject: json!({"kind": "near_wall", "wall": span, "distance_pct": -0.25}),
+        count: 1,
+        usd: 1_500_000,
+        text: "BTCUSDT: price is 0.25 % from a long wall of $1.50M at 98000-98200. Price 98450.".to_owned(),
+    };
     [
         ServerMessage::Price { id: None, symbol, timestamp, epoch, seq: 7, data: prices },
         ServerMessage::Liquidations {
@@ -197,6 +210,16 @@ fn channel_messages() -> [ServerMessage<'static>; 4] {
             data: vec![liquidation],
         },
         ServerMessage::Walls { id: None, symbol, timestamp, epoch, seq: 3, data: walls },
+        ServerMessage::Alerts {
+            id: None,
+            symbol,
+            timestamp,
+            epoch,
+            seq: 2,
+            missed: 0,
+            reset: false,
+            data: vec![alert],
+        },
         ServerMessage::Close { code: 1012, reason: "server restarts" },
     ]
 }

@@ -30,7 +30,7 @@ test('messages of channels are read as they are, and malformed ones are unknown'
         return frame.type;
     });
     // Only event streams have the last one.
-    assert.deepEqual(kinds, ['price', 'liquidations', 'walls', 'unknown']);
+    assert.deepEqual(kinds, ['price', 'liquidations', 'walls', 'alerts', 'unknown']);
     for (const text of [
         '{"type":"price","symbol":"X","epoch":"e","seq":1}',
         '{"type":"liquidations","symbol":"X","epoch":"e","seq":1,"data":{}}',

@@ -78,33 +78,6 @@ const CHANNEL_MESSAGES = (JSON.parse(readFileSync(GOLDEN, 'utf8')) as { server: 
     .map((text) => JSON.parse(text) as ChannelMessage)
     .filter(({ symbol }) => symbol !== undefined);
 
-const ALERTS_MESSAGE = {
-    type: 'alerts',
-    symbol: 'BTCUSDT',
-    timestamp: '2025-12-28T14:30:00Z',
-    epoch: '1c6b2f0a.1',
-    seq: 2,
-    data: [
-        {
-            id: 'near-BTCUSDT-1766932200000',
-            rule: 'near',
-            symbol: 'BTCUSDT',
-            time: '2025-12-28T14:30:00Z',
-            price: 98_450,
-            quiet: false,
-            subject: {
-                distance_pct: -0.25,
-                kind: 'near_wall',
-                wall: { high: 98_200, low: 98_000, peak: 98_100, side: 'long', usd: 1_500_000 },
-            },
-            count: 1,
-            usd: 1_500_000,
-            text: 'BTCUSDT: price is 0.25 % from a long wall of $1.50M at 98000-98200. Price 98450.',
-        },
-    ],
-};
-CHANNEL_MESSAGES.push(ALERTS_MESSAGE);
-
 interface Viewer {
     socket: WebSocket;
     symbols: Map<string, { id: object; mode: string; seq: number; lose: boolean }>;

@@ -16,6 +16,7 @@
 )]
 
 pub mod archive;
+pub mod http_client;
 pub mod liquidation_file;
 pub mod live;
 pub mod raw;

@@ -46,17 +46,3 @@ pub use settings::{LiveError, LiveSettings, VenueSettings};
 pub use status::{LiveStatus, StreamStatus, VenueStatus};
 pub use tiers::{TierFetchError, TierRounds, fetch_tiers};
 pub use venue_clock::ClockHealth;
-
-/// An error with everything that caused it, in one line.
-fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
-}

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 
 use super::fields::{Decimal, json};
 use super::{
-    ContractTable, FrameError, RejectedRow, RejectedSignal, RestQuery, RowSubject, Signal, StreamKind,
+    ContractTable, FrameError, ListedContract, Page, RejectedRow, RejectedSignal, RestQuery, RowSubject,
+    Signal, StreamKind,
 };
 
 /// Elements of a list as they came.
@@ -82,6 +83,29 @@ pub(super) fn accept<'a, T: Deserialize<'a>>(
         }
     }
     accepted
+}
+
+/// Reads each row of a venue's list of contracts by itself. `name` is the key of the contract's name; `read` gives `None` for
+/// a contract that cannot be traded, or is settled in coins.
+pub(super) fn read_contracts<'a, T: Deserialize<'a>>(
+    rows: &[&'a RawValue],
+    name: &'static str,
+    mut read: impl FnMut(T) -> Result<Option<ListedContract>, FrameError>,
+) -> Page {
+    let mut page = Page::default();
+    for row in rows {
+        let text = row.get();
+        match json::<T>(text.as_bytes()).and_then(&mut read) {
+            Ok(contract) => page.contracts.extend(contract),
+            Err(error) => {
+                let name = field_of(text, TimeAt::Key(name));
+                let contract = name.map(|name| RowSubject::Contract(name.text().to_owned()));
+                let subject = contract.unwrap_or(RowSubject::Unknown);
+                page.rejected.push(RejectedRow::new(subject, error, text));
+            }
+        }
+    }
+    page
 }
 
 /// Where rows of a frame name their contract and their time.

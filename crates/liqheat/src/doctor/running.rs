@@ -1,22 +1,15 @@
 //! The server that runs at the address of the settings, if one does: what it says of itself.
 
-use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::Uri;
-use hyper::body::Bytes;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
+use liqheat_feeds::http_client::{HttpClient, HttpError, RequestLimits};
 use serde::Deserialize;
-use tokio::time::timeout;
 
 use super::{Findings, Grade};
 
-const PATIENCE: Duration = Duration::from_secs(5);
 /// An answer of `/ready` has some hundred bytes.
-const BODY_BYTES_MAX: usize = 64 * 1_024;
+const LIMITS: RequestLimits = RequestLimits { timeout: Duration::from_secs(5), body_max: 64 << 10 };
 
 /// What `/ready` answers.
 #[derive(Debug, Deserialize)]
@@ -30,10 +23,8 @@ struct Readiness {
 enum AskError {
     #[error("nothing listens")]
     Unused,
-    #[error("it says nothing within {PATIENCE:?}")]
-    Silent(#[from] tokio::time::error::Elapsed),
     #[error(transparent)]
-    Http(#[from] hyper_util::client::legacy::Error),
+    Http(#[from] HttpError),
     #[error("what listens there is not liqheat")]
     Foreign,
 }
@@ -75,31 +66,12 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
 
 /// The answer of `/ready`, and whether it says that the server should get no traffic.
 async fn ask(address: SocketAddr) -> Result<(Readiness, bool), AskError> {
-    let uri = Uri::try_from(format!("http://{address}/ready")).map_err(|_| AskError::Foreign)?;
-    let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
-    let answered = async {
-        let response = match client.get(uri).await {
-            Err(error) if is_refused(&error) => return Err(AskError::Unused),
-            answer => answer?,
-        };
-        let blocks = !response.status().is_success();
-        let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await;
-        let body = body.map_err(|_| AskError::Foreign)?.to_bytes();
-        let ready = serde_json::from_slice(&body).map_err(|_| AskError::Foreign)?;
-        Ok((ready, blocks))
+    let client = HttpClient::new(LIMITS.timeout, 0);
+    let answer = match client.get(&format!("http://{address}/ready"), LIMITS).await {
+        Err(error) if error.is_refused() => return Err(AskError::Unused),
+        answer => answer?,
     };
-    timeout(PATIENCE, answered).await?
-}
-
-/// Whether nothing listens at the address.
-fn is_refused(error: &(dyn Error + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<std::io::Error>();
-        if io.is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+    let body = answer.body.map_err(|_| AskError::Foreign)?;
+    let ready = serde_json::from_slice(&body).map_err(|_| AskError::Foreign)?;
+    Ok((ready, !answer.status.is_success()))
 }

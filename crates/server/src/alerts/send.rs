@@ -8,24 +8,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use hyper::Uri;
 use hyper::header::RETRY_AFTER;
-use hyper::{Method, Request, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use liqheat_alerts::{Alert, OutgoingRequest, SendResult, Target, is_public};
-use liqheat_feeds::live::tls_config;
+use liqheat_feeds::http_client::{HttpClient, HttpError, RequestLimits};
 use liqheat_market::UnixMs;
 use tokio::net::{TcpStream, lookup_host};
-use tokio::time::timeout;
 use tower_service::Service;
 
-/// A request that takes longer has failed.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Most bytes of an answer that are read, so that the connection can be used again.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// An answer is read so that the connection can be used again.
+const LIMITS: RequestLimits = RequestLimits { timeout: Duration::from_secs(10), body_max: 64 << 10 };
+/// Connections to one target that are kept while no request needs them.
+const IDLE_PER_HOST: usize = 1;
 
 /// Why no connection was made.
 #[derive(Debug, thiserror::Error)]
@@ -81,71 +76,37 @@ async fn connect(uri: &Uri, allow_private: bool) -> Result<TcpStream, ConnectErr
 
 /// Sends to one target.
 pub(super) struct TargetClient {
-    client: Client<HttpsConnector<GuardedConnector>, Full<Bytes>>,
+    client: HttpClient<GuardedConnector>,
 }
 
 impl TargetClient {
     pub(super) fn new(target: &Target) -> Self {
-        let tls = (*tls_config()).clone();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(GuardedConnector { allow_private: target.allows_private() });
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(1)
-            .build(connector);
-        Self { client }
+        let connector = GuardedConnector { allow_private: target.allows_private() };
+        Self { client: HttpClient::with_connector(connector, IDLE_PER_HOST) }
     }
 
     /// Sends a request; never longer than ten seconds.
     pub(super) async fn send(&self, request: OutgoingRequest) -> SendResult {
+        let OutgoingRequest { url, headers, body } = request;
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let failed = |reason: String| SendResult::Failed { reason, retry_after: None };
-        match timeout(TIMEOUT, self.exchange(request)).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(reason)) => failed(reason),
-            Err(_) => failed(format!("no answer within {} s", TIMEOUT.as_secs())),
+        let answer = match self.client.post(&url, &headers, body, LIMITS).await {
+            Ok(answer) => answer,
+            Err(HttpError::Request(_)) => {
+                return failed("its address or secret cannot be part of a request".to_owned());
+            }
+            Err(error) => return failed(error.to_string()),
+        };
+        // The body of the answer is of no use, and may repeat the secret.
+        if answer.status.is_success() {
+            return SendResult::Delivered;
         }
+        let retry_after = answer.headers.get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let reason = format!("status {}", answer.status.as_u16());
+        SendResult::Failed { reason, retry_after: retry_after.map(Duration::from_secs) }
     }
-
-    async fn exchange(&self, request: OutgoingRequest) -> Result<SendResult, String> {
-        let mut builder = Request::builder()
-            .method(Method::POST)
-            .uri(request.url)
-            .header("user-agent", concat!("liqheat/", env!("CARGO_PKG_VERSION")));
-        for (name, value) in request.headers {
-            builder = builder.header(name, value);
-        }
-        let made = builder.body(Full::new(Bytes::from(request.body)));
-        let made = made.map_err(|_| "its address or secret cannot be part of a request".to_owned())?;
-        let answer = self.client.request(made).await.map_err(|error| chain(&error))?;
-        let (head, body) = answer.into_parts();
-        let retry_after =
-            head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        // What it says is of no use, and may repeat the secret.
-        let _ = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-        if head.status.is_success() {
-            return Ok(SendResult::Delivered);
-        }
-        let reason = format!("status {}", head.status.as_u16());
-        Ok(SendResult::Failed { reason, retry_after: retry_after.map(Duration::from_secs) })
-    }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// A message that was not delivered.

@@ -5,17 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{StatusCode, header};
 use liqheat_market::UnixMs;
 use liqheat_market::convert::signed_ms;
 
 use super::budget::{Budget, Priority};
+use crate::http_client::{HttpClient, HttpError, RequestLimits};
 use crate::live::clock::{Clock, Uptime};
-use crate::live::{RawKind, Recorder, connection, error_chain};
+use crate::live::{RawKind, Recorder};
 use crate::venues::{Contract, Exchange, FrameError, Page, RateLimit, Request, RequestRefusal, RestQuery};
 
 /// Why a request brought nothing.
@@ -33,8 +30,8 @@ pub(in crate::live) enum FetchError {
         pause: Duration,
     },
     /// No answer, or a broken one.
-    #[error("{0}")]
-    NoAnswer(String),
+    #[error(transparent)]
+    NoAnswer(#[from] HttpError),
     /// The venue failed.
     #[error("status {status}: {body}")]
     Failed {
@@ -82,7 +79,7 @@ pub(in crate::live) struct FetchedPage {
 /// The REST interface of one venue. Cheap to clone.
 #[derive(Clone)]
 pub(in crate::live) struct RestClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: HttpClient,
     base: Arc<str>,
     exchange: &'static dyn Exchange,
     /// Locked for the length of a decision.
@@ -93,6 +90,9 @@ pub(in crate::live) struct RestClient {
     /// The venue's time minus uptime; local time minus uptime before that is known.
     venue_offset_ms: Arc<AtomicI64>,
 }
+
+/// Connections to one venue that are kept while no request needs them.
+const IDLE_PER_HOST: usize = 4;
 
 impl RestClient {
     /// Largest answer: a thousand klines are 150 KiB, all contracts of a venue a few MiB.
@@ -109,20 +109,7 @@ impl RestClient {
         timeout: Duration,
         recorder: Option<Arc<dyn Recorder>>,
     ) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(timeout));
-        tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*connection::tls_config()).clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .pool_max_idle_per_host(4)
-            .build(connector);
+        let client = HttpClient::new(timeout, IDLE_PER_HOST);
         let budget = Arc::new(Mutex::new(budget));
         let now = clock.read();
         let venue_offset_ms = Arc::new(AtomicI64::new(now.local.since(UnixMs(now.uptime.0))));
@@ -178,7 +165,7 @@ impl RestClient {
     ) -> Result<Bytes, FetchError> {
         self.wait_for_budget(&request, priority).await;
         let rate_limit = request.rate_limit;
-        let (status, headers, body) = self.exchange_in_time(request).await?;
+        let (status, headers, body) = self.exchange_with_venue(request).await?;
         // Refusals of this venue do not depend on the query.
         if let Some(refusal) = self.exchange.refusal(&RestQuery::Contracts, status.as_u16(), &body) {
             let retry_after = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -196,10 +183,8 @@ impl RestClient {
         timeout: Duration,
     ) -> Result<Bytes, FetchError> {
         let request = Request { path: String::new(), body: None, weight: 0, rate_limit: None };
-        let answer = self.exchange_messages(url, request, bytes_max);
-        let (status, _, body) = tokio::time::timeout(timeout, answer)
-            .await
-            .map_err(|_| FetchError::NoAnswer(format!("no answer within {timeout:?}")))??;
+        let limits = RequestLimits { timeout, body_max: bytes_max };
+        let (status, _, body) = self.exchange(url, request, limits).await?;
         if !status.is_success() {
             let words = String::from_utf8_lossy(&body).chars().take(Self::WORDS_CHARS_MAX).collect();
             return Err(FetchError::Failed { status: status.as_u16(), body: words });
@@ -207,13 +192,12 @@ impl RestClient {
         Ok(body)
     }
 
-    async fn exchange_in_time(
+    async fn exchange_with_venue(
         &self,
         request: Request,
     ) -> Result<(StatusCode, http::HeaderMap, Bytes), FetchError> {
-        tokio::time::timeout(self.timeout, self.exchange_messages(&self.base, request, Self::BODY_BYTES_MAX))
-            .await
-            .map_err(|_| FetchError::NoAnswer(format!("no answer within {:?}", self.timeout)))?
+        let limits = RequestLimits { timeout: self.timeout, body_max: Self::BODY_BYTES_MAX };
+        self.exchange(&self.base, request, limits).await
     }
 
     /// Sends a request whose budget has been taken, and reads the answer.
@@ -224,7 +208,7 @@ impl RestClient {
         request: Request,
     ) -> Result<FetchedPage, FetchError> {
         let (sent, rate_limit) = (self.clock.uptime(), request.rate_limit);
-        let (status, headers, body) = self.exchange_in_time(request).await?;
+        let (status, headers, body) = self.exchange_with_venue(request).await?;
         let received = self.clock.uptime();
         let now = self.venue_time(received);
         let find = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(ToOwned::to_owned);
@@ -267,31 +251,19 @@ impl RestClient {
         }
     }
 
-    async fn exchange_messages(
+    async fn exchange(
         &self,
         base: &str,
         request: Request,
-        bytes_max: usize,
+        limits: RequestLimits,
     ) -> Result<(StatusCode, http::HeaderMap, Bytes), FetchError> {
-        let no_answer = |what: &str, error: &dyn std::error::Error| {
-            FetchError::NoAnswer(format!("{what}: {}", error_chain(error)))
-        };
-        let uri: Uri = format!("{base}{}", request.path)
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| no_answer("address", &error))?;
-        let mut builder = http::Request::builder().uri(uri).header(header::USER_AGENT, "liqheat");
-        let body = match request.body {
-            Some(text) => {
-                builder = builder.method(Method::POST).header(header::CONTENT_TYPE, "application/json");
-                Bytes::from(text)
+        let url = format!("{base}{}", request.path);
+        let answer = match request.body {
+            Some(json) => {
+                self.client.post(&url, &[("content-type", "application/json")], json, limits).await?
             }
-            None => Bytes::new(),
+            None => self.client.get(&url, limits).await?,
         };
-        let made = builder.body(Full::new(body)).map_err(|error| no_answer("request", &error))?;
-        let answer = self.client.request(made).await.map_err(|error| no_answer("connection", &error))?;
-        let (head, body) = answer.into_parts();
-        let limited = Limited::new(body, bytes_max);
-        let whole = limited.collect().await.map_err(|error| no_answer("answer", &*error))?;
-        Ok((head.status, head.headers, whole.to_bytes()))
+        Ok((answer.status, answer.headers, answer.body?))
     }
 }

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 use super::liveness::{Liveness, LivenessVerdict};
 use super::supervisor::Assignment;
 use super::{ConnectionCommand, ConnectionContext, ConnectionEvent, StreamSignal, tls};
+use crate::http_client::error_chain;
 use crate::live::RawKind;
 use crate::live::clock::ClockReading;
-use crate::live::error_chain;
 use crate::venues::{ConnectionOpening, Signal, StreamKind, VenueFrameReader};
 
 /// Why a connection ended.

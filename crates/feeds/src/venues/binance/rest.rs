@@ -13,7 +13,9 @@ use serde::Deserialize;
 
 use super::FIVE_MINUTES;
 use crate::venues::fields::{Decimal, encoded, json, time};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional, time_of};
+use crate::venues::rows::{
+    RawRows, Row, RowEvents, TimeAt, accept, field_of, optional, read_contracts, time_of,
+};
 use crate::venues::scale::Scale;
 use crate::venues::{
     Contract, FrameError, ListedContract, Page, RateLimit, RejectedRow, Request, RequestRefusal, RestQuery,
@@ -168,21 +170,11 @@ fn page(row_events: RowEvents, next: Option<RestQuery>) -> Page {
 
 fn contracts(body: &[u8]) -> Result<Page, FrameError> {
     let info: ExchangeInfo<'_> = json(body)?;
-    let mut page = Page::default();
-    for raw in info.symbols {
-        match json::<SymbolRow<'_>>(raw.get().as_bytes()) {
-            Ok(row) if matches!(&*row.status, "PENDING_TRADING" | "DELIVERED" | "CLOSE") => {}
-            // Everything is counted in coins.
-            Ok(row) => page.contracts.push(ListedContract::of_one_coin(&row.symbol)),
-            Err(error) => {
-                let name = field_of(raw.get(), TimeAt::Key("symbol"));
-                let subject =
-                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
-                page.rejected.push(RejectedRow::new(subject, error, raw.get()));
-            }
-        }
-    }
-    Ok(page)
+    Ok(read_contracts(&info.symbols, "symbol", |row: SymbolRow<'_>| {
+        let is_listed = !matches!(&*row.status, "PENDING_TRADING" | "DELIVERED" | "CLOSE");
+        // Everything is counted in coins.
+        Ok(is_listed.then(|| ListedContract::of_one_coin(&row.symbol)))
+    }))
 }
 
 fn klines(query: &RestQuery, scale: Scale, body: &[u8], received: UnixMs) -> Result<Page, FrameError> {

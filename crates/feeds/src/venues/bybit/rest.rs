@@ -12,7 +12,7 @@ use super::frame::TickerFields;
 use super::parse;
 use crate::venues::fields::{Decimal, encoded, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, optional, read_contracts};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
@@ -177,20 +177,10 @@ fn contracts(body: &[u8]) -> Result<Page, FrameError> {
     }
     status(body)?;
     let answer: Answer<'_> = json(body)?;
-    let mut page = Page::default();
-    for raw in answer.result.list {
-        match json::<InstrumentRow<'_>>(raw.get().as_bytes()) {
-            Ok(row) if matches!(&*row.status, "PreLaunch" | "Closed") => {}
-            Ok(row) => page.contracts.push(ListedContract::of_one_coin(&row.symbol)),
-            Err(error) => {
-                let name = field_of(raw.get(), TimeAt::Key("symbol"));
-                let subject =
-                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
-                page.rejected.push(RejectedRow::new(subject, error, raw.get()));
-            }
-        }
-    }
-    Ok(page)
+    Ok(read_contracts(&answer.result.list, "symbol", |row: InstrumentRow<'_>| {
+        let is_listed = !matches!(&*row.status, "PreLaunch" | "Closed");
+        Ok(is_listed.then(|| ListedContract::of_one_coin(&row.symbol)))
+    }))
 }
 
 /// `["1670608800000","17071","17073","17027","17055.5","268.611","4581093.5"]`: open time, open, high, low, close, volume

@@ -12,12 +12,10 @@ use super::parse;
 use crate::archive::whole_hour;
 use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, read_contracts};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{PublishedTier, TierRows, TierUnit};
-use crate::venues::{
-    Contract, FrameError, ListedContract, Page, RejectedRow, Request, RestQuery, RowSubject,
-};
+use crate::venues::{Contract, FrameError, ListedContract, Page, Request, RestQuery};
 
 /// The venue answers with up to 5000, and counts more for more of them.
 const CANDLES_PER_PAGE: i64 = 1_000;
@@ -188,20 +186,10 @@ impl<'a> Meta<'a> {
 /// Everything is counted in coins.
 fn contracts(body: &[u8]) -> Result<Page, FrameError> {
     let meta: Meta<'_> = json(body)?;
-    let mut page = Page::default();
-    for raw in meta.universe {
-        match json::<ListedAsset<'_>>(raw.get().as_bytes()) {
-            Ok(asset) if asset.is_delisted == Some(true) => {}
-            Ok(asset) => page.contracts.push(ListedContract::of_one_coin(&asset.name)),
-            Err(error) => {
-                let name = field_of(raw.get(), TimeAt::Key("name"));
-                let subject =
-                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
-                page.rejected.push(RejectedRow::new(subject, error, raw.get()));
-            }
-        }
-    }
-    Ok(page)
+    Ok(read_contracts(&meta.universe, "name", |asset: ListedAsset<'_>| {
+        let is_listed = asset.is_delisted != Some(true);
+        Ok(is_listed.then(|| ListedContract::of_one_coin(&asset.name)))
+    }))
 }
 
 /// Two lists of the same order: what there is, and how it stands.

@@ -12,7 +12,7 @@ use super::frame::OpenInterestRow;
 use super::parse;
 use crate::venues::fields::{Decimal, encoded, json, value};
 use crate::venues::pages::{page, part_end};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional};
+use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional, read_contracts};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
@@ -223,8 +223,6 @@ struct InstrumentRow<'a> {
     #[serde(borrow)]
     inst_id: Cow<'a, str>,
     #[serde(borrow, default)]
-    state: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
     inst_category: Option<Decimal<'a>>,
     #[serde(borrow)]
     ct_val: Decimal<'a>,
@@ -236,27 +234,15 @@ struct InstrumentRow<'a> {
 
 fn contracts(body: &[u8]) -> Result<Page, FrameError> {
     let answer: Answer<'_> = json(body)?;
-    let mut page = Page::default();
-    for raw in answer.data {
-        let text = raw.get();
-        match json::<InstrumentRow<'_>>(text.as_bytes()).and_then(|row| listed(&row)) {
-            Ok(listed) => page.contracts.extend(listed),
-            Err(_) if is_not_open(text) => {}
-            Err(error) => {
-                let name = field_of(text, TimeAt::Key("instId"));
-                let subject =
-                    name.map_or(RowSubject::Unknown, |name| RowSubject::Contract(name.text().to_owned()));
-                page.rejected.push(RejectedRow::new(subject, error, text));
-            }
-        }
-    }
-    Ok(page)
+    let mut rows = answer.data;
+    // A contract that has not opened may lack what others have.
+    rows.retain(|row| !is_not_open(row.get()));
+    Ok(read_contracts(&rows, "instId", |row: InstrumentRow<'_>| listed(&row)))
 }
 
-/// A contract that can be traded; `None` for one that cannot yet, or is settled in coins.
+/// A contract; `None` for one that is settled in coins.
 fn listed(row: &InstrumentRow<'_>) -> Result<Option<ListedContract>, FrameError> {
-    let is_open = !matches!(row.state.as_deref(), Some("preopen" | "test"));
-    if !is_open || row.ct_type != "linear" {
+    if row.ct_type != "linear" {
         return Ok(None);
     }
     let (coins, times) = (row.ct_val.size("ctVal")?, row.ct_mult.size("ctMult")?);
@@ -275,7 +261,7 @@ fn listed(row: &InstrumentRow<'_>) -> Result<Option<ListedContract>, FrameError>
     Ok(Some(ListedContract { name: row.inst_id.clone().into_owned(), size, underlying }))
 }
 
-/// Whether a row that cannot be read is of a contract that has not opened.
+/// Whether a row is of a contract that has not opened.
 fn is_not_open(row: &str) -> bool {
     let state = field_of(row, TimeAt::Key("state"));
     state.is_some_and(|state| matches!(state.text(), "preopen" | "test"))

@@ -1,49 +1,34 @@
 //! One symbol: its board, the frames of its newest state, and who follows it.
+//!
+//! `feed` holds how the data of the symbol stands, `states` makes the frames and messages of the board.
 
 #![expect(clippy::disallowed_methods, reason = "the moment of a change, from which its delivery is timed")]
+
+mod feed;
+mod states;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
-use liqheat_market::{Price, SourceState, UnixMs};
-use liqheat_wire::{
-    Channel, ExpectedWithin, FeedState, Mode, Position, ServerMessage, SourceMessage, StateHash, format_time,
-};
+use liqheat_market::{Price, UnixMs};
+use liqheat_wire::{Channel, ExpectedWithin, FeedState, Position};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::board::{Board, BoardUpdate, Misfit, RemoteState};
 use crate::broadcast::{Followers, WakeSignals};
 use crate::channel::{ChannelChange, ChannelContent};
-use crate::encode::encode;
-use crate::frame;
-use crate::frames::{FrameForm, Frames, StateFrame};
-use crate::metrics::{Encoding, Kind, StreamMetrics, SymbolMetrics};
+use crate::frames::Frames;
+use crate::metrics::{StreamMetrics, SymbolMetrics};
 use crate::session::ClientSession;
 use crate::topic::ChannelTopic;
 use crate::view::{View, ViewError};
 
-/// How a symbol's data stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedStatus {
-    /// In a word.
-    pub state: FeedState,
-    /// Time of the newest market event, if there was one.
-    pub as_of: Option<UnixMs>,
-}
-
-/// How one venue behind a symbol stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceStatus {
-    /// Which venue.
-    pub venue: &'static str,
-    /// How it is.
-    pub state: SourceState,
-    /// Time of its newest market event, if there was one.
-    pub as_of: Option<UnixMs>,
-}
+pub use feed::{FeedStatus, SourceStatus};
+pub(crate) use states::NextState;
+pub use states::StateMessage;
 
 /// Where a client is: a state it has. As [`Position`], but cheap to compare and to keep.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,27 +47,6 @@ impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.epoch, self.seq)
     }
-}
-
-/// A state or a difference, for those who ask instead of listening.
-#[derive(Debug, Clone)]
-pub struct StateMessage {
-    /// A snapshot or delta message, without framing; shared with the frames of sockets.
-    pub body: Bytes,
-    /// Hash of the state it leads to.
-    pub hash: StateHash,
-    /// Whether the asker has that state already.
-    pub up_to_date: bool,
-}
-
-/// A frame, and what it leads to.
-#[derive(Debug, Clone)]
-pub(crate) struct NextState {
-    pub(crate) frame: StateFrame,
-    pub(crate) at: Cursor,
-    pub(crate) as_of: UnixMs,
-    /// When the board came to this state.
-    pub(crate) changed: Instant,
 }
 
 /// One symbol's board, its shared frames and its followers.
@@ -283,71 +247,6 @@ impl BoardSlot {
         Ok(changed)
     }
 
-    /// Sets the status of the data; followers are woken when it changed.
-    pub fn set_feed(&self, state: FeedState, as_of: Option<UnixMs>) {
-        self.change_feed(state, as_of, None);
-    }
-
-    /// As [`BoardSlot::set_feed`], with every venue behind it.
-    pub fn set_feed_of(&self, state: FeedState, as_of: Option<UnixMs>, sources: Vec<SourceStatus>) {
-        self.change_feed(state, as_of, Some(sources));
-    }
-
-    /// Sets the venues behind it, where another server sets the status.
-    pub fn set_sources(&self, sources: Vec<SourceStatus>) {
-        self.change_feed(self.feed().state, None, Some(sources));
-    }
-
-    fn change_feed(&self, state: FeedState, as_of: Option<UnixMs>, sources: Option<Vec<SourceStatus>>) {
-        let words = |sources: &[SourceStatus]| -> Vec<_> {
-            sources.iter().map(|source| (source.venue, source.state)).collect()
-        };
-        let changed = {
-            let mut inner = self.lock();
-            let sources = sources.unwrap_or_else(|| inner.sources.clone());
-            let changed = inner.feed.state != state || words(&inner.sources) != words(&sources);
-            inner.feed = FeedStatus { state, as_of: inner.feed.as_of.max(as_of) };
-            inner.sources = sources;
-            inner.feed_change += u64::from(changed);
-            inner.status = None;
-            changed
-        };
-        if changed {
-            self.followers.notify();
-            self.notify_topics();
-        }
-    }
-
-    /// Wakes those who follow channels only, who want to know how the data stands as well.
-    fn notify_topics(&self) {
-        self.topics
-            .iter()
-            .filter(|topic| topic.followers().count() > 0)
-            .for_each(|topic| topic.followers().notify());
-    }
-
-    /// Whether there are venues to tell of.
-    pub(crate) fn has_sources(&self) -> bool {
-        !self.lock().sources.is_empty()
-    }
-
-    /// Rises when a word of the standing changes.
-    pub(crate) fn feed_change(&self) -> u64 {
-        self.lock().feed_change
-    }
-
-    /// The venues behind it, where it is followed live.
-    #[must_use]
-    pub fn sources(&self) -> Vec<SourceStatus> {
-        self.lock().sources.clone()
-    }
-
-    /// How the data stands.
-    #[must_use]
-    pub fn feed(&self) -> FeedStatus {
-        self.lock().feed
-    }
-
     /// Looks at the board; `None` before its first state.
     pub fn with_board<T>(&self, look: impl FnOnce(&Board) -> T) -> Option<T> {
         self.lock().board.as_ref().map(look)
@@ -431,132 +330,6 @@ impl BoardSlot {
         }
     }
 
-    /// How many changes a client at this position lacks; `None` before the first state.
-    pub(crate) fn missed(&self, at: Option<&Cursor>) -> Option<u64> {
-        let inner = self.lock();
-        let board = inner.board.as_ref()?;
-        match at {
-            Some(at) if at.epoch == *board.epoch() => Some(board.seq().abs_diff(at.seq)),
-            _ => Some(1),
-        }
-    }
-
-    /// The frame that leads from a position to the newest state; `None` before the first state, or when the
-    /// client has it.
-    pub(crate) fn next_state(&self, form: &FrameForm, at: Option<&Cursor>) -> Option<NextState> {
-        let mut inner = self.lock();
-        let Inner { board, frames, changed, .. } = &mut *inner;
-        let board = board.as_ref()?;
-        let from = at.filter(|at| at.epoch == *board.epoch()).map(|at| at.seq);
-        if from == Some(board.seq()) {
-            return None;
-        }
-        let leads_to = Cursor { epoch: Arc::clone(board.epoch()), seq: board.seq() };
-        let (as_of, changed) = (board.as_of(), *changed);
-        let key = (*form, from);
-        if let Some(frame) = frames.get(&key) {
-            return Some(NextState { frame: frame.clone(), at: leads_to, as_of, changed });
-        }
-        let update = board.update_for(&form.view, form.mode, from);
-        let kind = if update.from.is_some() { Kind::Delta } else { Kind::Snapshot };
-        let payload = encode(&self.symbol, self.expected_within(), &update, form.encoding);
-        let bytes = match form.encoding {
-            Encoding::Events => {
-                let position = (!form.has_id).then(|| leads_to.to_string());
-                frame::event(kind.name(), position.as_deref(), &payload)
-            }
-            Encoding::Json | Encoding::Binary => {
-                let shared = if form.has_id { &payload[1..] } else { &payload[..] };
-                frame::state(shared, form.encoding, form.deflate)
-            }
-        };
-        let sizes = (payload.len(), bytes.len());
-        let saved = frames.saved(form.encoding, kind, sizes, (update.cells.len(), board.levels()));
-        let frame = StateFrame { bytes, kind, saved };
-        self.metrics.made(kind, form.encoding);
-        frames.keep(key, &frame);
-        Some(NextState { frame, at: leads_to, as_of, changed })
-    }
-
-    /// The message (without framing) that leads from a position to the newest state: a delta where one will
-    /// do, else a snapshot. `None` before the first state. It is the payload of the frame that sockets share, made once
-    /// for all who ask from the same position; it is encoded while the board is not locked, because polling clients
-    /// arrive together, just when sockets fail.
-    #[must_use]
-    pub fn message_since(
-        &self,
-        position: Option<&Position>,
-        view: &View,
-        encoding: Encoding,
-    ) -> Option<StateMessage> {
-        let form = FrameForm { view: *view, mode: Mode::Delta, encoding, deflate: false, has_id: false };
-        let (key, update, hash, up_to_date) = {
-            let inner = self.lock();
-            let board = inner.board.as_ref()?;
-            let here = position.filter(|position| *position.epoch == **board.epoch());
-            let from = here.map(|position| position.seq);
-            let up_to_date = from == Some(board.seq());
-            let key = (form, from);
-            if let Some(frame) = inner.frames.get(&key) {
-                let hash = board.hash_of(view);
-                return Some(StateMessage { body: frame::payload(&frame.bytes), hash, up_to_date });
-            }
-            let update = board.update_for(view, Mode::Delta, from);
-            let hash = update.hash;
-            (key, update, hash, up_to_date)
-        };
-        let kind = if update.from.is_some() { Kind::Delta } else { Kind::Snapshot };
-        let payload = encode(&self.symbol, self.expected_within(), &update, encoding);
-        let bytes = frame::state(&payload, encoding, false);
-        let mut inner = self.lock();
-        let Inner { board, frames, .. } = &mut *inner;
-        let levels = match board {
-            Some(board) if *board.epoch() == update.epoch && board.seq() == update.seq => {
-                Some(board.levels())
-            }
-            _ => None,
-        };
-        if let Some(levels) = levels.filter(|_| !up_to_date) {
-            let sizes = (payload.len(), bytes.len());
-            let saved = frames.saved(encoding, kind, sizes, (update.cells.len(), levels));
-            self.metrics.made(kind, encoding);
-            frames.keep(key, &StateFrame { bytes: bytes.clone(), kind, saved });
-        }
-        Some(StateMessage { body: frame::payload(&bytes), hash, up_to_date })
-    }
-
-    /// The newest state as a JSON snapshot message (without framing).
-    #[must_use]
-    pub fn snapshot_json(&self) -> Option<Bytes> {
-        self.message_since(None, &View::default(), Encoding::Json).map(|message| message.body)
-    }
-
-    /// A status message in a frame.
-    pub(crate) fn status_frame(&self) -> Bytes {
-        let mut inner = self.lock();
-        let inner = &mut *inner;
-        let (feed, board, sources) = (inner.feed, &inner.board, &inner.sources);
-        let made = inner.status.get_or_insert_with(|| {
-            let as_of = feed.as_of.map(format_time);
-            let source = |source: &SourceStatus| SourceMessage {
-                venue: source.venue,
-                state: source.state,
-                as_of: source.as_of.map(format_time),
-            };
-            let sources: Vec<SourceMessage<'_>> = sources.iter().map(source).collect();
-            let message = ServerMessage::Status {
-                id: None,
-                symbol: &self.symbol,
-                state: feed.state,
-                as_of: as_of.as_deref(),
-                seq: board.as_ref().map_or(0, Board::seq),
-                sources: &sources,
-            };
-            frame::text(&message.to_json())
-        });
-        made.clone()
-    }
-
     /// When the board came to the state it has, and which one that is.
     pub(crate) fn last_change(&self) -> Option<(u64, Instant)> {
         let inner = self.lock();
@@ -571,78 +344,4 @@ impl BoardSlot {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn polling_shares_the_frames_of_sockets_and_says_the_same() {
-        let slot = BoardSlot::new(
-            "BTCUSDT".into(),
-            &StreamMetrics::default(),
-            &WakeSignals::new(),
-            (&"r".into(), &Arc::default()),
-        );
-        let at = Price::from_units;
-        let state = |long_usd| BoardUpdate {
-            epoch: "e".into(),
-            cells: vec![liqheat_wire::Cell { price: at(10), long_usd, short_usd: 0 }],
-            price: at(20),
-            base_bin: at(10),
-            as_of: UnixMs(long_usd as i64),
-            counters: crate::Counters::default(),
-        };
-        assert!(slot.message_since(None, &View::default(), Encoding::Json).is_none(), "no state yet");
-        slot.publish(state(1));
-        slot.publish(state(2));
-        let poll = |seq: Option<u64>| {
-            let position = seq.map(|seq| Position { epoch: "e".into(), seq });
-            slot.message_since(position.as_ref(), &View::default(), Encoding::Json).unwrap()
-        };
-        let form = FrameForm {
-            view: View::default(),
-            mode: Mode::Delta,
-            encoding: Encoding::Json,
-            deflate: false,
-            has_id: false,
-        };
-        for seq in [None, Some(1)] {
-            let first = poll(seq);
-            let from = seq.map(|seq| Cursor { epoch: Arc::from("e"), seq });
-            let socket = slot.next_state(&form, from.as_ref()).unwrap();
-            assert_eq!(frame::payload(&socket.frame.bytes), first.body);
-            let second = poll(seq);
-            assert_eq!(second.body.as_ptr(), first.body.as_ptr(), "made once");
-            assert_eq!((second.hash, second.up_to_date), (first.hash, false));
-        }
-        assert!(poll(Some(2)).up_to_date);
-        slot.publish(state(3));
-        let message: serde_json::Value = serde_json::from_slice(&poll(None).body).unwrap();
-        assert_eq!(
-            (message["seq"].as_u64(), message["data"]["levels"][0]["long_density"].as_u64()),
-            (Some(3), Some(3))
-        );
-    }
-
-    #[test]
-    fn different_views_are_limited_and_given_back() {
-        let slot = BoardSlot::new(
-            "BTCUSDT".into(),
-            &StreamMetrics::default(),
-            &WakeSignals::new(),
-            (&"r".into(), &Arc::default()),
-        );
-        let view =
-            |low| View { price_range: Some((Price::from_units(low), Price::from_units(1_000))), bin: None };
-        for low in 0..BoardSlot::VIEWS_MAX as i64 {
-            assert_eq!(slot.open_view(view(low)), Ok(()));
-        }
-        assert_eq!(slot.open_view(view(3)), Ok(()), "many may share one");
-        assert_eq!(slot.open_view(View::default()), Ok(()), "the whole is always there");
-        let refused = slot.open_view(view(999)).unwrap_err();
-        assert!(refused.to_string().contains("256 different ways"), "{refused}");
-        slot.close_view(view(3));
-        assert!(slot.open_view(view(999)).is_err(), "somebody else still looks at it");
-        slot.close_view(view(3));
-        assert_eq!(slot.open_view(view(999)), Ok(()));
-    }
-}
+mod tests;

@@ -28,16 +28,8 @@ pub(super) async fn klines(
     query: Query,
 ) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
-    let names: Vec<&str> = Interval::names().collect();
-    let interval = query.interval_or(&names, "5m")?;
+    let interval = stored_interval(&query, symbol, "5m")?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
-    if interval < symbol.interval() {
-        let stored = symbol.interval();
-        return Err(Refusal::bad(format!(
-            "{} is stored in bars of {stored}; ask for {stored} or longer",
-            symbol.name
-        )));
-    }
     let now = state.clock.now();
     let start = query.optional_time("start_time")?;
     let end = query.time_or("end_time", now)?.min(now);
@@ -51,6 +43,24 @@ pub(super) async fn klines(
     let by_venue = candles_by_venue(&state, turn.store(), symbol, candles).await?;
     let name = symbol.name.clone();
     reading.json(&turn, move || body(name, interval, by_venue, limit)).await
+}
+
+/// The interval that a request names, `default` without; refused where the symbol is stored in longer bars.
+pub(super) fn stored_interval(
+    query: &Query,
+    symbol: &ServedSymbol,
+    default: &str,
+) -> Result<Interval, Refusal> {
+    let names: Vec<&str> = Interval::names().collect();
+    let interval = query.interval_or(&names, default)?;
+    let stored = symbol.interval();
+    if interval < stored {
+        let name = &symbol.name;
+        return Err(Refusal::bad(format!(
+            "{name} is stored in bars of {stored}; ask for {stored} or longer"
+        )));
+    }
+    Ok(interval)
 }
 
 /// Which candles are read.

@@ -10,7 +10,7 @@ use liqheat_market::{Funding, Interval, Kline, OpenInterest, Qty, UnixMs};
 use liqheat_wire::{SeriesBody, SeriesRow, format_time};
 
 use super::DataState;
-use super::prices::{LIMIT_DEFAULT, by_open_interest, candles_between};
+use super::prices::{LIMIT_DEFAULT, by_open_interest, candles_between, stored_interval};
 use super::reading::Reading;
 use crate::http::{Query, Refusal};
 use crate::reads::ReadKind;
@@ -32,15 +32,7 @@ pub(super) async fn series(
     query: Query,
 ) -> Result<Response, Refusal> {
     let symbol = state.symbol(&query)?;
-    let names: Vec<&str> = Interval::names().collect();
-    let interval = query.interval_or(&names, "5m")?;
-    if interval < symbol.interval() {
-        let stored = symbol.interval();
-        return Err(Refusal::bad(format!(
-            "{} is stored in bars of {stored}; ask for {stored} or longer",
-            symbol.name
-        )));
-    }
+    let interval = stored_interval(&query, symbol, "5m")?;
     let now = state.clock.now();
     let end = query.time_or("end_time", now)?.min(now);
     let default_ms = interval.ms() * (signed_len(LIMIT_DEFAULT.get()) - 1);

@@ -20,6 +20,7 @@ use tracing::{error, info};
 
 use super::DataState;
 use super::claims::Claims;
+use super::prices::stored_interval;
 use super::reading::Reading;
 use crate::catalog::ServedSymbol;
 use crate::compute::ComputePool;
@@ -136,15 +137,7 @@ impl ExportRequest {
                 format_time(end)
             )));
         }
-        let names: Vec<&str> = Interval::names().collect();
-        let interval = query.interval_or(&names, symbol.interval().name())?;
-        if interval < symbol.interval() {
-            let stored = symbol.interval();
-            return Err(Refusal::bad(format!(
-                "{} is stored in bars of {stored}; ask for {stored} or longer",
-                symbol.name
-            )));
-        }
+        let interval = stored_interval(query, &symbol, symbol.interval().name())?;
         Ok(Self { what, symbol, from, to: end, is_past: to.is_some(), interval, format })
     }
 

@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use liqheat_market::convert::signed_len;
 use liqheat_market::{Interval, Kline, Price, UnixMs};
 use liqheat_model::HistoryGrid;
-use liqheat_wire::Channel;
 
 use super::super::super::DataState;
 use super::super::super::prices::{CandleSpan, candles_by_venue, merged};
@@ -17,7 +16,7 @@ use super::super::super::reading::Reading;
 use super::super::FormatKey;
 use super::super::claims::Claims;
 use super::shapes::{Candle, Envelope, Heatmap};
-use super::{coin, pair};
+use super::{coin_and_range, pair_and_range};
 use crate::catalog::ServedSymbol;
 use crate::history::{CHART_RANGES, ChartRange, GridRequest, GridSpan};
 use crate::http::{Query, Refusal};
@@ -43,9 +42,8 @@ pub(super) async fn of_pair(
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    query.only(&["exchange", "symbol", "range"])?;
-    let range = range(&query)?;
-    answer(&state, reading, pair(&state, &claims, &query, Channel::Heatmap)?, range).await
+    let (symbol, range) = pair_and_range(&state, &claims, &query, &RANGES)?;
+    answer(&state, reading, symbol, range).await
 }
 
 pub(super) async fn of_coin(
@@ -54,22 +52,18 @@ pub(super) async fn of_coin(
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    query.only(&["symbol", "range"])?;
-    let range = range(&query)?;
-    answer(&state, reading, coin(&state, &claims, &query, Channel::Heatmap)?, range).await
-}
-
-fn range(query: &Query) -> Result<ChartRange, Refusal> {
-    let name = query.word("range", &RANGES)?;
-    ChartRange::from_name(name).ok_or_else(|| Refusal::malformed("parameter 'range' is not known"))
+    let (symbol, range) = coin_and_range(&state, &claims, &query, &RANGES)?;
+    answer(&state, reading, symbol, range).await
 }
 
 async fn answer(
     state: &DataState,
     reading: Reading,
     symbol: &ServedSymbol,
-    range: ChartRange,
+    range: &str,
 ) -> Result<Response, Refusal> {
+    let range =
+        ChartRange::from_name(range).ok_or_else(|| Refusal::malformed("parameter 'range' is not known"))?;
     let key = FormatKey {
         request: format!("coinglass heatmap {}", range.name),
         symbol: symbol.name.clone(),

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use liqheat_market::Price;
 use liqheat_model::LeverageLevel;
-use liqheat_wire::{Channel, Decimal};
+use liqheat_wire::Decimal;
 
 use super::super::super::DataState;
 use super::super::super::reading::Reading;
@@ -17,7 +17,7 @@ use super::super::FormatKey;
 use super::super::claims::Claims;
 use super::heatmap::cents;
 use super::shapes::{Envelope, Map, MapLevels, MapRow};
-use super::{coin, pair};
+use super::{coin_and_range, pair_and_range};
 use crate::catalog::{ServedSymbol, leverage_of};
 use crate::http::{Query, Refusal};
 use crate::reads::ReadKind;
@@ -42,9 +42,7 @@ pub(super) async fn of_pair(
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    query.only(&["exchange", "symbol", "range"])?;
-    let range = query.word("range", &RANGES)?;
-    let symbol = pair(&state, &claims, &query, Channel::Heatmap)?;
+    let (symbol, range) = pair_and_range(&state, &claims, &query, &RANGES)?;
     answer(&state, reading, symbol, range, Rows::ByLeverage).await
 }
 
@@ -54,9 +52,7 @@ pub(super) async fn of_coin(
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    query.only(&["symbol", "range"])?;
-    let range = query.word("range", &RANGES)?;
-    let symbol = coin(&state, &claims, &query, Channel::Heatmap)?;
+    let (symbol, range) = coin_and_range(&state, &claims, &query, &RANGES)?;
     answer(&state, reading, symbol, range, Rows::Summed).await
 }
 

@@ -106,6 +106,30 @@ fn coin<'a>(
     Ok(market)
 }
 
+/// The symbol and the word of `range` that a request for a pair names; there are no other parameters.
+fn pair_and_range<'a>(
+    state: &'a DataState,
+    claims: &Claims,
+    query: &Query,
+    ranges: &[&'static str],
+) -> Result<(&'a Arc<ServedSymbol>, &'static str), Refusal> {
+    query.only(&["exchange", "symbol", "range"])?;
+    let range = query.word("range", ranges)?;
+    Ok((pair(state, claims, query, Channel::Heatmap)?, range))
+}
+
+/// As [`pair_and_range`], of a request for a coin.
+fn coin_and_range<'a>(
+    state: &'a DataState,
+    claims: &Claims,
+    query: &Query,
+    ranges: &[&'static str],
+) -> Result<(&'a Arc<ServedSymbol>, &'static str), Refusal> {
+    query.only(&["symbol", "range"])?;
+    let range = query.word("range", ranges)?;
+    Ok((coin(state, claims, query, Channel::Heatmap)?, range))
+}
+
 /// The markets that a token may read.
 fn readable<'a>(state: &'a DataState, claims: &Claims) -> Vec<&'a Arc<ServedSymbol>> {
     names::markets(&state.catalog).filter(|market| claims.allows_symbol(&market.name)).collect()

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
+use serde_json::Value;
+
 use crate::{Answer, PATIENCE, Viewer, get};
 
 /// How to start it.
@@ -194,6 +196,19 @@ impl RunningProgram {
     pub fn viewer(&self) -> Viewer {
         Viewer::connect(self.address(), &[])
             .unwrap_or_else(|answer| panic!("refused: {} {}", answer.status, answer.text()))
+    }
+
+    /// A WebSocket that follows a symbol, and the first snapshot that it got.
+    ///
+    /// # Panics
+    /// When it is refused, or no snapshot comes.
+    #[must_use]
+    #[track_caller]
+    pub fn viewer_of(&self, symbol: &str) -> (Viewer, Value) {
+        let mut viewer = self.viewer();
+        viewer.subscribe(symbol);
+        let snapshot = viewer.hear_until(|message| message["type"] == "snapshot");
+        (viewer, snapshot)
     }
 
     /// Its process number.

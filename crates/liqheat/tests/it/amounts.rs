@@ -56,9 +56,7 @@ fn more_coins_than_64_bits_hold_are_served() {
     let db = folder.path("market.duckdb");
     load(&db, &[folder.path("archive")]);
     let server = server("serve --offline --db").arg(&db).serve();
-    let mut viewer = server.viewer();
-    viewer.subscribe("1000SATSUSDT");
-    let state = viewer.hear_until(|message| message["type"] == "snapshot");
+    let (_viewer, state) = server.viewer_of("1000SATSUSDT");
     assert_eq!(state["symbol"], "1000SATSUSDT");
     assert_eq!(server.get("/ws/stats").json()["updates_failed"], 0);
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use liqheat_testkit::{Folder, RunningProgram, Viewer, until};
+use liqheat_testkit::{Folder, RunningProgram, until};
 
 use crate::support::server;
 
@@ -59,9 +59,7 @@ fn metrics(server: &RunningProgram) -> Metrics {
 /// Everything that any server shows: one that plays a market, and one that follows venues that cannot be reached.
 fn every_metric() -> Metrics {
     let played = server("demo --seed 7 --days 1").serve();
-    let mut viewer: Viewer = played.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (_viewer, _) = played.viewer_of("BTCUSDT");
     assert_eq!(played.get("/nowhere").status, 404);
     let mut all = metrics(&played);
     let folder = Folder::new();

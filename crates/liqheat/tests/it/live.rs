@@ -330,9 +330,7 @@ fn without_a_network_what_is_stored_is_served_and_marked_and_it_recovers_by_itse
     let exchange = exchange(40, SPEED);
     let server = follower(&exchange, SPEED, &db).args("--venue-timeout 5").serve();
     wait_for(&server, end_of(4));
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (mut viewer, _) = server.viewer_of("BTCUSDT");
     exchange.misbehave(|faults| {
         faults.refuse_sockets = true;
         faults.rest_down = true;

@@ -67,9 +67,7 @@ fn demo() -> Program {
 /// The program must show a state, take a socket and stop in order, whatever standard error does.
 #[track_caller]
 fn works_and_stops(server: RunningProgram) {
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (viewer, _) = server.viewer_of("BTCUSDT");
     assert_eq!(server.get("/live").status, 200);
     drop(viewer);
     assert_eq!(server.terminate().code, Some(0));

@@ -15,9 +15,7 @@ fn a_signal_ends_it_in_order() {
         let (_folder, db) = loaded(1);
         let server = server("serve").args("--db").arg(&db).serve();
         drop(state(&server));
-        let mut viewer = server.viewer();
-        viewer.subscribe("BTCUSDT");
-        viewer.hear_until(|message| message["type"] == "snapshot");
+        let (mut viewer, _) = server.viewer_of("BTCUSDT");
         server.signal(signal);
         let closed = viewer.closed();
         assert_eq!((closed.code, closed.reason.as_str()), (1012, "server restarts"), "{signal}");
@@ -38,9 +36,7 @@ fn a_second_signal_ends_it_at_once() {
     let (_folder, db) = loaded(1);
     let server = server("serve").args("--db").arg(&db).serve();
     // Somebody who does not hear the goodbye holds the server up for a moment.
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (_viewer, _) = server.viewer_of("BTCUSDT");
     server.signal("TERM");
     server.wait_for_log("stopping");
     server.signal("INT");
@@ -55,9 +51,7 @@ fn while_clients_are_sent_away_it_is_not_ready() {
     let (_folder, db) = loaded(1);
     let server = server("serve").args("--db").arg(&db).serve();
     // Does not hear the goodbye, so the server waits for it a moment.
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (_viewer, _) = server.viewer_of("BTCUSDT");
     server.signal("TERM");
     server.wait_for_log("stopping");
     let ready = server.get("/ready");

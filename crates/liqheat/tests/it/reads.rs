@@ -26,9 +26,7 @@ fn a_crowd_of_readers_holds_up_neither_states_nor_other_clients() {
     let demo = server("demo --days 4 --speed 600 --ws-update-interval 0.25 --db");
     let server = demo.arg(folder.path("market.duckdb")).serve();
     let address = server.address();
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (mut viewer, _) = server.viewer_of("BTCUSDT");
 
     let ending = AtomicBool::new(false);
     let seen: Mutex<BTreeMap<u16, u64>> = Mutex::default();

@@ -249,9 +249,7 @@ fn demo_of_files_is_loading_and_playing_in_one() {
 #[test]
 fn the_simulated_market_moves_and_says_what_it_is() {
     let server = server("demo --days 1 --speed 600 --ws-update-interval 0.2").serve();
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    let first = viewer.hear_until(|message| message["type"] == "snapshot");
+    let (mut viewer, first) = server.viewer_of("BTCUSDT");
     let second = viewer.hear_until(|message| message["type"] == "snapshot");
     assert!(time_of(&second) > time_of(&first) && second["seq"].as_u64() > first["seq"].as_u64());
     assert_ne!(first["data"]["current_price"], second["data"]["current_price"]);

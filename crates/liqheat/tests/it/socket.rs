@@ -52,9 +52,7 @@ fn a_subscription_is_answered_by_the_state() {
 #[test]
 fn nothing_changed_is_nothing_sent() {
     let (_folder, _db, server) = serve("serve --ws-update-interval 0.1");
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (mut viewer, _) = server.viewer_of("BTCUSDT");
     // The word on how the data stands comes with the turn that made the state.
     let turns = || server.get("/ws/stats").json()["updates"].as_u64().unwrap();
     let settled = turns() + 1;

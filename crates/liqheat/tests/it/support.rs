@@ -74,9 +74,7 @@ pub(crate) fn hash_of(snapshot: &Value) -> String {
 /// The state a fresh viewer of BTCUSDT gets.
 #[track_caller]
 pub(crate) fn state(server: &RunningProgram) -> Value {
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot")
+    server.viewer_of("BTCUSDT").1
 }
 
 /// The moment of a state message, ms.

@@ -24,9 +24,7 @@ fn samples(server: &RunningProgram) -> BTreeMap<String, f64> {
 fn what_is_counted_can_be_scraped() {
     let (_folder, db) = loaded(2);
     let server = server("serve --ws-update-interval 0.2 --ws-max-connections 1 --db").arg(db).serve();
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (_viewer, _) = server.viewer_of("BTCUSDT");
     assert!(Viewer::connect(server.address(), &[]).is_err());
     assert_eq!(server.get("/nowhere").status, 404);
     assert_eq!(server.get("/prices/klines").status, 422);

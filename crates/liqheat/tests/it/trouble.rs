@@ -48,9 +48,7 @@ fn failed_reads_are_counted_tried_again_and_made_up_for() {
     let begin = START + 6 * 3_600_000;
     let replay = server(&format!("replay --from {begin} --speed 40000 --ws-update-interval 0.1"));
     let server = replay.args("--db").arg(&db).serve();
-    let mut viewer = server.viewer();
-    viewer.subscribe("BTCUSDT");
-    viewer.hear_until(|message| message["type"] == "snapshot");
+    let (mut viewer, _) = server.viewer_of("BTCUSDT");
     let rubbish: Vec<u8> = (0..good.len()).map(|n| (n * 131 % 251) as u8).collect();
     overwrite(&db, &rubbish);
 

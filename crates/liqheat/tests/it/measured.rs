@@ -249,7 +249,7 @@ fn more_than_half_of_the_open_interest_is_an_error() {
         ready.text().contains("more than half of the venue's open interest").then_some(ready)
     });
     assert!(ready.text().contains("BTCUSDT@hyperliquid"), "{}", ready.text());
-    let body = measured(&server).unwrap();
+    let body = until("its answer", || measured(&server));
     assert!(body["coverage_long"].as_f64().unwrap() > 1.0 || body["coverage_short"].as_f64().unwrap() > 1.0);
 }
 

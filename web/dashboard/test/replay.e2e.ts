@@ -47,9 +47,15 @@ function moment(page: Page): Promise<number> {
     return page.evaluate(() => Number(document.getElementById('chart')?.dataset.moment));
 }
 
-/** Waits until a later moment than this is shown. */
-async function cameTo(page: Page, time: number): Promise<number> {
-    await page.waitForFunction((time) => Number(document.getElementById('chart')?.dataset.moment) >= time, time);
+/** Waits until a moment from `time` on is shown, before `end`: the newest picture shows its own beginning until the past is there. */
+async function cameTo(page: Page, time: number, end = Infinity): Promise<number> {
+    await page.waitForFunction(
+        ([time, end]) => {
+            const moment = Number(document.getElementById('chart')?.dataset.moment);
+            return moment >= time && moment < (end ?? Infinity);
+        },
+        [time, Number.isFinite(end) ? end : null] as const,
+    );
     return moment(page);
 }
 
@@ -104,7 +110,7 @@ test('it plays, follows the moment, pauses, and the address says where', async (
         browser,
         `${url}/?symbol=ETHUSDT&range=3d&theme=dark&events=0&speed=3600&play=1&at=${new Date(wanted).toISOString()}`,
     );
-    const before = await cameTo(page, wanted + HOUR);
+    const before = await cameTo(page, wanted + HOUR, wanted + DAY);
     await page.getByLabel('Speed of a replay').selectOption('4 h/s');
     await page.waitForURL(/speed=14400/);
     // Further than what was visible at first.

@@ -72,8 +72,11 @@ export class HeatChart {
     #candles: Candles | null = null;
     #heat: Heat | null = null;
     #raster: Raster | null = null;
-    /** Open time of the newest bar that the chart knows. */
+    /** Open times of the oldest and the newest bar that the chart knows. */
+    #oldestBar = 0;
     #newestBar = 0;
+    /** Bars are being replaced: what is visible meanwhile was chosen by nobody. */
+    #isFilling = false;
     #look: Look;
     #onPoint: () => void = () => {};
     /** A person has panned or zoomed, so that the view is no longer the whole range. */
@@ -133,6 +136,7 @@ export class HeatChart {
             },
         });
         this.#chart.timeScale().subscribeVisibleLogicalRangeChange((range) => {
+            if (this.#isFilling) return;
             if (this.#pointer.place() !== null) this.#onPoint();
             if (!this.#moved || range === null || this.#candles === null) return;
             this.#onSpan({ from: this.#candles.timeAt(range.from), to: this.#candles.timeAt(range.to) });
@@ -191,8 +195,14 @@ export class HeatChart {
                 formatter: (price: number) => formatPrice(price, decimals),
             },
         });
-        this.#newestBar = candles.last();
+        // The library (5.2.1) mixes up its bars where the only series gets the very times that it has, and another one comes after it.
+        const hasTimes = this.#oldestBar === candles.first && this.#newestBar === candles.last();
+        this.#isFilling = true;
+        if (hasTimes) this.#series.setData([]);
         this.#series.setData([...candles.bars()].map(({ time, candle }) => barOf(time, candle)));
+        this.#isFilling = false;
+        this.#oldestBar = candles.first;
+        this.#newestBar = candles.last();
         this.#layers.place(candles);
     }
 

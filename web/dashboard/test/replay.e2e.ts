@@ -1,33 +1,18 @@
 /** A replay in the page: it plays what the server stores, shows nothing later, and stands in the address. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { launch, open, PHONE, painted, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { open, PHONE, painted, shown } from './browser.ts';
+import { browser, server, setUpShared, url } from './set-up.ts';
 import type { Step } from './synthetic-market.ts';
 
-const DIST = fileURLToPath(new URL('../../../dashboard/dist', import.meta.url));
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 /** Colours of candles in the dark theme. */
 const UP = [0x2e, 0xe6, 0xc0] as const;
 const DOWN = [0xff, 0x5b, 0x6e] as const;
 
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-    server = new StandInServer({ dist: DIST, everyMs: 0 });
-    url = await server.start();
-});
-
-after(async () => {
-    await browser.close();
-    await server.stop();
-});
+setUpShared({ everyMs: 0 });
 
 function stepsOf(symbol: string): readonly Step[] {
     return server.markets.get(symbol)?.steps ?? [];

@@ -1,4 +1,4 @@
-/** What suites of the page begin and end with: one browser for a file, and a server of its own for each test. */
+/** What suites of the page begin and end with: one browser for a file, and a server for the file or for each test. */
 import { after, afterEach, before, beforeEach } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
@@ -9,18 +9,29 @@ import { type StandInOptions, StandInServer } from './stand-in-server.ts';
 export const DIST = fileURLToPath(new URL('../../../dashboard/dist', import.meta.url));
 
 export let browser: Browser;
-/** Of the running test. */
+/** The one of the running test. */
 export let server: StandInServer;
 export let url: string;
 
 /** Called once at the top of a file. `prepare` changes the server before it starts. */
 export function setUp(options: Omit<StandInOptions, 'dist'>, prepare: (server: StandInServer) => void = () => {}): void {
+    openBrowser();
+    beforeEach(() => serve(options, prepare));
+    afterEach(() => server.stop());
+}
+
+/** The same with one server for all tests of a file, which only read. */
+export function setUpShared(options: Omit<StandInOptions, 'dist'>): void {
+    openBrowser();
+    before(() => serve(options));
+    after(() => server.stop());
+}
+
+function openBrowser(): void {
     before(async () => {
         browser = await launch();
     });
     after(() => browser.close());
-    beforeEach(() => serve(options, prepare));
-    afterEach(() => server.stop());
 }
 
 /** Another server for the rest of the running test. The one before has to be stopped. */

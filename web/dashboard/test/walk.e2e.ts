@@ -1,28 +1,13 @@
 /** The chart that can be walked: panning loads the past, zooming refines it, and nothing is fetched twice. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import type { Browser, Page } from 'playwright-core';
-import { colours, launch, open, PHONE, painted, shown } from './browser.ts';
-import { StandInServer } from './stand-in-server.ts';
+import { test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { colours, open, PHONE, painted, shown } from './browser.ts';
+import { browser, server, setUpShared, url } from './set-up.ts';
 
-const DIST = fileURLToPath(new URL('../../../dashboard/dist', import.meta.url));
 const MINUTE = 60_000;
 
-let browser: Browser;
-let server: StandInServer;
-let url: string;
-
-before(async () => {
-    browser = await launch();
-    server = new StandInServer({ dist: DIST, everyMs: 0 });
-    url = await server.start();
-});
-
-after(async () => {
-    await browser.close();
-    await server.stop();
-});
+setUpShared({ everyMs: 0 });
 
 interface Picture {
     start: number;

@@ -98,20 +98,21 @@ impl Core {
     }
 
     fn symbols_followed(&self) -> usize {
-        let of_channels = self.channels.iter().enumerate().filter(|(index, one)| {
-            let symbol = one.slot().symbol();
-            let is_first = !self.channels[..*index].iter().any(|before| before.slot().symbol() == symbol);
-            is_first && self.position_of(symbol).is_none()
-        });
+        let of_channels = (0..self.channels.len()).filter(|index| self.stands_for_symbol(*index));
         self.subscriptions.len() + of_channels.count()
+    }
+
+    /// Whether a channel is the first one of a symbol whose heatmap is not followed.
+    fn stands_for_symbol(&self, index: usize) -> bool {
+        let symbol = self.channels[index].slot().symbol();
+        let is_first = !self.channels[..index].iter().any(|before| before.slot().symbol() == symbol);
+        is_first && self.position_of(symbol).is_none()
     }
 
     /// Decides which subscription tells how the data of a symbol stands: that of the heatmap, or else the first one.
     fn elect_status(&mut self) {
         for index in 0..self.channels.len() {
-            let symbol = self.channels[index].slot().symbol();
-            let is_first = !self.channels[..index].iter().any(|before| before.slot().symbol() == symbol);
-            self.channels[index].tells_status = is_first && self.position_of(symbol).is_none();
+            self.channels[index].tells_status = self.stands_for_symbol(index);
         }
     }
 

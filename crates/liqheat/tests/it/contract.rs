@@ -42,7 +42,7 @@ impl Contract {
 }
 
 /// Clients must take unknown fields, so the schemas allow them; here they are what was forgotten.
-fn close(schema: &mut Value) {
+pub(crate) fn close(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if fields.get("properties").is_some_and(Value::is_object) && fields.contains_key("type") {

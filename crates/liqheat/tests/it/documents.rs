@@ -6,6 +6,8 @@ use jsonschema::Validator;
 use liqheat_wire::parse_command;
 use serde_json::{Value, json};
 
+use crate::contract::close;
+
 /// A document of the repository.
 struct Document {
     name: String,
@@ -60,19 +62,6 @@ impl Description {
             .map(|operation| &operation["responses"]["200"]["content"]["application/json"]["schema"])
             .filter(|schema| !schema.is_null())
             .collect()
-    }
-}
-
-fn close(schema: &mut Value) {
-    match schema {
-        Value::Object(fields) => {
-            if fields.get("properties").is_some_and(Value::is_object) && fields.contains_key("type") {
-                fields.entry("additionalProperties").or_insert(Value::Bool(false));
-            }
-            fields.values_mut().for_each(close);
-        }
-        Value::Array(items) => items.iter_mut().for_each(close),
-        _ => {}
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::rt::{Read, Write};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -89,10 +90,18 @@ pub struct RequestLimits {
     pub body_max: usize,
 }
 
+/// What is sent with a request: bytes that are there, or a file a piece at a time.
+pub type RequestBody = UnsyncBoxBody<Bytes, std::io::Error>;
+
+/// A body of bytes that are there.
+pub fn whole(bytes: impl Into<Bytes>) -> RequestBody {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
 /// A client with connections of its own. Cheap to clone.
 #[derive(Clone)]
 pub struct HttpClient<C = HttpConnector> {
-    client: Client<HttpsConnector<C>, Full<Bytes>>,
+    client: Client<HttpsConnector<C>, RequestBody>,
 }
 
 impl HttpClient {
@@ -135,7 +144,7 @@ where
     /// # Errors
     /// When there is no answer.
     pub async fn get(&self, url: &str, limits: RequestLimits) -> Result<HttpAnswer, HttpError> {
-        self.send(Method::GET, url, &[], Bytes::new(), limits).await
+        self.send(Method::GET, url, &[], whole(Bytes::new()), limits).await
     }
 
     /// Posts a body.
@@ -149,15 +158,19 @@ where
         body: impl Into<Bytes>,
         limits: RequestLimits,
     ) -> Result<HttpAnswer, HttpError> {
-        self.send(Method::POST, url, headers, body.into(), limits).await
+        self.send(Method::POST, url, headers, whole(body), limits).await
     }
 
-    async fn send(
+    /// Requests an address, with a body of any length.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn send(
         &self,
         method: Method,
         url: &str,
         headers: &[(&str, &str)],
-        body: Bytes,
+        body: RequestBody,
         limits: RequestLimits,
     ) -> Result<HttpAnswer, HttpError> {
         const AGENT: &str = concat!("liqheat/", env!("CARGO_PKG_VERSION"));
@@ -165,7 +178,7 @@ where
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body))?;
+        let request = request.body(body)?;
         let exchange = async {
             let answer = self.client.request(request).await.map_err(HttpError::Connection)?;
             let (head, body) = answer.into_parts();

@@ -18,25 +18,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use hyper::{Method, Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::header::RETRY_AFTER;
+use hyper::{Method, StatusCode};
 use indicatif::ProgressBar;
 use liqheat_feeds::archive::{Family, verify_checksum};
-use liqheat_feeds::live::tls_config;
+use liqheat_feeds::http_client::{HttpClient, HttpError, RequestBody, RequestLimits, whole};
 use liqheat_server::{FileKind, Secret};
 use liqheat_wire::{IngestBody, IngestStateBody};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{FoundFile, Summary, Sums, file_name, found_under, progress_bar};
@@ -190,35 +184,22 @@ struct Detail {
     detail: String,
 }
 
-type RequestBody = UnsyncBoxBody<Bytes, io::Error>;
-
 /// Asks one server.
 struct IngestClient {
     server: ServerUrl,
     authorization: Option<String>,
-    http: Client<HttpsConnector<HttpConnector>, RequestBody>,
+    http: HttpClient,
 }
 
 impl IngestClient {
     fn new(server: ServerUrl, token: Option<&Secret>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_connect_timeout(Some(PATIENCE));
-        tcp.set_nodelay(true);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config((*tls_config()).clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp);
-        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(connector);
+        let http = HttpClient::new(PATIENCE, 1);
         Self { server, authorization: token.map(|token| format!("Bearer {}", token.expose())), http }
     }
 
     /// Whether the server takes files.
     async fn state(&self) -> Result<IngestStateBody, SendError> {
-        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-        let asked = self.exchange(Method::GET, &[], body);
-        timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(self.silent(PATIENCE)))
+        self.exchange(Method::GET, &[], whole(Bytes::new()), PATIENCE).await
     }
 
     async fn send(
@@ -229,8 +210,7 @@ impl IngestClient {
     ) -> Result<IngestBody, SendError> {
         let body = FileBody::open(&file.path, progress.clone()).await;
         let body = body.map_err(|error| SendError::File(format!("cannot be read: {error}")))?;
-        let sent = self.exchange(Method::POST, parameters, body.boxed_unsync());
-        timeout(FILE_PATIENCE, sent).await.unwrap_or_else(|_| Err(self.silent(FILE_PATIENCE)))
+        self.exchange(Method::POST, parameters, body.boxed_unsync(), FILE_PATIENCE).await
     }
 
     async fn exchange<T: DeserializeOwned>(
@@ -238,42 +218,38 @@ impl IngestClient {
         method: Method,
         parameters: &[(&str, &str)],
         body: RequestBody,
+        within: Duration,
     ) -> Result<T, SendError> {
-        let mut request = Request::builder()
-            .method(method.clone())
-            .uri(self.server.route(ROUTE, parameters))
-            .header(USER_AGENT, concat!("liqheat/", env!("CARGO_PKG_VERSION")));
+        let mut headers = Vec::new();
         if method == Method::POST {
-            request = request.header(CONTENT_TYPE, "application/octet-stream");
+            headers.push(("content-type", "application/octet-stream"));
         }
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
+        headers.extend(self.authorization.as_deref().map(|authorization| ("authorization", authorization)));
+        let limits = RequestLimits { timeout: within, body_max: ANSWER_BYTES_MAX };
+        let url = self.server.route(ROUTE, parameters);
+        let answer = self.http.send(method.clone(), &url, &headers, body, limits).await;
+        let answer = answer.map_err(|error| self.failure(error))?;
+        let body = answer.body.map_err(|error| self.failure(error))?;
+        if answer.status == StatusCode::OK {
+            return serde_json::from_slice(&body).map_err(|_| self.foreign(answer.status));
         }
-        let request = request.body(body).map_err(|_| {
+        let retry_after = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        Err(self.refusal(&method, answer.status, &body, retry_after.map(str::to_owned)))
+    }
+
+    /// What a request without an answer means.
+    fn failure(&self, error: HttpError) -> SendError {
+        let server = self.server.to_string();
+        match error {
             // The URL was checked, so it is the token.
-            self.refused_token("the token holds characters that no token has")
-        })?;
-        let response = self.http.request(request).await.map_err(|error| {
-            let (server, reason) = (self.server.to_string(), innermost(&error));
-            if error.is_connect() {
-                SendError::Unreachable { server, reason }
-            } else {
-                SendError::BrokenOff { server, reason }
+            HttpError::Request(_) => self.refused_token("the token holds characters that no token has"),
+            HttpError::Connection(error) if error.is_connect() => {
+                SendError::Unreachable { server, reason: innermost(&error) }
             }
-        })?;
-        let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.map(str::to_owned);
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|error| SendError::BrokenOff {
-            server: self.server.to_string(),
-            reason: error.to_string(),
-        })?;
-        let body = body.to_bytes();
-        if status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|_| self.foreign(status));
+            HttpError::Connection(error) => SendError::BrokenOff { server, reason: innermost(&error) },
+            HttpError::Body(error) => SendError::BrokenOff { server, reason: error.to_string() },
+            HttpError::Timeout(within) => SendError::Silent { server, within },
         }
-        Err(self.refusal(&method, status, &body, retry_after))
     }
 
     /// What an answer other than 200 means.
@@ -309,10 +285,6 @@ impl IngestClient {
 
     fn foreign(&self, status: StatusCode) -> SendError {
         SendError::Foreign { server: self.server.to_string(), status }
-    }
-
-    fn silent(&self, within: Duration) -> SendError {
-        SendError::Silent { server: self.server.to_string(), within }
     }
 }
 

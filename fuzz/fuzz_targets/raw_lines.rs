@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         player.take(&record, &mut events);
         taken += 1;
     }
-    let played = player.played();
-    assert_eq!(played.records, taken);
-    assert_eq!(played.events, events.len() as u64);
+    let counts = player.counts();
+    assert_eq!(counts.records, taken);
+    assert_eq!(counts.events, events.len() as u64);
 });

@@ -214,6 +214,17 @@ def test_a_token_is_renewed_in_place_and_used_from_then_on() -> None:
     assert sum(message["action"] == "token" for _, message in world.sent) == 1, "nothing is sent while nothing is open"
 
 
+def test_a_message_of_your_own_goes_out_while_the_socket_is_open() -> None:
+    world = World()
+    world.do(world.machine.send('{"action":"early"}'))
+    world.connect()
+    world.do(world.machine.send('{"action":"early"}'))
+    assert world.sent == [], "nothing is kept for later"
+    world.open()
+    world.do(world.machine.send('{"action":"own"}'))
+    assert world.messages("own") == [{"action": "own"}]
+
+
 @pytest.mark.parametrize(("code", "expected"), [(1006, ["SOCKET_ERROR"]), (1012, []), (1000, [])])
 def test_a_connection_that_breaks_is_an_error_and_one_that_is_closed_is_not(code: int, expected: list[str]) -> None:
     world = connected_world()
@@ -283,6 +294,13 @@ def test_a_channel_that_does_not_exist_is_refused_with_those_that_do() -> None:
         with pytest.raises(ValueError, match="visible ASCII"):
             heatmap.renew_token("two words")
         assert heatmap.renew_token("a.b.c") is False
+        with pytest.raises(ValueError, match="surrogates"):
+            heatmap.send("\ud800")
+        with pytest.raises(ValueError, match="Out of range float"):
+            heatmap.send({"action": float("nan")})
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            heatmap.send({"action": object()})
+        assert heatmap.send({"action": "ping"}) is False
         await asyncio.sleep(0)
 
     run(test())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -179,6 +180,28 @@ def test_a_token_is_renewed_in_place_and_a_wrong_one_does_no_harm() -> None:
 
     with Server(WS_JWT_SECRET=SECRET, WS_UPDATE_INTERVAL="0.25") as server:
         run(test(server))
+
+
+def test_messages_of_your_own_reach_the_server(server: Server) -> None:
+    async def test() -> None:
+        watch = Watch()
+        async with watch.heatmap(server.address) as heatmap:
+            heatmap.subscribe(SYMBOL)
+            await heatmap.wait_for_state(SYMBOL, timeout=PATIENCE)
+            assert heatmap.send({"action": "dance"})
+            await watch.until(lambda: watch.errors == ["INVALID_ACTION"])
+            assert heatmap.send("{")
+            await watch.until(lambda: watch.errors == ["INVALID_ACTION", "INVALID_MESSAGE"])
+            assert [move.status for move in watch.moves] == ["connecting", "connected"], "on the same connection"
+
+    run(test())
+    errors: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with BlockingHeatmap(server.address, on_error=lambda error: errors.put(error.code)) as heatmap:
+        heatmap.subscribe(SYMBOL)
+        heatmap.wait_for_state(SYMBOL, timeout=PATIENCE)
+        assert heatmap.send({"action": "dance"})
+        assert errors.get(timeout=PATIENCE) == "INVALID_ACTION"
+    assert heatmap.send({"action": "dance"}) is False
 
 
 @pytest.mark.parametrize("channel", ["price", "walls", "liquidations"])

@@ -115,7 +115,7 @@ def test_both_clients_show_the_signature_and_documentation_of_the_routes() -> No
             assert method.__doc__ == getattr(routes, name).__doc__
             assert method.__name__ == name
     assert inspect.signature(Client.walls).return_annotation == "Walls"
-    for name in ("__init__", "subscribe", "unsubscribe", "renew_token", "wait_for_state"):
+    for name in ("__init__", "subscribe", "unsubscribe", "renew_token", "send", "wait_for_state"):
         signature = inspect.signature(getattr(BlockingHeatmap, name))
         assert signature == inspect.signature(getattr(Heatmap, name)), name
         assert getattr(BlockingHeatmap, name).__doc__

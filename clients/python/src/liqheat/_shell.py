@@ -275,7 +275,8 @@ class _Socket:
     def __init__(self) -> None:
         self.connection: ClientConnection | None = None
         self.reader: asyncio.Task[None] | None = None
-        # Bounded by what the machine sends: subscriptions, a ping every 30 s, an ack of a symbol every 50 ms.
+        # Bounded by what the machine sends (subscriptions, a ping every 30 s, an ack of a symbol every 50 ms) and by
+        # messages of the application's own.
         self.outgoing: asyncio.Queue[str] = asyncio.Queue()
 
     async def write(self) -> None:

@@ -76,6 +76,10 @@ class BlockingHeatmap:
     def renew_token(self, *arguments: Any, **options: Any) -> bool:
         return self._run(self._call(lambda: self._heatmap.renew_token(*arguments, **options)))
 
+    @takes_arguments_of(Heatmap.send)
+    def send(self, *arguments: Any, **options: Any) -> bool:
+        return self._run(self._call(lambda: self._heatmap.send(*arguments, **options)))
+
     @property
     def status(self) -> StatusChange:
         """The connection's status with its reason."""

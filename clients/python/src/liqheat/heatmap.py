@@ -13,11 +13,11 @@ from ._core.status import StatusChange
 from ._shell import Shell, checked_token, logger
 from ._wire.channels import CHANNELS, AlertsMessage, LiquidationsMessage, PriceMessage, WallsMessage
 from ._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot
-from ._wire.requests import HEATMAP_ONLY, SubscribeOptions
+from ._wire.requests import HEATMAP_ONLY, SubscribeOptions, own_message
 from .streams import AlertStream, LiquidationStream, MessageStream, StateStream, Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
 
     import pandas as pd
@@ -190,6 +190,18 @@ class Heatmap:
             if self._shell is not None:
                 self._shell.set_token(token)
         self._perform(self._machine.renew_token(token))
+        return self._machine.is_open
+
+    def send(self, message: str | Mapping[str, object]) -> bool:
+        """Sends a message of your own: text as it is, or the fields of an object that becomes JSON.
+
+        Whether there was an open socket to send it through; nothing is kept for later. What the server says against it
+        reaches ``on_error``. Subscribe with :meth:`subscribe`: a subscription made here is unknown to this class.
+
+        Raises :class:`ValueError` for what is not Unicode or has no form in JSON (NaN), and :class:`TypeError` for an
+        object that JSON does not know.
+        """
+        self._perform(self._machine.send(own_message(message)))
         return self._machine.is_open
 
     @property

@@ -107,6 +107,11 @@ class Connection:
         self._socket.send(token_message(token))
         return self._commands.take()
 
+    def send(self, text: str) -> list[Command]:
+        """A message of the application's own; nothing while there is no open socket."""
+        self._socket.send(text)
+        return self._commands.take()
+
     def taken(self, now: Moment, state: Snapshot) -> list[Command]:
         """The application has taken a state; acknowledged a moment later where the subscription asks for it."""
         self._receiver.taken(now, state)

@@ -143,6 +143,15 @@ def token_message(token: str) -> str:
     return _json({"action": "token", "token": token})
 
 
+def own_message(message: str | Mapping[str, object]) -> str:
+    """A message of the application's own. Raises :class:`ValueError` for text that cannot be sent."""
+    if not isinstance(message, str):
+        return _json(dict(message))
+    # A lone surrogate has no form in UTF-8, which the socket would find out too late.
+    message.encode()
+    return message
+
+
 def ping_message() -> str:
     return '{"action":"ping"}'
 

@@ -424,6 +424,24 @@ def test_a_damaged_grid_is_refused() -> None:
         is_refused_when_damaged(bytes.fromhex(case["hex"]))
 
 
+def test_a_grid_of_measured_positions_has_coverage() -> None:
+    case = next(case for case in golden("grid.json")["cases"] if case["header"]["columns"] > 1)
+    whole, columns = bytes.fromhex(case["hex"]), case["header"]["columns"]
+    assert parse_grid(whole).coverage_long == ()
+
+    def with_coverage(*shares: float | None) -> bytes:
+        end = 8 + int.from_bytes(whole[4:8], "little")
+        header = json.loads(whole[8:end]) | {"coverage_long": shares, "coverage_short": shares}
+        head = json.dumps(header).encode()
+        return whole[:4] + len(head).to_bytes(4, "little") + head + whole[end:]
+
+    shares = (0.5, *[None] * (columns - 1))
+    grid = parse_grid(with_coverage(*shares))
+    assert (grid.coverage_long, grid.coverage_short) == (shares, shares)
+    with pytest.raises(MalformedError, match="coverage_long"):
+        parse_grid(with_coverage(0.5, *shares))
+
+
 def is_refused_when_damaged(whole: bytes) -> None:
     for length in range(len(whole)):
         with pytest.raises(MalformedError):

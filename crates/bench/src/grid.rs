@@ -83,5 +83,7 @@ fn header(spec: GridSpec, usd_max: f32, leverages: &[Decimal]) -> GridHeader {
         state: FeedState::Replay,
         seen_share: 1.0,
         leverages: leverages.to_vec(),
+        coverage_long: Vec::new(),
+        coverage_short: Vec::new(),
     }
 }

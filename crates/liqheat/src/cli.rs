@@ -31,7 +31,7 @@ use front::secret;
 pub(crate) use front::{Front, Tokens, exposure};
 pub(crate) use live::{LiveArgs, RawArgs, parse_name};
 pub(crate) use server_url::ServerUrl;
-use stored_period::StoredPeriod;
+pub(crate) use stored_period::StoredPeriod;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
 use crate::time_unit::{DAYS, SECONDS, parse_seconds};
@@ -149,6 +149,9 @@ pub(crate) struct RetentionArgs {
     /// Days that klines, open interest, funding and liquidations are kept; for ever by default.
     #[arg(long, env = "LIQHEAT_KEEP_BARS", value_parser = days, value_name = "DAYS")]
     pub(crate) keep_bars: Option<Duration>,
+    /// Days that measured positions are kept; for ever by default.
+    #[arg(long, env = "LIQHEAT_KEEP_MEASURED", value_parser = days, value_name = "DAYS")]
+    pub(crate) keep_measured: Option<Duration>,
 }
 
 impl RetentionArgs {
@@ -160,6 +163,7 @@ impl RetentionArgs {
             open_interest: self.keep_bars,
             funding: self.keep_bars,
             liquidations: self.keep_bars,
+            measured: self.keep_measured,
         }
     }
 }

@@ -6,11 +6,13 @@
 //! - [`AddressBook`]: which addresses are known, and for how long they are kept;
 //! - [`LookSchedule`]: which of them is looked at next;
 //! - [`AccountState`]: what a look brought, and where its positions would be liquidated under other marks;
-//! - [`Layer`]: the levels of all of them, and how much of the market they are.
+//! - [`Layer`]: the levels of all of them, and how much of the market they are;
+//! - [`LayerCadence`]: which layers are kept for the past.
 
 mod account;
 mod address;
 mod address_book;
+mod cadence;
 mod layer;
 mod schedule;
 mod tracker;
@@ -18,6 +20,7 @@ mod tracker;
 pub use account::{AccountPosition, AccountState, PositionLevel, PositionMargin, liquidation_price};
 pub use address::{Address, AddressError};
 pub use address_book::{AddressBook, AddressChanges, KnownAddress};
+pub use cadence::{LAYER_EVERY_MS, LAYER_HELD_MS, LayerCadence};
 pub use layer::{ClosestPosition, Layer, LayerLevel, LayerRequest, MeasuredSide};
 pub use schedule::{LookInterval, LookSchedule};
 pub use tracker::{AccountTracker, CoinMarket};

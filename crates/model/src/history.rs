@@ -48,8 +48,10 @@ impl GridSpec {
         Ok(cells)
     }
 
-    /// The column in whose `(start, end]` a bar closes; `None` before the first and after the last.
-    fn column_of(&self, close_time: UnixMs) -> Option<usize> {
+    /// The column in whose `(start, end]` a moment lies, such as the close of a bar; `None` before the first and after the
+    /// last.
+    #[must_use]
+    pub fn column_of(&self, close_time: UnixMs) -> Option<usize> {
         let since = close_time.since(self.start);
         if since <= 0 {
             return None;
@@ -104,6 +106,27 @@ pub struct HistoryGrid {
 }
 
 impl HistoryGrid {
+    /// A picture without any mass.
+    ///
+    /// # Errors
+    /// When it has no cells, too many, or no extent.
+    pub fn empty(spec: GridSpec) -> Result<Self, GridError> {
+        Self::of(spec, GridSpec::CELLS_MAX, 0)
+    }
+
+    fn of(spec: GridSpec, cells_max: usize, classes: usize) -> Result<Self, GridError> {
+        let cells = spec.check(cells_max)?;
+        Ok(Self {
+            spec,
+            long: vec![0.0; cells],
+            short: vec![0.0; cells],
+            classes: vec![vec![0.0; cells]; classes],
+            created: vec![0; spec.columns],
+            consumed: vec![0; spec.columns],
+            consumed_usd: vec![0.0; spec.columns],
+        })
+    }
+
     /// The rows of one column, (long, short).
     #[must_use]
     pub fn column(&self, column: usize) -> (&[f32], &[f32]) {
@@ -181,16 +204,7 @@ impl GridPainter {
     }
 
     fn of(spec: GridSpec, cells_max: usize, classes: usize) -> Result<Self, GridError> {
-        let cells = spec.check(cells_max)?;
-        let grid = HistoryGrid {
-            spec,
-            long: vec![0.0; cells],
-            short: vec![0.0; cells],
-            classes: vec![vec![0.0; cells]; classes],
-            created: vec![0; spec.columns],
-            consumed: vec![0; spec.columns],
-            consumed_usd: vec![0.0; spec.columns],
-        };
+        let grid = HistoryGrid::of(spec, cells_max, classes)?;
         Ok(Self { grid, pending: 0 })
     }
 

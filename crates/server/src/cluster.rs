@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 
 use crate::catalog::{Catalog, ServedSymbol, leverage_of};
+use crate::measured::{self, MeasuredLayer, MeasuredSymbol};
 use crate::published::seen_share;
 use crate::settings::ServerSettings;
 
@@ -36,7 +37,7 @@ impl Cluster {
     pub(crate) fn join(
         settings: &ServerSettings,
         sessions: &Arc<Sessions>,
-        catalog: &Catalog,
+        (catalog, measured): (&Catalog, Option<&MeasuredLayer>),
         speed: f64,
         kind: Option<DataKind>,
     ) -> Self {
@@ -48,7 +49,8 @@ impl Cluster {
             return Self::alone();
         }
         let symbols = catalog.symbols().cloned().collect();
-        let listing = Arc::new(Listing { symbols, speed, learned: Mutex::default() });
+        let layers = measured.map(|measured| measured.symbols.clone()).unwrap_or_default();
+        let listing = Arc::new(Listing { symbols, layers, speed, learned: Mutex::default() });
         let learned = (redis.role == Role::Edge).then(|| Arc::clone(&listing));
         let group = kind.filter(|_| redis.role == Role::All).map(|kind| group_of(kind, catalog));
         let (driver, backplane) = Driver::new(redis, Arc::clone(sessions), listing, group);
@@ -84,11 +86,17 @@ struct ListedSymbol {
     simulated: bool,
     seen_share: f64,
     leverages: Vec<f64>,
+    /// Fingerprints of the model's parameters, in the order of the venues.
+    parameters: Vec<String>,
+    /// Whether it is a layer of measured positions.
+    measured: bool,
 }
 
 /// The symbol list: this server's own, or the producer's.
 pub(crate) struct Listing {
     symbols: Vec<Arc<ServedSymbol>>,
+    /// Layers of measured positions: boards that an edge serves like those of symbols.
+    layers: Vec<MeasuredSymbol>,
     speed: f64,
     /// Locked for the length of a copy.
     learned: Mutex<StoredList>,
@@ -120,7 +128,8 @@ impl Listing {
                 simulated: row.simulated,
                 seen_share: row.seen_share,
                 leverages: row.leverages.into_iter().map(leverage_of).collect(),
-                measured: false,
+                parameters: row.parameters,
+                measured: row.measured,
             })
         });
         let symbols: Vec<SymbolRow> = rows.collect();
@@ -141,8 +150,24 @@ impl SymbolList for Listing {
             simulated: symbol.is_simulated(),
             seen_share: rounded_seen_share(symbol),
             leverages: symbol.leverages(),
+            parameters: symbol.parameters(),
+            measured: false,
         };
-        let listed = StoredList { speed: self.speed, symbols: self.symbols.iter().map(row).collect() };
+        let interval = |layer: &MeasuredSymbol| {
+            let estimate = self.symbols.iter().find(|symbol| symbol.name == layer.estimate);
+            estimate.map_or_else(String::new, |symbol| symbol.interval().to_string())
+        };
+        let layer = |layer: &MeasuredSymbol| ListedSymbol {
+            symbol: layer.name.clone(),
+            listed: true,
+            venue: measured::VENUE.to_string(),
+            venues: vec![measured::VENUE.to_string()],
+            interval: interval(layer),
+            measured: true,
+            ..ListedSymbol::default()
+        };
+        let rows = self.symbols.iter().map(row).chain(self.layers.iter().map(layer));
+        let listed = StoredList { speed: self.speed, symbols: rows.collect() };
         // Serialising plain numbers and strings into memory cannot fail.
         serde_json::to_vec(&listed).unwrap_or_default()
     }
@@ -175,7 +200,8 @@ mod tests {
     use crate::catalog::{LedgerSpec, MarketIndex, VenueLedger};
 
     fn listing(symbols: Vec<Arc<ServedSymbol>>) -> Listing {
-        Listing { symbols, speed: 120.0, learned: Mutex::default() }
+        let layers = vec![MeasuredSymbol::of_test("BTCUSDT")];
+        Listing { symbols, layers, speed: 120.0, learned: Mutex::default() }
     }
 
     #[test]
@@ -191,11 +217,16 @@ mod tests {
         };
         let producer = listing(vec![named("BTCUSDT", true), named("BTCUSDT@sim", false)]);
         let edge = listing(Vec::new());
-        assert_eq!(edge.adopt(&producer.own()), Ok(vec!["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()]));
+        let names = ["BTCUSDT", "BTCUSDT@sim", "BTCUSDT@hyperliquid:measured"].map(str::to_owned);
+        assert_eq!(edge.adopt(&producer.own()), Ok(names.to_vec()));
         let settings = HubSettings { update_interval: Duration::from_secs(1) };
-        let body = edge.body(&Hub::new(["BTCUSDT".to_owned(), "BTCUSDT@sim".to_owned()], settings), true);
-        assert_eq!((body.speed, body.simulated, body.symbols.len()), (120.0, true, 1));
-        let row = &body.symbols[0];
+        let body = edge.body(&Hub::new(names, settings), true);
+        assert_eq!((body.speed, body.simulated, body.symbols.len()), (120.0, true, 2));
+        let [row, layer] = ["BTCUSDT", "BTCUSDT@hyperliquid:measured"]
+            .map(|name| body.symbols.iter().find(|row| row.symbol == name).unwrap());
+        assert_eq!((layer.measured, layer.venue.as_str(), layer.leverages.len()), (true, "hyperliquid", 0));
+        assert!(!row.measured);
+        assert_eq!(row.parameters, [format!("{:016x}", Params::default().fingerprint())]);
         assert_eq!((row.venue.as_str(), row.interval.as_str(), row.first), ("sim", "5m", Some(7)));
         assert_eq!((row.venues.as_slice(), row.leverages.len()), (&["sim"][..], 6));
         assert_eq!((row.state, row.base_bin), (FeedState::WarmingUp, None));

@@ -414,7 +414,7 @@ impl Server {
         let hub = boards_of(&catalog, settings.update_interval)
             .with_symbols(layers.map(|symbol| symbol.name.clone()));
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
-        let cluster = Cluster::join(&settings, &sessions, &catalog, speed, Some(kind));
+        let cluster = Cluster::join(&settings, &sessions, (&catalog, measured.as_deref()), speed, Some(kind));
         let foundation = Foundation {
             settings,
             store,
@@ -438,7 +438,7 @@ impl Server {
     /// When the settings of tokens cannot be used.
     pub fn edge(settings: ServerSettings) -> Result<Self, ServeError> {
         Self::without_markets(Store::absent(), Vec::new(), settings, |settings, sessions| {
-            Cluster::join(settings, sessions, &Catalog::default(), 1.0, None)
+            Cluster::join(settings, sessions, (&Catalog::default(), None), 1.0, None)
         })
     }
 

@@ -7,7 +7,7 @@
 
 use duckdb::Connection;
 use duckdb::arrow::array::{Array, AsArray, RecordBatch};
-use duckdb::arrow::datatypes::{Decimal128Type, Int64Type, UInt64Type};
+use duckdb::arrow::datatypes::{Decimal128Type, Float64Type, Int64Type, UInt64Type};
 use liqheat_market::{Instrument, Interval, KlineKind, Price, PriceKind, Qty, Side, UnixMs};
 
 use crate::error::CommandError;
@@ -101,6 +101,29 @@ impl Row<'_> {
         let values =
             self.array(column)?.as_primitive_opt::<UInt64Type>().ok_or_else(|| self.mismatch(column))?;
         Ok(values.value(self.index))
+    }
+
+    /// A DOUBLE that may be NULL.
+    pub(crate) fn maybe_real(&self, column: usize) -> Result<Option<f64>, CommandError> {
+        let values =
+            self.array(column)?.as_primitive_opt::<Float64Type>().ok_or_else(|| self.mismatch(column))?;
+        Ok(values.is_valid(self.index).then(|| values.value(self.index)))
+    }
+
+    /// A list of STRUCTs of `N` BIGINTs.
+    pub(crate) fn structs<const N: usize, T>(
+        &self,
+        column: usize,
+        element: impl Fn([i64; N]) -> T,
+    ) -> Result<Vec<T>, CommandError> {
+        let mismatch = || self.mismatch(column);
+        let lists = self.array(column)?.as_list_opt::<i32>().ok_or_else(mismatch)?;
+        let list = lists.value(self.index);
+        let structs = list.as_struct_opt().ok_or_else(mismatch)?;
+        let fields = structs.columns().iter().map(|field| field.as_primitive_opt::<Int64Type>());
+        let fields: Vec<_> = fields.collect::<Option<_>>().ok_or_else(mismatch)?;
+        let fields: [_; N] = fields.try_into().map_err(|_| mismatch())?;
+        Ok((0..structs.len()).map(|index| element(fields.map(|field| field.value(index)))).collect())
     }
 
     /// A VARCHAR.

@@ -136,10 +136,35 @@ pub(crate) const MIGRATIONS: &[&str] = &[
         interval_ms BIGINT NOT NULL        -- from the last look to the next
     );
     ",
+    // 7: what was measured of positions, a moment of an instrument a row. Whose they were is not kept.
+    "
+    CREATE TABLE measured_layers (
+        venue VARCHAR NOT NULL,
+        symbol VARCHAR NOT NULL,
+        time BIGINT NOT NULL,              -- ms
+        mark BIGINT NOT NULL,              -- prices in 1e-8 of the quote currency
+        bin BIGINT NOT NULL,               -- height of a level
+        addresses BIGINT NOT NULL,         -- known at the venue
+        late BIGINT NOT NULL,              -- accounts whose look was due
+        long_usd BIGINT NOT NULL,          -- at the mark price
+        long_accounts BIGINT NOT NULL,
+        long_coverage DOUBLE,              -- size over the open interest of the side; NULL is unknown
+        long_without_level DOUBLE NOT NULL,-- shares of the size
+        long_older_5m DOUBLE NOT NULL,
+        long_older_60m DOUBLE NOT NULL,
+        short_usd BIGINT NOT NULL,
+        short_accounts BIGINT NOT NULL,
+        short_coverage DOUBLE,
+        short_without_level DOUBLE NOT NULL,
+        short_older_5m DOUBLE NOT NULL,
+        short_older_60m DOUBLE NOT NULL,
+        levels STRUCT(price BIGINT, long_usd BIGINT, short_usd BIGINT, long_accounts BIGINT, short_accounts BIGINT, age_s BIGINT)[] NOT NULL
+    );
+    ",
 ];
 
 /// All tables with rows, in the order of reports.
-pub(crate) const TABLES: [&str; 12] = [
+pub(crate) const TABLES: [&str; 13] = [
     "klines",
     "trades",
     "mark_prices",
@@ -152,6 +177,7 @@ pub(crate) const TABLES: [&str; 12] = [
     "alert_deliveries",
     "alert_rules",
     "account_addresses",
+    "measured_layers",
 ];
 
 /// Brings the database to the newest of `migrations` and returns the version it had.

@@ -93,4 +93,6 @@ pub struct Retention {
     pub funding: Option<Duration>,
     /// Realised liquidations.
     pub liquidations: Option<Duration>,
+    /// Layers of measured positions.
+    pub measured: Option<Duration>,
 }

@@ -25,6 +25,7 @@ use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, NewestTime, Reach,
 use crate::checkpoints::{Checkpoint, LatestCheckpoint, PruneCheckpoints, PutCheckpoint};
 use crate::counters::{StoreCounters, Tally};
 use crate::holes::{Fetchable, UnbrokenReach};
+use crate::layers::{LatestLayer, LayerReach, LayerReachOf, Layers, PutLayer, StoredLayer};
 use crate::owner::{Command, Message, Owner, PostedCommand, ReadMessage};
 use crate::points::{
     FundingPayments, LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations, MarkRange,
@@ -342,6 +343,43 @@ impl Store {
         to: UnixMs,
     ) -> PendingReply<Vec<AccuracyHour>> {
         self.ask(AccuracyHours { instrument: instrument.clone(), fingerprint, from, to })
+    }
+
+    /// Keeps a layer of measured positions, replacing one of the same moment.
+    pub fn put_measured_layer(&self, instrument: &Instrument, layer: StoredLayer) -> PendingReply<()> {
+        self.ask(PutLayer { instrument: instrument.clone(), layer })
+    }
+
+    /// The newest layer of measured positions after `from`, up to and with `to`.
+    pub fn latest_measured_layer(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> PendingReply<Option<StoredLayer>> {
+        self.ask(LatestLayer { instrument: instrument.clone(), from, to })
+    }
+
+    /// The last layer of measured positions in every `every_ms` counted from `from`, exclusive, up to and with `to`, oldest
+    /// first.
+    pub fn measured_layers(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+        every_ms: i64,
+    ) -> PendingReply<Vec<StoredLayer>> {
+        self.ask(Layers { instrument: instrument.clone(), from, to, every_ms })
+    }
+
+    /// How far the layers of measured positions go, with their marks after `from`, up to and with `to`; `None` without any.
+    pub fn measured_reach(
+        &self,
+        instrument: &Instrument,
+        from: UnixMs,
+        to: UnixMs,
+    ) -> PendingReply<Option<LayerReach>> {
+        self.ask(LayerReachOf { instrument: instrument.clone(), from, to })
     }
 
     /// Stores new and changed addresses of accounts at a venue and deletes others, all or none.

@@ -32,13 +32,14 @@ impl Command for ApplyRetention {
     fn run(self, database: &Database) -> Result<DeletedRows, CommandError> {
         let keep = &self.retention;
         // A kline is as old as its end.
-        let rules: [(&'static str, &str, Option<Duration>); 6] = [
+        let rules: [(&'static str, &str, Option<Duration>); 7] = [
             ("klines", "open_time + interval_ms", keep.klines),
             ("trades", "time", keep.trades),
             ("mark_prices", "time", keep.mark_prices),
             ("open_interest", "time", keep.open_interest),
             ("funding", "time", keep.funding),
             ("liquidations", "time", keep.liquidations),
+            ("measured_layers", "time", keep.measured),
         ];
         let key = of(&self.instrument);
         let mut deleted = DeletedRows::new();

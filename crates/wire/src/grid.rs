@@ -107,11 +107,18 @@ pub struct GridHeader {
     pub scale: GridScale,
     /// How the data stands.
     pub state: FeedState,
-    /// Share of open interest that the model has seen open, 0 to 1.
+    /// Share of open interest that the model has seen open, 0 to 1; 0 of measured positions, which are no model's.
     pub seen_share: f64,
     /// Leverage of each class that has a plane of its own, in the order of the planes; absent without any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leverages: Vec<Decimal>,
+    /// Of measured positions only: share of the longs' open interest that each column shows, 0 to 1; null where that is unknown
+    /// or nothing was measured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coverage_long: Vec<Option<f64>>,
+    /// The same of the shorts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub coverage_short: Vec<Option<f64>>,
 }
 
 /// The logarithmic scale shared by both planes.
@@ -266,6 +273,8 @@ mod tests {
             state: FeedState::Replay,
             seen_share: 0.5,
             leverages: Vec::new(),
+            coverage_long: Vec::new(),
+            coverage_short: Vec::new(),
         }
     }
 

@@ -295,6 +295,8 @@ pub struct SymbolRow {
     pub seen_share: f64,
     /// The model's leverage classes, lowest first.
     pub leverages: Vec<Decimal>,
+    /// Fingerprints of the model's parameters, in the order of `venues`; empty of measured positions.
+    pub parameters: Vec<String>,
     /// Whether it is a layer of measured positions (`GET /v1/measured`) and no estimate; absent when it is not.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub measured: bool,

@@ -383,6 +383,8 @@ fn golden_grids() {
         state: FeedState::Replay,
         seen_share: 0.71,
         leverages,
+        coverage_long: Vec::new(),
+        coverage_short: Vec::new(),
     };
     let case = |name: &str, layout: GridLayout, header: GridHeader, classes: &[Vec<f32>]| {
         let bytes = encode_grid(&header, layout, &long, &short, classes);

@@ -419,7 +419,7 @@ def history(
     """The time x price grid of a chart, in its compact form; the last 24 hours by default.
 
     ``start_time`` and ``end_time`` instead of ``range``: any stretch of at most ten years. ``price_range``: where the
-    rows begin and end.
+    rows begin and end. Of a layer of measured positions (``BTCUSDT@hyperliquid:measured``) the grid has ``coverage``.
     """
     parameters = {
         "symbol": symbol,
@@ -433,12 +433,14 @@ def history(
     return Route("/v1/heatmap/history", query, GRID_ACCEPT, lambda _, body: parse_grid(body))
 
 
-def measured(symbol: str, *, limit: int | None = None) -> Route[Measured]:
+def measured(symbol: str, *, limit: int | None = None, at: Time | None = None) -> Route[Measured]:
     """Where positions of real accounts would be liquidated, on a server that looks at accounts of Hyperliquid.
 
-    ``limit``: most positions in ``closest``, 20 by default. :class:`ApiError` 400 on a server that looks at none.
+    ``limit``: most positions in ``closest``, 20 by default. ``at``: a moment of the past, to five minutes and without
+    ``closest``; :func:`history` of the layer's name is the whole past. :class:`ApiError` 400 on a server that looks at
+    none, and where nothing is stored of the moment.
     """
-    return _json_route("/v1/measured", read_measured, {"symbol": symbol, "limit": limit})
+    return _json_route("/v1/measured", read_measured, {"symbol": symbol, "limit": limit, "at": _time(at)})
 
 
 # --- files ---

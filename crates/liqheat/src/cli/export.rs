@@ -20,6 +20,8 @@ pub(crate) enum ExportWhat {
     Liquidations,
     /// Cells of the heatmap.
     Grid,
+    /// Levels of measured positions, every five minutes.
+    Measured,
 }
 
 impl ExportWhat {
@@ -31,6 +33,7 @@ impl ExportWhat {
             Self::Walls => "walls",
             Self::Liquidations => "liquidations",
             Self::Grid => "grid",
+            Self::Measured => "measured",
         }
     }
 

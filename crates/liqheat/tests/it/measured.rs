@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use liqheat_market::{Price, UnixMs};
 use liqheat_testkit::exchange::{ExchangeServer, HyperliquidProtocol, Market, StandInAccounts, Time};
-use liqheat_testkit::{Folder, Program, RunningProgram, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, get_with, until};
 use serde_json::{Value, json};
 
 use crate::contract::Contract;
@@ -110,10 +110,21 @@ fn real_positions_are_a_layer_of_their_own() {
     assert_ne!(estimate["hash"], board["hash"]);
     for (path, status, part) in [
         (format!("/liquidations/levels?symbol={NAME}"), 400, "layer of measured positions"),
-        (format!("/v1/heatmap/history?symbol={NAME}"), 400, "layer of measured positions"),
-        (format!("/v1/walls?symbol={NAME}&view=expected"), 400, "this moment and by size only"),
-        (format!("/v1/map?symbol={NAME}&timeframe=24h"), 400, "this moment and by size only"),
-        (format!("/v1/max-pain?symbol={NAME}&at=2025-01-01"), 400, "this moment and by size only"),
+        (format!("/prices/klines?symbol={NAME}"), 400, "layer of measured positions"),
+        (format!("/v1/walls?symbol={NAME}&view=expected"), 400, "by size only"),
+        (format!("/v1/map?symbol={NAME}&timeframe=24h"), 400, "by size only"),
+        (
+            format!("/v1/max-pain?symbol={NAME}&at=2020-01-01"),
+            400,
+            "no layer of BTCUSDT@hyperliquid:measured at 2020",
+        ),
+        (
+            format!("/v1/measured?symbol={NAME}&at=2020-01-01"),
+            400,
+            "no layer of BTCUSDT@hyperliquid:measured at 2020",
+        ),
+        (format!("/v1/heatmap/history?symbol={NAME}&from=2025-01-01&to=2024-01-01"), 422, "earlier"),
+        (format!("/v1/heatmap/history?symbol={NAME}&bin=0.00000001"), 400, "cells"),
         (format!("/v1/walls?symbol={NAME}&freshness=true"), 400, "age_s"),
         (format!("/v1/map?symbol={NAME}&bin=7"), 400, "multiple of the base bin"),
         ("/v1/measured?symbol=ETHUSDT".to_owned(), 400, NAME),
@@ -230,6 +241,139 @@ fn walls_and_map_are_of_the_board(server: &RunningProgram, contract: &Contract) 
         let largest = levels.iter().map(|level| usd(level, &format!("{side}_density"))).max().unwrap();
         assert_eq!(usd(&pain[side], "usd"), largest);
     }
+}
+
+/// A time of the protocol in milliseconds.
+fn ms(time: &Value) -> i64 {
+    liqheat_wire::parse_time(time.as_str().unwrap()).unwrap().0
+}
+
+/// The longs and shorts of a column that ends at a moment, by the lower edge of the row, in units.
+fn column_at(grid: &Value, moment: i64) -> BTreeMap<i64, (u64, u64)> {
+    let [start, column_ms] = ["start", "column_ms"].map(|field| grid[field].as_i64().unwrap());
+    let column = (moment - start) / column_ms - 1;
+    assert_eq!(start + (column + 1) * column_ms, moment, "the end of a column: {grid}");
+    let units = |field: &str| Price::parse(&grid[field].to_string()).unwrap().units();
+    let usd = |side: &str, row: usize| grid[side][column as usize][row].as_u64().unwrap();
+    let rows = (0..grid["rows"].as_u64().unwrap() as usize)
+        .map(|row| (units("price_low") + units("bin") * row as i64, (usd("long", row), usd("short", row))));
+    rows.filter(|(_, usd)| *usd != (0, 0)).collect()
+}
+
+#[test]
+fn a_layer_has_a_past() {
+    const FIVE_MINUTES_MS: i64 = 300_000;
+    let folder = Folder::new();
+    let db = folder.path("past.duckdb");
+    let exchange = stand_in(accounts(400, 2.0));
+    let server = follower(&exchange, &db, "").serve();
+    let history = |server: &RunningProgram, more: &str| {
+        let answer = server.get(&format!("/v1/heatmap/history?symbol={NAME}{more}"));
+        assert!([200, 503].contains(&answer.status), "{}", answer.text());
+        (answer.status == 200).then(|| answer.json())
+    };
+    let shares = |grid: &Value| -> Vec<Option<f64>> {
+        grid["coverage_long"].as_array().unwrap().iter().map(Value::as_f64).collect()
+    };
+    // The last column is that of now; each one before it is of a layer that was stored.
+    let grid = until("two stored layers", || {
+        history(&server, "&range=12h").filter(|grid| shares(grid).iter().flatten().count() >= 3)
+    });
+    let contract = Contract::of(&server, "/openapi.json");
+    let schema =
+        |path: &str| format!("/paths/~1v1~1{path}/get/responses/200/content/application~1json/schema");
+    contract.check(&schema("heatmap~1history"), &grid);
+    assert_eq!(
+        (&grid["symbol"], &grid["venue"], &grid["column_ms"]),
+        (&json!(NAME), &json!("hyperliquid"), &json!(FIVE_MINUTES_MS))
+    );
+    let columns = grid["columns"].as_u64().unwrap() as usize;
+    assert_eq!((shares(&grid).len(), grid["coverage_short"].as_array().unwrap().len()), (columns, columns));
+    assert!(shares(&grid).iter().flatten().all(|share| *share > 0.0 && *share < 1.0), "{grid}");
+
+    // The layer of a moment is the same in every route, before and after a restart.
+    let moment = grid["start"].as_i64().unwrap() + (columns as i64 - 1) * FIVE_MINUTES_MS;
+    let column = column_at(&grid, moment);
+    assert!(!column.is_empty());
+    let past = |server: &RunningProgram, route: &str| {
+        // Until the next layer it is the last one.
+        let at = moment + FIVE_MINUTES_MS - 1;
+        let answer = server.get(&format!("/v1/{route}?symbol={NAME}&at={at}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        contract.check(&schema(route), &answer.json());
+        assert_eq!(ms(&answer.json()["as_of"]), moment, "{route}");
+        answer.json()
+    };
+    let layer = past(&server, "measured");
+    assert_eq!(layer["closest"], json!([]), "whose positions they were is not kept");
+    let levels: BTreeMap<i64, (u64, u64)> = layer["levels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|level| {
+            let price = Price::parse(&level["price"].to_string()).unwrap().units();
+            (price, (level["long_usd"].as_u64().unwrap(), level["short_usd"].as_u64().unwrap()))
+        })
+        .collect();
+    // The picture shows those within its rows. Its cells are of single precision.
+    assert!(column.len() <= levels.len());
+    for (price, (long, short)) in &column {
+        let (exact_long, exact_short) = levels[price];
+        assert!(long.abs_diff(exact_long) <= exact_long / 1_000_000 + 1, "{price}");
+        assert!(short.abs_diff(exact_short) <= exact_short / 1_000_000 + 1, "{price}");
+    }
+    let sum = |side: fn(&(u64, u64)) -> u64| levels.values().map(side).sum::<u64>();
+    for route in ["walls", "map"] {
+        let body = past(&server, route);
+        assert_eq!(
+            (&body["long_usd"], &body["short_usd"]),
+            (&json!(sum(|usd| usd.0)), &json!(sum(|usd| usd.1)))
+        );
+        assert!(body.get("epoch").is_none_or(Value::is_null), "{route}: no state of now");
+    }
+    let _ = past(&server, "max-pain");
+    let split = get_with(
+        server.address(),
+        &format!("/v1/heatmap/history?symbol={NAME}&by=leverage"),
+        &[("Accept", "application/vnd.liqheat.grid")],
+    );
+    assert_eq!(split.status, 400, "{}", split.text());
+    assert!(split.text().contains("leverages"), "{}", split.text());
+
+    let rows = server
+        .get(&format!("/v1/export?what=measured&symbol={NAME}&format=json&from={moment}&to={}", moment + 1));
+    assert_eq!(rows.status, 200, "{}", rows.text());
+    let exported: Vec<Value> = serde_json::from_str(&rows.text()).unwrap();
+    assert_eq!(exported.len(), levels.len());
+    for row in &exported {
+        let price = Price::from_f64(row["price"].as_f64().unwrap()).unwrap().units();
+        assert_eq!((row["long_usd"].as_u64().unwrap(), row["short_usd"].as_u64().unwrap()), levels[&price]);
+        assert_eq!(row["coverage_long"], layer["coverage_long"]);
+    }
+    assert_eq!(server.terminate().code, Some(0));
+
+    let again = follower(&exchange, &db, "").serve();
+    again.wait_for_log("measured layer started");
+    // The rows of the first picture.
+    let low = grid["price_low"].as_f64().unwrap();
+    let high = low + grid["bin"].as_f64().unwrap() * grid["rows"].as_f64().unwrap();
+    let from = moment - FIVE_MINUTES_MS;
+    let stored = format!("&from={from}&to={moment}&price_low={low}&price_high={high}&bin={}", grid["bin"]);
+    let grid = until("the past after the restart", || history(&again, &stored));
+    assert_eq!(column_at(&grid, moment), column);
+    assert_eq!(past(&again, "measured"), layer);
+    assert_eq!(again.terminate().code, Some(0));
+    let file = folder.path("measured.csv");
+    let done =
+        crate::support::liqheat("export --symbol BTCUSDT@hyperliquid --what measured --format csv --db")
+            .arg(&db)
+            .args("--out")
+            .arg(&file)
+            .run();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("time,mark_price,coverage_long,coverage_short,price,long_usd,"), "{text}");
+    assert!(text.lines().count() > exported.len(), "{text}");
 }
 
 #[test]

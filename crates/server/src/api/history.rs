@@ -14,13 +14,14 @@ use liqheat_wire::{
 };
 
 use super::reading::Reading;
-use super::{DataState, no_state};
+use super::{DataState, layer_history, no_state};
 use crate::catalog::{ServedSymbol, VenueLedger, leverage_of};
 use crate::engine::whole_usd;
 use crate::history::{
-    self, ChartRange, GridBasis, GridRequest, GridSpan, PaintedGrid, PriceBounds, TileVersion,
+    self, ChartRange, ColumnSteps, GridBasis, GridRequest, GridSpan, PaintedGrid, PriceBounds, TileVersion,
 };
 use crate::http::{Query, Refusal};
+use crate::measured::{MeasuredLayer, MeasuredSymbol};
 use crate::published::LedgerSum;
 use crate::reads::ReadKind;
 
@@ -33,7 +34,7 @@ pub(super) async fn history(
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = state.symbol(&query)?;
+    let subject = Subject::of(&state, &query)?;
     let span = span_of(&query, state.clock.now())?;
     let columns = match query.get("columns") {
         Some(_) => Some(query.count_or("columns", NonZeroUsize::MIN, COLUMNS_MAX)?.get()),
@@ -57,7 +58,18 @@ pub(super) async fn history(
     let (bin, prices) = (query.price("bin")?, prices_of(&query)?);
     let request = GridRequest { span, prices, bin, columns, compact, by_leverage, packed };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let grid = body(&state, symbol, reading, request, known).await?;
+    let grid = match subject {
+        Subject::Symbol(symbol) => body(&state, symbol, reading, request, known).await?,
+        Subject::Layer(_, symbol) if by_leverage => {
+            let name = &symbol.name;
+            return Err(Refusal::bad(format!(
+                "leverages of {name} are not known: measured positions have none; leave out 'by'"
+            )));
+        }
+        Subject::Layer(measured, symbol) => {
+            GridAnswer::Open(layer_history::grid(&state, (measured, symbol), reading, request).await?)
+        }
+    };
     let kind = compact.map_or("application/json", GridLayout::content_type);
     let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
     let coding = packed.then_some([(header::CONTENT_ENCODING, history::CODING)]);
@@ -72,6 +84,24 @@ pub(super) async fn history(
             }
         }
     })
+}
+
+/// What a grid is of.
+enum Subject<'a> {
+    /// An estimate.
+    Symbol(&'a ServedSymbol),
+    /// A layer of measured positions.
+    Layer(&'a MeasuredLayer, &'a MeasuredSymbol),
+}
+
+impl<'a> Subject<'a> {
+    fn of(state: &'a DataState, query: &Query) -> Result<Self, Refusal> {
+        let name = query.required("symbol")?;
+        Ok(match state.layer(name)? {
+            Some((measured, symbol)) => Self::Layer(measured, symbol),
+            None => Self::Symbol(state.symbol_named(name)?),
+        })
+    }
 }
 
 /// A range up to now, or the time between two.
@@ -199,7 +229,7 @@ async fn basis(
     request: GridRequest,
 ) -> Result<(Arc<LedgerSum>, Basis), Refusal> {
     let sum = state.sum(symbol).await?;
-    let end = request.end(symbol, sum.as_of);
+    let end = request.end(ColumnSteps::of(symbol), sum.as_of);
     // A grid that is cut off at the newest bar goes on later, even where its columns are all closed by now.
     let is_closed = match request.span {
         GridSpan::Latest(_) => false,
@@ -225,7 +255,7 @@ async fn basis(
     Ok((sum, Basis::Open(basis)))
 }
 
-fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid) -> Bytes {
+pub(super) fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid) -> Bytes {
     let body = match request.compact {
         Some(layout) => encode_grid(&header, layout, &grid.long, &grid.short, &grid.classes),
         None => json(header, grid),
@@ -245,7 +275,9 @@ fn header_of(
     let spec = &grid.spec;
     let (as_of, seen_share) = match request.span {
         GridSpan::Latest(_) => (sum.as_of, sum.seen_share),
-        GridSpan::Between { .. } => (sum.as_of.min(request.end(symbol, sum.as_of)), painted.seen_share()),
+        GridSpan::Between { .. } => {
+            (sum.as_of.min(request.end(ColumnSteps::of(symbol), sum.as_of)), painted.seen_share())
+        }
     };
     let leverages = symbol.leverages();
     let leverages =
@@ -266,6 +298,8 @@ fn header_of(
         state: state.published.feed_state(&symbol.name),
         seen_share,
         leverages,
+        coverage_long: Vec::new(),
+        coverage_short: Vec::new(),
     }
 }
 

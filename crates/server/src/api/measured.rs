@@ -6,13 +6,16 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use liqheat_market::convert::round_u64;
-use liqheat_market::{Price, Side};
-use liqheat_measured::{ClosestPosition, LayerLevel, MeasuredSide};
-use liqheat_wire::{MeasuredBody, MeasuredLevel, MeasuredPosition, MeasuredSideBody, format_time};
+use liqheat_market::{Side, UnixMs};
+use liqheat_measured::{ClosestPosition, LAYER_HELD_MS};
+use liqheat_store::{StoredLayer, StoredLayerLevel, StoredLayerSide};
+use liqheat_wire::{FeedState, MeasuredBody, MeasuredLevel, MeasuredPosition, MeasuredSideBody, format_time};
 
 use super::DataState;
+use super::reading::Reading;
 use crate::http::{Query, Refusal};
 use crate::measured::{MeasuredSymbol, ShownLayer};
+use crate::reads::ReadKind;
 
 /// Positions that are listed as closest without a wish.
 const CLOSEST: NonZeroUsize = NonZeroUsize::new(20).unwrap();
@@ -21,6 +24,7 @@ pub(super) const CLOSEST_MAX: usize = 100;
 
 pub(super) async fn measured(
     State(state): State<Arc<DataState>>,
+    reading: Reading,
     query: Query,
 ) -> Result<Json<MeasuredBody>, Refusal> {
     let name = query.required("symbol")?;
@@ -35,77 +39,99 @@ pub(super) async fn measured(
         Refusal::bad(format!("no measured positions of '{name}'; there are: {}", names.join(", ")))
     })?;
     let limit = query.count_or("limit", CLOSEST, CLOSEST_MAX)?.get();
+    let feed = state.published.feed_state(&symbol.name);
+    if let Some(at) = query.optional_time("at")? {
+        let layer = past(&state, reading, symbol, at).await?;
+        return Ok(Json(body(symbol, &layer, feed, Vec::new())));
+    }
     let shown = measured.shown(symbol).ok_or_else(|| {
         Refusal::unavailable(format!(
             "no measured positions of {} yet: they need the marks of the venue and a state of {}",
             symbol.name, symbol.estimate
         ))
     })?;
-    let feed_state = state.published.feed_state(&symbol.name);
-    Ok(Json(body(symbol, &shown, feed_state, (limit, measured.settings.show_addresses))))
+    let show_addresses = measured.settings.show_addresses;
+    let closest = shown.layer.closest.iter().take(limit);
+    let closest = closest.map(|one| position(&shown, one, show_addresses)).collect();
+    Ok(Json(body(symbol, &shown.as_stored(shown.as_of), feed, closest)))
+}
+
+/// The layer at a moment: the one stored last before it, as long as it stands for the moment.
+///
+/// # Errors
+/// Refused where there is none.
+pub(super) async fn past(
+    state: &DataState,
+    reading: Reading,
+    symbol: &MeasuredSymbol,
+    at: UnixMs,
+) -> Result<StoredLayer, Refusal> {
+    let turn = reading.turn(state, ReadKind::Query).await?;
+    let instrument = symbol.instrument();
+    let from = at.plus(-LAYER_HELD_MS - 1);
+    if let Some(layer) = turn.store().latest_measured_layer(&instrument, from, at).await? {
+        return Ok(layer);
+    }
+    let reach = turn.store().measured_reach(&instrument, from, at).await?;
+    let stored = reach.map_or_else(
+        || "nothing of it is stored yet".to_owned(),
+        |reach| format!("it is stored from {} to {}", format_time(reach.first), format_time(reach.last)),
+    );
+    Err(Refusal::bad(format!("parameter 'at': no layer of {} at {}; {stored}", symbol.name, format_time(at))))
+}
+
+fn position(shown: &ShownLayer, one: &ClosestPosition, show_addresses: bool) -> MeasuredPosition {
+    let distance = match one.side {
+        Side::Long => -one.distance,
+        Side::Short => one.distance,
+    };
+    MeasuredPosition {
+        side: one.side.name(),
+        liquidation_price: shown.price(one.price).into(),
+        distance_pct: (distance * 1e6).round() / 1e4,
+        usd: round_u64(one.usd),
+        age_s: one.age_ms.max(0).unsigned_abs() / 1_000,
+        address: show_addresses.then(|| one.address.to_string()),
+    }
 }
 
 fn body(
     symbol: &MeasuredSymbol,
-    shown: &ShownLayer,
-    state: liqheat_wire::FeedState,
-    (limit, show_addresses): (usize, bool),
+    layer: &StoredLayer,
+    state: FeedState,
+    closest: Vec<MeasuredPosition>,
 ) -> MeasuredBody {
-    let layer = &shown.layer;
-    let price = |venues: f64| Price::from_f64(venues / shown.pack).unwrap_or_default().into();
-    let position = |one: &ClosestPosition| MeasuredPosition {
-        side: one.side.name(),
-        liquidation_price: price(one.price),
-        distance_pct: rounded(
-            match one.side {
-                Side::Long => -one.distance,
-                Side::Short => one.distance,
-            } * 100.0,
-        ),
-        usd: round_u64(one.usd),
-        age_s: seconds(one.age_ms),
-        address: show_addresses.then(|| one.address.to_string()),
-    };
-    let level = |one: &LayerLevel| MeasuredLevel {
-        price: Price::from_units(one.index.saturating_mul(shown.bin.units())).into(),
-        long_usd: round_u64(one.long_usd),
-        short_usd: round_u64(one.short_usd),
+    let level = |one: &StoredLayerLevel| MeasuredLevel {
+        price: one.price.into(),
+        long_usd: one.long_usd,
+        short_usd: one.short_usd,
         long_accounts: one.long_accounts,
         short_accounts: one.short_accounts,
-        age_s: seconds(one.age_ms),
+        age_s: one.age_s,
     };
     MeasuredBody {
         symbol: symbol.name.clone(),
-        as_of: format_time(shown.as_of),
+        as_of: format_time(layer.time),
         state,
-        current_price: price(layer.mark),
-        bin: shown.bin.into(),
-        addresses: shown.addresses,
-        accounts_late: shown.late,
-        coverage_long: layer.long.coverage.map(rounded),
-        coverage_short: layer.short.coverage.map(rounded),
+        current_price: layer.mark.into(),
+        bin: layer.bin.into(),
+        addresses: layer.addresses,
+        accounts_late: layer.late,
+        coverage_long: layer.long.coverage,
+        coverage_short: layer.short.coverage,
         long: side(&layer.long),
         short: side(&layer.short),
         levels: layer.levels.iter().map(level).collect(),
-        closest: layer.closest.iter().take(limit).map(position).collect(),
+        closest,
     }
 }
 
-fn side(side: &MeasuredSide) -> MeasuredSideBody {
+const fn side(side: &StoredLayerSide) -> MeasuredSideBody {
     MeasuredSideBody {
-        usd: round_u64(side.usd),
+        usd: side.usd,
         accounts: side.accounts,
-        share_without_level: rounded(side.share_without_level),
-        share_older_than_5m: rounded(side.share_older_than_5m),
-        share_older_than_60m: rounded(side.share_older_than_60m),
+        share_without_level: side.share_without_level,
+        share_older_than_5m: side.share_older_than_5m,
+        share_older_than_60m: side.share_older_than_60m,
     }
-}
-
-fn seconds(ms: i64) -> u64 {
-    ms.max(0).unsigned_abs() / 1_000
-}
-
-/// To four places.
-fn rounded(value: f64) -> f64 {
-    (value * 1e4).round() / 1e4
 }

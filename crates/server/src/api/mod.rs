@@ -14,6 +14,7 @@ mod health;
 mod heatmap;
 mod history;
 mod ingest;
+mod layer_history;
 mod levels;
 mod liquidations;
 mod map;
@@ -214,11 +215,28 @@ impl DataState {
         self.catalog.symbol(name).ok_or_else(|| {
             if name.ends_with(MeasuredSymbol::SUFFIX) && self.hub.slot(name).is_some() {
                 return Refusal::bad(format!(
-                    "{name} is a layer of measured positions: ask /v1/measured, /v1/walls, /v1/max-pain, /v1/map, /v1/heatmap or a socket for it"
+                    "{name} is a layer of measured positions: ask /v1/measured, /v1/heatmap, /v1/heatmap/history, /v1/walls, /v1/max-pain, /v1/map, /v1/export?what=measured or a socket for it"
                 ));
             }
             unknown_symbol(&self.hub, name)
         })
+    }
+
+    /// The layer of measured positions with exactly this name; `None` where the name is another symbol's.
+    ///
+    /// # Errors
+    /// Refused where the layer is made by another server, which has its past.
+    fn layer(&self, name: &str) -> Result<Option<(&MeasuredLayer, &MeasuredSymbol)>, Refusal> {
+        if !name.ends_with(MeasuredSymbol::SUFFIX) {
+            return Ok(None);
+        }
+        let own = self.measured.as_deref().and_then(|measured| Some((measured, measured.symbol(name)?)));
+        match own {
+            None if self.hub.slot(name).is_some() => Err(Refusal::bad(format!(
+                "this server does not look at accounts, and so has no past of {name}; ask one with --hyperliquid-measured"
+            ))),
+            own => Ok(own),
+        }
     }
 
     /// Brings a symbol up to date where the updater does not run.

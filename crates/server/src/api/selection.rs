@@ -6,8 +6,10 @@ use liqheat_market::convert::approx_f64;
 use liqheat_market::{Price, Side, UnixMs};
 use liqheat_model::{Ledger, LeverageLevel};
 use liqheat_score::Horizon;
+use liqheat_store::{StoredLayer, StoredLayerLevel};
 use liqheat_wire::{Cell, StateReference, format_time};
 
+use super::measured::past;
 use super::reading::Reading;
 use super::{DataState, no_state};
 use crate::catalog::ServedSymbol;
@@ -47,7 +49,7 @@ pub(super) struct SelectedState {
 }
 
 impl SelectedState {
-    /// As [`SelectedState::of`], and the newest state of a layer of measured positions under its name.
+    /// As [`SelectedState::of`], and a state of a layer of measured positions under its name.
     ///
     /// # Errors
     /// As [`SelectedState::of`]; refused when a layer is asked for what only a model knows.
@@ -57,14 +59,34 @@ impl SelectedState {
         if !is_layer {
             return Self::of(state, reading, query).await;
         }
-        if horizon(query, wanted(query)?)?.is_some() || !matches!(wanted(query)?, StateSelector::Live) {
+        let wanted = wanted(query)?;
+        if horizon(query, wanted)?.is_some() || matches!(wanted, StateSelector::OpenedWithin(_)) {
             return Err(Refusal::bad(format!(
-                "{name} is a layer of measured positions, known for this moment and by size only: leave out 'timeframe', 'at' and 'view'"
+                "{name} is a layer of measured positions, known by size only: leave out 'timeframe' and 'view'"
             )));
+        }
+        if let StateSelector::At(at) = wanted
+            && let Some((_, symbol)) = state.layer(name)?
+        {
+            return Ok(Self::measured_at(state, &symbol.name, &past(state, reading, symbol, at).await?));
         }
         Self::measured(state, name).ok_or_else(|| {
             Refusal::unavailable(format!("no measured positions of {name} yet: they need the marks of the venue and a state of its estimate"))
         })
+    }
+
+    /// A layer of the past.
+    fn measured_at(state: &DataState, name: &str, layer: &StoredLayer) -> Self {
+        let level = |level: &StoredLayerLevel| LeverageLevel {
+            leverage: UNCLASSED,
+            price: level.price,
+            long_usd: approx_f64(level.long_usd),
+            short_usd: approx_f64(level.short_usd),
+        };
+        let levels = layer.levels.iter().map(level).collect();
+        let reference = reference(state, name, layer.time, layer.mark);
+        let selected = Self::new(reference, layer.mark, layer.bin, levels);
+        Self { leverages: vec![UNCLASSED], is_measured: true, ..selected }
     }
 
     /// The board of a layer; `None` before its first state.

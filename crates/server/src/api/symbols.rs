@@ -35,6 +35,7 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
             simulated: symbol.is_simulated(),
             seen_share: sum.map_or(0.0, |sum| sum.seen_share),
             leverages: symbol.leverages().into_iter().map(leverage_of).collect(),
+            parameters: symbol.parameters(),
             measured: false,
         }
     });
@@ -59,6 +60,7 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
             simulated: false,
             seen_share: 0.0,
             leverages: Vec::new(),
+            parameters: Vec::new(),
             measured: true,
         }
     });

@@ -38,6 +38,12 @@ impl ServedSymbol {
         leverages
     }
 
+    /// Fingerprints of the model's parameters, in the order of the venues.
+    pub(crate) fn parameters(&self) -> Vec<String> {
+        let of = |ledger: &Arc<VenueLedger>| format!("{:016x}", ledger.spec.params.fingerprint());
+        self.ledgers.iter().map(of).collect()
+    }
+
     /// Opening time of the first bar of any venue.
     pub(crate) fn first_bar(&self) -> Option<UnixMs> {
         self.ledgers.iter().filter_map(|ledger| ledger.first_bar()).min()

@@ -6,9 +6,7 @@ use liqheat_model::{GridError, GridSpec};
 use liqheat_store::StoreError;
 use liqheat_wire::GridLayout;
 
-use crate::catalog::ServedSymbol;
-
-use super::spans::{GridSpan, PriceBounds, round_up};
+use super::spans::{ColumnSteps, GridSpan, PriceBounds, round_up};
 
 /// A named length of time, as charts offer it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,8 +68,8 @@ pub(crate) struct GridRequest {
 
 impl GridRequest {
     /// Where the last column ends.
-    pub(crate) fn end(&self, symbol: &ServedSymbol, as_of: UnixMs) -> UnixMs {
-        let (start, column_ms, columns) = self.span.columns(symbol, as_of, self.columns);
+    pub(crate) fn end(&self, steps: ColumnSteps, as_of: UnixMs) -> UnixMs {
+        let (start, column_ms, columns) = self.span.columns(steps, as_of, self.columns);
         start.plus(column_ms.saturating_mul(signed_len(columns)))
     }
 
@@ -80,7 +78,7 @@ impl GridRequest {
     /// Without a bin in the request it is the base bin or the lowest of 2, 5, 10, 20, .. times it with which that many
     /// columns stay within the limits, split by leverage or not: the base bin follows the newest price, and a market
     /// that has fallen to a tenth would have ten times the rows.
-    pub(super) fn rows(
+    pub(crate) fn rows(
         &self,
         low: Price,
         high: Price,
@@ -164,7 +162,7 @@ mod tests {
     }
 
     fn columns_of(request: GridRequest, symbol: &ServedSymbol, as_of: UnixMs) -> (UnixMs, i64, usize) {
-        request.span.columns(symbol, as_of, request.columns)
+        request.span.columns(ColumnSteps::of(symbol), as_of, request.columns)
     }
 
     #[test]

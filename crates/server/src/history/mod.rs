@@ -1,8 +1,10 @@
-//! The past, computed from stored bars when somebody asks: chart grids and time series.
+//! The past, computed from stored bars when somebody asks: chart grids and time series. Layers of measured positions are
+//! pictures of what was stored of them.
 
 mod cache;
 mod grid;
 mod gzip;
+mod layers;
 mod moment;
 mod painter;
 mod spans;
@@ -19,9 +21,10 @@ pub(crate) use cache::{GridBasis, GridCache, TileCache, TileVersion};
 pub(crate) use grid::{CHART_RANGES, ChartRange, GridRequest, HistoryError};
 pub use gzip::pack;
 pub(crate) use gzip::{CODING, is_accepted, pack_fast};
+pub(crate) use layers::{LayerPainter, LayerPicture, held_from};
 pub(crate) use moment::PastState;
 pub(crate) use painter::PaintedGrid;
-pub(crate) use spans::{GridSpan, PriceBounds};
+pub(crate) use spans::{ColumnSteps, GridSpan, PriceBounds};
 
 use crate::catalog::VenueLedger;
 use crate::compute::ComputePool;

@@ -12,7 +12,7 @@ use liqheat_store::StoreError;
 
 use super::HistoryTurn;
 use super::grid::{GridRequest, HistoryError};
-use super::spans::GridSpan;
+use super::spans::{ColumnSteps, GridSpan};
 use super::warm::{PastVersions, StateCollector};
 use crate::catalog::{LedgerView, ServedSymbol, VenueLedger};
 use crate::engine::{BarVisitor, LedgerRun};
@@ -51,7 +51,8 @@ impl HistoryTurn<'_> {
         sum: &LedgerSum,
         request: GridRequest,
     ) -> Result<PaintedGrid, HistoryError> {
-        let (start, column_ms, columns) = request.span.columns(symbol, sum.as_of, request.columns);
+        let (start, column_ms, columns) =
+            request.span.columns(ColumnSteps::of(symbol), sum.as_of, request.columns);
         let mut range = None;
         if request.prices.is_none() {
             for (ledger, view) in &sum.ledgers {

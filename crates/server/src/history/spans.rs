@@ -22,8 +22,24 @@ pub(crate) enum GridSpan {
 /// Margin of the rows of a grid between two times, per mille of the price: that of a range of a week.
 const BETWEEN_MARGIN_PERMILLE: i64 = 100;
 
+/// What the columns of a picture are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ColumnSteps {
+    /// Where the data begins; `None` while there is none.
+    pub(crate) first: Option<UnixMs>,
+    /// Columns are whole multiples of this, milliseconds.
+    pub(crate) step_ms: i64,
+}
+
+impl ColumnSteps {
+    /// Whole bars of every venue.
+    pub(crate) fn of(symbol: &ServedSymbol) -> Self {
+        Self { first: symbol.first_bar(), step_ms: symbol.whole_bars_ms() }
+    }
+}
+
 /// First column, length of a column in milliseconds, number of columns.
-pub(super) type Columns = (UnixMs, i64, usize);
+pub(crate) type Columns = (UnixMs, i64, usize);
 
 impl GridSpan {
     /// Length in milliseconds.
@@ -52,13 +68,13 @@ impl GridSpan {
 
     /// The columns. Of a range, none begins before the data; between two times the geometry is the one asked for, so
     /// that neighbouring grids fit together, and only the future is cut off.
-    pub(super) fn columns(self, symbol: &ServedSymbol, as_of: UnixMs, wished: Option<usize>) -> Columns {
-        let column_ms = self.column_ms(symbol, wished);
+    pub(crate) fn columns(self, steps: ColumnSteps, as_of: UnixMs, wished: Option<usize>) -> Columns {
+        let column_ms = self.column_ms(steps, wished);
         // A bar that closes on the edge of a column belongs to the column that ends there.
         let now = as_of.plus(-1).floor_to(column_ms).plus(column_ms);
         let (start, end) = match self {
             Self::Latest(range) => {
-                let first = symbol.first_bar().unwrap_or(as_of).floor_to(column_ms);
+                let first = steps.first.unwrap_or(as_of).floor_to(column_ms);
                 (now.plus(-round_up(range.ms(), column_ms)).max(first), now)
             }
             Self::Between { from, to } => {
@@ -69,17 +85,15 @@ impl GridSpan {
         (start, column_ms, usize::try_from(end.since(start) / column_ms).unwrap_or(0).max(1))
     }
 
-    fn column_ms(self, symbol: &ServedSymbol, wished: Option<usize>) -> i64 {
+    fn column_ms(self, steps: ColumnSteps, wished: Option<usize>) -> i64 {
         /// Most columns of a request that names no number: a wide screen shows no more.
         const COLUMNS_MAX: i64 = 900;
         const DAY_MS: i64 = 86_400_000;
         match wished {
-            Some(columns) => {
-                round_up((self.ms() / signed_len(columns.max(1))).max(1), symbol.whole_bars_ms())
-            }
+            Some(columns) => round_up((self.ms() / signed_len(columns.max(1))).max(1), steps.step_ms),
             None => Interval::names()
                 .filter_map(|name| Interval::from_name(name).map(Interval::ms))
-                .find(|ms| symbol.bars_fit(*ms) && self.ms() / ms <= COLUMNS_MAX)
+                .find(|ms| ms % steps.step_ms == 0 && self.ms() / ms <= COLUMNS_MAX)
                 .unwrap_or(DAY_MS),
         }
     }

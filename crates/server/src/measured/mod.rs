@@ -2,8 +2,10 @@
 //! added to it.
 //!
 //! [`AccountTracker`](liqheat_measured::AccountTracker) decides; the [task] executes: it asks the venue, stores the addresses, and
-//! publishes a board for each symbol under a name of its own. [`MeasuredLayer`] is what routes read.
+//! publishes a board for each symbol under a name of its own. [`MeasuredLayer`] is what routes read. Every five minutes the
+//! layer of each symbol is stored, so that there is a past to show.
 
+mod kept;
 mod metrics;
 mod task;
 
@@ -76,6 +78,12 @@ impl MeasuredSymbol {
     fn new(symbol: &Symbol, contract: Contract) -> Self {
         let estimate = format!("{symbol}@{VENUE}");
         Self { name: format!("{estimate}{}", Self::SUFFIX), estimate, symbol: symbol.clone(), contract }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_test(symbol: &str) -> Self {
+        let symbol = Symbol::new(symbol).unwrap();
+        Self::new(&symbol, venues::contract_named(&symbol, "BTC"))
     }
 }
 

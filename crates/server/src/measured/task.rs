@@ -8,14 +8,14 @@ use std::time::Duration;
 use liqheat_cluster::Backplane;
 use liqheat_feeds::live::{AccountClient, AccountFeed, AccountRequestError};
 use liqheat_market::convert::{round_u64, signed_ms, whole_ms};
-use liqheat_market::{Price, UnixMs};
+use liqheat_market::{Instrument, Price, UnixMs};
 use liqheat_measured::{
-    AccountState, AccountTracker, Address, AddressChanges, CoinMarket, KnownAddress, LayerRequest,
-    LookInterval,
+    AccountState, AccountTracker, Address, AddressChanges, CoinMarket, KnownAddress, LayerCadence,
+    LayerRequest, LookInterval,
 };
-use liqheat_store::{AccountAddress, Store};
+use liqheat_store::{AccountAddress, Store, StoredLayer};
 use liqheat_stream::{BoardUpdate, Counters, Hub};
-use liqheat_wire::{Cell, FeedState};
+use liqheat_wire::{Cell, FeedState, format_time};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -83,6 +83,7 @@ struct Task {
     store_due: UnixMs,
     drop_due: UnixMs,
     publish_due: UnixMs,
+    kept: LayerCadence,
     logged: Option<Instant>,
 }
 
@@ -154,6 +155,7 @@ impl Task {
             store_due: now,
             drop_due: now,
             publish_due: now,
+            kept: LayerCadence::new(now),
             logged: None,
         })
     }
@@ -287,12 +289,29 @@ impl Task {
             });
             layers.collect::<Vec<_>>()
         });
-        for (symbol, shown) in layers.await {
+        let is_stale = now.since(marked) > MARKS_STALE_MS;
+        let layers = layers.await;
+        // A layer under old marks is of no moment.
+        let moment = if is_stale || layers.is_empty() { None } else { self.kept.due(now) };
+        let mut kept = Vec::new();
+        for (symbol, shown) in layers {
             let Some(slot) = self.parts.hub.slot(&symbol.name) else { continue };
-            let state = if now.since(marked) > MARKS_STALE_MS { FeedState::Stale } else { FeedState::Live };
+            let state = if is_stale { FeedState::Stale } else { FeedState::Live };
             let update = update_of(&shown, self.parts.published.run());
             self.parts.backplane.publish(&slot, update, state, Vec::new());
+            kept.extend(moment.and_then(|moment| Some((symbol.instrument(), shown.kept(moment)?))));
             self.parts.layer.show(&symbol, Arc::new(shown));
+        }
+        self.keep(kept).await;
+    }
+
+    /// Stores layers. One that cannot be stored is missing from the past.
+    async fn keep(&self, layers: Vec<(Instrument, StoredLayer)>) {
+        for (instrument, layer) in layers {
+            let moment = format_time(layer.time);
+            if let Err(error) = self.parts.store.put_measured_layer(&instrument, layer).await {
+                warn!(%instrument, moment, %error, "measured layer not stored; its past has a gap there");
+            }
         }
     }
 
@@ -332,7 +351,7 @@ fn update_of(shown: &ShownLayer, run: &str) -> Option<BoardUpdate> {
     Some(BoardUpdate {
         epoch: format!("{run}-m{}", shown.bin.units()),
         cells: shown.layer.levels.iter().map(cell).filter(|cell| !cell.is_empty()).collect(),
-        price: Price::from_f64(shown.layer.mark / shown.pack).ok()?,
+        price: Some(shown.mark()).filter(|mark| mark.is_positive())?,
         base_bin: shown.bin,
         as_of: shown.as_of,
         // Positions are counted where they are estimated.

@@ -14,6 +14,7 @@ mod alerts;
 mod amounts;
 mod appending;
 mod holes;
+mod layers;
 mod library;
 mod reading;
 mod real;

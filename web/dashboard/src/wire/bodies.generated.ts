@@ -336,6 +336,13 @@ export interface GridJson {
     column_ms: number;
     /** Number of columns; the last is still growing. */
     columns: number;
+    /**
+     * Of measured positions only: share of the longs' open interest that each column shows, 0 to 1; null where that is unknown
+     * or nothing was measured.
+     */
+    coverage_long?: (number | null)[];
+    /** The same of the shorts. */
+    coverage_short?: (number | null)[];
     /** The epoch of the state that the last column belongs to. */
     epoch: string;
     /** Leverage of each class that has a plane of its own, in the order of the planes; absent without any. */
@@ -346,7 +353,7 @@ export interface GridJson {
     price_low: number;
     /** Number of price bins. */
     rows: number;
-    /** Share of open interest that the model has seen open, 0 to 1. */
+    /** Share of open interest that the model has seen open, 0 to 1; 0 of measured positions, which are no model's. */
     seen_share: number;
     /** Whole USD of shorts. */
     short: number[][];
@@ -1080,6 +1087,8 @@ export interface SymbolRow {
     leverages: number[];
     /** Whether it is a layer of measured positions (`GET /v1/measured`) and no estimate; absent when it is not. */
     measured?: boolean;
+    /** Fingerprints of the model's parameters, in the order of `venues`; empty of measured positions. */
+    parameters: string[];
     /** Share of open interest that the model has seen open, 0 to 1. */
     seen_share: number;
     /** Whether its market is made up. */

@@ -55,6 +55,10 @@ class Grid:
     """Share of the positions that the model has seen opening, 0 to 1."""
     leverages: tuple[float, ...]
     """The classes of :attr:`leverage_planes`, lowest first; empty unless asked for."""
+    coverage_long: tuple[float | None, ...]
+    """Of measured positions: share of the longs' open interest that each column shows, ``None`` where nothing was
+    measured. Empty of an estimate."""
+    coverage_short: tuple[float | None, ...]
     long_plane: bytes = field(repr=False)
     """One byte per cell, index ``column * rows + row``; 0 is less than half a dollar."""
     short_plane: bytes = field(repr=False)
@@ -134,6 +138,8 @@ def parse_grid(data: bytes) -> Grid:
         state=header.text("state"),
         seen_share=header.number("seen_share"),
         leverages=leverages,
+        coverage_long=_coverage(header, "coverage_long", columns),
+        coverage_short=_coverage(header, "coverage_short", columns),
         long_plane=planes[0],
         short_plane=planes[1],
         leverage_planes=tuple(planes[2:]),
@@ -163,3 +169,12 @@ def _leverages(header: Fields) -> tuple[float, ...]:
     if len(known) != len(numbers):
         raise MalformedError("grid header: 'leverages' is not a list of numbers")
     return known
+
+
+def _coverage(header: Fields, name: str, columns: int) -> tuple[float | None, ...]:
+    if header.get(name) is None:
+        return ()
+    shares = tuple(number_of(item) for item in header.items(name))
+    if len(shares) != columns:
+        raise MalformedError(f"grid header: {name!r} has {len(shares)} shares for {columns} columns")
+    return shares

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-ExportKind = Literal["bars", "levels", "walls", "liquidations", "grid"]
+ExportKind = Literal["bars", "levels", "walls", "liquidations", "grid", "measured"]
 """Which rows a file has; ``docs/other_formats.md`` names their columns."""
 
 ExportFormat = Literal["csv", "json", "parquet"]

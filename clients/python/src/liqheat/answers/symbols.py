@@ -38,6 +38,10 @@ class SymbolInfo:
     """Share of the positions that the model has seen opening, 0 to 1."""
     leverages: tuple[float, ...]
     """The model's leverage classes, lowest first."""
+    parameters: tuple[str, ...]
+    """Fingerprints of the model's parameters, in the order of ``venues``; empty before servers told them."""
+    measured: bool
+    """Whether it is a layer of measured positions (``measured()``) and no estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ def read_symbols(fields: Fields) -> Symbols:
             simulated=row.flag("simulated"),
             seen_share=row.number("seen_share"),
             leverages=numbers_of(row, "leverages"),
+            parameters=texts_of(row, "parameters") if row.get("parameters") is not None else (),
+            measured=row.get("measured") is True,
         )
         for row in fields.objects("symbols")
     )

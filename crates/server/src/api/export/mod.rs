@@ -26,6 +26,7 @@ use crate::catalog::ServedSymbol;
 use crate::compute::ComputePool;
 use crate::history::GridSpan;
 use crate::http::{Query, Refusal};
+use crate::measured::{MeasuredSymbol, VENUE};
 
 const DAY_MS: i64 = 86_400_000;
 /// Length of what is exported where no `from` is given.
@@ -61,10 +62,12 @@ pub(super) enum ExportedRows {
     Liquidations,
     /// The time x price grid.
     Grid,
+    /// Layers of measured positions.
+    Measured,
 }
 
 impl ExportedRows {
-    pub(super) const NAMES: [&str; 5] = ["bars", "levels", "walls", "liquidations", "grid"];
+    pub(super) const NAMES: [&str; 6] = ["bars", "levels", "walls", "liquidations", "grid", "measured"];
 
     const fn name(self) -> &'static str {
         match self {
@@ -73,6 +76,7 @@ impl ExportedRows {
             Self::Walls => "walls",
             Self::Liquidations => "liquidations",
             Self::Grid => "grid",
+            Self::Measured => "measured",
         }
     }
 
@@ -82,6 +86,7 @@ impl ExportedRows {
             "levels" => Self::Levels,
             "walls" => Self::Walls,
             "liquidations" => Self::Liquidations,
+            "measured" => Self::Measured,
             _ => Self::Grid,
         }
     }
@@ -92,7 +97,7 @@ impl ExportedRows {
             Self::Bars => Channel::Price,
             Self::Walls => Channel::Walls,
             Self::Liquidations => Channel::Liquidations,
-            Self::Levels | Self::Grid => Channel::Heatmap,
+            Self::Levels | Self::Grid | Self::Measured => Channel::Heatmap,
         }
     }
 }
@@ -114,7 +119,15 @@ impl ExportRequest {
     async fn of(state: &DataState, claims: &Claims, query: &Query) -> Result<Self, Refusal> {
         query.only(&["what", "symbol", "from", "to", "format", "interval"])?;
         let what = ExportedRows::from_name(query.word("what", &ExportedRows::NAMES)?);
-        let symbol = Arc::clone(state.symbol(query)?);
+        let name = query.required("symbol")?;
+        let symbol = match what {
+            ExportedRows::Measured => {
+                claims.check(name, what.channel())?;
+                measured_at(state, name)?
+            }
+            _ => state.symbol_named(name)?,
+        };
+        let symbol = Arc::clone(symbol);
         claims.check(&symbol.name, what.channel())?;
         let formats = ExportFormat::ALL.map(ExportFormat::name);
         let format = if query.get("format").is_some() { query.word("format", &formats)? } else { "csv" };
@@ -158,6 +171,19 @@ impl ExportRequest {
     const fn span(&self) -> GridSpan {
         GridSpan::Between { from: self.from, to: self.to }
     }
+}
+
+/// The symbol whose positions are measured, by any name of it and by that of its layer.
+///
+/// # Errors
+/// Refused where it has no ledger at the venue of measured positions.
+fn measured_at<'a>(state: &'a DataState, name: &str) -> Result<&'a Arc<ServedSymbol>, Refusal> {
+    let estimate = name.strip_suffix(MeasuredSymbol::SUFFIX).unwrap_or(name);
+    let symbol = state.symbol_named(estimate)?;
+    if symbol.venues().contains(&VENUE) {
+        return Ok(symbol);
+    }
+    Err(Refusal::bad(format!("no positions of {estimate} are measured: that is done at {VENUE} only")))
 }
 
 pub(super) async fn export(

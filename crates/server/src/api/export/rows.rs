@@ -6,8 +6,9 @@ use std::path::Path;
 
 use liqheat_market::convert::{signed_len, trunc_i64};
 use liqheat_market::{Interval, Kline, Liquidation, Price, PriceKind, Qty, Side, UnixMs};
+use liqheat_measured::LAYER_EVERY_MS;
 use liqheat_model::{HistoryGrid, LeverageLevel};
-use liqheat_store::{ColumnKind, ExportColumn, ExportTable, ExportValue};
+use liqheat_store::{ColumnKind, ExportColumn, ExportTable, ExportValue, StoredLayer, StoredLayerLevel};
 use liqheat_wire::{Decimal, WallRow, parse_time};
 
 use super::super::DataState;
@@ -21,6 +22,7 @@ use crate::compact::{WallLevels, WallSelection, walls_body};
 use crate::engine::whole_usd;
 use crate::history::GridRequest;
 use crate::http::Refusal;
+use crate::measured::VENUE;
 use crate::reads::ReadKind;
 
 const fn column(name: &'static str, kind: ColumnKind) -> ExportColumn {
@@ -70,6 +72,19 @@ const GRID: &[ExportColumn] = &[
     column("price", ColumnKind::Number),
     column("long_usd", ColumnKind::Whole),
     column("short_usd", ColumnKind::Whole),
+];
+
+const MEASURED: &[ExportColumn] = &[
+    column("time", ColumnKind::Time),
+    column("mark_price", ColumnKind::Number),
+    column("coverage_long", ColumnKind::Number),
+    column("coverage_short", ColumnKind::Number),
+    column("price", ColumnKind::Number),
+    column("long_usd", ColumnKind::Whole),
+    column("short_usd", ColumnKind::Whole),
+    column("long_accounts", ColumnKind::Whole),
+    column("short_accounts", ColumnKind::Whole),
+    column("age_s", ColumnKind::Whole),
 ];
 
 /// A table that grows off the async workers.
@@ -123,6 +138,7 @@ pub(super) async fn gather(
         ExportedRows::Walls => WALLS,
         ExportedRows::Liquidations => LIQUIDATIONS,
         ExportedRows::Grid => GRID,
+        ExportedRows::Measured => MEASURED,
     };
     let table = TableBuilder::new(state, folder, columns).await?;
     let table = match wanted.what {
@@ -139,6 +155,7 @@ pub(super) async fn gather(
             table.append(walls, move |row| wall(time, row)).await?
         }
         ExportedRows::Grid => grid(table, reading, wanted).await?,
+        ExportedRows::Measured => measured(table, reading, wanted).await?,
     };
     Ok(table.table)
 }
@@ -396,6 +413,54 @@ fn cells_of(grid: &HistoryGrid, column: usize) -> Vec<Cell> {
 
 fn cell((time, at, long, short): &Cell) -> Vec<ExportValue> {
     vec![ExportValue::Time(*time), price(*at), whole(*long), whole(*short)]
+}
+
+/// The levels of every stored layer.
+async fn measured<'a>(
+    mut table: TableBuilder<'a>,
+    reading: Reading,
+    wanted: &ExportRequest,
+) -> Result<TableBuilder<'a>, Refusal> {
+    /// Time whose layers are in memory at once.
+    const AT_ONCE_MS: i64 = 128 * LAYER_EVERY_MS;
+    let Some(ledger) = wanted.symbol.ledgers.iter().find(|ledger| ledger.instrument().venue == VENUE) else {
+        return Ok(table);
+    };
+    // The moments of the request begin with `from` and end before `to`.
+    let (mut from, to) = (wanted.from.plus(-1), wanted.to.plus(-1));
+    while from < to {
+        let end = from.plus(AT_ONCE_MS).min(to);
+        let turn = reading.turn(table.state, ReadKind::Query).await?;
+        let layers = turn.store().measured_layers(ledger.instrument(), from, end, 1).await?;
+        drop(turn);
+        table = table.append(layers.into_iter().flat_map(levels_of).collect(), measured_level).await?;
+        from = end;
+    }
+    Ok(table)
+}
+
+/// A level, with what its layer says of all.
+type MeasuredRow = (UnixMs, Price, [Option<f64>; 2], StoredLayerLevel);
+
+fn levels_of(layer: StoredLayer) -> impl Iterator<Item = MeasuredRow> {
+    let coverage = [layer.long.coverage, layer.short.coverage];
+    layer.levels.into_iter().map(move |level| (layer.time, layer.mark, coverage, level))
+}
+
+fn measured_level((time, mark, coverage, level): &MeasuredRow) -> Vec<ExportValue> {
+    let [long, short] = coverage.map(|share| share.map_or(ExportValue::Unknown, ExportValue::Number));
+    vec![
+        ExportValue::Time(*time),
+        price(*mark),
+        long,
+        short,
+        price(level.price),
+        whole(level.long_usd),
+        whole(level.short_usd),
+        ExportValue::Whole(signed_len(level.long_accounts)),
+        ExportValue::Whole(signed_len(level.short_accounts)),
+        whole(level.age_s),
+    ]
 }
 
 /// The number nearest to a decimal text: dividing units would round twice.

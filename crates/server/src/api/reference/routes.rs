@@ -541,6 +541,7 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
         vec![
             symbol(),
             optional("limit", "Most positions in `closest`", count(measured::CLOSEST_MAX, Some(20))),
+            optional("at", "A moment of the past, without `closest`; layers are stored every five minutes", time()),
         ],
         "Levels, coverage and the positions nearest to their liquidation; 400 where the server does not look at accounts",
         vec![(JSON, schema_of::<MeasuredBody>(generator))],

@@ -16,10 +16,11 @@ use liqheat_feeds::venues::LiquidationFeed;
 use liqheat_market::{Instrument, Liquidation, PriceKind, UnixMs, Venue};
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
+use liqheat_wire::format_time;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Backtest, ReportFormat};
+use crate::cli::{Backtest, ReportFormat, StoredPeriod};
 use crate::model_file;
 use crate::stored::{ROWS_MAX, choose, read_bars};
 use crate::terminal::{self, complain};
@@ -75,6 +76,12 @@ fn grade(
     path: &Path,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Report>> {
+    let StoredPeriod { from, to, .. } = backtest.period;
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        bail!("--from {} is not earlier than --to {}", format_time(from), format_time(to));
+    }
     let stored = store.instruments().blocking()?;
     let span = choose(&stored, backtest.period.symbol.as_deref())?;
     let (origin, liquidations) = liquidations(backtest, store, span)?;
@@ -84,10 +91,29 @@ fn grade(
             span.instrument.symbol
         );
     };
+    let is_graded =
+        |row: &Liquidation| from.is_none_or(|from| row.time >= from) && to.is_none_or(|to| row.time < to);
+    if !liquidations.iter().any(is_graded) {
+        bail!(
+            "no liquidation of {origin} lies between --from and --to: they are of {} to {}",
+            format_time(first.time),
+            format_time(last.time)
+        );
+    }
     let warm_up_ms = i64::try_from(backtest.warm_up.as_millis()).unwrap_or(i64::MAX);
     let from = backtest.period.from.unwrap_or(first.time).floor_to(DAY_MS).plus(-warm_up_ms);
     let to = backtest.period.to.unwrap_or(last.time.floor_to(DAY_MS).plus(DAY_MS));
     let bars = read_bars(store, &span.instrument, span.interval, from, to)?;
+    if bars.is_empty() {
+        bail!(
+            "no bars of {} from {} to {}, where there are liquidations: its bars are of {} to {}; load klines of the same time with `liqheat ingest`",
+            span.instrument,
+            format_time(from),
+            format_time(to),
+            format_time(span.first),
+            format_time(span.last)
+        );
+    }
     // Positions are liquidated by the rules of the venue that reports them.
     let rules_of = Instrument::new(origin.venue, origin.symbol.clone());
     let book = tiers::load(backtest.tiers.as_deref(), Some(path), TierBook::default())?;
@@ -103,7 +129,7 @@ fn grade(
         expected: model.expected.unwrap_or_default(),
     };
     let options = Options {
-        windows_ms: backtest.windows.iter().map(|window| window.ms()).collect(),
+        windows_ms: each_once(backtest.windows.iter().map(|window| window.ms())),
         from: backtest.period.from,
         to: backtest.period.to,
         warm_up_ms,
@@ -138,6 +164,17 @@ fn grade(
     }))
 }
 
+/// In their order, without what was named before.
+fn each_once(windows_ms: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut known = Vec::new();
+    for window_ms in windows_ms {
+        if !known.contains(&window_ms) {
+            known.push(window_ms);
+        }
+    }
+    known
+}
+
 fn progress_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("grading {bar:30} {percent:>3} % {eta:>4}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -155,14 +192,8 @@ fn liquidations(
     let symbol = &span.instrument.symbol;
     if let Some(path) = &backtest.liquidations {
         let file = liquidation_file::read(path).with_context(|| path.display().to_string())?;
-        let report = &file.report;
-        if report.refused > 0 || report.broke_off.is_some() {
-            complain!(
-                "{}: {} rows refused{}",
-                path.display(),
-                report.refused,
-                report.broke_off.as_ref().map_or_else(String::new, |text| format!("; {text}"))
-            );
+        for remark in file.report.remarks() {
+            complain!("{}: {remark}", path.display());
         }
         let of_symbol = file.rows.into_iter().find(|(instrument, _)| instrument.symbol == *symbol);
         let (instrument, mut rows) =
@@ -174,11 +205,14 @@ fn liquidations(
     venues.extend(Venue::ALL.into_iter().filter(|venue| *venue != span.instrument.venue));
     let from = backtest.period.from.unwrap_or(UnixMs(0));
     let to = backtest.period.to.unwrap_or(UnixMs(i64::MAX));
-    for venue in venues {
-        let instrument = Instrument::new(venue, symbol.clone());
-        let rows = store.liquidations(&instrument, from, to, 0, ROWS_MAX).blocking()?;
-        if !rows.is_empty() {
-            return Ok((instrument, rows));
+    // Of the period; where no venue has any, those of other times say what there is.
+    for (from, to) in [(from, to), (UnixMs(0), UnixMs(i64::MAX))] {
+        for venue in &venues {
+            let instrument = Instrument::new(*venue, symbol.clone());
+            let rows = store.liquidations(&instrument, from, to, 0, ROWS_MAX).blocking()?;
+            if !rows.is_empty() {
+                return Ok((instrument, rows));
+            }
         }
     }
     Ok((span.instrument.clone(), Vec::new()))

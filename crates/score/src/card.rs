@@ -217,6 +217,8 @@ pub struct WithoutTouch {
     pub precision_gain_interval: Option<ConfidenceInterval>,
     /// The interval of the gain in area lies above zero.
     pub is_gain: bool,
+    /// The same of the gain in precision.
+    pub is_precision_gain: bool,
 }
 
 /// How one model did among all cells.

@@ -27,9 +27,10 @@ pub(crate) fn invariants(
     let restored = Ledger::decode(&whole.encode(), params.clone(), tiers.clone());
     apply(&mut whole, second);
     let mut differ = u32::from(whole.state_hash() != last.state_hash());
-    differ += u32::from(restored.is_ok_and(|mut restored| {
+    // A checkpoint that cannot be read differs in every bit.
+    differ += u32::from(!restored.is_ok_and(|mut restored| {
         apply(&mut restored, second);
-        restored.state_hash() != last.state_hash()
+        restored.state_hash() == last.state_hash()
     }));
     let values = params.values();
     let wide = ParamValues { cells_in_price: (values.cells_in_price / 2).max(200), ..values.clone() };

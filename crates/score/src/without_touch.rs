@@ -175,6 +175,7 @@ impl AllCells {
         let precision_gain =
             |weights: &[f64]| Some(full.top_tenth(weights, &values)? - base.top_tenth(weights, &values)?);
         let area_gain_interval = interval_over_blocks(day_count, resamples, SEED, area_gain);
+        let precision_gain_interval = interval_over_blocks(day_count, resamples, SEED, precision_gain);
         let is_gain =
             |interval: Option<ConfidenceInterval>| interval.is_some_and(|interval| interval.low > 0.0);
         Some(WithoutTouch {
@@ -187,8 +188,9 @@ impl AllCells {
             area_gain: area_gain(&every_day),
             area_gain_interval,
             precision_gain: precision_gain(&every_day),
-            precision_gain_interval: interval_over_blocks(day_count, resamples, SEED, precision_gain),
+            precision_gain_interval,
             is_gain: is_gain(area_gain_interval),
+            is_precision_gain: is_gain(precision_gain_interval),
         })
     }
 }

@@ -6,12 +6,12 @@ use liqheat_market::convert::approx_f64;
 use liqheat_score::ConfidenceInterval;
 
 use super::Report;
-use super::text::{figure, length, sections};
+use super::text::{Picture, figure, length, sections};
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}\
 h1{font-size:1.5rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}\
-table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #d8dce1;text-align:right;font-variant-numeric:tabular-nums}\
+div{overflow-x:auto}table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #d8dce1;text-align:right;font-variant-numeric:tabular-nums}\
 td:first-child,th:first-child{text-align:left}p{color:#59636e;margin:.4rem 0}figure{margin:1rem 0}figcaption{color:#59636e}\
 text{font:12px system-ui,sans-serif;fill:currentColor}\
 @media(prefers-color-scheme:dark){body{color:#e6e8eb;background:#14171a}td,th{border-color:#343a41}p,figcaption{color:#9aa4af}}";
@@ -29,16 +29,18 @@ pub(super) fn html(report: &Report) -> String {
     for section in sections(report) {
         let _ = write!(page, "<h2>{}</h2>", escape(&section.title));
         if !section.rows.is_empty() {
-            page.push_str("<table>");
+            page.push_str("<div><table>");
             row(&mut page, "th", &section.header);
             section.rows.iter().for_each(|cells| row(&mut page, "td", cells));
-            page.push_str("</table>");
+            page.push_str("</table></div>");
         }
         for note in &section.notes {
             let _ = write!(page, "<p>{}</p>", escape(note));
         }
+        if section.picture == Picture::ByClass {
+            page.push_str(&by_class(report));
+        }
     }
-    page.push_str(&by_class(report));
     page.push_str("</body></html>\n");
     page
 }
@@ -92,7 +94,7 @@ struct Mark {
 /// Values as dots on a line each, with intervals as bars and zero as a vertical line.
 fn picture(marks: &[Mark], caption: &str) -> String {
     const WIDTH: f64 = 720.0;
-    const LEFT: f64 = 300.0;
+    const LEFT: f64 = 340.0;
     const ROW: f64 = 22.0;
     let ends = marks.iter().flat_map(|mark| {
         let interval = mark.interval.map(|interval| [interval.low, interval.high]);

@@ -34,12 +34,22 @@ pub(super) fn text(report: &Report) -> String {
     out
 }
 
+/// What the page draws below a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Picture {
+    /// Nothing.
+    None,
+    /// The skill of each leverage class.
+    ByClass,
+}
+
 /// One table with its title, in the order of the report; the page has the same ones.
 pub(super) struct Section {
     pub(super) title: String,
     pub(super) header: Vec<String>,
     pub(super) rows: Vec<Vec<String>>,
     pub(super) notes: Vec<String>,
+    pub(super) picture: Picture,
 }
 
 pub(super) fn sections(report: &Report) -> Vec<Section> {
@@ -71,6 +81,7 @@ fn fitted(report: &Report) -> Section {
         header: Vec::new(),
         rows: Vec::new(),
         notes,
+        picture: Picture::None,
     }
 }
 
@@ -138,6 +149,7 @@ fn coverage(report: &Report) -> Section {
         header: Vec::new(),
         rows: rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect(),
         notes: Vec::new(),
+        picture: Picture::None,
     }
 }
 
@@ -160,13 +172,15 @@ fn invariants(report: &Report) -> Section {
         header: Vec::new(),
         rows: rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect(),
         notes: Vec::new(),
+        picture: Picture::None,
     }
 }
 
 fn given_touch(report: &Report) -> impl Iterator<Item = Section> + '_ {
     report.card.given_touch.iter().map(|horizon| {
         let of = &horizon.given_touch;
-        let rows = of.scores.iter().map(|score| {
+        let scores = of.scores.iter().filter(|_| of.windows > 0);
+        let rows = scores.map(|score| {
             vec![
                 score.predictor.title().to_owned(),
                 figure(score.spearman),
@@ -185,10 +199,13 @@ fn given_touch(report: &Report) -> impl Iterator<Item = Section> + '_ {
             ),
             header: ["", "rank correlation", "top-tenth lift", "AUC", "in-window partial", "95 %"].map(str::to_owned).to_vec(),
             rows: rows.collect(),
-            notes: vec![
+            notes: vec![if of.windows == 0 {
+                format!("The graded period holds no whole window of {}.", length(horizon.window_ms))
+            } else {
                 "In-window partial: rank correlation with USD liquidated after distance is removed, ranks taken inside each window and side."
-                    .to_owned(),
-            ],
+                    .to_owned()
+            }],
+            picture: Picture::None,
         }
     })
 }
@@ -210,11 +227,13 @@ fn without_touch(report: &Report) -> Section {
         ];
         for (name, model) in models.into_iter().filter_map(|(name, model)| Some((name, model?))) {
             let gain = if name.ends_with("map") {
-                let verdict = if found.is_gain { "" } else { " (no gain)" };
-                let of = |value: Option<f64>, at| format!("{} {}", figure(value), interval(at));
+                let of = |value: Option<f64>, at, is_gain: bool| {
+                    let verdict = if is_gain { "" } else { " (no gain)" };
+                    format!("{} {}{verdict}", figure(value), interval(at))
+                };
                 [
-                    of(found.area_gain, found.area_gain_interval) + verdict,
-                    of(found.precision_gain, found.precision_gain_interval),
+                    of(found.area_gain, found.area_gain_interval, found.is_gain),
+                    of(found.precision_gain, found.precision_gain_interval, found.is_precision_gain),
                 ]
             } else {
                 [String::new(), String::new()]
@@ -232,6 +251,7 @@ fn without_touch(report: &Report) -> Section {
             .to_vec(),
         rows,
         notes,
+        picture: Picture::None,
     }
 }
 
@@ -248,6 +268,7 @@ fn calibration(report: &Report) -> Section {
             vec!["log-log slope by day".to_owned(), figure(found.log_slope)],
         ],
         notes: Vec::new(),
+        picture: Picture::None,
     }
 }
 
@@ -266,6 +287,7 @@ fn leverage(report: &Report) -> Section {
         header: ["", "in-window partial", "95 %", ""].map(str::to_owned).to_vec(),
         rows: rows.collect(),
         notes: Vec::new(),
+        picture: Picture::ByClass,
     }
 }
 
@@ -288,6 +310,7 @@ fn reduced(report: &Report) -> Section {
             .to_vec(),
         rows: rows.collect(),
         notes: Vec::new(),
+        picture: Picture::None,
     }
 }
 

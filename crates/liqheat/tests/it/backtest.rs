@@ -75,6 +75,59 @@ fn the_recorded_liquidations_are_graded_as_published() {
     let places: Vec<_> = sections.iter().map(|section| text.find(section).unwrap()).collect();
     assert!(places.is_sorted(), "{text}");
     assert!(text.contains("not identified") && text.contains("no gain"), "{text}");
+    periods_without_anything_to_grade_are_named(&folder);
+}
+
+/// `folder` holds liquidations of 2024-02-12 to 2024-03-30 and bars of 2023 to 2025.
+fn periods_without_anything_to_grade_are_named(folder: &Folder) {
+    let run =
+        |arguments: &str| liqheat(&format!("backtest {arguments} --db")).arg(folder.path("x.duckdb")).run();
+    folder.put("old.csv", "ts_ms,symbol,side,qty,price\n1500000000000,BTCUSDT,Buy,1,4000\n");
+    let old = format!("--liquidations {}", folder.path("old.csv").display());
+    for (arguments, expected) in [
+        (
+            "--from 2025-01-01 --to 2025-02-01",
+            "no liquidation of BTCUSDT@bybit lies between --from and --to: they are of 2024-02-12T",
+        ),
+        (
+            "--from 2024-03-02 --to 2024-03-01",
+            "--from 2024-03-02T00:00:00Z is not earlier than --to 2024-03-01T00:00:00Z",
+        ),
+        ("--from 2024-03-01 --to 2024-03-01", "is not earlier than --to"),
+        (
+            old.as_str(),
+            "no bars of BTCUSDT@binance from 2017-06-14T00:00:00Z to 2017-07-15T00:00:00Z, where there are liquidations: its bars are of 2023-01-01T",
+        ),
+    ] {
+        let done = run(arguments);
+        assert_eq!(done.code, Some(1), "{arguments}: {}", done.out);
+        assert!(done.err.contains(expected), "{arguments}: {}", done.err);
+    }
+    // A length is graded once however often it is named, and one without a whole window has no table of dashes.
+    let done = run("--from 2024-03-01T00:00:00Z --to 2024-03-01T06:00:00Z --windows 1h,1d,1h");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(done.out.matches("Given touch, windows of 1 h").count(), 1, "{}", done.out);
+    assert!(done.out.contains("The graded period holds no whole window of 1 d."), "{}", done.out);
+}
+
+#[test]
+fn rows_of_a_file_that_are_not_graded_are_named() {
+    let (folder, db) = crate::support::loaded(2);
+    folder.put(
+        "events.csv",
+        "ts_ms,symbol,side,qty,price\n1756100000000,BTCUSDT,Buy,1,110000\nx\n1756100000000,BTCUSDT,Both,1,110000\n",
+    );
+    let done = liqheat("backtest --warm-up 1 --liquidations")
+        .arg(folder.path("events.csv"))
+        .args("--db")
+        .arg(&db)
+        .run();
+    for remark in [
+        "events.csv: refused 1 row: fewer columns than the header, first in line 3",
+        "events.csv: refused 1 row: the side is none of buy, sell, long, short, first in line 4",
+    ] {
+        assert!(done.err.contains(remark), "{}", done.err);
+    }
 }
 
 #[test]

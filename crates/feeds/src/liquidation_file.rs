@@ -3,7 +3,7 @@
 //! | venue | columns (any order) | side | price |
 //! |---|---|---|---|
 //! | Bybit | `ts_ms, symbol, side, qty, price` | `Buy` is a liquidated long | bankruptcy |
-//! | Binance | `trade_time_ms, symbol, side, avg_price, filled_qty` and others | the order's: `SELL` closes a long | fill |
+//! | Binance | `trade_time_ms, symbol, side, avg_price, filled_qty` and others | the order's: `SELL` closes a long | fill; without one (`avg_price` empty) the order's `price`, which is the bankruptcy price |
 //! | OKX | `ts, instId, posSide or side, sz, bkPx, ctVal` | `posSide` is the position's | bankruptcy |
 //!
 //! `.csv`, or `.csv.gz`; the header names the venue.
@@ -124,6 +124,8 @@ struct Layout {
     side: usize,
     qty: usize,
     price: usize,
+    /// Bankruptcy price, for rows without a fill price.
+    bankruptcy_price: Option<usize>,
     /// Coins in a contract, where quantities are contracts.
     contract_value: Option<usize>,
     columns: usize,
@@ -150,6 +152,7 @@ impl Layout {
                 side: position.or_else(|| at("side"))?,
                 qty,
                 price,
+                bankruptcy_price: None,
                 contract_value: Some(at("ctval")?),
                 columns,
                 side_is_position: position.is_some(),
@@ -166,6 +169,7 @@ impl Layout {
                 side,
                 qty,
                 price,
+                bankruptcy_price: at("price"),
                 contract_value,
                 columns,
                 side_is_position,
@@ -174,7 +178,19 @@ impl Layout {
         let time = at("ts_ms").or_else(|| at("ts"))?;
         let (qty, price) = (at("qty")?, at("price")?);
         let (venue, contract_value, side_is_position) = (Venue::Bybit, None, true);
-        Some(Self { venue, time, symbol, side, qty, price, contract_value, columns, side_is_position })
+        let bankruptcy_price = None;
+        Some(Self {
+            venue,
+            time,
+            symbol,
+            side,
+            qty,
+            price,
+            bankruptcy_price,
+            contract_value,
+            columns,
+            side_is_position,
+        })
     }
 
     fn row(&self, line: &str) -> Result<(Instrument, Liquidation), RowRefusal> {
@@ -193,13 +209,18 @@ impl Layout {
             let product = qty.units().checked_mul(value.units()).ok_or(RowRefusal::Quantity)?;
             qty = Qty::from_units(product / i128::from(liqheat_market::UNIT_SCALE));
         }
-        let price = Price::parse(fields[self.price]).ok().filter(|price| price.is_positive());
+        let (price, price_kind) = match self.bankruptcy_price {
+            Some(at) if fields[self.price].is_empty() => (fields[at], PriceKind::Bankruptcy),
+            _ if self.venue == Venue::Binance => (fields[self.price], PriceKind::Fill),
+            _ => (fields[self.price], PriceKind::Bankruptcy),
+        };
+        let price = Price::parse(price).ok().filter(|price| price.is_positive());
         let row = Liquidation {
             time: UnixMs(time),
             side: self.side(fields[self.side]).ok_or(RowRefusal::Side)?,
             qty,
             price: price.ok_or(RowRefusal::Price)?,
-            price_kind: if self.venue == Venue::Binance { PriceKind::Fill } else { PriceKind::Bankruptcy },
+            price_kind,
         };
         let symbol = self.symbol(fields[self.symbol]).ok_or(RowRefusal::Symbol)?;
         Ok((Instrument::new(self.venue, symbol), row))
@@ -286,11 +307,8 @@ pub fn read_source(
         let is_cut = read as u64 == LINE_BYTES_MAX && line.last() != Some(&b'\n');
         let text = std::str::from_utf8(&line).ok().filter(|_| !is_cut).map(str::trim_end);
         let Some(layout) = &layout else {
-            let found = text.and_then(Layout::of).ok_or_else(|| {
-                LiquidationFileError::Header(
-                    String::from_utf8_lossy(&line[..line.len().min(120)]).trim().to_owned(),
-                )
-            })?;
+            let found =
+                text.and_then(Layout::of).ok_or_else(|| LiquidationFileError::Header(printable(&line)))?;
             layout = Some(found);
             continue;
         };
@@ -318,6 +336,16 @@ pub fn read_source(
     }
     report.stopped = buffer.hand_out(&mut report, sink).is_break();
     Ok(report)
+}
+
+/// The beginning of a line that may hold anything, on one line of a terminal.
+fn printable(line: &[u8]) -> String {
+    const SHOWN: usize = 60;
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim();
+    let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let rest = if text.chars().nth(SHOWN).is_some() { ".." } else { "" };
+    format!("'{shown}{rest}'")
 }
 
 /// Rows that wait to be handed out.
@@ -405,6 +433,12 @@ mod tests {
         assert_eq!(binance.to_string(), "1000PEPEUSDT@binance");
         assert_eq!((row.side, row.price_kind), (Side::Long, PriceKind::Fill));
         assert_eq!(row.price, Price::parse("0.0109313").unwrap());
+        // A report without a fill price: the order is at the bankruptcy price.
+        let (_, row) = only(
+            "symbol,side,order_type,time_in_force,orig_qty,price,avg_price,status,last_qty,filled_qty,trade_time_ms\n\
+             BCHUSDT,SELL,LIMIT,IOC,21.61,451.35,,FILLED,0.644,21.61,1750712378119\n",
+        );
+        assert_eq!((row.price, row.price_kind), (Price::parse("451.35").unwrap(), PriceKind::Bankruptcy));
         let (okx, row) = only(
             "ts,instId,posSide,side,sz,bkPx,ctVal\r\n1723038122631,BTC-USDT-SWAP,long,sell,10000,57102.9,0.01\r\n",
         );
@@ -439,6 +473,15 @@ mod tests {
             (RowRefusal::Price, 7),
         ];
         assert_eq!(lines, expected);
+        let (rows, report) = of("symbol,side,price,avg_price,filled_qty,trade_time_ms\n\
+             BTCUSDT,SELL,90000,-1,1,1750712378119\n\
+             BTCUSDT,SELL,,,1,1750712378119\n\
+             BTCUSDT,SELL,0,,1,1750712378119");
+        assert_eq!(
+            (rows.len(), report.reasons[&RowRefusal::Price]),
+            (0, (3, 2)),
+            "a wrong price is not replaced"
+        );
     }
 
     #[test]
@@ -474,6 +517,11 @@ mod tests {
             let error = read_all(text.as_bytes(), 2).unwrap_err().to_string();
             assert!(error.contains("Bybit: ts_ms"), "{error}");
         }
+        // What is no text says so in a few characters, none of which a terminal obeys.
+        let junk = [b"PAR1\x1b[31m\x07\0\xff".as_slice(), &[b'x'; 200]].concat();
+        let error = read_all(junk.as_slice(), 2).unwrap_err().to_string();
+        assert!(!error.chars().any(char::is_control) && error.contains("'PAR1\\u{1b}[31m"), "{error}");
+        assert!(error.ends_with("xxx..'") && error.len() < 350, "{error}");
     }
 
     #[test]

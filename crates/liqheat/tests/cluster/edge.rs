@@ -1,7 +1,11 @@
 //! An edge shows what the producer makes, and clients change servers without losing their place.
 
-use liqheat_testkit::{Folder, LoggedStates, Program, until};
-use serde_json::json;
+use liqheat_market::UnixMs;
+use liqheat_testkit::exchange::{
+    ExchangeServer, HyperliquidProtocol, Market, MarketShape, StandInAccounts, Time,
+};
+use liqheat_testkit::{Folder, LoggedStates, Program, RunningProgram, until};
+use serde_json::{Value, json};
 
 use super::support::{
     Redis, Watcher, agree, board, client, edge, has_state, leads, maker, metric, node, ready, standing,
@@ -194,4 +198,52 @@ fn an_edge_that_is_killed_costs_its_clients_a_difference() {
         assert!(shadow.deltas > 5);
     }
     assert_eq!(standing(&second), "replay");
+}
+
+/// The producer looks at accounts of a stand-in; the edge has the board of its layer, and says whose the rest is.
+#[test]
+fn an_edge_has_the_layers_of_measured_positions() {
+    const NAME: &str = "BTCUSDT@hyperliquid:measured";
+    const MINUTE: i64 = 60_000;
+    const SPEED: f64 = 30.0;
+    let start = UnixMs(1_756_080_000_000);
+    let shape = MarketShape { stock_step_ms: MINUTE, ..MarketShape::new(start, 240) };
+    let accounts = StandInAccounts { count: 60, scale: 2.0, reference: 60_000.0 };
+    let exchange = ExchangeServer::start(
+        HyperliquidProtocol::default().with_accounts(accounts),
+        Market::default().with_made("BTCUSDT", &shape),
+        Time { start: start.plus(20 * MINUTE), speed: SPEED },
+    );
+    let (redis, folder) = (Redis::start(), Folder::new());
+    let (socket, rest) = (exchange.socket_base(), exchange.rest_base());
+    let producer = node("serve --symbols BTCUSDT --venues hyperliquid --fill-days 1", &redis.url())
+        .args(&format!("--venue-url hyperliquid={socket},hyperliquid={rest}"))
+        .args(&format!("--hyperliquid-measured --hyperliquid-leaderboard {rest}/Mainnet/leaderboard"))
+        .args(&format!("--live-speed {SPEED} --live-clock {}", exchange.now().0))
+        .args("--db")
+        .arg(folder.path("measured.duckdb"))
+        .serve();
+    leads(&producer);
+    let edge = edge(&redis.url()).serve();
+    let layer = |server: &RunningProgram| {
+        let answer = server.get(&format!("/v1/heatmap?symbol={NAME}"));
+        let body = (answer.status == 200).then(|| answer.json())?;
+        (!body["data"]["levels"].as_array()?.is_empty()).then_some(body)
+    };
+    let shown = until("the same run of the layer at both", || {
+        let made = layer(&producer)?;
+        layer(&edge).filter(|shown| shown["epoch"] == made["epoch"])
+    });
+    assert_eq!(shown["symbol"], NAME);
+    let rows = edge.get("/v1/symbols").json();
+    let row = rows["symbols"].as_array().unwrap().iter().find(|row| row["symbol"] == NAME).unwrap();
+    assert_eq!((&row["measured"], &row["venue"]), (&json!(true), &json!("hyperliquid")));
+    // The same row as at the producer, but for how its data stands.
+    let own = producer.get("/v1/symbols").json();
+    let estimate = |rows: &Value| {
+        let rows = rows["symbols"].as_array().unwrap().clone();
+        rows.into_iter().find(|row| row["symbol"] == "BTCUSDT").unwrap()["parameters"].clone()
+    };
+    assert_eq!(estimate(&rows), estimate(&own));
+    assert_eq!(edge.get(&format!("/v1/measured?symbol={NAME}")).status, 501);
 }

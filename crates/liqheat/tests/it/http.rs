@@ -27,11 +27,13 @@ fn symbols_candles_and_health() {
     let symbols = server.get("/v1/symbols").json();
     let seen_share = symbols["symbols"][0]["seen_share"].clone();
     assert!((0.0..=1.0).contains(&seen_share.as_f64().unwrap()), "{symbols}");
+    let parameters = server.get("/v1/accuracy?symbol=BTCUSDT").json()["venues"][0]["parameters"].clone();
+    assert_eq!(parameters.as_str().map(str::len), Some(16), "a fingerprint");
     let expected = json!({
         "symbols": [{
             "symbol": "BTCUSDT", "venue": "binance", "venues": ["binance"], "interval": "5m", "first": START, "last": END,
             "base_bin": 100, "state": "stale", "simulated": false, "seen_share": seen_share,
-            "leverages": [3, 5, 10, 25, 50, 100, 125, 150],
+            "leverages": [3, 5, 10, 25, 50, 100, 125, 150], "parameters": [parameters],
         }],
         "simulated": false, "speed": 1.0, "websocket": true,
     });

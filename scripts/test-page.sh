@@ -29,6 +29,12 @@ against() {
         cat "$work/log" >&2
         exit 1
     fi
+    tries=0
+    until curl -sf "${url%/}/ready" >/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 600 ] && kill -0 "$server" 2>/dev/null || { echo "test-page: it is not ready:" >&2; cat "$work/log" >&2; exit 1; }
+        sleep 0.2
+    done
     (cd web && LIQHEAT_URL=${url%/} npm run --silent e2e)
     kill "$server"
     wait "$server" || true

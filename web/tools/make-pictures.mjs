@@ -1,12 +1,11 @@
 // `npm run pictures`: the pictures of the README, taken from the page of the built program (LIQHEAT_BIN) with its demo: one that
 // stands still and one that moves (animated WebP, put together by Debian's img2webp). Prints their sizes.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { startProgram } from './start-program.mjs';
 
 const web = fileURLToPath(new URL('..', import.meta.url));
 const images = join(web, '../docs/images');
@@ -27,13 +26,10 @@ spawnSync('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'
 const { asOf, launch, open, shown } = await import('../.build/dashboard/test/browser.js');
 
 const frames = mkdtempSync(join(tmpdir(), 'liqheat-pictures-'));
-const program = spawn(binary, DEMO, { stdio: ['ignore', 'pipe', 'ignore'] });
+const { url, stop } = await startProgram(binary, DEMO);
 let failed = false;
 const browser = await launch();
 try {
-    const [line] = await once(createInterface(program.stdout), 'line');
-    const url = line.replace('liqheat: ', '').replace(/\/$/, '');
-
     const still = await open(browser, `${url}/?range=3d`);
     // The demo begins with less than that, and the page goes on to it by itself.
     await still.page.locator('#ranges [aria-pressed=true]', { hasText: '3d' }).waitFor({ timeout: 120_000 });
@@ -62,9 +58,7 @@ try {
     if (statSync(animation).size > LARGEST_BYTES) console.error(`the animation is larger than ${LARGEST_BYTES} bytes`);
 } finally {
     await browser.close();
-    const gone = once(program, 'exit');
-    program.kill('SIGTERM');
-    await gone;
+    await stop();
     rmSync(frames, { recursive: true });
 }
 process.exit(failed ? 1 : 0);

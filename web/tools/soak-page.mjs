@@ -1,10 +1,9 @@
 // `npm run soak`: the page beside the built program (LIQHEAT_BIN) for ten minutes (SECONDS), with live updates and somebody who
 // now and then points, hides leverages, looks back and changes the range. Prints what the page holds after a garbage
 // collection, every half minute, and fails when that grows.
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { startProgram } from './start-program.mjs';
 
 const web = fileURLToPath(new URL('..', import.meta.url));
 const binary = process.env.LIQHEAT_BIN;
@@ -20,12 +19,7 @@ if (!binary) {
 spawnSync('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json'], { cwd: web, stdio: 'inherit' });
 const { launch, open, shown, asOf } = await import('../.build/dashboard/test/browser.js');
 
-const program = spawn(binary, ['demo', '--listen', '127.0.0.1:0'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    env: { ...process.env, WS_UPDATE_INTERVAL: '1' },
-});
-const [line] = await once(createInterface(program.stdout), 'line');
-const url = line.replace('liqheat: ', '').replace(/\/$/, '');
+const { url, stop } = await startProgram(binary, ['demo', '--listen', '127.0.0.1:0'], { WS_UPDATE_INTERVAL: '1' });
 const browser = await launch();
 const { page, complaints } = await open(browser, `${url}/?range=12h`);
 await shown(page);
@@ -82,9 +76,7 @@ while (Date.now() - began < seconds * 1000) {
 }
 const hours = ((await asOf(page)) - first) / 3_600_000;
 await browser.close();
-const gone = once(program, 'exit');
-program.kill('SIGTERM');
-await gone;
+await stop();
 
 const late = samples.slice(Math.floor(samples.length / 3));
 const least = (list) => Math.min(...list.map(({ heap }) => heap));

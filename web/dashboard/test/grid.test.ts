@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Steps } from '../src/model/steps.ts';
 import { decodeGrid, encodeGrid, GridError } from '../src/wire/grid.ts';
+import { priceMajor } from './price-major.ts';
 
 const HEADER = {
     symbol: 'BTCUSDT',
@@ -82,21 +83,6 @@ test('grids that the server wrote are read to the cell', () => {
     }
 });
 
-/** The other layout of a grid: row after row, differences to the column before. */
-function priceMajor(bytes: Uint8Array, columns: number, rows: number): Uint8Array {
-    const packed = bytes.slice();
-    packed[3] = '2'.charCodeAt(0);
-    const planesAt = 8 + new DataView(bytes.buffer).getUint32(4, true);
-    for (let at = planesAt; at < bytes.length; at++) {
-        const place = (at - planesAt) % (columns * rows);
-        const plane = at - place;
-        const [row, column] = [Math.floor(place / columns), place % columns];
-        const cell = (of: number): number => (of < 0 ? 0 : (bytes[plane + of * rows + row] ?? 0));
-        packed[at] = cell(column) - cell(column - 1);
-    }
-    return packed;
-}
-
 test('both layouts are read to the same planes, whatever the size', () => {
     let seed = 7;
     const random = (below: number): number => {
@@ -115,13 +101,13 @@ test('both layouts are read to the same planes, whatever the size', () => {
         const cells = (): Uint8Array => Uint8Array.from({ length: columns * rows }, () => (random(3) === 0 ? 0 : random(256)));
         const header = { ...HEADER, columns, rows, leverages: [10] };
         const bytes = encodeGrid(header, cells(), cells(), [cells()]);
-        const [plain, packed] = [decodeGrid(bytes), decodeGrid(priceMajor(bytes, columns, rows))];
+        const [plain, packed] = [decodeGrid(bytes), decodeGrid(priceMajor(bytes))];
         assert.deepEqual(packed, plain, `${columns} x ${rows}`);
     }
 });
 
 test('a cut grid of the second layout is refused, and so is a third layout', () => {
-    const bytes = priceMajor(encodeGrid(HEADER, LONG, SHORT), HEADER.columns, HEADER.rows);
+    const bytes = priceMajor(encodeGrid(HEADER, LONG, SHORT));
     for (let length = 0; length < bytes.length; length++) {
         assert.throws(() => decodeGrid(bytes.slice(0, length)), GridError, `cut to ${length}`);
     }

@@ -148,6 +148,7 @@ test('another version of the page is there at the next visit, also without a ser
     const version = before?.split(' ').at(-1) ?? assert.fail('no cache');
     assert.match(version, /^[0-9a-f]{16}$/);
     writeFileSync(worker, readFileSync(worker, 'utf8').replace(version, 'f'.repeat(16)));
+    for (const path of [index, worker]) rmSync(`${path}.br`);
     await page.reload();
     assert.equal(await release(page), '2', 'the first visit shows it');
     await kept(page, before);

@@ -32,16 +32,33 @@ function moment(page: Page): Promise<number> {
     return page.evaluate(() => Number(document.getElementById('chart')?.dataset.moment));
 }
 
-/** Waits until a moment from `time` on is shown, before `end`: the newest picture shows its own beginning until the past is there. */
-async function cameTo(page: Page, time: number, end = Infinity): Promise<number> {
-    await page.waitForFunction(
-        ([time, end]) => {
-            const moment = Number(document.getElementById('chart')?.dataset.moment);
-            return moment >= time && moment < (end ?? Infinity);
-        },
-        [time, Number.isFinite(end) ? end : null] as const,
-    );
+/** Waits until a moment from `time` on is shown. */
+async function cameTo(page: Page, time: number): Promise<number> {
+    await page.waitForFunction((time) => Number(document.getElementById('chart')?.dataset.moment) >= time, time);
     return moment(page);
+}
+
+interface Seen {
+    seen: string[];
+}
+
+/** From its first moment on, the page keeps each moment and price that it shows. */
+async function watch(page: Page): Promise<void> {
+    await page.addInitScript(() => {
+        const seen: string[] = [];
+        (globalThis as unknown as Seen).seen = seen;
+        const look = (): void => {
+            const { moment } = document.getElementById('chart')?.dataset ?? {};
+            const price = document.querySelector('#quote b')?.textContent ?? '';
+            const now = `${moment ?? ''} ${price}`;
+            if (moment !== undefined && seen.at(-1) !== now) seen.push(now);
+        };
+        new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
+    });
+}
+
+function seen(page: Page): Promise<string[]> {
+    return page.evaluate(() => (globalThis as unknown as Seen).seen);
 }
 
 async function price(page: Page): Promise<number> {
@@ -89,13 +106,77 @@ test('a link to a moment far back shows it as of then: candles, price, and nothi
     await page.context().close();
 });
 
+test('until the past is there nothing is shown in its place', async () => {
+    const wanted = daysIn(10);
+    let release = (): void => {};
+    server.trouble.tilesAfter = new Promise((done) => {
+        release = done;
+    });
+    try {
+        const { page, complaints } = await open(browser, 'about:blank');
+        await watch(page);
+        await page.goto(`${url}/?symbol=ETHUSDT&range=3d&theme=dark&events=0&at=${new Date(wanted).toISOString()}`);
+        const notice = page.locator('#notice[data-kind=loading_past]');
+        await notice.waitFor();
+        assert.equal(await notice.innerText(), 'Loading the past');
+        await painted(page);
+        assert.equal(await page.locator('#quote').innerText(), '');
+        assert.equal(await page.locator('#clusters').innerText(), '');
+        assert.deepEqual(await candlePixels(page, 0.5), { left: 0, right: 0 });
+        release();
+        await cameTo(page, wanted);
+        await page.waitForFunction(() => document.getElementById('notice')?.hidden === true);
+        assert.deepEqual(complaints, []);
+        // The first price comes with the moment, or a frame after it.
+        const shownMoments = (await seen(page)).filter((each) => !each.startsWith('not loaded'));
+        assert.ok(shownMoments.length > 0 && shownMoments.every((each) => each.startsWith(`${wanted} `)), shownMoments.join(' | '));
+        const prices = (await seen(page)).filter((each) => each.startsWith('not loaded') && /\d$/.test(each));
+        assert.deepEqual(prices, [], 'no price of another moment');
+        await page.context().close();
+    } finally {
+        server.trouble.tilesAfter = null;
+        release();
+    }
+});
+
+test('a replay that begins far back begins there', async () => {
+    const wanted = daysIn(8);
+    const { page } = await open(browser, 'about:blank');
+    await watch(page);
+    await page.goto(`${url}/?symbol=ETHUSDT&range=3d&speed=3600&play=1&at=${new Date(wanted).toISOString()}`);
+    await cameTo(page, wanted + HOUR);
+    const moments = (await seen(page)).filter((each) => !each.startsWith('not loaded')).map((each) => Number(each.split(' ')[0]));
+    assert.ok(Math.min(...moments) >= wanted && Math.max(...moments) < wanted + DAY, moments.join());
+    await page.context().close();
+});
+
+test('a moment before all data is answered in words, and now is shown', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=ETHUSDT&range=3d&at=2001-01-01T00:00:00Z`);
+    await page.locator('#toast', { hasText: 'No data is stored for that time.' }).waitFor();
+    await shown(page);
+    await page.waitForURL((address) => !address.searchParams.has('at'));
+    assert.equal(await moment(page), 0);
+    assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('the whole range up to now is not shown as of a moment before it', async () => {
+    const { page } = await open(browser, `${url}/?symbol=ETHUSDT&range=3d&at=${new Date(daysIn(10)).toISOString()}`);
+    await cameTo(page, daysIn(10));
+    await page.keyboard.press('0');
+    await page.waitForFunction(() => document.getElementById('chart')?.dataset.moment === '');
+    await page.waitForURL((address) => !address.searchParams.has('at'));
+    await page.context().close();
+});
+
 test('it plays, follows the moment, pauses, and the address says where', async () => {
     const wanted = daysIn(12);
     const { page, complaints } = await open(
         browser,
         `${url}/?symbol=ETHUSDT&range=3d&theme=dark&events=0&speed=3600&play=1&at=${new Date(wanted).toISOString()}`,
     );
-    const before = await cameTo(page, wanted + HOUR, wanted + DAY);
+    const before = await cameTo(page, wanted + HOUR);
+    assert.ok(before < wanted + DAY, 'it begins at the moment of the link');
     await page.getByLabel('Speed of a replay').selectOption('4 h/s');
     await page.waitForURL(/speed=14400/);
     // Further than what was visible at first.
@@ -204,5 +285,27 @@ test('on a phone the tools of a replay are as large as a finger', async () => {
     }
     const slider = (await page.locator('#scrub-to').boundingBox()) ?? assert.fail('no slider');
     assert.ok(slider.width > 200, `${slider.width} px of slider`);
+    await page.context().close();
+});
+
+test('a moment that the range has left behind stays what it was', async () => {
+    const market = server.markets.get('ETHUSDT') ?? assert.fail('a market');
+    const wanted = market.asOf() - 11 * HOUR;
+    const { page, complaints } = await open(browser, `${url}/?symbol=ETHUSDT&range=12h&at=${new Date(wanted).toISOString()}`);
+    await cameTo(page, wanted);
+    await painted(page);
+    const before = await price(page);
+    for (let hours = 0; hours < 4; hours += 1) {
+        for (let quarter = 0; quarter < 4; quarter += 1) server.advance('ETHUSDT');
+        await page.waitForFunction((asOf) => Number(document.getElementById('chart')?.dataset.asOf) === asOf, market.asOf());
+    }
+    // It has left the range, is fetched from the past, and is the same.
+    await page.waitForFunction((wanted) => {
+        const { start, moment } = document.getElementById('chart')?.dataset ?? {};
+        return Number(start) < wanted && Number(moment) === wanted;
+    }, wanted);
+    await painted(page);
+    assert.equal(await price(page), before);
+    assert.deepEqual(complaints, []);
     await page.context().close();
 });

@@ -13,6 +13,7 @@ import { StateHash } from '../../client/src/wire/hash.ts';
 import { intervalMs, RANGES } from '../src/model/ranges.ts';
 import { type WallLevel, wallsOf } from '../src/model/walls.ts';
 import { encodeGrid } from '../src/wire/grid.ts';
+import { priceMajor } from './price-major.ts';
 import { type Step, SyntheticMarket } from './synthetic-market.ts';
 
 export interface Misbehaviour {
@@ -28,6 +29,8 @@ export interface Misbehaviour {
     empty: boolean;
     /** Every HTTP answer but the page itself is 500. */
     broken: boolean;
+    /** It has only just been started: every answer but the page itself is 503, to be asked for again in a second. */
+    starting: boolean;
     feed: 'live' | 'replay' | 'stale' | 'lagging' | 'degraded' | 'warming_up';
     /** Answers delta frames to those who asked for them. */
     deltas: boolean;
@@ -45,6 +48,8 @@ export interface Misbehaviour {
     withoutState: string;
     /** Grids are answered only after this; null at once. */
     gridsAfter: Promise<void> | null;
+    /** The same of grids between two times alone. */
+    tilesAfter: Promise<void> | null;
 }
 
 export interface StandInOptions {
@@ -109,6 +114,7 @@ export class StandInServer {
         silent: false,
         empty: false,
         broken: false,
+        starting: false,
         feed: 'replay',
         deltas: true,
         wrongHashOnce: false,
@@ -118,6 +124,7 @@ export class StandInServer {
         scored: true,
         withoutState: '',
         gridsAfter: null,
+        tilesAfter: null,
     };
     readonly markets: Map<string, SyntheticMarket>;
     epoch = 'e1';
@@ -149,10 +156,10 @@ export class StandInServer {
         const quarter = 15 * minute;
         const eth = { seed: 21, price: 3_400, bin: 2, start: end - 3000 * quarter, stepMs: quarter, steps: 3000 };
         this.markets = new Map([
-            ['BTCUSDT', new SyntheticMarket('BTCUSDT', btc)],
-            ['ETHUSDT', new SyntheticMarket('ETHUSDT', eth)],
+            ['BTCUSDT', SyntheticMarket.of('BTCUSDT', btc)],
+            ['ETHUSDT', SyntheticMarket.of('ETHUSDT', eth)],
             ...(options.tiny === true
-                ? [['1000PEPEUSDT', new SyntheticMarket('1000PEPEUSDT', { ...btc, price: 0.0088, bin: 5e-6, coins: 1e7 })] as const]
+                ? [['1000PEPEUSDT', SyntheticMarket.of('1000PEPEUSDT', { ...btc, price: 0.0088, bin: 5e-6, coins: 1e7 })] as const]
                 : []),
         ]);
     }
@@ -423,6 +430,7 @@ export class StandInServer {
         this.asked.push(url.pathname);
         const { trouble } = this;
         const api = /^\/(v1|prices|liquidations|data|ws)/.test(url.pathname);
+        if (trouble.starting && api) return json(response, 503, { detail: 'the ledgers are being read' }, { 'retry-after': '1' });
         if (trouble.broken && api) return json(response, 500, { detail: 'the store is being repaired' });
         if (api && trouble.token !== '' && request.headers.authorization !== `Bearer ${trouble.token}`) {
             return json(response, 401, {
@@ -445,6 +453,7 @@ export class StandInServer {
                 return this.#poll(market, url, response);
             case 'GET /v1/heatmap/history':
                 if (trouble.gridsAfter !== null) await trouble.gridsAfter;
+                if (trouble.tilesAfter !== null && url.searchParams.has('from')) await trouble.tilesAfter;
                 return this.#history(market, url, response);
             case 'GET /data/date-range': {
                 const first = this.#options.venueBegins?.[symbol.split('@')[1] ?? ''] ?? market.steps[0]?.time ?? 0;
@@ -531,8 +540,7 @@ export class StandInServer {
                       state: this.trouble.feed,
                       seen_share: this.#seenShare(market.asOf()),
                   });
-        const packed = gzipSync(bytes);
-        response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(packed);
+        grid(response, bytes);
     }
 
     #seenShare(time: number): number {
@@ -560,17 +568,22 @@ export class StandInServer {
             query.get('by') === 'leverage',
             { epoch: this.epoch, state: this.trouble.feed, seen_share: this.#seenShare(Math.min(to, market.asOf())) },
         );
-        response.writeHead(200, { 'content-type': 'application/vnd.liqheat.grid', 'content-encoding': 'gzip' }).end(gzipSync(bytes));
+        grid(response, bytes);
     }
 
     async #file(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
         const name = path === '/' ? 'index.html' : normalize(path).replace(/^[/\\]+|^(\.\.[/\\])+/g, '');
         try {
-            const bytes = await readFile(join(this.#options.dist, name));
+            const path = join(this.#options.dist, name);
+            const bytes = await readFile(path);
             const type = TYPES[extname(name)] ?? 'application/octet-stream';
             const caching = name.startsWith('assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
             const headers = { 'content-type': type, 'cache-control': caching, 'content-security-policy': CSP };
-            const isPacked = type !== 'image/png' && (request.headers['accept-encoding'] ?? '').includes('gzip');
+            const codings = String(request.headers['accept-encoding'] ?? '');
+            // What was packed when the page was built, as the server has it.
+            const packed = codings.includes('br') ? await readFile(`${path}.br`).catch(() => null) : null;
+            if (packed !== null) return void response.writeHead(200, { ...headers, 'content-encoding': 'br' }).end(packed);
+            const isPacked = type !== 'image/png' && codings.includes('gzip');
             response.writeHead(200, isPacked ? { ...headers, 'content-encoding': 'gzip' } : headers);
             response.end(isPacked ? gzipSync(bytes) : bytes);
         } catch {
@@ -587,10 +600,17 @@ function numbers(step: Step): object {
     return { current_price: step.close, positions_created: step.created, positions_consumed: step.consumed };
 }
 
-function json(response: ServerResponse, status: number, body: object): void {
+function json(response: ServerResponse, status: number, body: object, more: Record<string, string> = {}): void {
     const isPacked = (response.req.headers['accept-encoding'] ?? '').includes('gzip');
-    response.writeHead(status, { 'content-type': 'application/json', ...(isPacked ? { 'content-encoding': 'gzip' } : {}) });
+    const head = { 'content-type': 'application/json', ...more };
+    response.writeHead(status, isPacked ? { ...head, 'content-encoding': 'gzip' } : head);
     response.end(isPacked ? gzipSync(JSON.stringify(body)) : JSON.stringify(body));
+}
+
+/** In the newest layout, as the server answers the page. */
+function grid(response: ServerResponse, bytes: Uint8Array): void {
+    const headers = { 'content-type': 'application/vnd.liqheat.grid; version=2', 'content-encoding': 'gzip' };
+    response.writeHead(200, headers).end(gzipSync(priceMajor(bytes)));
 }
 
 function klines(market: SyntheticMarket, url: URL): object {
@@ -613,7 +633,19 @@ function klines(market: SyntheticMarket, url: URL): object {
     }
     const start = timeIn(url, 'start_time');
     const end = timeIn(url, 'end_time') ?? Infinity;
-    const all = [...bars].filter(([time]) => time <= end && time >= (start ?? 0)).map(([, bar]) => bar);
+    // With no more digits than a venue's.
+    const decimals = Math.max(0, 3 - Math.round(Math.log10(market.bin)));
+    const short = (value: number): number => Number(value.toFixed(decimals));
+    const all = [...bars]
+        .filter(([time]) => time <= end && time >= (start ?? 0))
+        .map(([, { timestamp, open, high, low, close, volume }]) => ({
+            timestamp,
+            open: short(open),
+            high: short(high),
+            low: short(low),
+            close: short(close),
+            volume: Number(volume.toFixed(3)),
+        }));
     const data = start === null ? all.slice(-limit) : all;
     return { symbol: market.symbol, interval, count: data.length, data };
 }

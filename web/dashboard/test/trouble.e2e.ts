@@ -140,6 +140,34 @@ test('a failing server is named with its own words, and tried again', async () =
     await page.context().close();
 });
 
+test('a server that has only just been started is waited for, without an alarm', async () => {
+    server.trouble.starting = true;
+    const { page, complaints } = await open(browser, url);
+    await page.getByText('The server is not ready yet: the ledgers are being read').waitFor();
+    assert.equal(await page.locator('#notice').getAttribute('data-kind'), 'loading');
+    // As often as the server says.
+    const before = server.asked.filter((path) => path === '/v1/symbols').length;
+    await page.waitForResponse(/v1\/symbols/);
+    assert.ok(server.asked.filter((path) => path === '/v1/symbols').length > before);
+    server.trouble.starting = false;
+    await shown(page);
+    await badgeSays(page, 'Replay');
+    // The browser itself writes down each answer of that kind.
+    assert.deepEqual(
+        complaints.filter((each) => !each.includes('503 (Service Unavailable)')),
+        [],
+    );
+    await page.context().close();
+});
+
+test('code that does not come is named', async () => {
+    const { page } = await open(browser, 'about:blank');
+    await page.route(/assets\/app-.*\.js$/, (route) => route.abort());
+    await page.goto(url);
+    await page.getByText('The page could not be loaded from the server').waitFor();
+    await page.context().close();
+});
+
 test('a state with a wrong hash is replaced and reported', async () => {
     const { page } = await open(browser, url);
     await shown(page);

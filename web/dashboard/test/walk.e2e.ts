@@ -283,3 +283,27 @@ test('a finger pans into the past', async () => {
     assert.ok(seen.start < seen.from, 'with a picture');
     await page.context().close();
 });
+
+test('the first picture is asked for while the code that draws it is on its way, and only once', async () => {
+    const { page } = await open(browser, 'about:blank');
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    let release = (): void => {};
+    const held = new Promise<void>((done) => {
+        release = done;
+    });
+    await page.route(/assets\/app-.*\.js$/, async (route) => {
+        await held;
+        await route.continue();
+    });
+    const answered = Promise.all([page.waitForResponse(/prices\/klines/), page.waitForResponse(/heatmap\/history/)]);
+    await page.goto(`${url}/?symbol=BTCUSDT&range=24h`, { waitUntil: 'commit' });
+    await answered;
+    const early = asked.filter((each) => /klines|history/.test(each));
+    assert.equal(early.length, 2);
+    assert.equal(await page.locator('#chart canvas').count(), 0, 'nothing can be drawn yet');
+    release();
+    await shown(page);
+    for (const each of early) assert.equal(asked.filter((other) => other === each).length, 1, each);
+    await page.context().close();
+});

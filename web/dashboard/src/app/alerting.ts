@@ -1,15 +1,20 @@
 /** Alerts of the server and prices of the page: which notice each raises, and where a click leads. */
 import { AlertFeed } from '../data/alerts.ts';
 import { PriceWatch } from '../data/price-watch.ts';
+import { type Draft, draftAt } from '../model/alert-draft.ts';
 import { alertPrice, alertWords, KIND_NAMES } from '../model/alert-words.ts';
 import { formatPrice, priceDecimals, type Zone } from '../model/format.ts';
 import type { PriceAlert } from '../model/price-alerts.ts';
+import { wallsOf } from '../model/walls.ts';
 import type { Api } from '../transport/api.ts';
 import { Alarm } from '../ui/alarm.ts';
 import type { RaisedAlert } from '../wire/alerts.ts';
+import type { ShownState } from './painter.ts';
 
 /** After a pause of the network many may come at once; the panel has all of them. */
 const RINGS_MAX = 3;
+/** How far from the price a wall is looked for at a point of the chart, as a share of the price. */
+const WALLS_REACH = 0.5;
 
 export interface AlertingEvents {
     changed(): void;
@@ -38,6 +43,12 @@ export class Alerting {
 
     start(): void {
         void this.feed.refresh();
+    }
+
+    /** About the wall at a price, or the price. */
+    draftAt(symbol: string, price: number, state: ShownState | null): Draft {
+        const walls = state?.price == null ? [] : wallsOf(state.levels, state.price, { reach: WALLS_REACH, bin: state.bin });
+        return draftAt(symbol, price, walls);
     }
 
     #raised(alerts: readonly RaisedAlert[]): void {

@@ -3,19 +3,19 @@ import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
 import { VenueBegins } from '../data/venue-begins.ts';
-import { type Draft, draftAt } from '../model/alert-draft.ts';
+import type { Draft } from '../model/alert-draft.ts';
 import type { Candles } from '../model/candles.ts';
 import { around, otherSpeed } from '../model/playback.ts';
-import { available, fitting } from '../model/ranges.ts';
+import { fitting, rangesOf } from '../model/ranges.ts';
 import { stepped } from '../model/replay.ts';
 import { partsOf, symbolOf } from '../model/venues.ts';
-import { wallsOf } from '../model/walls.ts';
 import { MapPane } from '../panels/map-pane.ts';
 import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
 import { type Action, type DrawnView, drawn, isSameButFor, LINKED_MAX, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
-import { Api, UNAUTHORISED } from '../transport/api.ts';
+import { Api } from '../transport/api.ts';
+import type { EarlyAnswers } from '../transport/early.ts';
 import { DateDialog } from '../ui/date-dialog.ts';
 import { byId } from '../ui/dom.ts';
 import { Header } from '../ui/header.ts';
@@ -23,7 +23,7 @@ import { type Command, fillHelp, listen } from '../ui/keyboard.ts';
 import { Legend } from '../ui/legend.ts';
 import { LeverageChips } from '../ui/leverage-chips.ts';
 import { Measure } from '../ui/measure.ts';
-import { Notices } from '../ui/notices.ts';
+import { failureNotice, Notices } from '../ui/notices.ts';
 import { Scrubber } from '../ui/scrubber.ts';
 import { SymbolSearch } from '../ui/symbol-search.ts';
 import { SystemTheme } from '../ui/system-theme.ts';
@@ -31,24 +31,20 @@ import { Toolbar } from '../ui/toolbar.ts';
 import { Tooltip } from '../ui/tooltip.ts';
 import type { Symbols } from '../wire/answers.ts';
 import { Access } from './access.ts';
-import { Alerting } from './alerting.ts';
-import { EXPORTS, type ExportKind, exportAs } from './exports.ts';
+import { Alerts } from './alerts.ts';
+import type { ExportKind } from './exports.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { Linked } from './linked.ts';
 import { Navigation } from './navigation.ts';
 import { Painter, type Parts } from './painter.ts';
 import { panelLoaders } from './panel-loaders.ts';
+import { Past } from './past.ts';
 import { Player } from './player.ts';
 import { SymbolList } from './symbol-list.ts';
 
 const BADGE_EVERY_MS = 1_000;
-/** Narrower candles are hairs. */
-const CANDLE_PX_MIN = 4;
 const PAN_SHARE = 0.15;
 const ZOOM_FACTOR = 0.7;
-const NO_STATE = 503;
-/** How far from the price a wall is looked for at a point of the chart, as a share of the price. */
-const WALLS_REACH = 0.5;
 
 async function toggleFullScreen(): Promise<void> {
     try {
@@ -64,25 +60,16 @@ export class App {
         renewed: (token) => this.#tokenRenewed(token),
         zone: () => this.#store.get().zone,
     });
-    readonly #api = new Api(new URL('.', document.baseURI), this.#access);
-    readonly #frames = new Frames((dirty) => this.#painter.draw(dirty));
+    readonly #early: EarlyAnswers;
+    readonly #api: Api;
+    readonly #frames = new Frames((dirty) => {
+        this.#painter.draw(dirty);
+        this.#past.update(this.#store.get());
+    });
     readonly #store = new ViewStore(browserPlace(), (next, previous) => this.#viewChanged(next, previous));
     readonly #system = new SystemTheme(() => this.#themeChanged());
-    readonly #symbols = new SymbolList(this.#api, {
-        loaded: (symbols) => this.#symbolsLoaded(symbols),
-        empty: () => {
-            this.#settled();
-            this.#parts.notices.show({ kind: 'no_markets' });
-        },
-        failed: (status) =>
-            this.#parts.notices.show({ kind: status === UNAUTHORISED ? 'no_token' : navigator.onLine ? 'server_gone' : 'offline' }),
-    });
-    readonly #alerting = new Alerting(this.#api, {
-        changed: () => this.#alertsChanged(),
-        open: (symbol, price, title) => this.#openAlert(symbol, price, title),
-        zone: () => this.#store.get().zone,
-        isPushed: () => ['connected', 'slow'].includes(this.#parts.market.connection().status),
-    });
+    readonly #symbols: SymbolList;
+    readonly #alerts: Alerts;
     readonly #settled: () => void;
     readonly #parts: Parts;
     readonly #painter: Painter;
@@ -97,9 +84,10 @@ export class App {
     readonly #search = new SymbolSearch();
     readonly #date = new DateDialog((time, isReplay) => (isReplay ? this.#replayFrom(time) : this.#navigation.goToTime(time)));
     readonly #navigation: Navigation;
+    readonly #past: Past;
     readonly #player = new Player({
         view: () => this.#store.get(),
-        reach: () => (this.#navigation.isBusy() ? null : this.#parts.market.reach()),
+        reach: () => (this.#navigation.isBusy() || this.#painter.lacksMoment() ? null : this.#parts.market.reach()),
         visible: () => this.#parts.chart.viewport(),
         came: (moment) => this.#dispatch({ kind: 'played', moment }),
     });
@@ -109,8 +97,24 @@ export class App {
     /** The symbol that is open; empty before the first. */
     #opened = '';
 
-    /** `settled` hears when the first picture is there, or why there is none. */
-    constructor({ settled }: { settled(): void }) {
+    /** `early`: what has been asked for already. `settled` hears when the first picture is there, or why there is none. */
+    constructor(early: EarlyAnswers, { settled }: { settled(): void }) {
+        this.#early = early;
+        this.#api = new Api(new URL('.', document.baseURI), this.#access, early);
+        this.#symbols = new SymbolList(this.#api, {
+            loaded: (symbols) => this.#symbolsLoaded(symbols),
+            empty: () => {
+                this.#settled();
+                this.#parts.notices.show({ kind: 'no_markets' });
+            },
+            failed: (status, why) => this.#parts.notices.show(failureNotice(status, why, null)),
+        });
+        this.#alerts = new Alerts(this.#api, {
+            changed: () => this.#alertsChanged(),
+            open: (symbol, price, title) => this.#openAlert(symbol, price, title),
+            zone: () => this.#store.get().zone,
+            isPushed: () => ['connected', 'slow'].includes(this.#parts.market.connection().status),
+        });
         this.#settled = settled;
         const view = this.#store.get();
         const tooltip = new Tooltip(byId('tip', HTMLElement));
@@ -152,7 +156,10 @@ export class App {
                 if (this.#store.get().embedded) this.#linked.span(span);
             },
             lostSight: () => this.#dispatch({ kind: 'pause' }),
-            nothingThere: () => this.#parts.notices.toast('No data is stored for that time.'),
+            nothingThere: () => {
+                this.#parts.notices.toast('No data is stored for that time.');
+                if (this.#painter.lacksMoment()) this.#dispatch({ kind: 'look_back', moment: null });
+            },
         });
         this.#navigation.expect(view);
         this.#painter = new Painter(this.#parts, () => ({
@@ -160,8 +167,9 @@ export class App {
             info: this.#symbols.find(this.#store.get().symbol),
             range: this.#shownRange,
             speed: this.#symbols.speed(),
-            alerts: this.#alerting.prices.waiting(this.#store.get().symbol),
+            alerts: this.#alerts.waiting(this.#store.get().symbol),
         }));
+        this.#past = new Past(this.#painter, this.#navigation, this.#parts.notices);
         this.#toolbar = new Toolbar(
             (action) => this.#dispatch(action),
             (range) => this.#pickRange(range),
@@ -173,7 +181,7 @@ export class App {
         const { chart, notices } = this.#parts;
         chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         chart.onCross((time) => this.#linked.cross(time));
-        chart.onMenu((point) => this.#setAlert(this.#draftAt(point.price)));
+        chart.onMenu((point) => void this.#setAlertAt(point.price));
         new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
             at: (x, y) => chart.at(x, y),
             heat: () => this.#parts.market.heat,
@@ -194,8 +202,6 @@ export class App {
         setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
         notices.show({ kind: 'loading', what: 'Loading the list of symbols' });
         void this.#symbols.load();
-        // A frame in another page alerts nobody.
-        if (!this.#store.get().embedded) this.#alerting.start();
     }
 
     #listenToButtons(): void {
@@ -208,7 +214,8 @@ export class App {
         byId('shot', HTMLButtonElement).addEventListener('click', () => exporting.showModal());
         exporting.addEventListener('click', (event) => {
             const { target } = event;
-            const kind = target instanceof HTMLElement ? EXPORTS.find((each) => each === target.dataset.export) : undefined;
+            // The buttons of index.html.
+            const kind = target instanceof HTMLElement ? (target.dataset.export as ExportKind | undefined) : undefined;
             if (kind !== undefined) void this.#export(kind);
             if (kind !== undefined || target === exporting) exporting.close();
         });
@@ -238,8 +245,8 @@ export class App {
             case 'fit':
                 this.#navigation.showWhole();
                 chart.markPrice(null);
-                // Where the range begins after the moment, a replay would move the chart back at once.
-                if ((this.#store.get().moment ?? Infinity) < (market.base?.heat.start() ?? 0)) this.#dispatch({ kind: 'pause' });
+                // The range up to now cannot be shown as of a moment before it.
+                if (this.#painter.lacksMoment()) this.#dispatch({ kind: 'look_back', moment: null });
                 return this.#dispatch({ kind: 'span', span: null });
             case 'back':
                 return this.#stepBack(-1);
@@ -310,7 +317,7 @@ export class App {
 
     #stepBack(way: -1 | 1): void {
         const span = this.#parts.market.reach()?.span ?? null;
-        if (span === null || this.#store.get().pane !== 'heatmap') return;
+        if (span === null || this.#store.get().pane !== 'heatmap' || this.#painter.lacksMoment()) return;
         this.#dispatch({ kind: 'look_back', moment: stepped(span, this.#painter.moment(), way) });
     }
 
@@ -334,13 +341,12 @@ export class App {
     async #export(kind: ExportKind): Promise<void> {
         const view = this.#store.get();
         const info = this.#symbols.find(view.symbol);
-        const why = await exportAs(kind, {
-            parts: this.#parts,
-            painter: this.#painter,
-            view: this.#drawn(),
-            info,
-            range: this.#shownRange,
-        });
+        const range = this.#shownRange;
+        const context = { parts: this.#parts, painter: this.#painter, view: this.#drawn(), info, range };
+        const why = await import('./exports.ts').then(
+            ({ exportAs }) => exportAs(kind, context),
+            () => 'The code for that could not be loaded; try again when the server is back.',
+        );
         if (why !== null) this.#parts.notices.toast(why);
     }
 
@@ -355,7 +361,7 @@ export class App {
         this.#linked.show(next);
         if (next.pane !== previous.pane || next.opened !== previous.opened) this.#openPane();
         if (next.zone !== previous.zone) this.#painter.foot();
-        if (next.panel === 'alerts' && previous.panel !== 'alerts') void this.#alerting.feed.refresh();
+        if (next.panel === 'alerts' && previous.panel !== 'alerts') void this.#alerts.loaded()?.feed.refresh();
         this.#parts.market.setInterval(next.interval);
         if (next.symbol === previous.symbol && next.range === previous.range) {
             if (next.span !== previous.span) this.#navigation.address(next.span);
@@ -423,7 +429,7 @@ export class App {
     // --- panels and alerts ---
 
     #panels(): PanelLoaders {
-        return panelLoaders(this.#api, this.#alerting, this.#symbols, {
+        return panelLoaders(this.#api, this.#alerts, this.#symbols, {
             goTo: (price, title) => this.#goTo(price, title),
             setAlert: (draft) => this.#setAlert(draft),
             openAlert: (symbol, price, title) => this.#openAlert(symbol, price, title),
@@ -441,16 +447,19 @@ export class App {
         this.#parts.panel.propose(draft);
     }
 
-    /** The wall at a price, or the price. */
-    #draftAt(price: number): Draft {
-        const state = this.#painter.state();
-        const walls = state?.price == null ? [] : wallsOf(state.levels, state.price, { reach: WALLS_REACH, bin: state.bin });
-        return draftAt(this.#store.get().symbol, price, walls);
+    async #setAlertAt(price: number): Promise<void> {
+        if (this.#store.get().embedded) return;
+        try {
+            const alerting = await this.#alerts.load();
+            this.#setAlert(alerting.draftAt(this.#store.get().symbol, price, this.#painter.state()));
+        } catch {
+            this.#parts.notices.toast('Alerts could not be loaded; try again when the server is back.');
+        }
     }
 
     #proposal(): Draft | null {
         const price = this.#parts.chart.pointed()?.price ?? this.#painter.state()?.price ?? null;
-        return price === null ? null : this.#draftAt(price);
+        return price === null ? null : (this.#alerts.loaded()?.draftAt(this.#store.get().symbol, price, this.#painter.state()) ?? null);
     }
 
     #alertsChanged(): void {
@@ -464,9 +473,11 @@ export class App {
     }
 
     #marketMoved(): void {
-        this.#alerting.feed.due();
+        const alerting = this.#alerts.loaded();
+        if (alerting === null) return;
+        alerting.feed.due();
         const price = this.#parts.market.edge()?.snapshot.data.current_price ?? null;
-        if (price !== null) this.#alerting.prices.observe(this.#opened, price);
+        if (price !== null) alerting.prices.observe(this.#opened, price);
     }
 
     // --- loading ---
@@ -498,7 +509,7 @@ export class App {
         if (info === undefined) return;
         // A young market grows into the chosen range while one watches.
         const last = this.#opened === info.symbol ? (this.#parts.market.edge()?.asOf ?? 0) : 0;
-        this.#offered = available(Math.max(last, info.last ?? 0) - (info.first ?? 0));
+        this.#offered = rangesOf(info, last);
         this.#toolbar.offer(this.#offered);
         this.#shownRange = fitting(view.range, this.#offered);
     }
@@ -517,14 +528,14 @@ export class App {
         this.#opened = info.symbol;
         if (view.pane === 'map') map.open(info, view.opened);
         market.setInterval(view.interval);
-        market.open(info, this.#shownRange, chart.room() / CANDLE_PX_MIN);
+        market.open(info, this.#shownRange, chart.barsMax());
     }
 
     /** Everything that was refused without it is asked for again. */
     #tokenRenewed(token: string): void {
         if (this.#opened !== '') this.#parts.market.renew(token);
         void this.#symbols.load();
-        void this.#alerting.feed.refresh();
+        void this.#alerts.loaded()?.feed.refresh();
     }
 
     #statusChanged(): void {
@@ -540,7 +551,9 @@ export class App {
     }
 
     #preview(candles: Candles, decimals: number): void {
-        if (this.#store.get().pane !== 'heatmap') return;
+        const { pane, moment } = this.#store.get();
+        // The newest candles are later than a moment that is looked back to.
+        if (pane !== 'heatmap' || moment !== null) return;
         this.#painter.preview(candles, decimals);
         this.#parts.notices.show({ kind: 'loading_levels' });
     }
@@ -550,12 +563,20 @@ export class App {
         const { load, heat } = market;
         const { symbol, pane, embedded } = this.#store.get();
         const range = this.#shownRange;
-        // In a frame of another page there is nothing to install.
-        if (load.kind !== 'loading' && load.kind !== 'idle' && !embedded) this.#settled();
+        if (load.kind !== 'loading' && load.kind !== 'idle') {
+            this.#early.close();
+            // In a frame of another page there is nothing to install, and nobody to alert.
+            if (!embedded) {
+                this.#settled();
+                // The next picture tries again.
+                this.#alerts.load().catch(() => {});
+            }
+        }
         if (load.kind === 'shown' && heat !== null) {
             notices.show(null);
             this.#painter.picture(keepView);
             this.#navigation.showDue();
+            this.#past.update(this.#store.get());
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
         }
@@ -563,18 +584,7 @@ export class App {
         if (load.kind === 'loading') notices.show({ kind: 'loading', what: `Loading ${range} of ${symbol}` });
         else chart.clear();
         if (load.kind === 'empty') notices.show({ kind: 'no_data', symbol, range });
-        if (load.kind === 'failed') {
-            const { status, why } = load;
-            notices.show(
-                status === UNAUTHORISED
-                    ? { kind: 'no_token' }
-                    : status === 0
-                      ? { kind: 'server_gone' }
-                      : status === NO_STATE
-                        ? { kind: 'no_state', symbol, why }
-                        : { kind: 'failed', why },
-            );
-        }
+        if (load.kind === 'failed') notices.show(failureNotice(load.status, load.why, symbol));
     }
 
     /** Opens a longer range, up to the chosen one, as soon as the data fills it. */

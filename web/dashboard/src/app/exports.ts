@@ -6,8 +6,7 @@ import type { SymbolInfo } from '../wire/answers.ts';
 import type { Painter, Parts, ShownState } from './painter.ts';
 import { type Caption, compose, save } from './screenshot.ts';
 
-export const EXPORTS = ['png', 'copy', 'walls_csv', 'levels_csv', 'levels_json'] as const;
-export type ExportKind = (typeof EXPORTS)[number];
+export type ExportKind = 'png' | 'copy' | 'walls_csv' | 'levels_csv' | 'levels_json';
 
 const WALLS_REACH = 0.2;
 
@@ -87,7 +86,9 @@ export async function exportAs(kind: ExportKind, { parts, painter, view, info, r
                 theme: view.theme,
                 ramp: map ? null : parts.legend.ramp(),
             };
-            const canvas = compose(map ? parts.map.canvas() : parts.chart.screenshot(), caption);
+            const picture = map ? parts.map.canvas() : parts.chart.screenshot();
+            if (picture === null) return 'There is nothing to export yet.';
+            const canvas = compose(picture, caption);
             const blob = await new Promise<Blob | null>((done) => canvas.toBlob(done, 'image/png'));
             if (blob === null) return 'The browser could not make a picture.';
             if (kind === 'png') save(blob, `${name}.png`);

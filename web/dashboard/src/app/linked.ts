@@ -4,7 +4,7 @@
  * The page in the middle passes on what happens in one frame to the others. Pages of other origins are not listened to.
  */
 import { addressOf, viewFromAddress } from '../state/address.ts';
-import { LINKED_MAX, type TimeSpan, type View } from '../state/view.ts';
+import { chartsBeside, type TimeSpan, type View } from '../state/view.ts';
 import { byId, element } from '../ui/dom.ts';
 
 type Message = { liqheat: 'view'; query: string } | { liqheat: 'cross'; time: number | null } | { liqheat: 'span'; span: TimeSpan | null };
@@ -38,7 +38,7 @@ export class Linked {
 
     /** Shows frames for exactly the charts of the view, and tells them its settings. */
     show(view: View): void {
-        const wanted = view.embedded ? [] : view.charts.slice(0, LINKED_MAX);
+        const wanted = chartsBeside(view);
         document.documentElement.dataset.charts = String(wanted.length);
         for (const [symbol, { box }] of this.#frames) {
             if (wanted.includes(symbol)) continue;

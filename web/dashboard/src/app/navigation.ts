@@ -55,7 +55,12 @@ export class Navigation {
 
     /** Whether somebody holds the chart, or it waits for a picture of where it shall go. */
     isBusy(): boolean {
-        return this.#isHeld || this.#due !== null || this.#momentDue !== null;
+        return this.#isHeld || this.isLoading();
+    }
+
+    /** Whether it waits for a picture of where it shall go. */
+    isLoading(): boolean {
+        return this.#due !== null || this.#momentDue !== null;
     }
 
     /** The address names another stretch of time; nothing happens where the chart itself has put it there. */
@@ -84,6 +89,14 @@ export class Navigation {
         if (viewport === null || this.isBusy()) return;
         const next = followed(viewport, moment);
         if (next !== null) this.goToSpan(next);
+    }
+
+    /** Goes to a moment that has left the range, which moves on with the market; who has walked elsewhere stays there. */
+    recall(moment: number): void {
+        // The chart may have had no size when the picture came.
+        if (this.#momentDue !== null) return this.showDue();
+        const viewport = this.#chart.viewport();
+        if (viewport !== null && !this.isBusy() && !this.#market.isAway) this.goToSpan(around(viewport, moment));
     }
 
     /** A picture is there: shows what was asked for if it is in it. The chart goes nowhere without candles. */

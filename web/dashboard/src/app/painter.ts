@@ -9,7 +9,7 @@ import { badgeOf } from '../model/freshness.ts';
 import type { Heat, LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
 import { intervalName } from '../model/ranges.ts';
-import { changeSince, momentAt, spanOf, stateAt } from '../model/replay.ts';
+import { changeSince, momentIn, spanOf, stateAt } from '../model/replay.ts';
 import type { Seam } from '../model/seams.ts';
 import { withSources } from '../model/sources.ts';
 import { knownBy, studyPoints } from '../model/studies.ts';
@@ -78,6 +78,12 @@ interface LookedBack {
     moment: number;
 }
 
+/** What is looked back to is not in what is loaded. Nothing else may be shown in its place. */
+interface NotLoaded {
+    heat: null;
+    moment: number;
+}
+
 /** Levels of the sides that are shown. */
 function ofSide(levels: readonly LiveLevel[], side: SideFilter): readonly LiveLevel[] {
     if (side === 'both') return levels;
@@ -121,6 +127,8 @@ export class Painter {
         this.#filter();
         byId('chart', HTMLElement).dataset.preview = 'false';
         chart.show({ heat, candles, isLive: market.isLive }, market.decimals, keepView);
+        // In the frame that draws it, not in the one after.
+        chart.until(this.moment());
         this.#eventsShown = null;
         this.#studiesEvents = null;
         this.foot();
@@ -146,23 +154,32 @@ export class Painter {
         if (dirty & (DIRTY.live | DIRTY.look)) this.#drawPanel();
     }
 
-    /** The moment that is looked back to, on a boundary that the picture has; null for now. */
+    /** The moment that is looked back to, on a boundary that the picture has where it is loaded; null for now. */
     moment(): number | null {
         return this.#lookedBack()?.moment ?? null;
     }
 
+    /** Whether there is a picture, and the moment that is looked back to is in none. */
+    lacksMoment(): boolean {
+        return this.#parts.market.heat !== null && this.#lookedBack()?.heat === null;
+    }
+
     /** What is looked back to is on the screen, or in the whole range after one has walked on from there. */
-    #lookedBack(): LookedBack | null {
-        const { heat, candles, base } = this.#parts.market;
+    #lookedBack(): LookedBack | NotLoaded | null {
+        const { market } = this.#parts;
+        const { heat, candles, base } = market;
         const wanted = this.#shown().view.moment;
-        if (wanted === null || heat === null || candles === null) return null;
-        const shown = spanOf(heat, candles);
-        const isShown = shown !== null && wanted >= shown.first && wanted <= shown.last;
-        const picture = isShown || base === null ? { heat, candles } : base;
-        const span = spanOf(picture.heat, picture.candles);
-        // It may have left the range, which moves on with the market.
-        const moment = span === null ? null : momentAt(span, wanted);
-        return moment === null ? null : { heat: picture.heat, candles: picture.candles, moment };
+        if (wanted === null) return null;
+        if (heat === null || candles === null || base === null) return { heat: null, moment: wanted };
+        const newest = spanOf(base.heat, base.candles);
+        // The newest candle has not ended: that is now.
+        if (newest === null || wanted > newest.last) return null;
+        const begin = market.stored()?.first ?? wanted;
+        for (const picture of [{ heat, candles }, base]) {
+            const moment = momentIn(picture.heat, picture.candles, wanted, begin);
+            if (moment !== null) return { heat: picture.heat, candles: picture.candles, moment };
+        }
+        return { heat: null, moment: wanted };
     }
 
     /** Price and levels as they are shown; null while there is no picture. */
@@ -170,11 +187,11 @@ export class Painter {
         return this.#stateOf(this.#lookedBack());
     }
 
-    #stateOf(back: LookedBack | null): ShownState | null {
+    #stateOf(back: LookedBack | NotLoaded | null): ShownState | null {
         const { market } = this.#parts;
         const { heat, candles } = market;
         const { view, info } = this.#shown();
-        if (heat === null || candles === null) return null;
+        if (heat === null || candles === null || back?.heat === null) return null;
         const edge = market.edge();
         const live = edge?.snapshot.data;
         const whole = !heat.isFiltered();
@@ -265,7 +282,7 @@ export class Painter {
         shown.candleMs = String(candles?.intervalMs ?? '');
         shown.live = String(market.isLive);
         shown.asOf = String(edge?.asOf ?? '');
-        shown.moment = String(moment ?? '');
+        shown.moment = back?.heat === null ? 'not loaded' : String(moment ?? '');
         shown.seams = String(this.#seams?.length ?? 0);
     }
 
@@ -300,12 +317,16 @@ export class Painter {
         chart.studies(moment === null ? points : knownBy(points, candles.intervalMs, moment), series.failure);
     }
 
-    #drawState(back: LookedBack | null): void {
+    #drawState(back: LookedBack | NotLoaded | null): void {
         const { market, chart, header } = this.#parts;
         const { heat, candles, decimals, base } = market;
         const { view, range, alerts } = this.#shown();
         const state = this.#stateOf(back);
-        if (state === null || heat === null || candles === null || base === null) return chart.profile([], 1);
+        if (back?.heat === null) {
+            header.clear(view.symbol);
+            chart.price(null);
+        }
+        if (state === null || heat === null || candles === null || base === null || back?.heat === null) return chart.profile([], 1);
         const { price, levels, bin } = state;
         chart.profile(levels, bin);
         if (price === null) return;

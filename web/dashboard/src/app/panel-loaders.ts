@@ -1,9 +1,8 @@
 /** What each panel is made with. Their code is loaded when one is opened. */
-import { Watch } from '../data/watch.ts';
 import type { Draft } from '../model/alert-draft.ts';
 import type { PanelActions, PanelLoaders } from '../panels/side-panel.ts';
 import type { Api } from '../transport/api.ts';
-import type { Alerting } from './alerting.ts';
+import type { Alerts } from './alerts.ts';
 import type { SymbolList } from './symbol-list.ts';
 
 export interface PanelWishes extends PanelActions {
@@ -18,21 +17,29 @@ export interface PanelWishes extends PanelActions {
     changed(): void;
 }
 
-export function panelLoaders(api: Api, alerting: Alerting, symbols: SymbolList, wishes: PanelWishes): PanelLoaders {
-    const { feed, prices, alarm } = alerting;
-    const alerts = { feed, prices, alarm, open: wishes.openAlert, proposal: wishes.proposal, pricesChanged: wishes.alertsChanged };
+export function panelLoaders(api: Api, alerts: Alerts, symbols: SymbolList, wishes: PanelWishes): PanelLoaders {
+    const asked = { open: wishes.openAlert, proposal: wishes.proposal, pricesChanged: wishes.alertsChanged };
+    const watched = {
+        changed: wishes.changed,
+        price: (symbol: string, price: number): void => alerts.loaded()?.prices.observe(symbol, price),
+    };
     const watch = {
-        watch: new Watch(api, { changed: wishes.changed, price: (symbol, price) => prices.observe(symbol, price) }),
         served: (): readonly string[] => symbols.all().map(({ symbol }) => symbol),
         sockets: (): boolean => symbols.hasSockets(),
         open: wishes.open,
         find: wishes.find,
     };
     return {
-        watch: async (host) => new (await import('../panels/watch-panel.ts')).WatchPanel(host, watch),
+        watch: async (host) => {
+            const [{ WatchPanel }, { Watch }] = await Promise.all([import('../panels/watch-panel.ts'), import('../data/watch.ts')]);
+            return new WatchPanel(host, { ...watch, watch: new Watch(api, watched) });
+        },
         walls: async (host) => new (await import('../panels/walls-panel.ts')).WallsPanel(host, wishes),
         tape: async (host) => new (await import('../panels/tape-panel.ts')).TapePanel(host, api, wishes),
         accuracy: async (host) => new (await import('../panels/accuracy-panel.ts')).AccuracyPanel(host, api),
-        alerts: async (host) => new (await import('../panels/alerts-panel.ts')).AlertsPanel(host, alerts),
+        alerts: async (host) => {
+            const [{ AlertsPanel }, { feed, prices, alarm }] = await Promise.all([import('../panels/alerts-panel.ts'), alerts.load()]);
+            return new AlertsPanel(host, { feed, prices, alarm, ...asked });
+        },
     };
 }

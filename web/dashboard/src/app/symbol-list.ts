@@ -1,7 +1,7 @@
 /** The server's list of symbols, read at the start and once a minute; sooner while there is none. */
 
-import { partsOf } from '../model/venues.ts';
-import { type Api, ApiError } from '../transport/api.ts';
+import { findSymbol } from '../model/venues.ts';
+import { type Api, ApiError, retryMs } from '../transport/api.ts';
 import type { SymbolInfo, Symbols } from '../wire/answers.ts';
 
 const RETRY_MS = 3_000;
@@ -13,8 +13,8 @@ export interface SymbolListEvents {
     loaded(symbols: Symbols): void;
     /** The server runs and has nothing. */
     empty(): void;
-    /** No answer, and none before either. `status`: of the HTTP answer; 0 for none. */
-    failed(status: number): void;
+    /** No list, and none before either. `status`: of the HTTP answer; 0 for none. */
+    failed(status: number, why: string): void;
 }
 
 export class SymbolList {
@@ -34,11 +34,7 @@ export class SymbolList {
 
     /** Also one venue of a symbol: `BTCUSDT@okx`. */
     find(symbol: string): SymbolInfo | undefined {
-        const listed = this.all().find((info) => info.symbol === symbol);
-        if (listed !== undefined) return listed;
-        const { base, venue } = partsOf(symbol);
-        const sum = this.all().find((info) => info.symbol === base);
-        return sum?.venues.includes(venue) === true ? { ...sum, symbol, venue, venues: [venue] } : undefined;
+        return findSymbol(this.all(), symbol);
     }
 
     /** Whether the server accepts sockets. */
@@ -63,7 +59,11 @@ export class SymbolList {
                 this.#events.loaded(symbols);
             }
         } catch (error) {
-            if (this.#symbols === null) this.#events.failed(error instanceof ApiError ? error.status : 0);
+            if (this.#symbols === null) {
+                const [status, why] = error instanceof ApiError ? [error.status, error.message] : [0, String(error)];
+                again = retryMs(error, RETRY_MS);
+                this.#events.failed(status, why);
+            }
         }
         this.#timer = setTimeout(() => void this.load(), again);
     }

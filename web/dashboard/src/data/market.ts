@@ -4,21 +4,24 @@
  * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
-import { FEED_STATES, type FeedState, HeatmapWebSocket, type SnapshotFrame, type SourceHealth, type StatusChange } from 'liqheat-client';
+import type { FeedState, HeatmapOptions, SnapshotFrame, SourceHealth, StatusChange } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
+import { FEED_STATES } from '../model/freshness.ts';
 import type { Heat } from '../model/heat.ts';
 import { holesOf } from '../model/holes.ts';
 import type { Reach } from '../model/playback.ts';
-import { CANDLES_MAX, candleInterval, intervalMs, intervalsFrom, RANGES, type Range, rangeById } from '../model/ranges.ts';
+import { intervalMs, RANGES, type Range, rangeById } from '../model/ranges.ts';
 import { spanOf } from '../model/replay.ts';
 import { SeenShares } from '../model/seen-shares.ts';
 import type { Stored, Viewport } from '../model/tile-plan.ts';
-import { type Api, ApiError } from '../transport/api.ts';
+import { type Api, ApiError, retryMs } from '../transport/api.ts';
 import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
 import type { GridHeader } from '../wire/grid.ts';
 import { FinePrices } from './fine-prices.ts';
+import { LiveConnection } from './live-connection.ts';
 import { Picture } from './picture.ts';
+import { rangeQueries } from './range-query.ts';
 import { Realised, type RealisedQuery } from './realised.ts';
 import { splitHistory } from './split-history.ts';
 import { decimal, Walk } from './walk.ts';
@@ -47,7 +50,6 @@ export interface LiveEdge {
     asOf: number;
 }
 
-const COLUMNS_MAX = 1000;
 const UPDATE_INTERVAL_S = 1;
 /** Candles and liquidations are fetched after a state, not by the clock, and no more often than this. */
 const CORRECT_GAP_MS = 900;
@@ -74,7 +76,7 @@ function decimalsOf(candles: readonly Candle[], bin: number): number {
 export class Market {
     readonly #api: Api;
     readonly #tell: MarketEvents;
-    readonly #socket: HeatmapWebSocket;
+    readonly #live: LiveConnection;
     readonly #walk: Walk;
     readonly #prices: FinePrices;
     readonly #realised: Realised;
@@ -124,18 +126,19 @@ export class Market {
                 if (error instanceof ApiError && error.status !== 0) tell.trouble(error.message);
             },
         });
-        this.#socket = new HeatmapWebSocket(api.socketUrl(), {
+        const options: HeatmapOptions = {
             token: () => api.token() ?? '',
             onError: (frame) => {
                 if (frame.code === INVALID_TOKEN) tell.trouble(`The new token is not accepted: ${frame.message}`);
             },
-            onSnapshot: (frame) => this.#live(frame),
+            onSnapshot: (frame) => this.#came(frame),
             onStatusChange: () => tell.statusChanged(),
             onFeed: (frame) => {
                 this.#sources.set(frame.symbol, frame.sources ?? []);
                 tell.statusChanged();
             },
-        });
+        };
+        this.#live = new LiveConnection(api.socketUrl(), options, { updateInterval: UPDATE_INTERVAL_S, mode: 'delta', ack: true });
     }
 
     /** What is on the screen. */
@@ -152,6 +155,11 @@ export class Market {
         return this.#base;
     }
 
+    /** Whether the picture on the screen is one that was walked to, and not that of the chosen range. */
+    get isAway(): boolean {
+        return this.#away !== null;
+    }
+
     /** Whether the picture on the screen reaches up to now. */
     get isLive(): boolean {
         return this.#shown()?.isLive ?? true;
@@ -163,19 +171,15 @@ export class Market {
 
     /** Connects; with `websocket` false (what the server says of itself) only by polling. Called again when that changes. */
     connect(websocket: boolean): void {
-        this.#socket.useSocket(websocket);
-        this.#socket.connect();
+        this.#live.connect(websocket);
         this.#refresh ??= setInterval(() => {
-            if (this.#socket.status.status === 'polling') void this.#correct();
+            if (this.#live.status.status === 'polling') void this.#correct();
         }, CORRECT_EVERY_MS);
     }
 
     /** Goes on with another token: in place where the socket is open, with a new one otherwise. */
     renew(token: string): void {
-        if (this.#socket.renewToken(token)) return;
-        this.#socket.disconnect();
-        this.#socket.connect();
-        this.retryNow();
+        if (!this.#live.renewToken(token) || this.load.kind === 'failed') this.retryNow();
     }
 
     stop(): void {
@@ -183,7 +187,7 @@ export class Market {
         this.#walk.reset('');
         clearTimeout(this.#retry);
         clearInterval(this.#refresh);
-        this.#socket.disconnect();
+        this.#live.disconnect();
     }
 
     /** Looks at another symbol or range; `barsMax`: how many candles there is room for. */
@@ -191,11 +195,10 @@ export class Market {
         this.#barsMax = barsMax;
         const other = this.#info?.symbol !== info.symbol;
         if (other) {
-            if (this.#info !== null) this.#socket.unsubscribe([this.#info.symbol]);
             this.#edge = null;
             this.#movedAt = 0;
             this.#epoch = undefined;
-            this.#socket.subscribe([info.symbol], { updateInterval: UPDATE_INTERVAL_S, mode: 'delta', ack: true });
+            this.#live.follow(info.symbol);
         }
         this.#info = info;
         this.#range = rangeById(range) ?? this.#range;
@@ -340,11 +343,11 @@ export class Market {
     }
 
     connection(): StatusChange {
-        return this.#socket.status;
+        return this.#live.status;
     }
 
     feed(): { state: FeedState | null; heardAt: number; asOf: number | null; movedAt: number } {
-        const known = this.#info === null ? undefined : this.#socket.state(this.#info.symbol);
+        const known = this.#info === null ? undefined : this.#live.state(this.#info.symbol);
         const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
         // Until the first heartbeat, the state in the list of symbols.
         const listed = FEED_STATES.find((state) => state === this.#info?.state) ?? null;
@@ -415,7 +418,7 @@ export class Market {
         this.#walk.go(this.#viewport, stored, this.#interval);
     }
 
-    #live(frame: SnapshotFrame): void {
+    #came(frame: SnapshotFrame): void {
         if (frame.symbol !== this.#info?.symbol) return;
         const asOf = Date.parse(frame.timestamp);
         if (!Number.isFinite(asOf)) return;
@@ -441,19 +444,14 @@ export class Market {
         clearTimeout(this.#retry);
         const { signal } = this.#abort;
         const range = this.#range;
-        const interval = this.#baseInterval(info);
+        const { interval, candles: candlesQuery, grid: gridQuery } = rangeQueries(info, range, this.#interval, this.#barsMax);
         const stepMs = intervalMs(interval);
-        const { symbol } = info;
         this.load = { kind: 'loading' };
         if (!keepView) this.#tell.loaded(false);
         try {
-            const limit = Math.ceil(range.ms / stepMs) + 2;
-            const asked = this.#api.candles({ symbol, interval, limit }, signal);
+            const asked = this.#api.candles(candlesQuery, signal);
             if (!keepView) void this.#preview(asked, info, stepMs, signal);
-            const [{ grid, isRefused }, all] = await Promise.all([
-                splitHistory(this.#api, { symbol, range: range.id, columns: COLUMNS_MAX }, this.#wantsSplit, signal),
-                asked,
-            ]);
+            const [{ grid, isRefused }, all] = await Promise.all([splitHistory(this.#api, gridQuery, this.#wantsSplit, signal), asked]);
             if (signal.aborted) return;
             this.#isSplitRefused = isRefused;
             const { header } = grid;
@@ -461,7 +459,7 @@ export class Market {
             const candles = all.filter(({ time }) => time + stepMs > header.start);
             if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
                 this.load = { kind: 'empty' };
-                this.#retryLater(signal);
+                this.#retryLater(signal, RETRY_MS);
             } else {
                 const span = { from: header.start, to: header.as_of };
                 this.#base = new Picture(grid, candles, interval, span, true);
@@ -472,6 +470,7 @@ export class Market {
             }
             this.#loadedAt = Date.now();
             this.#tell.loaded(keepView);
+            this.#live.load();
             if (this.#viewport !== null) this.look(this.#viewport);
             if (this.#wantsSplit && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
             await this.#refreshEvents();
@@ -483,8 +482,9 @@ export class Market {
                 status: error instanceof ApiError ? error.status : -1,
                 why: error instanceof Error ? error.message : String(error),
             };
-            this.#retryLater(signal);
+            this.#retryLater(signal, retryMs(error, RETRY_MS));
             this.#tell.loaded(keepView);
+            this.#live.load();
         }
     }
 
@@ -522,24 +522,17 @@ export class Market {
         }
     }
 
-    #baseInterval(info: SymbolInfo): string {
-        const range = this.#range;
-        return intervalsFrom(info.interval).includes(this.#interval) && range.ms / intervalMs(this.#interval) <= CANDLES_MAX - 2
-            ? this.#interval
-            : candleInterval(range, info.interval, this.#barsMax);
-    }
-
-    #retryLater(signal: AbortSignal): void {
+    #retryLater(signal: AbortSignal, afterMs: number): void {
         this.#retry = setTimeout(() => {
             if (!signal.aborted) void this.#fetch(this.#base !== null);
-        }, RETRY_MS);
+        }, afterMs);
     }
 
     /** The candles' highs and lows between live states, and liquidations since; both only while someone looks. */
     async #correct(): Promise<void> {
         const info = this.#info;
         if (info === null || this.load.kind !== 'shown' || document.visibilityState === 'hidden') return;
-        if (this.#socket.status.status === 'disconnected') return;
+        if (this.#live.status.status === 'disconnected') return;
         this.#correctedAt = Date.now();
         const shown = this.#shown();
         if (shown?.isLive !== true) return;

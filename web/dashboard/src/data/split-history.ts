@@ -1,5 +1,6 @@
 /** The history of a symbol by leverage where somebody asked for that, and undivided where the server finds it too large. */
-import { type Api, ApiError, type Query } from '../transport/api.ts';
+import { type Api, ApiError } from '../transport/api.ts';
+import type { Query } from '../transport/early.ts';
 import type { Grid } from '../wire/grid.ts';
 
 /** How the server answers to more cells than it will make. */

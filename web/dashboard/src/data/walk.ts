@@ -6,7 +6,8 @@
  */
 import { compose } from '../model/compose.ts';
 import { type Plan, planOf, type Stored, type Stretch, TILE_COLUMNS, type Viewport } from '../model/tile-plan.ts';
-import { type Api, ApiError, type Query } from '../transport/api.ts';
+import { type Api, ApiError } from '../transport/api.ts';
+import type { Query } from '../transport/early.ts';
 import type { Candle } from '../wire/answers.ts';
 import type { Grid, GridHeader } from '../wire/grid.ts';
 import { Loader, type Wanted } from './loader.ts';

@@ -80,6 +80,11 @@ export function available(spanMs: number): Set<string> {
     return new Set([RANGES[0]?.id ?? '', ...ids]);
 }
 
+/** The ranges that the data of a symbol fills. `newest`: its newest time where that is known better than by the list of symbols. */
+export function rangesOf({ first, last }: { first: number | null; last: number | null }, newest: number): Set<string> {
+    return available(Math.max(newest, last ?? 0) - (first ?? 0));
+}
+
 /** The preferred range, or the longest available one shorter than it. */
 export function fitting(wanted: string, offered: ReadonlySet<string>): string {
     const upTo = RANGES.findIndex((range) => range.id === wanted);

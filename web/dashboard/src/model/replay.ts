@@ -33,6 +33,18 @@ export function momentAt({ first, last, step }: Span, wanted: number): number | 
     return Math.max(first, Math.floor(wanted / step) * step);
 }
 
+/**
+ * The moment of a picture that stands for the wanted one; null where what is wanted lies outside of the picture. `begin`: when the
+ * stored data begins. Before its first moment there is nothing else to show, so that one is taken.
+ */
+export function momentIn(heat: Heat, candles: Candles, wanted: number, begin: number): number | null {
+    const span = spanOf(heat, candles);
+    if (span === null || wanted > span.last) return null;
+    if (wanted >= span.first) return momentAt(span, wanted);
+    const first = Math.max(heat.start(), candles.firstTime());
+    return first <= begin + Math.max(span.step, heat.columnMs()) ? span.first : null;
+}
+
 /** One candle earlier or later than a moment (null: now). */
 export function stepped(span: Span, moment: number | null, way: -1 | 1): number | null {
     if (moment === null) return way < 0 ? span.last : null;

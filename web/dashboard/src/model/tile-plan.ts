@@ -6,6 +6,7 @@
  * which reach beyond the viewport and stay as they are until it leaves them.
  */
 import { intervalMs, intervalsFrom } from './ranges.ts';
+import { CANDLE_PX_MIN } from './room.ts';
 
 /** What the chart shows: time in milliseconds since 1970, prices, and the size of its pane in CSS pixels. */
 export interface Viewport {
@@ -62,8 +63,6 @@ const ROWS_MIN = 150;
 const ROWS_MAX = 500;
 /** A row that is less high cannot be seen. */
 const ROW_PX = 1.5;
-/** Narrower candles are hairs. */
-export const CANDLE_PX_MIN = 4;
 /** Rows begin and end at whole multiples of this many bins. */
 const SNAP_ROWS = 64;
 /** Share of the viewport's prices by which rows reach beyond it. */

@@ -1,4 +1,5 @@
 /** Names of symbols: `BTCUSDT` is the sum of its venues, `BTCUSDT@okx` one of them. */
+import type { SymbolInfo } from '../wire/answers.ts';
 
 export interface SymbolParts {
     base: string;
@@ -9,6 +10,15 @@ export interface SymbolParts {
 export function partsOf(symbol: string): SymbolParts {
     const [base = '', venue = ''] = symbol.split('@');
     return { base, venue };
+}
+
+/** What the list of symbols says of one, which may be one venue of a listed sum: `BTCUSDT@okx`. */
+export function findSymbol(listed: readonly SymbolInfo[], symbol: string): SymbolInfo | undefined {
+    const found = listed.find((info) => info.symbol === symbol);
+    if (found !== undefined) return found;
+    const { base, venue } = partsOf(symbol);
+    const sum = listed.find((info) => info.symbol === base);
+    return sum?.venues.includes(venue) === true ? { ...sum, symbol, venue, venues: [venue] } : undefined;
 }
 
 export function symbolOf(base: string, venue: string): string {

@@ -1,7 +1,7 @@
-/** The liquidation map on the page: fetches the levels of now while it is looked at, and filters them by leverage. */
+/** The liquidation map on the page: fetches the levels of now while it is looked at, and filters them by leverage. What draws it is loaded when it is opened. */
 import { compactUsd, formatPrice, signedPercent } from '../model/format.ts';
-import { type LeverageMap, leverageMap, type MapBin } from '../model/liquidation-map.ts';
-import { MapView } from '../render/map-view.ts';
+import type { LeverageMap, leverageMap, MapBin } from '../model/liquidation-map.ts';
+import type { MapView } from '../render/map-view.ts';
 import type { Theme } from '../state/view.ts';
 import type { Api } from '../transport/api.ts';
 import type { Row, Tooltip } from '../ui/tooltip.ts';
@@ -15,11 +15,18 @@ const REFRESH_OPENED_MS = 15_000;
 const BAR_PX_MIN = 7;
 const BARS_MIN = 24;
 
+interface Drawing {
+    view: MapView;
+    leverageMap: typeof leverageMap;
+}
+
 export class MapPane {
     readonly #api: Api;
     readonly #host: HTMLElement;
     readonly #tooltip: Tooltip;
-    readonly #view: MapView;
+    /** Null while its code is not there. */
+    #drawing: Drawing | null = null;
+    #isLoading = false;
     readonly #request: () => void;
     readonly #failed: (why: string | null) => void;
     #info: SymbolInfo | null = null;
@@ -40,20 +47,20 @@ export class MapPane {
         this.#tooltip = tooltip;
         this.#request = request;
         this.#failed = failed;
-        this.#view = new MapView(host, (bin, at) => this.#point(bin, at), request);
     }
 
     /** `opened`: a range in which the positions were opened, or empty for all of them. */
     open(info: SymbolInfo, opened: string): void {
         if (this.#info?.symbol !== info.symbol) {
             this.#levels = null;
-            this.#view.unpoint();
+            this.#drawing?.view.unpoint();
         }
         this.#info = info;
         this.#opened = opened;
         this.#host.hidden = false;
         this.#askedFor = undefined;
         clearTimeout(this.#retry);
+        void this.#load();
         void this.#fetch();
     }
 
@@ -61,25 +68,27 @@ export class MapPane {
         this.#abort.abort();
         clearTimeout(this.#retry);
         this.#host.hidden = true;
-        this.#view.unpoint();
+        this.#drawing?.view.unpoint();
         this.#tooltip.hide();
     }
 
     /** `price` and `asOf`: of the newest state, which is younger than the fetched levels; `hidden`: leverages that are not shown; `decimals`: of prices. */
     draw(theme: Theme, { price, asOf }: { price: number | null; asOf: number | null }, hidden: readonly number[], decimals: number): void {
-        if (this.#host.hidden) return;
+        const drawing = this.#drawing;
+        if (this.#host.hidden || drawing === null) return;
+        const { view } = drawing;
         const gap = this.#opened === '' ? REFRESH_MS : REFRESH_OPENED_MS;
         if (this.#askedFor === undefined) this.#askedFor = asOf;
         if (asOf !== this.#askedFor && Date.now() - this.#askedAt > gap) {
             this.#askedFor = asOf;
             void this.#fetch();
         }
-        const barsMax = Math.max(BARS_MIN, this.#view.size().width / BAR_PX_MIN);
+        const barsMax = Math.max(BARS_MIN, view.size().width / BAR_PX_MIN);
         const fetched = this.#levels;
         const all = fetched === null || price === null ? fetched : { ...fetched, currentPrice: price };
-        this.#map = all === null ? null : leverageMap(all, this.#info?.baseBin ?? 1, barsMax, hidden);
+        this.#map = all === null ? null : drawing.leverageMap(all, this.#info?.baseBin ?? 1, barsMax, hidden);
         this.#decimals = decimals;
-        this.#view.show(this.#map, theme, decimals);
+        view.show(this.#map, theme, decimals);
     }
 
     /** The leverages there are; none before the first answer. */
@@ -87,8 +96,29 @@ export class MapPane {
         return this.#map?.leverages ?? [];
     }
 
-    canvas(): HTMLCanvasElement {
-        return this.#view.canvas;
+    /** Null before it is drawn for the first time. */
+    canvas(): HTMLCanvasElement | null {
+        return this.#drawing?.view.canvas ?? null;
+    }
+
+    async #load(): Promise<void> {
+        if (this.#drawing !== null || this.#isLoading) return;
+        this.#isLoading = true;
+        try {
+            const [{ MapView }, { leverageMap }] = await Promise.all([
+                import('../render/map-view.ts'),
+                import('../model/liquidation-map.ts'),
+            ]);
+            const view = new MapView(this.#host, (bin, at) => this.#point(bin, at), this.#request);
+            this.#drawing = { view, leverageMap };
+            this.#request();
+        } catch {
+            // Like an answer that does not come: the next attempt is that of the levels.
+            this.#failed('its code could not be loaded');
+            this.#retry = setTimeout(() => void this.#load(), RETRY_MS);
+        } finally {
+            this.#isLoading = false;
+        }
     }
 
     async #fetch(): Promise<void> {
@@ -114,7 +144,8 @@ export class MapPane {
 
     #point(bin: MapBin | null, at: { x: number; y: number }): void {
         const map = this.#map;
-        if (bin === null || map === null) {
+        const drawing = this.#drawing;
+        if (bin === null || map === null || drawing === null) {
             this.#tooltip.hide();
             return;
         }
@@ -127,6 +158,6 @@ export class MapPane {
         rows.push([bin.side === 'long' ? 'Longs here' : 'Shorts here', `$${compactUsd(bin.total)}`, bin.side]);
         rows.push(['From the price to here', `$${compactUsd(bin.cumulative)}`]);
         const caption = `${formatPrice(bin.price, decimals)} – ${formatPrice(bin.price + map.bin, decimals)}`;
-        this.#tooltip.show(at, this.#view.size(), caption, rows);
+        this.#tooltip.show(at, drawing.view.size(), caption, rows);
     }
 }

@@ -10,6 +10,7 @@ import {
     type Time,
 } from 'lightweight-charts';
 import { calendar, formatHours, formatTime, type Zone } from '../model/format.ts';
+import { AXIS_PX_MIN } from '../model/room.ts';
 import type { Axis } from '../state/view.ts';
 import type { ChartColours } from './theme.ts';
 
@@ -18,9 +19,6 @@ export const AXIS_MODES: Record<Axis, PriceScaleMode> = {
     log: PriceScaleMode.Logarithmic,
     percent: PriceScaleMode.Percentage,
 };
-
-/** Of the price axis, so that the chart keeps its width from price to price. */
-export const AXIS_PX_MIN = 64;
 
 /** What stays the same as long as the chart is there. */
 export function fixedOptions(container: HTMLElement): DeepPartial<ChartOptions> {

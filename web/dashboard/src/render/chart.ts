@@ -17,13 +17,14 @@ import {
 import type { Candles } from '../model/candles.ts';
 import { formatPrice } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
+import { barsMaxIn } from '../model/room.ts';
 import type { Seam } from '../model/seams.ts';
 import type { StudyPoint } from '../model/studies.ts';
 import type { Viewport } from '../model/tile-plan.ts';
 import type { DrawnView, Theme, TimeSpan } from '../state/view.ts';
 import type { Liquidation } from '../wire/answers.ts';
 import { barAxis } from './bar-axis.ts';
-import { AXIS_MODES, AXIS_PX_MIN, candleOptions, fixedOptions, themeOptions, zoneOptions } from './chart-options.ts';
+import { AXIS_MODES, candleOptions, fixedOptions, themeOptions, zoneOptions } from './chart-options.ts';
 import type { Layer } from './heat-primitive.ts';
 import { Layers } from './layers.ts';
 import { ChartPointer } from './pointer.ts';
@@ -328,7 +329,8 @@ export class HeatChart {
         if (this.#raster?.refresh() === true) this.#layers.heat.redraw();
     }
 
-    price(price: number): void {
+    /** The line of the price; null takes it away. */
+    price(price: number | null): void {
         this.#lines.now(price);
     }
 
@@ -388,9 +390,9 @@ export class HeatChart {
         return this.#chart.takeScreenshot(true);
     }
 
-    /** Width for bars, CSS pixels; also before the chart has been laid out for the first time, when the size of its pane is not known. */
-    room(): number {
-        return this.#container.clientWidth - Math.max(AXIS_PX_MIN, this.#chart.priceScale('right').width());
+    /** How many candles there is room for; also before the chart has been laid out for the first time, when the size of its pane is not known. */
+    barsMax(): number {
+        return barsMaxIn(this.#container.clientWidth, this.#chart.priceScale('right').width());
     }
 
     /** Width and height of the drawing area without the axes, in CSS pixels. */

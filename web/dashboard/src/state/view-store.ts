@@ -20,6 +20,14 @@ export interface Place {
 /** Browsers limit how often an address may be written: Safari to 100 times in 30 seconds. */
 const REPLAY_WRITES_MS = 500;
 
+/** What the address names; the stored settings for a bare one. */
+export function firstView(place: Pick<Place, 'query' | 'load'>): View {
+    const query = place.query();
+    if (!isBare(query)) return viewFromAddress(query);
+    const stored = place.load();
+    return stored === null ? DEFAULT_VIEW : { ...viewFromAddress(stored), moment: null, playing: false, span: null, embedded: false };
+}
+
 export type Changed = (next: View, previous: View) => void;
 
 export class ViewStore {
@@ -32,13 +40,7 @@ export class ViewStore {
     constructor(place: Place, changed: Changed) {
         this.#place = place;
         this.#changed = changed;
-        const query = place.query();
-        if (!isBare(query)) this.#view = viewFromAddress(query);
-        else {
-            const stored = place.load();
-            this.#view =
-                stored === null ? DEFAULT_VIEW : { ...viewFromAddress(stored), moment: null, playing: false, span: null, embedded: false };
-        }
+        this.#view = firstView(place);
     }
 
     get(): View {

@@ -88,6 +88,11 @@ export function drawn(view: View, system: Theme): DrawnView {
 /** Charts beside the first one. */
 export const LINKED_MAX = 3;
 
+/** Symbols of the charts that are shown beside the first one; a frame in another page has none. */
+export function chartsBeside({ embedded, charts }: View): readonly string[] {
+    return embedded ? [] : charts.slice(0, LINKED_MAX);
+}
+
 export const THRESHOLD_MAX = 0.95;
 
 export const DEFAULT_VIEW: View = {

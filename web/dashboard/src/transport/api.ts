@@ -19,16 +19,35 @@ import {
 } from '../wire/answers.ts';
 import { decodeGrid, GRID_ACCEPT, type Grid } from '../wire/grid.ts';
 import { parseWalls, type ServedWalls } from '../wire/walls.ts';
+import { addressWith, type EarlyAnswers, type Query, TIME_LIMIT_MS } from './early.ts';
 
 /** An answer other than 200; `status` 0 means that none came. */
 export class ApiError extends Error {
     override name = 'ApiError';
     readonly status: number;
+    /** How long the server says to wait before the next try; null where it does not say. */
+    readonly retryAfterMs: number | null;
 
-    constructor(status: number, message: string) {
+    constructor(status: number, message: string, retryAfterMs: number | null = null) {
         super(message);
         this.status = status;
+        this.retryAfterMs = retryAfterMs;
     }
+}
+
+/** How long to wait until the next try after this failure. */
+export function retryMs(error: unknown, otherwise: number): number {
+    const wanted = error instanceof ApiError ? error.retryAfterMs : null;
+    return Math.min(RETRY_MAX_MS, wanted ?? otherwise);
+}
+
+/** Somebody looks at the page meanwhile. */
+const RETRY_MAX_MS = 30_000;
+
+/** `Retry-After` in seconds; a date is not understood. */
+function retryAfterOf({ headers }: Response): number | null {
+    const text = headers.get('retry-after') ?? '';
+    return /^\d+$/.test(text) ? Math.max(1, Number(text)) * 1_000 : null;
 }
 
 /** Who is asking. */
@@ -42,10 +61,6 @@ export interface ApiAccess {
 /** The status of an answer that asks for a token. */
 export const UNAUTHORISED = 401;
 
-export type Query = Record<string, string | number>;
-
-const TIME_LIMIT_MS = 30_000;
-
 async function detailOf(answer: Response): Promise<string> {
     try {
         const body = (await answer.json()) as { detail?: unknown };
@@ -55,21 +70,15 @@ async function detailOf(answer: Response): Promise<string> {
     }
 }
 
-/** What `early.js` has asked for, once; null where it got no answer. */
-async function takeEarlySymbols(): Promise<Response | null | undefined> {
-    const page = globalThis as { liqheatSymbols?: Promise<Response | null> | undefined };
-    const early = page.liqheatSymbols;
-    page.liqheatSymbols = undefined;
-    return early;
-}
-
 export class Api {
     readonly #base: URL;
     readonly #access: ApiAccess;
+    readonly #early: EarlyAnswers;
 
-    constructor(base: URL, access: ApiAccess) {
+    constructor(base: URL, access: ApiAccess, early: EarlyAnswers) {
         this.#base = base;
         this.#access = access;
+        this.#early = early;
     }
 
     token(): string | null {
@@ -83,8 +92,6 @@ export class Api {
     }
 
     async symbols(signal: AbortSignal): Promise<Symbols> {
-        const early = await takeEarlySymbols();
-        if (early?.ok === true && this.#access.token() === null) return parseSymbols(await early.json());
         return parseSymbols(await this.#json('v1/symbols', {}, signal));
     }
 
@@ -155,20 +162,21 @@ export class Api {
     }
 
     async #send(path: string, query: Query, request: RequestInit, signal: AbortSignal): Promise<Response> {
-        const url = new URL(path, this.#base);
-        for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
+        const url = addressWith(this.#base, path, query);
         let answer: Response;
         try {
-            const limit = AbortSignal.timeout(TIME_LIMIT_MS);
             const token = this.#access.token();
+            const early = token === null ? await this.#early.take(url) : undefined;
+            signal.throwIfAborted();
+            const limit = AbortSignal.timeout(TIME_LIMIT_MS);
             const headers = token === null ? request.headers : { ...request.headers, authorization: `Bearer ${token}` };
-            answer = await fetch(url, { ...request, headers: headers ?? {}, signal: AbortSignal.any([signal, limit]) });
+            answer = early ?? (await fetch(url, { ...request, headers: headers ?? {}, signal: AbortSignal.any([signal, limit]) }));
         } catch (error) {
             if (signal.aborted) throw error;
             throw new ApiError(0, 'the server does not answer');
         }
         if (answer.ok) return answer;
-        const error = new ApiError(answer.status, await detailOf(answer));
+        const error = new ApiError(answer.status, await detailOf(answer), retryAfterOf(answer));
         if (error.status === UNAUTHORISED) this.#access.refused(error.message);
         throw error;
     }

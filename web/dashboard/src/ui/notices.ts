@@ -1,4 +1,5 @@
 /** What the page says when it cannot show a picture, or when the picture needs a word of caution. */
+import { UNAUTHORISED } from '../transport/api.ts';
 import { byId, element } from './dom.ts';
 
 const TOAST_MS = 6_000;
@@ -7,6 +8,8 @@ export type Notice =
     | { kind: 'loading'; what: string }
     /** The candles are there, and can be seen. */
     | { kind: 'loading_levels' }
+    /** What is loaded is later than the moment that is looked back to: none of it may be seen. */
+    | { kind: 'loading_past' }
     | { kind: 'no_markets' }
     | { kind: 'no_data'; symbol: string; range: string }
     | { kind: 'no_state'; symbol: string; why: string }
@@ -15,13 +18,46 @@ export type Notice =
     | { kind: 'offline' }
     | { kind: 'failed'; why: string };
 
+const UNAVAILABLE = 503;
+
+/** Why there is no picture of a symbol, or no list of symbols where that is null. `status`: of the HTTP answer; 0 for none. */
+export function failureNotice(status: number, why: string, symbol: string | null): Notice {
+    switch (status) {
+        case 0:
+            return { kind: navigator.onLine ? 'server_gone' : 'offline' };
+        case UNAUTHORISED:
+            return { kind: 'no_token' };
+        case UNAVAILABLE:
+            return symbol === null ? { kind: 'loading', what: `The server is not ready yet: ${why}` } : { kind: 'no_state', symbol, why };
+        default:
+            return symbol === null ? { kind: 'server_gone' } : { kind: 'failed', why };
+    }
+}
+
 interface Words {
     title: string;
     text: string;
     code?: string;
 }
 
-function wordsOf(notice: Exclude<Notice, { kind: 'loading' | 'loading_levels' }>): Words {
+type Waiting = Extract<Notice, { kind: 'loading' | 'loading_levels' | 'loading_past' }>;
+
+function isWaiting(notice: Notice): notice is Waiting {
+    return notice.kind.startsWith('loading');
+}
+
+function waitingFor(notice: Waiting): string {
+    switch (notice.kind) {
+        case 'loading':
+            return notice.what;
+        case 'loading_levels':
+            return 'Loading the levels';
+        case 'loading_past':
+            return 'Loading the past';
+    }
+}
+
+function wordsOf(notice: Exclude<Notice, Waiting>): Words {
     switch (notice.kind) {
         case 'no_markets':
             return {
@@ -88,9 +124,8 @@ export class Notices {
         this.#host.hidden = notice === null;
         if (notice === null) return;
         this.#host.dataset.kind = notice.kind;
-        if (notice.kind === 'loading' || notice.kind === 'loading_levels') {
-            const what = notice.kind === 'loading' ? notice.what : 'Loading the levels';
-            this.#host.replaceChildren(element('div', { className: 'spin' }), element('p', { textContent: what }));
+        if (isWaiting(notice)) {
+            this.#host.replaceChildren(element('div', { className: 'spin' }), element('p', { textContent: waitingFor(notice) }));
             return;
         }
         const { title, text, code } = wordsOf(notice);

@@ -549,6 +549,17 @@ fn the_page_or_why_there_is_none() {
         let policy = |path: &str| server.get(path).header("content-security-policy").unwrap().to_owned();
         assert!(policy("/").ends_with("frame-ancestors 'self'"));
         assert!(policy("/?embed=1").ends_with("frame-ancestors 'self' https://charts.example"));
+        let form = |coding: &str| {
+            let answer = get_with(server.address(), "/", &[("Accept-Encoding", coding)]);
+            assert_eq!(answer.status, 200);
+            assert!(answer.header("vary").unwrap().contains("accept-encoding"), "{:?}", answer.headers);
+            (answer.header("content-encoding").unwrap_or("identity").to_owned(), answer.body.len())
+        };
+        let (plain, gzip, brotli) = (form("identity"), form("gzip"), form("gzip, deflate, br;q=1.0"));
+        assert_eq!((plain.0.as_str(), gzip.0.as_str(), brotli.0.as_str()), ("identity", "gzip", "br"));
+        assert!(brotli.1 < gzip.1 && gzip.1 < plain.1, "{plain:?} {gzip:?} {brotli:?}");
+        assert_eq!(form("gzip, br;q=0").0, "gzip");
+        assert_eq!(server.get("/index.html.br").status, 404, "a form of a page, and no page of its own");
     } else {
         assert_eq!(answer.status, 404);
         assert!(answer.text().contains("built without its page"), "{}", answer.text());

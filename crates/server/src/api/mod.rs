@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{get, post};
 use ipnet::IpNet;
@@ -190,9 +190,9 @@ pub(crate) fn routes(states: ApiStates, metrics_apart: bool) -> ApiRoutes {
         .merge(read)
         .merge(formats)
         .merge(health)
-        .fallback(move |uri: Uri| {
+        .fallback(move |uri: Uri, headers: HeaderMap| {
             let frames = Arc::clone(&frames);
-            async move { page::page(&frames, &uri) }
+            async move { page::page(&frames, &uri, &headers) }
         });
     let (main, metrics) = if metrics_apart {
         let elsewhere = || async { Refusal::not_found("on another listener: see --metrics-listen") };

@@ -1,6 +1,7 @@
 //! What routes and the gateway have in common: reading parameters and refusing requests.
 
 mod address;
+mod coding;
 mod query;
 mod refusal;
 mod single_flight;
@@ -13,6 +14,7 @@ use axum::http::request::Parts;
 use liqheat_stream::Hub;
 
 pub(crate) use address::AddressKey;
+pub(crate) use coding::is_coding_accepted;
 pub(crate) use query::{Query, target};
 pub(crate) use refusal::{Refusal, RefusalDetail};
 pub(crate) use single_flight::SingleFlight;

@@ -256,11 +256,22 @@ test('panes under the chart share its cross and say what is not stored', async (
     await page.context().close();
 });
 
-test('the settings take one row at 1440 pixels', async () => {
-    const { page } = await open(browser, `${url}/?symbol=BTCUSDT`);
+test('the settings take one row at 1366 and 1440 pixels, also with eight leverages', async () => {
+    const { page } = await open(browser, 'about:blank');
+    await page.route(/v1\/symbols/, async (route) => {
+        const answer = await route.fetch();
+        const body = (await answer.json()) as { symbols: object[] };
+        const symbols = body.symbols.map((each) => ({ ...each, leverages: [2, 3, 5, 10, 20, 25, 50, 100] }));
+        await route.fulfill({ json: { ...body, symbols } });
+    });
+    await page.goto(`${url}/?symbol=BTCUSDT`);
     await shown(page);
-    const height = await page.locator('.tools').evaluate((tools) => tools.getBoundingClientRect().height);
-    assert.ok(height < 48, `${height} px`);
+    assert.equal(await page.locator('#leverages button').count(), 8);
+    for (const width of [1366, 1440]) {
+        await page.setViewportSize({ width, height: 900 });
+        const height = await page.locator('.tools').evaluate((tools) => tools.getBoundingClientRect().height);
+        assert.ok(height < 48, `${height} px high at ${width} px`);
+    }
     await page.context().close();
 });
 

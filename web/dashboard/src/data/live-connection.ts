@@ -7,13 +7,9 @@ import type { HeatmapOptions, HeatmapWebSocket, StatusChange, SubscribeOptions }
 /** A connection to the last server that can be reached, for a page whose code cannot be. */
 const RETRY_MS = 3_000;
 
-const NOT_LOADED: StatusChange = {
-    status: 'connecting',
-    previous: 'disconnected',
-    reason: 'asked',
-    message: 'live updates begin after the first picture',
-    retryAt: null,
-};
+const BEGUN = { previous: 'disconnected', retryAt: null } as const;
+const NOT_CONNECTED: StatusChange = { ...BEGUN, status: 'disconnected', reason: 'created', message: 'not connected yet' };
+const NOT_LOADED: StatusChange = { ...BEGUN, status: 'connecting', reason: 'asked', message: 'live updates begin after the first picture' };
 
 export class LiveConnection {
     readonly #url: string;
@@ -33,7 +29,7 @@ export class LiveConnection {
     }
 
     get status(): StatusChange {
-        return this.#client?.status ?? NOT_LOADED;
+        return this.#client?.status ?? (this.#isWanted ? NOT_LOADED : NOT_CONNECTED);
     }
 
     /** The newest state of a symbol, and when it came. */

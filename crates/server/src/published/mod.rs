@@ -60,7 +60,7 @@ impl Published {
         started: UnixMs,
     ) -> Self {
         let sums = catalog.symbols().map(|symbol| (symbol.name.clone(), Mutex::default())).collect();
-        Self { hub, backplane, watch, epoch_run: format!("{:x}", started.0), sums }
+        Self { hub, backplane, watch, epoch_run: run_name(started), sums }
     }
 
     /// Name of this run of the process.
@@ -160,6 +160,21 @@ fn board_update(sum: &LedgerSum) -> BoardUpdate {
     }
 }
 
+/// Milliseconds since 1970 in base 36: eight characters until 2059, which stand in every frame of every client.
+fn run_name(started: UnixMs) -> String {
+    const BASE: u32 = 36;
+    let mut rest = started.0.unsigned_abs();
+    let mut digits = Vec::new();
+    loop {
+        let digit = u32::try_from(rest % u64::from(BASE)).unwrap_or_default();
+        digits.extend(char::from_digit(digit, BASE));
+        rest /= u64::from(BASE);
+        if rest == 0 {
+            return digits.into_iter().rev().collect();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -168,6 +183,14 @@ mod tests {
 
     use super::*;
     use crate::clock::MarketClock;
+
+    #[test]
+    fn a_run_has_a_short_name_of_its_own() {
+        assert_eq!(run_name(UnixMs(0)), "0");
+        assert_eq!(run_name(UnixMs(35)), "z");
+        assert_eq!(run_name(UnixMs(36)), "10");
+        assert_eq!(run_name(UnixMs(1_766_932_200_000)), "mjptt740");
+    }
 
     /// A follower: its board holds what the producer published, its ledgers something else.
     #[test]

@@ -270,6 +270,68 @@ mod tests {
         assert_eq!(waiting, [0, 0, 1, 0, 0], "the looks at two accounts are under way");
     }
 
+    /// The default budget of 300 looks a minute, and accounts of which one in a hundred is within 5 % of its level.
+    #[test]
+    fn ten_thousand_accounts_are_looked_at_in_time_for_a_day() {
+        const LOOKS_A_SECOND: usize = 5;
+        const SECOND: i64 = 1_000;
+        const DAY: i64 = 24 * 60 * MINUTE;
+        // Number of accounts, USD above maintenance (a percent of the mark each thousand), interval in minutes.
+        const GROUPS: [(usize, f64, i64); 5] = [
+            (100, 3_000.0, 1),
+            (300, 8_000.0, 5),
+            (900, 15_000.0, 15),
+            (3_700, 40_000.0, 60),
+            (5_000, 0.0, 1_440),
+        ];
+        let groups =
+            GROUPS.iter().flat_map(|(count, available, minutes)| vec![(*available, *minutes); *count]);
+        let groups: Vec<(f64, i64)> = groups.collect();
+        assert_eq!(groups.len(), 10_000);
+        let numbered = |number: usize| {
+            let mut bytes = [0; 20];
+            bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            Address::new(bytes)
+        };
+        let number_of: BTreeMap<Address, usize> = (0..groups.len()).map(|one| (numbered(one), one)).collect();
+        let mut measured = AccountTracker::default();
+        measured.on_markets([market("BTC", 100_000.0, 100.0)], UnixMs(0));
+        measured.on_listed(number_of.keys().copied(), UnixMs(0));
+        let mut looked: Vec<Option<UnixMs>> = vec![None; groups.len()];
+        let mut longest: BTreeMap<i64, i64> = BTreeMap::new();
+        for second in 0..2 * DAY / SECOND {
+            let now = UnixMs(second * SECOND);
+            for _ in 0..LOOKS_A_SECOND {
+                let Some(found) = measured.next_look(now) else { break };
+                let number = number_of[&found];
+                let (available, minutes) = groups[number];
+                // The first hours are those in which all are looked at for the first time.
+                if let Some(before) = looked[number].replace(now).filter(|before| before.0 > 2 * 60 * MINUTE)
+                {
+                    let gap = longest.entry(minutes).or_default();
+                    *gap = (*gap).max(now.since(before));
+                }
+                let state = if available > 0.0 {
+                    account(1.0, available, now)
+                } else {
+                    AccountState {
+                        as_of: now,
+                        cross_value: 5.0,
+                        cross_maintenance: 0.0,
+                        positions: Vec::new(),
+                    }
+                };
+                measured.on_look(found, state, now);
+            }
+        }
+        assert!(looked.iter().all(Option::is_some), "every address was looked at");
+        for (minutes, gap) in longest {
+            // Many are due at the same moment, so some wait.
+            let late = gap - minutes * MINUTE;
+            assert!(late <= minutes * MINUTE / 4, "{late} ms late of {minutes} minutes");
+        }
+    }
+
     #[test]
     fn the_layer_sums_levels_and_says_what_it_covers() {
         let mut measured = AccountTracker::default();

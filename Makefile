@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page pictures test-api test-deploy load-demo load-cluster chaos dist test-dist clean
+.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page socket-bytes pictures test-api test-deploy load-demo load-cluster chaos dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -100,6 +100,11 @@ soak-page: page ## what the page holds after ten minutes of live updates (SECOND
 	@scripts/setup-browser.sh
 	$(CARGO) build --locked -q -p liqheat
 	cd web && LIQHEAT_BIN=$(abspath $(target))/debug/liqheat npm run --silent soak
+
+socket-bytes: page ## what the socket of a live page brings, bytes a second (SECONDS=60)
+	@scripts/setup-browser.sh
+	$(CARGO) build --locked -q -p liqheat
+	cd web && LIQHEAT_BIN=$(abspath $(target))/debug/liqheat npm run --silent socket-bytes
 
 pictures: build ## the pictures of the README, taken from the demo
 	@scripts/setup-browser.sh

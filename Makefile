@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page socket-bytes pictures test-api test-deploy load-demo load-cluster chaos dist test-dist clean
+.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page socket-bytes pictures test-otlp test-api test-deploy load-demo load-cluster chaos dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,10 @@ test-cluster: page ## of several servers: real Redis, real nginx, and what happe
 
 test-web: page ## of the client library and the page's code
 	cd web && npm test
+
+test-otlp: page ## traces by OTLP: lints and tests of a build with the feature, which takes minutes: arrow is built again
+	$(CARGO) clippy --workspace --all-targets --features otlp --locked -- -D warnings
+	$(CARGO) test --workspace --features otlp --test otlp --locked
 
 test-interop: page ## published clients against the demo: websockets, a Coinglass client, the MCP SDK, both packages as published
 	@scripts/test-interop.sh

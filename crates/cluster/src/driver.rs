@@ -12,7 +12,7 @@ use redis::Msg;
 use redis::aio::PubSubStream;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info};
+use tracing::{debug, field, info, trace_span};
 
 use crate::backplane::{Backplane, BackplaneState, SymbolChange};
 use crate::channel_message::ChannelUpdate;
@@ -220,12 +220,20 @@ impl Driver {
     }
 
     fn on_messages(&mut self, first: Option<Msg>) {
+        let span = trace_span!("redis.take", otel.kind = "consumer", messages = field::Empty);
+        let messages = span.in_scope(|| self.take_messages(first));
+        span.record("messages", messages);
+    }
+
+    /// Gives the number of messages.
+    fn take_messages(&mut self, first: Option<Msg>) -> usize {
         let mut next = Some(first);
-        for _ in 0..MESSAGES_AT_A_TIME {
-            let Some(message) = next else { return };
+        for taken in 0..MESSAGES_AT_A_TIME {
+            let Some(message) = next else { return taken };
             let Some(message) = message else {
                 self.stream = None;
-                return self.node.on_subscription_lost(Instant::now());
+                self.node.on_subscription_lost(Instant::now());
+                return taken;
             };
             if let Some(symbol) = self.keys.symbol_of_channels(message.get_channel_name()) {
                 let symbol = symbol.to_owned();
@@ -236,6 +244,7 @@ impl Driver {
             }
             next = self.stream.as_mut().and_then(|stream| next_message(stream).now_or_never());
         }
+        MESSAGES_AT_A_TIME
     }
 }
 

@@ -25,6 +25,8 @@ use liqheat_wire::FeedState;
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
 use redis::{AsyncConnectionConfig, Client, Pipeline, RedisError};
 use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, trace_span};
 
 use crate::election::{LeaseAnswer, LeaseRequest};
 use crate::group::Group;
@@ -118,7 +120,16 @@ impl RedisClient {
     }
 
     /// Does what is asked, and gives itself back with the answer.
-    pub(crate) async fn answer(mut self, request: Request) -> RequestResult {
+    pub(crate) async fn answer(self, request: Request) -> RequestResult {
+        let span = span_of(&request);
+        let result = self.carry_out(request).instrument(span.clone()).await;
+        if result.reply.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        result
+    }
+
+    async fn carry_out(mut self, request: Request) -> RequestResult {
         let mut stream = None;
         let reply = match request {
             Request::Open { symbols } => match self.open(&symbols).await {
@@ -256,6 +267,7 @@ impl RedisClient {
         token: u64,
         changes: Vec<(String, Vec<u8>)>,
     ) -> Result<(), RequestFailure> {
+        let span = trace_span!("redis.publish_channels", otel.kind = "producer", changes = changes.len());
         let mut pipeline = Pipeline::with_capacity(changes.len());
         for (symbol, message) in &changes {
             pipeline
@@ -267,7 +279,7 @@ impl RedisClient {
                 .arg(self.keys.channels(symbol))
                 .arg(message);
         }
-        let _: Vec<i64> = pipeline.query_async(self.connection()?).await?;
+        let _: Vec<i64> = pipeline.query_async(self.connection()?).instrument(span).await?;
         Ok(())
     }
 
@@ -328,6 +340,19 @@ impl RedisClient {
     const fn within(&self) -> Duration {
         self.settings.times.answer_within
     }
+}
+
+/// The span of a request that moves states. The lease and the symbol list are asked for all the time, and have none.
+fn span_of(request: &Request) -> Span {
+    let (name, kind, symbols) = match request {
+        Request::Publish { publications, .. } => ("redis.publish", "producer", publications.len()),
+        Request::ReadStates { symbols, .. } => ("redis.read_states", "client", symbols.len()),
+        Request::Open { symbols } | Request::Listen { symbols } => ("redis.connect", "client", symbols.len()),
+        Request::Subscribe { .. } | Request::Lease(_) | Request::WriteList { .. } | Request::ReadList => {
+            return Span::none();
+        }
+    };
+    trace_span!("redis", otel.name = name, otel.kind = kind, otel.status_code = Empty, symbols)
 }
 
 async fn connect(client: &Client, within: Duration) -> Result<MultiplexedConnection, RequestFailure> {

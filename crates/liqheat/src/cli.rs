@@ -8,6 +8,7 @@ mod front;
 mod live;
 mod server_url;
 mod stored_period;
+mod traces;
 
 use std::any::TypeId;
 use std::net::SocketAddr;
@@ -32,6 +33,7 @@ pub(crate) use front::{Front, Tokens, exposure};
 pub(crate) use live::{LiveArgs, RawArgs, parse_name};
 pub(crate) use server_url::ServerUrl;
 pub(crate) use stored_period::StoredPeriod;
+use traces::Traces;
 
 use crate::logging::{DEFAULT_LEVELS, LogFormat};
 use crate::time_unit::{DAYS, SECONDS, parse_seconds};

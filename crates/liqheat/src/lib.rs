@@ -39,12 +39,16 @@ mod stored;
 pub mod terminal;
 mod tiers;
 pub mod time_unit;
+mod traces;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::Command;
+use liqheat_server::TraceSettings;
+
+use crate::cli::{Cli, Command};
 use crate::config::Settings;
+use crate::traces::TraceExport;
 
 /// How long the end of the process waits for the rest of the log.
 const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
@@ -73,17 +77,34 @@ pub fn main() -> ExitCode {
     code
 }
 
-#[expect(clippy::disallowed_methods, reason = "long work of a command, off the async workers")]
+/// Runs the command with the log, and with whoever takes spans.
 fn run(settings: Settings) -> anyhow::Result<ExitCode> {
-    let Settings { cli, effective, unknown_variables } = settings;
-    let levels = match cli.command {
-        Command::Backtest(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
-        Command::Export(_) if cli.logging.log == logging::DEFAULT_LEVELS => "warn",
+    let traces = settings.cli.command.front().and_then(|front| front.traces.settings());
+    let (export, spans) = TraceExport::start(traces.as_ref())?;
+    logging::start_with(settings.cli.logging.log_format, levels(&settings.cli), spans)?;
+    if let Some(traces) = traces {
+        let TraceSettings { collector, service, sample_ratio } = traces;
+        tracing::info!(%collector, service, sample_ratio, "spans are sent to a collector");
+    }
+    let ended = execute(settings);
+    export.finish();
+    ended
+}
+
+/// What is logged, where the operator does not say.
+fn levels(cli: &Cli) -> &str {
+    match cli.command {
+        _ if cli.logging.log != logging::DEFAULT_LEVELS => &cli.logging.log,
+        Command::Backtest(_) | Command::Export(_) => "warn",
         // What it finds is what it prints.
-        Command::Doctor(_) if cli.logging.log == logging::DEFAULT_LEVELS => "error",
-        _ => &cli.logging.log,
-    };
-    logging::start(cli.logging.log_format, levels)?;
+        Command::Doctor(_) => "error",
+        _ => logging::DEFAULT_LEVELS,
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "long work of a command, off the async workers")]
+fn execute(settings: Settings) -> anyhow::Result<ExitCode> {
+    let Settings { cli, effective, unknown_variables } = settings;
     for warning in &unknown_variables {
         tracing::warn!("{warning}");
     }

@@ -17,8 +17,10 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use liqheat_server::log_lines_dropped;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use escape::escape;
 use queue::LineQueue;
@@ -56,11 +58,22 @@ pub fn set_levels(levels: EnvFilter) {
     }
 }
 
+/// What takes the spans of the program, beside the log.
+pub(crate) type SpanLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Starts logging; a filter that cannot be parsed falls back to `info`, with a warning.
 ///
 /// # Errors
 /// When the system gives neither a thread nor a descriptor for standard error.
 pub fn start(format: LogFormat, levels: &str) -> io::Result<()> {
+    start_with(format, levels, None)
+}
+
+/// The same, with somebody who takes spans.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) fn start_with(format: LogFormat, levels: &str, spans: Option<SpanLayer>) -> io::Result<()> {
     let parsed = EnvFilter::try_new(levels);
     let fault = parsed.as_ref().err().map(ToString::to_string);
     let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
@@ -72,31 +85,22 @@ pub fn start(format: LogFormat, levels: &str) -> io::Result<()> {
         tracing::warn!(dropped, "log lines dropped: standard error did not accept them");
     })?;
     let has_colours = io::stderr().is_terminal() && !no_color;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let log = fmt::layer()
         .with_writer(move || QueueWriter { has_colours })
         .with_timer(SystemTime)
         // Otherwise an error is printed with `eprintln!`, which panics when standard error is closed.
         .log_internal_errors(false)
         // Colours are for people at a terminal, not for files and pipes.
         .with_ansi(has_colours);
-    // Logging starts once.
-    let keep = |set: Box<dyn Fn(EnvFilter) + Send + Sync>| drop(SET_LEVELS.set(set));
-    match format {
-        LogFormat::Pretty => {
-            let log = log.with_target(false).with_filter_reloading();
-            let handle = log.reload_handle();
-            // It fails only when there is no subscriber any more.
-            keep(Box::new(move |levels| drop(handle.reload(levels))));
-            log.init();
-        }
-        LogFormat::Json => {
-            let log = log.json().flatten_event(true).with_filter_reloading();
-            let handle = log.reload_handle();
-            keep(Box::new(move |levels| drop(handle.reload(levels))));
-            log.init();
-        }
-    }
+    let log = match format {
+        LogFormat::Pretty => log.with_target(false).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    let (filter, handle) = reload::Layer::new(filter);
+    // Logging starts once. A change fails only when there is no subscriber any more.
+    drop(SET_LEVELS.set(Box::new(move |levels| drop(handle.reload(levels)))));
+    // The levels are those of the log alone: whoever takes spans has a filter of its own.
+    tracing_subscriber::registry().with(spans).with(log.with_filter(filter)).init();
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
         let backtrace = Backtrace::capture();

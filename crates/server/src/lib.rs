@@ -48,6 +48,7 @@ mod reads;
 mod reload;
 mod run;
 mod settings;
+mod traces;
 
 pub use alerts::{AlertReplay, AlertSettings, SendError, replay_alerts, send_once};
 pub use clock::{MarketClock, PlayedClock};
@@ -61,3 +62,6 @@ pub use ops::process::log_lines_dropped;
 pub use reload::Reload;
 pub use run::{ServeError, Server, ServerEnd, Source};
 pub use settings::{FrontSettings, ServerSettings, SocketSettings};
+pub use traces::{CollectorUrl, CollectorUrlError, TraceSettings};
+#[cfg(feature = "otlp")]
+pub use traces::{SpanExport, SpanExportError, SpanLayer};

@@ -59,6 +59,7 @@ use crate::published::{FeedWatch, Published};
 use crate::reads::Reads;
 use crate::reload::{self, Reload, ReloadMetrics};
 use crate::settings::ServerSettings;
+use crate::traces;
 
 pub use end::{ServeError, ServerEnd};
 use source::Feed;
@@ -150,6 +151,7 @@ impl Foundation {
         ));
         let mut registry = Registry::default();
         hub.metrics.register(&mut registry);
+        traces::register(&mut registry);
         metrics::register(&mut registry, &updates, &front_metrics, &hub, &store, started);
         if let Some(live) = &live {
             metrics::register_live(&mut registry, live, &clock);

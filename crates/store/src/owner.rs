@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Span, trace_span};
 
 use crate::counters::{CommandOutcome, Tally};
 use crate::error::{CommandError, explain_open};
@@ -71,22 +72,31 @@ pub(crate) trait Job: Send {
 pub(crate) struct PostedCommand<C: Command> {
     pub(crate) command: C,
     pub(crate) answer: oneshot::Sender<Result<C::Answer, StoreError>>,
+    /// From the question to its answer.
+    pub(crate) span: Span,
 }
 
 impl<C: Command> Job for PostedCommand<C> {
     fn serve(self: Box<Self>, owner: &mut Owner) {
-        let result = owner.answer(self.command);
+        let Self { command, answer, span } = *self;
+        let result = execution::<C>(&span).in_scope(|| owner.answer(command));
         // Nobody waiting any more is fine: the command is done all the same.
-        let _ = self.answer.send(result);
+        let _ = answer.send(result);
     }
 
     fn serve_on_reader(self: Box<Self>, reader: &Reader) {
         // A query whose caller is no longer there changes nothing.
-        if !self.answer.is_closed() {
-            let result = reader.answer(self.command);
-            let _ = self.answer.send(result);
+        let Self { command, answer, span } = *self;
+        if !answer.is_closed() {
+            let result = execution::<C>(&span).in_scope(|| reader.answer(command));
+            let _ = answer.send(result);
         }
     }
+}
+
+/// The part of a question's time in which its command runs; the rest it waits.
+fn execution<C: Command>(question: &Span) -> Span {
+    trace_span!(parent: question, "store.execute", db.operation.name = C::NAME)
 }
 
 /// The owner's own state.

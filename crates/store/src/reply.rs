@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::{Instrument, Span};
 
 use crate::StoreError;
 use crate::owner::{Job, Message, ReadMessage};
@@ -17,6 +18,8 @@ pub struct PendingReply<T> {
     pub(crate) queue: Queue,
     pub(crate) job: Box<dyn Job>,
     pub(crate) answered: oneshot::Receiver<Result<T, StoreError>>,
+    /// From the question to its answer.
+    pub(crate) span: Span,
 }
 
 /// Who answers.
@@ -50,6 +53,7 @@ impl<T> PendingReply<T> {
     /// # Panics
     /// Inside an async task: `.await` there instead.
     pub fn blocking(self) -> Result<T, StoreError> {
+        let _waiting = self.span.entered();
         self.queue.blocking_send(self.job)?;
         self.answered.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
@@ -60,9 +64,10 @@ impl<T: Send + 'static> IntoFuture for PendingReply<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
+        let answer = async move {
             self.queue.send(self.job).await?;
             self.answered.await.unwrap_or(Err(StoreError::Closed))
-        })
+        };
+        Box::pin(answer.instrument(self.span))
     }
 }

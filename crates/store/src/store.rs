@@ -11,6 +11,7 @@ use liqheat_market::{
     Funding, Instrument, Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, UnixMs, Venue,
 };
 use tokio::sync::{mpsc, oneshot};
+use tracing::trace_span;
 
 use crate::accounts::{AccountAddress, AccountAddresses, PutAccountAddresses};
 use crate::accuracy::{AccuracyHour, AccuracyHours, PutAccuracyHour};
@@ -494,7 +495,15 @@ impl Store {
             Route::ReadConnections if C::IS_READ => Queue::Readers(self.shared.read_queue.clone()),
             _ => Queue::Owner(self.shared.queue.clone()),
         };
-        PendingReply { queue, job: Box::new(PostedCommand { command, answer }), answered }
+        let span = trace_span!(
+            "store",
+            otel.name = C::NAME,
+            otel.kind = "client",
+            db.system.name = "duckdb",
+            db.operation.name = C::NAME,
+        );
+        let job = Box::new(PostedCommand { command, answer, span: span.clone() });
+        PendingReply { queue, job, answered, span }
     }
 }
 

@@ -23,7 +23,7 @@ use std::time::Duration;
 use liqheat_market::convert::saturating_len;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tracing::{debug, field, trace_span};
 
 use crate::session::ClientSession;
 use crate::sessions::Sessions;
@@ -215,6 +215,14 @@ fn round(
 ) {
     let change = slot.last_change();
     sessions_of_shard.extend(slot.followers().shards[shard].lock().values().cloned());
+    let span = trace_span!(
+        "round",
+        symbol = slot.symbol(),
+        clients = sessions_of_shard.len(),
+        frames = field::Empty
+    );
+    let entered = span.enter();
+    let mut frames_of_round = 0;
     for some in sessions_of_shard.chunks(DELIVERIES_AT_A_TIME) {
         let (mut frames, mut bytes) = (0, 0);
         for few in some.chunks(DELIVERIES_A_MOMENT) {
@@ -227,7 +235,10 @@ fn round(
             }
         }
         sessions.metrics().wrote(frames, bytes, sessions.settings().wall_clock);
+        frames_of_round += frames;
     }
+    span.record("frames", frames_of_round);
+    drop(entered);
     let clients = sessions_of_shard.len();
     sessions_of_shard.clear();
     if let Some((seq, changed)) = change

@@ -4,6 +4,8 @@ use liqheat_wire::{
     BinaryState, ExpectedWithin, LevelMessage, ServerMessage, StateData, encode_state, format_time,
 };
 
+use tracing::trace_span;
+
 use crate::board::StateUpdate;
 use crate::metrics::Encoding;
 
@@ -16,6 +18,8 @@ pub(crate) fn encode(
     update: &StateUpdate,
     encoding: Encoding,
 ) -> Vec<u8> {
+    let _encoding =
+        trace_span!("encode", symbol, ?encoding, levels = update.cells.len(), seq = update.seq).entered();
     match encoding {
         Encoding::Json | Encoding::Events => json(symbol, expected_within, update),
         Encoding::Binary => encode_state(&BinaryState {

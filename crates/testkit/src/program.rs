@@ -72,7 +72,8 @@ impl Program {
             }
         };
         // Settings of whoever runs the tests are none of ours.
-        let ours = |name: &str| ["LIQHEAT_", "WS_", "REDIS_"].iter().any(|start| name.starts_with(start));
+        let ours =
+            |name: &str| ["LIQHEAT_", "WS_", "REDIS_", "OTEL_"].iter().any(|start| name.starts_with(start));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
             command.env_remove(name);
         }

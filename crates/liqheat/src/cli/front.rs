@@ -15,6 +15,7 @@ use liqheat_server::{
 use crate::alerts;
 use crate::model_file;
 
+use super::Traces;
 use super::cluster::{Cluster, Role};
 use crate::time_unit::parse_seconds;
 
@@ -58,6 +59,8 @@ pub(crate) struct Front {
     pub(crate) tokens: Tokens,
     #[command(flatten)]
     pub(crate) cluster: Cluster,
+    #[command(flatten)]
+    pub(crate) traces: Traces,
 }
 
 /// Sockets: what they carry and what a client may do.
@@ -218,6 +221,7 @@ impl Front {
         let sockets = &self.sockets;
         let mut faults = self.tokens.faults();
         faults.extend(self.cluster.faults());
+        faults.extend(self.traces.faults());
         faults.extend(alerts::settings(self.alerts.as_deref()).err().unwrap_or_default());
         let mut must = |holds: bool, fault: &str| {
             if !holds {

@@ -141,3 +141,11 @@ fn help_is_in_parts() {
     }
     assert!(!help.out.contains("never to be shown"), "{}", help.out);
 }
+
+#[cfg(not(feature = "otlp"))]
+#[test]
+fn a_build_that_cannot_send_traces_says_so() {
+    let done = liqheat("demo").env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318").run();
+    assert_eq!(done.code, Some(2), "{}", done.err);
+    assert!(done.err.contains("cargo build --release -p liqheat --features otlp"), "{}", done.err);
+}

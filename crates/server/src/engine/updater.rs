@@ -15,13 +15,14 @@ use liqheat_store::{Retention, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, field, info, trace_span, warn};
 
 use super::ledger_engine::{Engine, EngineParts};
 use super::schedule::Schedule;
 use crate::catalog::{Catalog, Market, ServedSymbol, VenueLedger};
 use crate::clock::MarketClock;
 use crate::published::Published;
+use crate::traces::within;
 
 /// Time between deletions of rows that are past their retention.
 const RETENTION_EVERY: Duration = Duration::from_secs(3_600);
@@ -131,12 +132,22 @@ impl Updater {
 
     /// Moves the ledgers of a market and publishes them; where that fails, their state becomes degraded.
     async fn update(&self, market: &mut MarketEngine) -> Result<(), StoreError> {
+        let symbol = market.market.name();
+        let span = trace_span!("update", symbol, otel.status_code = field::Empty);
+        let result = within(span.clone(), self.advance_and_publish(market)).await;
+        if result.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
+        result
+    }
+
+    async fn advance_and_publish(&self, market: &mut MarketEngine) -> Result<(), StoreError> {
         let now = self.clock.now();
         let result = self.advance(market, now).await;
         match &result {
             Ok(()) => {
                 market.failing = 0;
-                self.published.publish(&market.market, now);
+                trace_span!("publish").in_scope(|| self.published.publish(&market.market, now));
             }
             Err(error) => {
                 market.failing += 1;
@@ -151,7 +162,8 @@ impl Updater {
     async fn advance(&self, market: &mut MarketEngine, now: UnixMs) -> Result<(), StoreError> {
         let mut result = Ok(());
         for (ledger, engine) in market.market.ledgers.iter().zip(&mut market.engines) {
-            let moved = self.advance_one(ledger, engine, now).await;
+            let span = trace_span!("ledger", instrument = %ledger.instrument());
+            let moved = within(span, self.advance_one(ledger, engine, now)).await;
             result = result.and(moved);
         }
         result

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use liqheat_market::UnixMs;
 use liqheat_market::convert::signed_ms;
+use tracing::{Instrument, field, trace_span};
 
 use super::budget::{Budget, Priority};
 use crate::http_client::{HttpClient, HttpError, RequestLimits};
@@ -258,12 +259,28 @@ impl RestClient {
         limits: RequestLimits,
     ) -> Result<(StatusCode, http::HeaderMap, Bytes), FetchError> {
         let url = format!("{base}{}", request.path);
-        let answer = match request.body {
-            Some(json) => {
-                self.client.post(&url, &[("content-type", "application/json")], json, limits).await?
+        let span = trace_span!(
+            "venue.request",
+            otel.kind = "client",
+            otel.status_code = field::Empty,
+            venue = self.exchange.venue().name(),
+            url.path = request.path.split('?').next(),
+            http.response.status_code = field::Empty,
+        );
+        let answer = async {
+            match request.body {
+                Some(json) => {
+                    self.client.post(&url, &[("content-type", "application/json")], json, limits).await
+                }
+                None => self.client.get(&url, limits).await,
             }
-            None => self.client.get(&url, limits).await?,
         };
+        let answer = answer.instrument(span.clone()).await;
+        match &answer {
+            Ok(answer) => span.record("http.response.status_code", answer.status.as_u16()),
+            Err(_) => span.record("otel.status_code", "ERROR"),
+        };
+        let answer = answer?;
         Ok((answer.status, answer.headers, answer.body?))
     }
 }

@@ -1,21 +1,29 @@
 //! Where the market's events come from, and what writes them into the store while the server runs.
 
+#![expect(clippy::disallowed_methods, reason = "the clock of a market begins when its source is opened")]
+
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use liqheat_cluster::DataKind;
 use liqheat_feeds::live::LiveSettings;
-use liqheat_feeds::sim::SimConfig;
+use liqheat_feeds::sim::{Sim, SimConfig};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::UnixMs;
+use liqheat_market::convert::{signed_ms, whole_ms};
 use liqheat_store::Store;
+use liqheat_wire::format_time;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
-use tracing::error;
+use tracing::{error, info};
 
-use crate::catalog::Catalog;
+use super::end::ServeError;
+use super::foundation::describe;
+use crate::catalog::{Catalog, InstrumentCandidate};
+use crate::clock::{MarketClock, PlayedClock};
 use crate::ingest::SimFeed;
 use crate::ingest::live::{self, Live};
+use crate::ops::metrics::UpdateMetrics;
 
 /// Where the market's events come from.
 #[derive(Debug, Clone)]
@@ -53,6 +61,62 @@ impl Source {
             Self::Played { .. } => DataKind::Replay,
             Self::Simulated { .. } => DataKind::Simulated,
         }
+    }
+
+    /// Sets the market's clock, and simulates the history of a simulated market.
+    ///
+    /// # Errors
+    /// When the store fails, or holds nothing of what is to be played.
+    pub(super) async fn open(self, store: &Store, updates: &UpdateMetrics) -> Result<OpenSource, ServeError> {
+        match self {
+            Self::Stored => Ok(OpenSource::of_clock(MarketClock::Wall, 1.0)),
+            Self::Live(settings) => {
+                let clock = MarketClock::Live(settings.clock.clone());
+                let followed = Some((live::instruments(&settings, store).await?, settings));
+                Ok(OpenSource { followed, ..OpenSource::of_clock(clock, 1.0) })
+            }
+            Self::Played { from, to, speed } => {
+                let spans = store.instruments().await?;
+                if !spans.iter().any(|span| span.first < to && span.last > from) {
+                    return Err(ServeError::NothingToPlay {
+                        from: format_time(from),
+                        to: format_time(to),
+                        stored: describe(&spans),
+                    });
+                }
+                info!(from = format_time(from), to = format_time(to), speed, "replay");
+                let played = PlayedClock::new(from, to, speed, Instant::now());
+                Ok(OpenSource::of_clock(MarketClock::Played(played), speed))
+            }
+            Self::Simulated { config, history, speed } => {
+                let source = OpenSource::of_clock(MarketClock::fed(config.start), speed);
+                let until = config.start.plus(signed_ms(history));
+                let clock = Arc::clone(&source.clock);
+                let mut feed = SimFeed::new(Sim::new(*config)?, store.clone(), clock, speed);
+                let began = Instant::now();
+                feed.fill_until(until).await?;
+                info!(until = format_time(until), took_ms = whole_ms(began.elapsed()), "simulated history");
+                let feed = Feed::Simulated(Box::new(feed), updates.feed_failing.clone());
+                Ok(OpenSource { simulated: Some(feed), ..source })
+            }
+        }
+    }
+}
+
+/// A source that is ready.
+pub(super) struct OpenSource {
+    pub(super) clock: Arc<MarketClock>,
+    /// Market seconds a second.
+    pub(super) speed: f64,
+    /// What is followed live, and how.
+    pub(super) followed: Option<(Vec<InstrumentCandidate>, Box<LiveSettings>)>,
+    /// What goes on simulating.
+    pub(super) simulated: Option<Feed>,
+}
+
+impl OpenSource {
+    fn of_clock(clock: MarketClock, speed: f64) -> Self {
+        Self { clock: Arc::new(clock), speed, followed: None, simulated: None }
     }
 }
 

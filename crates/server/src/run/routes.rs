@@ -1,0 +1,127 @@
+//! The states of the routes, and the routers of the listeners.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use prometheus_client::registry::Registry;
+
+use super::shared::SharedParts;
+use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
+use crate::engine::OnDemand;
+use crate::gateway::{self, AccessPolicy, Front, SocketState};
+use crate::history::History;
+
+/// The listeners of a server.
+pub(super) struct Fronts {
+    pub(super) main: Front,
+    /// Where `/metrics` and `/ws/stats` are apart.
+    pub(super) metrics: Option<Front>,
+}
+
+impl SharedParts {
+    /// All routes, behind the checks that every request passes.
+    pub(super) fn fronts(&self, registry: Registry) -> Fronts {
+        let api = api::routes(self.api_states(registry), self.settings.front.metrics_apart);
+        let socket = Arc::new(self.socket_state());
+        let routes = api
+            .main
+            .merge(gateway::stream_route(Arc::clone(&socket)))
+            .layer(from_fn_with_state(Arc::clone(&self.access), AccessPolicy::share));
+        Fronts {
+            main: self.front(gateway::socket_route(socket).merge(routes)),
+            metrics: api.metrics.map(|router| self.front(router)),
+        }
+    }
+
+    fn front(&self, router: Router) -> Front {
+        let guard = gateway::Guard::new(Arc::clone(&self.access));
+        Front {
+            settings: self.settings.front.clone(),
+            router: router
+                .layer(from_fn_with_state(guard, gateway::check))
+                .layer(from_fn_with_state(Arc::clone(&self.front_metrics), api::count)),
+            metrics: Arc::clone(&self.front_metrics),
+            stop_within: self.settings.stop_within,
+        }
+    }
+
+    fn api_states(&self, registry: Registry) -> ApiStates {
+        let proxies = self.settings.front.trusted_proxies.clone();
+        let stats = StatsState {
+            hub: Arc::clone(&self.hub),
+            front: Arc::clone(&self.front_metrics),
+            updates: Arc::clone(&self.updates),
+            live: self.live.clone(),
+            started: self.started,
+        };
+        ApiStates {
+            writes: Arc::new(gateway::WriteGate::new(Arc::clone(&self.gate), proxies)),
+            data: Arc::new(self.data_state()),
+            health: Arc::new(self.health_state()),
+            stats: Arc::new(stats),
+            registry: Arc::new(registry),
+            tokens: Arc::clone(&self.gate),
+            frames: api::FramePolicy::new(&self.settings.front.embed_origins),
+        }
+    }
+
+    fn data_state(&self) -> DataState {
+        let ws_enabled = self.settings.ws_enabled;
+        DataState {
+            catalog: Arc::clone(&self.catalog),
+            published: Arc::clone(&self.published),
+            hub: Arc::clone(&self.hub),
+            reads: Arc::clone(&self.reads),
+            trusted_proxies: self.settings.front.trusted_proxies.clone(),
+            history: History::new(),
+            clock: Arc::clone(&self.clock),
+            expected: self.settings.expected,
+            expected_boards: Arc::clone(&self.expected),
+            measured: self.measured.clone(),
+            speed: self.speed,
+            // As long as a poller of the old contract waits between two requests.
+            timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
+            formats: api::format_flights(),
+            exports: api::Exports::new(),
+            ingests: api::Ingests::new(self.store.clone(), self.catalog.is_simulated()),
+            websocket: ws_enabled,
+            alerts: Arc::clone(&self.alerts),
+            on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&self.updater))),
+            learned: self.learned.clone(),
+        }
+    }
+
+    fn health_state(&self) -> HealthState {
+        HealthState {
+            stopping: self.stopping.clone(),
+            updates: Arc::clone(&self.updates),
+            backplane: self.backplane.clone(),
+            hub: Arc::clone(&self.hub),
+            catalog: Arc::clone(&self.catalog),
+            published: Arc::clone(&self.published),
+            live: self.live.clone(),
+            tokens: Arc::clone(&self.gate),
+            alerts: Arc::clone(&self.alerts),
+            measured: self.measured.clone(),
+            store: self.store.clone(),
+            ws_enabled: self.settings.ws_enabled,
+            is_edge: self.is_edge(),
+            update_interval: self.settings.update_interval,
+        }
+    }
+
+    fn socket_state(&self) -> SocketState {
+        SocketState {
+            ws_enabled: self.settings.ws_enabled,
+            settings: self.settings.front.clone(),
+            sessions: Arc::clone(&self.sessions),
+            access: Arc::clone(&self.access),
+            addresses: Arc::clone(&self.addresses),
+            tokens: Arc::clone(&self.gate),
+            metrics: Arc::clone(&self.front_metrics),
+            stopping: self.stopping.clone(),
+        }
+    }
+}

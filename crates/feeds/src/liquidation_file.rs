@@ -19,8 +19,6 @@ use std::path::Path;
 
 use liqheat_market::{Instrument, Liquidation, Price, PriceKind, Qty, Side, Symbol, UnixMs, Venue};
 
-/// Milliseconds since 1970 that can be the time of a row: from 2001 to 2099.
-const TIMES: std::ops::Range<i64> = 1_000_000_000_000..4_102_444_800_000;
 /// Longest line that is read; a row has about a hundred bytes.
 const LINE_BYTES_MAX: u64 = 4096;
 
@@ -198,10 +196,8 @@ impl Layout {
         if fields.len() < self.columns {
             return Err(RowRefusal::Columns);
         }
-        let time: i64 = fields[self.time].parse().map_err(|_| RowRefusal::Time)?;
-        if !TIMES.contains(&time) {
-            return Err(RowRefusal::Time);
-        }
+        let time = fields[self.time].parse().ok().map(UnixMs).filter(|time| time.is_plausible());
+        let time = time.ok_or(RowRefusal::Time)?;
         let quantity = |at: usize| Qty::parse(fields[at]).ok().filter(|qty| qty.is_positive());
         let mut qty = quantity(self.qty).ok_or(RowRefusal::Quantity)?;
         if let Some(at) = self.contract_value {
@@ -216,7 +212,7 @@ impl Layout {
         };
         let price = Price::parse(price).ok().filter(|price| price.is_positive());
         let row = Liquidation {
-            time: UnixMs(time),
+            time,
             side: self.side(fields[self.side]).ok_or(RowRefusal::Side)?,
             qty,
             price: price.ok_or(RowRefusal::Price)?,

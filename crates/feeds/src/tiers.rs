@@ -105,8 +105,8 @@ pub enum TierBookError {
 pub enum TierOrigin {
     /// It came with the program.
     Shipped,
-    /// The venue told it.
-    Told,
+    /// It was requested from the venue.
+    Venue,
     /// It was used when what is played was recorded.
     Recorded,
     /// Somebody gave it in a file.
@@ -117,7 +117,7 @@ impl fmt::Display for TierOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Shipped => "shipped with the program",
-            Self::Told => "told by the venue",
+            Self::Venue => "from the venue",
             Self::Recorded => "as used when it was recorded",
             Self::Given => "given by --tiers",
         })
@@ -126,14 +126,14 @@ impl fmt::Display for TierOrigin {
 
 impl TierOrigin {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Shipped, Self::Told, Self::Recorded, Self::Given];
+    pub const ALL: [Self; 4] = [Self::Shipped, Self::Venue, Self::Recorded, Self::Given];
 
-    /// In a word, as recordings have it.
+    /// Its name in recordings, which must stay readable.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shipped => "shipped",
-            Self::Told => "told",
+            Self::Venue => "told",
             Self::Recorded => "recorded",
             Self::Given => "given",
         }
@@ -196,7 +196,7 @@ impl TierBook {
     /// This book with one table more, as a venue tells it in public ([`crate::venues::TierRows::table`]).
     #[must_use]
     pub fn with_table(mut self, instrument: Instrument, table: TierTable) -> Self {
-        self.tables.insert(instrument, (table, TierOrigin::Told));
+        self.tables.insert(instrument, (table, TierOrigin::Venue));
         self
     }
 

@@ -410,11 +410,15 @@ mod tests {
 
     #[test]
     fn one_mistake_on_the_command_line_is_told_in_full() {
-        let told = parse_with("", &["liqheat", "serve", "--listn", "x"]).unwrap_err();
-        assert_eq!(told.len(), 1);
-        assert!(told[0].starts_with("error: unexpected") && told[0].contains("'--listen'"), "{}", told[0]);
-        let told = parse_with("x = 1", &["liqheat"]).unwrap_err();
-        assert!(told.len() == 1 && told[0].contains("Usage: liqheat"), "{told:?}");
+        let faults = parse_with("", &["liqheat", "serve", "--listn", "x"]).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert!(
+            faults[0].starts_with("error: unexpected") && faults[0].contains("'--listen'"),
+            "{}",
+            faults[0]
+        );
+        let faults = parse_with("x = 1", &["liqheat"]).unwrap_err();
+        assert!(faults.len() == 1 && faults[0].contains("Usage: liqheat"), "{faults:?}");
     }
 
     #[test]

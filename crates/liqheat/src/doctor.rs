@@ -169,15 +169,15 @@ async fn newest(store: &Store, span: &InstrumentSpan, findings: &mut Findings) {
         Ok(reach) => reach,
         Err(error) => return findings.add(Grade::Fail, &about, error),
     };
-    let told = |time: Option<UnixMs>| time.map_or("none".to_owned(), format_time);
+    let shown = |time: Option<UnixMs>| time.map_or("none".to_owned(), format_time);
     let text = format!(
         "bars of {} from {} to {}; newest open interest {}, mark price {}, trade {}",
         span.interval,
         format_time(span.first),
         format_time(span.last),
-        told(reach.open_interest),
-        told(reach.mark_price),
-        told(reach.trade.map(|(_, time)| time)),
+        shown(reach.open_interest),
+        shown(reach.mark_price),
+        shown(reach.trade.map(|(_, time)| time)),
     );
     if reach.open_interest.is_none() {
         let text = format!(
@@ -294,16 +294,16 @@ async fn venues(doctor: &Doctor, findings: &mut Findings) -> anyhow::Result<()> 
     let began = Instant::now();
     // Settled or not, what is known by then is reported.
     let _ = timeout_at(began + wait, status.wait_for(|status| is_settled(status))).await.map(|_| ());
-    let seen = LiveStatus::clone(&status.borrow());
+    let status = LiveStatus::clone(&status.borrow());
     let now = clock.market_now();
     stop.cancel();
     let ended = feed.ended().await;
     drain.abort();
-    for venue in &seen.venues {
+    for venue in &status.venues {
         add_venue(venue, now, findings);
     }
-    let nobody = !seen.venues.is_empty()
-        && seen
+    let nobody = !status.venues.is_empty()
+        && status
             .venues
             .iter()
             .all(|venue| venue.connections == 0 && venue.frames == 0 && !venue.has_nothing());
@@ -342,8 +342,9 @@ fn add_venue(venue: &VenueStatus, now: UnixMs, findings: &mut Findings) {
         _ if venue.has_nothing() => {}
         SourceState::Live | SourceState::Lagging => {
             let of_kind = |kind: StreamKind| venue.streams.iter().filter(move |stream| stream.stream == kind);
-            let told = |kind: &StreamKind| of_kind(*kind).any(|stream| stream.heard.is_some());
-            let brings: Vec<&str> = StreamKind::ALL.into_iter().filter(told).map(StreamKind::name).collect();
+            let has_data = |kind: &StreamKind| of_kind(*kind).any(|stream| stream.heard.is_some());
+            let brings: Vec<&str> =
+                StreamKind::ALL.into_iter().filter(has_data).map(StreamKind::name).collect();
             let text =
                 format_args!("{}: {} frames; {} came", venue.state.name(), venue.frames, brings.join(", "));
             findings.add(Grade::Ok, about, text);

@@ -75,18 +75,18 @@ pub(crate) async fn record(record: Record) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Has venues tell their margin tiers and records them, until it is asked to end: without them frames give the same rows, but
+/// Requests the margin tiers of venues and records them, until it is asked to end: without them frames give the same rows, but
 /// not the same picture.
 async fn tiers(settings: &LiveSettings, status: watch::Receiver<Arc<LiveStatus>>, end: &CancellationToken) {
     let (Some(mut rounds), Some(recorder)) = (TierRounds::new(settings), &settings.recorder) else { return };
     loop {
-        let told = tokio::select! {
+        let tables = tokio::select! {
             () = end.cancelled() => return,
-            told = rounds.next(|| Arc::clone(&status.borrow()), |_| true) => told,
+            tables = rounds.next(|| Arc::clone(&status.borrow()), |_| true) => tables,
         };
-        let Some(told) = told else { return };
-        for (instrument, table) in told {
-            let kind = RawKind::Tiers { symbol: instrument.symbol, origin: TierOrigin::Told, table };
+        let Some(tables) = tables else { return };
+        for (instrument, table) in tables {
+            let kind = RawKind::Tiers { symbol: instrument.symbol, origin: TierOrigin::Venue, table };
             recorder.record(instrument.venue, settings.clock.market_now(), &kind, &[]);
         }
     }

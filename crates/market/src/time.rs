@@ -13,6 +13,15 @@ impl UnixMs {
         Self(self.0.saturating_add(ms))
     }
 
+    /// Whether a row of a file may have this time: from 9 September 2001, before which milliseconds have fewer than 13
+    /// digits and the number counts something else, to the end of 2099.
+    #[must_use]
+    pub const fn is_plausible(self) -> bool {
+        const FIRST: i64 = 1_000_000_000_000;
+        const END: i64 = 4_102_444_800_000;
+        FIRST <= self.0 && self.0 < END
+    }
+
     /// Milliseconds from `earlier` to this time.
     #[must_use]
     pub const fn since(self, earlier: Self) -> i64 {
@@ -98,5 +107,23 @@ mod tests {
         assert_eq!(Interval::from_name("7m"), None);
         assert_eq!(Interval::M5.to_string(), "5m");
         assert_eq!(UnixMs(-1).floor_to(60_000), UnixMs(-60_000));
+    }
+
+    #[test]
+    fn times_in_other_units_are_not_plausible() {
+        let at = 1_766_932_200_000;
+        for (ms, is_plausible) in [
+            (at, true),
+            (at / 1_000, false),
+            (at * 1_000, false),
+            (999_999_999_999, false),
+            (1_000_000_000_000, true),
+            (4_102_444_799_999, true),
+            (4_102_444_800_000, false),
+            (i64::MIN, false),
+            (i64::MAX, false),
+        ] {
+            assert_eq!(UnixMs(ms).is_plausible(), is_plausible, "{ms}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use liqheat_market::{Interval, UnixMs};
 use liqheat_score::{ExpectedModel, Horizon};
 use liqheat_store::{Store, StoreError};
 use liqheat_stream::{BoardSlot, BoardUpdate, Counters, Hub};
-use liqheat_wire::ExpectedWithin;
+use liqheat_wire::ViewHorizon;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -29,10 +29,10 @@ use crate::published::{LedgerSum, Published};
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// The horizon of the model that a name of the protocol stands for.
-pub(crate) const fn horizon_of(within: ExpectedWithin) -> Horizon {
+pub(crate) const fn horizon_of(within: ViewHorizon) -> Horizon {
     match within {
-        ExpectedWithin::Hour => Horizon::Hour,
-        ExpectedWithin::FourHours => Horizon::FourHours,
+        ViewHorizon::Hour => Horizon::Hour,
+        ViewHorizon::FourHours => Horizon::FourHours,
     }
 }
 
@@ -83,7 +83,7 @@ impl ExpectedBoards {
             }
             for symbol in self.catalog.symbols() {
                 let Some(slot) = self.hub.slot(&symbol.name) else { continue };
-                for within in ExpectedWithin::ALL {
+                for within in ViewHorizon::ALL {
                     let Some(board) = slot.expected(within) else { continue };
                     if board.subscriptions() == 0 {
                         continue;
@@ -106,7 +106,7 @@ impl ExpectedBoards {
         &self,
         symbol: &ServedSymbol,
         slot: &BoardSlot,
-        within: ExpectedWithin,
+        within: ViewHorizon,
     ) -> Result<(), StoreError> {
         let Some(board) = slot.expected(within) else { return Ok(()) };
         let feed = slot.feed();

@@ -56,7 +56,7 @@ pub use gateway::{AddressLimits, Secret, TokenSettings, TokenSettingsError};
 pub use gateway::{AllowedHost, AllowedOrigin, Host, WebOrigin, WebOriginError};
 pub use history::pack;
 pub use ingest::files::{FileKind, LoadError, LoadedFile, RowSink, SourceFile, load_file};
-pub use ingest::live::{describe_tiers, keep_told_tiers, told_tiers_path};
+pub use ingest::live::{describe_tiers, keep_venue_tiers, venue_tiers_path};
 pub use measured::MeasuredSettings;
 pub use ops::process::log_lines_dropped;
 pub use reload::Reload;

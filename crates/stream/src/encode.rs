@@ -1,7 +1,7 @@
 //! From what a board tells to the bytes of a message.
 
 use liqheat_wire::{
-    BinaryState, ExpectedWithin, LevelMessage, ServerMessage, StateData, encode_state, format_time,
+    BinaryState, LevelMessage, ServerMessage, StateData, ViewHorizon, encode_state, format_time,
 };
 
 use tracing::trace_span;
@@ -14,7 +14,7 @@ use crate::metrics::Encoding;
 /// The binary form has no field for the horizon of the expected view; its epochs name it.
 pub(crate) fn encode(
     symbol: &str,
-    expected_within: Option<ExpectedWithin>,
+    expected_within: Option<ViewHorizon>,
     update: &StateUpdate,
     encoding: Encoding,
 ) -> Vec<u8> {
@@ -37,7 +37,7 @@ pub(crate) fn encode(
     }
 }
 
-fn json(symbol: &str, expected_within: Option<ExpectedWithin>, update: &StateUpdate) -> Vec<u8> {
+fn json(symbol: &str, expected_within: Option<ViewHorizon>, update: &StateUpdate) -> Vec<u8> {
     let level = |cell: &liqheat_wire::Cell| LevelMessage {
         price: cell.price.into(),
         long_density: cell.long_usd,

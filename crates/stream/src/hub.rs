@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use liqheat_wire::{ExpectedWithin, FeedState};
+use liqheat_wire::{FeedState, ViewHorizon};
 use tokio::sync::Notify;
 
 use crate::broadcast::WakeSignals;
@@ -82,7 +82,7 @@ impl Hub {
     #[must_use]
     pub fn with_expected_views(self) -> Self {
         for slot in self.slots() {
-            slot.set_expected(ExpectedWithin::ALL.map(|horizon| {
+            slot.set_expected(ViewHorizon::ALL.map(|horizon| {
                 let (symbol, wanted) = (slot.symbol().to_owned(), (&self.run, &self.channel_wanted));
                 let board = BoardSlot::new(symbol, &self.metrics, &self.wake_signals, wanted);
                 Arc::new(board.of_horizon(horizon, Arc::clone(&self.expected_wanted)))

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Price, UnixMs};
-use liqheat_wire::{Channel, ExpectedWithin, FeedState, Position};
+use liqheat_wire::{Channel, FeedState, Position, ViewHorizon};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -62,10 +62,10 @@ pub struct BoardSlot {
     followers: Followers,
     /// The channels beside the heatmap.
     topics: [ChannelTopic; Channel::BESIDE_HEATMAP.len()],
-    /// Boards of the expected view, in the order of [`ExpectedWithin::ALL`], where this server computes it.
-    expected: OnceLock<[Arc<Self>; ExpectedWithin::ALL.len()]>,
+    /// Boards of the expected view, in the order of [`ViewHorizon::ALL`], where this server computes it.
+    expected: OnceLock<[Arc<Self>; ViewHorizon::ALL.len()]>,
     /// Of a board of the expected view: its horizon, and who is notified when somebody follows what nobody followed.
-    horizon: Option<(ExpectedWithin, Arc<Notify>)>,
+    horizon: Option<(ViewHorizon, Arc<Notify>)>,
     pub(crate) metrics: SymbolMetrics,
 }
 
@@ -118,18 +118,18 @@ impl BoardSlot {
     }
 
     /// A board of the expected view.
-    pub(crate) fn of_horizon(self, horizon: ExpectedWithin, wanted: Arc<Notify>) -> Self {
+    pub(crate) fn of_horizon(self, horizon: ViewHorizon, wanted: Arc<Notify>) -> Self {
         Self { horizon: Some((horizon, wanted)), ..self }
     }
 
-    /// Gives it boards of the expected view, in the order of [`ExpectedWithin::ALL`]. The first call counts.
-    pub(crate) fn set_expected(&self, boards: [Arc<Self>; ExpectedWithin::ALL.len()]) {
+    /// Gives it boards of the expected view, in the order of [`ViewHorizon::ALL`]. The first call counts.
+    pub(crate) fn set_expected(&self, boards: [Arc<Self>; ViewHorizon::ALL.len()]) {
         let _ = self.expected.set(boards);
     }
 
     /// The board of the expected view with this horizon; `None` where this server does not compute it.
     #[must_use]
-    pub fn expected(&self, horizon: ExpectedWithin) -> Option<&Arc<Self>> {
+    pub fn expected(&self, horizon: ViewHorizon) -> Option<&Arc<Self>> {
         self.expected.get()?.iter().find(|board| board.expected_within() == Some(horizon))
     }
 
@@ -139,7 +139,7 @@ impl BoardSlot {
     }
 
     /// The horizon of a board of the expected view; `None` for that of open positions.
-    fn expected_within(&self) -> Option<ExpectedWithin> {
+    fn expected_within(&self) -> Option<ViewHorizon> {
         self.horizon.as_ref().map(|(horizon, _)| *horizon)
     }
 

@@ -71,7 +71,7 @@ impl HeatmapView {
 
 /// Horizon of the expected view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
-pub enum ExpectedWithin {
+pub enum ViewHorizon {
     /// An hour.
     #[default]
     #[serde(rename = "1h")]
@@ -81,7 +81,7 @@ pub enum ExpectedWithin {
     FourHours,
 }
 
-impl ExpectedWithin {
+impl ViewHorizon {
     /// Both, shortest first.
     pub const ALL: [Self; 2] = [Self::Hour, Self::FourHours];
     /// What a horizon must be, and why there is no longer one.
@@ -168,7 +168,7 @@ pub struct Subscribe {
     pub view: HeatmapView,
     /// Of the expected view: `1h` without, or `4h`.
     #[serde(default, deserialize_with = "fields::horizon")]
-    pub horizon: Option<ExpectedWithin>,
+    pub horizon: Option<ViewHorizon>,
 }
 
 impl Subscribe {
@@ -193,7 +193,7 @@ impl Subscribe {
 
     /// The horizon of the expected view; `None` for the view of open positions.
     #[must_use]
-    pub fn expected_within(&self) -> Option<ExpectedWithin> {
+    pub fn expected_within(&self) -> Option<ViewHorizon> {
         (self.view == HeatmapView::Expected).then(|| self.horizon.unwrap_or_default())
     }
 

@@ -35,8 +35,9 @@ pub use binary::{
 };
 pub use channel::{AlertRow, Channel, ChannelEnvelope, OpenCandle, PriceData, channel_message};
 pub use client::{
-    Ack, CHANNELS_PER_MESSAGE_MAX, ClientCommand, CommandError, ExpectedWithin, HeatmapView, Mode, Position,
-    SUBSCRIPTION_ID_BYTES_MAX, SYMBOLS_PER_MESSAGE_MAX, Subscribe, Token, Unsubscribe, parse_command,
+    Ack, CHANNELS_PER_MESSAGE_MAX, ClientCommand, CommandError, HeatmapView, Mode, Position,
+    SUBSCRIPTION_ID_BYTES_MAX, SYMBOLS_PER_MESSAGE_MAX, Subscribe, Token, Unsubscribe, ViewHorizon,
+    parse_command,
 };
 pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
 pub use compact::{

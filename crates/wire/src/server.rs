@@ -7,8 +7,7 @@ use serde::Serialize;
 use crate::channel::{is_false, is_zero};
 use crate::codes::SourceStateJson;
 use crate::{
-    AlertRow, Decimal, ErrorCode, ExpectedWithin, FeedState, LiquidationRow, PriceData, WallsBody,
-    WarningCode,
+    AlertRow, Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, ViewHorizon, WallsBody, WarningCode,
 };
 
 /// One level of a state on the wire.
@@ -61,7 +60,7 @@ pub enum ServerMessage<'a> {
         symbol: &'a str,
         /// Horizon of the expected view, whose levels hold expected USD; absent for that of open positions.
         #[serde(skip_serializing_if = "Option::is_none")]
-        expected_within: Option<ExpectedWithin>,
+        expected_within: Option<ViewHorizon>,
         /// The time of the state, RFC 3339.
         timestamp: &'a str,
         /// One unbroken run of `seq`.
@@ -82,7 +81,7 @@ pub enum ServerMessage<'a> {
         symbol: &'a str,
         /// Horizon of the expected view, whose levels hold expected USD; absent for that of open positions.
         #[serde(skip_serializing_if = "Option::is_none")]
-        expected_within: Option<ExpectedWithin>,
+        expected_within: Option<ViewHorizon>,
         /// The time of the state, RFC 3339.
         timestamp: &'a str,
         /// One unbroken run of `seq`.

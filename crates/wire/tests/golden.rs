@@ -15,10 +15,10 @@ use std::collections::BTreeMap;
 
 use liqheat_market::Price;
 use liqheat_wire::{
-    Ack, AlertRow, CandleRow, ClientCommand, Decimal, ErrorCode, ExpectedWithin, FeedState, GridHeader,
-    GridLayout, GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle,
-    Position, PriceData, ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, WallRow,
-    WallsBody, WarningCode, encode_grid, parse_command,
+    Ack, AlertRow, CandleRow, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridLayout,
+    GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData,
+    ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, ViewHorizon, WallRow, WallsBody,
+    WarningCode, encode_grid, parse_command,
 };
 use serde_json::{Value, json};
 
@@ -331,7 +331,7 @@ fn golden_channel_messages() {
 fn golden_messages_of_the_expected_view() {
     let (symbol, timestamp, hash) = ("BTCUSDT", "2025-12-28T14:30:00Z", "2b227eb42990abf1");
     let (id, epoch) = (None, "4h-1c6b2f0a-19b657f1c40-1");
-    let expected_within = Some(ExpectedWithin::FourHours);
+    let expected_within = Some(ViewHorizon::FourHours);
     let messages = [
         ServerMessage::Snapshot { id, symbol, expected_within, timestamp, epoch, seq: 7, hash, data: data() },
         ServerMessage::Delta {
@@ -351,7 +351,7 @@ fn golden_messages_of_the_expected_view() {
     let means = Subscribe {
         mode: Mode::Delta,
         view: HeatmapView::Expected,
-        horizon: Some(ExpectedWithin::FourHours),
+        horizon: Some(ViewHorizon::FourHours),
         ..subscribe(&["BTCUSDT"])
     };
     are_golden("views.json", &messages, [("subscribe", text, ClientCommand::Subscribe(means))]);

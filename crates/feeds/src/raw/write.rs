@@ -353,7 +353,7 @@ mod tests {
         let kinds = [
             RawKind::Opened { connection: 1, contracts },
             tiers(0.01, TierOrigin::Shipped),
-            tiers(0.02, TierOrigin::Told),
+            tiers(0.02, TierOrigin::Venue),
             RawKind::Frame { connection: 1 },
         ];
         for (at, kind) in (0..).zip(&kinds) {
@@ -378,6 +378,6 @@ mod tests {
         last.iter().for_each(|record| player.take(record, &mut Vec::new()));
         assert_eq!(player.counts().orphaned, 0);
         let known: Vec<_> = player.tiers().values().cloned().collect();
-        assert_eq!(known, [(table(0.02), TierOrigin::Told)]);
+        assert_eq!(known, [(table(0.02), TierOrigin::Venue)]);
     }
 }

@@ -105,9 +105,9 @@ fn files_that_do_not_say_what_they_are_can_be_told() {
     let untold = ingest.run();
     assert_eq!(untold.code, Some(1), "{}", untold.out);
     assert!(untold.out.contains("mine.csv") && untold.out.contains("symbol"), "{}", untold.out);
-    let told = ingest.args("--family fundingRate --symbol BTCUSDT").run();
-    assert_eq!(told.code, Some(0), "{}", told.out);
-    assert_eq!(table(&told.out)["fundingRate"], [1, 1, 0, 0]);
+    let done = ingest.args("--family fundingRate --symbol BTCUSDT").run();
+    assert_eq!(done.code, Some(0), "{}", done.out);
+    assert_eq!(table(&done.out)["fundingRate"], [1, 1, 0, 0]);
 
     let nonsense = liqheat("ingest x.csv --family horoscopes").run();
     assert_eq!(nonsense.code, Some(2));

@@ -122,7 +122,7 @@ pub(crate) fn stored_of(db: &Path, instrument: &Instrument) -> Rows {
     rows
 }
 
-fn told(market: &Market) -> Rows {
+fn market_rows(market: &Market) -> Rows {
     event_rows(market, "BTCUSDT")
 }
 
@@ -153,7 +153,7 @@ fn trades(market: &Market) -> Vec<Trade> {
 /// The same data as files of the archive, loaded into a database.
 fn loaded_from_files(folder: &Folder, market: &Market) -> std::path::PathBuf {
     const KLINES: &str = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore\n";
-    let rows = told(market);
+    let rows = market_rows(market);
     let klines = |rows: &[Kline]| {
         let mut text = KLINES.to_owned();
         for row in rows {
@@ -254,7 +254,7 @@ fn an_hour_of_live_market_is_the_board_of_the_same_files_and_of_its_raw_frames()
     let ended = server.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 
-    assert_eq!(stored(&db), told(exchange.market()), "every row, once");
+    assert_eq!(stored(&db), market_rows(exchange.market()), "every row, once");
     assert_eq!(stored_trades(&db), trades(exchange.market()).len() as u64);
     let expected = board(&loaded_from_files(&folder, exchange.market()), "BTCUSDT");
     assert_eq!(board(&db, "BTCUSDT"), expected, "as the same data from files");
@@ -286,7 +286,7 @@ fn a_server_that_is_killed_goes_on_without_a_hole() {
         (live["writer"]["waiting"] == 0 && live["sources"][0]["filling"] == false).then_some(())
     });
     assert_eq!(second.terminate().code, Some(0));
-    let (rows, all) = (stored(&db), told(exchange.market()));
+    let (rows, all) = (stored(&db), market_rows(exchange.market()));
     assert_eq!((&rows.klines, &rows.marks), (&all.klines, &all.marks));
     assert_eq!(stored_trades(&db), trades(exchange.market()).len() as u64, "filled by their ids");
 }
@@ -353,7 +353,7 @@ fn without_a_network_what_is_stored_is_served_and_marked_and_it_recovers_by_itse
     let now = exchange.now();
     wait_for(&server, now);
     assert_eq!(server.terminate().code, Some(0));
-    let (rows, all) = (stored(&db), told(exchange.market()));
+    let (rows, all) = (stored(&db), market_rows(exchange.market()));
     let upto = |klines: &[Kline]| klines.iter().take_while(|kline| kline.close_time() <= now).count();
     assert_eq!(rows.klines[..upto(&rows.klines)], all.klines[..upto(&all.klines)], "no hole is left");
 }
@@ -386,7 +386,7 @@ fn a_full_disk_is_told_and_made_up_for() {
     wait_for(&server, now);
     until("it is well again", || (server.get("/ready").status == 200).then_some(()));
     assert_eq!(server.terminate().code, Some(0));
-    let (rows, all) = (stored(&db), told(exchange.market()));
+    let (rows, all) = (stored(&db), market_rows(exchange.market()));
     let upto = |klines: &[Kline]| klines.iter().take_while(|kline| kline.close_time() <= now).count();
     assert_eq!(rows.klines[..upto(&rows.klines)], all.klines[..upto(&all.klines)], "nothing is lost");
 }
@@ -444,7 +444,7 @@ fn the_doctor_finds_what_is_wrong() {
         "ok    tiers         BTCUSDT@binance: ",
     ] {
         assert!(
-            healthy.out.lines().any(|told| told.starts_with(line)),
+            healthy.out.lines().any(|printed| printed.starts_with(line)),
             "{line}\n{}{}",
             healthy.out,
             healthy.err
@@ -474,7 +474,7 @@ fn the_doctor_finds_what_is_wrong() {
         doctor.args("--listen").arg(address.to_string()).run()
     };
     let line =
-        |told: &str| told.lines().find(|line| line.contains("  server ")).unwrap_or_default().to_owned();
+        |output: &str| output.lines().find(|line| line.contains("  server ")).unwrap_or_default().to_owned();
     let address = server.address();
     until("it is ready", || (server.get("/ready").status == 200).then_some(()));
     let ready = line(&of(address).out);
@@ -487,6 +487,6 @@ fn the_doctor_finds_what_is_wrong() {
     // Another database that nobody filled: no traffic for this one.
     let empty = crate::support::server("serve --offline --db").arg(folder.path("empty.duckdb")).serve();
     let waiting = of(empty.address());
-    let told = line(&waiting.out);
-    assert_eq!((told.starts_with("FAIL"), waiting.code), (true, Some(1)), "{}", waiting.out);
+    let server = line(&waiting.out);
+    assert_eq!((server.starts_with("FAIL"), waiting.code), (true, Some(1)), "{}", waiting.out);
 }

@@ -8,7 +8,7 @@ use liqheat_feeds::live::RawKind;
 use liqheat_feeds::raw;
 use liqheat_feeds::tiers::TierOrigin;
 use liqheat_market::{Event, Instrument, Kline, Price, Qty, Side, Symbol, UnixMs, Venue};
-use liqheat_server::told_tiers_path;
+use liqheat_server::venue_tiers_path;
 use liqheat_store::{Location, Settings, Store};
 use liqheat_testkit::exchange::{
     BinanceProtocol, BybitProtocol, ExchangeServer, HyperliquidProtocol, Market, OkxProtocol, Time,
@@ -184,7 +184,7 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         wait_for_bars(&server, name, end_of(MINUTES));
     }
     // Hyperliquid's are those shipped.
-    until("the margin tiers of OKX", || told_tiers_path(&db, Venue::Okx).exists().then_some(()));
+    until("the margin tiers of OKX", || venue_tiers_path(&db, Venue::Okx).exists().then_some(()));
     until("everything is stored", || {
         let live = server.get("/ws/stats").json()["live"].clone();
         let is_filled = live["sources"].as_array()?.iter().all(|source| source["filling"] == false);
@@ -195,20 +195,20 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
 
     let price =
         |kline: &Kline| (kline.open_time, kline.open, kline.high, kline.low, kline.close, kline.volume);
-    for (venue, exchange, symbol, told) in [
+    for (venue, exchange, symbol, events) in [
         (Venue::Okx, &okx, "BTCUSDT", "BTCUSDT"),
         (Venue::Okx, &okx, "ETHUSDT", "ETHUSDT"),
         (Venue::Hyperliquid, &hyperliquid, "BTCUSDT", "WBTCUSDT"),
     ] {
-        let (rows, all) = (stored_of(&db, &instrument(symbol, venue)), event_rows(exchange.market(), told));
+        let (rows, all) = (stored_of(&db, &instrument(symbol, venue)), event_rows(exchange.market(), events));
         let prices = |klines: &[Kline]| -> Vec<_> { klines.iter().map(price).collect() };
         assert_eq!(prices(&rows.klines), prices(&all.klines), "{symbol}@{venue}");
         assert!(!rows.stock.is_empty(), "{symbol}@{venue}");
     }
-    // Tables that venues told are part of what a board is made of, and of the recording.
-    assert!(!told_tiers_path(&db, Venue::Hyperliquid).exists());
+    // Tables of venues are part of what a board is made of, and of the recording.
+    assert!(!venue_tiers_path(&db, Venue::Hyperliquid).exists());
     replayed(&folder.path("raw"), &again);
-    let [kept, recorded] = [&db, &again].map(|db| std::fs::read(told_tiers_path(db, Venue::Okx)).unwrap());
+    let [kept, recorded] = [&db, &again].map(|db| std::fs::read(venue_tiers_path(db, Venue::Okx)).unwrap());
     assert_eq!(recorded, kept);
     let replay = self::server("replay --speed 1000000").arg(folder.path("raw")).serve();
     for name in followed {
@@ -237,14 +237,14 @@ fn contracts_and_names_of_their_own_come_out_of_raw_frames_as_they_were_live() {
         assert_eq!(liquidations(&again, &instrument), liquidations(&db, &instrument), "{name}");
     }
     // The fills of the account tell all that the script has.
-    let told = liquidations(&db, &instrument("BTCUSDT", Venue::Hyperliquid));
+    let stored = liquidations(&db, &instrument("BTCUSDT", Venue::Hyperliquid));
     let happened = hyperliquid.market().events("WBTCUSDT").iter().filter_map(|event| match event {
         Event::Liquidation(one) => Some((one.time, one.side, one.qty, one.price)),
         _ => None,
     });
     let happened: Vec<_> = happened.take_while(|(time, ..)| *time < end_of(MINUTES - 1)).collect();
     assert!(happened.len() >= 10, "{}", happened.len());
-    assert_eq!(told[..happened.len()], happened);
+    assert_eq!(stored[..happened.len()], happened);
 }
 
 /// Without a ledger tiers are asked for as well, for whoever plays the recording.
@@ -271,7 +271,7 @@ fn a_recording_without_a_server_has_the_tiers_that_venues_tell() {
         }
         found
     });
-    assert_eq!((table.0, table.1.as_str(), table.2), (Venue::Okx, "BTCUSDT", TierOrigin::Told));
+    assert_eq!((table.0, table.1.as_str(), table.2), (Venue::Okx, "BTCUSDT", TierOrigin::Venue));
     let rates: Vec<f64> = table.3.tiers().iter().map(|tier| tier.rate).collect();
     assert_eq!(rates, [0.004, 0.005], "as the stand-in tells them");
     assert_eq!(recorder.terminate().code, Some(0));

@@ -52,8 +52,8 @@ fn failed_reads_are_counted_tried_again_and_made_up_for() {
     let rubbish: Vec<u8> = (0..good.len()).map(|n| (n * 131 % 251) as u8).collect();
     overwrite(&db, &rubbish);
 
-    let told = viewer.hear_until(|message| message["state"] == "degraded");
-    assert_eq!(told["type"], "status");
+    let status = viewer.hear_until(|message| message["state"] == "degraded");
+    assert_eq!(status["type"], "status");
     let failed = until("it fails several times", || {
         server.get("/ws/stats").json()["updates_failed"].as_u64().filter(|failed| *failed >= 3)
     });

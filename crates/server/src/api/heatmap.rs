@@ -90,14 +90,14 @@ pub(super) async fn timeseries(
 
 /// The venues to sum: those named in `exchanges`, or all that the symbol is the sum of.
 fn venues(query: &Query, symbol: &ServedSymbol) -> Result<Vec<Venue>, Refusal> {
-    let served = symbol.venues();
+    let venues = symbol.venues();
     let Some(list) = query.get("exchanges") else {
-        return Ok(served);
+        return Ok(venues);
     };
-    let names: Vec<&str> = served.iter().map(|venue| venue.name()).collect();
+    let names: Vec<&str> = venues.iter().map(|venue| venue.name()).collect();
     let mut wanted = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let venue = served.iter().find(|venue| venue.name().eq_ignore_ascii_case(name));
+        let venue = venues.iter().find(|venue| venue.name().eq_ignore_ascii_case(name));
         let venue = venue.ok_or_else(|| {
             let name: String = name.chars().take(40).collect();
             let valid = names.join(", ");

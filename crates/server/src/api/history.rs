@@ -54,9 +54,9 @@ pub(super) async fn history(
             return Err(Refusal::malformed(format!("parameter 'by': '{other}' must be 'leverage'")));
         }
     };
-    let packed = reading.accepts_gzip();
+    let is_gzipped = reading.accepts_gzip();
     let (bin, prices) = (query.price("bin")?, prices_of(&query)?);
-    let request = GridRequest { span, prices, bin, columns, compact, by_leverage, packed };
+    let request = GridRequest { span, prices, bin, columns, compact, by_leverage, is_gzipped };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let grid = match subject {
         Subject::Symbol(symbol) => body(&state, symbol, reading, request, known).await?,
@@ -72,7 +72,7 @@ pub(super) async fn history(
     };
     let kind = compact.map_or("application/json", GridLayout::content_type);
     let head = [(header::CONTENT_TYPE, kind), (header::VARY, "accept, accept-encoding")];
-    let coding = packed.then_some([(header::CONTENT_ENCODING, history::CODING)]);
+    let coding = is_gzipped.then_some([(header::CONTENT_ENCODING, history::CODING)]);
     Ok(match grid {
         GridAnswer::Open(body) => (head, coding, body).into_response(),
         // Kept by browsers, but asked for each time: a late row makes it another one.
@@ -245,7 +245,7 @@ async fn basis(
             Some(GridLayout::ColumnMajor) => 1,
             Some(GridLayout::PriceMajor) => 2,
         };
-        let form = (layout << 1) | u8::from(request.packed);
+        let form = (layout << 1) | u8::from(request.is_gzipped);
         // Another run may have another model, and a database that was changed meanwhile.
         let etag = format!("\"{}-{}-{form}\"", state.published.run(), parts.join("."));
         return Ok((sum, Basis::Closed { version, etag }));
@@ -260,7 +260,7 @@ pub(super) fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid
         Some(layout) => encode_grid(&header, layout, &grid.long, &grid.short, &grid.classes),
         None => json(header, grid),
     };
-    Bytes::from(if request.packed { history::pack(&body) } else { body })
+    Bytes::from(if request.is_gzipped { history::pack(&body) } else { body })
 }
 
 fn header_of(

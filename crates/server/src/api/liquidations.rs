@@ -75,14 +75,14 @@ fn body(symbol: String, rows: Vec<(Venue, Liquidation)>, page: Page) -> Liquidat
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Cursor {
     time: UnixMs,
-    seen: usize,
+    skip: usize,
 }
 
 impl Cursor {
     fn parse(text: &str) -> Result<Self, Refusal> {
-        let parsed = text.split_once('-').and_then(|(time, seen)| {
-            let (time, seen) = (time.parse().ok()?, seen.parse().ok()?);
-            (seen <= SKIPPED_MAX).then_some(Self { time: UnixMs(time), seen })
+        let parsed = text.split_once('-').and_then(|(time, skip)| {
+            let (time, skip) = (time.parse().ok()?, skip.parse().ok()?);
+            (skip <= SKIPPED_MAX).then_some(Self { time: UnixMs(time), skip })
         });
         parsed.ok_or_else(|| {
             let text: String = text.chars().take(60).collect();
@@ -91,7 +91,7 @@ impl Cursor {
     }
 
     fn text(self) -> String {
-        format!("{}-{}", self.time.0, self.seen)
+        format!("{}-{}", self.time.0, self.skip)
     }
 }
 
@@ -113,7 +113,7 @@ impl Page {
 
     /// Rows to read of each venue: those of the page, those to skip, and one to see whether there are more.
     fn rows_max(self) -> NonZeroUsize {
-        let skipped = self.cursor.map_or(0, |cursor| cursor.seen);
+        let skipped = self.cursor.map_or(0, |cursor| cursor.skip);
         NonZeroUsize::MIN.saturating_add(self.limit + skipped)
     }
 
@@ -123,15 +123,15 @@ impl Page {
         rows.sort_by_key(|(venue, row)| place(*venue, row));
         if let Some(cursor) = self.cursor {
             let at_cursor = rows.iter().filter(|(_, row)| row.time == cursor.time).count();
-            rows.truncate(rows.len() - cursor.seen.min(at_cursor));
+            rows.truncate(rows.len() - cursor.skip.min(at_cursor));
         }
         let older = rows.len().saturating_sub(self.limit);
         let page = rows.split_off(older);
         let next = page.first().filter(|_| older > 0).map(|(_, first)| {
             let here = page.iter().filter(|(_, row)| row.time == first.time).count();
             let before =
-                self.cursor.filter(|cursor| cursor.time == first.time).map_or(0, |cursor| cursor.seen);
-            Cursor { time: first.time, seen: here + before }
+                self.cursor.filter(|cursor| cursor.time == first.time).map_or(0, |cursor| cursor.skip);
+            Cursor { time: first.time, skip: here + before }
         });
         (page, next)
     }
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_back_and_nonsense_refused() {
-        let cursor = Cursor { time: UnixMs(1_766_932_200_000), seen: 3 };
+        let cursor = Cursor { time: UnixMs(1_766_932_200_000), skip: 3 };
         assert_eq!(Cursor::parse(&cursor.text()).ok(), Some(cursor));
         for text in ["", "7", "-", "7-", "-7", "7-x", "x-7", "-7-1", "1-100001", "99999999999999999999-1"] {
             assert!(Cursor::parse(text).is_err(), "{text}");

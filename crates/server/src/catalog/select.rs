@@ -111,18 +111,18 @@ fn market(
     if ledgers.is_empty() {
         return None;
     }
-    let served = |name: String, listed: bool, ledgers: Vec<Arc<VenueLedger>>| {
+    let symbol_of = |name: String, listed: bool, ledgers: Vec<Arc<VenueLedger>>| {
         Arc::new(ServedSymbol { name, listed, ledgers, market: index })
     };
     let mut symbols = Vec::new();
     let has_plain_name = all && !beside_real;
     if has_plain_name {
-        symbols.push(served(symbol.to_string(), true, ledgers.clone()));
+        symbols.push(symbol_of(symbol.to_string(), true, ledgers.clone()));
     }
     // A list shows venues beside their sum, but not a single venue beside the plain name that means the same.
     let listed = ledgers.len() > 1 || !has_plain_name;
     for ledger in &ledgers {
-        symbols.push(served(ledger.instrument().to_string(), listed, vec![Arc::clone(ledger)]));
+        symbols.push(symbol_of(ledger.instrument().to_string(), listed, vec![Arc::clone(ledger)]));
     }
     Some(Market { ledgers, symbols })
 }

@@ -126,8 +126,8 @@ impl Engine {
         let state = self.run.ledger();
         if let Some((base_bin, closing)) = state.and_then(|ledger| ledger.base_bin().zip(ledger.last_price()))
         {
-            let (price, tip, seen) = self.edge(closing, as_of).await?;
-            self.show(base_bin, price, tip, seen);
+            let (price, tip, newest) = self.edge(closing, as_of).await?;
+            self.show(base_bin, price, tip, newest);
         }
         Ok(())
     }

@@ -279,7 +279,7 @@ mod tests {
                 .all(|(place, (symbol, channel))| place.0 == symbol && place.1 == channel)
         );
         let expected = read(&[("symbols", "X"), ("view", "expected"), ("horizon", "4h")]).unwrap();
-        assert_eq!(expected.expected_within(), Some(ExpectedWithin::FourHours));
+        assert_eq!(expected.expected_within(), Some(ViewHorizon::FourHours));
         let plain = read(&[("symbols", "X")]).unwrap();
         assert_eq!(plain, Subscribe::to(vec!["X".to_owned()]));
         assert_eq!(EventStream::places(&plain), [("X".to_owned(), Channel::Heatmap)]);
@@ -317,5 +317,5 @@ mod tests {
     }
 
     use axum::http::StatusCode;
-    use liqheat_wire::ExpectedWithin;
+    use liqheat_wire::ViewHorizon;
 }

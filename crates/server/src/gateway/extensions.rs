@@ -30,7 +30,7 @@ fn answer(offer: &str) -> Option<&'static str> {
     if !parts.next()?.eq_ignore_ascii_case("permessage-deflate") {
         return None;
     }
-    let mut seen = Vec::new();
+    let mut parameters = Vec::new();
     for part in parts {
         let (name, value) = match part.split_once('=') {
             Some((name, value)) => (name.trim(), Some(unquoted(value.trim()))),
@@ -44,12 +44,12 @@ fn answer(offer: &str) -> Option<&'static str> {
             _ => false,
         };
         // A parameter may stand only once in an offer.
-        if !acceptable || seen.contains(&name) {
+        if !acceptable || parameters.contains(&name) {
             return None;
         }
-        seen.push(name);
+        parameters.push(name);
     }
-    Some(if seen.contains(&"server_max_window_bits") { ANSWER_WITH_WINDOW } else { ANSWER })
+    Some(if parameters.contains(&"server_max_window_bits") { ANSWER_WITH_WINDOW } else { ANSWER })
 }
 
 /// 8 to 15, without leading zeros.

@@ -37,6 +37,11 @@ pub enum WebOriginError {
         "'{0}' is not an origin: scheme and host without a path, such as https://heat.example or http://10.0.0.5:8080"
     )]
     Origin(String),
+    /// An origin that no page can have.
+    #[error(
+        "'{0}' cannot be the origin of a page: write https:// or http:// (or the scheme of a browser extension or app, such as chrome-extension://)"
+    )]
+    Scheme(String),
 }
 
 impl Host {
@@ -92,7 +97,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// What the `Host` header holds: a host and perhaps a port.
+/// What the `Host` header holds: a host and perhaps a port. `name:`, an empty port, is none (RFC 3986, 3.2.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub(crate) host: Host,
@@ -109,7 +114,10 @@ impl FromStr for Authority {
             return Ok(Self { host: text.parse()?, port: None });
         };
         let (host, port) = (&text[..colon], &text[colon + 1..]);
-        let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        if port.is_empty() {
+            return Ok(Self { host: host.parse()?, port: None });
+        }
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|port| digits && *port != 0);
         let port = port.ok_or_else(|| WebOriginError::Port(shown(text)))?;
         Ok(Self { host: host.parse()?, port: Some(port) })
@@ -159,7 +167,8 @@ impl FromStr for WebOrigin {
         if !begins_well || !letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
             return Err(wrong());
         }
-        if authority.contains(['/', '?', '#', '@', ' ']) {
+        // Origins are written by browsers, which leave an empty port away with its colon.
+        if authority.contains(['/', '?', '#', '@', ' ']) || authority.ends_with(':') {
             return Err(wrong());
         }
         let Authority { host, port } = authority.parse()?;
@@ -198,15 +207,26 @@ impl AllowedOrigin {
 impl FromStr for AllowedOrigin {
     type Err = WebOriginError;
 
-    /// Reads an origin or `*`; a final slash, as it is copied from a browser, does not count.
+    /// Reads an origin that pages can have, or `*`; a final slash, as it is copied from a browser, does not count.
     fn from_str(text: &str) -> Result<Self, WebOriginError> {
         let text = text.trim();
         if text == "*" {
             Ok(Self::Any)
         } else {
-            text.strip_suffix('/').unwrap_or(text).parse().map(Self::Origin)
+            let origin: WebOrigin = text.strip_suffix('/').unwrap_or(text).parse()?;
+            if is_of_pages(&origin.scheme) {
+                Ok(Self::Origin(origin))
+            } else {
+                Err(WebOriginError::Scheme(shown(text)))
+            }
         }
     }
+}
+
+/// Whether pages with this scheme exist: those of the web, of browser extensions, and of shells around web applications.
+fn is_of_pages(scheme: &str) -> bool {
+    const OF_APPS: [&str; 5] = ["app", "capacitor", "ionic", "tauri", "vscode-webview"];
+    matches!(scheme, "http" | "https") || scheme.ends_with("-extension") || OF_APPS.contains(&scheme)
 }
 
 impl fmt::Display for AllowedOrigin {
@@ -337,6 +357,21 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_port_is_none() {
+        for (text, host, port) in [
+            ("heat.example:", "heat.example", None),
+            ("[::1]:", "::1", None),
+            ("127.0.0.1:", "127.0.0.1", None),
+            ("heat.example:80", "heat.example", Some(80)),
+        ] {
+            assert_eq!(text.parse(), Ok(Authority { host: host.parse().unwrap(), port }), "{text}");
+        }
+        for bad in [":", ":80", "heat.example::", "heat.example:80:", "heat.example: ", "[::1]x:"] {
+            assert!(bad.parse::<Authority>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn origins_are_compared_with_default_ports() {
         for (origin, host, is_own) in [
             ("https://heat.example", "heat.example", true),
@@ -397,6 +432,14 @@ mod tests {
         assert!("*".parse::<AllowedOrigin>().unwrap().matches(&"http://x".parse().unwrap()));
         for bad in ["charts.example", "https://charts.example/page", "null", ""] {
             assert!(bad.parse::<AllowedOrigin>().is_err(), "{bad}");
+        }
+        for scheme in ["ftp", "FTP", "ws", "wss", "file", "gopher", "redis"] {
+            let error = format!("{scheme}://charts.example").parse::<AllowedOrigin>().unwrap_err();
+            assert!(matches!(error, WebOriginError::Scheme(_)), "{scheme}");
+            assert!(error.to_string().contains("write https:// or http://"), "{error}");
+        }
+        for scheme in ["http", "HTTPS", "chrome-extension", "moz-extension", "tauri"] {
+            assert!(format!("{scheme}://abc").parse::<AllowedOrigin>().is_ok(), "{scheme}");
         }
         for bad in ["https://heat.example", "heat.example:8000", "*.10.0.0.1", "a b", "", "*."] {
             assert!(bad.parse::<AllowedHost>().is_err(), "{bad}");

@@ -142,7 +142,7 @@ mod tests {
             columns: Some(columns),
             compact: None,
             by_leverage: false,
-            packed: false,
+            is_gzipped: false,
         }
     }
 

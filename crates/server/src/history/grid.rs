@@ -63,7 +63,7 @@ pub(crate) struct GridRequest {
     /// With a plane for each leverage class.
     pub(crate) by_leverage: bool,
     /// Compressed with [`super::pack`].
-    pub(crate) packed: bool,
+    pub(crate) is_gzipped: bool,
 }
 
 impl GridRequest {
@@ -157,7 +157,7 @@ mod tests {
             columns,
             compact: Some(GridLayout::ColumnMajor),
             by_leverage: false,
-            packed: false,
+            is_gzipped: false,
         }
     }
 

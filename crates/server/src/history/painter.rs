@@ -27,19 +27,19 @@ pub(crate) struct PaintedGrid {
     /// Coins, single-sided, of all venues at the end of the grid.
     open_interest: f64,
     /// The part of them that was seen being opened.
-    seen: f64,
+    seen_interest: f64,
 }
 
 impl PaintedGrid {
     fn add(&mut self, other: &Self) {
         self.grid.add(&other.grid);
         self.open_interest += other.open_interest;
-        self.seen += other.seen;
+        self.seen_interest += other.seen_interest;
     }
 
     /// Share of the open interest at the end of the grid that the model has seen open, 0 to 1.
     pub(crate) fn seen_share(&self) -> f64 {
-        if self.open_interest > 0.0 { (self.seen / self.open_interest).clamp(0.0, 1.0) } else { 0.0 }
+        if self.open_interest > 0.0 { (self.seen_interest / self.open_interest).clamp(0.0, 1.0) } else { 0.0 }
     }
 }
 
@@ -56,8 +56,8 @@ impl HistoryTurn<'_> {
         let mut range = None;
         if request.prices.is_none() {
             for (ledger, view) in &sum.ledgers {
-                let seen = self.price_range(ledger, request.span, view).await?;
-                range = joined(range, seen);
+                let of_ledger = self.price_range(ledger, request.span, view).await?;
+                range = joined(range, of_ledger);
             }
         }
         let range = range.unwrap_or((sum.price, sum.price));
@@ -108,7 +108,7 @@ impl HistoryTurn<'_> {
         Ok(self
             .compute(move || PaintedGrid {
                 open_interest: state.open_interest(),
-                seen: state.open_interest() * state.seen_share(),
+                seen_interest: state.open_interest() * state.seen_share(),
                 grid: if is_closed { painter.finish_closed(&state) } else { painter.finish(&state, tip) },
             })
             .await)
@@ -133,8 +133,8 @@ impl HistoryTurn<'_> {
             GridSpan::Between { .. } => None,
         };
         let oldest = end.plus(-span.ms()).floor_to(hour.ms());
-        let seen = candles.iter().filter(|candle| candle.open_time >= oldest);
-        Ok(seen.fold(now, |range, candle| joined(range, Some((candle.low, candle.high)))))
+        let within = candles.iter().filter(|candle| candle.open_time >= oldest);
+        Ok(within.fold(now, |range, candle| joined(range, Some((candle.low, candle.high)))))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use liqheat_market::{Interval, Price, UnixMs};
-use liqheat_wire::{ExpectedWithin, HeatmapView, parse_time};
+use liqheat_wire::{HeatmapView, ViewHorizon, parse_time};
 
 use super::refusal::Refusal;
 
@@ -125,7 +125,7 @@ impl Query {
     ///
     /// # Errors
     /// Refused when `view` or `horizon` is unknown, or there is a horizon without that view.
-    pub(crate) fn expected_within(&self) -> Result<Option<ExpectedWithin>, Refusal> {
+    pub(crate) fn expected_within(&self) -> Result<Option<ViewHorizon>, Refusal> {
         let named = self.get("horizon");
         let cut = |text: &str| -> String { text.chars().take(40).collect() };
         let view = self.get("view").unwrap_or("open");
@@ -137,13 +137,11 @@ impl Query {
                 "parameter 'horizon' belongs to view=expected; add that, or remove 'horizon'",
             )),
             (HeatmapView::Open, None) => Ok(None),
-            (HeatmapView::Expected, None) => Ok(Some(ExpectedWithin::default())),
-            (HeatmapView::Expected, Some(text)) => {
-                ExpectedWithin::from_name(text).map(Some).ok_or_else(|| {
-                    let (text, must) = (cut(text), ExpectedWithin::MUST);
-                    Refusal::malformed(format!("parameter 'horizon': '{text}' {must}"))
-                })
-            }
+            (HeatmapView::Expected, None) => Ok(Some(ViewHorizon::default())),
+            (HeatmapView::Expected, Some(text)) => ViewHorizon::from_name(text).map(Some).ok_or_else(|| {
+                let (text, must) = (cut(text), ViewHorizon::MUST);
+                Refusal::malformed(format!("parameter 'horizon': '{text}' {must}"))
+            }),
         }
     }
 

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog::{Catalog, InstrumentCandidate};
 
 pub(crate) use journal::Journal;
-pub use margins::{describe_tiers, keep_told_tiers, told_tiers_path};
+pub use margins::{describe_tiers, keep_venue_tiers, venue_tiers_path};
 pub(crate) use sources::{
     HealthIssue, ShownState, listed, receives_liquidations, state_of_source, stats, trouble,
 };

@@ -151,8 +151,8 @@ pub(crate) fn sum(ledgers: &[Arc<VenueLedger>], epoch_run: &str) -> Option<Ledge
 /// Share of open interest that the model has seen open, over several ledgers, weighted by coins.
 pub(crate) fn seen_share<'a>(views: impl Iterator<Item = &'a Arc<LedgerView>> + Clone) -> f64 {
     let all: f64 = views.clone().map(|view| view.open_interest).sum();
-    let seen: f64 = views.map(|view| view.open_interest * view.seen_share).sum();
-    if all > 0.0 { (seen / all).clamp(0.0, 1.0) } else { 0.0 }
+    let seen_interest: f64 = views.map(|view| view.open_interest * view.seen_share).sum();
+    if all > 0.0 { (seen_interest / all).clamp(0.0, 1.0) } else { 0.0 }
 }
 
 #[cfg(test)]

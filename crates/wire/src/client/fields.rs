@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::{
-    CHANNELS_PER_MESSAGE_MAX, ExpectedWithin, HeatmapView, MIN_USD_END, Mode, Position,
-    SUBSCRIPTION_ID_BYTES_MAX,
+    CHANNELS_PER_MESSAGE_MAX, HeatmapView, MIN_USD_END, Mode, Position, SUBSCRIPTION_ID_BYTES_MAX,
+    ViewHorizon,
 };
 use crate::Channel;
 
@@ -85,8 +85,8 @@ pub(super) fn view<'de, D: Deserializer<'de>>(input: D) -> Result<HeatmapView, D
     Ok(optional(input, "view", must, |value| HeatmapView::from_name(value.as_str()?))?.unwrap_or_default())
 }
 
-pub(super) fn horizon<'de, D: Deserializer<'de>>(input: D) -> Result<Option<ExpectedWithin>, D::Error> {
-    optional(input, "horizon", ExpectedWithin::MUST, |value| ExpectedWithin::from_name(value.as_str()?))
+pub(super) fn horizon<'de, D: Deserializer<'de>>(input: D) -> Result<Option<ViewHorizon>, D::Error> {
+    optional(input, "horizon", ViewHorizon::MUST, |value| ViewHorizon::from_name(value.as_str()?))
 }
 
 pub(super) fn resume<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeMap<String, Position>, D::Error> {

@@ -58,8 +58,8 @@ fn reads_channels_and_tokens() {
     };
     assert_eq!(expected(""), None);
     assert_eq!(expected(r#","view":"open""#), None);
-    assert_eq!(expected(r#","view":"expected""#), Some(ExpectedWithin::Hour));
-    assert_eq!(expected(r#","view":"expected","horizon":"4h""#), Some(ExpectedWithin::FourHours));
+    assert_eq!(expected(r#","view":"expected""#), Some(ViewHorizon::Hour));
+    assert_eq!(expected(r#","view":"expected","horizon":"4h""#), Some(ViewHorizon::FourHours));
     let parsed = parse_command(r#"{"action":"unsubscribe","symbols":["X"],"channels":["price"]}"#);
     let expected = Unsubscribe { symbols: vec!["X".into()], channels: vec!["price".into()] };
     assert_eq!(parsed, Ok(ClientCommand::Unsubscribe(expected)));

@@ -46,7 +46,7 @@ export interface DeltaMessage {
     /** One unbroken run of `seq`. */
     epoch: string;
     /** Horizon of the expected view, whose levels hold expected USD; absent for that of open positions. */
-    expected_within?: ExpectedWithin | null;
+    expected_within?: ViewHorizon | null;
     /** The state it applies to. */
     from: number;
     /** Hash of the whole state it leads to. */
@@ -137,7 +137,7 @@ export interface SnapshotMessage {
     /** One unbroken run of `seq`. */
     epoch: string;
     /** Horizon of the expected view, whose levels hold expected USD; absent for that of open positions. */
-    expected_within?: ExpectedWithin | null;
+    expected_within?: ViewHorizon | null;
     /** Hash of the whole state. */
     hash: string;
     /** The id of the subscription, where it has one. */
@@ -179,7 +179,7 @@ export interface SubscribeMessage {
      */
     channels?: string[];
     /** Of the expected view: `1h` without, or `4h`. */
-    horizon?: ExpectedWithin | null;
+    horizon?: ViewHorizon | null;
     /** The client's name for this subscription, at most 64 bytes; every state and status of it repeats it. */
     id?: string | null;
     /** Smallest liquidation to send, whole USD; all of them without. */
@@ -276,9 +276,6 @@ export interface AlertRow {
 
 /** What went wrong with something the client said, or with the server. */
 export type ErrorCode = 'INVALID_SYMBOL' | 'INVALID_ACTION' | 'INVALID_MESSAGE' | 'INVALID_CHANNEL' | 'FORBIDDEN' | 'INVALID_TOKEN' | 'RATE_LIMITED' | 'SERVER_ERROR';
-
-/** Horizon of the expected view. */
-export type ExpectedWithin = '1h' | '4h';
 
 /** How the data behind a symbol stands. */
 export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
@@ -385,6 +382,9 @@ export interface StateData {
     /** (side, leverage class, bin) additions since the state the client had. */
     positions_created: number;
 }
+
+/** Horizon of the expected view. */
+export type ViewHorizon = '1h' | '4h';
 
 /** A stretch of price in which the levels of one side are denser than around it. */
 export interface WallRow {

@@ -320,9 +320,6 @@ export interface ErrorBody {
     detail: string;
 }
 
-/** Horizon of the expected view. */
-export type ExpectedWithin = '1h' | '4h';
-
 /** How the data behind a symbol stands. */
 export type FeedState = 'live' | 'lagging' | 'stale' | 'replay' | 'degraded' | 'warming_up';
 
@@ -1334,6 +1331,9 @@ export interface VenueTiers {
     /** The venue. */
     venue: string;
 }
+
+/** Horizon of the expected view. */
+export type ViewHorizon = '1h' | '4h';
 
 /** A stretch of price in which the levels of one side are denser than around it. */
 export interface WallRow {

@@ -378,7 +378,7 @@ async fn grid<'a>(
         columns: None,
         compact: None,
         by_leverage: false,
-        packed: false,
+        is_gzipped: false,
     };
     let grid = turn.paint(&wanted.symbol, &sum, request).await?.grid;
     drop(turn);

@@ -83,12 +83,12 @@ pub(super) fn at_exchange<'a>(
 /// # Errors
 /// 400 with the exchanges that are served.
 pub(super) fn venue(catalog: &Catalog, exchange: &str) -> Result<Venue, Refusal> {
-    let served = venues(catalog);
-    let found = served.iter().copied().find(|venue| exchange_of(*venue).eq_ignore_ascii_case(exchange));
+    let venues = venues(catalog);
+    let found = venues.iter().copied().find(|venue| exchange_of(*venue).eq_ignore_ascii_case(exchange));
     found.ok_or_else(|| {
         let exchange: String = exchange.chars().take(40).collect();
-        let served = listed(served.into_iter().map(|venue| exchange_of(venue).to_owned()));
-        Refusal::bad(format!("parameter 'exchange': '{exchange}' is not served here; exchanges: {served}"))
+        let known = listed(venues.into_iter().map(|venue| exchange_of(venue).to_owned()));
+        Refusal::bad(format!("parameter 'exchange': '{exchange}' is not served here; exchanges: {known}"))
     })
 }
 

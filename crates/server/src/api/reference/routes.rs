@@ -6,10 +6,10 @@ use liqheat_alerts::RuleFields;
 use liqheat_feeds::archive::Family;
 use liqheat_market::Interval;
 use liqheat_wire::{
-    AccuracyBody, DateRangeBody, ErrorBody, ExpectedWithin, GRID_CONTENT_TYPE, GridJson, GridLayout,
-    HealthBody, IngestBody, IngestStateBody, KlinesBody, LevelsBody, LiquidationPriceBody,
-    LiquidationSummaryBody, LiquidationsBody, MapBody, MaxPainBody, MeasuredBody, OlderLiquidationRow,
-    STATE_CONTENT_TYPE, SeriesBody, StatsBody, SymbolsBody, TiersBody, TimeseriesBody, WallsBody,
+    AccuracyBody, DateRangeBody, ErrorBody, GRID_CONTENT_TYPE, GridJson, GridLayout, HealthBody, IngestBody,
+    IngestStateBody, KlinesBody, LevelsBody, LiquidationPriceBody, LiquidationSummaryBody, LiquidationsBody,
+    MapBody, MaxPainBody, MeasuredBody, OlderLiquidationRow, STATE_CONTENT_TYPE, SeriesBody, StatsBody,
+    SymbolsBody, TiersBody, TimeseriesBody, ViewHorizon, WallsBody,
 };
 use schemars::SchemaGenerator;
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ const VIEW: &str = "`expected`: USD that is expected to be liquidated within the
 
 /// The parameters of the expected view.
 fn expected_view(about: &'static str) -> [Parameter; 2] {
-    let horizons = words(ExpectedWithin::ALL.map(ExpectedWithin::name), Some("1h"));
+    let horizons = words(ViewHorizon::ALL.map(ViewHorizon::name), Some("1h"));
     [
         optional("view", about, words(["open", "expected"], Some("open"))),
         optional("horizon", "Of view=expected", horizons),

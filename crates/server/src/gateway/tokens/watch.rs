@@ -24,14 +24,14 @@ pub(super) struct KeyFile {
     pub(super) source: KeySource,
     pub(super) path: PathBuf,
     /// The last text that was read, good or not.
-    seen: Option<String>,
+    last_text: Option<String>,
     /// Why the file cannot be used.
     fault: Option<String>,
 }
 
 impl KeyFile {
     pub(super) const fn new(source: KeySource, path: PathBuf, text: String) -> Self {
-        Self { source, path, seen: Some(text), fault: None }
+        Self { source, path, last_text: Some(text), fault: None }
     }
 
     /// The files that these settings name.
@@ -54,15 +54,15 @@ impl KeyFile {
         let path = self.path.display();
         let setting = self.source.setting();
         let outcome = match read {
-            Ok(text) if self.seen.as_ref() == Some(&text) => return None,
+            Ok(text) if self.last_text.as_ref() == Some(&text) => return None,
             Ok(text) => {
                 let keys = ParsedKeys::parse(self.source, &text);
-                self.seen = Some(text);
+                self.last_text = Some(text);
                 keys.ok_or_else(|| "not in the form that this setting wants".to_owned())
             }
             Err(error) => {
                 // The same text may come back.
-                self.seen = None;
+                self.last_text = None;
                 Err(error.to_string())
             }
         };

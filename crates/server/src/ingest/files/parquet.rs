@@ -75,9 +75,7 @@ fn interval_of(rows: &[ParquetKline]) -> Option<Interval> {
 }
 
 fn kline_of(row: &ParquetKline, interval: Interval) -> Result<Kline, &'static str> {
-    /// From 2001 to 2099.
-    const TIMES: std::ops::Range<i64> = 1_000_000_000_000..4_102_444_800_000;
-    let open_time = row.open_time.filter(|time| TIMES.contains(&time.0));
+    let open_time = row.open_time.filter(|time| time.is_plausible());
     let open_time = open_time.ok_or("open_time is not a time between 2001 and 2099")?;
     if open_time.0 % interval.ms() != 0 {
         return Err("open_time is not on the grid of the interval");

@@ -1,8 +1,8 @@
-//! Maintenance margin tiers as venues tell them, at the start and once a day.
+//! Maintenance margin tiers of venues, requested at the start and once a day.
 //!
 //! A ledger is a function of rows and tiers, so a table that has changed makes the ledger be computed again from its
-//! first bar. Told tables are kept in files beside the database: a restart, or a server without a network, shows the
-//! same. Where a venue tells nothing in public, or a table was given by hand, the known table stays.
+//! first bar. The tables of venues are kept in files beside the database: a restart, or a server without a network, shows the
+//! same. Where a venue publishes none, or a table was given by hand, the known table stays.
 
 #![expect(clippy::disallowed_methods, reason = "keeps the venue's tables in a file beside the database")]
 
@@ -21,9 +21,9 @@ use tracing::{debug, info, warn};
 use super::Live;
 use crate::catalog::{Catalog, EngineCommand};
 
-/// Where the tables that a venue told are kept: beside the database.
+/// Where the tables of a venue are kept: beside the database.
 #[must_use]
-pub fn told_tiers_path(database: &Path, venue: Venue) -> PathBuf {
+pub fn venue_tiers_path(database: &Path, venue: Venue) -> PathBuf {
     let mut name: OsString = database.file_name().unwrap_or_default().to_owned();
     name.push(format!(".tiers-{venue}.json"));
     database.with_file_name(name)
@@ -58,14 +58,14 @@ pub(super) async fn keep(
     loop {
         let is_not_given =
             |instrument: &Instrument| keeper.book.origin(instrument) != Some(TierOrigin::Given);
-        let told = tokio::select! {
+        let tables = tokio::select! {
             () = stop.cancelled() => return,
-            told = rounds.next(|| live.status(), is_not_given) => told,
+            tables = rounds.next(|| live.status(), is_not_given) => tables,
         };
-        let Some(told) = told else { return };
+        let Some(tables) = tables else { return };
         let mut changed = BTreeSet::new();
-        for (instrument, table) in &told {
-            if keeper.told(instrument, table) {
+        for (instrument, table) in &tables {
+            if keeper.replace(instrument, table) {
                 changed.insert(instrument.venue);
             }
         }
@@ -98,7 +98,7 @@ impl Keeper<'_> {
     }
 
     /// Uses a table that differs; whether it does.
-    fn told(&mut self, instrument: &Instrument, table: &TierTable) -> bool {
+    fn replace(&mut self, instrument: &Instrument, table: &TierTable) -> bool {
         let ledger = self.catalog.ledgers().find(|ledger| ledger.instrument() == instrument);
         let Some(ledger) = ledger else { return false };
         if is_same(&self.book.table(instrument), table) {
@@ -106,9 +106,9 @@ impl Keeper<'_> {
             return false;
         }
         let (as_of, tiers) = (format_time(table.as_of()), table.tiers().len());
-        info!(%instrument, as_of, tiers, "new margin tiers told by the venue; the ledger is computed again");
+        info!(%instrument, as_of, tiers, "margin tiers of the venue changed; the ledger is computed again");
         ledger.send(EngineCommand::ReplaceTiers(table.clone()));
-        self.record(instrument, TierOrigin::Told, table.clone());
+        self.record(instrument, TierOrigin::Venue, table.clone());
         self.book = std::mem::take(&mut self.book).with_table(instrument.clone(), table.clone());
         true
     }
@@ -116,16 +116,16 @@ impl Keeper<'_> {
 
 /// The same rules. Bounds that a venue counts in coins move with the price, all by the same factor: a little of that
 /// is not another table.
-fn is_same(known: &TierTable, told: &TierTable) -> bool {
+fn is_same(known: &TierTable, new: &TierTable) -> bool {
     const MOVED_LEAST: f64 = 0.8;
     const MOVED_MOST: f64 = 1.25;
-    let (known, told) = (known.tiers(), told.tiers());
-    if known.len() != told.len() {
+    let (known, new) = (known.tiers(), new.tiers());
+    if known.len() != new.len() {
         return false;
     }
     let is_near = |a: f64, b: f64| (a - b).abs() <= 1e-3 * a.abs().max(b.abs());
-    let mut pairs = known.iter().zip(told);
-    let by = known.get(1).zip(told.get(1)).map_or(1.0, |(a, b)| b.floor_usd / a.floor_usd);
+    let mut pairs = known.iter().zip(new);
+    let by = known.get(1).zip(new.get(1)).map_or(1.0, |(a, b)| b.floor_usd / a.floor_usd);
     let is_moved_little = (MOVED_LEAST..=MOVED_MOST).contains(&by);
     is_moved_little
         && pairs.all(|(a, b)| {
@@ -139,22 +139,22 @@ fn is_same(known: &TierTable, told: &TierTable) -> bool {
 async fn keep_file(store: &Store, book: &TierBook, venue: Venue) {
     let Some(database) = store.location().path().map(Path::to_path_buf) else { return };
     let book = book.clone();
-    match tokio::task::spawn_blocking(move || keep_told_tiers(&database, &book, venue)).await {
+    match tokio::task::spawn_blocking(move || keep_venue_tiers(&database, &book, venue)).await {
         Ok(Ok(path)) => info!(path = %path.display(), "margin tiers kept"),
         Ok(Err(error)) => warn!(%venue, %error, "margin tiers not kept"),
         Err(error) => warn!(%venue, %error, "margin tiers not kept"),
     }
 }
 
-/// Writes the tables of a book that a venue told beside a database; returns where.
+/// Writes the tables of a venue in a book beside a database; returns where.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn keep_told_tiers(database: &Path, book: &TierBook, venue: Venue) -> std::io::Result<PathBuf> {
-    let path = told_tiers_path(database, venue);
+pub fn keep_venue_tiers(database: &Path, book: &TierBook, venue: Venue) -> std::io::Result<PathBuf> {
+    let path = venue_tiers_path(database, venue);
     let tables: BTreeMap<&Symbol, &TierTable> = book
         .instruments()
-        .filter(|one| one.venue == venue && book.origin(one) == Some(TierOrigin::Told))
+        .filter(|one| one.venue == venue && book.origin(one) == Some(TierOrigin::Venue))
         .filter_map(|one| Some((&one.symbol, book.own_table(one)?)))
         .collect();
     let as_of = format_time(tables.values().map(|table| table.as_of()).max().unwrap_or(UnixMs(0)));
@@ -190,20 +190,20 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_told_with_its_day_and_origin() {
+    fn a_table_is_described_with_its_day_and_origin() {
         let okx = |symbol: &str| Instrument::new(Venue::Okx, Symbol::new(symbol).unwrap());
         let book = TierBook::embedded();
-        let told = describe_tiers(&book, &okx("BTCUSDT"));
-        assert!(told.ends_with("tiers of 2026-09-01, shipped with the program"), "{told}");
+        let text = describe_tiers(&book, &okx("BTCUSDT"));
+        assert!(text.ends_with("tiers of 2026-09-01, shipped with the program"), "{text}");
         let table = table(&[(0.0, 0.02, 50.0)]);
-        let told = describe_tiers(&book.clone().with_table(okx("BTCUSDT"), table), &okx("BTCUSDT"));
-        assert_eq!(told, "1 tiers of 1970-01-01, told by the venue");
+        let text = describe_tiers(&book.clone().with_table(okx("BTCUSDT"), table), &okx("BTCUSDT"));
+        assert_eq!(text, "1 tiers of 1970-01-01, from the venue");
         assert_eq!(describe_tiers(&book, &okx("NONEUSDT")), "none of its own; a flat rate of 1 %");
     }
 
     #[test]
     fn files_stand_beside_the_database() {
-        let path = told_tiers_path(Path::new("/data/btc.duckdb"), Venue::Okx);
+        let path = venue_tiers_path(Path::new("/data/btc.duckdb"), Venue::Okx);
         assert_eq!(path, Path::new("/data/btc.duckdb.tiers-okx.json"));
     }
 }

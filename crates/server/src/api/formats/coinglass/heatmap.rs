@@ -80,7 +80,7 @@ async fn answer(
             columns: usize::try_from(range.ms() / interval.ms()).ok(),
             compact: None,
             by_leverage: false,
-            packed: false,
+            is_gzipped: false,
         };
         let grid = turn.paint(symbol, &sum, request).await?.grid;
         let span = CandleSpan {

@@ -175,7 +175,7 @@ async fn swept(
         columns: Some(columns),
         compact: None,
         by_leverage: false,
-        packed: false,
+        is_gzipped: false,
     };
     let grid = turn.paint(symbol, &sum, request).await?.grid;
     Ok(largest(&grid.consumed_usd)

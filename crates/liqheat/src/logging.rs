@@ -43,12 +43,21 @@ static QUEUE: OnceLock<LineQueue> = OnceLock::new();
 /// Changes the filter, once logging has started.
 static SET_LEVELS: OnceLock<Box<dyn Fn(EnvFilter) + Send + Sync>> = OnceLock::new();
 
+/// What is added to a filter that does not name this crate.
+const QUIET: &str = "rmcp=error";
+
 /// Reads a filter.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse_levels(levels: &str) -> Result<EnvFilter, String> {
-    EnvFilter::try_new(levels).map_err(|error| error.to_string())
+    let filter = EnvFilter::try_new(levels).map_err(|error| error.to_string())?;
+    if levels.contains("rmcp") {
+        return Ok(filter);
+    }
+    // It writes several lines a request at `info`, and quotes what clients send at `warn`.
+    let quiet = QUIET.parse().map_err(|error| format!("{QUIET}: {error}"))?;
+    Ok(filter.add_directive(quiet))
 }
 
 /// Filters by others from now on.
@@ -74,8 +83,8 @@ pub fn start(format: LogFormat, levels: &str) -> io::Result<()> {
 /// # Errors
 /// As [`start`].
 pub(crate) fn start_with(format: LogFormat, levels: &str, spans: Option<SpanLayer>) -> io::Result<()> {
-    let parsed = EnvFilter::try_new(levels);
-    let fault = parsed.as_ref().err().map(ToString::to_string);
+    let parsed = parse_levels(levels);
+    let fault = parsed.as_ref().err().cloned();
     let filter = parsed.unwrap_or_else(|_| EnvFilter::new("info"));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     // A descriptor of its own: the writer may wait in `write` while holding the lock of `std::io::stderr`.

@@ -32,6 +32,7 @@ mod ingest_server;
 mod live;
 mod logs;
 mod market;
+mod mcp;
 mod measured;
 mod model;
 mod process;

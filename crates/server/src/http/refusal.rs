@@ -56,12 +56,14 @@ impl Refusal {
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, detail)
     }
 
+    /// 405: only these methods, as `Allow` lists them.
+    pub(crate) fn only(methods: &'static str, detail: impl Into<String>) -> Self {
+        Self { header: Some((header::ALLOW, methods)), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
+    }
+
     /// 405: another method than GET and HEAD.
     pub(crate) fn method_not_allowed(detail: impl Into<String>) -> Self {
-        Self {
-            header: Some((header::ALLOW, "GET, HEAD")),
-            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-        }
+        Self::only("GET, HEAD", detail)
     }
 
     /// 403: not for this origin, or not under this name.
@@ -74,6 +76,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
+    /// 406: the client accepts no type that there is.
+    pub(crate) fn not_acceptable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_ACCEPTABLE, detail)
+    }
+
     /// 408: the rest of the request did not come.
     pub(crate) fn request_timeout(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::REQUEST_TIMEOUT, detail)
@@ -82,6 +89,11 @@ impl Refusal {
     /// 413: the body is larger than what is taken.
     pub(crate) fn body_too_large(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    }
+
+    /// 415: the body is of another type than what is read here.
+    pub(crate) fn unsupported_media(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
     }
 
     /// 422: a parameter is missing or malformed.

@@ -28,8 +28,8 @@ impl Detail {
 /// A tool.
 pub(super) struct ToolSpec {
     pub(super) name: &'static str,
-    title: &'static str,
-    about: &'static str,
+    pub(super) title: &'static str,
+    pub(super) about: &'static str,
     /// The route that answers.
     pub(super) route: &'static str,
     pub(super) arguments: &'static [Argument],
@@ -255,24 +255,21 @@ impl ToolSpec {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    /// The tool as clients see it.
-    pub(super) fn described(&self) -> Value {
+    /// What the arguments must be, as JSON Schema.
+    pub(super) fn input_schema(&self) -> Map<String, Value> {
         let properties: Map<String, Value> =
             self.arguments.iter().chain([&DETAIL]).map(|one| (one.name.to_owned(), one.schema())).collect();
-        let required: Vec<&str> =
-            self.arguments.iter().filter(|one| one.is_required).map(|one| one.name).collect();
-        json!({
-            "name": self.name,
-            "title": self.title,
-            "description": self.about,
-            "inputSchema": {
-                "type": "object",
-                "properties": properties,
-                "required": required,
-                "additionalProperties": false
-            },
-            "annotations": { "title": self.title, "readOnlyHint": true, "openWorldHint": false }
-        })
+        let required: Vec<Value> =
+            self.arguments.iter().filter(|one| one.is_required).map(|one| one.name.into()).collect();
+        [
+            ("type", "object".into()),
+            ("properties", properties.into()),
+            ("required", required.into()),
+            ("additionalProperties", false.into()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect()
     }
 }
 
@@ -286,11 +283,10 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), TOOLS.len());
-        let walls = ToolSpec::find("walls").unwrap().described();
-        assert_eq!(walls["inputSchema"]["required"], json!(["symbol"]));
-        assert_eq!(walls["inputSchema"]["properties"]["limit"]["default"], 10);
-        assert_eq!(walls["inputSchema"]["properties"]["detail"]["enum"], json!(["concise", "detailed"]));
-        assert_eq!(walls["annotations"]["readOnlyHint"], true);
+        let walls = ToolSpec::find("walls").unwrap().input_schema();
+        assert_eq!(walls["required"], json!(["symbol"]));
+        assert_eq!(walls["properties"]["limit"]["default"], 10);
+        assert_eq!(walls["properties"]["detail"]["enum"], json!(["concise", "detailed"]));
         assert!(ToolSpec::find("wall").is_none());
     }
 }

@@ -70,6 +70,11 @@ fn symbols_are_found_and_described() {
     assert_eq!((&info["exchange"], &info["pricescale"]), (&json!("Binance"), &json!(100)));
     assert_eq!(info["supported_resolutions"][0], "5", "bars of five minutes are stored");
     assert_eq!(info["description"], "BTC / USDT perpetual, Binance");
+    // TradingView's own client sends the currency of the description along.
+    assert_eq!(info["currency_code"], "USDT");
+    assert_eq!(info, ask(&server, "/udf/symbols?symbol=BTCUSDT&currencyCode=USDT"));
+    let bars = "/udf/history?symbol=BTCUSDT&resolution=60&from=0&to=1900000000&countback=2";
+    assert_eq!(ask(&server, &format!("{bars}&currencyCode=USDT")), ask(&server, bars));
     let time: i64 = server.get("/udf/time").text().parse().unwrap();
     assert!(time > END / 1_000);
     for (path, status, part) in [
@@ -80,7 +85,9 @@ fn symbols_are_found_and_described() {
         ("/udf/history?symbol=BTCUSDT&resolution=60&from=x&to=1", 422, "seconds since 1970"),
         ("/udf/history?symbol=BTCUSDT&resolution=60&from=9&to=1", 422, "later"),
         ("/udf/history?symbol=BTCUSDT&resolution=5&from=0&to=1756339200", 422, "countback"),
-        ("/udf/history?symbol=BTCUSDT&resolution=5&from=0&to=1&currencyCode=EUR", 400, "currencyCode"),
+        ("/udf/history?symbol=BTCUSDT&resolution=5&from=0&to=1&currencyCode=EUR", 400, "priced in USDT"),
+        ("/udf/history?symbol=BTCUSDT&resolution=5&from=0&to=1&unitId=kg", 400, "unitId"),
+        ("/udf/symbols?symbol=BTCUSDT&currencyCode=EUR", 400, "priced in USDT"),
         ("/udf/marks?symbol=BTCUSDT&resolution=5&from=0&to=1756339200", 422, "4000 intervals"),
     ] {
         let answer = server.get(path);

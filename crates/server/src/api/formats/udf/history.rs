@@ -14,7 +14,7 @@ use super::super::super::prices::{CandleSpan, LIMIT_MAX, candles_by_venue, merge
 use super::super::super::reading::Reading;
 use super::super::claims::Claims;
 use super::shapes::BarColumns;
-use super::{interval, seconds, symbol};
+use super::{interval, own_currency, seconds, symbol};
 use crate::http::{Query, Refusal};
 use crate::reads::ReadKind;
 
@@ -25,8 +25,8 @@ pub(super) async fn history(
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["symbol", "resolution", "from", "to", "countback", "currencyCode", "unitId"])?;
-    query.refuse(&["currencyCode", "unitId"])?;
     let symbol = symbol(&state, &claims, &query, Channel::Price)?;
+    own_currency(&query, symbol)?;
     let interval = interval(&query, symbol)?;
     let (from, to) = (seconds(&query, "from")?, seconds(&query, "to")?);
     let back = match query.get("countback") {

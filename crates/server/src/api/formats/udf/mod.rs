@@ -79,6 +79,22 @@ fn symbol<'a>(
     Ok(symbol)
 }
 
+/// Charts repeat the currency that a symbol was described with; nothing is converted into another one, nor into a unit.
+fn own_currency(query: &Query, symbol: &ServedSymbol) -> Result<(), Refusal> {
+    query.refuse(&["unitId"])?;
+    let own = currency_of(symbol);
+    match query.get("currencyCode") {
+        Some(code) if code != own => {
+            let code: String = code.chars().take(40).collect();
+            let name = &symbol.name;
+            Err(Refusal::bad(format!(
+                "parameter 'currencyCode': {name} is priced in {own}, and not converted into '{code}'"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn interval(query: &Query, symbol: &ServedSymbol) -> Result<Interval, Refusal> {
     let text = query.required("resolution")?;
     // Charts write a day both ways.
@@ -140,8 +156,9 @@ async fn symbols(
     claims: Claims,
     query: Query,
 ) -> Result<Json<SymbolInfo>, Refusal> {
-    query.only(&["symbol"])?;
+    query.only(&["symbol", "currencyCode", "unitId"])?;
     let symbol = symbol(&state, &claims, &query, Channel::Price)?;
+    own_currency(&query, symbol)?;
     let price = state.published.live(&symbol.name).map(|live| live.price);
     Ok(Json(info(symbol, price)))
 }
@@ -168,7 +185,7 @@ fn info(symbol: &ServedSymbol, price: Option<Price>) -> SymbolInfo {
         intraday_multipliers: intraday,
         supported_resolutions: resolutions,
         volume_precision: 3,
-        currency_code: names::split(market_of(symbol)).1.to_owned(),
+        currency_code: currency_of(symbol).to_owned(),
         data_status: "streaming",
     }
 }
@@ -183,6 +200,10 @@ fn price_scale(price: Option<Price>) -> u64 {
 /// The name without its venue.
 fn market_of(symbol: &ServedSymbol) -> &str {
     symbol.name.split('@').next().unwrap_or(&symbol.name)
+}
+
+fn currency_of(symbol: &ServedSymbol) -> &str {
+    names::split(market_of(symbol)).1
 }
 
 fn exchange_of(symbol: &ServedSymbol) -> &'static str {

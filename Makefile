@@ -12,7 +12,7 @@ threads := $(shell echo $$(( $$(nproc 2>/dev/null || echo 2) + 1 )))
 # Recorded market data, where it is there: benches measure with it, tests that need it are skipped without.
 klines := $(wildcard ../shared/data/klines/binance-um-BTCUSDT-5m-2023-2025.parquet)
 
-.PHONY: help setup page build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page socket-bytes pictures test-otlp test-api test-deploy load-demo load-cluster chaos dist test-dist clean
+.PHONY: help setup page programs build build-bench demo test test-rust test-cluster test-web test-page test-interop test-python stress fuzz fuzz-smoke lint fmt deny coverage bench bench-reads bench-contract bench-page soak-page socket-bytes pictures test-otlp test-api test-deploy load-demo load-cluster chaos dist test-dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,14 +35,18 @@ build-bench: build ## the release binary of the measurements
 demo: build ## a moving heatmap of a simulated market in the browser
 	$(target)/release/liqheat demo --open $(ARGS)
 
-test: test-rust test-cluster test-web test-page test-interop test-python fuzz-smoke ## all tests
+test: page ## all tests, what can run side by side does
+	+@scripts/test-all.sh $(MAKE)
 
 test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
 	$(CARGO) test --workspace --locked -- --skip cluster:: --test-threads=$(threads)
 
-test-cluster: page ## of several servers: real Redis, real nginx, and what happens when one of them dies
-	@scripts/setup-services.sh
+# Every test uses the same two, built with the same features: another selection would be another program.
+programs: page
 	$(CARGO) build --workspace --bins --locked -q
+
+test-cluster: programs ## of several servers: real Redis, real nginx, and what happens when one of them dies
+	@scripts/setup-services.sh
 	$(CARGO) test --workspace --test cluster --locked -- --test-threads=2
 
 test-web: page ## of the client library and the page's code
@@ -52,11 +56,10 @@ test-otlp: page ## traces by OTLP: lints and tests of a build with the feature, 
 	$(CARGO) clippy --workspace --all-targets --features otlp --locked -- -D warnings
 	$(CARGO) test --workspace --features otlp --test otlp --locked
 
-test-interop: page ## published clients against the demo: websockets, a Coinglass client, the MCP SDK, both packages as published
+test-interop: programs ## published clients against the demo: websockets, a Coinglass client, the MCP SDK, both packages as published
 	@scripts/test-interop.sh
 
-test-python: ## the Python package: builds it, ruff, mypy, and its tests against the real server
-	$(CARGO) build --locked -q -p liqheat
+test-python: programs ## the Python package: builds it, ruff, mypy, and its tests against the real server
 	@scripts/test-python.sh $(abspath $(target))/debug/liqheat $(abspath $(target))/python $(ARGS)
 
 stress: ## random histories, clients and faults for twenty seconds, with a seed that can be played again
@@ -68,7 +71,7 @@ fuzz: ## made-up bytes for every reader of outside bytes: a minute each, or ARGS
 fuzz-smoke: ## a few seconds of it for what reads a socket
 	@scripts/fuzz.sh 5 reader inflate command state backplane
 
-test-page: page ## of the page in a real browser, against a stand-in and the real binary
+test-page: programs ## of the page in a real browser, against a stand-in and the real binary
 	@scripts/test-page.sh
 
 lint: page ## formatting, lints, types, wording, licences
@@ -100,14 +103,12 @@ bench-page: page ## frames per second of a large picture, and how long until the
 	@scripts/setup-browser.sh
 	cd web && npm run bench
 
-soak-page: page ## what the page holds after ten minutes of live updates (SECONDS=600)
+soak-page: programs ## what the page holds after ten minutes of live updates (SECONDS=600)
 	@scripts/setup-browser.sh
-	$(CARGO) build --locked -q -p liqheat
 	cd web && LIQHEAT_BIN=$(abspath $(target))/debug/liqheat npm run --silent soak
 
-socket-bytes: page ## what the socket of a live page brings, bytes a second (SECONDS=60)
+socket-bytes: programs ## what the socket of a live page brings, bytes a second (SECONDS=60)
 	@scripts/setup-browser.sh
-	$(CARGO) build --locked -q -p liqheat
 	cd web && LIQHEAT_BIN=$(abspath $(target))/debug/liqheat npm run --silent socket-bytes
 
 pictures: build ## the pictures of the README, taken from the demo
@@ -115,8 +116,7 @@ pictures: build ## the pictures of the README, taken from the demo
 	@scripts/setup-pictures.sh
 	cd web && LIQHEAT_BIN=$(abspath $(target))/release/liqheat npm run --silent pictures
 
-test-api: page ## made-up requests to every route (schemathesis): none may be answered by a 5xx
-	$(CARGO) build --locked -q -p liqheat
+test-api: programs ## made-up requests to every route (schemathesis): none may be answered by a 5xx
 	@scripts/test-api.sh $(abspath $(target))/debug/liqheat
 
 test-deploy: ## alert rules with their tests, the unit, the compositions

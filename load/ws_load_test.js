@@ -2,6 +2,7 @@
 //
 //   k6 run load/ws_load_test.js
 //   k6 run -e URL=ws://127.0.0.1:8000/ws/heatmap -e SYMBOLS=BTCUSDT,ETHUSDT load/ws_load_test.js
+//   k6 run -e MODE=delta load/ws_load_test.js      # differences after the first state, as the client libraries ask for
 //
 // The server must let one address have them all:
 //
@@ -21,11 +22,14 @@ import ws from 'k6/ws';
 
 const URL = __ENV.URL || 'ws://127.0.0.1:8000/ws/heatmap';
 const BASE = URL.replace(/^ws/, 'http').replace(/\/ws\/heatmap.*$/, '');
+const MODE = __ENV.MODE || 'snapshot';
 const UPDATE_INTERVAL_S = Number(__ENV.UPDATE_INTERVAL || 5);
 const STAY_MS = { least: 15000, most: 25000 };
 const PING_EVERY_MS = 5000;
-// Every level of every state would keep k6 busier than the server: after a viewer's first state, of one in so many.
+// Parsing the levels of every state would keep k6 busier than the server, and states would wait in k6: after a viewer's first
+// state they are read of one in so many, for each viewer at another state.
 const LEVELS_OF_ONE_IN = 10;
+const LONGEST_HEAD = 512;
 // A stamp further away than this is not of this clock.
 const SAME_CLOCK_MS = 60000;
 
@@ -85,33 +89,42 @@ export function setup() {
 const isCount = (value) => Number.isInteger(value) && value >= 0;
 const isPrice = (value) => typeof value === 'number' && value > 0;
 
-function levelsAreRight(levels) {
+// Levels of a whole state all have mass; those of a difference are gone where they have none.
+function levelsAreRight(levels, isWhole) {
   let below = 0;
   for (const level of levels) {
     if (!isPrice(level.price) || level.price <= below) return false;
     if (!isCount(level.long_density) || !isCount(level.short_density)) return false;
-    // Only levels with mass are sent.
-    if (level.long_density + level.short_density === 0) return false;
+    if (isWhole && level.long_density + level.short_density === 0) return false;
     below = level.price;
   }
   return true;
 }
 
-function checkSnapshot(message, symbol, newest) {
-  const data = message.data || {};
+// A message without its levels, which are nearly all of a state and come last; whole where there are none.
+function headOf(text) {
+  const levels = text.slice(0, LONGEST_HEAD).indexOf(',"data":{');
+  return JSON.parse(levels < 0 ? text : `${text.slice(0, levels)}}`);
+}
+
+function checkHead(message, symbol, newest) {
   check(message, {
-    'snapshot: symbol was asked for': () => message.symbol === symbol,
-    'snapshot: timestamp is a time': () => !Number.isNaN(Date.parse(message.timestamp)),
-    'snapshot: epoch, seq and hash': () =>
+    'state: symbol was asked for': () => message.symbol === symbol,
+    'state: timestamp is a time': () => !Number.isNaN(Date.parse(message.timestamp)),
+    'state: epoch, seq and hash': () =>
       typeof message.epoch === 'string' && isCount(message.seq) && /^[0-9a-f]{16}$/.test(message.hash),
-    'snapshot: newer than the one before': () => newest === undefined || message.seq > newest,
-    'snapshot: levels are there': () => Array.isArray(data.levels) && data.levels.length > 0,
-    'snapshot: price and counters': () =>
-      isPrice(data.current_price) && isCount(data.positions_created) && isCount(data.positions_consumed),
+    'state: newer than the one before': () => newest === undefined || message.seq > newest,
+    'state: a difference goes on from the one before': () => message.type === 'snapshot' || message.from === newest,
   });
-  if (newest === undefined || message.seq % LEVELS_OF_ONE_IN === 0) {
-    check(data.levels, { 'snapshot: levels ascend and have mass': (levels) => levelsAreRight(levels) });
-  }
+}
+
+function checkData(data, isWhole) {
+  check(data, {
+    'state: levels are there': ({ levels }) => Array.isArray(levels) && (levels.length > 0 || !isWhole),
+    'state: levels ascend and have mass': ({ levels }) => levelsAreRight(levels || [], isWhole),
+    'state: price and counters': (it) =>
+      isPrice(it.current_price) && isCount(it.positions_created) && isCount(it.positions_consumed),
+  });
 }
 
 export default function viewers({ symbols }) {
@@ -126,7 +139,7 @@ export default function viewers({ symbols }) {
   const answer = ws.connect(URL, { tags: { name: 'heatmap' } }, (socket) => {
     socket.on('open', () => {
       began = Date.now();
-      socket.send(JSON.stringify({ action: 'subscribe', symbols: [symbol], update_interval: UPDATE_INTERVAL_S }));
+      socket.send(JSON.stringify({ action: 'subscribe', symbols: [symbol], update_interval: UPDATE_INTERVAL_S, mode: MODE }));
       socket.setInterval(() => socket.send('{"action":"ping"}'), PING_EVERY_MS);
       socket.setTimeout(() => {
         leaving = true;
@@ -136,12 +149,16 @@ export default function viewers({ symbols }) {
     socket.on('message', (text) => {
       const now = Date.now();
       received += text.length;
-      const message = JSON.parse(text);
+      const message = headOf(text);
       switch (message.type) {
-        case 'snapshot': {
+        case 'snapshot':
+        case 'delta': {
           snapshots += 1;
           states.add(1);
-          checkSnapshot(message, symbol, newest);
+          checkHead(message, symbol, newest);
+          if (newest === undefined || (message.seq + __VU) % LEVELS_OF_ONE_IN === 0) {
+            checkData(JSON.parse(text).data || {}, message.type === 'snapshot');
+          }
           // The first state is as old as the last change of the market; the others are sent when they are made.
           const age = now - Date.parse(message.timestamp);
           if (newest !== undefined && Math.abs(age) < SAME_CLOCK_MS) latency.add(age, { stamp: 'state' });
@@ -172,7 +189,7 @@ export default function viewers({ symbols }) {
   const accepted = check(answer, { 'status is 101': (it) => it && it.status === 101 });
   connectionFailed.add(!accepted);
   if (accepted) {
-    check(snapshots, { 'a snapshot came': (count) => count > 0 });
+    check(snapshots, { 'a state came': (count) => count > 0 });
     bytesPerSecond.add(received / Math.max(1, (Date.now() - began) / 1000));
   }
 }

@@ -14,7 +14,6 @@ if ! "$venv/bin/python" -c 'import websockets.asyncio, coinglass, mcp' 2>/dev/nu
     fi
 fi
 cd "$root"
-cargo build --locked -q -p liqheat
 program="${CARGO_TARGET_DIR:-$root/target}/debug/liqheat"
 work="$(mktemp -d)"
 mkfifo "$work/output"

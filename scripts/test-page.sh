@@ -7,7 +7,6 @@ root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 "$root/scripts/setup-browser.sh"
 
 cd "$root"
-cargo build --workspace --bins --locked -q
 program=${CARGO_TARGET_DIR:-$root/target}/debug/liqheat
 (cd web && LIQHEAT_BIN=$program LIQHEAT_BENCH_BIN=$program-bench npm run --silent e2e)
 

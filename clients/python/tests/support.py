@@ -374,11 +374,11 @@ def signed_token(secret: str, **claims: object) -> str:
 def free_port() -> int:
     """A port below those of outgoing connections: nobody takes it while a server is started there again."""
     for _ in range(1000):
-        port = random.SystemRandom().randrange(22_000, 30_000)
+        port = random.SystemRandom().randrange(26_000, 30_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError("no free port between 22000 and 30000")
+    raise AssertionError("no free port between 26000 and 30000")
 
 
 Fault = Literal["none", "tear", "stall", "cut", "refuse"]

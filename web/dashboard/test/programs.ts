@@ -9,7 +9,7 @@ const START_LIMIT_MS = 120_000;
 /** Below the ports of outgoing connections: nobody takes it while the program is down. */
 export async function freePort(): Promise<number> {
     for (;;) {
-        const candidate = 22_000 + Math.floor(Math.random() * 8_000);
+        const candidate = 16_000 + Math.floor(Math.random() * 4_000);
         const probe = createServer().listen(candidate, '127.0.0.1');
         const isFree = await once(probe, 'listening').then(
             () => true,

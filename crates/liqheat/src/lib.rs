@@ -48,7 +48,7 @@ use liqheat_server::TraceSettings;
 
 use crate::cli::{Cli, Command};
 use crate::config::Settings;
-use crate::traces::TraceExport;
+use crate::traces::{CAN_EXPORT, TraceExport};
 
 /// How long the end of the process waits for the rest of the log.
 const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
@@ -84,7 +84,16 @@ fn run(settings: Settings) -> anyhow::Result<ExitCode> {
     logging::start_with(settings.cli.logging.log_format, levels(&settings.cli), spans)?;
     if let Some(traces) = traces {
         let TraceSettings { collector, service, sample_ratio } = traces;
-        tracing::info!(%collector, service, sample_ratio, "spans are sent to a collector");
+        if CAN_EXPORT {
+            tracing::info!(%collector, service, sample_ratio, "spans are sent to a collector");
+        } else {
+            // A platform may set the variable for all it runs: no reason not to serve.
+            tracing::warn!(
+                %collector,
+                "no spans are sent: OTEL_EXPORTER_OTLP_ENDPOINT is set, but this liqheat was built without the feature otlp; \
+                 build it with `cargo build --release -p liqheat --features otlp`"
+            );
+        }
     }
     let ended = execute(settings);
     export.finish();

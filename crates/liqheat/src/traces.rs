@@ -26,7 +26,7 @@ impl TraceExport {
         Ok((Self { export: Some(export) }, Some(layer)))
     }
 
-    /// Starts nothing: settings of traces are refused before.
+    /// Starts nothing.
     #[cfg(not(feature = "otlp"))]
     #[expect(clippy::unnecessary_wraps, reason = "as in a build with the feature")]
     pub(crate) fn start(_: Option<&TraceSettings>) -> anyhow::Result<(Self, Option<SpanLayer>)> {

@@ -221,7 +221,6 @@ impl Front {
         let sockets = &self.sockets;
         let mut faults = self.tokens.faults();
         faults.extend(self.cluster.faults());
-        faults.extend(self.traces.faults());
         faults.extend(alerts::settings(self.alerts.as_deref()).err().unwrap_or_default());
         let mut must = |holds: bool, fault: &str| {
             if !holds {

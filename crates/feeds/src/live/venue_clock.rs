@@ -126,6 +126,14 @@ impl VenueClock {
         self.offset_ms().map(|offset| UnixMs(uptime.0.saturating_add(offset)))
     }
 
+    /// The latest that the venue's time may be; `None` before anything is known. Frames that waited, because nobody took them
+    /// or the machine stood still, carry stamps of then, and for a moment the estimate is of then too: an answer of now would
+    /// be refused as one from the future.
+    pub(super) fn latest(&self, uptime: Uptime) -> Option<UnixMs> {
+        let measured = self.measured.map(|measured| UnixMs(uptime.0.saturating_add(measured.offset_ms)));
+        self.at(uptime).max(measured)
+    }
+
     /// How far local time is off.
     pub(super) fn skew(&self, now: ClockReading) -> Option<Skew> {
         let estimate = self.estimate()?;
@@ -195,6 +203,24 @@ mod tests {
             clock.on_stamp(UnixMs(at * 1_000 - 3_600_000), Uptime(at * 1_000));
         }
         assert_eq!(clock.offset_ms(), Some(-3_600_000), "the venue's clock was set back");
+    }
+
+    #[test]
+    fn frames_that_waited_do_not_make_an_answer_one_of_the_future() {
+        let mut clock = VenueClock::default();
+        assert_eq!(clock.latest(Uptime(0)), None);
+        clock.on_time(UnixMs(0), Uptime(0), Uptime(0));
+        // Six minutes of frames are read at once.
+        for at in 0..31 {
+            clock.on_stamp(UnixMs(at * 10_000), Uptime(360_000));
+        }
+        assert_eq!(clock.at(Uptime(360_000)), Some(UnixMs(150_000)));
+        assert_eq!(clock.latest(Uptime(360_000)), Some(UnixMs(360_000)));
+        // A clock that is ahead of its last measurement is followed.
+        for at in 0..31 {
+            clock.on_stamp(UnixMs(3_600_000 + at), Uptime(360_000 + at));
+        }
+        assert_eq!(clock.latest(Uptime(360_100)), Some(UnixMs(3_600_100)));
     }
 
     #[test]

@@ -390,7 +390,7 @@ impl VenueState {
                 });
             }
         }
-        let now = self.plan_time(received);
+        let now = PlanTime { uptime: received, venue: self.clock.latest(received) };
         let gate = &mut self.gates[contract];
         let commands = self.planner.on_page(request, page, now, gate, &mut self.admitted);
         self.outbox.extend(contract, self.admitted.drain(..));

@@ -16,7 +16,23 @@ run('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.test.json']);
 const binary = (process.env.LIQHEAT_BIN ?? '') !== '';
 const files = [
     'page',
-    ...(real ? [] : ['reading', 'tools', 'alerts', 'accuracy', 'access', 'watch', 'linked', 'walk', 'replay', 'pwa', 'trouble', 'readme']),
+    ...(real
+        ? []
+        : [
+              'reading',
+              'tools',
+              'alerts',
+              'accuracy',
+              'measured',
+              'access',
+              'watch',
+              'linked',
+              'walk',
+              'replay',
+              'pwa',
+              'trouble',
+              'readme',
+          ]),
     ...(binary ? ['binary', 'interop', 'equality', 'stream'] : []),
 ].map((name) => `.build/dashboard/test/${name}.e2e.js`);
 run('node', ['--test', '--test-concurrency=1', '--test-timeout=600000', '--test-reporter=spec', ...files, ...process.argv.slice(2)]);

@@ -78,6 +78,7 @@ test('answers of another shape are refused with what is missing', () => {
         ['S'],
         'a layer of measured positions cannot be charted',
     );
+    assert.deepEqual(layers.layers, ['S@hyperliquid:measured']);
     const [known] = parseSymbols({ symbols: [{ symbol: 'S', base_bin: null, first: null }], simulated: true }).symbols;
     assert.deepEqual([known?.baseBin, known?.first, known?.simulated], [1, null, true]);
     const twice = { timestamp: '2025-12-28T14:30:00Z', open: 1, high: 1, low: 1, close: 1, volume: null };

@@ -12,6 +12,7 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { StateHash } from '../../client/src/wire/hash.ts';
 import { intervalMs, RANGES } from '../src/model/ranges.ts';
 import { type WallLevel, wallsOf } from '../src/model/walls.ts';
+import type { MapBody, MeasuredBody } from '../src/wire/bodies.generated.ts';
 import { encodeGrid } from '../src/wire/grid.ts';
 import { priceMajor } from './price-major.ts';
 import { type Step, SyntheticMarket } from './synthetic-market.ts';
@@ -44,6 +45,10 @@ export interface Misbehaviour {
     token: string;
     /** Rules may not be changed, for this reason. */
     rulesRefused: string;
+    /** Positions that are measured; `uncovered`: the open interest is not known. */
+    measured: 'off' | 'live' | 'uncovered' | 'empty' | 'waiting';
+    /** Names the accounts of measured positions. */
+    showsAddresses: boolean;
     /** A symbol that is listed and has no state yet. */
     withoutState: string;
     /** Grids are answered only after this; null at once. */
@@ -122,6 +127,8 @@ export class StandInServer {
         rulesRefused: '',
         token: '',
         scored: true,
+        measured: 'off',
+        showsAddresses: false,
         withoutState: '',
         gridsAfter: null,
         tilesAfter: null,
@@ -471,6 +478,10 @@ export class StandInServer {
                 return json(response, 200, this.#walls(market));
             case 'GET /v1/accuracy':
                 return json(response, 200, accuracyOf(symbol, trouble.scored));
+            case 'GET /v1/measured':
+                return this.#measured(market, url, response);
+            case 'GET /v1/map':
+                return json(response, 200, mapOf(market, symbol));
             case 'GET /liquidations/levels':
                 return json(response, 200, leverageLevels(market));
             default:
@@ -498,21 +509,31 @@ export class StandInServer {
     }
 
     #symbols(): object {
-        const symbols = this.trouble.empty
-            ? []
-            : [...this.markets.values()].map((market) => ({
-                  symbol: market.symbol,
-                  venue: 'sim',
-                  venues: this.#options.venues ?? ['sim'],
-                  interval: market.stepMs === 60_000 ? '1m' : '15m',
-                  first: market.steps[0]?.time,
-                  last: market.asOf(),
-                  base_bin: market.bin,
-                  state: this.trouble.feed,
-                  simulated: true,
-                  leverages: LEVERAGES,
-              }));
-        return { symbols, simulated: true, speed: 60, websocket: !this.trouble.socketsOffAnnounced };
+        const markets = this.trouble.empty ? [] : [...this.markets.values()];
+        // The server lists layers behind the markets; of one market there is one here.
+        const measured = this.trouble.measured === 'off' ? [] : markets.slice(0, 1);
+        const layers = measured.map(({ symbol }) => ({ symbol: `${symbol}@hyperliquid:measured`, venue: 'hyperliquid', measured: true }));
+        const symbols = markets.map((market) => ({
+            symbol: market.symbol,
+            venue: 'sim',
+            venues: this.#options.venues ?? ['sim'],
+            interval: market.stepMs === 60_000 ? '1m' : '15m',
+            first: market.steps[0]?.time,
+            last: market.asOf(),
+            base_bin: market.bin,
+            state: this.trouble.feed,
+            simulated: true,
+            leverages: LEVERAGES,
+        }));
+        return { symbols: [...symbols, ...layers], simulated: true, speed: 60, websocket: !this.trouble.socketsOffAnnounced };
+    }
+
+    #measured(market: SyntheticMarket, url: URL, response: ServerResponse): void {
+        const { measured, showsAddresses } = this.trouble;
+        if (measured === 'off') return json(response, 400, { detail: 'this server does not look at accounts' });
+        if (measured === 'waiting')
+            return json(response, 503, { detail: `no measured positions of ${market.symbol}@hyperliquid:measured yet` });
+        json(response, 200, measuredOf(market, measured, { at: timeIn(url, 'at'), showsAddresses }));
     }
 
     #poll(market: SyntheticMarket, url: URL, response: ServerResponse): void {
@@ -743,6 +764,77 @@ function accuracyOf(symbol: string, scored: boolean): object {
             { venue: 'bybit', feed: 'every liquidation', is_throttled: false, parameters: '00', periods },
             { venue: 'binance', feed: 'the largest liquidation of each second', is_throttled: true, parameters: '00', periods },
         ],
+    };
+}
+
+/** Every third level has a half of its dollars measured; the mark price is a bit beside the market's. */
+function measuredOf(
+    market: SyntheticMarket,
+    kind: 'live' | 'uncovered' | 'empty',
+    { at, showsAddresses }: { at: number | null; showsAddresses: boolean },
+): MeasuredBody {
+    const { levels, close } = market.newest();
+    const part = kind === 'empty' ? [] : levels.filter((_, index) => index % 3 === 0);
+    const rows = part.map(({ price, long, short }, index) => ({
+        price,
+        long_usd: Math.round(long / 2),
+        short_usd: Math.round(short / 2),
+        long_accounts: long > 0 ? 2 : 0,
+        short_accounts: short > 0 ? 1 : 0,
+        age_s: 10 + index,
+    }));
+    const nearest = [...rows].sort((a, b) => Math.abs(a.price - close) - Math.abs(b.price - close));
+    const closest = (at === null ? nearest.slice(0, 20) : []).map(({ price, long_usd, short_usd, age_s }, index) => ({
+        side: long_usd > 0 ? 'long' : 'short',
+        liquidation_price: price + 0.5,
+        distance_pct: ((price + 0.5) / close - 1) * 100,
+        usd: long_usd > 0 ? long_usd : short_usd,
+        age_s,
+        ...(showsAddresses ? { address: `0x${String(index).padStart(40, '7')}` } : {}),
+    }));
+    const side = (usd: number, accounts: number, share: number): MeasuredBody['long'] => ({
+        usd: kind === 'empty' ? 0 : usd,
+        accounts: kind === 'empty' ? 0 : accounts,
+        share_without_level: share,
+        share_older_than_5m: share * 2,
+        share_older_than_60m: share / 20,
+    });
+    return {
+        symbol: `${market.symbol}@hyperliquid:measured`,
+        as_of: rfc3339(at ?? market.asOf() - 12_000),
+        state: 'live',
+        current_price: close,
+        bin: market.bin,
+        addresses: 31_204,
+        accounts_late: kind === 'empty' ? 31_204 : 0,
+        ...(kind === 'live' ? { coverage_long: 0.512, coverage_short: 0.468 } : {}),
+        long: side(421e6, 1_812, 0.31),
+        short: side(385e6, 694, 0.12),
+        levels: rows,
+        closest,
+    };
+}
+
+function mapOf(market: SyntheticMarket, symbol: string): MapBody {
+    const { levels, close } = market.newest();
+    return {
+        symbol,
+        as_of: rfc3339(market.asOf()),
+        state: 'live',
+        current_price: close,
+        bin: market.bin,
+        leverages: LEVERAGES,
+        long_usd: levels.reduce((sum, { long }) => sum + long, 0),
+        short_usd: levels.reduce((sum, { short }) => sum + short, 0),
+        levels: levels.map(({ price, long, short }) => ({
+            price,
+            long_usd: long,
+            short_usd: short,
+            long_cumulative_usd: 0,
+            short_cumulative_usd: 0,
+            long_by_leverage: [],
+            short_by_leverage: [],
+        })),
     };
 }
 

@@ -277,6 +277,7 @@ export class App {
             case 'tape':
             case 'alerts':
             case 'accuracy':
+            case 'measured':
                 return this.#dispatch({ kind: 'panel', panel: command });
             case 'chart':
                 return this.#addChart();
@@ -484,9 +485,8 @@ export class App {
 
     #symbolsLoaded({ websocket, symbols }: Symbols): void {
         this.#parts.market.connect(websocket);
-        const names = symbols.map(({ symbol }) => symbol);
         const wanted = this.#store.get().symbol;
-        const [first = ''] = names;
+        const first = symbols[0]?.symbol ?? '';
         if (this.#symbols.find(wanted) === undefined) {
             if (wanted !== '') this.#parts.notices.toast(`${wanted} is not served here; this is ${first}.`);
             this.#dispatch({ kind: 'open', symbol: first });
@@ -498,9 +498,10 @@ export class App {
     }
 
     #showSymbols(): void {
-        const { base, venue } = partsOf(this.#store.get().symbol);
+        const { symbol: shown } = this.#store.get();
+        const { base, venue } = partsOf(shown);
         const names = this.#symbols.all().map(({ symbol }) => symbol);
-        this.#toolbar.symbols(names, base, this.#symbols.find(base)?.venues ?? [], venue);
+        this.#toolbar.symbols(names, base, this.#symbols.find(base)?.venues ?? [], venue, this.#symbols.isMeasured(shown));
     }
 
     #offerRanges(): void {

@@ -37,6 +37,10 @@ export function panelLoaders(api: Api, alerts: Alerts, symbols: SymbolList, wish
         walls: async (host) => new (await import('../panels/walls-panel.ts')).WallsPanel(host, wishes),
         tape: async (host) => new (await import('../panels/tape-panel.ts')).TapePanel(host, api, wishes),
         accuracy: async (host) => new (await import('../panels/accuracy-panel.ts')).AccuracyPanel(host, api),
+        measured: async (host) => {
+            const { MeasuredPanel } = await import('../panels/measured-panel.ts');
+            return new MeasuredPanel(host, api, wishes, () => symbols.layers());
+        },
         alerts: async (host) => {
             const [{ AlertsPanel }, { feed, prices, alarm }] = await Promise.all([import('../panels/alerts-panel.ts'), alerts.load()]);
             return new AlertsPanel(host, { feed, prices, alarm, ...asked });

@@ -1,6 +1,6 @@
 /** The server's list of symbols, read at the start and once a minute; sooner while there is none. */
 
-import { findSymbol } from '../model/venues.ts';
+import { findSymbol, layerOf } from '../model/venues.ts';
 import { type Api, ApiError, retryMs } from '../transport/api.ts';
 import type { SymbolInfo, Symbols } from '../wire/answers.ts';
 
@@ -35,6 +35,16 @@ export class SymbolList {
     /** Also one venue of a symbol: `BTCUSDT@okx`. */
     find(symbol: string): SymbolInfo | undefined {
         return findSymbol(this.all(), symbol);
+    }
+
+    /** Names of the layers of measured positions; null before the first list. */
+    layers(): readonly string[] | null {
+        return this.#symbols?.layers ?? null;
+    }
+
+    /** Whether there are measured positions of it. */
+    isMeasured(symbol: string): boolean {
+        return layerOf(this.layers() ?? [], symbol) !== null;
     }
 
     /** Whether the server accepts sockets. */

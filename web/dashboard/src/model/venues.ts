@@ -21,6 +21,19 @@ export function findSymbol(listed: readonly SymbolInfo[], symbol: string): Symbo
     return sum?.venues.includes(venue) === true ? { ...sum, symbol, venue, venues: [venue] } : undefined;
 }
 
+/** What ends the name of a layer of measured positions, `BTCUSDT@hyperliquid:measured`. */
+const LAYER = ':measured';
+
+/** The estimate of the same venue. */
+export function estimateOf(layer: string): string {
+    return layer.replace(LAYER, '');
+}
+
+/** The layer of a symbol or of its venue; null without one. */
+export function layerOf(layers: readonly string[], symbol: string): string | null {
+    return layers.find((layer) => [estimateOf(layer), partsOf(layer).base].includes(symbol)) ?? null;
+}
+
 export function symbolOf(base: string, venue: string): string {
     return venue === '' ? base : `${base}@${venue}`;
 }

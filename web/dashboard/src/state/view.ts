@@ -10,7 +10,7 @@ export const COLOURS = ['viridis', 'magma', 'inferno', 'cividis'] as const;
 /** `system`: what the system prefers, whenever that changes. */
 export const THEME_CHOICES = ['system', 'dark', 'light'] as const;
 export const PANES = ['heatmap', 'map'] as const;
-export const PANELS = ['none', 'watch', 'walls', 'tape', 'alerts', 'accuracy'] as const;
+export const PANELS = ['none', 'watch', 'walls', 'tape', 'alerts', 'accuracy', 'measured'] as const;
 export const AXES = ['linear', 'log', 'percent'] as const;
 
 export type Side = (typeof SIDES)[number];

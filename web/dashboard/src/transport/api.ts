@@ -92,12 +92,12 @@ export class Api {
     }
 
     async symbols(signal: AbortSignal): Promise<Symbols> {
-        return parseSymbols(await this.#json('v1/symbols', {}, signal));
+        return parseSymbols(await this.json('v1/symbols', {}, signal));
     }
 
     /** When the data of a symbol begins, milliseconds since 1970. */
     async firstTime(symbol: string, signal: AbortSignal): Promise<number> {
-        return parseFirstTime(await this.#json('data/date-range', { symbol }, signal));
+        return parseFirstTime(await this.json('data/date-range', { symbol }, signal));
     }
 
     async history(query: Query, signal: AbortSignal): Promise<Grid> {
@@ -106,36 +106,36 @@ export class Api {
     }
 
     async candles(query: Query, signal: AbortSignal): Promise<Candle[]> {
-        return parseCandles(await this.#json('prices/klines', query, signal));
+        return parseCandles(await this.json('prices/klines', query, signal));
     }
 
     async series(query: Query, signal: AbortSignal): Promise<SeriesRow[]> {
-        return parseSeries(await this.#json('v1/series', query, signal));
+        return parseSeries(await this.json('v1/series', query, signal));
     }
 
     async liquidations(query: Query, signal: AbortSignal): Promise<Liquidation[]> {
-        return parseLiquidations(await this.#json('v1/liquidations', query, signal));
+        return parseLiquidations(await this.json('v1/liquidations', query, signal));
     }
 
     /** Totals of the last hours, of now. */
     async summary(query: Query, signal: AbortSignal): Promise<Totals[]> {
-        return parseSummary(await this.#json('v1/liquidations/summary', query, signal));
+        return parseSummary(await this.json('v1/liquidations/summary', query, signal));
     }
 
     async levels(query: Query, signal: AbortSignal): Promise<LeverageLevels> {
-        return parseLeverageLevels(await this.#json('liquidations/levels', query, signal));
+        return parseLeverageLevels(await this.json('liquidations/levels', query, signal));
     }
 
     async accuracy(query: Query, signal: AbortSignal): Promise<Accuracy> {
-        return parseAccuracy(await this.#json('v1/accuracy', query, signal));
+        return parseAccuracy(await this.json('v1/accuracy', query, signal));
     }
 
     async walls(query: Query, signal: AbortSignal): Promise<ServedWalls> {
-        return parseWalls(await this.#json('v1/walls', query, signal));
+        return parseWalls(await this.json('v1/walls', query, signal));
     }
 
     async alerts(signal: AbortSignal): Promise<Alerts> {
-        return parseAlerts(await this.#json('v1/alerts', {}, signal));
+        return parseAlerts(await this.json('v1/alerts', {}, signal));
     }
 
     /** Puts a rule of alerts in force. */
@@ -152,7 +152,8 @@ export class Api {
         await this.#send(path, query, { method, headers, ...(body === undefined ? {} : { body }) }, new AbortController().signal);
     }
 
-    async #json(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
+    /** An answer of a route as it came, for what is loaded on demand and has its own parser. */
+    async json(path: string, query: Query, signal: AbortSignal): Promise<unknown> {
         const answer = await this.#ask(path, query, 'application/json', signal);
         return answer.json();
     }

@@ -32,6 +32,7 @@ export type Command =
     | 'panel'
     | 'alerts'
     | 'accuracy'
+    | 'measured'
     | 'refresh'
     | 'date'
     | 'full'
@@ -71,6 +72,7 @@ const BINDINGS: readonly Binding[] = [
     { keys: ['v', 'V'], shown: 'V', command: 'tape', says: 'tape of liquidations' },
     { keys: ['b', 'B'], shown: 'B', command: 'alerts', says: 'alerts' },
     { keys: ['i', 'I'], shown: 'I', command: 'accuracy', says: 'accuracy of the map' },
+    { keys: ['j', 'J'], shown: 'J', command: 'measured', says: 'measured positions' },
     { keys: ['a', 'A'], shown: 'A', command: 'axis', says: 'price axis: linear, log, %' },
     { keys: ['u', 'U'], shown: 'U', command: 'zone', says: 'UTC or local time' },
     { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },

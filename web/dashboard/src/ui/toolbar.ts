@@ -34,7 +34,7 @@ const STUDY_LABELS: Record<Study, string> = {
 };
 /** Those of the page's header, `--panel` in the style sheet. */
 const BAR_COLOURS: Record<Theme, string> = { dark: '#10151c', light: '#f6f8fa' };
-const PANEL_BUTTONS: readonly Panel[] = ['watch', 'walls', 'tape', 'alerts', 'accuracy'];
+const PANEL_BUTTONS: readonly Panel[] = ['watch', 'walls', 'tape', 'alerts', 'accuracy', 'measured'];
 
 function options<T extends string>(select: HTMLSelectElement, items: readonly (readonly [value: T, label: string])[]): void {
     select.append(...items.map(([value, label]) => element('option', { value, textContent: label })));
@@ -177,8 +177,9 @@ export class Toolbar {
         }
     }
 
-    /** `venues`: of the symbol; `venue`: the chosen one, empty for all together. */
-    symbols(names: readonly string[], symbol: string, venues: readonly string[], venue: string): void {
+    /** `venues`: of the symbol; `venue`: the chosen one, empty for all together; `isMeasured`: there are measured positions of it. */
+    symbols(names: readonly string[], symbol: string, venues: readonly string[], venue: string, isMeasured: boolean): void {
+        byId('measured', HTMLButtonElement).hidden = !isMeasured;
         const shown = [...this.#symbol.options].map((option) => option.value);
         if (names.join() !== shown.join()) {
             this.#symbol.replaceChildren(...names.map((name) => element('option', { value: name, textContent: name })));

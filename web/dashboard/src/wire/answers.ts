@@ -36,6 +36,8 @@ export interface SymbolInfo {
 
 export interface Symbols {
     symbols: SymbolInfo[];
+    /** Names of the layers of measured positions. */
+    layers: string[];
     simulated: boolean;
     /** Market seconds a second; 1 for a live market. */
     speed: number;
@@ -95,12 +97,14 @@ export interface LeverageLevels {
 export function parseSymbols(body: unknown): Symbols {
     const fields = fieldsOf<SymbolsBody>(body, 'symbols');
     const simulated = fields.simulated === true;
+    const rows = listOf<SymbolRow>(fields.symbols, 'symbols');
     return {
         simulated,
         speed: optionalNumber(fields.speed) ?? 1,
         websocket: fields.websocket !== false,
-        // Layers of measured positions have no past to draw.
-        symbols: listOf<SymbolRow>(fields.symbols, 'symbols')
+        layers: rows.filter((each) => each.measured === true).map((each) => String(each.symbol)),
+        // Layers of measured positions are no markets; they have a panel.
+        symbols: rows
             .filter((each) => each.measured !== true)
             .map((each) => ({
                 symbol: String(each.symbol),

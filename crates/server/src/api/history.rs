@@ -272,7 +272,6 @@ fn header_of(
     painted: &PaintedGrid,
 ) -> GridHeader {
     let grid = &painted.grid;
-    let spec = &grid.spec;
     let (as_of, seen_share) = match request.span {
         GridSpan::Latest(_) => (sum.as_of, sum.seen_share),
         GridSpan::Between { .. } => {
@@ -282,10 +281,23 @@ fn header_of(
     let leverages = symbol.leverages();
     let leverages =
         leverages.iter().take(grid.classes.len()).map(|leverage| leverage_of(*leverage)).collect();
+    let header = header_over(state, (&symbol.name, symbol.venue()), epoch, as_of, grid);
+    GridHeader { seen_share, leverages, ..header }
+}
+
+/// What every grid says of itself, of an estimate and of measured positions alike: no share seen open, no leverages, no coverage.
+pub(super) fn header_over(
+    state: &DataState,
+    (name, venue): (&str, &str),
+    epoch: String,
+    as_of: UnixMs,
+    grid: &HistoryGrid,
+) -> GridHeader {
+    let spec = &grid.spec;
     let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
     GridHeader {
-        symbol: symbol.name.clone(),
-        venue: symbol.venue().to_owned(),
+        symbol: name.to_owned(),
+        venue: venue.to_owned(),
         epoch,
         as_of: as_of.0,
         start: spec.start.0,
@@ -295,9 +307,9 @@ fn header_of(
         price_low: spec.price_low.into(),
         bin: spec.bin.into(),
         scale: GridScale::for_max(f64::from(usd_max)),
-        state: state.published.feed_state(&symbol.name),
-        seen_share,
-        leverages,
+        state: state.published.feed_state(name),
+        seen_share: 0.0,
+        leverages: Vec::new(),
         coverage_long: Vec::new(),
         coverage_short: Vec::new(),
     }

@@ -6,10 +6,11 @@ use liqheat_market::{Price, UnixMs};
 use liqheat_measured::LAYER_EVERY_MS;
 use liqheat_model::GridSpec;
 use liqheat_store::LayerReach;
-use liqheat_wire::{GridHeader, GridScale};
+use liqheat_wire::GridHeader;
 
 use super::DataState;
-use super::history::write;
+use super::history::{header_over, write};
+use super::measured::nothing_measured;
 use super::reading::Reading;
 use crate::history::{
     ColumnSteps, GridRequest, GridSpan, HistoryError, HistoryTurn, LayerPainter, LayerPicture, held_from,
@@ -45,10 +46,7 @@ pub(super) async fn grid(
     let reach = turn.store().measured_reach(&symbol.instrument(), from, to).await?;
     let live = shown.as_deref().filter(|shown| shown.as_of <= to);
     let Some(rows) = RowBasis::of(reach, live, shown.as_deref()) else {
-        return Err(Refusal::unavailable(format!(
-            "no measured positions of {} yet: they need the marks of the venue and a state of {}",
-            symbol.name, symbol.estimate
-        )));
+        return Err(nothing_measured(symbol));
     };
     let steps = ColumnSteps { first: reach.map(|reach| reach.first), step_ms: LAYER_EVERY_MS };
     // A layer is stored for the moment at which its five minutes begin, which may be later than the marks of the newest.
@@ -111,25 +109,12 @@ async fn paint(turn: &HistoryTurn<'_>, basis: &Basis<'_>) -> Result<LayerPicture
 }
 
 fn header_of(state: &DataState, basis: &Basis<'_>, as_of: UnixMs, picture: &LayerPicture) -> GridHeader {
-    let (name, grid) = (&basis.symbol.name, &picture.grid);
-    let spec = &grid.spec;
-    let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
+    let name = &basis.symbol.name;
+    let epoch =
+        state.published.board_state(name).map_or_else(String::new, |(live, _)| live.epoch.to_string());
     GridHeader {
-        symbol: name.clone(),
-        venue: VENUE.name().to_owned(),
-        epoch: state.published.board_state(name).map_or_else(String::new, |(live, _)| live.epoch.to_string()),
-        as_of: as_of.0,
-        start: spec.start.0,
-        column_ms: spec.column_ms,
-        columns: spec.columns,
-        rows: spec.rows,
-        price_low: spec.price_low.into(),
-        bin: spec.bin.into(),
-        scale: GridScale::for_max(f64::from(usd_max)),
-        state: state.published.feed_state(name),
-        seen_share: 0.0,
-        leverages: Vec::new(),
         coverage_long: picture.coverage_long.clone(),
         coverage_short: picture.coverage_short.clone(),
+        ..header_over(state, (name, VENUE.name()), epoch, as_of, &picture.grid)
     }
 }

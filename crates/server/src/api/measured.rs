@@ -14,7 +14,7 @@ use liqheat_wire::{FeedState, MeasuredBody, MeasuredLevel, MeasuredPosition, Mea
 use super::DataState;
 use super::reading::Reading;
 use crate::http::{Query, Refusal};
-use crate::measured::{MeasuredSymbol, ShownLayer};
+use crate::measured::{MeasuredSymbol, ShownLayer, whole_seconds};
 use crate::reads::ReadKind;
 
 /// Positions that are listed as closest without a wish.
@@ -44,16 +44,19 @@ pub(super) async fn measured(
         let layer = past(&state, reading, symbol, at).await?;
         return Ok(Json(body(symbol, &layer, feed, Vec::new())));
     }
-    let shown = measured.shown(symbol).ok_or_else(|| {
-        Refusal::unavailable(format!(
-            "no measured positions of {} yet: they need the marks of the venue and a state of {}",
-            symbol.name, symbol.estimate
-        ))
-    })?;
+    let shown = measured.shown(symbol).ok_or_else(|| nothing_measured(symbol))?;
     let show_addresses = measured.settings.show_addresses;
     let closest = shown.layer.closest.iter().take(limit);
     let closest = closest.map(|one| position(&shown, one, show_addresses)).collect();
     Ok(Json(body(symbol, &shown.as_stored(shown.as_of), feed, closest)))
+}
+
+/// A layer that has neither a present nor a past.
+pub(super) fn nothing_measured(symbol: &MeasuredSymbol) -> Refusal {
+    Refusal::unavailable(format!(
+        "no measured positions of {} yet: they need the marks of the venue and a state of {}",
+        symbol.name, symbol.estimate
+    ))
 }
 
 /// The layer at a moment: the one stored last before it, as long as it stands for the moment.
@@ -90,7 +93,7 @@ fn position(shown: &ShownLayer, one: &ClosestPosition, show_addresses: bool) -> 
         liquidation_price: shown.price(one.price).into(),
         distance_pct: (distance * 1e6).round() / 1e4,
         usd: round_u64(one.usd),
-        age_s: one.age_ms.max(0).unsigned_abs() / 1_000,
+        age_s: whole_seconds(one.age_ms),
         address: show_addresses.then(|| one.address.to_string()),
     }
 }

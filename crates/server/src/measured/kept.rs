@@ -59,9 +59,14 @@ impl ShownLayer {
             short_usd: round_u64(level.short_usd),
             long_accounts: level.long_accounts,
             short_accounts: level.short_accounts,
-            age_s: level.age_ms.max(0).unsigned_abs() / 1_000,
+            age_s: whole_seconds(level.age_ms),
         }
     }
+}
+
+/// An age in whole seconds; none below zero.
+pub(crate) fn whole_seconds(age_ms: i64) -> u64 {
+    age_ms.max(0).unsigned_abs() / 1_000
 }
 
 fn side(side: &MeasuredSide) -> StoredLayerSide {

@@ -16,6 +16,7 @@ use liqheat_feeds::venues::{self, Contract};
 use liqheat_market::{Price, Symbol, UnixMs, Venue};
 use liqheat_measured::{Address, Layer};
 
+pub(crate) use kept::whole_seconds;
 pub(crate) use metrics::MeasuredMetrics;
 pub(crate) use task::{MeasuredParts, run};
 

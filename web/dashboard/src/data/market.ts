@@ -7,7 +7,6 @@
 import type { FeedState, HeatmapOptions, SnapshotFrame, SourceHealth, StatusChange } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
 import { marketDecimals } from '../model/format.ts';
-import { FEED_STATES } from '../model/freshness.ts';
 import type { Heat } from '../model/heat.ts';
 import { holesOf } from '../model/holes.ts';
 import type { Reach } from '../model/playback.ts';
@@ -350,7 +349,7 @@ export class Market {
         const known = this.#info === null ? undefined : this.#live.state(this.#info.symbol);
         const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
         // Until the first heartbeat, the state in the list of symbols.
-        const listed = FEED_STATES.find((state) => state === this.#info?.state) ?? null;
+        const listed = this.#info?.state ?? null;
         return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf, movedAt: this.#movedAt };
     }
 

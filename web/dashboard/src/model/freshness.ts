@@ -6,8 +6,6 @@
 import type { FeedState, StatusChange } from 'liqheat-client';
 import { formatAge } from './format.ts';
 
-export const FEED_STATES = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'] as const satisfies readonly FeedState[];
-
 export type Tone = 'good' | 'plain' | 'warn' | 'bad';
 
 export interface Badge {

@@ -46,7 +46,7 @@ export class SymbolSearch {
                 'button',
                 { type: 'button' },
                 element('b', { textContent: symbol }),
-                element('span', { textContent: `${interval} · ${state.replace('_', ' ')}` }),
+                element('span', { textContent: state === null ? interval : `${interval} · ${state.replace('_', ' ')}` }),
             );
             button.addEventListener('click', () => this.#take(symbol));
             button.dataset.symbol = symbol;

@@ -1,20 +1,22 @@
 /** The HTTP answers the page reads besides the grid, and their parsers: what comes from outside is checked once, here. */
 
-import type {
-    CandleRow,
-    DateRangeBody,
-    KlinesBody,
-    LevelRow,
-    LevelsBody,
-    LiquidationRow,
-    LiquidationSummaryBody,
-    LiquidationsBody,
-    LiquidationWindow,
-    SeriesBody,
-    SeriesRow as SeriesMessage,
-    SymbolRow,
-    SymbolsBody,
-    VenueLiquidations,
+import {
+    type CandleRow,
+    type DateRangeBody,
+    FEED_STATES,
+    type FeedState,
+    type KlinesBody,
+    type LevelRow,
+    type LevelsBody,
+    type LiquidationRow,
+    type LiquidationSummaryBody,
+    type LiquidationsBody,
+    type LiquidationWindow,
+    type SeriesBody,
+    type SeriesRow as SeriesMessage,
+    type SymbolRow,
+    type SymbolsBody,
+    type VenueLiquidations,
 } from './bodies.generated.ts';
 import { fieldsOf, listOf, numberOf, numbersOf, optionalNumber, timeOf } from './fields.ts';
 
@@ -28,7 +30,8 @@ export interface SymbolInfo {
     first: number | null;
     last: number | null;
     baseBin: number;
-    state: string;
+    /** Health of the data when the list was made; null where this page does not know the word. */
+    state: FeedState | null;
     simulated: boolean;
     /** The model's leverage classes, ascending; empty where the server does not say. */
     leverages: number[];
@@ -114,7 +117,7 @@ export function parseSymbols(body: unknown): Symbols {
                 first: optionalNumber(each.first),
                 last: optionalNumber(each.last),
                 baseBin: optionalNumber(each.base_bin) ?? 1,
-                state: String(each.state ?? ''),
+                state: FEED_STATES.find((state) => state === each.state) ?? null,
                 simulated: simulated || each.simulated === true,
                 leverages: numbersOf(each.leverages),
             })),

@@ -1416,3 +1416,5 @@ export interface WriterStats {
     /** Events that wait to be stored. */
     waiting: number;
 }
+
+export const FEED_STATES = ['live', 'lagging', 'stale', 'replay', 'degraded', 'warming_up'] as const;

@@ -224,16 +224,63 @@ test('candles are there before the levels, which take longer', async () => {
     const covered = await ground();
     assert.ok(plain > 2 * covered, `${plain} pixels of ground, ${covered} when the levels are there`);
     assert.equal(await page.locator('#chart').getAttribute('data-preview'), 'false');
-    // Another range: its candles come first again, without what lay under those before.
+    // Another symbol: its candles come first again, without what lay under those before.
     server.trouble.gridsAfter = new Promise((done) => {
         answer = done;
     });
-    await page.getByRole('button', { name: '24h' }).click();
+    await page.getByRole('combobox', { name: 'Symbol' }).selectOption('ETHUSDT');
     await page.waitForFunction(() => document.getElementById('chart')?.dataset.preview === 'true');
     await painted(page);
     assert.ok((await ground()) > 2 * covered, 'candles alone');
     answer();
     await shown(page);
     assert.deepEqual(complaints, []);
+    await page.context().close();
+});
+
+test('another range of a symbol: the picture stays until the new one is there, also while the server is gone', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    const start = await page.locator('#chart').getAttribute('data-start');
+    let answer = (): void => {};
+    server.trouble.gridsAfter = new Promise((done) => {
+        answer = done;
+    });
+    await page.getByRole('button', { name: '3d' }).click();
+    await page.getByText('Loading 3d').waitFor();
+    await painted(page);
+    assert.equal(await page.locator('#chart').getAttribute('data-start'), start, 'the picture before');
+    assert.ok((await colours(page)) > 100, 'can be seen');
+    assert.match(await page.locator('#quote').innerText(), /12h/, 'and is called what it is');
+    const port = Number(new URL(url).port);
+    await server.stop();
+    answer();
+    await badgeSays(page, 'Disconnected');
+    await page.getByText('Connection lost').waitFor();
+    assert.ok((await colours(page)) > 100, 'still there');
+    await serve({ everyMs: 200, port });
+    await page.waitForFunction((before) => Number(document.getElementById('chart')?.dataset.start) < Number(before), start);
+    await page.waitForSelector('#notice', { state: 'hidden' });
+    await page.waitForFunction(() => document.getElementById('quote')?.innerText.includes('3d'));
+    await page.context().close();
+});
+
+test('where somebody goes while a range is on its way is shown once it is there', async () => {
+    const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h`);
+    await shown(page);
+    let answer = (): void => {};
+    server.trouble.gridsAfter = new Promise((done) => {
+        answer = done;
+    });
+    await page.getByRole('button', { name: '3d' }).click();
+    await page.getByText('Loading 3d').waitFor();
+    await page.keyboard.press('+');
+    await page.waitForURL(/from=/);
+    const wanted = new URL(page.url()).searchParams;
+    answer();
+    await page.waitForSelector('#notice', { state: 'hidden' });
+    await page.waitForFunction(() => Number(document.getElementById('chart')?.dataset.columns) > 0);
+    const stays = new URL(page.url()).searchParams;
+    assert.deepEqual([stays.get('from'), stays.get('to'), stays.get('range')], [wanted.get('from'), wanted.get('to'), '3d']);
     await page.context().close();
 });

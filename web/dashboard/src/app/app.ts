@@ -23,7 +23,7 @@ import { type Command, fillHelp, listen } from '../ui/keyboard.ts';
 import { Legend } from '../ui/legend.ts';
 import { LeverageChips } from '../ui/leverage-chips.ts';
 import { Measure } from '../ui/measure.ts';
-import { failureNotice, Notices } from '../ui/notices.ts';
+import { failureNotice, loadNotice, Notices } from '../ui/notices.ts';
 import { Scrubber } from '../ui/scrubber.ts';
 import { SymbolSearch } from '../ui/symbol-search.ts';
 import { SystemTheme } from '../ui/system-theme.ts';
@@ -92,7 +92,7 @@ export class App {
         came: (moment) => this.#dispatch({ kind: 'played', moment }),
     });
     #offered: ReadonlySet<string> = new Set();
-    /** The range on the screen: the chosen one, or the longest that the data fills so far. */
+    /** The range that is opened: the chosen one, or the longest that the data fills so far. */
     #shownRange = '';
     /** The symbol that is open; empty before the first. */
     #opened = '';
@@ -165,7 +165,7 @@ export class App {
         this.#painter = new Painter(this.#parts, () => ({
             view: this.#drawn(),
             info: this.#symbols.find(this.#store.get().symbol),
-            range: this.#shownRange,
+            range: this.#parts.market.baseRange ?? this.#shownRange,
             speed: this.#symbols.speed(),
             alerts: this.#alerts.waiting(this.#store.get().symbol),
         }));
@@ -342,7 +342,7 @@ export class App {
     async #export(kind: ExportKind): Promise<void> {
         const view = this.#store.get();
         const info = this.#symbols.find(view.symbol);
-        const range = this.#shownRange;
+        const range = this.#parts.market.baseRange ?? this.#shownRange;
         const context = { parts: this.#parts, painter: this.#painter, view: this.#drawn(), info, range };
         const why = await import('./exports.ts').then(
             ({ exportAs }) => exportAs(kind, context),
@@ -581,11 +581,9 @@ export class App {
             this.#frames.mark(DIRTY.live | DIRTY.look | DIRTY.badge);
             return;
         }
-        if (heat !== null || pane === 'map') return;
-        if (load.kind === 'loading') notices.show({ kind: 'loading', what: `Loading ${range} of ${symbol}` });
-        else chart.clear();
-        if (load.kind === 'empty') notices.show({ kind: 'no_data', symbol, range });
-        if (load.kind === 'failed') notices.show(failureNotice(load.status, load.why, symbol));
+        if (pane === 'map' || (heat !== null && !market.isOpening)) return;
+        if (heat === null && load.kind !== 'loading') chart.clear();
+        notices.show(loadNotice(load, symbol, range, heat !== null));
     }
 
     /** Opens a longer range, up to the chosen one, as soon as the data fills it. */

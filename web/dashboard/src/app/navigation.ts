@@ -135,6 +135,8 @@ export class Navigation {
     }
 
     #moved(span: TimeSpan): void {
+        // Where somebody goes while a range is on its way, that is shown once it is there.
+        if (this.#market.isOpening) this.#due = span;
         const { playing, moment } = this.#events.view();
         if (playing && moment !== null && !this.isBusy() && (moment < span.from || moment > span.to)) this.#events.lostSight();
         this.#latest = span;

@@ -33,9 +33,9 @@ export type LoadState =
     | { kind: 'failed'; status: number; why: string };
 
 export interface MarketEvents {
-    /** Candles of the range are there, and what lies under them is still on its way. */
+    /** Candles of the range are there, and what lies under them is still on its way; there is no picture yet. */
     candles(candles: Candles, decimals: number): void;
-    /** A new picture is there (or the state of loading changed). */
+    /** A new picture is there (or the state of loading changed). `keepView` is false where it is the first of its symbol and range. */
     loaded(keepView: boolean): void;
     /** Something live is waiting to be drawn. */
     changed(): void;
@@ -98,6 +98,8 @@ export class Market {
     decimals = 2;
     #info: SymbolInfo | null = null;
     #range: Range = RANGES[0] as Range;
+    /** The range that the base shows: while another one is on its way, the one before. */
+    #baseRange: Range | null = null;
     #barsMax = 1;
     #abort = new AbortController();
     #edge: LiveEdge | null = null;
@@ -154,6 +156,16 @@ export class Market {
         return this.#base;
     }
 
+    /** The range that the base shows; null before the first picture of a symbol. */
+    get baseRange(): string | null {
+        return this.#baseRange?.id ?? null;
+    }
+
+    /** Whether a range was chosen that there is no picture of yet. */
+    get isOpening(): boolean {
+        return this.#baseRange !== this.#range;
+    }
+
     /** Whether the picture on the screen is one that was walked to, and not that of the chosen range. */
     get isAway(): boolean {
         return this.#away !== null;
@@ -189,7 +201,10 @@ export class Market {
         this.#live.disconnect();
     }
 
-    /** Looks at another symbol or range; `barsMax`: how many candles there is room for. */
+    /**
+     * Looks at another symbol or range; `barsMax`: how many candles there is room for. The picture of another range of the same
+     * symbol stays until the new one is there.
+     */
     open(info: SymbolInfo, range: string, barsMax: number): void {
         this.#barsMax = barsMax;
         const other = this.#info?.symbol !== info.symbol;
@@ -204,14 +219,25 @@ export class Market {
         if (other) {
             this.#walk.reset(info.symbol);
             this.seen.reset(info.first);
-        } else this.#walk.stop();
+            this.#showNothing();
+        }
+        void this.#fetch();
+    }
+
+    #showNothing(): void {
         this.#base = null;
+        this.#baseRange = null;
+        this.#comeBack();
+        this.#realised.clear();
+        this.#prices.reset();
+    }
+
+    /** From wherever one has walked to. */
+    #comeBack(): void {
+        this.#walk.stop();
         this.#away = null;
         this.#waiting = null;
         this.#viewport = null;
-        this.#realised.clear();
-        this.#prices.reset();
-        void this.#fetch(false);
     }
 
     /** The chart shows this stretch of time and prices; null for the chosen range. */
@@ -234,7 +260,7 @@ export class Market {
         if (interval === this.#interval) return;
         this.#interval = interval;
         if (this.#viewport !== null) this.look(this.#viewport);
-        else if (this.#base !== null) void this.#fetch(true);
+        else if (this.#base !== null) void this.#fetch();
     }
 
     /** While the chart is held (dragged) its picture stays; what comes meanwhile is shown afterwards. */
@@ -333,12 +359,11 @@ export class Market {
     /** Fetches the picture again, leaving pan and zoom alone. */
     reload(gapMs = RELOAD_GAP_MS): void {
         if (this.load.kind === 'loading' || Date.now() - this.#loadedAt < gapMs) return;
-        void this.#fetch(true);
+        void this.#fetch();
     }
 
     retryNow(): void {
-        clearTimeout(this.#retry);
-        void this.#fetch(false);
+        void this.#fetch();
     }
 
     connection(): StatusChange {
@@ -435,7 +460,7 @@ export class Market {
         this.#tell.changed();
     }
 
-    async #fetch(keepView: boolean): Promise<void> {
+    async #fetch(): Promise<void> {
         const info = this.#info;
         if (info === null) return;
         this.#abort.abort();
@@ -443,13 +468,14 @@ export class Market {
         clearTimeout(this.#retry);
         const { signal } = this.#abort;
         const range = this.#range;
+        const isOpening = this.isOpening;
         const { interval, candles: candlesQuery, grid: gridQuery } = rangeQueries(info, range, this.#interval, this.#barsMax);
         const stepMs = intervalMs(interval);
         this.load = { kind: 'loading' };
-        if (!keepView) this.#tell.loaded(false);
+        if (isOpening) this.#tell.loaded(false);
         try {
             const asked = this.#api.candles(candlesQuery, signal);
-            if (!keepView) void this.#preview(asked, info, stepMs, signal);
+            if (this.#base === null) void this.#preview(asked, info, stepMs, signal);
             const [{ grid, isRefused }, all] = await Promise.all([splitHistory(this.#api, gridQuery, this.#wantsSplit, signal), asked]);
             if (signal.aborted) return;
             this.#isSplitRefused = isRefused;
@@ -457,18 +483,21 @@ export class Market {
             // The newest this many candles reach further back than the range where the data has holes.
             const candles = all.filter(({ time }) => time + stepMs > header.start);
             if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
+                if (isOpening) this.#showNothing();
                 this.load = { kind: 'empty' };
                 this.#retryLater(signal, RETRY_MS);
             } else {
+                if (isOpening) this.#comeBack();
                 const span = { from: header.start, to: header.as_of };
                 this.#base = new Picture(grid, candles, interval, span, true);
+                this.#baseRange = range;
                 this.#learnSeen(this.#base, [header]);
                 this.#prices.reset();
                 this.decimals = decimalsOf(candles, header.bin);
                 this.load = { kind: 'shown' };
             }
             this.#loadedAt = Date.now();
-            this.#tell.loaded(keepView);
+            this.#tell.loaded(!isOpening);
             this.#live.load();
             if (this.#viewport !== null) this.look(this.#viewport);
             if (this.#wantsSplit && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
@@ -482,7 +511,7 @@ export class Market {
                 why: error instanceof Error ? error.message : String(error),
             };
             this.#retryLater(signal, retryMs(error, RETRY_MS));
-            this.#tell.loaded(keepView);
+            this.#tell.loaded(!isOpening);
             this.#live.load();
         }
     }
@@ -523,7 +552,7 @@ export class Market {
 
     #retryLater(signal: AbortSignal, afterMs: number): void {
         this.#retry = setTimeout(() => {
-            if (!signal.aborted) void this.#fetch(this.#base !== null);
+            if (!signal.aborted) void this.#fetch();
         }, afterMs);
     }
 

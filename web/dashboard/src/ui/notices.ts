@@ -1,4 +1,5 @@
 /** What the page says when it cannot show a picture, or when the picture needs a word of caution. */
+import type { LoadState } from '../data/market.ts';
 import { UNAUTHORISED } from '../transport/api.ts';
 import { byId, element } from './dom.ts';
 
@@ -8,6 +9,8 @@ export type Notice =
     | { kind: 'loading'; what: string }
     /** The candles are there, and can be seen. */
     | { kind: 'loading_levels' }
+    /** The picture of another range is there meanwhile. */
+    | { kind: 'loading_range'; range: string }
     /** What is loaded is later than the moment that is looked back to: none of it may be seen. */
     | { kind: 'loading_past' }
     | { kind: 'no_markets' }
@@ -40,7 +43,24 @@ interface Words {
     code?: string;
 }
 
-type Waiting = Extract<Notice, { kind: 'loading' | 'loading_levels' | 'loading_past' }>;
+/** The words for a picture that is on its way or did not come; `isCovered`: that of another range is on the screen meanwhile. */
+export function loadNotice(load: LoadState, symbol: string, range: string, isCovered: boolean): Notice | null {
+    // The banner says that the connection is lost, and the page keeps trying.
+    const isWaiting = load.kind === 'loading' || (load.kind === 'failed' && load.status === 0);
+    if (isCovered && isWaiting) return { kind: 'loading_range', range };
+    switch (load.kind) {
+        case 'loading':
+            return { kind: 'loading', what: `Loading ${range} of ${symbol}` };
+        case 'empty':
+            return { kind: 'no_data', symbol, range };
+        case 'failed':
+            return failureNotice(load.status, load.why, symbol);
+        default:
+            return null;
+    }
+}
+
+type Waiting = Extract<Notice, { kind: 'loading' | 'loading_levels' | 'loading_range' | 'loading_past' }>;
 
 function isWaiting(notice: Notice): notice is Waiting {
     return notice.kind.startsWith('loading');
@@ -52,6 +72,8 @@ function waitingFor(notice: Waiting): string {
             return notice.what;
         case 'loading_levels':
             return 'Loading the levels';
+        case 'loading_range':
+            return `Loading ${notice.range}`;
         case 'loading_past':
             return 'Loading the past';
     }

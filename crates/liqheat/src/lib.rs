@@ -127,13 +127,17 @@ fn execute(settings: Settings) -> anyhow::Result<ExitCode> {
         Command::Record(record) => runtime()?.block_on(record::record(record)),
         Command::Model(model) => {
             if let Some(path) = model.model.as_ref().filter(|_| !model.print) {
-                for section in model_file::load(Some(path))?.book.sections() {
+                let file = model_file::load(Some(path))?;
+                for section in file.book.sections() {
                     let venue = section.venue.map_or("every venue", liqheat_market::Venue::name);
                     let symbol = section.symbol.as_ref().map_or("every symbol", |symbol| symbol.as_str());
                     terminal::print(format_args!(
                         "{venue}, {symbol}: {:016x}\n",
                         section.params.fingerprint()
                     ));
+                }
+                if let Some(expected) = file.expected {
+                    terminal::print(format_args!("the expected view: {:016x}\n", expected.fingerprint()));
                 }
             } else {
                 terminal::print(format_args!("{}", model_file::SHIPPED));

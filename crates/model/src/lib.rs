@@ -50,6 +50,7 @@ mod assemble;
 pub use assemble::assemble;
 pub use book::{ParamBook, ParamSection};
 pub use codec::CheckpointError;
+pub use hash::Fnv64;
 pub use history::{GridError, GridPainter, GridSpec, HistoryGrid, NO_PROFILE, history};
 pub use invariants::{InvariantBreak, Invariants};
 pub use ledger::Ledger;

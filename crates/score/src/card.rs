@@ -62,6 +62,8 @@ pub struct Coverage {
     pub seen_share_at_start: f64,
     /// Names the model's parameters.
     pub params_fingerprint: String,
+    /// Names the coefficients of the expected view that is graded.
+    pub expected_fingerprint: String,
 }
 
 /// The invariants as numbers; see the documentation of the model.

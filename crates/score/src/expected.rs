@@ -6,6 +6,7 @@
 //! ([`ExpectedModel`]) and ship with defaults. A day ahead is not offered: the map adds nothing there to distance and
 //! volatility.
 
+use liqheat_model::Fnv64;
 use serde::Serialize;
 
 use crate::CELL_WIDTH;
@@ -79,6 +80,19 @@ impl ExpectedModel {
     pub const VERSION: u32 = 1;
     /// Standard deviations beyond which nothing was fitted and the chance is 0.
     pub(crate) const SIGMAS_MAX: f64 = 10.0;
+
+    /// Names this exact set of numbers under this version of their meaning.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        // Taken apart without `..`, so that a new field cannot be forgotten here.
+        let Self { hour, four_hours } = self;
+        let mut hash = Fnv64::new();
+        hash.integer(Self::VERSION.into());
+        for ExpectedHorizon { touch, mass_exponent } in [hour, four_hours] {
+            touch.iter().chain([mass_exponent]).for_each(|value| hash.number(*value));
+        }
+        hash.finish()
+    }
 
     const fn of(&self, horizon: Horizon) -> &ExpectedHorizon {
         match horizon {
@@ -172,6 +186,18 @@ mod tests {
         let soon = model.touch_chance(Horizon::Hour, 0.01, 0.004);
         assert!(soon < model.touch_chance(Horizon::FourHours, 0.01, 0.004));
         assert_eq!(model.touch_chance(Horizon::Hour, 0.3, 0.004), 0.0);
+    }
+
+    #[test]
+    fn a_fingerprint_names_the_coefficients_and_their_order() {
+        let shipped = ExpectedModel::default();
+        assert_eq!(shipped.fingerprint(), ExpectedModel::default().fingerprint());
+        let swapped = ExpectedModel { hour: shipped.four_hours, four_hours: shipped.hour };
+        let mut steeper = shipped;
+        steeper.four_hours.mass_exponent += 0.001;
+        for other in [swapped, steeper] {
+            assert_ne!(other.fingerprint(), shipped.fingerprint(), "{other:?}");
+        }
     }
 
     #[test]

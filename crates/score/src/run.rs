@@ -384,6 +384,7 @@ impl<'p, 'a> Pass<'p, 'a> {
                 open_interest_assumed: assumed,
                 seen_share_at_start: self.seen_share_at_start.unwrap_or(0.0),
                 params_fingerprint: format!("{:016x}", input.params.fingerprint()),
+                expected_fingerprint: format!("{:016x}", input.expected.fingerprint()),
             },
             invariants,
             given_touch: self

@@ -143,6 +143,7 @@ fn coverage(report: &Report) -> Section {
         ("open interest", open_interest),
         ("margin tiers", report.tiers.clone()),
         ("parameters", found.params_fingerprint.clone()),
+        ("coefficients of the expected view", found.expected_fingerprint.clone()),
     ];
     Section {
         title: "Coverage".to_owned(),

@@ -14,11 +14,13 @@ fn the_shipped_parameters_are_printed_and_can_be_used_as_a_file() {
     let checked = liqheat("model --model").arg(&file).run();
     assert_eq!(checked.code, Some(0), "{}", checked.err);
     let lines: Vec<&str> = checked.out.lines().collect();
-    assert_eq!(lines.len(), 3, "{}", checked.out);
+    assert_eq!(lines.len(), 4, "{}", checked.out);
     assert_eq!(lines[0], "every venue, every symbol: b7a36b6dde3a4716", "as it was before there was a file");
     assert!(
         lines[1].starts_with("binance, BTCUSDT: ") && lines[2].starts_with("hyperliquid, every symbol: ")
     );
+    let expected = lines[3].strip_prefix("the expected view: ").unwrap();
+    assert!(expected.len() == 16 && expected.bytes().all(|digit| digit.is_ascii_hexdigit()), "{expected}");
 }
 
 #[test]

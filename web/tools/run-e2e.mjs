@@ -24,6 +24,7 @@ const files = [
               'alerts',
               'accuracy',
               'measured',
+              'layer',
               'access',
               'watch',
               'linked',

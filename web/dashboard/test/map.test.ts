@@ -76,9 +76,12 @@ test('answers of another shape are refused with what is missing', () => {
     assert.deepEqual(
         layers.symbols.map(({ symbol }) => symbol),
         ['S'],
-        'a layer of measured positions cannot be charted',
+        'a layer of measured positions is no market of its own',
     );
-    assert.deepEqual(layers.layers, ['S@hyperliquid:measured']);
+    assert.deepEqual(
+        layers.layers.map(({ symbol }) => symbol),
+        ['S@hyperliquid:measured'],
+    );
     const [known] = parseSymbols({ symbols: [{ symbol: 'S', base_bin: null, first: null }], simulated: true }).symbols;
     assert.deepEqual([known?.baseBin, known?.first, known?.simulated], [1, null, true]);
     const twice = { timestamp: '2025-12-28T14:30:00Z', open: 1, high: 1, low: 1, close: 1, volume: null };

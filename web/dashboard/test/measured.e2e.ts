@@ -22,7 +22,7 @@ test('coverage comes first, the estimate stands beside, and the closest position
     await shown(page);
     assert.equal(server.asked.includes('/v1/measured'), false, 'nothing is asked for before the panel is opened');
     await page.keyboard.press('p');
-    await page.getByRole('button', { name: 'Measured' }).click();
+    await page.getByRole('button', { name: 'Measured', exact: true }).click();
     await page.waitForURL(/panel=measured/);
     await page.waitForSelector('#panel .closest');
     await page.getByRole('heading', { name: 'Measured BTCUSDT' }).waitFor();
@@ -118,7 +118,7 @@ test('another symbol than the measured ones has no button, and the panel names t
     assert.equal(await page.getByRole('button', { name: 'Measured' }).count(), 0);
     await page.getByLabel('Symbol', { exact: true }).selectOption('BTCUSDT');
     await page.waitForSelector('#panel .closest');
-    await page.getByRole('button', { name: 'Measured' }).waitFor();
+    await page.getByRole('button', { name: 'Measured', exact: true }).waitFor();
     await page.context().close();
 });
 

@@ -280,6 +280,10 @@ const sighting = (part: Partial<Sighting>): Sighting => ({
 test('the badge says what is the matter', () => {
     assert.deepEqual([badgeOf(sighting({})).tone, badgeOf(sighting({})).text], ['good', 'Live · 2 s']);
     assert.equal(badgeOf(sighting({ asOf: 0 })).tone, 'warn');
+    const { now } = sighting({});
+    assert.equal(badgeOf(sighting({ asOf: now - 90_000 })).tone, 'warn');
+    assert.equal(badgeOf(sighting({ asOf: now - 90_000, isLayer: true })).tone, 'good');
+    assert.equal(badgeOf(sighting({ asOf: now - 200_000, isLayer: true })).tone, 'warn');
     assert.equal(badgeOf(sighting({ feed: 'replay', speed: 60, asOf: 5 })).text, 'Replay ×60');
     assert.equal(badgeOf(sighting({ asOf: null })).text, 'Waiting');
     assert.equal(badgeOf(sighting({ feed: 'stale' })).tone, 'bad');

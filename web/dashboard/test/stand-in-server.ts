@@ -10,12 +10,14 @@ import { extname, join, normalize } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { StateHash } from '../../client/src/wire/hash.ts';
+import { LAYER_EVERY_MS } from '../src/model/coverage.ts';
 import { intervalMs, RANGES } from '../src/model/ranges.ts';
+import { isLayer } from '../src/model/venues.ts';
 import { type WallLevel, wallsOf } from '../src/model/walls.ts';
 import type { MapBody, MeasuredBody } from '../src/wire/bodies.generated.ts';
-import { encodeGrid } from '../src/wire/grid.ts';
+import { decodeGrid, encodeGrid, type Grid } from '../src/wire/grid.ts';
 import { priceMajor } from './price-major.ts';
-import { type Step, SyntheticMarket } from './synthetic-market.ts';
+import { type Level, type Step, SyntheticMarket } from './synthetic-market.ts';
 
 export interface Misbehaviour {
     /** New sockets are refused with 503. */
@@ -109,6 +111,9 @@ function rfc3339(ms: number): string {
     return new Date(ms).toISOString().replace('.000Z', 'Z');
 }
 
+/** What answers about a layer of measured positions. */
+const LAYER_ROUTES = new Set(['/v1/heatmap', '/v1/heatmap/history', '/v1/measured', '/v1/walls', '/v1/map']);
+
 const TOKEN = 'eyJ0.eyJ1.c2ln';
 
 export class StandInServer {
@@ -134,6 +139,9 @@ export class StandInServer {
         tilesAfter: null,
     };
     readonly markets: Map<string, SyntheticMarket>;
+    /** When positions were measured for the first time, and between which times they were not. */
+    layerSince = 0;
+    unmeasured: [from: number, to: number] = [0, 0];
     epoch = 'e1';
     readonly #options: StandInOptions;
     #server: Server | null = null;
@@ -400,18 +408,23 @@ export class StandInServer {
     snapshotFrame(symbol: string): object {
         const market = this.#market(symbol);
         const step = market.newest();
-        return { type: 'snapshot', ...this.#head(symbol, market, step), data: { levels: step.levels.map(wireLevel), ...numbers(step) } };
+        return {
+            type: 'snapshot',
+            ...this.#head(symbol, market, step),
+            data: { levels: levelsOf(symbol, market, step).map(wireLevel), ...numbers(step) },
+        };
     }
 
     deltaFrame(symbol: string, from: number): object {
         const market = this.#market(symbol);
         const step = market.newest();
-        const before = new Map((market.steps[from - 1]?.levels ?? []).map((level) => [level.price, level]));
+        const old = market.steps[from - 1];
+        const before = new Map((old === undefined ? [] : levelsOf(symbol, market, old)).map((level) => [level.price, level]));
         const levels = [];
-        for (const level of step.levels) {
-            const old = before.get(level.price);
+        for (const level of levelsOf(symbol, market, step)) {
+            const known = before.get(level.price);
             before.delete(level.price);
-            if (old?.long !== level.long || old.short !== level.short) levels.push(wireLevel(level));
+            if (known?.long !== level.long || known.short !== level.short) levels.push(wireLevel(level));
         }
         for (const price of before.keys()) levels.push({ price, long_density: 0, short_density: 0 });
         return { type: 'delta', ...this.#head(symbol, market, step), from, data: { levels, ...numbers(step) } };
@@ -419,7 +432,7 @@ export class StandInServer {
 
     #head(symbol: string, market: SyntheticMarket, step: Step): object {
         const hash = new StateHash();
-        for (const level of step.levels) hash.add(level.price, level.long, level.short);
+        for (const level of levelsOf(symbol, market, step)) hash.add(level.price, level.long, level.short);
         return {
             symbol,
             timestamp: rfc3339(market.asOf()),
@@ -455,6 +468,11 @@ export class StandInServer {
         if (!api) return this.#file(url.pathname, request, response);
         if (market === undefined) return json(response, 400, { detail: `unknown symbol '${symbol}'` });
         if (symbol === trouble.withoutState) return json(response, 503, { detail: `${symbol} has no state yet` });
+        if (isLayer(symbol)) {
+            // What a layer has not, it is refused as the server does.
+            const isKnown = LAYER_ROUTES.has(url.pathname) && !url.searchParams.has('by') && trouble.measured !== 'off';
+            if (!isKnown) return json(response, 400, { detail: `${symbol} is a layer of measured positions: ask /v1/measured` });
+        }
         switch (route) {
             case 'GET /v1/heatmap':
                 return this.#poll(market, url, response);
@@ -512,7 +530,17 @@ export class StandInServer {
         const markets = this.trouble.empty ? [] : [...this.markets.values()];
         // The server lists layers behind the markets; of one market there is one here.
         const measured = this.trouble.measured === 'off' ? [] : markets.slice(0, 1);
-        const layers = measured.map(({ symbol }) => ({ symbol: `${symbol}@hyperliquid:measured`, venue: 'hyperliquid', measured: true }));
+        const layers = measured.map((market) => ({
+            symbol: `${market.symbol}@hyperliquid:measured`,
+            venue: 'hyperliquid',
+            venues: ['hyperliquid'],
+            interval: '1m',
+            last: market.asOf(),
+            base_bin: market.bin,
+            state: this.trouble.feed,
+            simulated: false,
+            measured: true,
+        }));
         const symbols = markets.map((market) => ({
             symbol: market.symbol,
             venue: 'sim',
@@ -546,6 +574,8 @@ export class StandInServer {
     }
 
     #history(market: SyntheticMarket, url: URL, response: ServerResponse): void {
+        const isOfLayer = isLayer(url.searchParams.get('symbol') ?? '');
+        if (isOfLayer && !url.searchParams.has('bin')) return this.#layerHistory(market, url.searchParams, response);
         if (url.searchParams.has('from')) return this.#tile(market, url.searchParams, response);
         const range = RANGES.find(({ id }) => id === url.searchParams.get('range'));
         if (range === undefined) return json(response, 422, { detail: 'range is missing or unknown' });
@@ -564,6 +594,43 @@ export class StandInServer {
         grid(response, bytes);
     }
 
+    /** Columns of five minutes. */
+    #layerHistory(market: SyntheticMarket, query: URLSearchParams, response: ServerResponse): void {
+        const rangeMs = market.asOf() - Number(query.get('from'));
+        grid(response, this.#layerGrid(decodeGrid(historyGrid(market, rangeMs, Number(query.get('columns')), false, {}, LAYER_EVERY_MS))));
+    }
+
+    /** Every third row of an estimate's grid, half of its dollars, as far as there is a layer. */
+    #layerGrid({ header, long, short }: Grid): Uint8Array {
+        const { columns } = header;
+        const isHole = (column: number): boolean => {
+            const time = header.start + column * header.column_ms;
+            const [from, to] = this.unmeasured;
+            return time < this.layerSince || (time >= from && time < to) || this.trouble.measured === 'empty';
+        };
+        const part = (plane: Uint8Array): Uint8Array =>
+            plane.map((cell, at) => {
+                const price = header.price_low + (at % header.rows) * header.bin;
+                return isHole(Math.floor(at / header.rows)) || !isMeasured(price, header.bin) ? 0 : cell;
+            });
+        const shares = (base: number): (number | null)[] =>
+            Array.from({ length: columns }, (_, column) =>
+                isHole(column) || this.trouble.measured === 'uncovered' ? null : base * (0.6 + (0.4 * (column + 1)) / columns),
+            );
+        const head = {
+            ...header,
+            symbol: `${header.symbol}@hyperliquid:measured`,
+            usd_max: header.usd_max / 2,
+            usd_min: header.usd_min / 2,
+            epoch: this.epoch,
+            state: this.trouble.feed,
+            seen_share: 0,
+            coverage_long: shares(0.512),
+            coverage_short: shares(0.468),
+        };
+        return encodeGrid(head, part(long), part(short));
+    }
+
     #seenShare(time: number): number {
         const { seenShare = 0.83 } = this.#options;
         return typeof seenShare === 'number' ? seenShare : seenShare(time);
@@ -574,7 +641,9 @@ export class StandInServer {
         const number = (name: string): number => Number(query.get(name));
         const [from, to, bin] = [number('from'), number('to'), number('bin')];
         if (!(from < to && from < market.asOf() && bin > 0)) return json(response, 422, { detail: `no tile ${query.toString()}` });
-        const columnMs = Math.ceil((to - from) / number('columns') / market.stepMs) * market.stepMs;
+        const isOfLayer = isLayer(query.get('symbol') ?? '');
+        const stepMs = isOfLayer ? LAYER_EVERY_MS : market.stepMs;
+        const columnMs = Math.ceil((to - from) / number('columns') / stepMs) * stepMs;
         const priceLow = Math.floor(number('price_low') / bin + 1e-6) * bin;
         const bytes = gridBetween(
             market,
@@ -589,7 +658,7 @@ export class StandInServer {
             query.get('by') === 'leverage',
             { epoch: this.epoch, state: this.trouble.feed, seen_share: this.#seenShare(Math.min(to, market.asOf())) },
         );
-        grid(response, bytes);
+        grid(response, isOfLayer ? this.#layerGrid(decodeGrid(bytes)) : bytes);
     }
 
     async #file(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -615,6 +684,19 @@ export class StandInServer {
 
 function wireLevel(level: { price: number; long: number; short: number }): object {
     return { price: level.price, long_density: level.long, short_density: level.short };
+}
+
+/** A third of the levels, by price. */
+function isMeasured(price: number, bin: number): boolean {
+    return Math.round(price / bin) % 3 === 0;
+}
+
+/** Of a layer, half of a third of them. */
+function levelsOf(symbol: string, market: SyntheticMarket, { levels }: Step): Level[] {
+    if (!isLayer(symbol)) return [...levels];
+    return levels
+        .filter(({ price }) => isMeasured(price, market.bin))
+        .map(({ price, long, short }) => ({ price, long: Math.round(long / 2), short: Math.round(short / 2) }));
 }
 
 function numbers(step: Step): object {
@@ -864,8 +946,15 @@ function leverageOf(price: number, close: number): number {
     return distance < 0.014 ? 100 : distance < 0.028 ? 50 : distance < 0.06 ? 25 : distance < 0.13 ? 10 : 5;
 }
 
-function historyGrid(market: SyntheticMarket, rangeMs: number, columnsMax: number, split: boolean, extra: object): Uint8Array {
-    const { stepMs, bin: baseBin } = market;
+function historyGrid(
+    market: SyntheticMarket,
+    rangeMs: number,
+    columnsMax: number,
+    split: boolean,
+    extra: object,
+    stepMs = market.stepMs,
+): Uint8Array {
+    const baseBin = market.bin;
     const perColumn = Math.max(1, Math.ceil(rangeMs / stepMs / columnsMax));
     const columnMs = perColumn * stepMs;
     const asOf = market.asOf();

@@ -1,10 +1,11 @@
 /** Alerts of the server and prices of the page: which notice each raises, and where a click leads. */
 import { AlertFeed } from '../data/alerts.ts';
 import { PriceWatch } from '../data/price-watch.ts';
-import { type Draft, draftAt } from '../model/alert-draft.ts';
+import { type Draft, draftAt, draftOf } from '../model/alert-draft.ts';
 import { alertPrice, alertWords, KIND_NAMES } from '../model/alert-words.ts';
 import { formatPrice, priceDecimals, type Zone } from '../model/format.ts';
 import type { PriceAlert } from '../model/price-alerts.ts';
+import { estimateOf, isLayer } from '../model/venues.ts';
 import { wallsOf } from '../model/walls.ts';
 import type { Api } from '../transport/api.ts';
 import { Alarm } from '../ui/alarm.ts';
@@ -47,6 +48,8 @@ export class Alerting {
 
     /** About the wall at a price, or the price. */
     draftAt(symbol: string, price: number, state: ShownState | null): Draft {
+        // A rule watches estimates; of measured positions the page can watch the price.
+        if (isLayer(symbol)) return draftOf('price', estimateOf(symbol), { price });
         const walls = state?.price == null ? [] : wallsOf(state.levels, state.price, { reach: WALLS_REACH, bin: state.bin });
         return draftAt(symbol, price, walls);
     }

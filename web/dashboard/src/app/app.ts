@@ -1,4 +1,5 @@
 /** Puts the page together: what is dispatched where, what is loaded when. Drawing is the painter's. */
+import { LayerFacts } from '../data/layer-facts.ts';
 import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
@@ -8,7 +9,7 @@ import type { Candles } from '../model/candles.ts';
 import { around, otherSpeed } from '../model/playback.ts';
 import { fitting, rangesOf } from '../model/ranges.ts';
 import { stepped } from '../model/replay.ts';
-import { partsOf, symbolOf } from '../model/venues.ts';
+import { estimateOf, partsOf } from '../model/venues.ts';
 import { MapPane } from '../panels/map-pane.ts';
 import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
@@ -18,6 +19,7 @@ import { Api } from '../transport/api.ts';
 import type { EarlyAnswers } from '../transport/early.ts';
 import { DateDialog } from '../ui/date-dialog.ts';
 import { byId } from '../ui/dom.ts';
+import { toggleFullScreen } from '../ui/full-screen.ts';
 import { Header } from '../ui/header.ts';
 import { type Command, fillHelp, listen } from '../ui/keyboard.ts';
 import { Legend } from '../ui/legend.ts';
@@ -45,15 +47,6 @@ import { SymbolList } from './symbol-list.ts';
 const BADGE_EVERY_MS = 1_000;
 const PAN_SHARE = 0.15;
 const ZOOM_FACTOR = 0.7;
-
-async function toggleFullScreen(): Promise<void> {
-    try {
-        if (document.fullscreenElement === null) await document.documentElement.requestFullscreen();
-        else await document.exitFullscreen();
-    } catch {
-        // A frame without the permission, or a phone that has none: the page stays as it is.
-    }
-}
 
 export class App {
     readonly #access = new Access({
@@ -134,6 +127,7 @@ export class App {
             leverages: new Leverages(this.#api, redraw(DIRTY.tooltip)),
             series: new SeriesData(this.#api, redraw(DIRTY.live)),
             begins: new VenueBegins(this.#api, redraw(DIRTY.live)),
+            facts: new LayerFacts(this.#api, redraw(DIRTY.live)),
             chart: new HeatChart(byId('chart', HTMLElement), drawn(view, this.#system.get())),
             map: new MapPane(this.#api, byId('map', HTMLElement), tooltip, redraw(DIRTY.map), (why) => this.#mapFailed(why)),
             panel: new SidePanel(this.#panels()),
@@ -167,7 +161,7 @@ export class App {
             info: this.#symbols.find(this.#store.get().symbol),
             range: this.#parts.market.baseRange ?? this.#shownRange,
             speed: this.#symbols.speed(),
-            alerts: this.#alerts.waiting(this.#store.get().symbol),
+            alerts: this.#alerts.waiting(estimateOf(this.#store.get().symbol)),
         }));
         this.#past = new Past(this.#painter, this.#navigation, this.#parts.notices);
         this.#toolbar = new Toolbar(
@@ -293,7 +287,7 @@ export class App {
             case 'full':
                 return void toggleFullScreen();
             case 'symbol':
-                return this.#search.open(this.#symbols.all(), (symbol) => this.#dispatch({ kind: 'open', symbol }));
+                return this.#search.open(this.#symbols.everything(), (symbol) => this.#dispatch({ kind: 'open', symbol }));
             case 'help':
                 return byId('keys', HTMLDialogElement).showModal();
         }
@@ -408,11 +402,9 @@ export class App {
         const { charts, embedded } = this.#store.get();
         if (embedded) return;
         if (charts.length >= LINKED_MAX) return this.#parts.notices.toast(`At most ${LINKED_MAX + 1} charts stand side by side.`);
-        // Venues of the open symbol are there to be compared.
+        // What the open symbol is made of is there to be compared.
         const { base } = partsOf(this.#store.get().symbol);
-        const venues = this.#symbols.find(base)?.venues ?? [];
-        const single = (venues.length < 2 ? [] : venues).flatMap((venue) => this.#symbols.find(symbolOf(base, venue)) ?? []);
-        this.#search.open([...single, ...this.#symbols.all()], (symbol) => {
+        this.#search.open([...this.#symbols.parts(base), ...this.#symbols.all()], (symbol) => {
             if (!this.#store.get().charts.includes(symbol)) this.#dispatch({ kind: 'chart', symbol });
         });
     }
@@ -437,6 +429,7 @@ export class App {
             proposal: () => this.#proposal(),
             alertsChanged: () => this.#alertsChanged(),
             open: (symbol) => this.#dispatch({ kind: 'open', symbol }),
+            beside: (symbol) => this.#dispatch({ kind: 'chart', symbol }),
             find: (pick) => this.#search.open(this.#symbols.all(), pick),
             changed: () => this.#frames.mark(DIRTY.live),
         });
@@ -478,7 +471,7 @@ export class App {
         if (alerting === null) return;
         alerting.feed.due();
         const price = this.#parts.market.edge()?.snapshot.data.current_price ?? null;
-        if (price !== null) alerting.prices.observe(this.#opened, price);
+        if (price !== null) alerting.prices.observe(estimateOf(this.#opened), price);
     }
 
     // --- loading ---
@@ -501,7 +494,9 @@ export class App {
         const { symbol: shown } = this.#store.get();
         const { base, venue } = partsOf(shown);
         const names = this.#symbols.all().map(({ symbol }) => symbol);
-        this.#toolbar.symbols(names, base, this.#symbols.find(base)?.venues ?? [], venue, this.#symbols.isMeasured(shown));
+        const layers = this.#symbols.parts(base).filter(({ estimate }) => estimate !== undefined);
+        const venues = [...(this.#symbols.find(base)?.venues ?? []), ...layers.map(({ symbol }) => partsOf(symbol).venue)];
+        this.#toolbar.symbols(names, base, venues, venue, this.#symbols.isMeasured(shown));
     }
 
     #offerRanges(): void {

@@ -11,8 +11,8 @@ import { GRID_ACCEPT } from '../wire/grid.ts';
 export async function askEarly(answers: EarlyAnswers, { symbol, range: wanted, interval }: View, barsMax: number): Promise<void> {
     const body = await answers.symbols();
     if (body === null) return;
-    const { symbols } = parseSymbols(body);
-    const info = findSymbol(symbols, symbol) ?? symbols[0];
+    const { symbols, layers } = parseSymbols(body);
+    const info = findSymbol(symbols, symbol, layers) ?? symbols[0];
     const range = info === undefined ? undefined : rangeById(fitting(wanted, rangesOf(info, 0)));
     if (info === undefined || range === undefined) return;
     const queries = rangeQueries(info, range, interval, barsMax);

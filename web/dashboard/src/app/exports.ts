@@ -1,5 +1,7 @@
 /** What leaves the page as files: the picture with its scale and settings, the levels and the walls that are shown. */
+import { coveredWords } from '../model/coverage.ts';
 import { formatTime, zoneName } from '../model/format.ts';
+import { isLayer } from '../model/venues.ts';
 import { wallRows, wallsText } from '../model/wall-rows.ts';
 import type { DrawnView } from '../state/view.ts';
 import type { SymbolInfo } from '../wire/answers.ts';
@@ -30,14 +32,14 @@ export function levelsCsv({ levels }: Pick<ShownState, 'levels'>): string {
 function settingsOf(view: DrawnView): string[] {
     const words = [];
     if (view.side === 'long' || view.side === 'short') words.push(`${view.side}s only`);
-    if (view.hidden.length > 0) words.push(`without ${view.hidden.map((each) => `${each}x`).join(', ')}`);
+    if (view.hidden.length > 0 && !isLayer(view.symbol)) words.push(`without ${view.hidden.map((each) => `${each}x`).join(', ')}`);
     if (view.threshold > 0) words.push(`above ${Math.round(view.threshold * 100)} % of the scale`);
     if (view.scale !== 'linear') words.push(view.scale === 'log' ? 'log scale' : 'by rank');
     return words;
 }
 
 function stem(view: DrawnView, range: string, asOf: number): string {
-    return `liqheat-${view.symbol.replace('@', '-')}-${view.pane === 'map' ? 'map' : range}-${new Date(asOf).toISOString().slice(0, 16).replace(':', '')}`;
+    return `liqheat-${view.symbol.replace(/[@:]/g, '-')}-${view.pane === 'map' ? 'map' : range}-${new Date(asOf).toISOString().slice(0, 16).replace(':', '')}`;
 }
 
 function download(text: string, type: string, name: string): void {
@@ -49,12 +51,14 @@ export async function exportAs(kind: ExportKind, { parts, painter, view, info, r
     const state = painter.state();
     if (state === null || state.asOf === null) return 'There is nothing to export yet.';
     const name = stem(view, range, state.asOf);
+    const covered = parts.market.coverage?.at(painter.moment() === null ? Infinity : state.asOf - 1) ?? null;
     const meta = {
         symbol: view.symbol,
         venue: info?.venue ?? '',
         as_of: new Date(state.asOf).toISOString(),
         price: state.price,
         bin: state.bin,
+        ...(covered === null ? {} : { coverage_long: covered.long, coverage_short: covered.short }),
     };
     switch (kind) {
         case 'levels_csv':
@@ -71,11 +75,13 @@ export async function exportAs(kind: ExportKind, { parts, painter, view, info, r
             const year = new Date(state.asOf).getUTCFullYear();
             const where = info === undefined || info.venue === '' ? [] : [info.venue === 'all' ? 'all venues' : info.venue];
             const stale = parts.market.connection().status === 'connected' ? [] : [parts.market.connection().status];
+            const measured = covered === null ? [] : [coveredWords(covered) ?? 'coverage unknown'];
             const simulated = info?.simulated === true ? ['simulated market'] : [];
             const caption: Caption = {
                 title: view.symbol,
                 detail: [
-                    map ? 'Liquidation map' : `Liquidation heatmap ${range}`,
+                    map ? 'Liquidation map' : isLayer(view.symbol) ? `Measured positions ${range}` : `Liquidation heatmap ${range}`,
+                    ...measured,
                     ...where,
                     `${formatTime(state.asOf, view.zone)} ${year} ${zoneName(state.asOf, view.zone)}`,
                     ...settingsOf(view),

@@ -1,9 +1,11 @@
 /** Draws the page from the view and the market's data, only ever from an animation frame. */
+import type { LayerFacts } from '../data/layer-facts.ts';
 import type { Leverages } from '../data/leverages.ts';
 import type { Market } from '../data/market.ts';
 import type { SeriesData } from '../data/series.ts';
 import type { VenueBegins } from '../data/venue-begins.ts';
 import type { Candles } from '../model/candles.ts';
+import { coveredWords } from '../model/coverage.ts';
 import { formatAge, formatPrice, formatTime, marketDecimals, zoneName } from '../model/format.ts';
 import { badgeOf } from '../model/freshness.ts';
 import type { Heat, LiveLevel, SideFilter } from '../model/heat.ts';
@@ -13,6 +15,7 @@ import { changeSince, momentIn, spanOf, stateAt } from '../model/replay.ts';
 import type { Seam } from '../model/seams.ts';
 import { withSources } from '../model/sources.ts';
 import { knownBy, studyPoints } from '../model/studies.ts';
+import { estimateOf, isLayer } from '../model/venues.ts';
 import type { MapPane } from '../panels/map-pane.ts';
 import type { SidePanel } from '../panels/side-panel.ts';
 import type { HeatChart } from '../render/chart.ts';
@@ -37,6 +40,7 @@ export interface Parts {
     leverages: Leverages;
     series: SeriesData;
     begins: VenueBegins;
+    facts: LayerFacts;
     chart: HeatChart;
     map: MapPane;
     panel: SidePanel;
@@ -125,10 +129,13 @@ export class Painter {
         const { heat, candles } = market;
         if (heat === null || candles === null) return;
         this.#filter();
-        byId('chart', HTMLElement).dataset.preview = 'false';
+        const host = byId('chart', HTMLElement);
+        host.dataset.preview = 'false';
+        host.ariaLabel = `${isLayer(heat.header.symbol) ? 'Measured liquidation levels' : 'Liquidation heatmap'} over time and price`;
         chart.show({ heat, candles, isLive: market.isLive }, market.decimals, keepView);
         // In the frame that draws it, not in the one after.
         chart.until(this.moment());
+        this.#drawCoverage();
         this.#eventsShown = null;
         this.#studiesEvents = null;
         this.foot();
@@ -217,10 +224,24 @@ export class Painter {
         const { view } = this.#shown();
         if (header === undefined) return;
         const bin = formatPrice(header.bin, marketDecimals([], header.bin));
+        const kind = isLayer(view.symbol) ? this.#measuredWords() : 'Estimated liquidation levels';
         const seen = header.seen_share === null ? '' : ` · ${Math.round(header.seen_share * 100)} % of positions seen opening`;
         const cells = view.pane === 'map' ? '' : ` · bin $${bin} · column ${formatAge(header.column_ms)}`;
         const zone = zoneName(header.as_of, view.zone);
-        byId('foot', HTMLElement).textContent = `Estimated liquidation levels${cells}${seen} · times in ${zone}`;
+        byId('foot', HTMLElement).textContent = `${kind}${cells}${seen} · times in ${zone}`;
+    }
+
+    /** Of how many accounts the levels are, and of how much of the market; as of the moment that is looked back to. */
+    #measuredWords(): string {
+        const { market, facts } = this.#parts;
+        const moment = this.moment();
+        const asOf = market.edge()?.asOf ?? null;
+        const newest = facts.of(this.#shown().view.symbol, asOf);
+        const accounts = newest === null ? 0 : newest.long.accounts + newest.short.accounts;
+        const covered = market.coverage?.at(moment === null ? Infinity : moment - 1) ?? null;
+        if (covered === null) return 'Nothing measured';
+        const of = moment === null && accounts > 0 ? ` · positions of ${accounts.toLocaleString('en-US')} accounts` : '';
+        return `Measured: ${coveredWords(covered) ?? 'an unknown share of open interest'}${of}`;
     }
 
     /** Takes the hidden leverages out of the picture. */
@@ -291,10 +312,28 @@ export class Painter {
         const { market, chart, begins } = this.#parts;
         const { info } = this.#shown();
         if (info !== undefined) begins.want(info);
+        this.#drawCoverage();
         if (market.seen.version !== this.#seenVersion) chart.assumed((time) => market.seen.assumedAt(time));
         if (begins.seams() !== this.#seams) chart.seams(begins.seams());
         this.#seenVersion = market.seen.version;
         this.#seams = begins.seams();
+    }
+
+    /** How much of the market is measured, and where nothing was. */
+    #drawCoverage(): void {
+        const { market, chart, facts } = this.#parts;
+        const { coverage, heat } = market;
+        const { symbol } = this.#shown().view;
+        if (coverage !== null && isLayer(symbol)) {
+            const asOf = market.edge()?.asOf ?? null;
+            const newest = facts.of(symbol, asOf);
+            if (newest !== null && market.isLive) {
+                const isEmpty = newest.long.accounts + newest.short.accounts === 0;
+                coverage.learn(newest.asOf, isEmpty ? null : { long: newest.long.coverage, short: newest.short.coverage });
+            }
+            this.foot();
+        }
+        chart.coverage(coverage, heat === null ? 0 : heat.start() + heat.columns() * heat.columnMs());
     }
 
     #drawStudies(moment: number | null): void {
@@ -305,7 +344,7 @@ export class Painter {
         const asOf = market.edge()?.asOf ?? candles.last();
         const span = { from: candles.first, to: candles.last() + candles.intervalMs };
         const interval = intervalName(candles.intervalMs);
-        series.want(symbol, interval, span, asOf);
+        series.want(estimateOf(symbol), interval, span, asOf);
         const rows = series.rows();
         const newest = rows.at(-1);
         const key = [symbol, studies, interval, span.from, span.to, rows.length, newest?.volume, newest?.openInterest, moment].join();
@@ -349,7 +388,7 @@ export class Painter {
         const connection = market.connection();
         const now = Date.now();
         const { state, asOf, heardAt, movedAt } = feed;
-        const badge = badgeOf({ connection, feed: state, asOf, heardAt, movedAt, now, speed });
+        const badge = badgeOf({ connection, feed: state, asOf, heardAt, movedAt, now, speed, isLayer: isLayer(view.symbol) });
         header.badge(withSources(badge, market.sources(), now));
         const shown = market.heat !== null;
         const seen = market.heat?.header.seen_share ?? null;
@@ -379,13 +418,17 @@ export class Painter {
         if (cell === null || pointed === null) return tooltip.hide();
         market.wantLeverages();
         const any = cell.longUsd + cell.shortUsd > 0;
-        const now = cell.now && any ? leverages.between(view.symbol, cell.low, cell.high, side) : [];
+        const now = cell.now && any && market.coverage === null ? leverages.between(view.symbol, cell.low, cell.high, side) : [];
         // What the picture knows of the past is rounded; of now the server is asked.
         const parts = now.length > 0 ? now.filter(({ leverage }) => !view.hidden.includes(leverage)) : cell.parts;
         const assumed = market.seen.assumedAt(cell.time + (market.heat?.columnMs() ?? 0));
         const caption = `${formatTime(cell.time, view.zone)} ${zoneName(cell.time, view.zone)}${cell.now ? ' · now' : ''}`;
         const rows = rowsOf(cell, parts, market.decimals, view.zone);
         if (any && assumed > ASSUMED_SHOWN) rows.push(['Assumed', `${Math.round(assumed * 100)} % of positions`]);
+        if (market.coverage !== null) {
+            const covered = market.coverage.at(cell.time);
+            rows.push(['Measured', covered === null ? 'nothing at this time' : (coveredWords(covered) ?? 'unknown share')]);
+        }
         tooltip.show(pointed, chart.paneSize(), caption, rows);
     }
 
@@ -394,6 +437,7 @@ export class Painter {
         const { view } = this.#shown();
         panel.show({
             symbol: view.symbol,
+            market: estimateOf(view.symbol),
             panel: view.panel,
             zone: view.zone,
             decimals: market.decimals,

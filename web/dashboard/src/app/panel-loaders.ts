@@ -11,6 +11,8 @@ export interface PanelWishes extends PanelActions {
     proposal(): Draft | null;
     alertsChanged(): void;
     open(symbol: string): void;
+    /** Shows a chart beside the first one, or takes it away. */
+    beside(symbol: string): void;
     /** Lets somebody find a symbol. */
     find(pick: (symbol: string) => void): void;
     /** Something that a panel shows has changed. */

@@ -1,6 +1,6 @@
 /** The server's list of symbols, read at the start and once a minute; sooner while there is none. */
 
-import { findSymbol, layerOf } from '../model/venues.ts';
+import { findSymbol, layerOf, partsOf, symbolOf } from '../model/venues.ts';
 import { type Api, ApiError, retryMs } from '../transport/api.ts';
 import type { SymbolInfo, Symbols } from '../wire/answers.ts';
 
@@ -32,14 +32,27 @@ export class SymbolList {
         return this.#symbols?.symbols ?? [];
     }
 
-    /** Also one venue of a symbol: `BTCUSDT@okx`. */
+    /** Also one venue of a symbol, `BTCUSDT@okx`, and a layer of measured positions. */
     find(symbol: string): SymbolInfo | undefined {
-        return findSymbol(this.all(), symbol);
+        return findSymbol(this.all(), symbol, this.#symbols?.layers);
+    }
+
+    /** Every symbol and every layer. */
+    everything(): SymbolInfo[] {
+        return [...this.all(), ...(this.layers() ?? []).flatMap((layer) => this.find(layer) ?? [])];
+    }
+
+    /** What of a symbol can be shown by itself: its venues where it has several, and its layers. */
+    parts(base: string): SymbolInfo[] {
+        const venues = this.find(base)?.venues ?? [];
+        const layers = (this.layers() ?? []).filter((layer) => partsOf(layer).base === base);
+        const names = [...(venues.length < 2 ? [] : venues.map((venue) => symbolOf(base, venue))), ...layers];
+        return names.flatMap((name) => this.find(name) ?? []);
     }
 
     /** Names of the layers of measured positions; null before the first list. */
     layers(): readonly string[] | null {
-        return this.#symbols?.layers ?? null;
+        return this.#symbols?.layers.map(({ symbol }) => symbol) ?? null;
     }
 
     /** Whether there are measured positions of it. */

@@ -3,6 +3,7 @@ import type { Candles } from '../model/candles.ts';
 import type { Heat } from '../model/heat.ts';
 import { PriceTrack } from '../model/price-track.ts';
 import { CANDLES_MAX, columnInterval, intervalMs } from '../model/ranges.ts';
+import { marketOf } from '../model/venues.ts';
 import type { Api } from '../transport/api.ts';
 import type { SymbolInfo } from '../wire/answers.ts';
 
@@ -37,7 +38,8 @@ export class FinePrices {
         return fine ?? candles.endedPrice(time);
     }
 
-    async #fetch({ symbol, interval: stored }: SymbolInfo, heat: Heat, candles: Candles): Promise<void> {
+    async #fetch(info: SymbolInfo, heat: Heat, candles: Candles): Promise<void> {
+        const stored = info.interval;
         this.#track = 'asked';
         const start = Math.max(heat.start(), candles.first);
         const end = heat.start() + heat.columns() * heat.columnMs();
@@ -46,7 +48,7 @@ export class FinePrices {
         const { signal } = this.#abort;
         const stepMs = intervalMs(interval);
         try {
-            const found = await this.#api.candles({ symbol, interval, start_time: start, end_time: end }, signal);
+            const found = await this.#api.candles({ symbol: marketOf(info), interval, start_time: start, end_time: end }, signal);
             if (signal.aborted) return;
             const track = new PriceTrack();
             for (const candle of found.slice(0, -1)) track.add(candle.time + stepMs, candle.close);

@@ -6,6 +6,7 @@
  */
 import type { FeedState, HeatmapOptions, SnapshotFrame, SourceHealth, StatusChange } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
+import { type Coverage, LAYER_EVERY_MS } from '../model/coverage.ts';
 import { marketDecimals } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
 import { holesOf } from '../model/holes.ts';
@@ -14,6 +15,7 @@ import { intervalMs, RANGES, type Range, rangeById } from '../model/ranges.ts';
 import { spanOf } from '../model/replay.ts';
 import { SeenShares } from '../model/seen-shares.ts';
 import type { Stored, Viewport } from '../model/tile-plan.ts';
+import { marketOf } from '../model/venues.ts';
 import { type Api, ApiError, retryMs } from '../transport/api.ts';
 import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
 import type { GridHeader } from '../wire/grid.ts';
@@ -147,6 +149,11 @@ export class Market {
         return this.#shown()?.heat ?? null;
     }
 
+    /** Of what is on the screen: null of an estimate. */
+    get coverage(): Coverage | null {
+        return this.#shown()?.coverage ?? null;
+    }
+
     get candles(): Candles | null {
         return this.#shown()?.candles ?? null;
     }
@@ -217,7 +224,7 @@ export class Market {
         this.#info = info;
         this.#range = rangeById(range) ?? this.#range;
         if (other) {
-            this.#walk.reset(info.symbol);
+            this.#walk.reset(info.symbol, marketOf(info));
             this.seen.reset(info.first);
             this.#showNothing();
         }
@@ -274,7 +281,8 @@ export class Market {
 
     /** Somebody asks how amounts are split by leverage: planes for that are fetched from now on. */
     wantLeverages(): void {
-        if (this.#wantsSplit) return;
+        // Leverages of measured positions are not known.
+        if (this.#wantsSplit || this.#info?.estimate !== undefined) return;
         this.#wantsSplit = true;
         this.#walk.split();
         if (this.load.kind === 'shown') this.reload(0);
@@ -302,7 +310,9 @@ export class Market {
         const base = this.#base;
         if (info === null || base === null) return null;
         const now = Math.max(this.#edge?.asOf ?? 0, base.heat.header.as_of);
-        return { first: Math.min(info.first ?? now, base.heat.start()), now, interval: info.interval, baseBin: info.baseBin };
+        const { interval, baseBin, estimate } = info;
+        const finest = estimate === undefined ? {} : { finest: { columnMs: LAYER_EVERY_MS, bin: baseBin } };
+        return { first: Math.min(info.first ?? now, base.heat.start()), now, interval, baseBin, ...finest };
     }
 
     #walked(picture: Picture, tiles: readonly GridHeader[]): void {
@@ -353,7 +363,7 @@ export class Market {
         if (this.#info === null) return null;
         const from = heat.start();
         const to = isLive ? (this.#edge?.asOf ?? heat.header.as_of) : from + heat.columns() * heat.columnMs();
-        return { symbol: this.#info.symbol, from, to, interval };
+        return { symbol: marketOf(this.#info), from, to, interval };
     }
 
     /** Fetches the picture again, leaving pan and zoom alone. */
@@ -451,7 +461,7 @@ export class Market {
         // Another epoch is another price grid or a restarted server: the old columns may not be continued.
         if (this.#epoch !== undefined && frame.epoch !== this.#epoch) {
             if (this.#info !== null) {
-                this.#walk.reset(this.#info.symbol);
+                this.#walk.reset(this.#info.symbol, marketOf(this.#info));
                 this.seen.reset(this.#info.first);
             }
             this.reload();
@@ -469,14 +479,19 @@ export class Market {
         const { signal } = this.#abort;
         const range = this.#range;
         const isOpening = this.isOpening;
-        const { interval, candles: candlesQuery, grid: gridQuery } = rangeQueries(info, range, this.#interval, this.#barsMax);
+        const wantsSplit = this.#wantsSplit && info.estimate === undefined;
+        const {
+            interval,
+            candles: candlesQuery,
+            grid: gridQuery,
+        } = rangeQueries(info, range, this.#interval, this.#barsMax, this.#edge?.asOf);
         const stepMs = intervalMs(interval);
         this.load = { kind: 'loading' };
         if (isOpening) this.#tell.loaded(false);
         try {
             const asked = this.#api.candles(candlesQuery, signal);
             if (this.#base === null) void this.#preview(asked, info, stepMs, signal);
-            const [{ grid, isRefused }, all] = await Promise.all([splitHistory(this.#api, gridQuery, this.#wantsSplit, signal), asked]);
+            const [{ grid, isRefused }, all] = await Promise.all([splitHistory(this.#api, gridQuery, wantsSplit, signal), asked]);
             if (signal.aborted) return;
             this.#isSplitRefused = isRefused;
             const { header } = grid;
@@ -500,7 +515,7 @@ export class Market {
             this.#tell.loaded(!isOpening);
             this.#live.load();
             if (this.#viewport !== null) this.look(this.#viewport);
-            if (this.#wantsSplit && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
+            if (this.#wantsSplit && info.estimate === undefined && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
             await this.#refreshEvents();
             await this.#askSeenAtStart(header, signal);
         } catch (error) {
@@ -527,10 +542,10 @@ export class Market {
     }
 
     /** The answer with the picture says how much of today's positions was seen being opened; a column says it of its beginning. */
-    async #askSeenAtStart({ start, column_ms, price_low, bin, rows }: GridHeader, signal: AbortSignal): Promise<void> {
+    async #askSeenAtStart({ start, column_ms, price_low, bin, rows, seen_share }: GridHeader, signal: AbortSignal): Promise<void> {
         const info = this.#info;
         // Where the data begins, all of it is assumed.
-        if (info === null || rows === 0 || start <= (info.first ?? start) + column_ms) return;
+        if (info === null || seen_share === null || rows === 0 || start <= (info.first ?? start) + column_ms) return;
         const low = price_low > 0 ? price_low : bin;
         const query = {
             symbol: info.symbol,
@@ -569,7 +584,7 @@ export class Market {
         try {
             const since = ((this.#edge?.asOf ?? 0) - shown.correctedTo) / intervalMs(interval);
             const limit = Math.min(CORRECTED_CANDLES_MAX, Math.max(CORRECTED_CANDLES_MIN, Math.ceil(since) + 2));
-            const newest = await this.#api.candles({ symbol: info.symbol, interval, limit }, signal);
+            const newest = await this.#api.candles({ symbol: marketOf(info), interval, limit }, signal);
             if (signal.aborted || shown !== this.#shown()) return;
             this.#corrections = newest;
             shown.correctedTo = newest.at(-1)?.time ?? shown.correctedTo;

@@ -6,6 +6,7 @@
  */
 import { compose } from '../model/compose.ts';
 import { type Plan, planOf, type Stored, type Stretch, TILE_COLUMNS, type Viewport } from '../model/tile-plan.ts';
+import { isLayer } from '../model/venues.ts';
 import { type Api, ApiError } from '../transport/api.ts';
 import type { Query } from '../transport/early.ts';
 import type { Candle } from '../wire/answers.ts';
@@ -45,6 +46,7 @@ export class Walk {
     readonly #tiles: Loader<Grid>;
     readonly #chunks: Loader<Chunk>;
     #symbol = '';
+    #market = '';
     #stored: Stored | null = null;
     #plan: Plan | null = null;
     #viewport: Viewport | null = null;
@@ -80,10 +82,11 @@ export class Walk {
         return this.#plan;
     }
 
-    /** Another symbol, or the same one whose past has changed. */
-    reset(symbol: string): void {
+    /** Another symbol, or the same one whose past has changed. `market`: whose candles are shown with it. */
+    reset(symbol: string, market = symbol): void {
         this.stop();
         this.#symbol = symbol;
+        this.#market = market;
         this.#tiles.clear();
         this.#chunks.clear();
     }
@@ -142,7 +145,7 @@ export class Walk {
         };
         return {
             key: this.#tileKey(plan, tile),
-            load: async (signal) => (await splitHistory(this.#api, query, this.#isSplit, signal)).grid,
+            load: async (signal) => (await splitHistory(this.#api, query, this.#isSplit && !isLayer(this.#symbol), signal)).grid,
             isOld: ({ header }, ageMs) => {
                 if (header.columns === TILE_COLUMNS && header.as_of >= tile.to) return ageMs > CHECK_MS;
                 const lag = (this.#stored?.now ?? 0) - header.as_of;
@@ -157,7 +160,7 @@ export class Walk {
         return {
             key: this.#chunkKey(plan, chunk),
             load: async (signal) => {
-                const query = { symbol: this.#symbol, interval, start_time: chunk.from, end_time: chunk.to - 1 };
+                const query = { symbol: this.#market, interval, start_time: chunk.from, end_time: chunk.to - 1 };
                 return { candles: await this.#api.candles(query, signal), asOf };
             },
             isOld: (kept, ageMs) => {

@@ -10,6 +10,13 @@ function translation(from: GridHeader, to: Steps): Uint8Array | null {
     return Uint8Array.from({ length: STEPS }, (_, q) => (q === 0 ? 0 : to.step(own.usd(q))));
 }
 
+/** Nothing where the tiles are of an estimate. */
+function coverageOf(tiles: readonly Grid[]): Pick<GridHeader, 'coverage'> {
+    if (tiles.some(({ header }) => header.coverage === undefined)) return {};
+    const of = (side: 'long' | 'short'): (number | null)[] => tiles.flatMap(({ header }) => header.coverage?.[side] ?? []);
+    return { coverage: { long: of('long'), short: of('short') } };
+}
+
 /**
  * Joins tiles, oldest first. Amounts move to the scale of the tile with the largest ones; planes by leverage are kept where all
  * tiles have the same.
@@ -53,6 +60,7 @@ export function compose(tiles: readonly Grid[]): Grid {
         usd_min: largest.usd_min,
         usd_max: largest.usd_max,
         leverages: isSplit ? leverages : [],
+        ...coverageOf(tiles),
     };
     return { header, long, short, classes };
 }

@@ -28,10 +28,13 @@ export interface Sighting {
     now: number;
     /** Market seconds a second where the market is not live. */
     speed: number;
+    /** Measured positions: the venue's marks, which date them, are asked for once a minute. */
+    isLayer?: boolean;
 }
 
 /** A live market's data older than this is worth a warning whatever the server says. */
 const LIVE_AGE_MAX_MS = 60_000;
+const LAYER_AGE_MAX_MS = 180_000;
 /** A running replay moves every few seconds; the server's heartbeats go on after its end. */
 const REPLAY_STILL_MS = 20_000;
 
@@ -88,7 +91,7 @@ function connectedBadge(seen: Sighting, lastHeard: string): Badge {
         case 'warming_up': {
             // The server says warming_up only of data that is otherwise live.
             const warming = seen.feed === 'warming_up';
-            const old = seen.now - seen.asOf > LIVE_AGE_MAX_MS;
+            const old = seen.now - seen.asOf > (seen.isLayer === true ? LAYER_AGE_MAX_MS : LIVE_AGE_MAX_MS);
             const young = warming ? ' The model has not seen most open positions being opened yet.' : '';
             return {
                 tone: old ? 'warn' : warming ? 'plain' : 'good',

@@ -234,7 +234,8 @@ export class Heat {
     /** A last column that has only just begun may hold nothing yet; what stood before still stands. */
     #fillBegunColumn(): void {
         const at = (this.#columns - 1) * this.rows;
-        if (this.#columns < 2) return;
+        // Measured positions are there from its beginning, or it is a hole.
+        if (this.#columns < 2 || this.header.coverage !== undefined) return;
         const begun = (plane: Uint8Array): boolean => plane.subarray(at, at + this.rows).every((cell) => cell === 0);
         if (!begun(this.long) || !begun(this.short)) return;
         for (const plane of [this.long, this.short]) plane.copyWithin(at, at - this.rows, at);

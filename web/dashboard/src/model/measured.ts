@@ -1,5 +1,7 @@
 /** Measured positions beside the estimate of the same venue: both in the same bins, and what the measured ones are a part of. */
+
 import type { EstimatedMap, MeasuredLayer, MeasuredSide, SidedLevel } from '../wire/measured.ts';
+import { sharePercent } from './coverage.ts';
 import { compactUsd, formatPrice, signedPercent } from './format.ts';
 import { rowOf } from './rows.ts';
 
@@ -76,8 +78,7 @@ export function rowWords({ price, measured, estimated }: BarRow, bars: MeasuredB
 /** "51 %"; small shares with a decimal, so that what is there is not written as nothing. */
 export function shareWords(share: number | null): string {
     if (share === null) return 'unknown';
-    const percent = share * 100;
-    return `${percent > 0 && percent < 9.95 ? percent.toFixed(1) : Math.round(percent)} %`;
+    return sharePercent(share);
 }
 
 /** How the two parts of the picture relate. */

@@ -28,6 +28,8 @@ export interface Stored {
     interval: string;
     /** The base bin; cells of the model are a tenth of it. */
     baseBin: number;
+    /** Of measured positions, which are stored more coarsely than bars and cells of a model: the finest column and row. */
+    finest?: { columnMs: number; bin: number };
 }
 
 export interface PriceRows {
@@ -97,10 +99,10 @@ export function columnMsFor(spanMs: number, width: number, barMs: number): numbe
     return columnMs;
 }
 
-function rowsFor({ low, high, height }: Viewport, baseBin: number, before: PriceRows | null): PriceRows {
+function rowsFor({ low, high, height }: Viewport, { baseBin, finest: stored }: Stored, before: PriceRows | null): PriceRows {
     const span = Math.max(high - low, Math.abs(high) * 1e-6, Number.MIN_VALUE);
     const wanted = clamp(height / ROW_PX, ROWS_MIN, ROWS_MAX);
-    const finest = niceStep(Math.max(1e-8, baseBin / CELLS_PER_BIN));
+    const finest = niceStep(Math.max(1e-8, stored?.bin ?? baseBin / CELLS_PER_BIN));
     if (before !== null) {
         const reach = before.low + before.bin * before.rows;
         const margin = span * PRICE_MARGIN_MIN;
@@ -134,7 +136,7 @@ export function candlesFor(spanMs: number, width: number, stored: string, wanted
 /** `before`: the plan that is on the screen, whose rows are kept while they do. `interval`: the wanted candles, '' for any. */
 export function planOf(viewport: Viewport, stored: Stored, before: Plan | null, interval = ''): Plan {
     const spanMs = Math.max(1, viewport.to - viewport.from);
-    const columnMs = columnMsFor(spanMs, viewport.width, intervalMs(stored.interval));
+    const columnMs = columnMsFor(spanMs, viewport.width, stored.finest?.columnMs ?? intervalMs(stored.interval));
     const tileMs = columnMs * TILE_COLUMNS;
     const within = (share: number): [number, number] => [
         Math.max(stored.first, viewport.from - spanMs * share),
@@ -145,7 +147,7 @@ export function planOf(viewport: Viewport, stored: Stored, before: Plan | null, 
     const candles = candlesFor(spanMs, viewport.width, stored.interval, interval);
     return {
         columnMs,
-        prices: rowsFor(viewport, stored.baseBin, before?.prices ?? null),
+        prices: rowsFor(viewport, stored, before?.prices ?? null),
         near,
         around: stretches(...within(AROUND), tileMs).filter(({ from }) => !isNear.has(from)),
         interval: candles,

@@ -45,8 +45,8 @@ export class AccuracyPanel implements PanelPart {
 
     show(state: PanelState): void {
         this.#last = state;
-        this.#title.textContent = `Accuracy ${state.symbol}`;
-        this.#fetched.want(state.symbol, REFRESH_MS);
+        this.#title.textContent = `Accuracy ${state.market}`;
+        this.#fetched.want(state.market, REFRESH_MS);
         const accuracy = this.#fetched.value();
         const failure = this.#fetched.failure();
         this.#body.show(JSON.stringify([accuracy, failure, this.#days.value]), () => this.#rows(accuracy, failure));

@@ -74,7 +74,7 @@ export class AlertsPanel implements PanelPart {
 
     show(state: PanelState): void {
         this.#state = state;
-        this.#symbol = state.symbol;
+        this.#symbol = state.market;
         const { feed, prices } = this.#context;
         const newest = feed.newest();
         const dead = (newest?.targets ?? []).filter(({ isDead }) => isDead);

@@ -2,7 +2,7 @@
 import { Fetched } from '../data/fetched.ts';
 import { compactUsd, formatAge, formatPrice, formatTime, signedPercent, zoneName } from '../model/format.ts';
 import { barsOf, excessWords, relationWords, shortAddress, sideRows } from '../model/measured.ts';
-import { estimateOf, layerOf, partsOf } from '../model/venues.ts';
+import { estimateOf, isLayer, layerOf, partsOf } from '../model/venues.ts';
 import { drawMeasuredBars } from '../render/measured-bars.ts';
 import type { Api } from '../transport/api.ts';
 import { element } from '../ui/dom.ts';
@@ -28,20 +28,30 @@ function hint(textContent: string, className = 'hint'): HTMLElement {
     return element('p', { className, textContent });
 }
 
+/** What the panel asks of the page besides. */
+export interface LayerActions extends PanelActions {
+    open(symbol: string): void;
+    /** Shows a chart beside the first one, or takes it away. */
+    beside(symbol: string): void;
+}
+
 export class MeasuredPanel implements PanelPart {
     readonly #api: Api;
-    readonly #actions: PanelActions;
+    readonly #actions: LayerActions;
     /** Names of the layers that the server has; null while that is not known. */
     readonly #layers: () => readonly string[] | null;
     readonly #fetched: Fetched<Answers>;
     readonly #title = element('h2');
     readonly #age = element('p', { className: 'hint' });
+    readonly #overTime = element('button', { type: 'button', className: 'small' });
+    readonly #sideBySide = element('button', { type: 'button', className: 'small', textContent: 'Side by side' });
+    readonly #views = element('div', { className: 'choices-row' }, this.#overTime, this.#sideBySide);
     readonly #reach: HTMLSelectElement;
     readonly #body = new Redrawn('scroll');
     #last: PanelState | null = null;
     #later: ReturnType<typeof setTimeout> | undefined;
 
-    constructor(host: HTMLElement, api: Api, actions: PanelActions, layers: () => readonly string[] | null) {
+    constructor(host: HTMLElement, api: Api, actions: LayerActions, layers: () => readonly string[] | null) {
         this.#api = api;
         this.#actions = actions;
         this.#layers = layers;
@@ -57,8 +67,16 @@ export class MeasuredPanel implements PanelPart {
         this.#reach.setAttribute('aria-label', 'Distance from the price');
         this.#reach.value = '0.15';
         this.#reach.addEventListener('change', () => this.#again());
+        this.#overTime.addEventListener('click', () => this.#actions.open(this.#other()));
+        this.#sideBySide.title = 'Shows the measured positions and the estimate as two charts, or one of them alone again';
+        this.#sideBySide.addEventListener('click', () => this.#actions.beside(this.#other()));
         this.#body.element.tabIndex = 0;
-        host.replaceChildren(element('div', { className: 'panel-head' }, this.#title, this.#reach), this.#age, this.#body.element);
+        host.replaceChildren(
+            element('div', { className: 'panel-head' }, this.#title, this.#reach),
+            this.#age,
+            this.#views,
+            this.#body.element,
+        );
     }
 
     show(state: PanelState): void {
@@ -72,6 +90,8 @@ export class MeasuredPanel implements PanelPart {
         const name = layerOf(layers ?? [], symbol);
         this.#title.textContent = `Measured ${name === null ? symbol : partsOf(name).base}`;
         this.#reach.hidden = name === null;
+        this.#views.hidden = name === null;
+        this.#overTime.textContent = isLayer(symbol) ? 'Estimate over time' : 'Measured over time';
         this.#age.textContent = '';
         if (name === null) {
             this.#body.show(JSON.stringify([symbol, layers]), () => [hint(layers === null ? 'Loading' : absentWords(symbol, layers))]);
@@ -90,6 +110,12 @@ export class MeasuredPanel implements PanelPart {
             this.#age.textContent = `${partsOf(estimateOf(name)).venue}, as of ${formatTime(marks, zone)} ${zoneName(marks, zone)}${age}`;
         }
         this.#body.show(JSON.stringify([name, answers, failure, this.#reach.value, decimals, isPast]), () => this.#rows(answers, failure));
+    }
+
+    /** The estimate while the layer is shown, and the layer otherwise. */
+    #other(): string {
+        const symbol = this.#last?.symbol ?? '';
+        return isLayer(symbol) ? estimateOf(symbol) : (layerOf(this.#layers() ?? [], symbol) ?? symbol);
     }
 
     hide(): void {

@@ -10,6 +10,8 @@ const RETRY_MS = 5_000;
 
 export interface PanelState {
     symbol: string;
+    /** The symbol whose candles and liquidations are shown: another one than `symbol` of a layer of measured positions. */
+    market: string;
     panel: Panel;
     zone: Zone;
     /** Of the market's prices. */

@@ -53,7 +53,7 @@ export class TapePanel implements PanelPart {
         const bell = bellButton('Alert on liquidations of this size');
         bell.addEventListener('click', () => {
             const minUsd = Number(this.#least.value) || ALERT_USD;
-            actions.setAlert(draftOf('liquidation', this.#last?.symbol ?? '', { minUsd }));
+            actions.setAlert(draftOf('liquidation', this.#last?.market ?? '', { minUsd }));
         });
         this.#rows.element.tabIndex = 0;
         host.replaceChildren(
@@ -65,7 +65,7 @@ export class TapePanel implements PanelPart {
 
     show(state: PanelState): void {
         this.#last = state;
-        const { symbol, zone, isPast } = state;
+        const { market: symbol, zone, isPast } = state;
         this.#title.textContent = `Liquidations ${symbol}`;
         const asOf = state.state?.asOf ?? null;
         // Another symbol, or another moment of the past, is asked for at once; of now, what is newer than the last answer.
@@ -82,7 +82,7 @@ export class TapePanel implements PanelPart {
     }
 
     async #ask(signal: AbortSignal): Promise<Tape> {
-        const { symbol = '', isPast = false, state = null } = this.#last ?? {};
+        const { market: symbol = '', isPast = false, state = null } = this.#last ?? {};
         const asOf = state?.asOf ?? 0;
         this.#askedFor = asOf;
         const query = { symbol, start_time: new Date(asOf - DAY_MS).toISOString(), end_time: new Date(asOf + 1).toISOString() };

@@ -1,5 +1,5 @@
 /** A table of walls: where levels of liquidations pile up, how much, how far, and for how long. */
-import { draftOfWall } from '../model/alert-draft.ts';
+import { type Draft, draftOf, draftOfWall } from '../model/alert-draft.ts';
 import { compactUsd, formatAge, formatPrice, signedPercent } from '../model/format.ts';
 import { type WallRow, wallRows, wallsText } from '../model/wall-rows.ts';
 import { bellButton, element } from '../ui/dom.ts';
@@ -60,7 +60,7 @@ export class WallsPanel implements PanelPart {
         if (this.#last?.panel === 'walls') this.#render(this.#last);
     }
 
-    #render({ state, heat, decimals, symbol }: PanelState): void {
+    #render({ state, heat, decimals, symbol, market }: PanelState): void {
         clearTimeout(this.#later);
         this.#later = undefined;
         this.#shownAt = Date.now();
@@ -77,7 +77,19 @@ export class WallsPanel implements PanelPart {
             'table',
             { className: 'walls' },
             element('thead', {}, head),
-            element('tbody', {}, ...this.#rows.slice(0, ROWS_MAX).map((row) => this.#row(row, symbol, decimals))),
+            element(
+                'tbody',
+                {},
+                ...this.#rows
+                    .slice(0, ROWS_MAX)
+                    .map((row) =>
+                        this.#row(
+                            row,
+                            symbol === market ? draftOfWall(symbol, row) : draftOf('price', market, { price: row.peak }),
+                            decimals,
+                        ),
+                    ),
+            ),
         );
         const empty =
             this.#rows.length === 0 ? [element('p', { className: 'hint', textContent: 'No levels stand out this near the price.' })] : [];
@@ -129,7 +141,7 @@ export class WallsPanel implements PanelPart {
         return cell;
     }
 
-    #row(row: WallRow, symbol: string, decimals: number): HTMLElement {
+    #row(row: WallRow, draft: Draft, decimals: number): HTMLElement {
         const range = `${formatPrice(row.low, decimals)} – ${formatPrice(row.high, decimals)}`;
         const go = element('button', { type: 'button', textContent: range, title: 'Show in the chart' });
         go.dataset.key = `go-${row.side}-${row.low}`;
@@ -145,13 +157,13 @@ export class WallsPanel implements PanelPart {
             element('td', { textContent: compactUsd(row.usd) }),
             element('td', { textContent: signedPercent(row.distance) }),
             element('td', { textContent: age }),
-            element('td', {}, this.#bell(row, symbol, range)),
+            element('td', {}, this.#bell(row, draft, range)),
         );
     }
-    #bell(row: WallRow, symbol: string, range: string): HTMLButtonElement {
+    #bell(row: WallRow, draft: Draft, range: string): HTMLButtonElement {
         const bell = bellButton(`Alert near ${range}`);
         bell.dataset.key = `bell-${row.side}-${row.low}`;
-        bell.addEventListener('click', () => this.#actions.setAlert(draftOfWall(symbol, row)));
+        bell.addEventListener('click', () => this.#actions.setAlert(draft));
         return bell;
     }
 }

@@ -15,6 +15,7 @@ import {
     type WhitespaceData,
 } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
+import type { Coverage } from '../model/coverage.ts';
 import { formatPrice } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
 import { barsMaxIn } from '../model/room.ts';
@@ -266,6 +267,12 @@ export class HeatChart {
     /** `assumedAt`: the part of the positions at a time that the model did not see being opened, 0..1. */
     assumed(assumedAt: (time: number) => number): void {
         this.#layers.veil.assumed(assumedAt);
+    }
+
+    /** How much of the market is measured, up to the end of the picture; null of an estimate. */
+    coverage(coverage: Coverage | null, end: number): void {
+        this.#layers.coverage.covered(coverage, end);
+        this.#layers.ground.unmeasured(coverage?.holes(end) ?? []);
     }
 
     /** Where venues joined the sum that is shown. */

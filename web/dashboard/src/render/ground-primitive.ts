@@ -22,17 +22,19 @@ function day(ms: number): string {
     return `${day} ${month} ${year}`;
 }
 
-/** What a stretch without data is called. */
-export function holeName({ from, to }: Stretch): string {
+/** What a stretch without data is called; `what` it lacks. */
+export function holeName({ from, to }: Stretch, what = 'No data'): string {
     const [first, last] = [day(from), day(to - 1)];
     if (to - from < DAY_MS)
-        return `No data for ${to - from < 3_600_000 ? `${Math.round((to - from) / 60_000)} min` : `${Math.round((to - from) / 3_600_000)} h`}`;
-    return first === last ? `No data on ${first}` : `No data ${first} to ${last}`;
+        return `${what} for ${to - from < 3_600_000 ? `${Math.round((to - from) / 60_000)} min` : `${Math.round((to - from) / 3_600_000)} h`}`;
+    return first === last ? `${what} on ${first}` : `${what} ${first} to ${last}`;
 }
 
 export class GroundPrimitive extends ChartPrimitive<GroundStyle> {
     #candles: Candles | null = null;
     #holes: readonly Stretch[] = [];
+    /** Of measured positions. */
+    #unmeasured: readonly Stretch[] = [];
     #first = 0;
     #now = 0;
 
@@ -43,6 +45,12 @@ export class GroundPrimitive extends ChartPrimitive<GroundStyle> {
     show(candles: Candles | null): void {
         this.#candles = candles;
         this.#holes = candles === null ? [] : holesOf(candles);
+        this.redraw();
+    }
+
+    /** Stretches in which no positions were measured. */
+    unmeasured(stretches: readonly Stretch[]): void {
+        this.#unmeasured = stretches;
         this.redraw();
     }
 
@@ -70,10 +78,12 @@ export class GroundPrimitive extends ChartPrimitive<GroundStyle> {
                 if (end < this.#now - candles.intervalMs && x(end) < width)
                     this.#hatch(scope, x(end), Math.min(width, x(this.#now)), 'Loading', 0.45);
             }
-            for (const hole of this.#holes) {
+            const hatch = (hole: Stretch, words: string): void => {
                 const [from, to] = [x(hole.from), x(hole.to)];
-                if (to > 0 && from < width) this.#hatch(scope, from, to, holeName(hole), 1);
-            }
+                if (to > 0 && from < width) this.#hatch(scope, from, to, words, 1);
+            };
+            for (const hole of this.#holes) hatch(hole, holeName(hole));
+            for (const hole of this.#unmeasured) hatch(hole, holeName(hole, 'Nothing measured'));
         });
     }
 

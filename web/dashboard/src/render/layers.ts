@@ -2,6 +2,7 @@
 import type { ISeriesApi } from 'lightweight-charts';
 import type { Candles } from '../model/candles.ts';
 import { CoverPrimitive } from './cover-primitive.ts';
+import { CoveragePrimitive } from './coverage-primitive.ts';
 import { EventsPrimitive } from './events-primitive.ts';
 import { GroundPrimitive } from './ground-primitive.ts';
 import { HeatPrimitive } from './heat-primitive.ts';
@@ -14,18 +15,19 @@ export class Layers {
     readonly heat = new HeatPrimitive();
     readonly veil = new VeilPrimitive();
     readonly seams = new SeamPrimitive();
+    readonly coverage = new CoveragePrimitive();
     readonly events = new EventsPrimitive();
     readonly cover = new CoverPrimitive();
 
     constructor(series: ISeriesApi<'Candlestick'>) {
-        const { ground, heat, veil, seams, events, cover } = this;
+        const { ground, heat, veil, seams, coverage, events, cover } = this;
         // The cover last, so that it hides the others.
-        for (const each of [ground, heat, veil, seams, events, cover]) series.attachPrimitive(each);
+        for (const each of [ground, heat, veil, seams, coverage, events, cover]) series.attachPrimitive(each);
     }
 
     /** The candles that times are placed by; null empties all. */
     place(candles: Candles | null): void {
-        for (const each of [this.ground, this.veil, this.seams]) each.show(candles);
+        for (const each of [this.ground, this.veil, this.seams, this.coverage]) each.show(candles);
         if (candles !== null) return;
         this.heat.show(null, []);
         this.events.show([], null);
@@ -42,6 +44,7 @@ export class Layers {
         this.heat.style({ long, short, edge });
         this.veil.style({ ground, text });
         this.seams.style({ ground, line: crosshair, text });
+        this.coverage.style({ ground, text, long, short });
         this.cover.style({ ground, line: crosshair });
         this.events.style({ long: down, short: up, ring: ground });
     }

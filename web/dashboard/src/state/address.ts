@@ -15,6 +15,7 @@ import {
     LINKED_MAX,
     PANELS,
     PANES,
+    possible,
     RANGE_IDS,
     SCALES,
     SIDES,
@@ -64,7 +65,7 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
     const from = timeOf(params.get('from'));
     const to = timeOf(params.get('to'));
     const flag = (name: string, otherwise: boolean): boolean => (params.has(name) ? params.get(name) !== '0' : otherwise);
-    return {
+    return possible({
         symbol: symbolText(params.get('symbol') ?? base.symbol),
         range: oneOf(RANGE_IDS, params.get('range'), base.range),
         pane: oneOf(PANES, params.get('view'), base.pane),
@@ -90,7 +91,7 @@ export function viewFromAddress(query: string, base: View = DEFAULT_VIEW): View 
         span: from !== null && to !== null && from < to ? { from, to } : null,
         // As the server reads it, which lets other pages frame what says so anywhere.
         embedded: params.getAll('embed').some((each) => each !== '0'),
-    };
+    });
 }
 
 export function addressOf(view: View): string {

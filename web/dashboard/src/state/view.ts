@@ -3,6 +3,7 @@ import { ZONES, type Zone } from '../model/format.ts';
 import type { Speed } from '../model/playback.ts';
 import { INTERVALS, RANGES } from '../model/ranges.ts';
 import type { Study } from '../model/studies.ts';
+import { isLayer } from '../model/venues.ts';
 
 export const SIDES = ['both', 'long', 'short', 'split'] as const;
 export const SCALES = ['linear', 'log', 'percentile'] as const;
@@ -151,7 +152,16 @@ function after<T>(list: readonly T[], now: T): T {
     return list[(list.indexOf(now) + 1) % list.length] as T;
 }
 
+/** The map is one of leverages, which are not known of measured positions. */
+export function possible(view: View): View {
+    return view.pane === 'map' && isLayer(view.symbol) ? { ...view, pane: 'heatmap' } : view;
+}
+
 export function reduce(view: View, action: Action): View {
+    return possible(changed(view, action));
+}
+
+function changed(view: View, action: Action): View {
     switch (action.kind) {
         case 'set':
             return { ...view, ...action.part };

@@ -42,26 +42,26 @@ export function bellButton(says: string): HTMLButtonElement {
 
 /** A row of buttons of which one is pressed. */
 export class Segments {
-    readonly #buttons = new Map<string, HTMLButtonElement>();
+    readonly #buttons = new Map<string, { button: HTMLButtonElement; title: string }>();
 
     constructor(host: HTMLElement, items: readonly (readonly [id: string, label: string, title: string])[], pick: (id: string) => void) {
         for (const [id, label, title] of items) {
             const button = element('button', { type: 'button', title, textContent: label });
             button.addEventListener('click', () => pick(id));
-            this.#buttons.set(id, button);
+            this.#buttons.set(id, { button, title });
             host.append(button);
         }
     }
 
     press(id: string): void {
-        for (const [each, button] of this.#buttons) button.setAttribute('aria-pressed', String(each === id));
+        for (const [each, { button }] of this.#buttons) button.setAttribute('aria-pressed', String(each === id));
     }
 
     /** Leaves only these to choose from. */
     offer(ids: ReadonlySet<string>, whyNot: string): void {
-        for (const [id, button] of this.#buttons) {
+        for (const [id, { button, title }] of this.#buttons) {
             button.disabled = !ids.has(id);
-            button.title = button.disabled ? whyNot : '';
+            button.title = button.disabled ? whyNot : title;
         }
     }
 }

@@ -2,7 +2,7 @@
 import { ZONES } from '../model/format.ts';
 import { INTERVALS, RANGES } from '../model/ranges.ts';
 import { STUDIES, type Study } from '../model/studies.ts';
-import { symbolOf } from '../model/venues.ts';
+import { isLayer, symbolOf, venueLabel } from '../model/venues.ts';
 import {
     type Action,
     AXES,
@@ -157,6 +157,7 @@ export class Toolbar {
         if (view.panel !== 'none') this.#lastPanel = view.panel;
         byId('panels', HTMLButtonElement).setAttribute('aria-pressed', String(view.panel !== 'none'));
         this.#panes.press(view.pane);
+        this.#panes.offer(isLayer(view.symbol) ? new Set(['heatmap']) : new Set(PANES), 'Leverages of measured positions are not known');
         this.#ranges.press(range);
         this.#sides.press(view.side);
         this.#scales.press(view.scale);
@@ -177,7 +178,7 @@ export class Toolbar {
         }
     }
 
-    /** `venues`: of the symbol; `venue`: the chosen one, empty for all together; `isMeasured`: there are measured positions of it. */
+    /** `venues`: of the symbol, with its layers of measured positions; `venue`: the chosen one, empty for all together; `isMeasured`: there are measured positions of it. */
     symbols(names: readonly string[], symbol: string, venues: readonly string[], venue: string, isMeasured: boolean): void {
         byId('measured', HTMLButtonElement).hidden = !isMeasured;
         const shown = [...this.#symbol.options].map((option) => option.value);
@@ -188,7 +189,7 @@ export class Toolbar {
         const offered = [...this.#venue.options].slice(1).map((option) => option.value);
         if (venues.join() !== offered.join()) {
             this.#venue.replaceChildren();
-            options(this.#venue, [['', 'all venues'], ...venues.map((each) => [each, each] as const)]);
+            options(this.#venue, [['', 'all venues'], ...venues.map((each) => [each, venueLabel(each)] as const)]);
         }
         this.#venue.value = venue;
         byId('venue-field', HTMLElement).hidden = venues.length < 2;

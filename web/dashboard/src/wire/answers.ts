@@ -18,7 +18,7 @@ import {
     type SymbolsBody,
     type VenueLiquidations,
 } from './bodies.generated.ts';
-import { fieldsOf, listOf, numberOf, numbersOf, optionalNumber, timeOf } from './fields.ts';
+import { fieldsOf, listOf, numberOf, numbersOf, optionalNumber, timeOf, type Untrusted } from './fields.ts';
 
 export interface SymbolInfo {
     symbol: string;
@@ -35,12 +35,14 @@ export interface SymbolInfo {
     simulated: boolean;
     /** The model's leverage classes, ascending; empty where the server does not say. */
     leverages: number[];
+    /** Of a layer of measured positions: the estimate of the same market, whose candles and liquidations are shown with it. */
+    estimate?: string;
 }
 
 export interface Symbols {
     symbols: SymbolInfo[];
-    /** Names of the layers of measured positions. */
-    layers: string[];
+    /** Layers of measured positions, as they are listed. */
+    layers: SymbolInfo[];
     simulated: boolean;
     /** Market seconds a second; 1 for a live market. */
     speed: number;
@@ -101,26 +103,25 @@ export function parseSymbols(body: unknown): Symbols {
     const fields = fieldsOf<SymbolsBody>(body, 'symbols');
     const simulated = fields.simulated === true;
     const rows = listOf<SymbolRow>(fields.symbols, 'symbols');
+    const infoOf = (each: Untrusted<SymbolRow>): SymbolInfo => ({
+        symbol: String(each.symbol),
+        venue: String(each.venue ?? ''),
+        venues: Array.isArray(each.venues) ? (each.venues as unknown[]).map(String) : [],
+        interval: String(each.interval ?? ''),
+        first: optionalNumber(each.first),
+        last: optionalNumber(each.last),
+        baseBin: optionalNumber(each.base_bin) ?? 1,
+        state: FEED_STATES.find((state) => state === each.state) ?? null,
+        simulated: simulated || each.simulated === true,
+        leverages: numbersOf(each.leverages),
+    });
     return {
         simulated,
         speed: optionalNumber(fields.speed) ?? 1,
         websocket: fields.websocket !== false,
-        layers: rows.filter((each) => each.measured === true).map((each) => String(each.symbol)),
-        // Layers of measured positions are no markets; they have a panel.
-        symbols: rows
-            .filter((each) => each.measured !== true)
-            .map((each) => ({
-                symbol: String(each.symbol),
-                venue: String(each.venue ?? ''),
-                venues: Array.isArray(each.venues) ? (each.venues as unknown[]).map(String) : [],
-                interval: String(each.interval ?? ''),
-                first: optionalNumber(each.first),
-                last: optionalNumber(each.last),
-                baseBin: optionalNumber(each.base_bin) ?? 1,
-                state: FEED_STATES.find((state) => state === each.state) ?? null,
-                simulated: simulated || each.simulated === true,
-                leverages: numbersOf(each.leverages),
-            })),
+        layers: rows.filter((each) => each.measured === true).map(infoOf),
+        // Layers of measured positions are no markets of their own.
+        symbols: rows.filter((each) => each.measured !== true).map(infoOf),
     };
 }
 

@@ -27,6 +27,14 @@ export interface GridHeader {
     seen_share: number | null;
     /** Leverages of the classes that have planes of their own, ascending. */
     leverages: readonly number[];
+    /** How much of each side's open interest every column shows; of measured positions only. */
+    coverage?: ColumnCoverage;
+}
+
+/** One share a column, 0..1; null where it is unknown or nothing was measured. */
+export interface ColumnCoverage {
+    readonly long: readonly (number | null)[];
+    readonly short: readonly (number | null)[];
 }
 
 export interface Grid {
@@ -123,6 +131,11 @@ function parseHeader(text: string): GridHeader {
         seen_share: typeof fields.seen_share === 'number' ? fields.seen_share : null,
         leverages: leveragesOf(fields.leverages),
     };
+    if (fields.coverage_long !== undefined) {
+        // Of a model's picture it says how much was seen; here there is no model.
+        header.seen_share = null;
+        header.coverage = { long: sharesOf(fields.coverage_long), short: sharesOf(fields.coverage_short) };
+    }
     if (header.columns * header.rows > CELLS_MAX) {
         throw new GridError(`grid of ${header.columns} x ${header.rows} cells is too large`);
     }
@@ -136,6 +149,10 @@ function leveragesOf(value: unknown): number[] {
         throw new GridError(`grid header has leverages = ${JSON.stringify(value)}`);
     }
     return list as number[];
+}
+
+function sharesOf(value: unknown): (number | null)[] {
+    return Array.isArray(value) ? (value as unknown[]).map((share) => (typeof share === 'number' && share >= 0 ? share : null)) : [];
 }
 
 /** Encodes a grid; the test server and the tests are its users. */

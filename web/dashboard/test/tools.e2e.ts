@@ -310,3 +310,43 @@ test('a finger finds the threshold on a phone', async () => {
     await page.waitForURL(/threshold=0\.4[5-9]|threshold=0\.5/);
     await page.context().close();
 });
+
+test('on a phone a panel leaves room for the picture and its panes, whose names move with them', async () => {
+    for (const height of [844, 640]) {
+        const { page } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&studies=volume,open_interest&panel=none`, {
+            ...PHONE,
+            viewport: { width: 360, height },
+        });
+        await shown(page);
+        /** Each name stands in its pane: the rows of the chart's table between the picture and the time axis, with lines between them. */
+        const inPlace = (): Promise<unknown> =>
+            page.waitForFunction(() => {
+                const panes = [...document.querySelectorAll('#chart tr')]
+                    .map((row) => row.getBoundingClientRect())
+                    .filter((row) => row.height > 5);
+                const names = [...document.querySelectorAll('.study')].map((name) => name.getBoundingClientRect());
+                return (
+                    names.length === 2 &&
+                    names.every((name, at) => {
+                        const pane = panes[at + 1];
+                        return pane !== undefined && name.top >= pane.top && name.bottom <= pane.bottom + 1;
+                    })
+                );
+            });
+        await inPlace();
+        const before = await boxOf(page, '.study >> nth=1');
+        await page.locator('#panels').click();
+        await page.locator('#panel').waitFor();
+        await page.waitForFunction((top) => (document.querySelectorAll('.study')[1]?.getBoundingClientRect().top ?? top) < top, before.y);
+        await inPlace();
+        const [pane, panel] = [await boxOf(page, '#pane'), await boxOf(page, '#panel')];
+        assert.ok(pane.height >= 190 && panel.height >= 120, `${pane.height} and ${panel.height} of ${height}`);
+        await page.getByRole('button', { name: 'Map', exact: true }).click();
+        await page.waitForFunction(() => (document.querySelector('#map canvas')?.clientHeight ?? 0) >= 190);
+        await page.getByRole('button', { name: 'Heatmap', exact: true }).click();
+        await page.getByRole('button', { name: 'Close the panel' }).click();
+        await page.waitForFunction((top) => document.querySelectorAll('.study')[1]?.getBoundingClientRect().top === top, before.y);
+        await inPlace();
+        await page.context().close();
+    }
+});

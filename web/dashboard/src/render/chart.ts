@@ -114,7 +114,6 @@ export class HeatChart {
         this.#studies.choose(look.studies, look.theme);
         this.#resize = new ResizeObserver(() => {
             this.#chart.resize(container.clientWidth, container.clientHeight);
-            this.#studies.place();
         });
         this.#resize.observe(container);
         this.#chart.subscribeCrosshairMove(({ point, paneIndex, time, sourceEvent }) => {
@@ -147,6 +146,7 @@ export class HeatChart {
 
     destroy(): void {
         this.#resize.disconnect();
+        this.#studies.destroy();
         this.#chart.remove();
     }
 

@@ -40,6 +40,9 @@ export class Studies {
     #byTime = new Map<number, StudyPoint>();
     #theme: Theme = 'dark';
     #failure: string | null = null;
+    /** Panes are laid out in a frame of the library's own, and by whoever drags the line between two. */
+    readonly #heights = new ResizeObserver(() => this.#place());
+    #watching = 0;
 
     constructor(chart: IChartApi, host: HTMLElement) {
         this.#chart = chart;
@@ -68,7 +71,25 @@ export class Studies {
             pane.setStretchFactor(at === 0 ? CHART_PARTS : 1);
         });
         this.#fill();
-        this.place();
+        this.#watch();
+    }
+
+    destroy(): void {
+        cancelAnimationFrame(this.#watching);
+        this.#heights.disconnect();
+    }
+
+    /** The library makes the panes in the next frame, which it has asked for before. */
+    #watch(): void {
+        this.#heights.disconnect();
+        cancelAnimationFrame(this.#watching);
+        if (this.#shown.length === 0) return;
+        this.#watching = requestAnimationFrame(() => {
+            for (const pane of this.#chart.panes()) {
+                const element = pane.getHTMLElement();
+                if (element !== null) this.#heights.observe(element);
+            }
+        });
     }
 
     /** Null where the points are all there are. */
@@ -81,7 +102,7 @@ export class Studies {
     }
 
     /** Puts the names where the panes are now. */
-    place(): void {
+    #place(): void {
         let top = 0;
         this.#chart.panes().forEach((pane, at) => {
             const label = at === 0 ? undefined : this.#labels.get(this.#shown[at - 1] ?? 'volume');
@@ -93,7 +114,6 @@ export class Studies {
 
     /** Says the values at a time; the newest ones for null. */
     tell(time: number | null): void {
-        this.place();
         for (const [study, label] of this.#labels) {
             // The newest interval has only begun; the newest that says something is shown.
             const point = time === null ? this.#points.findLast((each) => hasStudy([each], study)) : this.#byTime.get(time);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
+import { compactUsd } from '../src/model/format.ts';
 import { badgeSays, open, PHONE, painted, pixelsLike, shown } from './browser.ts';
 import { browser, serve, server, setUp, url } from './set-up.ts';
 
@@ -250,6 +251,40 @@ test('while a socket is open nothing is asked for by the clock', async () => {
         );
     }
     await context.close();
+});
+
+test('liquidations come over the socket: circles, tape and totals follow without asking; what was lost is read again', async () => {
+    const { page, complaints } = await open(browser, `${url}/?symbol=BTCUSDT&range=12h&interval=1h&panel=tape`);
+    await shown(page);
+    const market = server.markets.get('BTCUSDT');
+    assert.ok(market !== undefined);
+    await page.waitForSelector('#panel .tape tbody tr');
+    // The hour begins, which closes a candle.
+    server.advance();
+    const followed = (): Promise<unknown> =>
+        page.waitForFunction((time) => Number(document.getElementById('chart')?.dataset.asOf) >= time, market.asOf());
+    const liquidated = (): Promise<number> => page.evaluate(() => Number(document.getElementById('chart')?.dataset.liquidated));
+    await followed();
+    await page.waitForLoadState('networkidle');
+    await painted(page);
+    const [before, asked, known] = [await liquidated(), server.asked.length, market.happened.length];
+    while (market.happened.length < known + 3 && market.steps.length % 60 < 50) server.advance();
+    const rows = market.happened.slice(known);
+    assert.ok(rows.length > 0, 'something happened within the hour');
+    await followed();
+    const sum = rows.reduce((all, { usd }) => all + usd, before);
+    await page.waitForFunction((sum) => Math.abs(Number(document.getElementById('chart')?.dataset.liquidated) - sum) < 1, sum);
+    const newest = `$${compactUsd(Math.max(...rows.map(({ usd }) => usd)))}`;
+    await page.waitForFunction((text) => document.querySelector('#panel .tape')?.textContent?.includes(text), newest);
+    const paths = server.asked.slice(asked).filter((path) => /liquidations/.test(path));
+    assert.deepEqual(paths, [], 'nothing was asked for');
+    const again = page.waitForResponse(/\/v1\/liquidations\?/);
+    const sent = market.happened.length;
+    while (market.happened.length === sent) market.advance();
+    server.missLiquidations();
+    await again;
+    assert.deepEqual(complaints, []);
+    await page.context().close();
 });
 
 test('where the server says that sockets are off, none is tried and the console stays silent', async () => {

@@ -21,7 +21,7 @@ let address: string;
 let folder: string;
 
 before(async () => {
-    server = new StandInServer({ dist: join(WEB, 'dashboard/dist'), everyMs: 100 });
+    server = new StandInServer({ dist: join(WEB, 'dashboard/dist'), everyMs: 100, examples: true });
     address = (await server.start()).replace('http', 'ws');
     folder = mkdtempSync(join(WEB, '.build/readme-'));
     symlinkSync(join(WEB, 'node_modules'), join(folder, 'node_modules'));

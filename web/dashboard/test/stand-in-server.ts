@@ -17,7 +17,7 @@ import { type WallLevel, wallsOf } from '../src/model/walls.ts';
 import type { MapBody, MeasuredBody } from '../src/wire/bodies.generated.ts';
 import { decodeGrid, encodeGrid, type Grid } from '../src/wire/grid.ts';
 import { priceMajor } from './price-major.ts';
-import { type Level, type Step, SyntheticMarket } from './synthetic-market.ts';
+import { type Happened, type Level, type Step, SyntheticMarket } from './synthetic-market.ts';
 
 export interface Misbehaviour {
     /** New sockets are refused with 503. */
@@ -70,6 +70,8 @@ export interface StandInOptions {
     venueBegins?: Record<string, number>;
     /** The venues in each symbol; one by default. Each alone is the same market. */
     venues?: string[];
+    /** The liquidations of its channel are those of the documents, and not the market's. */
+    examples?: boolean;
     /** Serves a market besides whose bin is not exact in binary. */
     tiny?: boolean;
     /** Everything is served below this path, as behind a proxy: `/heat`. */
@@ -95,6 +97,8 @@ interface Viewer {
     symbols: Map<string, { id: object; mode: string; seq: number; lose: boolean }>;
     /** Symbols of which it follows the walls, with the id of the subscription. */
     walls: Map<string, object>;
+    /** Symbols of which it follows the liquidations, and how many of them it knows. */
+    liquidations: Map<string, { id: object; seq: number }>;
 }
 
 const CSP = "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; style-src 'self'; script-src 'self'";
@@ -268,7 +272,7 @@ export class StandInServer {
     // --- socket ---
 
     #welcome(socket: WebSocket): void {
-        const viewer: Viewer = { socket, symbols: new Map(), walls: new Map() };
+        const viewer: Viewer = { socket, symbols: new Map(), walls: new Map(), liquidations: new Map() };
         this.#viewers.add(viewer);
         socket.on('close', () => this.#viewers.delete(viewer));
         socket.on('message', (data) => this.#message(viewer, String(data)));
@@ -302,6 +306,7 @@ export class StandInServer {
                 for (const symbol of symbols) {
                     viewer.symbols.delete(symbol);
                     viewer.walls.delete(symbol);
+                    viewer.liquidations.delete(symbol);
                 }
                 return;
             case 'subscribe':
@@ -323,8 +328,13 @@ export class StandInServer {
                     viewer.walls.set(symbol, id);
                     this.#sendWalls(viewer, symbol);
                 }
+                for (const symbol of channels.includes('liquidations') && !this.#options.examples ? symbols : []) {
+                    viewer.liquidations.set(symbol, { id, seq: this.#market(symbol).happened.length });
+                    this.#sendLiquidations(viewer, symbol);
+                }
                 for (const golden of CHANNEL_MESSAGES) {
                     const { id: _, ...channelMessage } = golden;
+                    if (golden.type === 'liquidations' && !this.#options.examples) continue;
                     if (channels.includes(golden.type) && symbols.includes(golden.symbol)) {
                         send(message.id === undefined ? channelMessage : { ...channelMessage, id: message.id });
                     }
@@ -340,6 +350,9 @@ export class StandInServer {
         for (const viewer of this.#viewers) {
             for (const symbol of viewer.symbols.keys()) this.#send(viewer, symbol);
             for (const symbol of viewer.walls.keys()) this.#sendWalls(viewer, symbol);
+            for (const [symbol, { seq }] of viewer.liquidations) {
+                if (this.#market(symbol).happened.length > seq) this.#sendLiquidations(viewer, symbol);
+            }
         }
     }
 
@@ -371,6 +384,28 @@ export class StandInServer {
         this.sent.set(type, (this.sent.get(type) ?? 0) + 1);
         if (state.lose) state.lose = false;
         else viewer.socket.send(JSON.stringify({ ...frame, ...state.id }));
+    }
+
+    /** Those that it does not know; `also`: fields of the message besides. */
+    #sendLiquidations(viewer: Viewer, symbol: string, also: object = {}): void {
+        const followed = viewer.liquidations.get(symbol);
+        if (followed === undefined) return;
+        const market = this.#market(symbol);
+        const head = { type: 'liquidations', symbol, timestamp: rfc3339(market.asOf()), epoch: this.epoch, seq: market.happened.length };
+        const data = market.happened.slice(followed.seq).map(wireLiquidation);
+        followed.seq = market.happened.length;
+        viewer.socket.send(JSON.stringify({ ...head, ...followed.id, ...also, data }));
+    }
+
+    /** Rows of the channel were lost on the way to everybody. */
+    missLiquidations(): void {
+        for (const viewer of this.#viewers) {
+            for (const [symbol, followed] of viewer.liquidations) {
+                const missed = this.#market(symbol).happened.length - followed.seq;
+                followed.seq += missed;
+                this.#sendLiquidations(viewer, symbol, { missed });
+            }
+        }
     }
 
     #sendWalls(viewer: Viewer, symbol: string): void {
@@ -801,8 +836,12 @@ function liquidations(market: SyntheticMarket, url: URL): object {
     const data = market.happened
         .filter(({ time }) => time >= from && time < to)
         .slice(-Number(url.searchParams.get('limit') ?? 1000))
-        .map(({ time, side, price, usd }) => ({ timestamp: rfc3339(time), venue: venueOf(time), side, price, quantity: usd / price, usd }));
+        .map(wireLiquidation);
     return { symbol: market.symbol, data };
+}
+
+function wireLiquidation({ time, side, price, usd }: Happened): object {
+    return { timestamp: rfc3339(time), venue: venueOf(time), side, price, quantity: usd / price, usd };
 }
 
 /** Of two venues, one of which reports a part; with too few events there are no figures, as the server answers. */

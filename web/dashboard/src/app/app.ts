@@ -193,7 +193,10 @@ export class App {
         this.#showTools();
         this.#linked.show(this.#store.get());
         this.#player.follow(this.#store.get());
-        setInterval(() => this.#frames.mark(DIRTY.badge), BADGE_EVERY_MS);
+        setInterval(() => {
+            this.#system.check();
+            this.#frames.mark(DIRTY.badge);
+        }, BADGE_EVERY_MS);
         notices.show({ kind: 'loading', what: 'Loading the list of symbols' });
         void this.#symbols.load();
     }

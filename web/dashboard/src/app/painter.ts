@@ -303,6 +303,7 @@ export class Painter {
         shown.candleMs = String(candles?.intervalMs ?? '');
         shown.live = String(market.isLive);
         shown.asOf = String(edge?.asOf ?? '');
+        shown.liquidated = String(market.events.reduce((sum, { usd }) => sum + usd, 0));
         shown.moment = back?.heat === null ? 'not loaded' : String(moment ?? '');
         shown.seams = String(this.#seams?.length ?? 0);
     }
@@ -443,6 +444,7 @@ export class Painter {
             decimals: market.decimals,
             state: this.state(),
             isPast: this.moment() !== null,
+            recent: market.recent(),
             heat: this.moment() === null ? (market.base?.heat ?? null) : market.heat,
         });
     }

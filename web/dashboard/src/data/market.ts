@@ -4,7 +4,7 @@
  * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
-import type { FeedState, HeatmapOptions, SnapshotFrame, SourceHealth, StatusChange } from 'liqheat-client';
+import type { FeedState, HeatmapOptions, LiquidationsFrame, SnapshotFrame, SourceHealth, StatusChange } from 'liqheat-client';
 import { Candles } from '../model/candles.ts';
 import { type Coverage, LAYER_EVERY_MS } from '../model/coverage.ts';
 import { marketDecimals } from '../model/format.ts';
@@ -24,8 +24,9 @@ import { LiveConnection } from './live-connection.ts';
 import { Picture } from './picture.ts';
 import { rangeQueries } from './range-query.ts';
 import { Realised, type RealisedQuery } from './realised.ts';
+import { seenAtStart } from './seen-at-start.ts';
 import { splitHistory } from './split-history.ts';
-import { decimal, Walk } from './walk.ts';
+import { Walk } from './walk.ts';
 
 export type LoadState =
     | { kind: 'idle' }
@@ -52,10 +53,12 @@ export interface LiveEdge {
 }
 
 const UPDATE_INTERVAL_S = 1;
-/** Candles and liquidations are fetched after a state, not by the clock, and no more often than this. */
-const CORRECT_GAP_MS = 900;
-const EVENTS_GAP_MS = 5_000;
-const QUIET_GAP_MS = 30_000;
+/** Candles and sums of liquidations are fetched after a state, not by the clock: those of a candle that has closed, at most this often. */
+const CLOSED_GAP_MS = 900;
+/** The open candle, whose price came with every state and whose liquidations came as they happened. */
+const OPEN_GAP_MS = 60_000;
+/** The same where the server does not send liquidations. */
+const UNHEARD_GAP_MS = 5_000;
 /** While polling the states come seldom, so the candles between them are asked for by the clock. */
 const CORRECT_EVERY_MS = 5_000;
 const RELOAD_GAP_MS = 4_000;
@@ -112,7 +115,6 @@ export class Market {
     #epoch: string | undefined;
     #loadedAt = 0;
     #walkedAt = 0;
-    #eventsAbort = new AbortController();
     /** When candles were last asked for, by this machine's clock. */
     #correctedAt = 0;
     #retry: ReturnType<typeof setTimeout> | undefined;
@@ -135,13 +137,19 @@ export class Market {
                 if (frame.code === INVALID_TOKEN) tell.trouble(`The new token is not accepted: ${frame.message}`);
             },
             onSnapshot: (frame) => this.#came(frame),
+            onLiquidations: (frame) => this.#liquidated(frame),
             onStatusChange: () => tell.statusChanged(),
             onFeed: (frame) => {
                 this.#sources.set(frame.symbol, frame.sources ?? []);
                 tell.statusChanged();
             },
         };
-        this.#live = new LiveConnection(api.socketUrl(), options, { updateInterval: UPDATE_INTERVAL_S, mode: 'delta', ack: true });
+        this.#live = new LiveConnection(api.socketUrl(), options, {
+            channels: ['heatmap', 'liquidations'],
+            updateInterval: UPDATE_INTERVAL_S,
+            mode: 'delta',
+            ack: true,
+        });
     }
 
     /** What is on the screen. */
@@ -219,6 +227,7 @@ export class Market {
             this.#edge = null;
             this.#movedAt = 0;
             this.#epoch = undefined;
+            this.#realised.reset();
             this.#live.follow(info.symbol);
         }
         this.#info = info;
@@ -341,17 +350,8 @@ export class Market {
 
     async #refreshEvents(): Promise<void> {
         const shown = this.#shown();
-        if (shown === null) return;
-        this.#eventsAbort.abort();
-        this.#eventsAbort = new AbortController();
-        const { signal } = this.#eventsAbort;
-        const query = this.#realisedIn(shown);
-        if (query === null) return;
-        try {
-            if (await this.#realised.read(query, signal)) this.#tell.changed();
-        } catch {
-            // Circles of the picture before stay; the next one asks again.
-        }
+        const query = shown === null ? null : this.#realisedIn(shown);
+        if (query !== null && (await this.#realised.read(query))) this.#tell.changed();
     }
 
     /** Realised liquidations of the picture on the screen, summed by candle, oldest first. */
@@ -359,11 +359,22 @@ export class Market {
         return this.#realised.list();
     }
 
+    /** Liquidations of the symbol as the socket brings them, oldest first; null where it does not, and they have to be asked for. */
+    recent(): readonly Liquidation[] | null {
+        return ['connected', 'slow'].includes(this.#live.status.status) ? this.#realised.recent() : null;
+    }
+
+    #liquidated(frame: LiquidationsFrame): void {
+        if (frame.symbol !== this.#info?.symbol) return;
+        if (!this.#realised.take(frame)) void this.#refreshEvents();
+        this.#tell.changed();
+    }
+
     #realisedIn({ heat, interval, isLive }: Picture): RealisedQuery | null {
         if (this.#info === null) return null;
         const from = heat.start();
         const to = isLive ? (this.#edge?.asOf ?? heat.header.as_of) : from + heat.columns() * heat.columnMs();
-        return { symbol: marketOf(this.#info), from, to, interval };
+        return { symbol: marketOf(this.#info), from, to, interval, isLive };
     }
 
     /** Fetches the picture again, leaving pan and zoom alone. */
@@ -437,8 +448,9 @@ export class Market {
         const touched = picture.candles.touch(edge.asOf, price);
         if (picture !== this.#shown()) return touched;
         this.#prices.add(edge.asOf, price);
-        // What happened within a finished candle, and the liquidations since, are not in the states.
-        const gap = touched.length > 1 ? CORRECT_GAP_MS : consumed > 0 ? EVENTS_GAP_MS : QUIET_GAP_MS;
+        // What happened between two states is in the candle, not in the states.
+        const isUnheard = consumed > 0 && this.recent() === null;
+        const gap = touched.length > 1 ? CLOSED_GAP_MS : isUnheard ? UNHEARD_GAP_MS : OPEN_GAP_MS;
         if (Date.now() - this.#correctedAt > gap) void this.#correct();
         return touched;
     }
@@ -541,28 +553,11 @@ export class Market {
         this.#tell.candles(new Candles(candles, stepMs, candles[0]?.time ?? to, to), decimalsOf(candles, info.baseBin));
     }
 
-    /** The answer with the picture says how much of today's positions was seen being opened; a column says it of its beginning. */
-    async #askSeenAtStart({ start, column_ms, price_low, bin, rows, seen_share }: GridHeader, signal: AbortSignal): Promise<void> {
-        const info = this.#info;
-        // Where the data begins, all of it is assumed.
-        if (info === null || seen_share === null || rows === 0 || start <= (info.first ?? start) + column_ms) return;
-        const low = price_low > 0 ? price_low : bin;
-        const query = {
-            symbol: info.symbol,
-            from: start,
-            to: start + column_ms,
-            columns: 1,
-            bin: decimal(bin),
-            price_low: decimal(low),
-            price_high: decimal(low + bin),
-        };
-        try {
-            const { header } = await this.#api.history(query, signal);
-            this.seen.add(header.as_of, header.seen_share);
-            this.#tell.changed();
-        } catch {
-            // Without it the share is taken to shrink evenly from where the data begins.
-        }
+    async #askSeenAtStart(header: GridHeader, signal: AbortSignal): Promise<void> {
+        const found = this.#info === null ? null : await seenAtStart(this.#api, this.#info, header, signal);
+        if (found === null) return;
+        this.seen.add(found.as_of, found.seen_share);
+        this.#tell.changed();
     }
 
     #retryLater(signal: AbortSignal, afterMs: number): void {

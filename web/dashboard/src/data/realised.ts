@@ -1,6 +1,10 @@
-/** Liquidations that really happened within the picture on the screen, summed by candle, oldest first. */
+/** Liquidations that really happened within the picture on the screen, summed by candle, oldest first: as read, and what came since. */
+import type { LiquidationsFrame } from 'liqheat-client';
+import { intervalMs } from '../model/ranges.ts';
+import { withRows } from '../model/realised-sums.ts';
 import { type Api, ApiError } from '../transport/api.ts';
 import type { Liquidation } from '../wire/answers.ts';
+import { Happened } from './happened.ts';
 
 const EVENTS_MAX = 10_000;
 
@@ -10,11 +14,18 @@ export interface RealisedQuery {
     from: number;
     to: number;
     interval: string;
+    /** Reaches up to now, so that what happens later belongs to it. */
+    isLive: boolean;
 }
 
 export class Realised {
     readonly #api: Api;
+    readonly #happened = new Happened();
+    /** As read. */
+    #sums: readonly Liquidation[] = [];
+    #read: RealisedQuery | null = null;
     #list: readonly Liquidation[] = [];
+    #abort = new AbortController();
 
     constructor(api: Api) {
         this.#api = api;
@@ -24,16 +35,48 @@ export class Realised {
         return this.#list;
     }
 
+    /** As the socket brings them, oldest first; null before it does. */
+    recent(): readonly Liquidation[] | null {
+        return this.#happened.isHeard ? this.#happened.rows() : null;
+    }
+
     clear(): void {
+        this.#abort.abort();
+        this.#sums = [];
+        this.#read = null;
         this.#list = [];
     }
 
-    /** Reads all of a picture; false where the answer is not wanted any more. # Throws when no answer came. */
-    async read(query: RealisedQuery, signal: AbortSignal): Promise<boolean> {
-        const list = await this.#ask(query, signal);
-        if (signal.aborted) return false;
-        this.#list = list;
-        return true;
+    /** Another symbol is followed. */
+    reset(): void {
+        this.clear();
+        this.#happened.reset();
+    }
+
+    /** Takes what the socket brings; false where something may be missing or repeated, so that all is better read again. */
+    take(frame: LiquidationsFrame): boolean {
+        const isWhole = this.#happened.take(frame);
+        if (isWhole) this.#follow();
+        return isWhole;
+    }
+
+    /**
+     * Reads all of a picture, in place of another one that is being read; false where no answer came, or it is not wanted any
+     * more. What there is of the picture before stays until then.
+     */
+    async read(query: RealisedQuery): Promise<boolean> {
+        this.#abort.abort();
+        this.#abort = new AbortController();
+        const { signal } = this.#abort;
+        try {
+            const list = await this.#ask(query, signal);
+            if (signal.aborted) return false;
+            this.#took(query, list);
+            return true;
+        } catch {
+            // The next picture asks again.
+            return false;
+        }
     }
 
     /**
@@ -41,10 +84,24 @@ export class Realised {
      * `isWanted` is asked when the answer is there. # Throws when no answer came.
      */
     async extend(query: RealisedQuery, signal: AbortSignal, isWanted: () => boolean): Promise<void> {
-        const from = this.#list.at(-1)?.time ?? query.from;
+        const from = this.#sums.at(-1)?.time ?? query.from;
         const more = await this.#ask({ ...query, from }, signal);
         if (signal.aborted || !isWanted()) return;
-        this.#list = [...this.#list.filter(({ time }) => time < from), ...more].slice(-EVENTS_MAX);
+        this.#took(query, [...this.#sums.filter(({ time }) => time < from), ...more].slice(-EVENTS_MAX));
+    }
+
+    #took(query: RealisedQuery, sums: readonly Liquidation[]): void {
+        this.#read = query;
+        this.#sums = sums;
+        this.#follow();
+    }
+
+    /** Earlier rows than what was read up to are in the sums, or come with the next ones that are read. */
+    #follow(): void {
+        const read = this.#read;
+        if (read === null) return;
+        const newer = read.isLive ? this.#happened.rows().filter(({ time }) => time > read.to) : [];
+        this.#list = newer.length === 0 ? this.#sums : withRows(this.#sums, newer, intervalMs(read.interval)).slice(-EVENTS_MAX);
     }
 
     /** A server without that endpoint has none. */

@@ -5,6 +5,7 @@ import type { Zone } from '../model/format.ts';
 import type { Heat, LiveLevel } from '../model/heat.ts';
 import type { Panel } from '../state/view.ts';
 import { byId, element } from '../ui/dom.ts';
+import type { Liquidation } from '../wire/answers.ts';
 
 const RETRY_MS = 5_000;
 
@@ -21,6 +22,8 @@ export interface PanelState {
     heat: Heat | null;
     /** A moment is looked back to. */
     isPast: boolean;
+    /** Liquidations as the socket brings them, oldest first; null where they have to be asked for. */
+    recent: readonly Liquidation[] | null;
 }
 
 /** What panels ask of the page. */

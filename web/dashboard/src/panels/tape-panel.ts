@@ -2,6 +2,7 @@
 import { Fetched } from '../data/fetched.ts';
 import { draftOf } from '../model/alert-draft.ts';
 import { compactUsd, formatPrice, formatTime } from '../model/format.ts';
+import { totalsWith } from '../model/realised-sums.ts';
 import { tapeOf, totalsOf } from '../model/tape.ts';
 import type { Api } from '../transport/api.ts';
 import { bellButton, element } from '../ui/dom.ts';
@@ -15,12 +16,16 @@ const ASKED_MAX = 2_000;
 const ALERT_USD = 100_000;
 const DAY_MS = 86_400_000;
 const LEAST_USD = [0, 1_000, 10_000, 100_000, 1_000_000] as const;
-/** Liquidations are fetched after a state, and no more often than this. */
+/** Liquidations that the socket does not bring are fetched after a state, and no more often than this. */
 const REFRESH_MS = 5_000;
+/** Where it does: what becomes older than the hours of a total leaves it only with the next answer. */
+const EXPIRE_MS = 60_000;
 /** Totals of the past are sums of intervals this long. */
 const SUM_INTERVAL = '5m';
 
 interface Tape {
+    /** Up to when, market time. */
+    to: number;
     list: readonly Liquidation[];
     totals: readonly Totals[];
 }
@@ -70,11 +75,17 @@ export class TapePanel implements PanelPart {
         const asOf = state.state?.asOf ?? null;
         // Another symbol, or another moment of the past, is asked for at once; of now, what is newer than the last answer.
         const key = isPast ? `${symbol} ${asOf}` : symbol;
-        if (asOf !== null) this.#fetched.want(key, asOf === this.#askedFor ? Infinity : REFRESH_MS);
+        const gap = state.recent === null ? REFRESH_MS : EXPIRE_MS;
+        if (asOf !== null) this.#fetched.want(key, asOf === this.#askedFor ? Infinity : gap);
         const tape = this.#fetched.value();
         const failure = this.#fetched.failure();
-        this.#totals.show(JSON.stringify(tape?.totals), () => (tape === null ? [] : totalsRows(tape.totals)));
-        this.#rows.show(JSON.stringify([tape, failure, this.#least.value, zone]), () => this.#tapeRows(tape, failure, state));
+        const to = tape?.to ?? 0;
+        const since = isPast ? [] : (state.recent ?? []).filter(({ time }) => time > to);
+        const version = [key, tape === null, to, since.length, since.at(-1)?.time];
+        this.#totals.show(JSON.stringify(version), () => (tape === null ? [] : totalsRows(totalsWith(tape.totals, since))));
+        this.#rows.show(JSON.stringify([...version, failure, this.#least.value, zone]), () =>
+            this.#tapeRows(tape === null ? null : [...tape.list, ...since], failure, state),
+        );
     }
 
     #again(): void {
@@ -94,14 +105,14 @@ export class TapePanel implements PanelPart {
                       .then((sums) => totalsOf(sums, asOf + 1))
                 : this.#api.summary({ symbol }, signal),
         ]);
-        return { list, totals };
+        return { to: asOf, list, totals };
     }
 
-    #tapeRows(tape: Tape | null, failure: string, { decimals, zone }: PanelState): Node[] {
+    #tapeRows(list: readonly Liquidation[] | null, failure: string, { decimals, zone }: PanelState): Node[] {
         const hint = (textContent: string): HTMLElement[] => [element('p', { className: 'hint', textContent })];
         if (failure !== '') return hint(failure);
-        if (tape === null) return hint('Loading');
-        const listed = tapeOf(tape.list, Number(this.#least.value), ROWS_MAX);
+        if (list === null) return hint('Loading');
+        const listed = tapeOf(list, Number(this.#least.value), ROWS_MAX);
         if (listed.length === 0) return hint('None of this size in the last 24 hours.');
         const rows = listed.map(({ time, venue, side, price, usd }) => {
             const go = element('button', { type: 'button', textContent: formatPrice(price, decimals), title: 'Show in the chart' });

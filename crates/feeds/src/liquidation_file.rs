@@ -140,55 +140,34 @@ impl Layout {
             .map(|name| name.trim().trim_matches('"').to_ascii_lowercase())
             .collect();
         let at = |name: &str| names.iter().position(|column| column == name);
-        let columns = names.len();
-        if let (Some(price), Some(qty)) = (at("bkpx"), at("sz")) {
-            let position = at("posside");
-            return Some(Self {
-                venue: Venue::Okx,
-                time: at("ts")?,
-                symbol: at("instid")?,
-                side: position.or_else(|| at("side"))?,
-                qty,
-                price,
-                bankruptcy_price: None,
-                contract_value: Some(at("ctval")?),
-                columns,
-                side_is_position: position.is_some(),
-            });
-        }
-        let (symbol, side) = (at("symbol")?, at("side")?);
-        if let (Some(price), Some(qty)) = (at("avg_price"), at("filled_qty")) {
-            let time = at("trade_time_ms").or_else(|| at("time"))?;
-            let (venue, contract_value, side_is_position) = (Venue::Binance, None, false);
-            return Some(Self {
-                venue,
-                time,
-                symbol,
-                side,
-                qty,
-                price,
-                bankruptcy_price: at("price"),
-                contract_value,
-                columns,
-                side_is_position,
-            });
-        }
-        let time = at("ts_ms").or_else(|| at("ts"))?;
-        let (qty, price) = (at("qty")?, at("price")?);
-        let (venue, contract_value, side_is_position) = (Venue::Bybit, None, true);
-        let bankruptcy_price = None;
-        Some(Self {
+        let layout = |venue, [time, symbol, side, qty, price]: [usize; 5], side_is_position| Self {
             venue,
             time,
             symbol,
             side,
             qty,
             price,
-            bankruptcy_price,
-            contract_value,
-            columns,
+            bankruptcy_price: None,
+            contract_value: None,
+            columns: names.len(),
             side_is_position,
-        })
+        };
+        if let (Some(price), Some(qty)) = (at("bkpx"), at("sz")) {
+            let position = at("posside");
+            let side = position.or_else(|| at("side"))?;
+            let columns = [at("ts")?, at("instid")?, side, qty, price];
+            let contract_value = Some(at("ctval")?);
+            return Some(Self { contract_value, ..layout(Venue::Okx, columns, position.is_some()) });
+        }
+        let (symbol, side) = (at("symbol")?, at("side")?);
+        if let (Some(price), Some(qty)) = (at("avg_price"), at("filled_qty")) {
+            let time = at("trade_time_ms").or_else(|| at("time"))?;
+            let bankruptcy_price = at("price");
+            let columns = [time, symbol, side, qty, price];
+            return Some(Self { bankruptcy_price, ..layout(Venue::Binance, columns, false) });
+        }
+        let time = at("ts_ms").or_else(|| at("ts"))?;
+        Some(layout(Venue::Bybit, [time, symbol, side, at("qty")?, at("price")?], true))
     }
 
     fn row(&self, line: &str) -> Result<(Instrument, Liquidation), RowRefusal> {

@@ -44,7 +44,7 @@ use crate::settings::ServerSettings;
 
 use background::Background;
 pub use end::{ServeError, ServerEnd};
-use foundation::Foundation;
+use foundation::{ConsumedParts, Foundation};
 use routes::Fronts;
 use running::RunningParts;
 use shared::SharedParts;
@@ -77,7 +77,8 @@ impl Server {
         settings: ServerSettings,
         tiers: &TierBook,
     ) -> Result<Self, ServeError> {
-        Ok(Self::assemble(Foundation::over_markets(store, source, settings, tiers).await?))
+        let (foundation, consumed) = Foundation::over_markets(store, source, settings, tiers).await?;
+        Ok(Self::assemble(foundation, consumed))
     }
 
     /// A server that serves the states of other servers and has no database. `settings.redis` says where from.
@@ -88,8 +89,9 @@ impl Server {
         let join = |settings: &ServerSettings, sessions: &Arc<Sessions>| {
             Cluster::join(settings, sessions, (&Catalog::default(), None), 1.0, None)
         };
-        let foundation = Foundation::without_markets(Store::absent(), Vec::new(), settings, join)?;
-        Ok(Self::assemble(foundation))
+        let (foundation, consumed) =
+            Foundation::without_markets(Store::absent(), Vec::new(), settings, join)?;
+        Ok(Self::assemble(foundation, consumed))
     }
 
     /// A server over empty boards that somebody else moves: the same front and sessions, and no market data behind
@@ -102,13 +104,14 @@ impl Server {
         boards: Vec<String>,
         settings: ServerSettings,
     ) -> Result<Self, ServeError> {
-        let foundation = Foundation::without_markets(store, boards, settings, |_, _| Cluster::alone())?;
-        Ok(Self::assemble(foundation))
+        let (foundation, consumed) =
+            Foundation::without_markets(store, boards, settings, |_, _| Cluster::alone())?;
+        Ok(Self::assemble(foundation, consumed))
     }
 
     /// Wires the parts into a line: catalog, engine, published states, routes and gateway.
-    fn assemble(foundation: Foundation) -> Self {
-        let (shared, owned) = SharedParts::new(foundation);
+    fn assemble(foundation: Foundation, consumed: ConsumedParts) -> Self {
+        let (shared, owned) = SharedParts::new(foundation, consumed);
         let mut registry = Registry::default();
         shared.register(&mut registry);
         let reload = shared.reload(&mut registry);
@@ -119,12 +122,12 @@ impl Server {
             metrics_listener: None,
             background,
             reload,
-            store: (!shared.is_edge()).then_some(shared.store),
-            sessions: shared.sessions,
-            catalog: shared.catalog,
-            stop_within: shared.settings.stop_within,
+            store: (!shared.is_edge()).then_some(shared.base.store),
+            sessions: shared.base.sessions,
+            catalog: shared.base.catalog,
+            stop_within: shared.base.settings.stop_within,
             stopping: shared.stopping,
-            closing: shared.closing,
+            closing: shared.base.closing,
         }
     }
 

@@ -41,37 +41,37 @@ impl SharedParts {
     /// What of it this server has.
     pub(super) fn background(&self, owned: OwnedParts) -> Background {
         let has_updater = self.has_updater();
-        let grades = !self.is_edge() && !matches!(*self.clock, MarketClock::Wall);
-        let looks = self.measured.clone().zip(self.live.clone());
+        let grades = !self.is_edge() && !matches!(*self.base.clock, MarketClock::Wall);
+        let looks = self.base.measured.clone().zip(self.base.live.clone());
         Background {
             is_edge: self.is_edge(),
             updater: has_updater.then(|| Arc::clone(&self.updater)),
             grader: grades.then(|| {
                 Grader::new(GraderParts {
-                    catalog: Arc::clone(&self.catalog),
-                    store: self.store.on_read_connections(),
-                    clock: Arc::clone(&self.clock),
-                    live: self.live.clone(),
+                    catalog: Arc::clone(&self.base.catalog),
+                    store: self.base.store.on_read_connections(),
+                    clock: Arc::clone(&self.base.clock),
+                    live: self.base.live.clone(),
                 })
             }),
             channels: has_updater.then(|| ChannelFeed {
-                catalog: Arc::clone(&self.catalog),
+                catalog: Arc::clone(&self.base.catalog),
                 published: Arc::clone(&self.published),
                 hub: Arc::clone(&self.hub),
                 backplane: self.backplane.clone(),
-                store: self.store.on_read_connections(),
-                clock: Arc::clone(&self.clock),
-                expected: self.settings.expected,
+                store: self.base.store.on_read_connections(),
+                clock: Arc::clone(&self.base.clock),
+                expected: self.base.settings.expected,
             }),
-            expected: has_updater.then(|| (Arc::clone(&self.expected), self.settings.update_interval)),
+            expected: has_updater.then(|| (Arc::clone(&self.expected), self.base.settings.update_interval)),
             measured: looks.map(|(layer, live)| MeasuredParts {
                 layer,
                 live,
-                store: self.store.clone(),
+                store: self.base.store.clone(),
                 published: Arc::clone(&self.published),
                 hub: Arc::clone(&self.hub),
                 backplane: self.backplane.clone(),
-                update_interval: self.settings.update_interval,
+                update_interval: self.base.settings.update_interval,
             }),
             driver: owned.driver,
             alerts: has_updater.then(|| Arc::clone(&self.alerts)),

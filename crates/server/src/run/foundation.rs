@@ -32,12 +32,16 @@ pub(super) struct Foundation {
     pub(super) measured: Option<Arc<MeasuredLayer>>,
     /// Market seconds a second.
     pub(super) speed: f64,
-    pub(super) tokens: Tokens,
     pub(super) sessions: Arc<Sessions>,
-    pub(super) cluster: Cluster,
     /// Ends all sessions.
     pub(super) closing: CancellationToken,
     pub(super) updates: Arc<UpdateMetrics>,
+}
+
+/// What is made with the foundation and taken over by the parts above it.
+pub(super) struct ConsumedParts {
+    pub(super) tokens: Tokens,
+    pub(super) cluster: Cluster,
     /// What writes into the store while the server runs.
     pub(super) feed: Option<Feed>,
 }
@@ -52,7 +56,7 @@ impl Foundation {
         source: Source,
         mut settings: ServerSettings,
         tiers: &TierBook,
-    ) -> Result<Self, ServeError> {
+    ) -> Result<(Self, ConsumedParts), ServeError> {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
         let updates = Arc::new(UpdateMetrics::default());
@@ -87,21 +91,9 @@ impl Foundation {
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let layers = (&*catalog, measured.as_deref());
         let cluster = Cluster::join(&settings, &sessions, layers, speed, Some(kind));
-        Ok(Self {
-            settings,
-            store,
-            catalog,
-            clock,
-            live,
-            measured,
-            speed,
-            tokens,
-            sessions,
-            cluster,
-            closing,
-            updates,
-            feed,
-        })
+        let foundation =
+            Self { settings, store, catalog, clock, live, measured, speed, sessions, closing, updates };
+        Ok((foundation, ConsumedParts { tokens, cluster, feed }))
     }
 
     /// Over boards that somebody else moves; `join` gives this server its place in a cluster.
@@ -113,14 +105,14 @@ impl Foundation {
         boards: Vec<String>,
         mut settings: ServerSettings,
         join: impl FnOnce(&ServerSettings, &Arc<Sessions>) -> Cluster,
-    ) -> Result<Self, ServeError> {
+    ) -> Result<(Self, ConsumedParts), ServeError> {
         let tokens = Tokens::load(&settings.tokens).map_err(ServeError::Tokens)?;
         fit_into_descriptors(&mut settings);
         let closing = CancellationToken::new();
         let hub = Hub::new(boards, HubSettings { update_interval: settings.update_interval });
         let sessions = Sessions::new(Arc::new(hub), settings.sockets.sessions(), closing.clone());
         let cluster = join(&settings, &sessions);
-        Ok(Self {
+        let foundation = Self {
             settings,
             store,
             catalog: Arc::default(),
@@ -128,13 +120,11 @@ impl Foundation {
             live: None,
             measured: None,
             speed: 1.0,
-            tokens,
             sessions,
-            cluster,
             closing,
             updates: Arc::default(),
-            feed: None,
-        })
+        };
+        Ok((foundation, ConsumedParts { tokens, cluster, feed: None }))
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Fronts {
 impl SharedParts {
     /// All routes, behind the checks that every request passes.
     pub(super) fn fronts(&self, registry: Registry) -> Fronts {
-        let api = api::routes(self.api_states(registry), self.settings.front.metrics_apart);
+        let api = api::routes(self.api_states(registry), self.base.settings.front.metrics_apart);
         let socket = Arc::new(self.socket_state());
         let routes = api
             .main
@@ -38,22 +38,22 @@ impl SharedParts {
     fn front(&self, router: Router) -> Front {
         let guard = gateway::Guard::new(Arc::clone(&self.access));
         Front {
-            settings: self.settings.front.clone(),
+            settings: self.base.settings.front.clone(),
             router: router
                 .layer(from_fn_with_state(guard, gateway::check))
                 .layer(from_fn_with_state(Arc::clone(&self.front_metrics), api::count)),
             metrics: Arc::clone(&self.front_metrics),
-            stop_within: self.settings.stop_within,
+            stop_within: self.base.settings.stop_within,
         }
     }
 
     fn api_states(&self, registry: Registry) -> ApiStates {
-        let proxies = self.settings.front.trusted_proxies.clone();
+        let proxies = self.base.settings.front.trusted_proxies.clone();
         let stats = StatsState {
             hub: Arc::clone(&self.hub),
             front: Arc::clone(&self.front_metrics),
-            updates: Arc::clone(&self.updates),
-            live: self.live.clone(),
+            updates: Arc::clone(&self.base.updates),
+            live: self.base.live.clone(),
             started: self.started,
         };
         ApiStates {
@@ -63,29 +63,29 @@ impl SharedParts {
             stats: Arc::new(stats),
             registry: Arc::new(registry),
             tokens: Arc::clone(&self.gate),
-            frames: api::FramePolicy::new(&self.settings.front.embed_origins),
+            frames: api::FramePolicy::new(&self.base.settings.front.embed_origins),
         }
     }
 
     fn data_state(&self) -> DataState {
-        let ws_enabled = self.settings.ws_enabled;
+        let ws_enabled = self.base.settings.ws_enabled;
         DataState {
-            catalog: Arc::clone(&self.catalog),
+            catalog: Arc::clone(&self.base.catalog),
             published: Arc::clone(&self.published),
             hub: Arc::clone(&self.hub),
             reads: Arc::clone(&self.reads),
-            trusted_proxies: self.settings.front.trusted_proxies.clone(),
+            trusted_proxies: self.base.settings.front.trusted_proxies.clone(),
             history: History::new(),
-            clock: Arc::clone(&self.clock),
-            expected: self.settings.expected,
+            clock: Arc::clone(&self.base.clock),
+            expected: self.base.settings.expected,
             expected_boards: Arc::clone(&self.expected),
-            measured: self.measured.clone(),
-            speed: self.speed,
+            measured: self.base.measured.clone(),
+            speed: self.base.speed,
             // As long as a poller of the old contract waits between two requests.
             timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
             formats: api::format_flights(),
             exports: api::Exports::new(),
-            ingests: api::Ingests::new(self.store.clone(), self.catalog.is_simulated()),
+            ingests: api::Ingests::new(self.base.store.clone(), self.base.catalog.is_simulated()),
             websocket: ws_enabled,
             alerts: Arc::clone(&self.alerts),
             on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&self.updater))),
@@ -96,27 +96,27 @@ impl SharedParts {
     fn health_state(&self) -> HealthState {
         HealthState {
             stopping: self.stopping.clone(),
-            updates: Arc::clone(&self.updates),
+            updates: Arc::clone(&self.base.updates),
             backplane: self.backplane.clone(),
             hub: Arc::clone(&self.hub),
-            catalog: Arc::clone(&self.catalog),
+            catalog: Arc::clone(&self.base.catalog),
             published: Arc::clone(&self.published),
-            live: self.live.clone(),
+            live: self.base.live.clone(),
             tokens: Arc::clone(&self.gate),
             alerts: Arc::clone(&self.alerts),
-            measured: self.measured.clone(),
-            store: self.store.clone(),
-            ws_enabled: self.settings.ws_enabled,
+            measured: self.base.measured.clone(),
+            store: self.base.store.clone(),
+            ws_enabled: self.base.settings.ws_enabled,
             is_edge: self.is_edge(),
-            update_interval: self.settings.update_interval,
+            update_interval: self.base.settings.update_interval,
         }
     }
 
     fn socket_state(&self) -> SocketState {
         SocketState {
-            ws_enabled: self.settings.ws_enabled,
-            settings: self.settings.front.clone(),
-            sessions: Arc::clone(&self.sessions),
+            ws_enabled: self.base.settings.ws_enabled,
+            settings: self.base.settings.front.clone(),
+            sessions: Arc::clone(&self.base.sessions),
             access: Arc::clone(&self.access),
             addresses: Arc::clone(&self.addresses),
             tokens: Arc::clone(&self.gate),

@@ -6,47 +6,32 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use liqheat_cluster::{Backplane, Driver};
-use liqheat_store::Store;
-use liqheat_stream::{Hub, RenewTokens, Sessions};
+use liqheat_stream::{Hub, RenewTokens};
 use prometheus_client::registry::Registry;
-use tokio_util::sync::CancellationToken;
 
-use super::foundation::Foundation;
+use super::foundation::{ConsumedParts, Foundation};
 use super::source::Feed;
 use crate::alerts::{AlertParts, Alerts};
-use crate::catalog::Catalog;
 use crate::clock::MarketClock;
 use crate::cluster::{Cluster, Listing};
 use crate::compute::ComputePool;
 use crate::engine::{EngineParts, Updater, UpdaterSettings};
 use crate::expected::ExpectedBoards;
 use crate::gateway::{AccessPolicy, Addresses, TokenGate, Tokens};
-use crate::ingest::live::Live;
-use crate::measured::MeasuredLayer;
-use crate::ops::metrics::{self, FrontMetrics, UpdateMetrics};
+use crate::ops::metrics::{self, FrontMetrics};
 use crate::ops::stopping::StopFlag;
 use crate::published::{FeedWatch, Published};
 use crate::reads::Reads;
 use crate::reload::{self, Reload, ReloadMetrics};
-use crate::settings::ServerSettings;
 use crate::traces;
 
 /// Handles of all parts that more than one other part uses.
 pub(super) struct SharedParts {
-    pub(super) settings: ServerSettings,
-    pub(super) store: Store,
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) clock: Arc<MarketClock>,
-    pub(super) live: Option<Arc<Live>>,
-    pub(super) measured: Option<Arc<MeasuredLayer>>,
-    /// Market seconds a second.
-    pub(super) speed: f64,
-    pub(super) sessions: Arc<Sessions>,
+    pub(super) base: Foundation,
     pub(super) hub: Arc<Hub>,
     pub(super) backplane: Backplane,
     /// The producer's list, on an edge.
     pub(super) learned: Option<Arc<Listing>>,
-    pub(super) updates: Arc<UpdateMetrics>,
     pub(super) published: Arc<Published>,
     pub(super) updater: Arc<Updater>,
     pub(super) expected: Arc<ExpectedBoards>,
@@ -59,8 +44,6 @@ pub(super) struct SharedParts {
     pub(super) front_metrics: Arc<FrontMetrics>,
     pub(super) stopping: StopFlag,
     pub(super) started: Instant,
-    /// Ends all sessions.
-    pub(super) closing: CancellationToken,
 }
 
 /// What only one part takes over.
@@ -70,42 +53,29 @@ pub(super) struct OwnedParts {
 }
 
 impl SharedParts {
-    pub(super) fn new(foundation: Foundation) -> (Self, OwnedParts) {
-        let Foundation {
-            settings,
-            store,
-            catalog,
-            clock,
-            live,
-            measured,
-            speed,
-            tokens,
-            sessions,
-            cluster: Cluster { backplane, learned, driver },
-            closing,
-            updates,
-            feed,
-        } = foundation;
+    pub(super) fn new(base: Foundation, consumed: ConsumedParts) -> (Self, OwnedParts) {
+        let ConsumedParts { tokens, cluster: Cluster { backplane, learned, driver }, feed } = consumed;
+        let Foundation { settings, store, catalog, clock, live, sessions, updates, .. } = &base;
         let started = Instant::now();
         let hub = Arc::clone(sessions.hub());
-        let watch = FeedWatch::new(Arc::clone(&clock), live.clone(), updates.feed_failing.clone());
+        let watch = FeedWatch::new(Arc::clone(clock), live.clone(), updates.feed_failing.clone());
         let published =
-            Published::new(&catalog, Arc::clone(&hub), backplane.clone(), watch, MarketClock::wall_now());
+            Published::new(catalog, Arc::clone(&hub), backplane.clone(), watch, MarketClock::wall_now());
         let published = Arc::new(published);
         let updater = Updater::new(
-            Arc::clone(&catalog),
+            Arc::clone(catalog),
             EngineParts {
                 store: store.clone(),
                 compute: ComputePool::new(1),
-                metrics: Arc::clone(&updates),
+                metrics: Arc::clone(updates),
                 checkpoints_kept: settings.checkpoints_kept,
             },
             Arc::clone(&published),
-            Arc::clone(&clock),
+            Arc::clone(clock),
             UpdaterSettings { update_interval: settings.update_interval, retention: settings.retention },
         );
         let expected = ExpectedBoards::new(
-            Arc::clone(&catalog),
+            Arc::clone(catalog),
             Arc::clone(&published),
             Arc::clone(&hub),
             store.on_read_connections(),
@@ -114,9 +84,9 @@ impl SharedParts {
         let alerts = Alerts::new(
             AlertParts {
                 store: store.clone(),
-                catalog: Arc::clone(&catalog),
+                catalog: Arc::clone(catalog),
                 published: Arc::clone(&published),
-                clock: Arc::clone(&clock),
+                clock: Arc::clone(clock),
                 backplane: backplane.clone(),
                 hub: Arc::clone(&hub),
                 update_interval: settings.update_interval,
@@ -126,7 +96,7 @@ impl SharedParts {
         let tokens = Arc::new(tokens);
         sessions.set_renewal(Arc::clone(&tokens) as Arc<dyn RenewTokens>);
         let shared = Self {
-            reads: Reads::new(&store),
+            reads: Reads::new(store),
             gate: Arc::new(TokenGate::new(Arc::clone(&tokens))),
             access: AccessPolicy::new(&settings.front.hosts, &settings.front.allowed_origins),
             addresses: Addresses::new(settings.addresses, started),
@@ -134,23 +104,14 @@ impl SharedParts {
             expected: Arc::new(expected),
             front_metrics: Arc::default(),
             stopping: StopFlag::default(),
-            settings,
-            store,
-            catalog,
-            clock,
-            live,
-            measured,
-            speed,
-            sessions,
             hub,
             backplane,
             learned,
-            updates,
             published,
             alerts,
             tokens,
             started,
-            closing,
+            base,
         };
         (shared, OwnedParts { feed, driver })
     }
@@ -159,11 +120,18 @@ impl SharedParts {
     pub(super) fn register(&self, registry: &mut Registry) {
         self.hub.metrics.register(registry);
         traces::register(registry);
-        metrics::register(registry, &self.updates, &self.front_metrics, &self.hub, &self.store, self.started);
-        if let Some(live) = &self.live {
-            metrics::register_live(registry, live, &self.clock);
+        metrics::register(
+            registry,
+            &self.base.updates,
+            &self.front_metrics,
+            &self.hub,
+            &self.base.store,
+            self.started,
+        );
+        if let Some(live) = &self.base.live {
+            metrics::register_live(registry, live, &self.base.clock);
         }
-        if let Some(measured) = &self.measured {
+        if let Some(measured) = &self.base.measured {
             measured.metrics.register(registry);
         }
         self.backplane.register(registry);
@@ -177,7 +145,7 @@ impl SharedParts {
         let metrics = ReloadMetrics::default();
         metrics.register(registry);
         Reload::new(reload::Parts {
-            sessions: Arc::clone(&self.sessions),
+            sessions: Arc::clone(&self.base.sessions),
             access: Arc::clone(&self.access),
             addresses: Arc::clone(&self.addresses),
             tokens: Arc::clone(&self.tokens),
@@ -188,11 +156,11 @@ impl SharedParts {
 
     /// Whether this server has no database.
     pub(super) fn is_edge(&self) -> bool {
-        self.settings.is_edge()
+        self.base.settings.is_edge()
     }
 
     /// Whether states are computed here as time goes on, not only on request.
     pub(super) fn has_updater(&self) -> bool {
-        self.settings.ws_enabled && !self.is_edge()
+        self.base.settings.ws_enabled && !self.is_edge()
     }
 }

@@ -17,7 +17,7 @@ use super::super::formats::udf::RESOLUTIONS;
 use super::super::formats::udf::shapes::{
     BarColumns, Config, ErrorBody as UdfError, Marks, SearchResult, SymbolInfo, TimescaleMark,
 };
-use super::routes::{Answer, JSON, Parameter, Route, answer, count, optional, required, words};
+use super::route::{Answer, JSON, Parameter, Route, answer, count, optional, required, words};
 use super::schema_of;
 
 pub(super) const COINGLASS: &str = "Coinglass";

@@ -5,9 +5,16 @@
 
 mod asyncapi;
 mod formats;
+mod levels;
+mod market;
+mod older;
 mod openapi;
+mod operation;
 mod page;
+mod route;
 mod routes;
+mod socket;
+mod written;
 
 use std::sync::LazyLock;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use schemars::generate::Contract;
 use serde_json::{Map, Value, json};
 
-use super::routes::{Answer, Parameter, Route, routes};
+use super::route::{Answer, Parameter, Route};
+use super::routes::routes;
 use super::{bearer, coinglass_key, definitions, formats, generator};
 
 pub(super) fn document() -> Value {

@@ -1,7 +1,8 @@
 //! Checks that every request passes before any route sees it, and headers that every answer carries.
 //!
 //! - A head of at most [`HEAD_BYTES_MAX`]; the buffer that it is read into is larger at times.
-//! - Only GET, HEAD and preflights ([`super::cors`]); everything else, CONNECT included, is 405.
+//! - Only GET, HEAD and preflights ([`super::cors`]), and POST and DELETE where a route takes them; everything else, CONNECT
+//!   included, is 405.
 //! - `Host` must be there, once, and name this server ([`super::access`]): protection against DNS rebinding.
 //! - Every answer says `X-Content-Type-Options: nosniff`.
 

@@ -1,5 +1,9 @@
 //! What a request to `/mcp` must be before `rmcp` reads it. What is refused here gets a text that says what is wrong; `rmcp`
 //! would answer most of it with a status alone.
+//!
+//! A message is parsed here and again by `rmcp`, whose HTTP service takes bytes only. To hand it the parsed one, this server
+//! would have to drive `rmcp`'s transport for one message itself, and so repeat what the service does around it: agreeing on
+//! a revision, checking what later revisions ask of headers, choosing the form of an answer. A message has at most 64 KiB.
 
 use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

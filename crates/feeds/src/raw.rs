@@ -8,7 +8,7 @@
 //! 1763251200123  binance  open    7  BTCUSDT=BTCUSDT*1,ETHUSDT=ETHUSDT*1
 //! 1763251200456  binance  frame   7  {"stream":"btcusdt@aggTrade","data":{..}}
 //! 1763251200789  binance  answer  BTCUSDT  klines:1m:1763164800000:1763251200000  [[..],..]
-//! 1763251201012  okx      tiers   BTCUSDT  told  1763251200000  0:0.004:100,600000:0.005:80
+//! 1763251201012  okx      tiers   BTCUSDT  venue  1763251200000  0:0.004:100,600000:0.005:80
 //! ```
 //!
 //! The time of receipt in milliseconds; the venue; what it is; then the number of the connection and the frame as

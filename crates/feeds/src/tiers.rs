@@ -133,10 +133,18 @@ impl TierOrigin {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shipped => "shipped",
-            Self::Venue => "told",
+            Self::Venue => "venue",
             Self::Recorded => "recorded",
             Self::Given => "given",
         }
+    }
+
+    /// The origin of that name, or of the name that earlier recordings have; `None` when it is neither.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        const VENUE_BEFORE: &str = "told";
+        let known = Self::ALL.into_iter().find(|origin| origin.name() == name);
+        known.or_else(|| (name == VENUE_BEFORE).then_some(Self::Venue))
     }
 }
 

@@ -153,7 +153,7 @@ fn load_files(
         if let Some(error) = trouble {
             return Err(error).with_context(|| format!("loading {}", file.display()));
         }
-        lines.push(told_of(&done));
+        lines.push(describe_file(&done));
         if stop.is_cancelled() {
             return Ok((lines, RecordedTiers::new()));
         }
@@ -171,7 +171,7 @@ fn load_files(
     Ok((lines, loader.player.tiers().clone()))
 }
 
-fn told_of(file: &RawFile) -> String {
+fn describe_file(file: &RawFile) -> String {
     let records = HumanCount(file.records);
     match &file.damage {
         None => format!("{}: {records} records", file.path.display()),

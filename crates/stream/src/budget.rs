@@ -25,7 +25,8 @@ pub(crate) struct MessageBudget {
     filled: Instant,
     /// Refused since the bucket was last full.
     refused: f64,
-    told: Option<Instant>,
+    /// When the client last heard of a refusal.
+    warned_at: Option<Instant>,
 }
 
 /// A continuation frame is no message, but not free either.
@@ -40,7 +41,7 @@ impl MessageBudget {
 
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         let per_second = f64::from(per_second.max(1));
-        Self { per_second, left: per_second * Self::BURST_S, filled: now, refused: 0.0, told: None }
+        Self { per_second, left: per_second * Self::BURST_S, filled: now, refused: 0.0, warned_at: None }
     }
 
     /// Another rate from now on; what is in the bucket is at most what it holds at that rate.
@@ -66,11 +67,11 @@ impl MessageBudget {
         if self.refused > self.per_second * Self::PATIENCE_S {
             return Verdict::Flood;
         }
-        let told_lately = self.told.is_some_and(|told| now.saturating_duration_since(told).as_secs() < 1);
-        if told_lately {
+        let was_warned = self.warned_at.is_some_and(|at| now.saturating_duration_since(at).as_secs() < 1);
+        if was_warned {
             return Verdict::RefusedSilently;
         }
-        self.told = Some(now);
+        self.warned_at = Some(now);
         Verdict::Refused
     }
 }

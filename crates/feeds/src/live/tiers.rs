@@ -75,11 +75,11 @@ pub async fn fetch_tiers(
             Err(FetchError::NotOffered) => {}
             Err(error) => return Err(failed(error.to_string())),
         }
-        let told = rest
+        let fetched = rest
             .fetch(&contract, &RestQuery::Tiers, Priority::Live)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        let rows = told.page.tiers.ok_or_else(|| failed("it told no tiers".to_owned()))?;
+        let rows = fetched.page.tiers.ok_or_else(|| failed("it told no tiers".to_owned()))?;
         let price = match rows.unit {
             TierUnit::Usd => Price::from_units(liqheat_market::UNIT_SCALE),
             TierUnit::Coins => price(&rest, &contract).await.map_err(failed)?,
@@ -148,8 +148,8 @@ impl<'a> TierRounds<'a> {
             self.rounds.iter().enumerate().filter_map(|(venue, round)| Some((round.due?, venue))).min();
         let (when, venue) = next?;
         sleep_until(when).await;
-        let mut told = Vec::new();
-        let end = self.ask(&self.settings.venues[venue], &status, &is_wanted, &mut told).await;
+        let mut tables = Vec::new();
+        let end = self.ask(&self.settings.venues[venue], &status, &is_wanted, &mut tables).await;
         let round = &mut self.rounds[venue];
         let pause = match end {
             RoundEnd::Done => {
@@ -161,7 +161,7 @@ impl<'a> TierRounds<'a> {
             RoundEnd::NotPublic => None,
         };
         round.due = pause.map(|pause| Instant::now() + self.settings.clock.real(pause));
-        Some(told)
+        Some(tables)
     }
 
     /// Asks a venue about everything that it was not asked about for a while.
@@ -170,7 +170,7 @@ impl<'a> TierRounds<'a> {
         venue: &VenueSettings,
         status: &impl Fn() -> Arc<LiveStatus>,
         is_wanted: &impl Fn(&Instrument) -> bool,
-        told: &mut Vec<(Instrument, TierTable)>,
+        tables: &mut Vec<(Instrument, TierTable)>,
     ) -> RoundEnd {
         let mut outcome = RoundEnd::Done;
         for symbol in &venue.symbols {
@@ -193,7 +193,8 @@ impl<'a> TierRounds<'a> {
             let (clock, timeout) = (self.settings.clock.clone(), self.settings.timeout);
             match fetch_tiers(&one, clock, timeout, TierBook::default()).await {
                 Ok(book) => {
-                    told.extend(book.own_table(&instrument).map(|table| (instrument.clone(), table.clone())));
+                    tables
+                        .extend(book.own_table(&instrument).map(|table| (instrument.clone(), table.clone())));
                     self.asked.insert(instrument, began);
                 }
                 Err(error @ TierFetchError::NotPublic(_)) => {

@@ -102,8 +102,7 @@ impl RawRecord {
             "tiers" => {
                 let (origin, rest) = payload.split_once('\t').ok_or_else(form)?;
                 let (as_of, tiers) = rest.split_once('\t').ok_or_else(form)?;
-                let named = TierOrigin::ALL.into_iter().find(|known| known.name() == origin);
-                let origin = named.ok_or_else(|| wrong("origin", origin))?;
+                let origin = TierOrigin::from_name(origin).ok_or_else(|| wrong("origin", origin))?;
                 let as_of = UnixMs(as_of.parse().map_err(|_| wrong("day", as_of))?);
                 let table = table(as_of, tiers).ok_or_else(|| wrong("tiers", tiers))?;
                 (RawKind::Tiers { symbol: symbol(head)?, origin, table }, Vec::new())
@@ -239,15 +238,25 @@ mod tests {
             ("1\tokx\topen\t1\tBTCUSDT=BTC-USDT-SWAP", "contract"),
             ("1\tokx\topen\t1\tBTCUSDT=BTC-USDT-SWAP*much", "size"),
             ("1\tokx\tanswer\tBTCUSDT\tnews\t{}", "question"),
-            ("1\tokx\ttiers\tBTCUSDT\ttold\t0", "not a record"),
+            ("1\tokx\ttiers\tBTCUSDT\tvenue\t0", "not a record"),
             ("1\tokx\ttiers\tBTCUSDT\tguessed\t0\t0:0.01:100", "origin"),
-            ("1\tokx\ttiers\tBTCUSDT\ttold\ttoday\t0:0.01:100", "day"),
-            ("1\tokx\ttiers\tBTCUSDT\ttold\t0\t0:0.01", "tiers"),
-            ("1\tokx\ttiers\tBTCUSDT\ttold\t0\t0:NaN:100", "tiers"),
-            ("1\tokx\ttiers\tBTCUSDT\ttold\t0\t5:0.01:100", "tiers"),
+            ("1\tokx\ttiers\tBTCUSDT\tvenue\ttoday\t0:0.01:100", "day"),
+            ("1\tokx\ttiers\tBTCUSDT\tvenue\t0\t0:0.01", "tiers"),
+            ("1\tokx\ttiers\tBTCUSDT\tvenue\t0\t0:NaN:100", "tiers"),
+            ("1\tokx\ttiers\tBTCUSDT\tvenue\t0\t5:0.01:100", "tiers"),
         ] {
             let error = RawRecord::parse(line).unwrap_err().to_string();
             assert!(error.contains(part), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn earlier_recordings_name_a_venue_as_the_origin_of_tiers_by_another_word() {
+        let record = |origin: &str| {
+            RawRecord::parse(&format!("1\tokx\ttiers\tBTCUSDT\t{origin}\t0\t0:0.01:100")).unwrap()
+        };
+        let RawKind::Tiers { origin, .. } = &record("told").kind else { panic!("not tiers") };
+        assert_eq!(*origin, TierOrigin::Venue);
+        assert_eq!(record("told"), record("venue"));
     }
 }

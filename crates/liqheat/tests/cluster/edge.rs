@@ -14,14 +14,14 @@ use super::support::{
 #[test]
 fn both_servers_show_the_same_and_a_client_goes_on_at_either() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let second = edge(&redis.url()).serve();
     has_state(&second);
 
     // A whole state and differences on both, and every name they share stands for the same state.
-    let (mut here, mut there) = (client(&producer, &told), client(&second, &told));
+    let (mut here, mut there) = (client(&producer, &log), client(&second, &log));
     for shadow in [&mut here, &mut there] {
         shadow.hear_until("five differences", |shadow, _| shadow.deltas >= 5);
         assert!(shadow.snapshots >= 1);
@@ -36,7 +36,7 @@ fn both_servers_show_the_same_and_a_client_goes_on_at_either() {
         shadow.hear_until("differences after the change", |shadow, _| shadow.deltas >= before + 3);
     }
     assert_eq!((here.snapshots, there.snapshots), snapshots, "no whole state was needed");
-    assert!(told.states() > 10);
+    assert!(log.states() > 10);
     agree(&[&producer, &second]);
 
     // A server that starts later knows of the levels' last changes, so a client from before can also resume there.
@@ -173,13 +173,13 @@ fn an_edge_serves_only_the_symbols_it_is_told_to() {
 #[test]
 fn an_edge_that_is_killed_costs_its_clients_a_difference() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let (first, second) = (edge(&redis.url()).serve(), edge(&redis.url()).serve());
     [&first, &second].into_iter().for_each(has_state);
     let watchers: Vec<Watcher> =
-        (0..5).map(|_| Watcher::start(&[first.address(), second.address()], &told)).collect();
+        (0..5).map(|_| Watcher::start(&[first.address(), second.address()], &log)).collect();
     until("all are there", || {
         let count = first.get("/ws/stats").json()["active_connections"].as_u64()?;
         (count == 5).then_some(())

@@ -19,15 +19,15 @@ fn taken_over(since: Instant, by: &RunningProgram) -> Duration {
 #[test]
 fn a_killed_producer_is_followed_within_three_seconds() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let [first, second, edge] = three(&redis);
     assert_eq!(metric(&second, "liqheat_redis_lease_holder"), 0.0);
     let watchers = [
-        Watcher::start(&[first.address(), second.address()], &told),
-        Watcher::start(&[second.address()], &told),
-        Watcher::start(&[edge.address()], &told),
+        Watcher::start(&[first.address(), second.address()], &log),
+        Watcher::start(&[second.address()], &log),
+        Watcher::start(&[edge.address()], &log),
     ];
-    let mut shadow = client(&edge, &told);
+    let mut shadow = client(&edge, &log);
     shadow.hear_until("a difference", |shadow, _| shadow.deltas > 0);
     let before = shadow.at().unwrap().clone();
 
@@ -55,8 +55,8 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
     let second = over("serve", &paths[1], &redis.url()).serve();
     let edge = edge(&redis.url()).serve();
     let (epoch, seq, hash) = agree(&[&first, &second, &edge]);
-    let told = LoggedStates::default();
-    let mut shadow = client(&edge, &told);
+    let log = LoggedStates::default();
+    let mut shadow = client(&edge, &log);
     shadow.next_state();
 
     let killed = Instant::now();
@@ -75,9 +75,9 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
 #[test]
 fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let [first, second, edge] = three(&redis);
-    let watcher = Watcher::start(&[edge.address()], &told);
+    let watcher = Watcher::start(&[edge.address()], &log);
     assert_eq!(first.terminate().code, Some(0));
     let stopped = Instant::now();
     takes_over(&second);
@@ -89,13 +89,13 @@ fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
 #[test]
 fn a_producer_that_slept_through_its_lease_does_no_harm() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let [first, second, edge] = three(&redis);
-    let watcher = Watcher::start(&[edge.address()], &told);
+    let watcher = Watcher::start(&[edge.address()], &log);
     first.signal("STOP");
     takes_over(&second);
     let next = agree(&[&second, &edge]);
-    let mut shadow = client(&edge, &told);
+    let mut shadow = client(&edge, &log);
     shadow.next_state();
     first.signal("CONT");
     // It learns that its time is over, and shows what the other one makes.

@@ -47,8 +47,8 @@ fn warnings(server: &RunningProgram) -> usize {
 fn a_far_seq_stops_nobody_for_long() {
     let redis = Redis::start();
     let [first, second, edge] = three(&redis);
-    let told = LoggedStates::default();
-    let watcher = Watcher::start(&[edge.address()], &told);
+    let log = LoggedStates::default();
+    let watcher = Watcher::start(&[edge.address()], &log);
     until("some states", || (board(&edge)?.1 > 5).then_some(()));
     const FAR: u64 = 1 << 50;
     // In the running epoch, under the newest token.

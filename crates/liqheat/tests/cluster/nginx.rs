@@ -171,7 +171,7 @@ http {{
 #[test]
 fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let servers = [edge(&redis.url()).serve(), edge(&redis.url()).serve()];
@@ -180,7 +180,7 @@ fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
     let nginx = Nginx::before(addresses, ["weight=1", "weight=1"], producer.address());
 
     // Sockets, polling and history each find a server that has them; what is not for everybody is not there.
-    let mut shadow = Shadow::new(SYMBOL, &told);
+    let mut shadow = Shadow::new(SYMBOL, &log);
     assert!(shadow.connect(nginx.address, &[]));
     shadow.hear_until("differences", |shadow, _| shadow.deltas >= 3);
     assert_eq!(get(nginx.address, "/v1/heatmap?symbol=BTCUSDT").status, 200);
@@ -208,7 +208,7 @@ fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
     drop(same);
 
     // One is killed: whoever was there comes back through nginx and goes on with a difference.
-    let watchers: Vec<Watcher> = (0..4).map(|_| Watcher::start(&[nginx.address], &told)).collect();
+    let watchers: Vec<Watcher> = (0..4).map(|_| Watcher::start(&[nginx.address], &log)).collect();
     until("all are at the server of this machine's network", || {
         let at = servers.each_ref().map(connections);
         at.iter().any(|count| *count >= 5).then_some(())
@@ -394,8 +394,8 @@ fn sockets_can_be_switched_off_and_clients_poll_on() {
     has_state(&server);
     let addresses = [address, local(free_port())];
     let nginx = Nginx::before(addresses, ["weight=1", "down"], producer.address());
-    let told = LoggedStates::default();
-    let mut shadow = Shadow::new(SYMBOL, &told);
+    let log = LoggedStates::default();
+    let mut shadow = Shadow::new(SYMBOL, &log);
     assert!(shadow.connect(nginx.address, &[]));
     shadow.hear_until("differences", |shadow, _| shadow.deltas >= 2);
     let at = shadow.at().unwrap().clone();

@@ -36,12 +36,12 @@ fn well(server: &RunningProgram) {
 #[test]
 fn redis_is_killed_and_comes_back_empty() {
     let mut redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
     agree(&[&producer, &edge]);
-    let watchers = [Watcher::start(&[producer.address()], &told), Watcher::start(&[edge.address()], &told)];
+    let watchers = [Watcher::start(&[producer.address()], &log), Watcher::start(&[edge.address()], &log)];
     until("some states", || (board(&edge)?.1 > 5).then_some(()));
 
     redis.kill();
@@ -71,12 +71,12 @@ fn redis_is_killed_and_comes_back_empty() {
 #[test]
 fn redis_forgets_everything_while_it_runs() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
     let before = agree(&[&producer, &edge]);
-    let watcher = Watcher::start(&[edge.address()], &told);
+    let watcher = Watcher::start(&[edge.address()], &log);
     assert_eq!(redis.command(&["flushall"]), "OK");
     goes_on(&edge, &before);
     agree(&[&producer, &edge]);
@@ -93,10 +93,10 @@ fn redis_forgets_everything_while_it_runs() {
 fn redis_stands_still_for_twenty_seconds() {
     const STILL: Duration = Duration::from_secs(20);
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let [first, second, edge] = three(&redis);
     let servers = [&first, &second, &edge];
-    let watchers = servers.map(|server| Watcher::start(&[server.address()], &told));
+    let watchers = servers.map(|server| Watcher::start(&[server.address()], &log));
     until("some states", || (board(&edge)?.1 > 5).then_some(()));
 
     redis.signal("STOP");
@@ -134,13 +134,13 @@ fn redis_stands_still_for_twenty_seconds() {
 #[test]
 fn a_reader_that_is_thrown_out_finds_back() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let edge = edge(&redis.url()).serve();
     agree(&[&producer, &edge]);
     assert_eq!(redis.command(&["config", "set", "client-output-buffer-limit", "pubsub 1mb 0 0"]), "OK");
-    let watcher = Watcher::start(&[edge.address()], &told);
+    let watcher = Watcher::start(&[edge.address()], &log);
     let readers = || redis.command(&["client", "list", "type", "pubsub"]).lines().count();
     assert_eq!(readers(), 2);
     // It sleeps while more comes than Redis keeps for it.
@@ -197,13 +197,13 @@ impl Proxy {
 #[test]
 fn a_subscription_that_is_dead_while_all_else_is_well_is_noticed() {
     let redis = Redis::start();
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&redis.url()).serve();
     leads(&producer);
     let proxy = Proxy::to(local(redis.port));
     let edge = edge(&format!("redis://{}", proxy.address)).serve();
     agree(&[&producer, &edge]);
-    let watcher = Watcher::start(&[edge.address()], &told);
+    let watcher = Watcher::start(&[edge.address()], &log);
     let connected = || metric(&edge, "liqheat_redis_connected");
     assert_eq!(connected(), 1.0);
     proxy.deaf.store(true, Ordering::Relaxed);
@@ -227,8 +227,8 @@ fn without_redis_at_the_start_everything_but_the_others_is_there() {
     let producer = maker(&url).serve();
     has_state(&producer);
     degraded(&producer);
-    let told = LoggedStates::default();
-    let mut shadow = super::support::client(&producer, &told);
+    let log = LoggedStates::default();
+    let mut shadow = super::support::client(&producer, &log);
     shadow.hear_until("differences", |shadow, _| shadow.deltas > 3);
     let edge = edge(&url).serve();
     assert_eq!(edge.get("/live").status, 200);

@@ -50,8 +50,8 @@ sentinel failover-timeout {MASTER} 5000
 
 /// Who the master is by a Sentinel at this port.
 fn master(sentinel: u16) -> Option<SocketAddr> {
-    let told = redis_command(sentinel, &["sentinel", "get-master-addr-by-name", MASTER]);
-    let port = told.lines().nth(1)?.trim().parse().ok()?;
+    let reply = redis_command(sentinel, &["sentinel", "get-master-addr-by-name", MASTER]);
+    let port = reply.lines().nth(1)?.trim().parse().ok()?;
     Some(local(port))
 }
 
@@ -79,12 +79,12 @@ fn a_replica_that_sentinel_makes_the_master_carries_on() {
     });
     let sentinel = Sentinel::over(&first);
     let url = format!("redis://{}", forwarder(sentinel.port));
-    let told = LoggedStates::default();
+    let log = LoggedStates::default();
     let producer = maker(&url).serve();
     leads(&producer);
     let edge = edge(&url).serve();
     agree(&[&producer, &edge]);
-    let watcher = Watcher::start(&[producer.address(), edge.address()], &told);
+    let watcher = Watcher::start(&[producer.address(), edge.address()], &log);
 
     first.kill();
     until("Sentinel has another master", || (master(sentinel.port)? == local(replica.port)).then_some(()));

@@ -198,8 +198,8 @@ pub(crate) fn ready(server: &RunningProgram) -> (u16, String) {
 
 /// A client, connected.
 #[track_caller]
-pub(crate) fn client(server: &RunningProgram, told: &LoggedStates) -> Shadow {
-    let mut shadow = Shadow::new(SYMBOL, told);
+pub(crate) fn client(server: &RunningProgram, log: &LoggedStates) -> Shadow {
+    let mut shadow = Shadow::new(SYMBOL, log);
     assert!(shadow.connect(server.address(), &[]));
     shadow
 }
@@ -217,9 +217,9 @@ pub(crate) struct WatchReport {
 }
 
 impl Watcher {
-    pub(crate) fn start(servers: &[SocketAddr], told: &LoggedStates) -> Self {
+    pub(crate) fn start(servers: &[SocketAddr], log: &LoggedStates) -> Self {
         let (stop, servers, mut shadow) =
-            (Arc::new(AtomicBool::new(false)), servers.to_vec(), Shadow::new(SYMBOL, told));
+            (Arc::new(AtomicBool::new(false)), servers.to_vec(), Shadow::new(SYMBOL, log));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             let mut standings = Vec::new();

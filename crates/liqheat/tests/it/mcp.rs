@@ -39,9 +39,9 @@ fn called(server: &RunningProgram, headers: &[(&str, &str)], tool: &str, argumen
     reply
 }
 
-/// What a tool tells.
+/// What a tool answers.
 #[track_caller]
-fn told(server: &RunningProgram, tool: &str, arguments: &Value) -> Value {
+fn tool_answer(server: &RunningProgram, tool: &str, arguments: &Value) -> Value {
     let result = called(server, &[], tool, arguments)["result"].clone();
     assert_eq!(result["isError"], false, "{tool} {arguments}: {result}");
     let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
@@ -77,9 +77,9 @@ fn every_tool_tells_what_its_route_answers_and_how_old_it_is() {
         if has_symbol {
             arguments["symbol"] = "btc".into();
         }
-        let concise = told(&server, name, &arguments);
+        let concise = tool_answer(&server, name, &arguments);
         arguments["detail"] = "detailed".into();
-        let detailed = told(&server, name, &arguments);
+        let detailed = tool_answer(&server, name, &arguments);
         for answer in [&concise, &detailed] {
             let about = &answer["about"];
             assert!(about["market_time"].is_string() && !answer[name].is_null(), "{name}: {answer}");
@@ -91,10 +91,10 @@ fn every_tool_tells_what_its_route_answers_and_how_old_it_is() {
         }
     }
     let own = ask(&server, "/v1/walls?symbol=BTCUSDT&limit=3");
-    let walls = told(&server, "walls", &json!({ "symbol": "BTC", "limit": 3, "detail": "detailed" }));
+    let walls = tool_answer(&server, "walls", &json!({ "symbol": "BTC", "limit": 3, "detail": "detailed" }));
     assert_eq!((&walls["walls"]["walls"], rows(&own["walls"]).len()), (&own["walls"], 3));
     // Numbers may come as text.
-    let text = told(&server, "walls", &json!({ "symbol": "BTC", "limit": "3", "detail": "detailed" }));
+    let text = tool_answer(&server, "walls", &json!({ "symbol": "BTC", "limit": "3", "detail": "detailed" }));
     assert_eq!(text["walls"]["walls"], own["walls"]);
 
     for (tool, arguments, part) in [

@@ -171,8 +171,8 @@ struct InstrumentRow<'a> {
 /// Everything is counted in coins. Asked about a contract that it never had, the venue says that the symbol is wrong.
 fn contracts(body: &[u8]) -> Result<Page, FrameError> {
     const NO_SUCH_SYMBOL: i64 = 10_001;
-    let told: Status<'_> = json(body)?;
-    if told.ret_code == NO_SUCH_SYMBOL {
+    let refusal: Status<'_> = json(body)?;
+    if refusal.ret_code == NO_SUCH_SYMBOL {
         return Ok(Page::default());
     }
     status(body)?;

@@ -40,7 +40,7 @@ fn qty(text: &str) -> Qty {
 fn a_contract_that_is_not_there_is_told() {
     let asked = Bybit.request(&bitcoin().contracts()[0], &RestQuery::Contracts, MIDNIGHT).unwrap();
     assert_eq!(asked.path, "/v5/market/instruments-info?category=linear&symbol=BTCUSDT");
-    let told = |body: &str| {
+    let contracts_of = |body: &str| {
         let page = Bybit.answer(&bitcoin().contracts()[0], &RestQuery::Contracts, body.as_bytes(), MIDNIGHT);
         page.map(|page| page.contracts)
     };
@@ -50,13 +50,13 @@ fn a_contract_that_is_not_there_is_told() {
             "status":"{status}","baseCoin":"BTC"}}],"nextPageCursor":""}},"retExtInfo":{{}},"time":1763942400000}}"#
         )
     };
-    assert_eq!(told(&listed("Trading")).unwrap(), [ListedContract::of_one_coin("BTCUSDT")]);
-    assert_eq!(told(&listed("Closed")).unwrap(), []);
+    assert_eq!(contracts_of(&listed("Trading")).unwrap(), [ListedContract::of_one_coin("BTCUSDT")]);
+    assert_eq!(contracts_of(&listed("Closed")).unwrap(), []);
     let no_such = r#"{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1763942400000}"#;
-    assert_eq!(told(no_such).unwrap(), []);
+    assert_eq!(contracts_of(no_such).unwrap(), []);
     let busy =
         r#"{"retCode":10006,"retMsg":"Too many visits!","result":{},"retExtInfo":{},"time":1763942400000}"#;
-    assert!(told(busy).is_err());
+    assert!(contracts_of(busy).is_err());
 }
 
 #[test]

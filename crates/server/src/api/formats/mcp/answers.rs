@@ -167,19 +167,22 @@ mod tests {
     fn concise_answers_sum_and_keep_the_largest() {
         let row = |usd: u64| json!({ "side": if usd.is_multiple_of(2) { "long" } else { "short" }, "usd": usd, "timestamp": usd });
         let body = json!({ "data": (1..=9).map(row).collect::<Vec<_>>(), "next": "x" });
-        let told = liquidations(&body, Detail::Concise);
-        assert_eq!((&told["long"], &told["short"]["usd"]), (&json!({ "count": 4, "usd": 20 }), &json!(25)));
+        let answer = liquidations(&body, Detail::Concise);
         assert_eq!(
-            (&told["first"], &told["last"], &told["is_cut_off"]),
+            (&answer["long"], &answer["short"]["usd"]),
+            (&json!({ "count": 4, "usd": 20 }), &json!(25))
+        );
+        assert_eq!(
+            (&answer["first"], &answer["last"], &answer["is_cut_off"]),
             (&json!(1), &json!(9), &json!(true))
         );
-        let usd: Vec<u64> = rows(&told["largest"]).map(|row| row["usd"].as_u64().unwrap()).collect();
+        let usd: Vec<u64> = rows(&answer["largest"]).map(|row| row["usd"].as_u64().unwrap()).collect();
         assert_eq!(usd, [9, 8, 7, 6, 5]);
         let candle = |open: f64, close: f64| json!({ "timestamp": "t", "open": open, "high": 120, "low": 90, "close": close });
         let body =
             json!({ "interval": "1h", "count": 2, "data": [candle(100.0, 101.0), candle(101.0, 110.0)] });
-        let told = candles(&body, Detail::Concise);
-        assert_eq!((&told["change_pct"], &told["high"]), (&json!(10.0), &json!(120.0)));
+        let answer = candles(&body, Detail::Concise);
+        assert_eq!((&answer["change_pct"], &answer["high"]), (&json!(10.0), &json!(120.0)));
         assert_eq!(candles(&json!({ "data": [] }), Detail::Concise)["close"], Value::Null);
     }
 }

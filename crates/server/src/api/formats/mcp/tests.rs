@@ -112,10 +112,10 @@ async fn the_handshake_agrees_on_a_revision_that_both_know() {
     let initialize = async |revision: &str| {
         let client = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": client });
-        let told = say(&request("initialize", &params)).await;
-        assert_eq!((told.status, told.headers.get("mcp-session-id")), (200, None), "{}", told.json());
-        assert_eq!(told.headers[header::CONTENT_TYPE], "application/json");
-        told.json()
+        let answer = say(&request("initialize", &params)).await;
+        assert_eq!((answer.status, answer.headers.get("mcp-session-id")), (200, None), "{}", answer.json());
+        assert_eq!(answer.headers[header::CONTENT_TYPE], "application/json");
+        answer.json()
     };
     for revision in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         assert_eq!(initialize(revision).await["result"]["protocolVersion"], revision);
@@ -154,8 +154,8 @@ async fn notifications_want_nothing() {
         json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 3 } }),
         json!({ "jsonrpc": "2.0", "method": "tools/call" }),
     ] {
-        let told = say(&message).await;
-        assert_eq!((told.status, told.body.as_slice()), (202, &b""[..]), "{message}");
+        let answer = say(&message).await;
+        assert_eq!((answer.status, answer.body.as_slice()), (202, &b""[..]), "{message}");
     }
 }
 
@@ -188,15 +188,15 @@ async fn wrong_messages_are_answered_with_what_is_wrong() {
         (call(json!({ "name": "walls", "arguments": "{}" })), 200, -32_602, "'arguments'"),
         (call(json!({ "name": "walls", "arguments": {}, "_meta": 1 })), 400, -32_600, "_meta"),
     ] {
-        let told = say(&message).await;
-        assert_eq!((told.status, &told.json()["error"]["code"]), (status, &json!(code)), "{message}");
-        assert!(told.text().contains(part), "{message}: {}", told.text());
+        let answer = say(&message).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (status, &json!(code)), "{message}");
+        assert!(answer.text().contains(part), "{message}: {}", answer.text());
     }
     let deep = "[".repeat(40_000);
     for body in [&b"{"[..], b"", b"\xff\xfe", b"{\"jsonrpc\":\"2.0\",\"id\":1e400}", deep.as_bytes()] {
-        let told = post(&[JSON], body.to_vec()).await;
-        assert_eq!((told.status, &told.json()["error"]["code"]), (400, &json!(-32_700)));
-        assert!(told.text().contains("not JSON"), "{}", told.text());
+        let answer = post(&[JSON], body.to_vec()).await;
+        assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32_700)));
+        assert!(answer.text().contains("not JSON"), "{}", answer.text());
     }
 }
 
@@ -213,9 +213,9 @@ async fn types_that_a_client_sends_and_accepts() {
         (None, 415),
     ] {
         let headers: Vec<_> = kind.map(|kind| ("content-type", kind)).into_iter().collect();
-        let told = post(&headers, ping()).await;
-        assert_eq!(told.status, status, "{kind:?}");
-        assert!(status == 200 || told.text().contains("Content-Type"), "{kind:?}");
+        let answer = post(&headers, ping()).await;
+        assert_eq!(answer.status, status, "{kind:?}");
+        assert!(status == 200 || answer.text().contains("Content-Type"), "{kind:?}");
     }
     for (accept, status) in [
         (&["application/json, text/event-stream"][..], 200),
@@ -230,9 +230,9 @@ async fn types_that_a_client_sends_and_accepts() {
         (&[""], 406),
     ] {
         let headers: Vec<_> = accept.iter().map(|accept| ("accept", *accept)).chain([JSON]).collect();
-        let told = post(&headers, ping()).await;
-        assert_eq!(told.status, status, "{accept:?}");
-        assert!(status == 200 || told.text().contains("Accept"), "{accept:?}");
+        let answer = post(&headers, ping()).await;
+        assert_eq!(answer.status, status, "{accept:?}");
+        assert!(status == 200 || answer.text().contains("Accept"), "{accept:?}");
     }
 }
 
@@ -244,15 +244,15 @@ async fn revisions_that_are_not_known_are_refused() {
     let ping = request("ping", &json!({}));
     assert_eq!(say_in("2025-06-18", &ping).await.status, 200);
     for revision in ["2031-01-01", "", "x"] {
-        let told = say_in(revision, &ping).await;
-        assert_eq!((told.status, &told.json()["id"]), (400, &json!(7)), "{revision}");
-        assert!(told.text().contains("2025-11-25"), "{}", told.text());
+        let answer = say_in(revision, &ping).await;
+        assert_eq!((answer.status, &answer.json()["id"]), (400, &json!(7)), "{revision}");
+        assert!(answer.text().contains("2025-11-25"), "{}", answer.text());
     }
     let headers = [JSON, ("mcp-protocol-version", "2031-01-01"), ("mcp-method", "tools/list")];
     let named = request("tools/list", &with_meta(json!({}), "2031-01-01"));
-    let told = post(&headers, named.to_string()).await;
-    assert_eq!((told.status, &told.json()["error"]["code"]), (400, &json!(-32_022)));
-    assert_eq!(told.json()["error"]["data"]["supported"][3], "2025-11-25");
+    let answer = post(&headers, named.to_string()).await;
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (400, &json!(-32_022)));
+    assert_eq!(answer.json()["error"]["data"]["supported"][3], "2025-11-25");
 }
 
 #[tokio::test]
@@ -367,13 +367,13 @@ proptest! {
             method.as_deref().map(|method| ("mcp-method", method)),
         ].into_iter().flatten().collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let told = runtime.block_on(post(&headers, body.clone()));
+        let answer = runtime.block_on(post(&headers, body.clone()));
         let text = String::from_utf8_lossy(&body).into_owned();
-        prop_assert!([200, 202, 400, 404].contains(&told.status), "{}: {}", text, told.status);
-        if told.status == 202 {
-            prop_assert!(told.body.is_empty());
+        prop_assert!([200, 202, 400, 404].contains(&answer.status), "{}: {}", text, answer.status);
+        if answer.status == 202 {
+            prop_assert!(answer.body.is_empty());
         } else {
-            let reply = told.json();
+            let reply = answer.json();
             prop_assert_eq!(&reply["jsonrpc"], "2.0", "{}: {}", text, reply);
             prop_assert!(reply.get("result").is_some() != reply.get("error").is_some());
         }

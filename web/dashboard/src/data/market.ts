@@ -4,36 +4,27 @@
  * It owns the data (`heat`, `candles`, `events`) and the connection; it draws nothing. Everything that arrives is kept as
  * "newest" and reported by `changed`, so that a burst of messages costs one frame.
  */
-import type { FeedState, HeatmapOptions, LiquidationsFrame, SnapshotFrame, SourceHealth, StatusChange } from 'liqheat-client';
-import { Candles } from '../model/candles.ts';
+import type { LiquidationsFrame, SourceHealth, StatusChange } from 'liqheat-client';
+import type { Candles } from '../model/candles.ts';
 import { type Coverage, LAYER_EVERY_MS } from '../model/coverage.ts';
-import { marketDecimals } from '../model/format.ts';
 import type { Heat } from '../model/heat.ts';
 import { holesOf } from '../model/holes.ts';
 import type { Reach } from '../model/playback.ts';
-import { intervalMs, RANGES, type Range, rangeById } from '../model/ranges.ts';
 import { spanOf } from '../model/replay.ts';
 import { SeenShares } from '../model/seen-shares.ts';
 import type { Stored, Viewport } from '../model/tile-plan.ts';
 import { marketOf } from '../model/venues.ts';
-import { type Api, ApiError, retryMs } from '../transport/api.ts';
-import type { Candle, LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
+import type { Api } from '../transport/api.ts';
+import type { LeverageLevels, Liquidation, SymbolInfo } from '../wire/answers.ts';
 import type { GridHeader } from '../wire/grid.ts';
+import { Away } from './away.ts';
+import { Corrections } from './corrections.ts';
 import { FinePrices } from './fine-prices.ts';
-import { LiveConnection } from './live-connection.ts';
-import { Picture } from './picture.ts';
-import { rangeQueries } from './range-query.ts';
+import { type FeedSighting, type LiveEdge, LiveFeed } from './live-feed.ts';
+import type { Picture } from './picture.ts';
+import { type LoadState, RangePicture } from './range-picture.ts';
 import { Realised, type RealisedQuery } from './realised.ts';
 import { seenAtStart } from './seen-at-start.ts';
-import { splitHistory } from './split-history.ts';
-import { Walk } from './walk.ts';
-
-export type LoadState =
-    | { kind: 'idle' }
-    | { kind: 'loading' }
-    | { kind: 'shown' }
-    | { kind: 'empty' }
-    | { kind: 'failed'; status: number; why: string };
 
 export interface MarketEvents {
     /** Candles of the range are there, and what lies under them is still on its way; there is no picture yet. */
@@ -47,77 +38,24 @@ export interface MarketEvents {
     trouble(why: string): void;
 }
 
-export interface LiveEdge {
-    snapshot: SnapshotFrame;
-    asOf: number;
-}
-
-const UPDATE_INTERVAL_S = 1;
-/** Candles and sums of liquidations are fetched after a state, not by the clock: those of a candle that has closed, at most this often. */
-const CLOSED_GAP_MS = 900;
-/** The open candle, whose price came with every state and whose liquidations came as they happened. */
-const OPEN_GAP_MS = 60_000;
-/** The same where the server does not send liquidations. */
-const UNHEARD_GAP_MS = 5_000;
 /** While polling the states come seldom, so the candles between them are asked for by the clock. */
 const CORRECT_EVERY_MS = 5_000;
-const RELOAD_GAP_MS = 4_000;
+/** What no longer fits is fetched again not more often than this. */
+const OUTGROWN_GAP_MS = 4_000;
 /** Patched columns look right, so what they really were can wait. */
 const PATCHED_GAP_MS = 15_000;
-const RETRY_MS = 3_000;
-/** What the server says to a token that it does not take in place of another. */
-const INVALID_TOKEN = 'INVALID_TOKEN';
-const CORRECTED_CANDLES_MIN = 4;
-const CORRECTED_CANDLES_MAX = 1_000;
-
-function decimalsOf(candles: readonly Candle[], bin: number): number {
-    return marketDecimals(
-        candles.flatMap(({ high, low, close }) => [high, low, close]),
-        bin,
-    );
-}
 
 export class Market {
     readonly #api: Api;
     readonly #tell: MarketEvents;
-    readonly #live: LiveConnection;
-    readonly #walk: Walk;
+    readonly #live: LiveFeed;
+    readonly #corrections: Corrections;
+    readonly #away: Away;
     readonly #prices: FinePrices;
     readonly #realised: Realised;
-    /** The chosen range up to now. */
-    #base: Picture | null = null;
-    /** Where one has walked to; null while that is within the base. */
-    #away: Picture | null = null;
-    #viewport: Viewport | null = null;
-    /** A picture that came while the chart was held. */
-    #waiting: Picture | null = null;
-    #isHeld = false;
-    /** Two planes are enough for a first picture; those by leverage are several times as many. */
-    #wantsSplit = false;
-    #isSplitRefused = false;
-    /** The wanted candles; '' for those that fit. */
-    #interval = '';
+    readonly #base: RangePicture;
     readonly seen = new SeenShares();
-    load: LoadState = { kind: 'idle' };
-    /** Of the market's prices; 2 before the first picture. */
-    decimals = 2;
     #info: SymbolInfo | null = null;
-    #range: Range = RANGES[0] as Range;
-    /** The range that the base shows: while another one is on its way, the one before. */
-    #baseRange: Range | null = null;
-    #barsMax = 1;
-    #abort = new AbortController();
-    #edge: LiveEdge | null = null;
-    /** When its time last moved, by this machine's clock. */
-    #movedAt = 0;
-    #corrections: Candle[] = [];
-    readonly #sources = new Map<string, readonly SourceHealth[]>();
-    #epoch: string | undefined;
-    #loadedAt = 0;
-    #walkedAt = 0;
-    /** When candles were last asked for, by this machine's clock. */
-    #correctedAt = 0;
-    #retry: ReturnType<typeof setTimeout> | undefined;
     #refresh: ReturnType<typeof setInterval> | undefined;
 
     constructor(api: Api, tell: MarketEvents) {
@@ -125,30 +63,26 @@ export class Market {
         this.#tell = tell;
         this.#prices = new FinePrices(api, () => tell.changed());
         this.#realised = new Realised(api);
-        this.#walk = new Walk(api, {
-            ready: (picture, tiles) => this.#walked(picture, tiles),
-            failed: (error) => {
-                if (error instanceof ApiError && error.status !== 0) tell.trouble(error.message);
-            },
+        this.#base = new RangePicture(api, {
+            newest: () => this.#live.edge?.asOf,
+            opening: () => tell.loaded(false),
+            candles: (candles, decimals) => tell.candles(candles, decimals),
+            came: (picture, isOpening) => this.#came(picture, isOpening),
+            settled: (isOpening) => this.#settled(isOpening),
+            shown: (header, signal) => this.#askMore(header, signal),
         });
-        const options: HeatmapOptions = {
-            token: () => api.token() ?? '',
-            onError: (frame) => {
-                if (frame.code === INVALID_TOKEN) tell.trouble(`The new token is not accepted: ${frame.message}`);
-            },
-            onSnapshot: (frame) => this.#came(frame),
-            onLiquidations: (frame) => this.#liquidated(frame),
-            onStatusChange: () => tell.statusChanged(),
-            onFeed: (frame) => {
-                this.#sources.set(frame.symbol, frame.sources ?? []);
-                tell.statusChanged();
-            },
-        };
-        this.#live = new LiveConnection(api.socketUrl(), options, {
-            channels: ['heatmap', 'liquidations'],
-            updateInterval: UPDATE_INTERVAL_S,
-            mode: 'delta',
-            ack: true,
+        this.#away = new Away(api, {
+            came: (picture, tiles) => this.#learnSeen(picture, tiles),
+            changed: () => this.#walked(),
+            trouble: (why) => tell.trouble(why),
+        });
+        this.#corrections = new Corrections(api);
+        this.#live = new LiveFeed(api, {
+            came: () => tell.changed(),
+            begunAnew: () => this.#beginAnew(),
+            liquidated: (frame) => this.#liquidated(frame),
+            statusChanged: () => tell.statusChanged(),
+            trouble: (why) => tell.trouble(why),
         });
     }
 
@@ -168,22 +102,36 @@ export class Market {
 
     /** The chosen range up to now, wherever one has walked to. */
     get base(): Picture | null {
-        return this.#base;
+        return this.#base.picture;
     }
 
     /** The range that the base shows; null before the first picture of a symbol. */
     get baseRange(): string | null {
-        return this.#baseRange?.id ?? null;
+        return this.#base.range;
     }
 
     /** Whether a range was chosen that there is no picture of yet. */
     get isOpening(): boolean {
-        return this.#baseRange !== this.#range;
+        return this.#base.isOpening;
+    }
+
+    get load(): LoadState {
+        return this.#base.load;
+    }
+
+    /** Of the market's prices; 2 before the first picture. */
+    get decimals(): number {
+        return this.#base.decimals;
+    }
+
+    /** Whether the server makes no planes by leverage for a picture of this size. */
+    get isSplitRefused(): boolean {
+        return this.#base.isSplitRefused;
     }
 
     /** Whether the picture on the screen is one that was walked to, and not that of the chosen range. */
     get isAway(): boolean {
-        return this.#away !== null;
+        return this.#away.picture !== null;
     }
 
     /** Whether the picture on the screen reaches up to now. */
@@ -192,7 +140,7 @@ export class Market {
     }
 
     #shown(): Picture | null {
-        return this.#away ?? this.#base;
+        return this.#away.picture ?? this.#base.picture;
     }
 
     /** Connects; with `websocket` false (what the server says of itself) only by polling. Called again when that changes. */
@@ -209,9 +157,8 @@ export class Market {
     }
 
     stop(): void {
-        this.#abort.abort();
-        this.#walk.reset('');
-        clearTimeout(this.#retry);
+        this.#base.stop();
+        this.#away.end();
         clearInterval(this.#refresh);
         this.#live.disconnect();
     }
@@ -221,85 +168,49 @@ export class Market {
      * symbol stays until the new one is there.
      */
     open(info: SymbolInfo, range: string, barsMax: number): void {
-        this.#barsMax = barsMax;
-        const other = this.#info?.symbol !== info.symbol;
-        if (other) {
-            this.#edge = null;
-            this.#movedAt = 0;
-            this.#epoch = undefined;
+        if (this.#info?.symbol !== info.symbol) {
             this.#realised.reset();
-            this.#live.follow(info.symbol);
-        }
-        this.#info = info;
-        this.#range = rangeById(range) ?? this.#range;
-        if (other) {
-            this.#walk.reset(info.symbol, marketOf(info));
+            this.#live.follow(info);
+            this.#away.reset(info.symbol, marketOf(info));
             this.seen.reset(info.first);
             this.#showNothing();
-        }
-        void this.#fetch();
+        } else this.#live.renewInfo(info);
+        this.#info = info;
+        this.#base.open(info, range, barsMax);
     }
 
     #showNothing(): void {
-        this.#base = null;
-        this.#baseRange = null;
-        this.#comeBack();
+        this.#away.end();
         this.#realised.clear();
         this.#prices.reset();
     }
 
-    /** From wherever one has walked to. */
-    #comeBack(): void {
-        this.#walk.stop();
-        this.#away = null;
-        this.#waiting = null;
-        this.#viewport = null;
-    }
-
     /** The chart shows this stretch of time and prices; null for the chosen range. */
     look(viewport: Viewport | null): void {
-        this.#viewport = viewport;
-        const base = this.#base;
-        if (base === null) return;
-        if (viewport === null) {
-            this.#walk.stop();
-            this.#waiting = null;
-            this.#show(null);
-            return;
-        }
-        const stored = this.#stored();
-        if (stored !== null) this.#walk.go(viewport, stored, this.#interval);
+        this.#away.look(viewport);
+        if (this.base !== null) this.#away.go(this.#stored(), this.#base.interval);
     }
 
     /** Candles of this interval, or '' for those that fit. */
     setInterval(interval: string): void {
-        if (interval === this.#interval) return;
-        this.#interval = interval;
-        if (this.#viewport !== null) this.look(this.#viewport);
-        else if (this.#base !== null) void this.#fetch();
+        if (interval === this.#base.interval) return;
+        this.#base.setInterval(interval);
+        if (this.base === null) return;
+        if (this.#away.isLooking()) this.#away.go(this.#stored(), interval);
+        else this.#base.fetch();
     }
 
     /** While the chart is held (dragged) its picture stays; what comes meanwhile is shown afterwards. */
     hold(isHeld: boolean): void {
-        this.#isHeld = isHeld;
-        const waiting = this.#waiting;
-        if (isHeld || waiting === null) return;
-        this.#waiting = null;
-        this.#show(waiting);
+        this.#away.hold(isHeld);
     }
 
     /** Somebody asks how amounts are split by leverage: planes for that are fetched from now on. */
     wantLeverages(): void {
         // Leverages of measured positions are not known.
-        if (this.#wantsSplit || this.#info?.estimate !== undefined) return;
-        this.#wantsSplit = true;
-        this.#walk.split();
-        if (this.load.kind === 'shown') this.reload(0);
-    }
-
-    /** Whether the server makes no planes by leverage for a picture of this size. */
-    get isSplitRefused(): boolean {
-        return this.#isSplitRefused;
+        if (this.#info?.estimate !== undefined || !this.#base.split()) return;
+        this.#away.split();
+        if (this.load.kind === 'shown') this.#base.reload(0);
     }
 
     /** When the data begins and ends; null while that is not known. */
@@ -316,19 +227,12 @@ export class Market {
 
     #stored(): Stored | null {
         const info = this.#info;
-        const base = this.#base;
+        const { base } = this;
         if (info === null || base === null) return null;
-        const now = Math.max(this.#edge?.asOf ?? 0, base.heat.header.as_of);
+        const now = Math.max(this.#live.edge?.asOf ?? 0, base.heat.header.as_of);
         const { interval, baseBin, estimate } = info;
         const finest = estimate === undefined ? {} : { finest: { columnMs: LAYER_EVERY_MS, bin: baseBin } };
         return { first: Math.min(info.first ?? now, base.heat.start()), now, interval, baseBin, ...finest };
-    }
-
-    #walked(picture: Picture, tiles: readonly GridHeader[]): void {
-        this.#learnSeen(picture, tiles);
-        if (this.#viewport === null || this.#base === null) return;
-        if (this.#isHeld) this.#waiting = picture;
-        else this.#show(picture);
     }
 
     /** What answers say of how much was seen, and where the model had to begin anew. */
@@ -337,12 +241,10 @@ export class Market {
         for (const { as_of, seen_share } of headers) this.seen.add(as_of, seen_share);
     }
 
-    #show(picture: Picture | null): void {
-        if (picture === this.#away) return;
-        this.#away = picture;
-        this.#walkedAt = Date.now();
+    /** Another picture is shown, or that of the range again. */
+    #walked(): void {
         this.#prices.reset();
-        this.#corrections = [];
+        this.#corrections.forget();
         this.#tell.loaded(true);
         this.#tell.changed();
         void this.#refreshEvents();
@@ -365,7 +267,6 @@ export class Market {
     }
 
     #liquidated(frame: LiquidationsFrame): void {
-        if (frame.symbol !== this.#info?.symbol) return;
         if (!this.#realised.take(frame)) void this.#refreshEvents();
         this.#tell.changed();
     }
@@ -373,40 +274,35 @@ export class Market {
     #realisedIn({ heat, interval, isLive }: Picture): RealisedQuery | null {
         if (this.#info === null) return null;
         const from = heat.start();
-        const to = isLive ? (this.#edge?.asOf ?? heat.header.as_of) : from + heat.columns() * heat.columnMs();
+        const to = isLive ? (this.#live.edge?.asOf ?? heat.header.as_of) : from + heat.columns() * heat.columnMs();
         return { symbol: marketOf(this.#info), from, to, interval, isLive };
     }
 
     /** Fetches the picture again, leaving pan and zoom alone. */
-    reload(gapMs = RELOAD_GAP_MS): void {
-        if (this.load.kind === 'loading' || Date.now() - this.#loadedAt < gapMs) return;
-        void this.#fetch();
+    reload(gapMs?: number): void {
+        this.#base.reload(gapMs);
     }
 
     retryNow(): void {
-        void this.#fetch();
+        this.#base.fetch();
     }
 
     connection(): StatusChange {
         return this.#live.status;
     }
 
-    feed(): { state: FeedState | null; heardAt: number; asOf: number | null; movedAt: number } {
-        const known = this.#info === null ? undefined : this.#live.state(this.#info.symbol);
-        const asOf = known === undefined ? null : Date.parse(known.snapshot.timestamp);
-        // Until the first heartbeat, the state in the list of symbols.
-        const listed = this.#info?.state ?? null;
-        return { state: known?.feed ?? listed, heardAt: known?.heardAt ?? 0, asOf, movedAt: this.#movedAt };
+    feed(): FeedSighting {
+        return this.#live.sighting();
     }
 
     /** The venues behind the symbol as last reported; empty where nothing is followed live. */
     sources(): readonly SourceHealth[] {
-        return this.#info === null ? [] : (this.#sources.get(this.#info.symbol) ?? []);
+        return this.#live.sources();
     }
 
     /** The newest price known at a time, for distances: of now from the live state, of the past from finer candles. */
     priceAt(time: number): number | undefined {
-        const edge = this.#edge;
+        const { edge } = this.#live;
         const now = edge?.snapshot.data.current_price ?? null;
         if (edge !== null && now !== null && time >= edge.asOf) return now;
         const { heat, candles } = this;
@@ -415,18 +311,18 @@ export class Market {
     }
 
     edge(): LiveEdge | null {
-        return this.#edge;
+        return this.#live.edge;
     }
 
     /** Moves the pictures to the newest live state; answers the bars of the shown one that changed. Called once a frame. `known`: levels by leverage. */
     advance(known: LeverageLevels | null): number[] {
         const shown = this.#shown();
         if (shown === null) return [];
-        const changed = shown.isLive ? shown.candles.correct(this.#corrections) : [];
-        this.#corrections = [];
-        const edge = this.#edge;
+        const corrections = this.#corrections.take();
+        const changed = shown.isLive ? shown.candles.correct(corrections) : [];
+        const { edge } = this.#live;
         if (edge === null) return changed;
-        for (const picture of new Set([this.#base, shown])) {
+        for (const picture of new Set([this.base, shown])) {
             if (picture?.isLive !== true) continue;
             const touched = this.#moveOn(picture, edge, known);
             if (picture === shown) changed.push(...touched);
@@ -436,10 +332,10 @@ export class Market {
 
     #moveOn(picture: Picture, edge: LiveEdge, known: LeverageLevels | null): number[] {
         const { levels, current_price: price, positions_consumed: consumed } = edge.snapshot.data;
-        const isBase = picture === this.#base;
+        const isBase = picture === this.base;
         const outcome = picture.heat.paint(edge.asOf, price, levels, known);
         if (outcome === 'outgrown') {
-            this.#again(isBase, RELOAD_GAP_MS);
+            this.#again(isBase, OUTGROWN_GAP_MS);
             return [];
         }
         if (outcome === 'patched') picture.isPatched = true;
@@ -448,122 +344,49 @@ export class Market {
         const touched = picture.candles.touch(edge.asOf, price);
         if (picture !== this.#shown()) return touched;
         this.#prices.add(edge.asOf, price);
-        // What happened between two states is in the candle, not in the states.
         const isUnheard = consumed > 0 && this.recent() === null;
-        const gap = touched.length > 1 ? CLOSED_GAP_MS : isUnheard ? UNHEARD_GAP_MS : OPEN_GAP_MS;
-        if (Date.now() - this.#correctedAt > gap) void this.#correct();
+        if (this.#corrections.isDue(touched.length, isUnheard)) void this.#correct();
         return touched;
     }
 
     /** The base, or what lies over it, no longer fits. */
     #again(isBase: boolean, gapMs: number): void {
-        if (isBase) return this.reload(gapMs);
-        const stored = this.#stored();
-        if (this.#viewport === null || stored === null || Date.now() - this.#walkedAt < gapMs) return;
-        this.#walkedAt = Date.now();
-        this.#walk.go(this.#viewport, stored, this.#interval);
+        if (isBase) this.#base.reload(gapMs);
+        else this.#away.again(this.#stored(), this.#base.interval, gapMs);
     }
 
-    #came(frame: SnapshotFrame): void {
-        if (frame.symbol !== this.#info?.symbol) return;
-        const asOf = Date.parse(frame.timestamp);
-        if (!Number.isFinite(asOf)) return;
-        if (asOf !== this.#edge?.asOf) this.#movedAt = Date.now();
-        this.#edge = { snapshot: frame, asOf };
-        // Another epoch is another price grid or a restarted server: the old columns may not be continued.
-        if (this.#epoch !== undefined && frame.epoch !== this.#epoch) {
-            if (this.#info !== null) {
-                this.#walk.reset(this.#info.symbol, marketOf(this.#info));
-                this.seen.reset(this.#info.first);
-            }
-            this.reload();
-        }
-        this.#epoch = frame.epoch;
-        this.#tell.changed();
-    }
-
-    async #fetch(): Promise<void> {
+    #beginAnew(): void {
         const info = this.#info;
         if (info === null) return;
-        this.#abort.abort();
-        this.#abort = new AbortController();
-        clearTimeout(this.#retry);
-        const { signal } = this.#abort;
-        const range = this.#range;
-        const isOpening = this.isOpening;
-        const wantsSplit = this.#wantsSplit && info.estimate === undefined;
-        const {
-            interval,
-            candles: candlesQuery,
-            grid: gridQuery,
-        } = rangeQueries(info, range, this.#interval, this.#barsMax, this.#edge?.asOf);
-        const stepMs = intervalMs(interval);
-        this.load = { kind: 'loading' };
-        if (isOpening) this.#tell.loaded(false);
-        try {
-            const asked = this.#api.candles(candlesQuery, signal);
-            if (this.#base === null) void this.#preview(asked, info, stepMs, signal);
-            const [{ grid, isRefused }, all] = await Promise.all([splitHistory(this.#api, gridQuery, wantsSplit, signal), asked]);
-            if (signal.aborted) return;
-            this.#isSplitRefused = isRefused;
-            const { header } = grid;
-            // The newest this many candles reach further back than the range where the data has holes.
-            const candles = all.filter(({ time }) => time + stepMs > header.start);
-            if (header.columns === 0 || header.rows === 0 || candles.length === 0) {
-                if (isOpening) this.#showNothing();
-                this.load = { kind: 'empty' };
-                this.#retryLater(signal, RETRY_MS);
-            } else {
-                if (isOpening) this.#comeBack();
-                const span = { from: header.start, to: header.as_of };
-                this.#base = new Picture(grid, candles, interval, span, true);
-                this.#baseRange = range;
-                this.#learnSeen(this.#base, [header]);
-                this.#prices.reset();
-                this.decimals = decimalsOf(candles, header.bin);
-                this.load = { kind: 'shown' };
-            }
-            this.#loadedAt = Date.now();
-            this.#tell.loaded(!isOpening);
-            this.#live.load();
-            if (this.#viewport !== null) this.look(this.#viewport);
-            if (this.#wantsSplit && info.estimate === undefined && !this.#isSplitRefused && grid.classes.length === 0) this.reload(0);
-            await this.#refreshEvents();
-            await this.#askSeenAtStart(header, signal);
-        } catch (error) {
-            if (signal.aborted) return;
-            this.load = {
-                kind: 'failed',
-                status: error instanceof ApiError ? error.status : -1,
-                why: error instanceof Error ? error.message : String(error),
-            };
-            this.#retryLater(signal, retryMs(error, RETRY_MS));
-            this.#tell.loaded(!isOpening);
-            this.#live.load();
+        this.#away.reset(info.symbol, marketOf(info));
+        this.seen.reset(info.first);
+        this.#base.reload();
+    }
+
+    #came(picture: Picture | null, isOpening: boolean): void {
+        if (picture === null) {
+            if (isOpening) this.#showNothing();
+            return;
         }
+        if (isOpening) this.#away.end();
+        this.#learnSeen(picture, [picture.heat.header]);
+        this.#prices.reset();
     }
 
-    /** Candles are a tenth of the picture's bytes, so over a slow line they come sooner. */
-    async #preview(asked: Promise<Candle[]>, info: SymbolInfo, stepMs: number, signal: AbortSignal): Promise<void> {
-        const all = await asked.catch((): Candle[] => []);
-        const newest = all.at(-1);
-        if (signal.aborted || newest === undefined || this.#base !== null || this.load.kind !== 'loading') return;
-        const to = newest.time + stepMs;
-        const candles = all.filter(({ time }) => time >= to - this.#range.ms);
-        this.#tell.candles(new Candles(candles, stepMs, candles[0]?.time ?? to, to), decimalsOf(candles, info.baseBin));
+    #settled(isOpening: boolean): void {
+        this.#tell.loaded(!isOpening);
+        this.#live.load();
+        if (this.load.kind !== 'failed' && this.#away.isLooking()) this.#away.go(this.#stored(), this.#base.interval);
     }
 
-    async #askSeenAtStart(header: GridHeader, signal: AbortSignal): Promise<void> {
-        const found = this.#info === null ? null : await seenAtStart(this.#api, this.#info, header, signal);
-        if (found === null) return;
-        this.seen.add(found.as_of, found.seen_share);
+    /** What is shown with a picture, or says something about it, and is not needed for it. */
+    async #askMore(header: GridHeader, signal: AbortSignal): Promise<void> {
+        const info = this.#info;
+        await this.#refreshEvents();
+        const first = info === null ? null : await seenAtStart(this.#api, info, header, signal);
+        if (first === null) return;
+        this.seen.add(first.as_of, first.seen_share);
         this.#tell.changed();
-    }
-
-    #retryLater(signal: AbortSignal, afterMs: number): void {
-        this.#retry = setTimeout(() => {
-            if (!signal.aborted) void this.#fetch();
-        }, afterMs);
     }
 
     /** The candles' highs and lows between live states, and liquidations since; both only while someone looks. */
@@ -571,20 +394,15 @@ export class Market {
         const info = this.#info;
         if (info === null || this.load.kind !== 'shown' || document.visibilityState === 'hidden') return;
         if (this.#live.status.status === 'disconnected') return;
-        this.#correctedAt = Date.now();
+        this.#corrections.begin();
         const shown = this.#shown();
         if (shown?.isLive !== true) return;
-        const { signal } = this.#abort;
-        const { interval } = shown;
+        const { signal } = this.#base;
+        const isWanted = (): boolean => shown === this.#shown();
         try {
-            const since = ((this.#edge?.asOf ?? 0) - shown.correctedTo) / intervalMs(interval);
-            const limit = Math.min(CORRECTED_CANDLES_MAX, Math.max(CORRECTED_CANDLES_MIN, Math.ceil(since) + 2));
-            const newest = await this.#api.candles({ symbol: marketOf(info), interval, limit }, signal);
-            if (signal.aborted || shown !== this.#shown()) return;
-            this.#corrections = newest;
-            shown.correctedTo = newest.at(-1)?.time ?? shown.correctedTo;
+            if (!(await this.#corrections.read(marketOf(info), shown, this.#live.edge?.asOf ?? 0, signal, isWanted))) return;
             const query = this.#realisedIn(shown);
-            if (query !== null) await this.#realised.extend(query, signal, () => shown === this.#shown());
+            if (query !== null) await this.#realised.extend(query, signal, isWanted);
             this.#tell.changed();
         } catch {
             // The next round asks again; the badge already tells of a server that is gone.

@@ -1,5 +1,5 @@
 /** What the page says when it cannot show a picture, or when the picture needs a word of caution. */
-import type { LoadState } from '../data/market.ts';
+import type { LoadState } from '../data/range-picture.ts';
 import { UNAUTHORISED } from '../transport/api.ts';
 import { byId, element } from './dom.ts';
 

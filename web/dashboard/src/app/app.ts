@@ -4,40 +4,35 @@ import { Leverages } from '../data/leverages.ts';
 import { Market } from '../data/market.ts';
 import { SeriesData } from '../data/series.ts';
 import { VenueBegins } from '../data/venue-begins.ts';
-import type { Draft } from '../model/alert-draft.ts';
 import type { Candles } from '../model/candles.ts';
-import { around, otherSpeed } from '../model/playback.ts';
-import { fitting, rangesOf } from '../model/ranges.ts';
-import { stepped } from '../model/replay.ts';
-import { estimateOf, partsOf } from '../model/venues.ts';
+import { estimateOf } from '../model/venues.ts';
 import { MapPane } from '../panels/map-pane.ts';
 import { type PanelLoaders, SidePanel } from '../panels/side-panel.ts';
 import { HeatChart } from '../render/chart.ts';
-import { type Action, type DrawnView, drawn, isSameButFor, LINKED_MAX, sideFilter, type TimeSpan, type View } from '../state/view.ts';
+import { type Action, type DrawnView, drawn, isSameButFor, sideFilter, type TimeSpan, type View } from '../state/view.ts';
 import { browserPlace, ViewStore } from '../state/view-store.ts';
 import { Api } from '../transport/api.ts';
 import type { EarlyAnswers } from '../transport/early.ts';
-import { DateDialog } from '../ui/date-dialog.ts';
 import { byId } from '../ui/dom.ts';
-import { toggleFullScreen } from '../ui/full-screen.ts';
 import { Header } from '../ui/header.ts';
-import { type Command, fillHelp, listen } from '../ui/keyboard.ts';
+import { type Command, listen } from '../ui/keyboard.ts';
 import { Legend } from '../ui/legend.ts';
 import { LeverageChips } from '../ui/leverage-chips.ts';
 import { Measure } from '../ui/measure.ts';
 import { failureNotice, loadNotice, Notices } from '../ui/notices.ts';
 import { Scrubber } from '../ui/scrubber.ts';
-import { SymbolSearch } from '../ui/symbol-search.ts';
 import { SystemTheme } from '../ui/system-theme.ts';
 import { Toolbar } from '../ui/toolbar.ts';
 import { Tooltip } from '../ui/tooltip.ts';
-import type { Symbols } from '../wire/answers.ts';
 import { Access } from './access.ts';
 import { Alerts } from './alerts.ts';
+import { AlertsOnChart } from './alerts-on-chart.ts';
+import { Commands } from './commands.ts';
 import type { ExportKind } from './exports.ts';
 import { DIRTY, Frames } from './frames.ts';
 import { Linked } from './linked.ts';
 import { Navigation } from './navigation.ts';
+import { Opening } from './opening.ts';
 import { Painter, type Parts } from './painter.ts';
 import { panelLoaders } from './panel-loaders.ts';
 import { Past } from './past.ts';
@@ -45,8 +40,6 @@ import { Player } from './player.ts';
 import { SymbolList } from './symbol-list.ts';
 
 const BADGE_EVERY_MS = 1_000;
-const PAN_SHARE = 0.15;
-const ZOOM_FACTOR = 0.7;
 
 export class App {
     readonly #access = new Access({
@@ -74,28 +67,23 @@ export class App {
         span: (span) => this.#followSpan(span),
         remove: (symbol) => this.#dispatch({ kind: 'chart', symbol }),
     });
-    readonly #search = new SymbolSearch();
-    readonly #date = new DateDialog((time, isReplay) => (isReplay ? this.#replayFrom(time) : this.#navigation.goToTime(time)));
     readonly #navigation: Navigation;
     readonly #past: Past;
+    readonly #commands: Commands;
+    readonly #onChart: AlertsOnChart;
+    readonly #opening: Opening;
     readonly #player = new Player({
         view: () => this.#store.get(),
         reach: () => (this.#navigation.isBusy() || this.#painter.lacksMoment() ? null : this.#parts.market.reach()),
         visible: () => this.#parts.chart.viewport(),
         came: (moment) => this.#dispatch({ kind: 'played', moment }),
     });
-    #offered: ReadonlySet<string> = new Set();
-    /** The range that is opened: the chosen one, or the longest that the data fills so far. */
-    #shownRange = '';
-    /** The symbol that is open; empty before the first. */
-    #opened = '';
-
     /** `early`: what has been asked for already. `settled` hears when the first picture is there, or why there is none. */
     constructor(early: EarlyAnswers, { settled }: { settled(): void }) {
         this.#early = early;
         this.#api = new Api(new URL('.', document.baseURI), this.#access, early);
         this.#symbols = new SymbolList(this.#api, {
-            loaded: (symbols) => this.#symbolsLoaded(symbols),
+            loaded: (symbols) => this.#opening.listed(symbols),
             empty: () => {
                 this.#settled();
                 this.#parts.notices.show({ kind: 'no_markets' });
@@ -117,8 +105,8 @@ export class App {
                 loaded: (keepView) => this.#loaded(keepView),
                 candles: (candles, decimals) => this.#preview(candles, decimals),
                 changed: () => {
-                    if (this.#shownRange !== this.#store.get().range) this.#grow();
-                    this.#marketMoved();
+                    this.#opening.grow();
+                    this.#onChart.moved(this.#opening.symbol);
                     this.#frames.mark(DIRTY.live);
                 },
                 statusChanged: () => this.#statusChanged(),
@@ -159,23 +147,53 @@ export class App {
         this.#painter = new Painter(this.#parts, () => ({
             view: this.#drawn(),
             info: this.#symbols.find(this.#store.get().symbol),
-            range: this.#parts.market.baseRange ?? this.#shownRange,
+            range: this.#parts.market.baseRange ?? this.#opening.range,
             speed: this.#symbols.speed(),
             alerts: this.#alerts.waiting(estimateOf(this.#store.get().symbol)),
         }));
         this.#past = new Past(this.#painter, this.#navigation, this.#parts.notices);
+        const context = {
+            ...this.#parts,
+            painter: this.#painter,
+            view: () => this.#store.get(),
+            toast: (why: string) => this.#parts.notices.toast(why),
+        };
+        this.#commands = new Commands({
+            ...context,
+            navigation: this.#navigation,
+            player: this.#player,
+            symbols: this.#symbols,
+            theme: () => this.#drawn().theme,
+            dispatch: (action) => this.#dispatch(action),
+            export: (kind) => void this.#export(kind),
+        });
+        this.#onChart = new AlertsOnChart({
+            ...context,
+            alerts: this.#alerts,
+            propose: (draft) => {
+                this.#set({ panel: 'alerts' });
+                this.#parts.panel.propose(draft);
+            },
+        });
         this.#toolbar = new Toolbar(
             (action) => this.#dispatch(action),
-            (range) => this.#pickRange(range),
+            (range) => this.#opening.pick(range),
             (symbol) => this.#dispatch({ kind: 'open', symbol }),
         );
+        this.#opening = new Opening({
+            ...context,
+            symbols: this.#symbols,
+            toolbar: this.#toolbar,
+            dispatch: (action) => this.#dispatch(action),
+            changed: () => this.#showTools(),
+        });
     }
 
     start(): void {
         const { chart, notices } = this.#parts;
         chart.onPoint(() => this.#frames.mark(DIRTY.tooltip));
         chart.onCross((time) => this.#linked.cross(time));
-        chart.onMenu((point) => void this.#setAlertAt(point.price));
+        chart.onMenu((point) => void this.#onChart.setAt(point.price));
         new Measure(byId('chart', HTMLElement), byId('pane', HTMLElement), {
             at: (x, y) => chart.at(x, y),
             heat: () => this.#parts.market.heat,
@@ -183,10 +201,9 @@ export class App {
             decimals: () => this.#parts.market.decimals,
         });
         this.#listenToButtons();
-        fillHelp(byId('keys', HTMLDialogElement));
         listen(
             (command) => this.#command(command),
-            (range) => this.#pickRange(range),
+            (range) => this.#opening.pick(range),
         );
         window.addEventListener('popstate', () => this.#store.moved());
         this.#store.start();
@@ -229,106 +246,7 @@ export class App {
     }
 
     #command(command: Command): void {
-        const { chart, market } = this.#parts;
-        switch (command) {
-            case 'left':
-                return chart.pan(-PAN_SHARE);
-            case 'right':
-                return chart.pan(PAN_SHARE);
-            case 'zoom_in':
-                return chart.zoom(ZOOM_FACTOR);
-            case 'zoom_out':
-                return chart.zoom(1 / ZOOM_FACTOR);
-            case 'fit':
-                this.#navigation.showWhole();
-                chart.markPrice(null);
-                // The range up to now cannot be shown as of a moment before it.
-                if (this.#painter.lacksMoment()) this.#dispatch({ kind: 'look_back', moment: null });
-                return this.#dispatch({ kind: 'span', span: null });
-            case 'back':
-                return this.#stepBack(-1);
-            case 'forward':
-                return this.#stepBack(1);
-            case 'now':
-                return this.#dispatch({ kind: 'look_back', moment: null });
-            case 'play':
-                return this.#playOrPause();
-            case 'slower':
-            case 'faster':
-                return this.#set({ speed: otherSpeed(this.#store.get().speed, command === 'slower' ? -1 : 1) });
-            case 'scale':
-            case 'colours':
-            case 'side':
-            case 'pane':
-            case 'axis':
-            case 'zone':
-                return this.#dispatch({ kind: 'next', what: command });
-            case 'theme':
-                return this.#set({ theme: this.#drawn().theme === 'dark' ? 'light' : 'dark' });
-            case 'events':
-            case 'swept':
-            case 'near':
-                return this.#dispatch({ kind: 'toggle', what: command });
-            case 'watch':
-            case 'walls':
-            case 'tape':
-            case 'alerts':
-            case 'accuracy':
-            case 'measured':
-                return this.#dispatch({ kind: 'panel', panel: command });
-            case 'chart':
-                return this.#addChart();
-            case 'panel':
-                return byId('panels', HTMLButtonElement).click();
-            case 'screenshot':
-                return void this.#export('png');
-            case 'refresh':
-                // What is live needs none; this is for those who want to be sure.
-                return market.reload(0);
-            case 'date':
-                return this.#openDate();
-            case 'full':
-                return void toggleFullScreen();
-            case 'symbol':
-                return this.#search.open(this.#symbols.everything(), (symbol) => this.#dispatch({ kind: 'open', symbol }));
-            case 'help':
-                return byId('keys', HTMLDialogElement).showModal();
-        }
-    }
-
-    #playOrPause(): void {
-        const { playing, pane } = this.#store.get();
-        if (playing) return this.#dispatch({ kind: 'pause' });
-        const moment = this.#painter.moment() ?? this.#player.beginning();
-        if (moment !== null && pane === 'heatmap') this.#dispatch({ kind: 'play', moment });
-    }
-
-    #replayFrom(time: number): void {
-        const { chart, market } = this.#parts;
-        const stored = market.stored();
-        const viewport = chart.viewport();
-        if (stored === null || viewport === null) return;
-        const moment = Math.max(time, stored.first);
-        this.#dispatch({ kind: 'play', moment });
-        this.#navigation.goToSpan(around(viewport, moment));
-    }
-
-    #stepBack(way: -1 | 1): void {
-        const span = this.#parts.market.reach()?.span ?? null;
-        if (span === null || this.#store.get().pane !== 'heatmap' || this.#painter.lacksMoment()) return;
-        this.#dispatch({ kind: 'look_back', moment: stepped(span, this.#painter.moment(), way) });
-    }
-
-    #openDate(): void {
-        const stored = this.#parts.market.stored();
-        const viewport = this.#parts.chart.viewport();
-        if (stored === null || this.#store.get().pane !== 'heatmap') return;
-        const middle = viewport === null ? stored.now : (viewport.from + viewport.to) / 2;
-        this.#date.open(this.#store.get().zone, middle, stored.first, stored.now);
-    }
-
-    #pickRange(range: string): void {
-        if (this.#offered.has(range) && range !== this.#shownRange) this.#dispatch({ kind: 'open', range });
+        this.#commands.run(command);
     }
 
     #goTo(price: number, title: string): void {
@@ -339,7 +257,7 @@ export class App {
     async #export(kind: ExportKind): Promise<void> {
         const view = this.#store.get();
         const info = this.#symbols.find(view.symbol);
-        const range = this.#parts.market.baseRange ?? this.#shownRange;
+        const range = this.#parts.market.baseRange ?? this.#opening.range;
         const context = { parts: this.#parts, painter: this.#painter, view: this.#drawn(), info, range };
         const why = await import('./exports.ts').then(
             ({ exportAs }) => exportAs(kind, context),
@@ -353,7 +271,7 @@ export class App {
     #viewChanged(next: View, previous: View): void {
         if (next.symbol !== previous.symbol || next.range !== previous.range) {
             this.#navigation.expect(next);
-            this.#open();
+            this.#opening.open();
         }
         this.#showTools();
         this.#linked.show(next);
@@ -377,7 +295,7 @@ export class App {
     }
 
     #showTools(): void {
-        this.#toolbar.show(this.#store.get(), this.#shownRange, this.#drawn().theme);
+        this.#toolbar.show(this.#store.get(), this.#opening.range, this.#drawn().theme);
     }
 
     #themeChanged(): void {
@@ -401,17 +319,6 @@ export class App {
 
     // --- further charts ---
 
-    #addChart(): void {
-        const { charts, embedded } = this.#store.get();
-        if (embedded) return;
-        if (charts.length >= LINKED_MAX) return this.#parts.notices.toast(`At most ${LINKED_MAX + 1} charts stand side by side.`);
-        // What the open symbol is made of is there to be compared.
-        const { base } = partsOf(this.#store.get().symbol);
-        this.#search.open([...this.#symbols.parts(base), ...this.#symbols.all()], (symbol) => {
-            if (!this.#store.get().charts.includes(symbol)) this.#dispatch({ kind: 'chart', symbol });
-        });
-    }
-
     /** Settings of the page that holds this chart; the symbol is this one's own. */
     #follow(view: View): void {
         this.#store.adopt({ ...view, symbol: this.#store.get().symbol });
@@ -427,36 +334,15 @@ export class App {
     #panels(): PanelLoaders {
         return panelLoaders(this.#api, this.#alerts, this.#symbols, {
             goTo: (price, title) => this.#goTo(price, title),
-            setAlert: (draft) => this.#setAlert(draft),
+            setAlert: (draft) => this.#onChart.set(draft),
             openAlert: (symbol, price, title) => this.#openAlert(symbol, price, title),
-            proposal: () => this.#proposal(),
+            proposal: () => this.#onChart.proposal(),
             alertsChanged: () => this.#alertsChanged(),
             open: (symbol) => this.#dispatch({ kind: 'open', symbol }),
             beside: (symbol) => this.#dispatch({ kind: 'chart', symbol }),
-            find: (pick) => this.#search.open(this.#symbols.all(), pick),
+            find: (pick) => this.#commands.findMarket(pick),
             changed: () => this.#frames.mark(DIRTY.live),
         });
-    }
-
-    #setAlert(draft: Draft): void {
-        if (this.#store.get().embedded) return;
-        this.#set({ panel: 'alerts' });
-        this.#parts.panel.propose(draft);
-    }
-
-    async #setAlertAt(price: number): Promise<void> {
-        if (this.#store.get().embedded) return;
-        try {
-            const alerting = await this.#alerts.load();
-            this.#setAlert(alerting.draftAt(this.#store.get().symbol, price, this.#painter.state()));
-        } catch {
-            this.#parts.notices.toast('Alerts could not be loaded; try again when the server is back.');
-        }
-    }
-
-    #proposal(): Draft | null {
-        const price = this.#parts.chart.pointed()?.price ?? this.#painter.state()?.price ?? null;
-        return price === null ? null : (this.#alerts.loaded()?.draftAt(this.#store.get().symbol, price, this.#painter.state()) ?? null);
     }
 
     #alertsChanged(): void {
@@ -469,70 +355,11 @@ export class App {
         if (price !== null) this.#goTo(price, title);
     }
 
-    #marketMoved(): void {
-        const alerting = this.#alerts.loaded();
-        if (alerting === null) return;
-        alerting.feed.due();
-        const price = this.#parts.market.edge()?.snapshot.data.current_price ?? null;
-        if (price !== null) alerting.prices.observe(estimateOf(this.#opened), price);
-    }
-
     // --- loading ---
-
-    #symbolsLoaded({ websocket, symbols }: Symbols): void {
-        this.#parts.market.connect(websocket);
-        const wanted = this.#store.get().symbol;
-        const first = symbols[0]?.symbol ?? '';
-        if (this.#symbols.find(wanted) === undefined) {
-            if (wanted !== '') this.#parts.notices.toast(`${wanted} is not served here; this is ${first}.`);
-            this.#dispatch({ kind: 'open', symbol: first });
-        }
-        this.#showSymbols();
-        const before = this.#shownRange;
-        this.#offerRanges();
-        if (this.#opened === '' || this.#shownRange !== before) this.#open();
-    }
-
-    #showSymbols(): void {
-        const { symbol: shown } = this.#store.get();
-        const { base, venue } = partsOf(shown);
-        const names = this.#symbols.all().map(({ symbol }) => symbol);
-        const layers = this.#symbols.parts(base).filter(({ estimate }) => estimate !== undefined);
-        const venues = [...(this.#symbols.find(base)?.venues ?? []), ...layers.map(({ symbol }) => partsOf(symbol).venue)];
-        this.#toolbar.symbols(names, base, venues, venue, this.#symbols.isMeasured(shown));
-    }
-
-    #offerRanges(): void {
-        const view = this.#store.get();
-        const info = this.#symbols.find(view.symbol);
-        if (info === undefined) return;
-        // A young market grows into the chosen range while one watches.
-        const last = this.#opened === info.symbol ? (this.#parts.market.edge()?.asOf ?? 0) : 0;
-        this.#offered = rangesOf(info, last);
-        this.#toolbar.offer(this.#offered);
-        this.#shownRange = fitting(view.range, this.#offered);
-    }
-
-    #open(): void {
-        const { tooltip, map, market, chart } = this.#parts;
-        this.#offerRanges();
-        const view = this.#store.get();
-        const info = this.#symbols.find(view.symbol);
-        if (info === undefined) return;
-        this.#showTools();
-        this.#showSymbols();
-        byId('simulated', HTMLElement).hidden = !info.simulated;
-        tooltip.hide();
-        if (info.symbol !== this.#opened) this.#painter.forget(info.symbol);
-        this.#opened = info.symbol;
-        if (view.pane === 'map') map.open(info, view.opened);
-        market.setInterval(view.interval);
-        market.open(info, this.#shownRange, chart.barsMax());
-    }
 
     /** Everything that was refused without it is asked for again. */
     #tokenRenewed(token: string): void {
-        if (this.#opened !== '') this.#parts.market.renew(token);
+        if (this.#opening.symbol !== '') this.#parts.market.renew(token);
         void this.#symbols.load();
         void this.#alerts.loaded()?.feed.refresh();
     }
@@ -561,7 +388,7 @@ export class App {
         const { market, notices, chart } = this.#parts;
         const { load, heat } = market;
         const { symbol, pane, embedded } = this.#store.get();
-        const range = this.#shownRange;
+        const range = this.#opening.range;
         if (load.kind !== 'loading' && load.kind !== 'idle') {
             this.#early.close();
             // In a frame of another page there is nothing to install, and nobody to alert.
@@ -582,14 +409,5 @@ export class App {
         if (pane === 'map' || (heat !== null && !market.isOpening)) return;
         if (heat === null && load.kind !== 'loading') chart.clear();
         notices.show(loadNotice(load, symbol, range, heat !== null));
-    }
-
-    /** Opens a longer range, up to the chosen one, as soon as the data fills it. */
-    #grow(): void {
-        // Somebody who has walked elsewhere stays there.
-        if (this.#parts.market.load.kind !== 'shown' || this.#store.get().span !== null) return;
-        const before = this.#shownRange;
-        this.#offerRanges();
-        if (this.#shownRange !== before) this.#open();
     }
 }

@@ -1,6 +1,5 @@
-/** Every key the page listens to, in one table that is also the help. */
+/** Every key the page listens to; `key-help.ts` says what each does. */
 import { RANGES } from '../model/ranges.ts';
-import { element } from './dom.ts';
 
 export type Command =
     | 'left'
@@ -39,50 +38,44 @@ export type Command =
     | 'symbol'
     | 'help';
 
-interface Binding {
-    keys: readonly string[];
-    shown: string;
-    command: Command;
-    says: string;
-}
-
-const BINDINGS: readonly Binding[] = [
-    { keys: ['ArrowLeft'], shown: '←', command: 'left', says: 'earlier' },
-    { keys: ['ArrowRight'], shown: '→', command: 'right', says: 'later' },
-    { keys: ['+', '='], shown: '+', command: 'zoom_in', says: 'zoom in' },
-    { keys: ['-', '_'], shown: '−', command: 'zoom_out', says: 'zoom out' },
-    { keys: ['0', 'Home'], shown: '0', command: 'fit', says: 'whole range' },
-    { keys: ['['], shown: '[', command: 'back', says: 'look back a candle' },
-    { keys: [']'], shown: ']', command: 'forward', says: 'forward a candle' },
-    { keys: ['n', 'N'], shown: 'N', command: 'now', says: 'back to now' },
-    { keys: [' '], shown: 'space', command: 'play', says: 'play or pause a replay' },
-    { keys: ['<', ','], shown: '<', command: 'slower', says: 'slower replay' },
-    { keys: ['>', '.'], shown: '>', command: 'faster', says: 'faster replay' },
-    { keys: ['l', 'L'], shown: 'L', command: 'scale', says: 'next colour scale' },
-    { keys: ['c', 'C'], shown: 'C', command: 'colours', says: 'next colours' },
-    { keys: ['d', 'D'], shown: 'D', command: 'side', says: 'next side' },
-    { keys: ['e', 'E'], shown: 'E', command: 'events', says: 'realised liquidations' },
-    { keys: ['w', 'W'], shown: 'W', command: 'swept', says: 'swept levels' },
-    { keys: ['k', 'K'], shown: 'K', command: 'near', says: 'colours by what is near the price' },
-    { keys: ['m', 'M'], shown: 'M', command: 'pane', says: 'heatmap or map' },
-    { keys: ['p', 'P'], shown: 'P', command: 'panel', says: 'panel beside the chart' },
-    { keys: ['h', 'H'], shown: 'H', command: 'chart', says: 'add a chart' },
-    { keys: ['o', 'O'], shown: 'O', command: 'watch', says: 'watch list' },
-    { keys: ['x', 'X'], shown: 'X', command: 'walls', says: 'walls' },
-    { keys: ['v', 'V'], shown: 'V', command: 'tape', says: 'tape of liquidations' },
-    { keys: ['b', 'B'], shown: 'B', command: 'alerts', says: 'alerts' },
-    { keys: ['i', 'I'], shown: 'I', command: 'accuracy', says: 'accuracy of the map' },
-    { keys: ['j', 'J'], shown: 'J', command: 'measured', says: 'measured positions' },
-    { keys: ['a', 'A'], shown: 'A', command: 'axis', says: 'price axis: linear, log, %' },
-    { keys: ['u', 'U'], shown: 'U', command: 'zone', says: 'UTC or local time' },
-    { keys: ['t', 'T'], shown: 'T', command: 'theme', says: 'dark or light' },
-    { keys: ['s', 'S'], shown: 'S', command: 'screenshot', says: 'save a screenshot' },
-    { keys: ['g', 'G'], shown: 'G', command: 'date', says: 'go to a date' },
-    { keys: ['f', 'F'], shown: 'F', command: 'full', says: 'full screen' },
-    { keys: ['r', 'R'], shown: 'R', command: 'refresh', says: 'fetch the picture again' },
-    { keys: ['/'], shown: '/', command: 'symbol', says: 'find a symbol' },
-    { keys: ['?'], shown: '?', command: 'help', says: 'this help' },
-];
+/** Letters stand for both cases. */
+const KEYS: Readonly<Record<Command, readonly string[]>> = {
+    left: ['ArrowLeft'],
+    right: ['ArrowRight'],
+    zoom_in: ['+', '='],
+    zoom_out: ['-', '_'],
+    fit: ['0', 'Home'],
+    back: ['['],
+    forward: [']'],
+    now: ['n'],
+    play: [' '],
+    slower: ['<', ','],
+    faster: ['>', '.'],
+    scale: ['l'],
+    colours: ['c'],
+    side: ['d'],
+    events: ['e'],
+    swept: ['w'],
+    near: ['k'],
+    pane: ['m'],
+    panel: ['p'],
+    chart: ['h'],
+    watch: ['o'],
+    walls: ['x'],
+    tape: ['v'],
+    alerts: ['b'],
+    accuracy: ['i'],
+    measured: ['j'],
+    axis: ['a'],
+    zone: ['u'],
+    theme: ['t'],
+    screenshot: ['s'],
+    date: ['g'],
+    full: ['f'],
+    refresh: ['r'],
+    symbol: ['/'],
+    help: ['?'],
+};
 
 const SLIDER_KEYS = /^(Arrow|Page|Home|End)/;
 
@@ -90,6 +83,11 @@ const SLIDER_KEYS = /^(Arrow|Page|Home|End)/;
 function needs({ type }: HTMLInputElement, key: string): boolean {
     if (type === 'checkbox') return key === ' ';
     return type !== 'range' || SLIDER_KEYS.test(key);
+}
+
+function commandOf(key: string): Command | undefined {
+    const pressed = key.length === 1 ? key.toLowerCase() : key;
+    return (Object.keys(KEYS) as Command[]).find((command) => KEYS[command].includes(pressed));
 }
 
 export function listen(onCommand: (command: Command) => void, onRange: (id: string) => void): void {
@@ -104,26 +102,10 @@ export function listen(onCommand: (command: Command) => void, onRange: (id: stri
         // One that has just been closed keeps the focus for a moment.
         if (target instanceof HTMLElement && target.closest('dialog[open]') !== null) return;
         const range = RANGES[Number.parseInt(event.key, 10) - 1];
-        const binding = BINDINGS.find(({ keys }) => keys.includes(event.key));
-        if (range === undefined && binding === undefined) return;
+        const command = commandOf(event.key);
+        if (range === undefined && command === undefined) return;
         event.preventDefault();
-        if (binding !== undefined) onCommand(binding.command);
+        if (command !== undefined) onCommand(command);
         else if (range !== undefined) onRange(range.id);
-    });
-}
-
-export function fillHelp(dialog: HTMLDialogElement): void {
-    const list = element('dl');
-    const ranges = `1 – ${RANGES.length}`;
-    for (const [shown, says] of [
-        ...BINDINGS.map(({ shown, says }) => [shown, says] as const),
-        [ranges, 'time range'] as const,
-        ['⇧ drag', 'measure'] as const,
-    ]) {
-        list.append(element('dt', {}, element('kbd', { textContent: shown })), element('dd', { textContent: says }));
-    }
-    dialog.replaceChildren(element('h2', { textContent: 'Keyboard' }), list);
-    dialog.addEventListener('click', (event) => {
-        if (event.target === dialog) dialog.close();
     });
 }

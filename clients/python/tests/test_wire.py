@@ -404,7 +404,7 @@ def test_random_bytes_never_raise() -> None:
 
 def test_golden_grids_are_read() -> None:
     cases = golden("grid.json")["cases"]
-    assert {bytes.fromhex(case["hex"])[:4] for case in cases} == {b"LQG1", b"LQG2"}
+    assert {bytes.fromhex(case["hex"])[:4] for case in cases} == {b"LQG1", b"LQG2", b"LQG3"}
     for case in cases:
         grid, header = parse_grid(bytes.fromhex(case["hex"])), case["header"]
         for name in ("symbol", "venue", "epoch", "column_ms", "columns", "rows", "price_low", "bin", "state"):
@@ -416,7 +416,35 @@ def test_golden_grids_are_read() -> None:
             usd = [cell for index in range(grid.columns) for cell in grid.column(index, side)]  # type: ignore[arg-type]
             for got, wanted in zip(usd, expected, strict=True):
                 # Below half a dollar is nothing, and below the scale's end is its end.
-                assert got == pytest.approx(max(wanted, grid.usd_min) if wanted >= 0.5 else 0.0, rel=0.024)
+                # Half a step, or one in the layout of predicted columns.
+                rel = 0.047 if case["name"].endswith("predicted") else 0.024
+                assert got == pytest.approx(max(wanted, grid.usd_min) if wanted >= 0.5 else 0.0, rel=rel)
+
+
+def predicted_grid(columns: int, rows: int, planes: bytes) -> bytes:
+    """A grid in the layout of predicted columns, with these bytes for its planes."""
+    whole = bytes.fromhex(golden("grid.json")["cases"][0]["hex"])
+    header = json.loads(whole[8 : 8 + int.from_bytes(whole[4:8], "little")]) | {"columns": columns, "rows": rows}
+    head = json.dumps(header).encode()
+    return b"LQG3" + len(head).to_bytes(4, "little") + head + planes
+
+
+def test_columns_are_moved_by_their_drift() -> None:
+    # Half a step rounds upwards, 127 / 32 of one downwards, and levels stay between 1 and 255.
+    long = bytes((0, 16, 129, 0, 200, 0, 0, 9, 0, 247, 50, 255))
+    short = bytes((0, 127, 129, 129, 1, 255, 255, 0, 0, 0, 254, 1))
+    grid = parse_grid(predicted_grid(4, 2, long + short))
+    assert list(grid.long_plane) == [200, 0, 201, 9, 197, 252, 247, 251]
+    assert list(grid.short_plane) == [1, 255, 4, 255, 1, 251, 255, 248]
+    with pytest.raises(MalformedError, match="23 bytes of cells for 4 columns and 2 rows"):
+        parse_grid(predicted_grid(4, 2, (long + short)[1:]))
+
+
+def test_any_bytes_of_predicted_columns_have_a_meaning() -> None:
+    generator = random.Random(3)
+    for columns, rows in ((0, 0), (0, 3), (3, 0), (1, 1), (7, 5), (40, 3)):
+        planes = generator.randbytes(2 * columns * (rows + 1))
+        assert len(parse_grid(predicted_grid(columns, rows, planes)).long_plane) == columns * rows
 
 
 def test_a_damaged_grid_is_refused() -> None:
@@ -446,7 +474,7 @@ def is_refused_when_damaged(whole: bytes) -> None:
     for length in range(len(whole)):
         with pytest.raises(MalformedError):
             parse_grid(whole[:length])
-    for damaged in (whole + b"\0", b"LQG3" + whole[4:], whole[:4] + b"\xff\xff\xff\xff" + whole[8:]):
+    for damaged in (whole + b"\0", b"LQG4" + whole[4:], whole[:4] + b"\xff\xff\xff\xff" + whole[8:]):
         with pytest.raises(MalformedError):
             parse_grid(damaged)
 

@@ -51,7 +51,7 @@ fn measure(what: &str, before: &Ledger, shown: &[Bar], spec: GridSpec, split: bo
             let grid = painter.over(&mut ledger, shown, NO_PROFILE);
             let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
             let header = header(spec, usd_max, &leverages);
-            anyhow::Ok(encode_grid(&header, GridLayout::PriceMajor, &grid.long, &grid.short, &grid.classes))
+            anyhow::Ok(encode_grid(&header, GridLayout::Predicted, &grid.long, &grid.short, &grid.classes))
         });
         encoded = bytes?;
         took.push(time);

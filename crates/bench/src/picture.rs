@@ -1,4 +1,4 @@
-//! The picture of 30 days as the page asks for it: bytes on the wire in both layouts of the compact form, from the
+//! The picture of 30 days as the page asks for it: bytes on the wire in every layout of the compact form, from the
 //! released program over a year of bars.
 
 use std::io::{Read, Write};
@@ -29,12 +29,13 @@ pub(super) fn run(year: &Year, folder: &Path) -> anyhow::Result<()> {
         [("two planes", PATH.to_owned()), ("with a plane a leverage class", format!("{PATH}&by=leverage"))]
     {
         let plain = get(&server.address, &path, GridLayout::ColumnMajor, "identity")?;
-        let older = get(&server.address, &path, GridLayout::ColumnMajor, "gzip")?;
-        let (newer, took) = timed(|| get(&server.address, &path, GridLayout::PriceMajor, "gzip"));
-        let (plain, older, newer) = (plain.len(), older.len(), newer?.len());
-        let share = approx_f64(newer) / f64::from(BYTES_MAX);
+        let first = get(&server.address, &path, GridLayout::ColumnMajor, "gzip")?;
+        let second = get(&server.address, &path, GridLayout::PriceMajor, "gzip")?;
+        let (third, took) = timed(|| get(&server.address, &path, GridLayout::Predicted, "gzip"));
+        let (plain, first, second, third) = (plain.len(), first.len(), second.len(), third?.len());
+        let share = approx_f64(third) / f64::from(BYTES_MAX);
         say!(
-            "{what:<30} plain {plain:>9}   LQG1 gzip {older:>9}   LQG2 gzip {newer:>9}   {share:.2} of the limit of {BYTES_MAX}   computed in {:.0} ms",
+            "{what:<30} plain {plain:>9}   gzip: LQG1 {first:>9}   LQG2 {second:>9}   LQG3 {third:>9}   {share:.2} of the limit of {BYTES_MAX}   computed in {:.0} ms",
             took.as_secs_f64() * 1e3
         );
     }

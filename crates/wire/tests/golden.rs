@@ -396,7 +396,9 @@ fn golden_grids() {
         case("both sides", GridLayout::ColumnMajor, header(Vec::new()), &[]),
         case("by leverage", GridLayout::ColumnMajor, header(leverages.clone()), &classes),
         case("both sides, price-major", GridLayout::PriceMajor, header(Vec::new()), &[]),
-        case("by leverage, price-major", GridLayout::PriceMajor, header(leverages), &classes),
+        case("by leverage, price-major", GridLayout::PriceMajor, header(leverages.clone()), &classes),
+        case("both sides, predicted", GridLayout::Predicted, header(Vec::new()), &[]),
+        case("by leverage, predicted", GridLayout::Predicted, header(leverages), &classes),
     ];
     is_golden("grid.json", &json!({"cases": cases}));
 }

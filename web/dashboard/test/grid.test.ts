@@ -59,7 +59,14 @@ test('grids that the server wrote are read to the cell', () => {
     };
     assert.deepEqual(
         golden.cases.map(({ name }) => name),
-        ['both sides', 'by leverage', 'both sides, price-major', 'by leverage, price-major'],
+        [
+            'both sides',
+            'by leverage',
+            'both sides, price-major',
+            'by leverage, price-major',
+            'both sides, predicted',
+            'by leverage, predicted',
+        ],
     );
     for (const { name, hex, header, long, short, classes } of golden.cases) {
         const grid = decodeGrid(Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
@@ -74,11 +81,13 @@ test('grids that the server wrote are read to the cell', () => {
         for (const [place, plane] of grid.classes.entries()) planes.push([plane, classes[place] ?? []]);
         assert.equal(planes.length, 2 + classes.length);
         for (const [plane, usd] of planes) {
-            assert.deepEqual(
-                [...plane],
-                usd.map((each) => steps.step(each)),
-                `${name}: both round alike`,
-            );
+            const nearest = usd.map((each) => steps.step(each));
+            if (!name.endsWith('predicted')) assert.deepEqual([...plane], nearest, `${name}: both round alike`);
+            assert.equal(plane.length, nearest.length);
+            for (const [cell, step] of nearest.entries()) {
+                const got = plane[cell] ?? -1;
+                assert.ok(Math.abs(got - step) <= 1 && (got === 0) === (step === 0), `${name}: ${got} for ${step}`);
+            }
         }
     }
 });
@@ -106,13 +115,51 @@ test('both layouts are read to the same planes, whatever the size', () => {
     }
 });
 
-test('a cut grid of the second layout is refused, and so is a third layout', () => {
+test('a cut grid of the second layout is refused, and so is a fourth layout', () => {
     const bytes = priceMajor(encodeGrid(HEADER, LONG, SHORT));
     for (let length = 0; length < bytes.length; length++) {
         assert.throws(() => decodeGrid(bytes.slice(0, length)), GridError, `cut to ${length}`);
     }
+    bytes[3] = '4'.charCodeAt(0);
+    assert.throws(() => decodeGrid(bytes), /begins with "LQG4", expected "LQG1", "LQG2" or "LQG3"/);
+});
+
+/** A grid of the third layout: a plane is a drift for each column and one byte a cell. */
+function predictedGrid(header: object, ...planes: readonly (readonly number[])[]): Uint8Array {
+    const bytes = encodeGrid(header, Uint8Array.from(planes.flat()), new Uint8Array());
     bytes[3] = '3'.charCodeAt(0);
-    assert.throws(() => decodeGrid(bytes), /begins with "LQG3", expected "LQG1" or "LQG2"/);
+    return bytes;
+}
+
+test('columns of the third layout are moved by their drift', () => {
+    const header = { ...HEADER, columns: 4, rows: 2 };
+    // 200 and 16 / 32 round upwards to 201, 127 / 32 less to 197; 50 more is a new level. The second row begins in column 1.
+    const long = [0, 16, 256 - 127, 0, 200, 0, 0, 9, 0, 256 - 9, 50, 255];
+    // Beyond the ends of the scale: held at 1 and at 255.
+    const short = [0, 127, 256 - 127, 256 - 127, 1, 255, 256 - 1, 0, 0, 0, 254, 1];
+    const grid = decodeGrid(predictedGrid(header, long, short));
+    assert.deepEqual([...grid.long], [200, 0, 201, 9, 197, 252, 247, 251]);
+    assert.deepEqual([...grid.short], [1, 255, 4, 255, 1, 251, 255, 248]);
+});
+
+test('a grid of the third layout is refused unless it has every byte, and any bytes have a meaning', () => {
+    const column = [1, 2, 3, 4];
+    const bytes = predictedGrid(HEADER, column, column, column, column);
+    assert.equal(decodeGrid(bytes).long.length, 6);
+    for (let length = 0; length < bytes.length; length++) {
+        assert.throws(() => decodeGrid(bytes.slice(0, length)), GridError, `cut to ${length}`);
+    }
+    assert.throws(() => decodeGrid(predictedGrid(HEADER, column, column, column)), /grid of 2 x 3 has 12 plane bytes, expected 16/);
+    assert.throws(() => decodeGrid(predictedGrid(HEADER, column, column, column, column, [0])), /has 17 plane bytes, expected 16/);
+    let seed = 5;
+    for (let round = 0; round < 200; round++) {
+        const random = Array.from({ length: 16 }, () => {
+            seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+            return seed >> 12;
+        });
+        const grid = decodeGrid(predictedGrid(HEADER, random));
+        assert.equal(grid.long.length + grid.short.length, 12);
+    }
 });
 
 test('a plane a leverage is read, and broken lists of leverages are refused', () => {

@@ -298,6 +298,57 @@ fn the_grid_in_both_layouts() {
     assert!(newer.body.len() < older.body.len(), "{} and {} bytes", newer.body.len(), older.body.len());
 }
 
+/// The third layout holds every cell within one step of the first, empty where that is empty, in fewer bytes than the second.
+#[test]
+fn the_grid_of_predicted_columns() {
+    serve!(_folder, server, "serve");
+    let path = "/v1/heatmap/history?symbol=BTCUSDT&range=24h&columns=96&bin=200&by=leverage";
+    let kind = |version: u8| format!("application/vnd.liqheat.grid; version={version}");
+    let ask = |accept: &str, coding: &str| {
+        let answer = get_with(server.address(), path, &[("Accept", accept), ("Accept-Encoding", coding)]);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer
+    };
+    let first = ask(&kind(1), "identity");
+    let third = ask(&format!("{}, {}, {}", kind(3), kind(2), kind(1)), "identity");
+    assert_eq!(third.header("content-type"), Some(kind(3).as_str()));
+    assert_eq!((&first.body[..4], &third.body[..4]), (&b"LQG1"[..], &b"LQG3"[..]));
+    let length = 8 + u32::from_le_bytes(first.body[4..8].try_into().unwrap()) as usize;
+    assert_eq!(first.body[4..length], third.body[4..length], "the headers are the same");
+    let header: Value = serde_json::from_slice(&first.body[8..length]).unwrap();
+    let size = |name: &str| header[name].as_u64().unwrap() as usize;
+    let (columns, rows) = (size("columns"), size("rows"));
+    assert_eq!(third.body.len() - length, 10 * columns * (rows + 1));
+    let planes =
+        first.body[length..].chunks(columns * rows).zip(third.body[length..].chunks(columns * (rows + 1)));
+    let mut filled = 0;
+    for (place, (cells, written)) in planes.enumerate() {
+        let mut levels = vec![0i32; rows];
+        for (index, cell) in cells.iter().enumerate() {
+            let (column, row) = (index / rows, index % rows);
+            let level = &mut levels[row];
+            if *level != 0 {
+                *level = (*level + i32::from(written[column].cast_signed())).clamp(32, 8_160);
+            }
+            let difference = written[columns + index];
+            let read = (((*level + 16) / 32 + i32::from(difference)) % 256) as u8;
+            if difference != 0 {
+                *level = i32::from(read) * 32;
+            }
+            assert!(
+                read.abs_diff(*cell) <= 1,
+                "plane {place}, column {column}, row {row}: {read} for {cell}"
+            );
+            assert_eq!(read == 0, *cell == 0, "plane {place}, column {column}, row {row}: {read} for {cell}");
+            filled += usize::from(read != 0);
+        }
+    }
+    assert!(filled > 5_000, "{filled} cells hold something");
+    let (second, third) = (ask(&kind(2), "gzip"), ask(&kind(3), "gzip"));
+    assert_eq!(second.header("content-type"), Some(kind(2).as_str()));
+    assert!(third.body.len() < second.body.len(), "{} and {} bytes", third.body.len(), second.body.len());
+}
+
 #[test]
 fn the_grid_by_leverage() {
     serve!(_folder, server, "serve");

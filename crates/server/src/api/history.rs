@@ -244,6 +244,7 @@ async fn basis(
             None => 0u8,
             Some(GridLayout::ColumnMajor) => 1,
             Some(GridLayout::PriceMajor) => 2,
+            Some(GridLayout::Predicted) => 3,
         };
         let form = (layout << 1) | u8::from(request.is_gzipped);
         // Another run may have another model, and a database that was changed meanwhile.

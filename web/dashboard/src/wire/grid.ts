@@ -3,7 +3,8 @@
  * asked for, one for each leverage class that the header names, both sides together.
  *
  * Decoded cells are column-major with row 0 the lowest price. On the wire "LQG1" has them in the same order; "LQG2" has
- * row after row, each byte the difference to the column before, which gzip makes a third of. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
+ * row after row, each byte the difference to the column before; "LQG3" has the drift of each column, then column after
+ * column the differences to what the drift predicts. A byte is a logarithmic step of US dollars: 0 is none, q in 1..255 is
  * `usd_min * (usd_max / usd_min) ^ ((q - 1) / 254)`, one scale for all planes.
  */
 import type { GridJson } from './bodies.generated.ts';
@@ -45,11 +46,15 @@ export interface Grid {
     classes: readonly Uint8Array[];
 }
 
-/** Both layouts are read; of a server that has both, the smaller one is wanted. */
-export const GRID_ACCEPT = 'application/vnd.liqheat.grid; version=2, application/vnd.liqheat.grid';
+/** All layouts are read; a server answers in the newest that it knows, which is the smallest. */
+const GRID_TYPE = 'application/vnd.liqheat.grid';
+export const GRID_ACCEPT = `${GRID_TYPE}; version=3, ${GRID_TYPE}; version=2, ${GRID_TYPE}`;
 
 const COLUMN_MAJOR = 'LQG1';
 const PRICE_MAJOR = 'LQG2';
+const PREDICTED = 'LQG3';
+/** Levels and drifts of "LQG3" count 1 / 32 of a step. */
+const LEVEL_BITS = 5;
 const PREFIX_BYTES = 8;
 /** More cells than any chart can show; a header claiming more is broken. */
 const CELLS_MAX = 16_000_000;
@@ -63,22 +68,24 @@ export class GridError extends Error {
 export function decodeGrid(bytes: Uint8Array): Grid {
     if (bytes.length < PREFIX_BYTES) throw new GridError(`grid of ${bytes.length} bytes is cut off`);
     const magic = String.fromCharCode(...bytes.subarray(0, 4));
-    if (magic !== COLUMN_MAJOR && magic !== PRICE_MAJOR) {
-        throw new GridError(`grid begins with "${magic}", expected "${COLUMN_MAJOR}" or "${PRICE_MAJOR}"`);
+    if (magic !== COLUMN_MAJOR && magic !== PRICE_MAJOR && magic !== PREDICTED) {
+        throw new GridError(`grid begins with "${magic}", expected "${COLUMN_MAJOR}", "${PRICE_MAJOR}" or "${PREDICTED}"`);
     }
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const headerBytes = view.getUint32(4, true);
     const planesAt = PREFIX_BYTES + headerBytes;
     if (planesAt > bytes.length) throw new GridError('grid header is cut off');
     const header = parseHeader(new TextDecoder().decode(bytes.subarray(PREFIX_BYTES, planesAt)));
-    const cells = header.columns * header.rows;
+    const { columns, rows } = header;
+    const planeBytes = columns * (magic === PREDICTED ? rows + 1 : rows);
     const planes = 2 + header.leverages.length;
-    if (bytes.length !== planesAt + planes * cells) {
-        throw new GridError(`grid of ${header.columns} x ${header.rows} has ${bytes.length - planesAt} plane bytes`);
+    if (bytes.length !== planesAt + planes * planeBytes) {
+        throw new GridError(`grid of ${columns} x ${rows} has ${bytes.length - planesAt} plane bytes, expected ${planes * planeBytes}`);
     }
     const plane = (place: number): Uint8Array => {
-        const written = bytes.subarray(planesAt + place * cells, planesAt + (place + 1) * cells);
-        return magic === PRICE_MAJOR ? summed(written, header.columns, header.rows) : written.slice();
+        const written = bytes.subarray(planesAt + place * planeBytes, planesAt + (place + 1) * planeBytes);
+        if (magic === PREDICTED) return predicted(written, columns, rows);
+        return magic === PRICE_MAJOR ? summed(written, columns, rows) : written.slice();
     };
     return { header, long: plane(0), short: plane(1), classes: header.leverages.map((_, place) => plane(2 + place)) };
 }
@@ -94,6 +101,31 @@ function summed(differences: Uint8Array, columns: number, rows: number): Uint8Ar
             // A Uint8Array keeps the sum modulo 256.
             plane[at] = cell;
             from += 1;
+        }
+    }
+    return plane;
+}
+
+/**
+ * A column-major plane out of the drift of each column and the differences to what it predicts. Every sequence of bytes has a
+ * meaning: levels stay within the scale.
+ */
+function predicted(written: Uint8Array, columns: number, rows: number): Uint8Array {
+    const plane = new Uint8Array(columns * rows);
+    const levels = new Int16Array(rows);
+    const [least, most, half] = [1 << LEVEL_BITS, 255 << LEVEL_BITS, 1 << (LEVEL_BITS - 1)];
+    let at = 0;
+    for (let column = 0; column < columns; column++) {
+        // Signed.
+        const drift = ((written[column] ?? 0) << 24) >> 24;
+        for (let row = 0; row < rows; row++, at++) {
+            let level = levels[row] ?? 0;
+            const difference = written[columns + at] ?? 0;
+            if (level === 0 && difference === 0) continue;
+            if (level !== 0) level = Math.min(most, Math.max(least, level + drift));
+            const cell = (((level + half) >> LEVEL_BITS) + difference) & 255;
+            levels[row] = difference === 0 ? level : cell << LEVEL_BITS;
+            plane[at] = cell;
         }
     }
     return plane;

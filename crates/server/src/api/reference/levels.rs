@@ -62,6 +62,7 @@ pub(super) fn states(generator: &mut SchemaGenerator, common: &CommonAnswers) ->
             (JSON, schema_of::<GridJson>(generator)),
             (GRID_CONTENT_TYPE, binary()),
             (GridLayout::PriceMajor.content_type(), binary()),
+            (GridLayout::Predicted.content_type(), binary()),
         ],
     );
     grid.answers.push(answer(

@@ -87,6 +87,32 @@ test('what is shown is the sum of the shown classes, on the side it is on', () =
     }
 });
 
+test('what is shown and what is hidden are the whole, also where classes are a step from the amount', () => {
+    for (let seed = 30; seed < 40; seed++) {
+        const { grid } = made(seed);
+        const random = seeded(seed + 1_000);
+        for (const plane of grid.classes) {
+            for (const [cell, q] of plane.entries())
+                if (q !== 0) plane[cell] = Math.min(255, Math.max(1, q + Math.round(random() * 2 - 1)));
+        }
+        const heat = new Heat(grid);
+        const whole = shown(heat);
+        for (const wanted of [[5], [5, 25]]) {
+            heat.filter(new Set(wanted));
+            const kept = shown(heat);
+            heat.filter(new Set(LEVERAGES.filter((each) => !wanted.includes(each))));
+            for (const [cell, rest] of shown(heat).entries()) {
+                for (const side of [0, 1] as const) {
+                    const want = whole[cell]?.[side] ?? 0;
+                    const got = rest[side] + (kept[cell]?.[side] ?? 0);
+                    // Either part is rounded to the nearest step, or up to the scale's beginning.
+                    assert.ok(Math.abs(got - want) <= 0.024 * want + 1_000, `cell ${cell}: ${got} for ${want}`);
+                }
+            }
+        }
+    }
+});
+
 test('showing everything again is the picture as it came, to the byte', () => {
     const { grid } = made(3);
     const heat = new Heat(grid);

@@ -23,7 +23,7 @@ const UNIT: i32 = 32;
 const LEVEL_MAX: i32 = 255 * UNIT;
 /// How far a level may be from the exact amount. The missing unit is the error of [`Levels`].
 const TOLERANCE: i32 = UNIT / 2 - 1;
-/// Cells of a column whose changes are looked at for the drift.
+/// Least number of cells of a taller column whose changes are looked at for the drift; twice that at most.
 const SAMPLES: usize = 96;
 
 /// Writes planes of one scale.
@@ -54,7 +54,7 @@ impl<'a> PlaneWriter<'a> {
         let mut levels = vec![0i32; rows];
         let mut before: &[f32] = &[];
         let mut carry = 0.0;
-        let mut ratios = Vec::with_capacity(SAMPLES + 1);
+        let mut ratios = Vec::with_capacity(2 * SAMPLES);
         for (column, place) in usd.chunks_exact(rows).zip(drifts..) {
             let drift = self.drift(before, column, &mut ratios, &mut carry);
             bytes[place] = drift.cast_unsigned();

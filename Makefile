@@ -68,7 +68,7 @@ stress: ## random histories, clients and faults for twenty seconds, with a seed 
 fuzz: ## made-up bytes for every reader of outside bytes: a minute each, or ARGS="SECONDS TARGET.."
 	@scripts/fuzz.sh $(ARGS)
 
-fuzz-smoke: ## a few seconds of it for what reads a socket
+fuzz-smoke: ## builds every target, and a few seconds of those that read a socket or Redis
 	@scripts/fuzz.sh 5 reader inflate command state backplane
 
 test-page: programs ## of the page in a real browser, against a stand-in and the real binary

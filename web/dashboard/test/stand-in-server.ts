@@ -998,7 +998,7 @@ function historyGrid(
     const columnMs = perColumn * stepMs;
     const asOf = market.asOf();
     const last = Math.floor((asOf - 1) / columnMs) * columnMs;
-    const first = Math.max(last - rangeMs + columnMs, Math.floor((market.steps[0]?.time ?? 0) / columnMs) * columnMs);
+    const first = Math.floor(Math.max(last - rangeMs + columnMs, market.steps[0]?.time ?? 0) / columnMs) * columnMs;
     const columns = (last - first) / columnMs + 1;
     const steps = market.steps.filter((step) => step.time >= first);
     const low = Math.min(...steps.map((step) => step.low)) * 0.9;

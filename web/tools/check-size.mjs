@@ -36,7 +36,7 @@ hold(
         ({ name }) =>
             !/-panel-|^(map-view|liquidation-map|exports|wall-rows|watch|measured|symbol-search|date-dialog|key-help)-/.test(name),
     ),
-    130,
+    132,
 );
 hold('dashboard, with all that is loaded on demand', page, 154);
 hold('client, ES module', sizes('client/dist', /^liqheat-client\.js$/), 10);

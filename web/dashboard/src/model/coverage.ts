@@ -28,8 +28,6 @@ export class Coverage {
     readonly #columns: readonly (Covered | null)[];
     /** What came after the history, oldest first. */
     readonly #learned: Learned[] = [];
-    /** Changes with every answer. */
-    version = 0;
 
     private constructor(header: GridHeader, columns: readonly (Covered | null)[]) {
         this.#header = header;
@@ -55,7 +53,6 @@ export class Coverage {
     learn(time: number, covered: Covered | null): void {
         if (time <= (this.#learned.at(-1)?.time ?? this.#end() - this.#header.column_ms)) return;
         this.#learned.push({ time, covered });
-        this.version += 1;
     }
 
     #end(): number {

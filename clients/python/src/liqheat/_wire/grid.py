@@ -34,8 +34,8 @@ Side = Literal["long", "short"]
 class Grid:
     """USD by time and price. A column shows the state at its end; row 0 is the lowest price.
 
-    Cells are quantised to 255 steps on one logarithmic scale and at most one step from the server's amount, which is 4.7 %
-    (2.3 % from servers that know no ``LQG3``).
+    Cells are quantised to 255 steps on one logarithmic scale and at most one step from the server's amount, which is
+    4.7 % (2.3 % from servers that know no ``LQG3``).
     """
 
     symbol: str

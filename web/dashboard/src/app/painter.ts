@@ -6,13 +6,12 @@ import type { SeriesData } from '../data/series.ts';
 import type { VenueBegins } from '../data/venue-begins.ts';
 import type { Candles } from '../model/candles.ts';
 import { coveredWords } from '../model/coverage.ts';
-import { formatAge, formatPrice, formatTime, marketDecimals, zoneName } from '../model/format.ts';
+import { formatTime, zoneName } from '../model/format.ts';
 import { badgeOf } from '../model/freshness.ts';
 import type { Heat, LiveLevel, SideFilter } from '../model/heat.ts';
 import { clusters } from '../model/quote.ts';
 import { intervalName } from '../model/ranges.ts';
 import { changeSince, momentIn, spanOf, stateAt } from '../model/replay.ts';
-import type { Seam } from '../model/seams.ts';
 import { withSources } from '../model/sources.ts';
 import { knownBy, studyPoints } from '../model/studies.ts';
 import { estimateOf, isLayer } from '../model/venues.ts';
@@ -30,6 +29,7 @@ import type { Scrubber } from '../ui/scrubber.ts';
 import { explain, rowsOf, type Tooltip } from '../ui/tooltip.ts';
 import type { Liquidation, SymbolInfo } from '../wire/answers.ts';
 import { DIRTY } from './frames.ts';
+import { Origin } from './origin.ts';
 
 const SEEN_SHARE_LOW = 0.5;
 const NO_EVENTS: readonly Liquidation[] = [];
@@ -100,12 +100,12 @@ export class Painter {
     #eventsShown: readonly Liquidation[] | null = null;
     #studiesKey = '';
     #studiesEvents: readonly Liquidation[] | null = null;
-    #seenVersion = -1;
-    #seams: readonly Seam[] | null = null;
+    readonly #origin: Origin;
 
     constructor(parts: Parts, shown: () => Shown) {
         this.#parts = parts;
         this.#shown = shown;
+        this.#origin = new Origin(parts, shown, () => this.moment());
     }
 
     /** Takes everything of the symbol before off the screen. */
@@ -135,7 +135,7 @@ export class Painter {
         chart.show({ heat, candles, isLive: market.isLive }, market.decimals, keepView);
         // In the frame that draws it, not in the one after.
         chart.until(this.moment());
-        this.#drawCoverage();
+        this.#origin.drawCoverage();
         this.#eventsShown = null;
         this.#studiesEvents = null;
         this.foot();
@@ -220,28 +220,7 @@ export class Painter {
     }
 
     foot(): void {
-        const header = this.#parts.market.heat?.header;
-        const { view } = this.#shown();
-        if (header === undefined) return;
-        const bin = formatPrice(header.bin, marketDecimals([], header.bin));
-        const kind = isLayer(view.symbol) ? this.#measuredWords() : 'Estimated liquidation levels';
-        const seen = header.seen_share === null ? '' : ` · ${Math.round(header.seen_share * 100)} % of positions seen opening`;
-        const cells = view.pane === 'map' ? '' : ` · bin $${bin} · column ${formatAge(header.column_ms)}`;
-        const zone = zoneName(header.as_of, view.zone);
-        byId('foot', HTMLElement).textContent = `${kind}${cells}${seen} · times in ${zone}`;
-    }
-
-    /** Of how many accounts the levels are, and of how much of the market; as of the moment that is looked back to. */
-    #measuredWords(): string {
-        const { market, facts } = this.#parts;
-        const moment = this.moment();
-        const asOf = market.edge()?.asOf ?? null;
-        const newest = facts.of(this.#shown().view.symbol, asOf);
-        const accounts = newest === null ? 0 : newest.long.accounts + newest.short.accounts;
-        const covered = market.coverage?.at(moment === null ? Infinity : moment - 1) ?? null;
-        if (covered === null) return 'Nothing measured';
-        const of = moment === null && accounts > 0 ? ` · positions of ${accounts.toLocaleString('en-US')} accounts` : '';
-        return `Measured: ${coveredWords(covered) ?? 'an unknown share of open interest'}${of}`;
+        this.#origin.foot();
     }
 
     /** Takes the hidden leverages out of the picture. */
@@ -277,7 +256,7 @@ export class Painter {
         const edge = market.edge();
         const stored = market.stored();
         if (stored !== null) chart.reach(stored.first, stored.now);
-        this.#drawOrigin();
+        this.#origin.draw();
         const back = this.#lookedBack();
         const moment = back?.moment ?? null;
         chart.until(moment);
@@ -305,36 +284,7 @@ export class Painter {
         shown.asOf = String(edge?.asOf ?? '');
         shown.liquidated = String(market.events.reduce((sum, { usd }) => sum + usd, 0));
         shown.moment = back?.heat === null ? 'not loaded' : String(moment ?? '');
-        shown.seams = String(this.#seams?.length ?? 0);
-    }
-
-    /** What of the picture is assumed, and where venues joined it. */
-    #drawOrigin(): void {
-        const { market, chart, begins } = this.#parts;
-        const { info } = this.#shown();
-        if (info !== undefined) begins.want(info);
-        this.#drawCoverage();
-        if (market.seen.version !== this.#seenVersion) chart.assumed((time) => market.seen.assumedAt(time));
-        if (begins.seams() !== this.#seams) chart.seams(begins.seams());
-        this.#seenVersion = market.seen.version;
-        this.#seams = begins.seams();
-    }
-
-    /** How much of the market is measured, and where nothing was. */
-    #drawCoverage(): void {
-        const { market, chart, facts } = this.#parts;
-        const { coverage, heat } = market;
-        const { symbol } = this.#shown().view;
-        if (coverage !== null && isLayer(symbol)) {
-            const asOf = market.edge()?.asOf ?? null;
-            const newest = facts.of(symbol, asOf);
-            if (newest !== null && market.isLive) {
-                const isEmpty = newest.long.accounts + newest.short.accounts === 0;
-                coverage.learn(newest.asOf, isEmpty ? null : { long: newest.long.coverage, short: newest.short.coverage });
-            }
-            this.foot();
-        }
-        chart.coverage(coverage, heat === null ? 0 : heat.start() + heat.columns() * heat.columnMs());
+        shown.seams = String(this.#origin.seams());
     }
 
     #drawStudies(moment: number | null): void {

@@ -9,7 +9,7 @@ use liqheat_market::{Interval, Symbol};
 use super::columns::{self, Shape};
 use super::fields::Fields;
 use super::name::{Clues, FamilyClue, ForeignMarket, IntervalClue, Period, is_coin_margined};
-use super::read::ReadOptions;
+use super::options::ReadOptions;
 use super::report::shorten;
 use super::{Family, FileError};
 

@@ -9,34 +9,17 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use liqheat_market::Symbol;
 use zip::read::{ZipReadOptions, read_zipfile_from_stream_with_options};
 use zip::result::ZipError;
 
 use super::checksum;
 use super::name::{Clues, FamilyClue};
+use super::options::ReadOptions;
 use super::stream::{Outlet, read_table};
 use super::{Family, FileError, FileReport, Note, RowBatch};
 
 /// Members of one zip that are looked at. Archive zips have one.
 const MEMBERS_MAX: usize = 1000;
-
-/// What the caller knows, and how much is handed out at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// For files that do not say what they hold. It never overrules a name.
-    pub assume_family: Option<Family>,
-    /// For files and rows that do not say whose they are. It never overrules a name.
-    pub assume_symbol: Option<Symbol>,
-    /// Rows per batch.
-    pub batch_rows: usize,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self { assume_family: None, assume_symbol: None, batch_rows: 20_000 }
-    }
-}
 
 /// Reads a file and hands its rows to the sink in batches; the sink may break off.
 ///

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use liqheat_market::{Interval, UnixMs};
+use liqheat_measured::LAYER_EVERY_MS;
 use liqheat_store::{ExportError, ExportFormat};
 use liqheat_wire::{Channel, format_time};
 use tokio::sync::Semaphore;
@@ -92,6 +93,13 @@ impl ExportedRows {
     }
 
     /// The channel whose data it is, for the claims of tokens.
+    /// Until when there can be rows: stored data may end long before now. `newest` is the newest event of the symbol. Layers
+    /// are stored by the clock, so one may be later than it.
+    fn last_moment(self, newest: Option<UnixMs>, now: UnixMs) -> UnixMs {
+        let reach = if self == Self::Measured { LAYER_EVERY_MS } else { 0 };
+        newest.map_or(now, |newest| newest.plus(reach).min(now))
+    }
+
     const fn channel(self) -> Channel {
         match self {
             Self::Bars => Channel::Price,
@@ -132,11 +140,10 @@ impl ExportRequest {
         let formats = ExportFormat::ALL.map(ExportFormat::name);
         let format = if query.get("format").is_some() { query.word("format", &formats)? } else { "csv" };
         let format = ExportFormat::from_name(format).unwrap_or(ExportFormat::Csv);
-        // Stored data may end long before now.
-        let newest = state.sum(&symbol).await.map(|sum| sum.as_of);
-        let now = newest.map_or(state.clock.now(), |newest| newest.min(state.clock.now()));
+        let newest = state.sum(&symbol).await.ok().map(|sum| sum.as_of);
+        let last = what.last_moment(newest, state.clock.now());
         let to = query.optional_time("to")?;
-        let end = to.unwrap_or(now).min(now);
+        let end = to.unwrap_or(last).min(last);
         if matches!(what, ExportedRows::Levels | ExportedRows::Walls) {
             query.refuse(&["from", "interval"])?;
         }
@@ -236,6 +243,28 @@ impl From<ExportError> for Refusal {
             ExportError::Failed { .. } => {
                 Self::unavailable("the export could not be written; the server's log says why")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_that_was_stored_after_the_newest_event_can_be_exported() {
+        let boundary = UnixMs(1_000 * LAYER_EVERY_MS);
+        let newest = boundary.plus(-4_101);
+        let layers = ExportedRows::Measured.last_moment(Some(newest), boundary.plus(2_000));
+        assert!(layers > boundary, "the rows of a moment end after it");
+        assert_eq!(ExportedRows::Bars.last_moment(Some(newest), boundary.plus(2_000)), newest);
+        // Stored data: the clock is far ahead. A clock that is behind has the last word, as for every row.
+        for (what, last) in
+            [(ExportedRows::Bars, newest), (ExportedRows::Measured, newest.plus(LAYER_EVERY_MS))]
+        {
+            assert_eq!(what.last_moment(Some(newest), boundary.plus(90 * DAY_MS)), last);
+            assert_eq!(what.last_moment(Some(newest), newest.plus(-1)), newest.plus(-1));
+            assert_eq!(what.last_moment(None, boundary), boundary);
         }
     }
 }

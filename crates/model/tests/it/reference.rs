@@ -31,6 +31,13 @@ struct Reference {
 /// Entry prices: pieces (low, high, share), even in log price.
 type Pieces = Vec<(f64, f64, f64)>;
 
+/// Pieces, and the lowest and highest price of them: a bar without a range is given some, and blocks count from its price.
+struct Entries {
+    low: f64,
+    high: f64,
+    pieces: Pieces,
+}
+
 impl Reference {
     fn new(params: Params, tiers: TierTable) -> Self {
         let close = Price::default();
@@ -47,8 +54,9 @@ impl Reference {
         let edge = |step: i32| p * (width * f64::from(step) / 12.0).exp();
         let share = |step: i32| (1.0 - (f64::from(step) + 0.5).abs() / 12.0) / 12.0;
         let pieces: Pieces = (-12..12).map(|step| (edge(step), edge(step + 1), share(step))).collect();
-        self.open(Side::Long, stock, 0.5, &pieces, true);
-        self.open(Side::Short, stock, 0.5, &pieces, true);
+        let entries = Entries { low: edge(-12), high: edge(12), pieces };
+        self.open(Side::Long, stock, 0.5, &entries, true);
+        self.open(Side::Short, stock, 0.5, &entries, true);
     }
 
     fn apply(&mut self, bar: &Bar, profile: &Profile) {
@@ -106,9 +114,10 @@ impl Reference {
             (Some(bought), Some(volume)) if volume.is_positive() => bought.to_f64() / volume.to_f64(),
             _ => 0.5,
         };
-        let pieces = pieces_of(bar, profile);
-        self.open(Side::Long, opened, bought, &pieces, false);
-        self.open(Side::Short, opened, 1.0 - bought, &pieces, false);
+        let (low, high) = (bar.low.to_f64(), bar.high.to_f64());
+        let entries = Entries { low, high, pieces: pieces_of(bar, profile) };
+        self.open(Side::Long, opened, bought, &entries, false);
+        self.open(Side::Short, opened, 1.0 - bought, &entries, false);
     }
 
     /// Every position keeps the share `exp(-x rate)`: `x` after one Newton step from the solution for small closings,
@@ -138,11 +147,11 @@ impl Reference {
         }
     }
 
-    fn open(&mut self, side: Side, coins: f64, taker: f64, pieces: &Pieces, prior: bool) {
+    fn open(&mut self, side: Side, coins: f64, taker: f64, entries: &Entries, prior: bool) {
         let values = self.params.values().clone();
         let cell = Price::from_units(self.cell).to_f64();
         let close_cell = self.close.units() / self.cell;
-        let (low, high) = (pieces[0].0, pieces[pieces.len() - 1].1);
+        let &Entries { low, high, ref pieces } = entries;
         let mut without = coins;
         for (class, &(leverage, weight)) in values.weights.classes().iter().enumerate() {
             let taker_mix = weight * values.liquidatable_share;
@@ -160,7 +169,7 @@ impl Reference {
             let sigma = detail.kernel_sigma.unwrap_or(sigma);
 
             // The resolution of the kernel is part of its definition: blocks of whole cells.
-            let entry_sigma = (high / low).ln() / 12f64.sqrt();
+            let entry_sigma = (pieces[pieces.len() - 1].1 / pieces[0].0).ln() / 12f64.sqrt();
             let cells_per_log = ratio * (low + high) / 2.0 / cell;
             let free = ((sigma * sigma + entry_sigma * entry_sigma).sqrt() * cells_per_log / 2.0).min(5.0);
             let block = ((sigma * cells_per_log / 2.0).max(free) as i64).max(1);

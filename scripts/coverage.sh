@@ -20,6 +20,6 @@ rustup component add llvm-tools
 if [ $# -eq 0 ]; then
     set -- --workspace -- --skip cluster::
 fi
-# Stand-ins, clients of tests and measurements are no part of the product.
-cargo llvm-cov --locked --html --ignore-filename-regex '/(testkit|bench)/|/tests?(\.rs|/)' "$@"
-cargo llvm-cov report --summary-only --ignore-filename-regex '/(testkit|bench)/|/tests?(\.rs|/)'
+# Stand-ins, clients of tests and measurements are no part of the product. A program that a test kills may leave half a profile.
+cargo llvm-cov --locked --html --failure-mode all --ignore-filename-regex '/(testkit|bench)/|/tests?(\.rs|/)' "$@"
+cargo llvm-cov report --summary-only --failure-mode all --ignore-filename-regex '/(testkit|bench)/|/tests?(\.rs|/)'

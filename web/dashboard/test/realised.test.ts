@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Happened } from '../src/data/happened.ts';
-import { totalsWith, withRows } from '../src/model/realised-sums.ts';
+import { withRows } from '../src/model/realised-sums.ts';
+import { totalsWith } from '../src/model/tape.ts';
 import type { Liquidation } from '../src/wire/answers.ts';
 
 const MINUTE = 60_000;

@@ -269,7 +269,10 @@ export class Painter {
             speed: view.speed,
         });
         const events = view.events ? market.events : NO_EVENTS;
-        if (events !== this.#eventsShown) chart.events(events);
+        if (events !== this.#eventsShown) {
+            chart.events(events);
+            byId('chart', HTMLElement).dataset.liquidated = String(events.reduce((sum, { usd }) => sum + usd, 0));
+        }
         this.#eventsShown = events;
         this.#drawStudies(moment);
         this.#drawState(back);
@@ -282,7 +285,6 @@ export class Painter {
         shown.candleMs = String(candles?.intervalMs ?? '');
         shown.live = String(market.isLive);
         shown.asOf = String(edge?.asOf ?? '');
-        shown.liquidated = String(market.events.reduce((sum, { usd }) => sum + usd, 0));
         shown.moment = back?.heat === null ? 'not loaded' : String(moment ?? '');
         shown.seams = String(this.#origin.seams());
     }

@@ -2,49 +2,29 @@
 import { LAYER_EVERY_MS } from '../model/coverage.ts';
 import type { Api } from '../transport/api.ts';
 import type { MeasuredLayer } from '../wire/measured.ts';
+import { Fetched } from './fetched.ts';
 
 const RETRY_MS = 15_000;
 
 export class LayerFacts {
-    readonly #api: Api;
-    readonly #arrived: () => void;
-    #symbol = '';
-    #newest: MeasuredLayer | null = null;
-    #askedAt = 0;
-    #abort = new AbortController();
+    readonly #fetched: Fetched<MeasuredLayer>;
 
     constructor(api: Api, arrived: () => void) {
-        this.#api = api;
-        this.#arrived = arrived;
+        this.#fetched = new Fetched(async (symbol, signal) => {
+            const [body, { parseMeasured }] = await Promise.all([
+                api.json('v1/measured', { symbol, limit: 1 }, signal),
+                import('../wire/measured.ts'),
+            ]);
+            return parseMeasured(body);
+        }, arrived);
     }
 
     /** The newest facts about a layer, null before the first; asks for others once its time `asOf` has moved on. Called as often as one likes. */
     of(symbol: string, asOf: number | null): MeasuredLayer | null {
-        if (symbol !== this.#symbol) {
-            this.#abort.abort();
-            this.#abort = new AbortController();
-            this.#symbol = symbol;
-            this.#newest = null;
-            this.#askedAt = 0;
-        }
-        const isOld = this.#newest === null || (asOf ?? 0) - this.#newest.asOf >= LAYER_EVERY_MS;
-        if (isOld && Date.now() - this.#askedAt > RETRY_MS) void this.#ask();
-        return this.#newest;
-    }
-
-    async #ask(): Promise<void> {
-        this.#askedAt = Date.now();
-        const { signal } = this.#abort;
-        try {
-            const [body, { parseMeasured }] = await Promise.all([
-                this.#api.json('v1/measured', { symbol: this.#symbol, limit: 1 }, signal),
-                import('../wire/measured.ts'),
-            ]);
-            if (signal.aborted) return;
-            this.#newest = parseMeasured(body);
-            this.#arrived();
-        } catch {
-            // The picture says what its columns say; the next frame after a while asks again.
-        }
+        const newest = this.#fetched.value();
+        const isOld = newest === null || (asOf ?? 0) - newest.asOf >= LAYER_EVERY_MS;
+        // Another symbol is asked for at once, and what is known of this one is forgotten.
+        this.#fetched.want(symbol, isOld ? RETRY_MS : Infinity);
+        return this.#fetched.value();
     }
 }

@@ -22,7 +22,7 @@ import { Corrections } from './corrections.ts';
 import { FinePrices } from './fine-prices.ts';
 import { type FeedSighting, type LiveEdge, LiveFeed } from './live-feed.ts';
 import type { Picture } from './picture.ts';
-import { type LoadState, RangePicture } from './range-picture.ts';
+import { type LoadState, RangePicture, RELOAD_GAP_MS } from './range-picture.ts';
 import { Realised, type RealisedQuery } from './realised.ts';
 import { seenAtStart } from './seen-at-start.ts';
 
@@ -40,8 +40,6 @@ export interface MarketEvents {
 
 /** While polling the states come seldom, so the candles between them are asked for by the clock. */
 const CORRECT_EVERY_MS = 5_000;
-/** What no longer fits is fetched again not more often than this. */
-const OUTGROWN_GAP_MS = 4_000;
 /** Patched columns look right, so what they really were can wait. */
 const PATCHED_GAP_MS = 15_000;
 
@@ -335,7 +333,7 @@ export class Market {
         const isBase = picture === this.base;
         const outcome = picture.heat.paint(edge.asOf, price, levels, known);
         if (outcome === 'outgrown') {
-            this.#again(isBase, OUTGROWN_GAP_MS);
+            this.#again(isBase, RELOAD_GAP_MS);
             return [];
         }
         if (outcome === 'patched') picture.isPatched = true;

@@ -32,7 +32,8 @@ export interface RangePictureEvents {
     shown(header: GridHeader, signal: AbortSignal): Promise<void>;
 }
 
-const RELOAD_GAP_MS = 4_000;
+/** What no longer fits is fetched again not more often than this. */
+export const RELOAD_GAP_MS = 4_000;
 const RETRY_MS = 3_000;
 
 export class RangePicture {

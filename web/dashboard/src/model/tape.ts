@@ -17,7 +17,32 @@ export function totalsOf(list: readonly Liquidation[], now: number): Totals[] {
     });
 }
 
-function sums(list: readonly Liquidation[]): { longUsd: number; shortUsd: number } {
+/** Totals of the last hours with further liquidations in them, each of now. */
+export function totalsWith(totals: readonly Totals[], rows: readonly Liquidation[]): Totals[] {
+    const none = { longUsd: 0, shortUsd: 0 };
+    return totals.map(({ hours, venues, ...all }) => {
+        const names = [...new Set([...venues, ...rows].map(({ venue }) => venue))].sort();
+        return {
+            hours,
+            ...plus(all, sums(rows)),
+            venues: names.map((venue) => {
+                const before = venues.find((each) => each.venue === venue) ?? none;
+                return { venue, ...plus(before, sums(rows.filter((each) => each.venue === venue))) };
+            }),
+        };
+    });
+}
+
+interface Sums {
+    longUsd: number;
+    shortUsd: number;
+}
+
+function plus(a: Sums, b: Sums): Sums {
+    return { longUsd: a.longUsd + b.longUsd, shortUsd: a.shortUsd + b.shortUsd };
+}
+
+function sums(list: readonly Liquidation[]): Sums {
     const of = (side: Liquidation['side']): number => list.reduce((sum, each) => (each.side === side ? sum + each.usd : sum), 0);
     return { longUsd: of('long'), shortUsd: of('short') };
 }

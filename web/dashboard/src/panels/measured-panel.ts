@@ -1,5 +1,6 @@
 /** Positions of real accounts: how much of the market they are, where they would be liquidated, and the estimate beside them. */
 import { Fetched } from '../data/fetched.ts';
+import { LAYER_EVERY_MS } from '../model/coverage.ts';
 import { compactUsd, formatAge, formatPrice, formatTime, signedPercent, zoneName } from '../model/format.ts';
 import { barsOf, excessWords, relationWords, shortAddress, sideRows } from '../model/measured.ts';
 import { estimateOf, isLayer, layerOf, partsOf } from '../model/venues.ts';
@@ -12,8 +13,6 @@ import type { PanelActions, PanelPart, PanelState } from './side-panel.ts';
 
 /** It is no channel of the socket. */
 const REFRESH_MS = 15_000;
-/** How often the server stores a layer: a moment of the past within the same interval has the same one. */
-const STORED_EVERY_MS = 300_000;
 const REACHES = [0.05, 0.15, 0.3] as const;
 const ROWS_MAX = 40;
 
@@ -99,7 +98,8 @@ export class MeasuredPanel implements PanelPart {
         }
         // A moment that is looked back to is known with the state of then.
         if (!isPast || asOf !== null) {
-            const moment = isPast ? ` ${Math.floor((asOf ?? 0) / STORED_EVERY_MS)}` : '';
+            // Moments within the same interval have the same stored layer.
+            const moment = isPast ? ` ${Math.floor((asOf ?? 0) / LAYER_EVERY_MS)}` : '';
             this.#fetched.want(name + moment, isPast ? Infinity : REFRESH_MS);
         }
         const answers = this.#fetched.value();

@@ -2,8 +2,7 @@
 import { Fetched } from '../data/fetched.ts';
 import { draftOf } from '../model/alert-draft.ts';
 import { compactUsd, formatPrice, formatTime } from '../model/format.ts';
-import { totalsWith } from '../model/realised-sums.ts';
-import { tapeOf, totalsOf } from '../model/tape.ts';
+import { tapeOf, totalsOf, totalsWith } from '../model/tape.ts';
 import type { Api } from '../transport/api.ts';
 import { bellButton, element } from '../ui/dom.ts';
 import { Redrawn } from '../ui/redrawn.ts';

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Checks text: links lead somewhere, no phrase that CONTRIBUTING.md bans, types are nouns, and no two public types of one
-name in a crate.
+"""Checks text: links lead to a file and a heading that exist, no phrase that CONTRIBUTING.md bans, types are nouns, and no
+two public types of one name in a crate.
 
 Prints every finding as file:line and exits with 1 if there are any.
 """
@@ -11,6 +11,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import unicodedata
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -127,16 +128,57 @@ def names():
             yield path, number, f"another crate has a public type '{name}', too: {others}"
 
 
-LINK = re.compile(r"\]\(([^)#\s]+)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")
+HEADING = re.compile(r"#{1,6} +(.*?)[ #]*$")
+
+
+def slug(heading):
+    """The anchor that GitHub gives a heading.
+
+    >>> slug("Files: Parquet, CSV, JSON"), slug("`GET` and `POST /v1/ingest`"), slug("See [the model](model.md#a) _twice_")
+    ('files-parquet-csv-json', 'get-and-post-v1ingest', 'see-the-model-_twice_')
+    """
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    letters = (letter for letter in text if letter in " -_" or unicodedata.category(letter)[0] in "LMN")
+    return "".join(letters).replace(" ", "-")
+
+
+def anchors_of(text):
+    """The anchors of a document. Headings in code are none; a heading that is there again gets a number.
+
+    >>> sorted(anchors_of("# One\\n## Two\\n```\\n# no\\n```\\n## Two\\n"))
+    ['one', 'two', 'two-1']
+    """
+    counts = collections.Counter()
+    anchors = set()
+    in_code = False
+    for line in text.splitlines():
+        if line.lstrip().startswith("```"):
+            in_code = not in_code
+        heading = None if in_code else HEADING.match(line)
+        if heading:
+            name = slug(heading.group(1))
+            anchors.add(f"{name}-{counts[name]}" if counts[name] else name)
+            counts[name] += 1
+    return anchors
 
 
 def links():
-    """Links of documents to files that do not exist."""
+    """Links of documents to files or headings that do not exist."""
+    known = {}
     for path in tracked("*.md"):
         for number, line in lines_of(path):
-            for target in LINK.findall(line):
-                if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists():
-                    yield path, number, f"'{target}' does not exist"
+            for name, anchor in LINK.findall(line):
+                if "://" in name or name.startswith("mailto:"):
+                    continue
+                target = (path.parent / name).resolve() if name else path
+                if not target.exists():
+                    yield path, number, f"'{name}' does not exist"
+                elif anchor and target.suffix == ".md":
+                    if target not in known:
+                        known[target] = anchors_of(target.read_text(encoding="utf-8"))
+                    if anchor not in known[target]:
+                        yield path, number, f"'{name}#{anchor}': {target.name} has no such heading"
 
 
 def main():

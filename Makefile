@@ -1,6 +1,6 @@
 # The words people type. `make help` lists them.
 #
-# Needed on the machine: git, Rust (rustup picks the pinned version by itself), Node.js 20 or later with npm,
+# Needed on the machine: git, Rust (rustup picks the pinned version by itself), Node.js 20.19 or later with npm,
 # a C compiler and make. Everything else is fetched by `make setup`, which the other targets call.
 
 .DEFAULT_GOAL := help

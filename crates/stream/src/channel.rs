@@ -14,7 +14,7 @@ use std::sync::Arc;
 use liqheat_market::UnixMs;
 use liqheat_wire::{Channel, ChannelEnvelope, channel_message, format_time};
 
-use crate::slot::Cursor;
+use crate::cursor::Cursor;
 
 /// Rows that a channel keeps for clients that lag or come back.
 pub const ROWS_KEPT: usize = 1_000;

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use liqheat_wire::{Channel, json_beginning};
 use tokio::time::Instant;
 
+use crate::cursor::Cursor;
 use crate::frame;
 use crate::metrics::Encoding;
-use crate::slot::{BoardSlot, Cursor};
+use crate::slot::BoardSlot;
 use crate::status_due::StatusDue;
 use crate::subscription::status_frame;
 use crate::topic::{ChannelForm, ChannelTopic, NextFrame};

@@ -22,19 +22,19 @@ use tracing::{debug, warn};
 
 use crate::budget::{FRAGMENT, MESSAGE, MessageBudget, Verdict};
 use crate::channel_subscription::ChannelSubscription;
+use crate::connection::Connection;
 use crate::end::End;
 use crate::event_ids::EventIds;
 use crate::frame;
 use crate::metrics::Encoding;
 use crate::outbox::Outbox;
 use crate::reader::ClientMessage;
-use crate::session::Connection;
 use crate::sessions::Sessions;
 use crate::settings::SessionSettings;
 use crate::slot::BoardSlot;
 use crate::subscription::Subscription;
 
-pub(crate) use delivery::{Delivery, Note};
+pub(crate) use delivery::Note;
 
 /// What a session has done, for its last log line.
 #[derive(Debug, Clone, Copy, Default)]

@@ -8,7 +8,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use liqheat_wire::{Channel, Position};
 
-use crate::slot::Cursor;
+use crate::cursor::Cursor;
 
 /// Where a client of several channels is.
 #[derive(Debug)]

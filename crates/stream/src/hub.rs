@@ -8,7 +8,7 @@ use std::time::Duration;
 use liqheat_wire::{FeedState, ViewHorizon};
 use tokio::sync::Notify;
 
-use crate::broadcast::WakeSignals;
+use crate::followers::WakeSignals;
 use crate::metrics::StreamMetrics;
 use crate::slot::BoardSlot;
 

@@ -8,14 +8,12 @@
 #![expect(clippy::disallowed_methods, reason = "the shell of a session: its timers run by the clock")]
 
 use std::io;
-use std::net::{IpAddr, Shutdown};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
-use liqheat_market::convert::whole_ms;
-use liqheat_wire::{Channel, CloseCode, Position, Subscribe};
+use liqheat_wire::{Channel, CloseCode};
 #[cfg(target_os = "linux")]
 use rustix::{io::Errno, net::SendFlags};
 use socket2::SockRef;
@@ -24,37 +22,17 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info};
+use tracing::error;
 
-use crate::access::Grant;
-use crate::core::{Core, Delivery};
+use crate::connection::Connection;
+use crate::core::{Core, Totals};
 use crate::end::End;
-use crate::event_ids::EventIds;
+use crate::event_stream::EventStream;
+use crate::followers::{Delivery, Follower};
 use crate::metrics::Encoding;
 use crate::reader::FrameReader;
-use crate::sessions::{ConnectionPermit, Sessions};
+use crate::sessions::Sessions;
 use crate::slot::BoardSlot;
-
-/// What was agreed when a client connected.
-#[derive(Debug, Clone)]
-pub struct Connection {
-    /// The client's address, for logs and limits.
-    pub client: IpAddr,
-    /// How it takes states.
-    pub encoding: Encoding,
-    /// permessage-deflate, without context takeover on either side.
-    pub deflate: bool,
-    /// What it was let in with.
-    pub grant: Grant,
-}
-
-impl Connection {
-    /// A plain one, of text.
-    #[must_use]
-    pub fn plain(client: IpAddr) -> Self {
-        Self { client, encoding: Encoding::Json, deflate: false, grant: Grant::default() }
-    }
-}
 
 /// A socket with its session, as those who deliver see it.
 #[derive(Debug)]
@@ -82,24 +60,27 @@ struct WaitCondition {
 }
 
 impl ClientSession {
-    fn new(core: Core, id: u64, stream: TcpStream, now: Instant) -> Arc<Self> {
+    pub(crate) fn new(core: Core, id: u64, stream: TcpStream, now: Instant) -> Arc<Self> {
         let wait = WaitCondition { until: now, writable: false };
         let inner = Mutex::new(Inner { core, wait, end: None });
         Arc::new(Self { id, stream, inner, wake: Notify::new() })
     }
 
-    pub(crate) const fn id(&self) -> u64 {
-        self.id
+    /// Begins a stream of server-sent events with its head and what is followed.
+    pub(crate) fn begin_events(self: &Arc<Self>, events: EventStream, now: Instant) {
+        let (head, subscribe, ids) = events.split();
+        self.lock().core.begin_events(&self.join(), (head, subscribe), ids, now);
     }
 
-    /// Sends what is new, without waiting for anything.
-    pub(crate) fn deliver(&self, now: Instant) -> Delivery {
-        self.deliver_by(now, |core, now| core.deliver(|bytes| self.write(bytes), now))
+    /// Adds this session to the followers of a channel.
+    fn join(self: &Arc<Self>) -> impl Fn(&BoardSlot, Channel) {
+        let follower: Arc<dyn Follower> = Arc::<Self>::clone(self);
+        move |slot, channel| slot.join(channel, Arc::clone(&follower))
     }
 
-    /// The same for channels beside the heatmap. What is delivered is counted already.
-    pub(crate) fn deliver_channels(&self, now: Instant) -> Delivery {
-        self.deliver_by(now, |core, now| core.deliver_channels(|bytes| self.write(bytes), now))
+    /// What the session has done so far.
+    pub(crate) fn totals(&self) -> Totals {
+        self.lock().core.totals
     }
 
     fn deliver_by(
@@ -139,19 +120,6 @@ impl ClientSession {
         self.stream.try_write(bytes)
     }
 
-    /// After a delivery that panicked: nobody should go on with this session, and its own task ends it. The
-    /// others of the round are not concerned.
-    pub(crate) fn give_up(&self) -> Delivery {
-        error!(
-            event = "ws_error",
-            session = self.id,
-            "a delivery failed; this session ends: please report it"
-        );
-        drop(self.lock());
-        self.wake.notify_one();
-        Delivery::default()
-    }
-
     /// A lock that somebody panicked under marks the session as ended.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(|poisoned| {
@@ -161,8 +129,16 @@ impl ClientSession {
         })
     }
 
-    /// Runs until the session ends. `early` is what the client sent already.
-    async fn run(self: &Arc<Self>, sessions: &Sessions, early: &[u8]) -> End {
+    /// Runs until the session ends, and takes it out of all rounds, however it ends. `early` is what the client sent
+    /// already.
+    pub(crate) async fn run(self: &Arc<Self>, sessions: &Sessions, early: &[u8]) -> End {
+        let _membership = Membership(self);
+        let end = self.run_to_end(sessions, early).await;
+        self.lock().end = Some(end);
+        end
+    }
+
+    async fn run_to_end(self: &Arc<Self>, sessions: &Sessions, early: &[u8]) -> End {
         let (mut reader, revoked) = {
             let inner = self.lock();
             let connection = inner.core.connection();
@@ -213,7 +189,34 @@ impl ClientSession {
         Ok(inner.core.outbox().is_empty())
     }
 
-    /// Does what can be done now, and says what to wait for.
+    /// Says goodbye and waits a moment for the client to close, so that the last frame is not lost in a reset.
+    pub(crate) async fn say_goodbye(&self, end: End) {
+        const GOODBYE: Duration = Duration::from_secs(1);
+        let End::Closed(code) = end else { return };
+        self.lock().core.send_close(code);
+        // Whether the client hears it or not, the connection ends here.
+        let _ = timeout(GOODBYE, self.drain()).await;
+    }
+
+    /// Writes what remains, and reads until the client closes.
+    async fn drain(&self) -> io::Result<()> {
+        while !self.flush()? {
+            self.stream.writable().await?;
+        }
+        SockRef::from(&self.stream).shutdown(Shutdown::Write)?;
+        let mut rest = [0; 512];
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read(&mut rest) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Does what can be done now, and returns what to wait for.
     fn prepare(&self, timer: Pin<&mut Sleep>) -> Result<(Interest, Option<CancellationToken>), End> {
         let mut inner = self.lock();
         if let Some(end) = inner.end {
@@ -259,11 +262,38 @@ impl ClientSession {
         let now = Instant::now();
         self.lock().core.on_read(now);
         reader.push(bytes);
+        let join = self.join();
         while let Some(message) = reader.next_message()? {
             let mut inner = self.lock();
-            inner.core.take(&|slot, channel| slot.join(channel, self), message, now)?;
+            inner.core.take(&join, message, now)?;
         }
         Ok(())
+    }
+}
+
+impl Follower for ClientSession {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn deliver(&self, now: Instant) -> Delivery {
+        self.deliver_by(now, |core, now| core.deliver(|bytes| self.write(bytes), now))
+    }
+
+    fn deliver_channels(&self, now: Instant) -> Delivery {
+        self.deliver_by(now, |core, now| core.deliver_channels(|bytes| self.write(bytes), now))
+    }
+
+    fn give_up(&self) -> Delivery {
+        error!(
+            event = "ws_error",
+            session = self.id,
+            "a delivery failed; this session ends: please report it"
+        );
+        // The lock is poisoned: taking it marks the session as ended, and its own task ends it.
+        drop(self.lock());
+        self.wake.notify_one();
+        Delivery::default()
     }
 }
 
@@ -295,180 +325,6 @@ impl Reader {
     }
 }
 
-/// What an event stream begins with.
-#[derive(Debug)]
-pub struct EventStream {
-    /// The head of the answer.
-    pub head: Bytes,
-    /// What is followed; names that are not served are refused by an event.
-    pub subscribe: Subscribe,
-    /// The positions of `Last-Event-ID`, in the order of [`EventStream::places`]; empty without.
-    pub positions: Vec<Option<Position>>,
-}
-
-impl EventStream {
-    /// The channels that are followed, in the order of the positions in ids.
-    #[must_use]
-    pub fn places(subscribe: &Subscribe) -> Vec<(String, Channel)> {
-        let mut channels: Vec<Channel> = Vec::new();
-        for channel in subscribe.channels.iter().filter_map(|name| Channel::from_name(name)) {
-            if !channels.contains(&channel) {
-                channels.push(channel);
-            }
-        }
-        if subscribe.channels.is_empty() {
-            channels.push(Channel::Heatmap);
-        }
-        let of_symbol =
-            |symbol: &String| channels.iter().map(|channel| (symbol.clone(), *channel)).collect::<Vec<_>>();
-        subscribe.symbols.iter().flat_map(of_symbol).collect()
-    }
-
-    /// With the positions as what the client has, and the ids of its events where they name more than one.
-    fn split(mut self) -> (Bytes, Subscribe, Option<EventIds>) {
-        let places = Self::places(&self.subscribe);
-        for ((symbol, channel), position) in places.iter().zip(&self.positions) {
-            if let Some(position) = position {
-                self.subscribe.put_position(symbol, *channel, position.clone());
-            }
-        }
-        let is_composite = places.len() > 1;
-        let ids = is_composite.then(|| {
-            let places = places.iter().map(|(symbol, channel)| (symbol.as_str(), *channel));
-            EventIds::new(places, &self.positions)
-        });
-        (self.head, self.subscribe, ids)
-    }
-}
-
-/// Serves one upgraded socket to its end. `early` is what the client sent before the upgrade was complete.
-pub async fn serve_socket(
-    sessions: Arc<Sessions>,
-    permit: ConnectionPermit,
-    stream: TcpStream,
-    early: Bytes,
-    connection: Connection,
-) {
-    serve(sessions, permit, stream, connection, Beginning::Socket(early)).await;
-}
-
-/// Serves a stream of server-sent events to its end: the whole answer, its head included. `connection.encoding` is
-/// [`Encoding::Events`].
-pub async fn serve_events(
-    sessions: Arc<Sessions>,
-    permit: ConnectionPermit,
-    stream: TcpStream,
-    connection: Connection,
-    events: EventStream,
-) {
-    serve(sessions, permit, stream, connection, Beginning::Events(Box::new(events))).await;
-}
-
-enum Beginning {
-    Socket(Bytes),
-    Events(Box<EventStream>),
-}
-
-async fn serve(
-    sessions: Arc<Sessions>,
-    permit: ConnectionPermit,
-    stream: TcpStream,
-    connection: Connection,
-    beginning: Beginning,
-) {
-    let connected = Instant::now();
-    let (id, client_ip) = (sessions.next_id(), connection.client);
-    let (encoding, deflate) = (connection.encoding, connection.deflate);
-    if let Err(error) = tune(&stream) {
-        debug!(event = "ws_error", session = id, %client_ip, %error, "socket options refused");
-    }
-    let metrics = sessions.metrics();
-    let active = || metrics.active_connections.load(std::sync::atomic::Ordering::Relaxed);
-    metrics.connected(encoding, deflate, 1);
-    info!(
-        event = "ws_connect",
-        session = id,
-        %client_ip,
-        encoding = encoding.name(),
-        deflate,
-        active_connections = active(),
-    );
-    let line = ClientSession::new(
-        Core::new(id, Arc::clone(&sessions), connection, connected),
-        id,
-        stream,
-        connected,
-    );
-    let early = match beginning {
-        Beginning::Socket(early) => early,
-        Beginning::Events(events) => {
-            let (head, subscribe, ids) = events.split();
-            let join = |slot: &BoardSlot, channel: Channel| slot.join(channel, &line);
-            line.lock().core.begin_events(&join, (head, subscribe), ids, connected);
-            Bytes::new()
-        }
-    };
-    let end = {
-        let _membership = Membership(&line);
-        let end = line.run(&sessions, &early).await;
-        line.lock().end = Some(end);
-        end
-    };
-    finish(&line, end).await;
-    let totals = line.lock().core.totals;
-    drop(line);
-    drop(permit);
-    metrics.connected(encoding, deflate, -1);
-    metrics.closed(end.code());
-    info!(
-        event = "ws_disconnect",
-        session = id,
-        %client_ip,
-        reason = end.reason(),
-        code = end.code().map(CloseCode::number),
-        duration_ms = whole_ms(connected.elapsed()),
-        bytes_sent = totals.bytes_sent,
-        frames_sent = totals.frames_sent,
-        messages_read = totals.messages_read,
-        active_connections = active(),
-    );
-}
-
-/// Nagle would hold a small state back; a large send buffer would hide megabytes of stale data from the
-/// backpressure that lets a slow client skip states.
-fn tune(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    #[cfg(target_os = "linux")]
-    SockRef::from(stream).set_tcp_notsent_lowat(16 * 1_024)?;
-    Ok(())
-}
-
-/// Says goodbye and waits a moment for the client to close, so that the last frame is not lost in a reset.
-async fn finish(line: &ClientSession, end: End) {
-    const GOODBYE: Duration = Duration::from_secs(1);
-    let End::Closed(code) = end else { return };
-    line.lock().core.send_close(code);
-    let stream = &line.stream;
-    let goodbye = async {
-        while !line.flush()? {
-            stream.writable().await?;
-        }
-        SockRef::from(stream).shutdown(Shutdown::Write)?;
-        let mut rest = [0; 512];
-        loop {
-            stream.readable().await?;
-            match stream.try_read(&mut rest) {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err::<(), io::Error>(error),
-            }
-        }
-    };
-    // Whether the client hears it or not, the connection ends here.
-    let _ = timeout(GOODBYE, goodbye).await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,19 +341,19 @@ mod tests {
         let (stream, peer) = listener.accept().await.unwrap();
         let now = Instant::now();
         let core = Core::new(1, Arc::clone(&sessions), Connection::plain(peer.ip()), now);
-        let line = ClientSession::new(core, 1, stream, now);
+        let session = ClientSession::new(core, 1, stream, now);
         let running = {
-            let (line, sessions) = (Arc::clone(&line), Arc::clone(&sessions));
-            tokio::spawn(async move { line.run(&sessions, &[]).await })
+            let (session, sessions) = (Arc::clone(&session), Arc::clone(&sessions));
+            tokio::spawn(async move { session.run(&sessions, &[]).await })
         };
-        let poisoned = Arc::clone(&line);
+        let poisoned = Arc::clone(&session);
         let panicked = std::thread::spawn(move || {
             let _inner = poisoned.lock();
             panic!("on purpose");
         });
         assert!(panicked.join().is_err());
-        assert_eq!(line.give_up(), Delivery::default());
+        assert_eq!(session.give_up(), Delivery::default());
         assert_eq!(running.await.unwrap(), End::Closed(CloseCode::ServerError));
-        assert_eq!(line.deliver(now), Delivery::default(), "and is left alone from then on");
+        assert_eq!(session.deliver(now), Delivery::default(), "and is left alone from then on");
     }
 }

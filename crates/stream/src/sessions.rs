@@ -43,7 +43,7 @@ impl Sessions {
             next_id,
             renewal,
         });
-        broadcast::start(&sessions, &sessions.tracker);
+        broadcast::start(&sessions.hub, sessions.settings().wall_clock, &sessions.tracker);
         let (wake_signals, closing) = (Arc::clone(sessions.hub.wake_signals()), sessions.closing.clone());
         sessions.tracker.spawn(async move {
             closing.cancelled().await;

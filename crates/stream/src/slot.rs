@@ -8,46 +8,25 @@ mod feed;
 mod states;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use liqheat_market::{Price, UnixMs};
-use liqheat_wire::{Channel, FeedState, Position, ViewHorizon};
+use liqheat_wire::{Channel, FeedState, ViewHorizon};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::board::{Board, BoardUpdate, Misfit, RemoteState};
-use crate::broadcast::{Followers, WakeSignals};
 use crate::channel::{ChannelChange, ChannelContent};
+use crate::followers::{Follower, Followers, WakeSignals};
 use crate::frames::Frames;
 use crate::metrics::{StreamMetrics, SymbolMetrics};
-use crate::session::ClientSession;
 use crate::topic::ChannelTopic;
 use crate::view::{View, ViewError};
 
 pub use feed::{FeedStatus, SourceStatus};
 pub(crate) use states::NextState;
 pub use states::StateMessage;
-
-/// Where a client is: a state it has. As [`Position`], but cheap to compare and to keep.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) epoch: Arc<str>,
-    pub(crate) seq: u64,
-}
-
-impl From<Position> for Cursor {
-    fn from(position: Position) -> Self {
-        Self { epoch: position.epoch.into(), seq: position.seq }
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.epoch, self.seq)
-    }
-}
 
 /// One symbol's board, its shared frames and its followers.
 #[derive(Debug)]
@@ -306,11 +285,11 @@ impl BoardSlot {
         }
     }
 
-    pub(crate) fn join(&self, channel: Channel, line: &Arc<ClientSession>) {
+    pub(crate) fn join(&self, channel: Channel, follower: Arc<dyn Follower>) {
         match self.topic(channel) {
-            Some(topic) => topic.join(line),
+            Some(topic) => topic.join(follower),
             None => {
-                self.followers.add(line);
+                self.followers.add(follower);
                 self.metrics.subscriptions.inc();
                 if let Some((_, wanted)) = &self.horizon {
                     wanted.notify_one();

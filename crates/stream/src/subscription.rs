@@ -8,10 +8,11 @@ use liqheat_wire::{Mode, Position, binary_beginning, json_beginning};
 use tokio::time::Instant;
 
 use crate::credit::{AckOutcome, Credit, UnpaintedState};
+use crate::cursor::Cursor;
 use crate::frame;
 use crate::frames::FrameForm;
 use crate::metrics::{Encoding, Kind, ResumeOutcome, StreamMetrics};
-use crate::slot::{BoardSlot, Cursor, NextState};
+use crate::slot::{BoardSlot, NextState};
 use crate::status_due::StatusDue;
 
 #[derive(Debug)]

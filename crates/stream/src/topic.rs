@@ -10,12 +10,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 
-use crate::broadcast::{Followers, WakeSignals};
 use crate::channel::{ChannelChange, ChannelContent, ChannelState, NextMessage};
+use crate::cursor::Cursor;
+use crate::followers::{Follower, Followers, WakeSignals};
 use crate::frame;
 use crate::metrics::{Encoding, StreamMetrics};
-use crate::session::ClientSession;
-use crate::slot::Cursor;
 
 /// How a client wants the messages of a channel. All that want the same from the same position get the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,9 +80,9 @@ impl ChannelTopic {
         Self { channel, inner: Mutex::new(inner), followers, wanted, subscriptions, messages_sent }
     }
 
-    pub(crate) fn join(&self, line: &Arc<ClientSession>) {
+    pub(crate) fn join(&self, follower: Arc<dyn Follower>) {
         let is_first = self.followers.count() == 0;
-        self.followers.add(line);
+        self.followers.add(follower);
         self.subscriptions.inc();
         if is_first {
             self.wanted.notify_one();

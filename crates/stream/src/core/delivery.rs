@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Core;
 use crate::end::End;
 use crate::event_ids::EventIds;
+use crate::followers::Delivery;
 use crate::frame;
 use crate::metrics::{Encoding, Kind, SavedBytes};
 use crate::slot::{BoardSlot, NextState};
@@ -40,15 +41,6 @@ impl Note {
             changed: (occasion == Occasion::Change).then_some(next.changed),
         }
     }
-}
-
-/// What a round achieved with one client; to be counted by the round, for many at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Delivery {
-    pub(crate) frames: u64,
-    pub(crate) bytes: u64,
-    /// The session's task has something new to wait for.
-    pub(crate) needs_task: bool,
 }
 
 impl Core {

@@ -9,11 +9,12 @@ use tracing::{debug, info};
 
 use super::{Core, Join, Note};
 use crate::channel_subscription::ChannelSubscription;
+use crate::connection::Connection;
 use crate::credit::AckOutcome;
+use crate::cursor::Cursor;
 use crate::frames::FrameForm;
 use crate::metrics::Encoding;
-use crate::session::Connection;
-use crate::slot::{BoardSlot, Cursor};
+use crate::slot::BoardSlot;
 use crate::subscription::{Subscription, SubscriptionRequest};
 use crate::topic::ChannelForm;
 

@@ -7,7 +7,8 @@ use liqheat_market::UnixMs;
 use liqheat_wire::{Mode, Position, StateHash};
 use tokio::time::Instant;
 
-use super::{BoardSlot, Cursor, Inner};
+use super::{BoardSlot, Inner};
+use crate::cursor::Cursor;
 use crate::encode::encode;
 use crate::frame;
 use crate::frames::{FrameForm, StateFrame};

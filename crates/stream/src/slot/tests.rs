@@ -1,6 +1,7 @@
-use liqheat_wire::Mode;
+use liqheat_wire::{Mode, Position};
 
 use super::*;
+use crate::cursor::Cursor;
 use crate::frame;
 use crate::frames::FrameForm;
 use crate::metrics::Encoding;

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 
 use super::SYMBOLS;
 use super::market::{BIN, Market, hash_of, look_at};
+use crate::connection::Connection;
 use crate::core::Core;
 use crate::deflate::inflate;
 use crate::end::End;
 use crate::metrics::Encoding;
 use crate::reader::ClientMessage;
-use crate::session::Connection;
 use crate::sessions::Sessions;
 
 /// Counts over all clients.

@@ -133,7 +133,7 @@ fn environment() -> String {
 
 #[test]
 fn the_example_environment_has_the_settings_of_a_server() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.env.example");
+    let path = "../../.env.example";
     let expected = environment();
     assert!(
         expected.contains(
@@ -155,7 +155,7 @@ fn the_example_environment_has_the_settings_of_a_server() {
 
 #[test]
 fn the_list_of_settings_is_what_the_command_line_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/settings.md");
+    let path = "../../docs/settings.md";
     let expected = settings();
     assert!(expected.contains("`WS_MAX_CONNECTIONS` | `10000`"), "{expected}");
     if std::env::var_os("LIQHEAT_BLESS").is_some() {

@@ -25,7 +25,7 @@ mod viewer;
 use std::time::{Duration, Instant};
 
 pub use archive::Folder;
-pub use data::recorded;
+pub use data::{recorded, repository};
 pub use events::{EventReader, ServerSentEvent};
 pub use http::{Answer, connect_from, get, get_with, read_answer, send_json};
 pub use port::free_port;

@@ -177,7 +177,7 @@ fn page_text(page: &Page, text: &mut String) {
 
 /// Compares what is made of a venue's fixtures with the file beside them.
 fn check(venue: liqheat_market::Venue) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/venues").join(venue.name()).join("fixtures");
+    let folder = Path::new("src/venues").join(venue.name()).join("fixtures");
     let fixtures = std::fs::read_to_string(folder.join("recorded.jsonl")).unwrap();
     let found = meanings(exchange(venue).unwrap(), &fixtures);
     let expected = folder.join("recorded.expected");

@@ -40,8 +40,9 @@ fn a_killed_producer_is_followed_within_three_seconds() {
     // Its levels are others, so it has an epoch of its own, and goes on in it.
     shadow.hear_until("differences", |shadow, _| shadow.deltas > 5);
     agree(&[&second, &edge]);
-    let watched = watchers.map(Watcher::end);
-    assert!(watched.iter().all(|watched| watched.shadow.deltas > 2 && watched.shadow.snapshots >= 2));
+    for watcher in watchers {
+        watcher.end_when("both runs", |received| received.deltas > 2 && received.snapshots >= 2);
+    }
     assert_eq!(metric(&edge, "liqheat_redis_silent_symbols"), 0.0);
 }
 
@@ -83,7 +84,7 @@ fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
     takes_over(&second);
     assert!(stopped.elapsed() < Duration::from_millis(1_500), "it need not wait for the lease to run out");
     goes_on(&edge, &agree(&[&second, &edge]));
-    assert!(watcher.end().shadow.deltas > 0);
+    watcher.end_when("differences", |received| received.deltas > 0);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use liqheat_testkit::{
     Answer, EventReader, Folder, LoggedStates, Program, RunningProgram, ServerSentEvent, Shadow, Viewer,
-    free_port, get, get_with, until,
+    free_port, get, get_with, repository, until,
 };
 use serde_json::Value;
 
@@ -36,7 +36,7 @@ impl Nginx {
     fn before(live: [SocketAddr; 2], weights: [&str; 2], stored: SocketAddr) -> Self {
         let folder = Folder::new();
         let address = local(free_port());
-        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nginx");
+        let shipped = repository().join("deploy/nginx");
         let read = |name: &str| std::fs::read_to_string(shipped.join(name)).unwrap();
         let here = format!("{}/", folder.path("").display()).replace("//", "/");
         let placed = read("liqheat.conf")
@@ -116,7 +116,7 @@ fn connections(server: &RunningProgram) -> usize {
 }
 
 fn write_upstreams(folder: &Folder, live: [SocketAddr; 2], weights: [&str; 2], stored: SocketAddr) {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nginx/liqheat-upstreams.conf");
+    let shipped = repository().join("deploy/nginx/liqheat-upstreams.conf");
     let text = std::fs::read_to_string(shipped).unwrap();
     let line = |port: u16, address: SocketAddr, weight: &str| {
         (format!("server 127.0.0.1:{port} weight=1"), format!("server {address} {weight}"))
@@ -220,8 +220,7 @@ fn clients_come_through_nginx_and_a_dead_server_is_passed_over() {
     let moved = board(&alive).unwrap().1;
     until("and go on", || (board(&alive)?.1 > moved + 3).then_some(()));
     for watcher in watchers {
-        let shadow = watcher.end().shadow;
-        assert_eq!(shadow.snapshots, 1, "the one at the beginning");
+        assert_eq!(watcher.end().snapshots, 1, "the one at the beginning");
     }
     for _ in 0..5 {
         assert_eq!(

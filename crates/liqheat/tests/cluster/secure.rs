@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use liqheat_testkit::{Folder, Program, RunningProgram, free_port, until};
+use liqheat_testkit::{Folder, Program, RunningProgram, free_port, repository, until};
 
 use super::support::{
     Redis, agree, edge, goes_on, has_state, leads, maker, metric, node, ready, service, takes_over,
@@ -152,7 +152,7 @@ fn settings_that_cannot_be_meant_are_refused() {
     let missing = edge("rediss://127.0.0.1:1").env("REDIS_CA", "/nowhere/ca.pem").run();
     assert_eq!(missing.code, Some(1));
     assert!(missing.err.contains("/nowhere/ca.pem"), "{}", missing.err);
-    let plain = edge(url).env("REDIS_CA", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).run();
+    let plain = edge(url).env("REDIS_CA", &repository().join("Cargo.toml").to_string_lossy()).run();
     assert_eq!(plain.code, Some(1));
     assert!(plain.err.contains("rediss://"), "{}", plain.err);
 }

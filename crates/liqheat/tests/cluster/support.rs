@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -207,22 +207,26 @@ pub(crate) fn client(server: &RunningProgram, log: &LoggedStates) -> Shadow {
 /// A client on a thread of its own, which comes back whenever it is thrown out, to the next of its servers.
 pub(crate) struct Watcher {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<WatchReport>,
+    received: Arc<Mutex<WatchReport>>,
+    thread: JoinHandle<()>,
 }
 
-/// Everything that a watcher received.
+/// What a watcher received.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct WatchReport {
-    pub(crate) shadow: Shadow,
+    pub(crate) snapshots: u64,
+    pub(crate) deltas: u64,
+    /// States of the feed, without repetitions in a row.
     pub(crate) standings: Vec<String>,
 }
 
 impl Watcher {
     pub(crate) fn start(servers: &[SocketAddr], log: &LoggedStates) -> Self {
-        let (stop, servers, mut shadow) =
-            (Arc::new(AtomicBool::new(false)), servers.to_vec(), Shadow::new(SYMBOL, log));
-        let stopped = Arc::clone(&stop);
+        let (stop, received) =
+            (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(WatchReport::default())));
+        let (servers, mut shadow) = (servers.to_vec(), Shadow::new(SYMBOL, log));
+        let (stopped, shared) = (Arc::clone(&stop), Arc::clone(&received));
         let thread = std::thread::spawn(move || {
-            let mut standings = Vec::new();
             let mut next = servers.iter().cycle();
             shadow.connect(*next.next().unwrap(), &[]);
             while !stopped.load(Ordering::Relaxed) {
@@ -232,25 +236,41 @@ impl Watcher {
                         std::thread::park_timeout(Duration::from_millis(50));
                         shadow.connect(*next.next().unwrap(), &[]);
                     }
-                    ViewerMessage::Message(message) if message["type"] == "status" => {
-                        let standing = message["state"].as_str().unwrap_or("").to_owned();
-                        if standings.last() != Some(&standing) {
-                            standings.push(standing);
+                    ViewerMessage::Message(message) => {
+                        let mut received = shared.lock().unwrap();
+                        (received.snapshots, received.deltas) = (shadow.snapshots, shadow.deltas);
+                        if message["type"] == "status" {
+                            let standing = message["state"].as_str().unwrap_or("").to_owned();
+                            if received.standings.last() != Some(&standing) {
+                                received.standings.push(standing);
+                            }
                         }
                     }
                     _ => {}
                 }
             }
-            WatchReport { shadow, standings }
         });
-        Self { stop, thread }
+        Self { stop, received, thread }
     }
 
-    /// Ends it once it has heard what is asked for; panics with what it found wrong.
+    /// Ends it once it has received what is asked for; panics with what it found wrong.
+    #[track_caller]
+    pub(crate) fn end_when(self, what: &str, is_there: impl Fn(&WatchReport) -> bool) -> WatchReport {
+        until(what, || {
+            let received = self.received.lock().map(|received| received.clone());
+            // What it found wrong is the answer, not that nothing more comes.
+            let failed = self.thread.is_finished() || received.is_err();
+            (failed || received.is_ok_and(|received| is_there(&received))).then_some(())
+        });
+        self.end()
+    }
+
+    /// Ends it with what it has received so far; panics with what it found wrong.
     #[track_caller]
     pub(crate) fn end(self) -> WatchReport {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().unwrap()
+        self.thread.join().unwrap();
+        self.received.lock().unwrap().clone()
     }
 }
 

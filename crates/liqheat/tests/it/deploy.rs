@@ -4,9 +4,9 @@
 //! `LIQHEAT_BLESS=1 cargo test -p liqheat deploy` writes both anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use liqheat_testkit::{Folder, RunningProgram, until};
+use liqheat_testkit::{Folder, RunningProgram, repository, until};
 
 use crate::support::server;
 
@@ -100,7 +100,7 @@ fn exists(metrics: &Metrics, name: &str) -> bool {
 }
 
 fn document(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name)
+    repository().join("docs").join(name)
 }
 
 #[track_caller]

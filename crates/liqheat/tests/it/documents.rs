@@ -1,8 +1,9 @@
 //! JSON in the documents: every message and every answer that is shown is one that the program takes or sends.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jsonschema::Validator;
+use liqheat_testkit::repository;
 use liqheat_wire::parse_command;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ struct Document {
 }
 
 fn documents() -> Vec<Document> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = repository();
     let mut paths: Vec<PathBuf> = std::fs::read_dir(root.join("docs"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -38,7 +39,7 @@ struct Description(Value);
 
 impl Description {
     fn of(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+        let path = repository().join("docs").join(name);
         let mut document = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         close(&mut document);
         Self(document)

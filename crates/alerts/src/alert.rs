@@ -1,8 +1,8 @@
 //! An alert, and its words.
 
 use liqheat_market::convert::approx_f64;
-use liqheat_market::{Price, UnixMs};
-use liqheat_wire::format_time;
+use liqheat_market::{Price, Side, UnixMs};
+use liqheat_wire::{SideJson, format_time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,7 @@ impl LiquidatedSum {
 /// What an alert is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(rename = "AlertSubject")]
 pub enum Subject {
     /// The price came near a wall.
     NearWall {
@@ -82,8 +83,10 @@ pub enum Subject {
     Liquidation {
         /// Who reported it.
         venue: String,
-        /// `long` or `short`: whose position it was.
-        side: String,
+        /// Whose position it was.
+        #[serde(with = "serial::side")]
+        #[schemars(with = "SideJson")]
+        side: Side,
         /// At what price.
         #[serde(with = "serial::price")]
         #[schemars(with = "f64")]
@@ -170,7 +173,7 @@ impl Subject {
                 format!("price swept {}; {realised}", wall_text(wall))
             }
             Self::Liquidation { venue, side, price, usd, .. } => {
-                format!("{side} of {} liquidated at {price} on {venue}", dollars(*usd))
+                format!("{} of {} liquidated at {price} on {venue}", side.name(), dollars(*usd))
             }
             Self::Cascade { window_s, long, short } => format!(
                 "{} liquidated within {}: longs {}, shorts {}",

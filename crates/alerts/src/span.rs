@@ -1,6 +1,7 @@
 //! A wall as rules see it.
 
 use liqheat_market::{Price, Side};
+use liqheat_wire::SideJson;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use crate::serial;
 pub struct WallSpan {
     /// Whose positions are liquidated there.
     #[serde(with = "serial::side")]
-    #[schemars(with = "String")]
+    #[schemars(with = "SideJson")]
     pub side: Side,
     /// Lower edge.
     #[serde(with = "serial::price")]

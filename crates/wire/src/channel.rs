@@ -161,7 +161,8 @@ pub fn channel_message(envelope: &ChannelEnvelope<'_>, data: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LiquidationRow, ServerMessage};
+    use crate::{ChannelMessage, LiquidationRow, RowsMessage, ServerMessage};
+    use liqheat_market::Side;
 
     #[test]
     fn every_channel_has_a_name_of_its_own() {
@@ -190,21 +191,27 @@ mod tests {
             reset: false,
         };
         let written = channel_message(&envelope, &serde_json::to_string(&data).unwrap());
-        let message =
-            ServerMessage::Price { id: None, symbol: "BTCUSDT", timestamp: "t", epoch: "e", seq: 7, data };
+        let message = ServerMessage::Price(ChannelMessage {
+            id: None,
+            symbol: "BTCUSDT",
+            timestamp: "t",
+            epoch: "e",
+            seq: 7,
+            data,
+        });
         assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(message.to_json()).unwrap());
 
         let row = LiquidationRow {
             timestamp: "t".into(),
             venue: "okx",
-            side: "long",
+            side: Side::Long,
             price,
             quantity: price,
             usd: 3,
         };
         let envelope = ChannelEnvelope { channel: Channel::Liquidations, missed: 2, reset: true, ..envelope };
         let written = channel_message(&envelope, &format!("[{}]", serde_json::to_string(&row).unwrap()));
-        let message = ServerMessage::Liquidations {
+        let message = ServerMessage::Liquidations(RowsMessage {
             id: None,
             symbol: "BTCUSDT",
             timestamp: "t",
@@ -213,7 +220,7 @@ mod tests {
             missed: 2,
             reset: true,
             data: vec![row],
-        };
+        });
         assert_eq!(String::from_utf8(written).unwrap(), String::from_utf8(message.to_json()).unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! Codes of the protocol: a public contract, one row each in `docs/protocol.md`.
 
-use liqheat_market::SourceState;
+use liqheat_market::{Side, SourceState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -120,6 +120,18 @@ pub(crate) enum SourceStateJson {
     Down,
     /// The venue does not list the contract, which therefore is no part of the sum.
     Unlisted,
+}
+
+/// Whose positions.
+// As [`SourceStateJson`].
+#[derive(Serialize, JsonSchema)]
+#[serde(remote = "Side", rename_all = "snake_case")]
+#[schemars(rename = "Side")]
+pub enum SideJson {
+    /// Positions that gain when the price rises.
+    Long,
+    /// Positions that gain when the price falls.
+    Short,
 }
 
 /// Why the server closed a connection.

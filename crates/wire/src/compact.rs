@@ -1,8 +1,10 @@
 //! Bodies of the compact answers: walls, map, largest levels, sums of realised liquidations.
 
+use liqheat_market::Side;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::codes::SideJson;
 use crate::{Decimal, FeedState};
 
 /// Which state an answer is about.
@@ -46,7 +48,8 @@ pub struct WallsBody {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct WallRow {
     /// `long` or `short`: the positions that would be liquidated.
-    pub side: &'static str,
+    #[serde(with = "SideJson")]
+    pub side: Side,
     /// Lower edge.
     pub low: Decimal,
     /// Upper edge.

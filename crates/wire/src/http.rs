@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use liqheat_market::SourceState;
+use liqheat_market::{Side, SourceState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::codes::SourceStateJson;
+use crate::codes::{SideJson, SourceStateJson};
 use crate::{Decimal, FeedState, GridHeader, LevelMessage};
 
 /// The body of every refused request.
@@ -152,7 +152,8 @@ pub struct OlderLiquidationRow {
     /// Of which symbol.
     pub symbol: String,
     /// `long` when a long was liquidated.
-    pub side: &'static str,
+    #[serde(with = "SideJson")]
+    pub side: Side,
     /// Reported price.
     pub price: Decimal,
     /// Coins.
@@ -200,7 +201,8 @@ pub struct LiquidationPriceBody {
     /// Of which symbol.
     pub symbol: String,
     /// `long` or `short`.
-    pub side: &'static str,
+    #[serde(with = "SideJson")]
+    pub side: Side,
     /// Entry price.
     pub entry_price: f64,
     /// Leverage.
@@ -321,7 +323,8 @@ pub struct LiquidationRow {
     /// Where it happened.
     pub venue: &'static str,
     /// `long` when a long was liquidated.
-    pub side: &'static str,
+    #[serde(with = "SideJson")]
+    pub side: Side,
     /// Reported price.
     pub price: Decimal,
     /// Coins.

@@ -39,7 +39,7 @@ pub use client::{
     SUBSCRIPTION_ID_BYTES_MAX, SYMBOLS_PER_MESSAGE_MAX, Subscribe, Token, Unsubscribe, ViewHorizon,
     parse_command,
 };
-pub use codes::{CloseCode, ErrorCode, FeedState, WarningCode};
+pub use codes::{CloseCode, ErrorCode, FeedState, SideJson, WarningCode};
 pub use compact::{
     LeverageUsd, LiquidationSummaryBody, LiquidationTotal, LiquidationWindow, MapBody, MapRow, MaxPainBody,
     PainLevel, StateReference, VenueLiquidations, WallRow, WallsBody,
@@ -55,5 +55,7 @@ pub use http::{
 pub use ingest::{IngestBody, IngestStateBody};
 pub use measured::{MeasuredBody, MeasuredLevel, MeasuredPosition, MeasuredSideBody};
 pub use number::Decimal;
-pub use server::{LevelMessage, ServerMessage, SourceMessage, StateData, json_beginning};
+pub use server::{
+    ChannelMessage, LevelMessage, RowsMessage, ServerMessage, SourceMessage, StateData, json_beginning,
+};
 pub use time::{TimeError, format_time, parse_time};

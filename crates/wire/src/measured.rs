@@ -1,8 +1,10 @@
 //! Body of `GET /v1/measured`: positions of real accounts.
 
+use liqheat_market::Side;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::codes::SideJson;
 use crate::{Decimal, FeedState};
 
 /// `GET /v1/measured`: where positions of real accounts would be liquidated.
@@ -74,7 +76,8 @@ pub struct MeasuredLevel {
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct MeasuredPosition {
     /// `long` or `short`.
-    pub side: &'static str,
+    #[serde(with = "SideJson")]
+    pub side: Side,
     /// Where it would be liquidated.
     pub liquidation_price: Decimal,
     /// Distance from the mark price in per cent, signed.

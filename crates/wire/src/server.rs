@@ -114,81 +114,13 @@ pub enum ServerMessage<'a> {
         sources: &'a [SourceMessage<'a>],
     },
     /// Channel `price`: the prices now.
-    Price {
-        /// The id of the subscription, where it has one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a str>,
-        /// Of which symbol.
-        symbol: &'a str,
-        /// Market time, RFC 3339.
-        timestamp: &'a str,
-        /// One unbroken run of `seq` of this channel.
-        epoch: &'a str,
-        /// Rises with each change.
-        seq: u64,
-        /// The prices.
-        data: PriceData,
-    },
+    Price(ChannelMessage<'a, PriceData>),
     /// Channel `liquidations`: those since the last message.
-    Liquidations {
-        /// The id of the subscription, where it has one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a str>,
-        /// Of which symbol.
-        symbol: &'a str,
-        /// Market time up to which the message tells, RFC 3339.
-        timestamp: &'a str,
-        /// One unbroken run of `seq` of this channel.
-        epoch: &'a str,
-        /// How many liquidations there were in this epoch, whatever their size.
-        seq: u64,
-        /// Liquidations since the client's position that are no longer kept; absent when there are none.
-        #[serde(skip_serializing_if = "is_zero")]
-        missed: u64,
-        /// The client's position is not known here: liquidations may be missing or repeated. Absent when it is.
-        #[serde(skip_serializing_if = "is_false")]
-        reset: bool,
-        /// Oldest first; empty in the answer to a subscription without a position.
-        data: Vec<LiquidationRow>,
-    },
+    Liquidations(RowsMessage<'a, LiquidationRow>),
     /// Channel `walls`: what `/v1/walls` answers.
-    Walls {
-        /// The id of the subscription, where it has one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a str>,
-        /// Of which symbol.
-        symbol: &'a str,
-        /// The time of the state, RFC 3339.
-        timestamp: &'a str,
-        /// One unbroken run of `seq` of this channel.
-        epoch: &'a str,
-        /// Rises with each change.
-        seq: u64,
-        /// The walls.
-        data: WallsBody,
-    },
+    Walls(ChannelMessage<'a, WallsBody>),
     /// Channel `alerts`: those raised since the last message.
-    Alerts {
-        /// The id of the subscription, where it has one.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        id: Option<&'a str>,
-        /// Of which symbol.
-        symbol: &'a str,
-        /// Market time up to which the message tells, RFC 3339.
-        timestamp: &'a str,
-        /// One unbroken run of `seq` of this channel.
-        epoch: &'a str,
-        /// How many alerts there were in this epoch, whatever their size.
-        seq: u64,
-        /// Alerts since the client's position that are no longer kept; absent when there are none.
-        #[serde(skip_serializing_if = "is_zero")]
-        missed: u64,
-        /// The client's position is not known here: alerts may be missing or repeated. Absent when it is.
-        #[serde(skip_serializing_if = "is_false")]
-        reset: bool,
-        /// Oldest first; empty in the answer to a subscription without a position.
-        data: Vec<AlertRow>,
-    },
+    Alerts(RowsMessage<'a, AlertRow>),
     /// Something the client should know.
     Warning {
         /// Which warning.
@@ -226,6 +158,50 @@ pub enum ServerMessage<'a> {
     },
 }
 
+/// A message of a channel that has one value: the newest.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct ChannelMessage<'a, Data> {
+    /// The id of the subscription, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a str>,
+    /// Of which symbol.
+    pub symbol: &'a str,
+    /// Market time of the value, RFC 3339.
+    pub timestamp: &'a str,
+    /// One unbroken run of `seq` of this channel.
+    pub epoch: &'a str,
+    /// Rises with each change.
+    pub seq: u64,
+    /// The value.
+    pub data: Data,
+}
+
+/// A message of a channel of rows: those since the last message.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct RowsMessage<'a, Row> {
+    /// The id of the subscription, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<&'a str>,
+    /// Of which symbol.
+    pub symbol: &'a str,
+    /// Market time up to which the message is complete, RFC 3339.
+    pub timestamp: &'a str,
+    /// One unbroken run of `seq` of this channel.
+    pub epoch: &'a str,
+    /// How many rows there were in this epoch, whatever their size.
+    pub seq: u64,
+    /// Rows since the client's position that are no longer kept; absent when there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missed: u64,
+    /// The client's position is not known here: rows may be missing or repeated. Absent when it is known.
+    #[serde(skip_serializing_if = "is_false")]
+    pub reset: bool,
+    /// Oldest first; empty in the answer to a subscription without a position.
+    pub data: Vec<Row>,
+}
+
 impl ServerMessage<'_> {
     /// Its `type`, which is also the name of its server-sent event.
     #[must_use]
@@ -234,10 +210,10 @@ impl ServerMessage<'_> {
             Self::Snapshot { .. } => "snapshot",
             Self::Delta { .. } => "delta",
             Self::Status { .. } => "status",
-            Self::Price { .. } => "price",
-            Self::Liquidations { .. } => "liquidations",
-            Self::Walls { .. } => "walls",
-            Self::Alerts { .. } => "alerts",
+            Self::Price(_) => "price",
+            Self::Liquidations(_) => "liquidations",
+            Self::Walls(_) => "walls",
+            Self::Alerts(_) => "alerts",
             Self::Warning { .. } => "warning",
             Self::Error { .. } => "error",
             Self::Pong { .. } => "pong",

@@ -13,12 +13,12 @@
 
 use std::collections::BTreeMap;
 
-use liqheat_market::Price;
+use liqheat_market::{Price, Side};
 use liqheat_wire::{
-    Ack, AlertRow, CandleRow, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader, GridLayout,
-    GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle, Position, PriceData,
-    ServerMessage, StateData, StateReference, Subscribe, Token, Unsubscribe, ViewHorizon, WallRow, WallsBody,
-    WarningCode, encode_grid, parse_command,
+    Ack, AlertRow, CandleRow, ChannelMessage, ClientCommand, Decimal, ErrorCode, FeedState, GridHeader,
+    GridLayout, GridScale, HeatmapView, LevelMessage, LeverageUsd, LiquidationRow, Mode, OpenCandle,
+    Position, PriceData, RowsMessage, ServerMessage, StateData, StateReference, Subscribe, Token,
+    Unsubscribe, ViewHorizon, WallRow, WallsBody, WarningCode, encode_grid, parse_command,
 };
 use serde_json::{Value, json};
 
@@ -156,7 +156,7 @@ fn channel_messages() -> [ServerMessage<'static>; 5] {
     let liquidation = LiquidationRow {
         timestamp: timestamp.to_owned(),
         venue: "okx",
-        side: "long",
+        side: Side::Long,
         price: decimal(98_401.5),
         quantity: decimal(0.75),
         usd: 73_801,
@@ -171,7 +171,7 @@ fn channel_messages() -> [ServerMessage<'static>; 5] {
         expected_within: None,
     };
     let wall = WallRow {
-        side: "long",
+        side: Side::Long,
         low: decimal(98_000.0),
         high: decimal(98_200.0),
         peak_price: decimal(98_100.0),
@@ -198,8 +198,8 @@ fn channel_messages() -> [ServerMessage<'static>; 5] {
         text: "BTCUSDT: price is 0.25 % from a long wall of $1.50M at 98000-98200. Price 98450.".to_owned(),
     };
     [
-        ServerMessage::Price { id: None, symbol, timestamp, epoch, seq: 7, data: prices },
-        ServerMessage::Liquidations {
+        ServerMessage::Price(ChannelMessage { id: None, symbol, timestamp, epoch, seq: 7, data: prices }),
+        ServerMessage::Liquidations(RowsMessage {
             id: Some("1"),
             symbol,
             timestamp,
@@ -208,9 +208,9 @@ fn channel_messages() -> [ServerMessage<'static>; 5] {
             missed: 2,
             reset: false,
             data: vec![liquidation],
-        },
-        ServerMessage::Walls { id: None, symbol, timestamp, epoch, seq: 3, data: walls },
-        ServerMessage::Alerts {
+        }),
+        ServerMessage::Walls(ChannelMessage { id: None, symbol, timestamp, epoch, seq: 3, data: walls }),
+        ServerMessage::Alerts(RowsMessage {
             id: None,
             symbol,
             timestamp,
@@ -219,7 +219,7 @@ fn channel_messages() -> [ServerMessage<'static>; 5] {
             missed: 0,
             reset: false,
             data: vec![alert],
-        },
+        }),
         ServerMessage::Close { code: 1012, reason: "server restarts" },
     ]
 }

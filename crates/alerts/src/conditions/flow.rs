@@ -75,7 +75,7 @@ impl Flow {
 fn single(row: &ReportedLiquidation) -> Subject {
     Subject::Liquidation {
         venue: row.venue.name().to_owned(),
-        side: row.liquidation.side.name().to_owned(),
+        side: row.liquidation.side,
         price: row.liquidation.price,
         usd: row.usd(),
         time: row.liquidation.time,

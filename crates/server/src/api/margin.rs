@@ -58,7 +58,7 @@ pub(super) async fn price(
     });
     Ok(Json(LiquidationPriceBody {
         symbol: symbol.name.clone(),
-        side: position.side.name(),
+        side: position.side,
         entry_price: position.entry,
         leverage: position.leverage,
         notional_usd: position.notional_usd,

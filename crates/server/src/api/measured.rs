@@ -89,7 +89,7 @@ fn position(shown: &ShownLayer, one: &ClosestPosition, show_addresses: bool) -> 
         Side::Short => one.distance,
     };
     MeasuredPosition {
-        side: one.side.name(),
+        side: one.side,
         liquidation_price: shown.price(one.price).into(),
         distance_pct: (distance * 1e6).round() / 1e4,
         usd: round_u64(one.usd),

@@ -74,7 +74,7 @@ pub(super) async fn liquidations(
         let row = |row: &liqheat_market::Liquidation| OlderLiquidationRow {
             timestamp: format_time(row.time),
             symbol: name.clone(),
-            side: row.side.name(),
+            side: row.side,
             price: row.price.into(),
             quantity: row.qty.into(),
             leverage: None,

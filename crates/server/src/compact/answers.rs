@@ -88,7 +88,7 @@ fn row(wall: &Wall, mass: &SideMass, price: Price, of_side: f64) -> WallRow {
     let leverages =
         mass.leverages.iter().zip(&by_class).filter(|(leverage, usd)| **leverage > UNCLASSED && **usd > 0);
     WallRow {
-        side: wall.side.name(),
+        side: wall.side,
         low: wall.low.into(),
         high: wall.high.into(),
         peak_price: wall.peak.into(),
@@ -114,7 +114,7 @@ pub(crate) fn liquidation_row(venue: Venue, row: &Liquidation) -> LiquidationRow
     LiquidationRow {
         timestamp: format_time(row.time),
         venue: venue.name(),
-        side: row.side.name(),
+        side: row.side,
         price: row.price.into(),
         quantity: row.qty.into(),
         usd: round_u64(row.price.to_f64() * row.qty.to_f64()),

@@ -350,7 +350,7 @@ fn walls(selected: SelectedState) -> Vec<WallRow> {
 fn wall(time: UnixMs, row: &WallRow) -> Vec<ExportValue> {
     vec![
         ExportValue::Time(time),
-        ExportValue::Text(row.side),
+        ExportValue::Text(row.side.name()),
         number(row.low),
         number(row.high),
         number(row.peak_price),

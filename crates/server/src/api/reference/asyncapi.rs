@@ -1,15 +1,20 @@
 //! The socket as AsyncAPI 3.0: one channel, what the server receives and what it sends.
 
+use liqheat_alerts::Subject;
 use liqheat_wire::{BINARY_PROTOCOL, STATE_CONTENT_TYPE, TEXT_PROTOCOL};
 use schemars::generate::Contract;
 use serde_json::{Map, Value, json};
 
-use super::{bearer, client_messages, definitions, generator, server_messages};
+use super::{bearer, client_messages, definitions, generator, schema_of, server_messages};
 
 pub(super) fn document() -> Value {
     let (mut receiving, mut sending) = (generator(Contract::Deserialize), generator(Contract::Serialize));
     let received = client_messages(&mut receiving);
     let sent = server_messages(&mut sending);
+    let subject = schema_of::<Subject>(&mut sending);
+    let mut schemas = definitions([receiving, sending]);
+    // Its type belongs to the alerts, of which the wire does not know.
+    schemas["AlertRow"]["properties"]["subject"] = subject;
     let names = |messages: &[(String, Value)]| -> Vec<Value> {
         messages
             .iter()
@@ -57,7 +62,7 @@ pub(super) fn document() -> Value {
         },
         "components": {
             "messages": messages,
-            "schemas": definitions([receiving, sending]),
+            "schemas": schemas,
             "securitySchemes": { "bearer": bearer() }
         }
     })

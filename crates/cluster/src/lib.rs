@@ -3,8 +3,8 @@
 //! The updater hands new states to the [`Backplane`] and knows nothing else of the cluster. Without Redis they go onto
 //! the boards of this server. With Redis one server at a time, the *producer*, holds the lease, gives every state its
 //! epoch and `seq`, and publishes each change once, whatever the number of servers and clients. All other servers are
-//! *replicas*: they apply the messages to boards of their own and serve their own clients from those. A copy of a
-//! board is like the original (`stream/board/remote.rs`), so a client may change servers and resume.
+//! *replicas*: they apply the messages to boards of their own and serve their own clients from those. Replicas
+//! hold the same epoch, seq and hash (`stream/board/remote.rs`), so a client may change servers and resume.
 //!
 //! Decisions are state machines without sockets and clocks, `(event, time) -> requests`:
 //!

@@ -195,7 +195,7 @@ impl ClusterMetrics {
         let lag = self.lag.clone();
         ours.register_with_unit(
             "lag",
-            "From publishing a change to its being on the board",
+            "From publishing a change to its arrival on the board",
             Unit::Seconds,
             lag,
         );

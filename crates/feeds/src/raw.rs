@@ -1,6 +1,6 @@
 //! Raw frames of venues in files: what was received, when and from where, one record a line, compressed.
 //!
-//! What stood where cannot be bought later, and a parser that turns out wrong can be run again over what came. A
+//! Past venue frames cannot be obtained later, and a corrected parser can be run again over recorded ones. A
 //! file is a gzip stream of lines; a line is tab-separated:
 //!
 //! ```text

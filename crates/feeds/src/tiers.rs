@@ -1,8 +1,8 @@
 //! Maintenance margin tables, shipped as dated files and replaceable.
 //!
-//! Venues publish their tiers behind a login and change them without a calendar, so a table is data with a
-//! date: a JSON file of the form of `data/tiers/binance-um-2026-09.json`. A few large symbols are shipped;
-//! a fuller file of the same form replaces them symbol by symbol ([`TierBook::parse`],
+//! Bybit, OKX and Hyperliquid publish their tiers, Binance shows them to accounts only, and all change them without a
+//! calendar. So a table is data with a date: a JSON file of the form of `data/tiers/binance-um-2026-09.json`. A few
+//! large symbols are shipped; a fuller file of the same form replaces them symbol by symbol ([`TierBook::parse`],
 //! [`TierBook::replaced_by`]). What no table covers gets a flat [`FALLBACK_RATE`].
 
 use std::collections::BTreeMap;

@@ -229,8 +229,8 @@ Examples:
 pub(crate) struct Demo {
     #[command(flatten)]
     pub(crate) front: Front,
-    /// Keep the data in this file; without, the demo leaves nothing behind. Has a variable of its own, so that a
-    /// made-up market never lands in the database of the real one by accident.
+    /// Keep the data in this file; otherwise the demo stores nothing. It has its own variable, so that simulated data
+    /// is never written into a real database by accident.
     #[arg(long = "db", env = "LIQHEAT_DEMO_DB", value_name = "FILE")]
     pub(crate) demo_db: Option<PathBuf>,
     /// Play files of the Binance archive instead of a simulated market.
@@ -242,7 +242,7 @@ pub(crate) struct Demo {
     /// Simulated days that are in the chart at the start, 1 to 60. The first half of them warms the model up.
     #[arg(long, env = "LIQHEAT_DAYS", default_value = "6", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) days: u32,
-    /// Market seconds a second [default: 120; 600 with --data]
+    /// Market seconds per second [default: 120; 600 with --data]
     #[arg(long, env = "LIQHEAT_SPEED", value_parser = speed, value_name = "N")]
     pub(crate) speed: Option<f64>,
     /// With --data: the moment to begin at [default: a day into the last days without a gap]
@@ -271,10 +271,10 @@ pub(crate) struct ServeArgs {
     pub(crate) db: Database,
     #[command(flatten)]
     pub(crate) keep: RetentionArgs,
-    /// What this server does among several: everything, or only serve what others make.
+    /// Role of this server among several: everything, or only serve the producer's states.
     #[arg(long, env = "LIQHEAT_ROLE", value_enum, default_value = "all", value_name = "ROLE")]
     pub(crate) role: Role,
-    /// Serve what is in the database as it stands, and connect to no venue.
+    /// Serve the database as it is, and connect to no venue.
     #[arg(long, env = "LIQHEAT_OFFLINE")]
     pub(crate) offline: bool,
     /// Also keep the raw frames in files of this folder.
@@ -317,16 +317,16 @@ Each line begins with ok, warn or FAIL. Exit code 1 when anything failed.")]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) db: Database,
-    /// Symbols to ask venues for, separated by commas.
+    /// Symbols to request from venues, separated by commas.
     #[arg(long, env = "LIQHEAT_SYMBOLS", value_delimiter = ',', default_values = ["BTCUSDT"], value_name = "SYMBOLS")]
     pub(crate) symbols: Vec<String>,
     /// Most seconds to wait for data of a venue.
     #[arg(long, env = "LIQHEAT_DOCTOR_WAIT", default_value = "15", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) doctor_wait: Duration,
-    /// Address that the server is to listen on, as for `serve`.
+    /// Listen address of the server, as for `serve`.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Maintenance margin tiers that the server is to use, as for `serve`.
+    /// Maintenance margin tiers of the server, as for `serve`.
     #[arg(long, env = "LIQHEAT_TIERS", value_name = "FILE")]
     pub(crate) tiers: Option<PathBuf>,
     #[command(flatten)]
@@ -360,7 +360,7 @@ pub(crate) struct Replay {
     /// The moment to end at [default: the last one stored]
     #[arg(long, env = "LIQHEAT_TO", value_parser = moment, value_name = "TIME")]
     pub(crate) to: Option<UnixMs>,
-    /// Market seconds a second.
+    /// Market seconds per second.
     #[arg(long, env = "LIQHEAT_SPEED", default_value = "600", value_parser = speed, value_name = "N")]
     pub(crate) speed: f64,
 }
@@ -384,17 +384,17 @@ pub(crate) struct Ingest {
     pub(crate) paths: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) db: Database,
-    /// What files hold whose name does not say (klines, markPriceKlines, metrics, aggTrades, fundingRate,
+    /// Content of files whose name does not identify it (klines, markPriceKlines, metrics, aggTrades, fundingRate,
     /// liquidationSnapshot).
     #[arg(long, env = "LIQHEAT_FAMILY", value_parser = family, value_name = "FAMILY")]
     pub(crate) family: Option<Family>,
-    /// Whose data files hold whose name does not say.
+    /// Symbol of files whose name does not contain it.
     #[arg(long, env = "LIQHEAT_SYMBOL", value_parser = symbol, value_name = "SYMBOL")]
     pub(crate) symbol: Option<Symbol>,
     /// Send the files to this running server instead of opening a database; --db is not used then.
     #[arg(long, env = "LIQHEAT_SERVER", value_parser = ServerUrl::parse, value_name = "URL")]
     pub(crate) server: Option<ServerUrl>,
-    /// The token for that server, where it asks for tokens; it needs the claim "ingest": true.
+    /// The token for that server, if it requires tokens; it needs the claim "ingest": true.
     #[arg(long, env = "LIQHEAT_TOKEN", hide_env_values = true, value_parser = secret, value_name = "TOKEN")]
     pub(crate) token: Option<Secret>,
 }
@@ -404,7 +404,7 @@ pub(crate) struct Database {
     /// The database file [default: liqheat.duckdb in the data folder of the platform]
     #[arg(long, env = "LIQHEAT_DB", value_name = "FILE")]
     pub(crate) db: Option<PathBuf>,
-    /// Open a database whose write-ahead log is damaged: what precedes the damage is kept, and the whole log is copied
+    /// Open a database whose write-ahead log is damaged: rows before the damage are kept, and the whole log is copied
     /// beside it first.
     #[arg(long, env = "LIQHEAT_RECOVER")]
     pub(crate) recover: bool,

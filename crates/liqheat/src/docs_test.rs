@@ -70,9 +70,9 @@ fn rows(command: &clap::Command, known: &BTreeSet<String>) -> Vec<(Option<String
 /// `docs/settings.md`, from the command line's own definition.
 fn settings() -> String {
     const HEAD: &str = "| flag | environment | default | meaning |\n|---|---|---|---|\n";
-    let mut text = "# Settings\n\nEvery setting, made from the program's command line (see CONTRIBUTING.md); \
-        [operations.md](operations.md#settings) says how they go together. In a configuration file a key is the long \
-        name of the flag with `_` for `-`. A running `serve` takes over those that are marked on SIGHUP ([operations.md](operations.md#changing-settings-while-it-runs)).\n"
+    let mut text = "# Settings\n\nLook up a setting: flag, environment variable, default and meaning. The list is generated from the program's \
+        command line (see CONTRIBUTING.md); [operations.md](operations.md#settings) explains how they combine. In a configuration file a key is the long \
+        name of the flag with `_` for `-`. On SIGHUP a running `serve` applies those that are marked ([operations.md](operations.md#changing-settings-while-it-runs)).\n"
         .to_owned();
     let command = cli::command();
     let mut known = BTreeSet::new();

@@ -1,18 +1,20 @@
 //! The server: HTTP and WebSocket front, the updater that moves the published states, supervision and shutdown.
 //!
-//! Only this crate knows HTTP, and only here do store, model and stream meet. Data goes through its modules in one
-//! line, and none of them imports a later one:
+//! Only this crate knows HTTP, and only here do store, model and stream meet. A module uses only modules above it:
 //!
 //! ```text
-//! catalog -> ingest -> published <- engine       what is served; rows come in; ledgers move; the live truth
-//!                          |
-//!                history   v                     the past, computed on request
-//!                   \---> api, gateway           routes; connections, sockets, tokens
-//!                          ^
-//!         compact, alerts ─┘                     walls and maps, pure; watches and what they send
+//! catalog                           what is served
+//! ingest                            rows are stored: live venues, simulated market, files
+//! published                         the live state of each symbol
+//! engine                            ledgers are advanced
+//! accuracy, compact, history        the running score; walls and maps, pure; the past, computed on request
+//! expected, measured, alerts        boards of the expected view; real positions; watches and their deliveries
+//! channels, cluster                 prices, liquidations and walls for subscribers; the symbol list of a cluster
+//! gateway, api                      connections, sockets, tokens; routes
 //! ```
 //!
-//! [`run`](Server) wires them and is the only module that knows all.
+//! `clock`, `compute`, `http`, `ops`, `reads`, `reload`, `settings` and `traces` support them. [`run`](Server) wires them
+//! and is the only module that knows all.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests run real clocks, threads and files"))]
 #![cfg_attr(

@@ -3,7 +3,8 @@
 //! Reading whole columns is about ten times faster than DuckDB's row by row interface, which matters for a
 //! year of bars. Whole numbers are written into the SQL text itself: DuckDB skips parts of a table by their
 //! smallest and largest value only for bounds it sees when it plans. Symbols and venues cannot break out of
-//! their quotes, as `Symbol` allows only capital letters, digits, `-` and `_`.
+//! their quotes: of ASCII, `Symbol` allows only capital letters, digits, `-` and `_`, and beyond ASCII only letters and
+//! digits of scripts without capitals. The quote, the backslash and control characters are none of these.
 
 use duckdb::Connection;
 use duckdb::arrow::array::{Array, AsArray, RecordBatch};

@@ -234,11 +234,7 @@ impl StreamMetrics {
         );
         show!(self.frames_sent, "ws_frames_sent", "Frames written, of all kinds");
         show!(self.bytes_sent, "ws_bytes_sent", "Bytes written, framing included");
-        show!(
-            self.saved,
-            "ws_bytes_saved",
-            "Bytes that were not written, thanks to differences (estimated) and compression"
-        );
+        show!(self.saved, "ws_bytes_saved", "Bytes saved by differences (estimated) and compression");
         show!(
             self.states_made,
             "ws_frames_made",
@@ -250,7 +246,7 @@ impl StreamMetrics {
         show!(
             self.updates_skipped,
             "ws_updates_skipped",
-            "States skipped because a client could not take them"
+            "States skipped because a client could not accept them"
         );
         show!(self.credit_waits, "ws_credit_waits", "States held back because two were unpainted");
         show!(
@@ -266,20 +262,20 @@ impl StreamMetrics {
         show!(
             self.written_to_painted,
             "ws_paint_latency_seconds",
-            "From a state's writing to the client's word that it was painted"
+            "From writing a state to the client's acknowledgement that it was painted"
         );
         show!(
             self.event_to_painted,
             "ws_event_paint_latency_seconds",
             "From the newest market event in a state to its painting; live markets only"
         );
-        show!(self.closes, "ws_closes", "Connections ended, by close code; 1006 is one that broke");
+        show!(self.closes, "ws_closes", "Connections ended, by close code; 1006 is a broken one");
         show!(self.client_errors, "ws_errors", "Messages of clients that were refused, by code");
-        show!(self.resumes, "ws_resumes", "Clients that came back with a position, by what they got");
+        show!(self.resumes, "ws_resumes", "Clients that resumed from a position, by result");
         show!(
             self.hash_mismatches,
             "ws_hash_mismatches",
-            "Clients that found another hash than they were told"
+            "Clients that computed a hash other than the server's"
         );
         self.touch();
     }

@@ -1,5 +1,5 @@
-//! Limits and rhythms of sessions. Each has a flag, a row in `docs/operations.md`, and an answer that a client
-//! that runs into it gets (`docs/protocol.md`).
+//! Limits and intervals of sessions. Each has a flag, a row in `docs/settings.md`, and an answer to a client that
+//! exceeds it (`docs/protocol.md`).
 
 use std::time::Duration;
 

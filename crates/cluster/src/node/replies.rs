@@ -1,4 +1,4 @@
-//! What a reply of Redis changes, or that there is none.
+//! Handles Redis replies and failures.
 
 use liqheat_market::convert::whole_ms;
 use liqheat_stream::Board;

@@ -1,4 +1,4 @@
-//! CsvReader out of a stream of bytes, in bounded memory.
+//! [`CsvReader`] reads lines from a stream of bytes, in bounded memory.
 //!
 //! A compressed file may unfold into gigabytes without a line break. A line beyond [`LINE_BYTES_MAX`] is
 //! skipped and reported, one beyond [`TEXT_BYTES_MAX`] means that this is no text.

@@ -1,7 +1,7 @@
 //! Raw records through the same parsers and the same checks as when they came.
 //!
-//! What a socket brought goes through the contract's intake, as live: repeats of overlapping connections and what
-//! cannot be true are dropped. Of an answer everything that can be true is passed on, since what it was asked for
+//! Events of sockets pass the contract's event gate, as live: repeats of overlapping connections and impossible values
+//! are dropped. Of an answer everything that can be true is passed on, since what it was asked for
 //! depends on a database that is not here; whoever stores it keeps each row once.
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! One spelling inside: the coin and the currency it is quoted in, `BTCUSDT`. Coins that cost a tiny part of a cent are
 //! traded by the thousand at some venues, and the number stands before the coin: `1000PEPEUSDT`.
 //!
-//! Venues write the same as `BTC-USDT-SWAP` or `BTC`. Each of these pairs of functions is its own way back.
+//! Venues write the same as `BTC-USDT-SWAP` or `BTC`. Each pair of functions is mutually inverse.
 
 use liqheat_market::Symbol;
 

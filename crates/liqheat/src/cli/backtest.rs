@@ -23,7 +23,7 @@ pub(crate) struct Backtest {
     pub(crate) db: Database,
     #[command(flatten)]
     pub(crate) period: StoredPeriod,
-    /// A file of liquidations (.csv, .csv.gz) to grade against instead of those that are stored.
+    /// A file of liquidations (.csv, .csv.gz) to grade against instead of the stored ones.
     #[arg(long, env = "LIQHEAT_LIQUIDATIONS", value_name = "FILE")]
     pub(crate) liquidations: Option<PathBuf>,
     /// Lengths of the windows in which touched cells are compared, separated by commas.
@@ -32,10 +32,10 @@ pub(crate) struct Backtest {
     /// Form of the report on standard output.
     #[arg(long, env = "LIQHEAT_FORMAT", value_enum, default_value = "text", value_name = "FORM")]
     pub(crate) format: ReportFormat,
-    /// Days of bars before the graded period that warm the ledger up; half of the bars where there are fewer.
+    /// Days of bars before the graded period that warm the ledger up; half of the bars if there are fewer.
     #[arg(long, env = "LIQHEAT_WARM_UP", default_value = "30", value_parser = days, value_name = "DAYS")]
     pub(crate) warm_up: Duration,
-    /// Constant open interest in coins to assume where none is stored [default: a quarter of a day's volume]
+    /// Constant open interest in coins to assume if none is stored [default: a quarter of a day's volume]
     #[arg(long, env = "LIQHEAT_OPEN_INTEREST", value_parser = coins, value_name = "COINS")]
     pub(crate) open_interest: Option<f64>,
     /// Maintenance margin tiers, as for `serve`.

@@ -17,7 +17,7 @@ use liqheat_server::{MarketClock, Secret};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Several servers")]
 pub(crate) struct Cluster {
-    /// Whether states are shared with other servers through Redis; otherwise this server is alone.
+    /// Whether states are shared with other servers through Redis.
     #[arg(long, env = "REDIS_ENABLED", default_value = "false", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) redis_enabled: bool,
     /// Address of Redis: redis://[[user]:password@]host[:port][/database], or rediss:// for TLS. The password is never
@@ -35,10 +35,10 @@ pub(crate) struct Cluster {
     /// For TLS: a PEM file of certificate authorities, instead of the system's.
     #[arg(long, env = "REDIS_CA", value_name = "FILE")]
     pub(crate) redis_ca: Option<PathBuf>,
-    /// For TLS: a PEM file with our certificate, where Redis asks for one.
+    /// For TLS: a PEM file with the client certificate, if Redis requires one.
     #[arg(long, env = "REDIS_CERT", value_name = "FILE")]
     pub(crate) redis_cert: Option<PathBuf>,
-    /// For TLS: a PEM file with the key of our certificate.
+    /// For TLS: a PEM file with the key of the client certificate.
     #[arg(long, env = "REDIS_KEY", value_name = "FILE")]
     pub(crate) redis_key: Option<PathBuf>,
 }

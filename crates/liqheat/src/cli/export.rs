@@ -78,7 +78,7 @@ pub(crate) struct Export {
     /// Which rows, separated by commas.
     #[arg(long, required = true, value_enum, value_delimiter = ',', value_name = "WHAT")]
     pub(crate) what: Vec<ExportWhat>,
-    /// Of which market (BTCUSDT), or of one venue of it (BTCUSDT@okx).
+    /// The market (BTCUSDT), or one venue of it (BTCUSDT@okx).
     #[arg(long, value_name = "SYMBOL")]
     pub(crate) symbol: String,
     /// The first moment [default: a day before the end]
@@ -93,7 +93,7 @@ pub(crate) struct Export {
     /// Format of the files.
     #[arg(long, value_enum, default_value = "parquet")]
     pub(crate) format: FileFormat,
-    /// The file to write; a folder where there are several kinds of rows. What is there under the name is replaced.
+    /// The file to write; a folder for several kinds of rows. An existing file is replaced.
     #[arg(long, value_name = "PATH")]
     pub(crate) out: PathBuf,
     /// Maintenance margin tiers, as for `serve`.

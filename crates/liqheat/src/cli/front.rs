@@ -25,7 +25,7 @@ pub(crate) struct Front {
     /// Address to listen on; port 0 takes any free one.
     #[arg(long, env = "LIQHEAT_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
-    /// Another address for /metrics and /ws/stats, which are then on no other; on the first one without.
+    /// Separate address for /metrics and /ws/stats, which are then served there only.
     #[arg(long, env = "LIQHEAT_METRICS_LISTEN", value_name = "ADDRESS")]
     pub(crate) metrics_listen: Option<SocketAddr>,
     /// Symbols to serve, separated by commas: BTCUSDT is all venues together, BTCUSDT@okx one; all by default. With
@@ -45,7 +45,7 @@ pub(crate) struct Front {
     /// Rules of alerts and the targets they go to (a TOML file, see docs/price_alerts.md).
     #[arg(long, env = "LIQHEAT_ALERTS", value_name = "FILE")]
     pub(crate) alerts: Option<PathBuf>,
-    /// Most seconds between the signal to stop and the end.
+    /// Longest time in seconds between the signal to stop and the end of the process.
     #[arg(long, env = "LIQHEAT_SHUTDOWN_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) shutdown_timeout: Duration,
     /// Print the settings in effect as a configuration file, and end.
@@ -67,8 +67,8 @@ pub(crate) struct Front {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Sockets")]
 pub(crate) struct Sockets {
-    /// Whether /ws/heatmap and the updater run; without, clients poll the HTTP API, and requests bring the state up to
-    /// date.
+    /// Whether /ws/heatmap and the updater run; if false, clients poll the HTTP API, and each request updates the
+    /// state.
     #[arg(long, env = "WS_ENABLED", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) ws_enabled: bool,
     /// Seconds between updates, 0.1 to 3600; symbols take turns, spread over the interval.
@@ -104,13 +104,13 @@ pub(crate) struct Sockets {
     /// A client without any sign of life for these seconds is closed.
     #[arg(long, env = "WS_IDLE_TIMEOUT", default_value = "60", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_idle_timeout: Duration,
-    /// A status is sent when nothing else was for these seconds.
+    /// A status is sent after these seconds without any other message.
     #[arg(long, env = "WS_STATUS_INTERVAL", default_value = "15", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_status_interval: Duration,
-    /// When the server stops, clients are sent away and asked to come back at random moments within these seconds.
+    /// When the server stops, the reconnects of its clients are spread over these seconds.
     #[arg(long, env = "WS_DRAIN_WINDOW", default_value = "5", value_parser = seconds_or_none, value_name = "SECONDS")]
     pub(crate) ws_drain_window: Duration,
-    /// Whether compressed frames (permessage-deflate) are agreed to.
+    /// Whether compressed frames (permessage-deflate) are negotiated.
     #[arg(long, env = "WS_COMPRESSION", default_value = "true", action = clap::ArgAction::Set, value_name = "BOOL")]
     pub(crate) ws_compression: bool,
 }
@@ -129,8 +129,7 @@ pub(crate) struct Access {
     /// Addresses, localhost and the hosts of --allowed-origins are always accepted.
     #[arg(long, env = "LIQHEAT_HOSTS", value_delimiter = ',', value_parser = str::parse::<AllowedHost>, value_name = "HOSTS")]
     pub(crate) hosts: Vec<AllowedHost>,
-    /// Proxies that are believed when they name a client in X-Forwarded-For: addresses and networks, separated by
-    /// commas, or none.
+    /// Proxies whose X-Forwarded-For is trusted: addresses and networks, separated by commas, or none.
     #[arg(long, env = "LIQHEAT_TRUSTED_PROXIES", value_delimiter = ',', default_values = ["127.0.0.0/8", "::1"], value_parser = network, value_name = "NETWORKS")]
     pub(crate) trusted_proxies: Vec<Network>,
     /// Most sockets of one address at once.
@@ -139,14 +138,14 @@ pub(crate) struct Access {
     /// Most new sockets of one address within a minute.
     #[arg(long, env = "WS_MAX_NEW_CONNECTIONS_PER_MINUTE", default_value = "300", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) ws_max_new_connections_per_minute: u32,
-    /// A request that is not complete after these seconds ends its connection; so does none, on one that is kept.
+    /// A connection is closed if a request is not complete, or no further request begins, within these seconds.
     #[arg(long, env = "WS_HANDSHAKE_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) ws_handshake_timeout: Duration,
-    /// A response whose client accepts no byte for these seconds ends its connection.
+    /// A connection is closed if its client accepts no byte of a response for these seconds.
     #[arg(long, env = "LIQHEAT_HTTP_WRITE_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) http_write_timeout: Duration,
-    /// Most connections that speak HTTP at once, 8 to 65536; WebSockets are not counted. Three quarters are for requests
-    /// for data, a quarter for one address.
+    /// Most HTTP connections at once, 8 to 65536; WebSockets are not counted. Three quarters are for requests for data,
+    /// a quarter for one address.
     #[arg(long, env = "LIQHEAT_HTTP_MAX_CONNECTIONS", default_value = "512", value_name = "N", value_parser = clap::value_parser!(u32).range(8..=65_536))]
     pub(crate) http_max_connections: u32,
 }
@@ -159,7 +158,7 @@ pub(crate) struct Tokens {
     /// variable or --ws-jwt-secret-file.
     #[arg(long, env = "WS_JWT_SECRET", hide_env_values = true, value_parser = secret, value_name = "SECRET")]
     pub(crate) ws_jwt_secret: Option<Secret>,
-    /// A file that holds the secret of HS256; a line break at its end does not count.
+    /// A file that holds the secret of HS256; a line break at its end is ignored.
     #[arg(long, env = "WS_JWT_SECRET_FILE", value_name = "FILE")]
     pub(crate) ws_jwt_secret_file: Option<PathBuf>,
     /// A PEM file with the public key of ES256.
@@ -168,10 +167,10 @@ pub(crate) struct Tokens {
     /// A JWKS file with public keys of ES256; changes are noticed within seconds.
     #[arg(long, env = "WS_JWT_JWKS", value_name = "FILE")]
     pub(crate) ws_jwt_jwks: Option<PathBuf>,
-    /// Who must have signed a token (its iss).
+    /// Required issuer of a token (its iss).
     #[arg(long, env = "WS_JWT_ISSUER", value_name = "NAME")]
     pub(crate) ws_jwt_issuer: Option<String>,
-    /// Whom a token must be for (its aud).
+    /// Required audience of a token (its aud).
     #[arg(long, env = "WS_JWT_AUDIENCE", value_name = "NAME")]
     pub(crate) ws_jwt_audience: Option<String>,
 }

@@ -22,13 +22,13 @@ pub(crate) struct LiveArgs {
     /// Venues to follow, separated by commas.
     #[arg(long, env = "LIQHEAT_VENUES", value_delimiter = ',', default_values = ["binance", "bybit", "okx", "hyperliquid"], value_parser = venue, value_name = "VENUES")]
     pub(crate) venues: Vec<Venue>,
-    /// Days of the past that are fetched where the database has none; venues keep open interest for a month.
+    /// Days of history that are fetched if the database has none; venues keep open interest for a month.
     #[arg(long, env = "LIQHEAT_FILL_DAYS", default_value = "30", value_parser = fill_days, value_name = "DAYS")]
     pub(crate) fill_days: Duration,
-    /// Most trades that are fetched to close one hole; a larger one stays, and is named.
+    /// Most trades that are fetched to close one gap; a larger one remains and is reported.
     #[arg(long, env = "LIQHEAT_FILL_TRADES_MAX", default_value = "100000", value_name = "N")]
     pub(crate) fill_trades_max: u64,
-    /// Seconds between two requests for open interest, where a venue has no stream of it.
+    /// Seconds between two requests for open interest, if a venue has no stream of it.
     #[arg(long, env = "LIQHEAT_OPEN_INTEREST_INTERVAL", default_value = "5", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) open_interest_interval: Duration,
     /// Share of a venue's request budget that may be used, 0.05 to 1.
@@ -50,36 +50,36 @@ pub(crate) struct LiveArgs {
     /// Longest pause before connecting again, seconds.
     #[arg(long, env = "LIQHEAT_RECONNECT_MAX", default_value = "60", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) reconnect_max: Duration,
-    /// Hours after which venues are asked for their margin tiers again; 0 asks never.
+    /// Hours between requests for the venues' margin tiers; 0 disables them.
     #[arg(long, env = "LIQHEAT_REFRESH_TIERS", default_value = "24", value_parser = refresh, value_name = "HOURS")]
     pub(crate) refresh_tiers: Duration,
-    /// Addresses of venues in place of their own, separated by commas: binance=wss://fstream.binance.com is that of the sockets,
-    /// binance=https://fapi.binance.com that of the REST interface.
+    /// Addresses that replace those of venues, separated by commas: binance=wss://fstream.binance.com is that of the
+    /// sockets, binance=https://fapi.binance.com that of the REST interface.
     #[arg(long, env = "LIQHEAT_VENUE_URL", value_delimiter = ',', value_parser = venue_url, value_name = "VENUE=URL")]
     pub(crate) venue_url: Vec<VenueUrl>,
-    /// What a venue calls a contract, where that does not follow from the symbol: 1000PEPEUSDT@hyperliquid=kPEPE,
-    /// separated by commas.
+    /// Name of a contract at a venue, if it does not follow from the symbol: 1000PEPEUSDT@hyperliquid=kPEPE, separated
+    /// by commas.
     #[arg(long, env = "LIQHEAT_CONTRACT_NAMES", value_delimiter = ',', value_parser = contract_name, value_name = "NAMES")]
     pub(crate) contract_names: Vec<ContractName>,
-    /// Addresses at Hyperliquid whose liquidations are followed, at most 10, separated by commas; without any there are none
-    /// of this venue.
+    /// Addresses at Hyperliquid whose liquidations are followed, at most 10, separated by commas; if empty, there are
+    /// none of this venue.
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_ADDRESSES", value_delimiter = ',', value_parser = account, value_name = "ADDRESSES")]
     pub(crate) hyperliquid_addresses: Vec<Account>,
-    /// Look at the positions of accounts at Hyperliquid: SYMBOL@hyperliquid:measured and /v1/measured show where they would
-    /// be liquidated, beside the estimate.
+    /// Read the positions of accounts at Hyperliquid: SYMBOL@hyperliquid:measured and /v1/measured show where they
+    /// would be liquidated, beside the estimate.
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_MEASURED")]
     pub(crate) hyperliquid_measured: bool,
-    /// Share of the request budget of Hyperliquid that looks at accounts may use, 0.05 to 1; never more than
-    /// --request-budget.
+    /// Share of the request budget of Hyperliquid for reading accounts, 0.05 to 1; never more than --request-budget.
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_MEASURED_SHARE", default_value = "0.5", value_parser = share, value_name = "SHARE")]
     pub(crate) hyperliquid_measured_share: f64,
-    /// Accounts at Hyperliquid that are looked at beside those of the leaderboard and of trades, separated by commas.
+    /// Accounts at Hyperliquid that are read in addition to those of the leaderboard and of trades, separated by
+    /// commas.
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_MEASURED_ADDRESSES", value_delimiter = ',', value_parser = address, value_name = "ADDRESSES")]
     pub(crate) hyperliquid_measured_addresses: Vec<Address>,
     /// URL of the leaderboard of Hyperliquid, read once a day [default: that of the venue].
     #[arg(long, env = "LIQHEAT_HYPERLIQUID_LEADERBOARD", value_parser = web_url, value_name = "URL")]
     pub(crate) hyperliquid_leaderboard: Option<String>,
-    /// Name the addresses of accounts in /v1/measured.
+    /// Show the addresses of accounts in /v1/measured.
     #[arg(long, env = "LIQHEAT_SHOW_ADDRESSES")]
     pub(crate) show_addresses: bool,
     /// For trials against a stand-in exchange: the moment at which the live clock begins.
@@ -116,10 +116,10 @@ pub(crate) struct ContractName {
 /// Where raw frames go.
 #[derive(Debug, Args)]
 pub(crate) struct RawArgs {
-    /// Megabytes after which a new file is begun.
+    /// Size in megabytes at which a new file begins.
     #[arg(long, env = "LIQHEAT_RECORD_FILE_MB", default_value = "256", value_parser = clap::value_parser!(u64).range(1..=65_536), value_name = "MB")]
     pub(crate) record_file_mb: u64,
-    /// Hours after which a new file is begun.
+    /// Hours after which a new file begins.
     #[arg(long, env = "LIQHEAT_RECORD_FILE_HOURS", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=168), value_name = "HOURS")]
     pub(crate) record_file_hours: u64,
     /// Days that files of raw frames are kept; for ever by default.

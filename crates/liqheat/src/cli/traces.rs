@@ -7,14 +7,14 @@ use liqheat_server::{CollectorUrl, TraceSettings};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Traces")]
 pub(crate) struct Traces {
-    /// URL of an OpenTelemetry collector that takes OTLP over HTTP (http://127.0.0.1:4318); without, no spans are sent. Only
-    /// in a build with `--features otlp`.
+    /// URL of an OpenTelemetry collector that takes OTLP over HTTP (http://127.0.0.1:4318); if it is not set, no spans
+    /// are sent. Only in a build with `--features otlp`.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = str::parse::<CollectorUrl>, value_name = "URL")]
     pub(crate) otlp_endpoint: Option<CollectorUrl>,
     /// Name of this server in traces.
     #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "liqheat", value_name = "NAME")]
     pub(crate) otlp_service: String,
-    /// Share of traces that are sent, 0 to 1. A request whose traceparent says that it is sampled, or is not, is not counted.
+    /// Share of traces that are sent, 0 to 1. The traceparent of a request overrides it.
     #[arg(long, env = "LIQHEAT_OTLP_SAMPLE_RATIO", default_value = "1", value_parser = share, value_name = "SHARE")]
     pub(crate) otlp_sample_ratio: f64,
 }

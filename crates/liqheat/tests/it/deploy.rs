@@ -1,5 +1,5 @@
 //! What is shipped to operate the program, held to the program: every metric that a rule or a dashboard names exists,
-//! and `docs/metrics.md` and `docs/alerts.md` are what the code says.
+//! and `docs/metrics.md` and `docs/operator_alerts.md` are what the code says.
 //!
 //! `LIQHEAT_BLESS=1 cargo test -p liqheat deploy` writes both anew.
 
@@ -130,9 +130,9 @@ fn rules_and_dashboard_name_only_what_there_is_and_the_document_names_all() {
             );
         }
     }
-    let mut text = "# Metrics\n\nEverything that `GET /metrics` shows, made from the program itself (see CONTRIBUTING.md); \
-        [operations.md](operations.md#watching-it) says more about the ones that matter most.\nMetrics of venues are there \
-        where markets are followed live, those of Redis with `REDIS_ENABLED=true`.\n\n\
+    let mut text = "# Metrics\n\nLook up a metric of `GET /metrics`: kind, labels and meaning. The list is generated from the program (see \
+        CONTRIBUTING.md); [operations.md](operations.md#watching-it) names the most important ones.\nMetrics of venues exist \
+        if markets are followed live, those of Redis with `REDIS_ENABLED=true`.\n\n\
         | metric | kind | labels | what |\n|---|---|---|---|\n"
         .to_owned();
     for (name, metric) in &metrics {
@@ -144,8 +144,9 @@ fn rules_and_dashboard_name_only_what_there_is_and_the_document_names_all() {
 
 #[test]
 fn every_alert_is_in_the_document() {
-    let mut text = "# Alerts\n\nThe rules in `deploy/prometheus/alerts.yml`, made from that file (see CONTRIBUTING.md). `page` \
-        wakes somebody, `ticket` waits until morning.\n\n| alert | severity | after | when | what to do |\n|---|---|---|---|---|\n"
+    let mut text = "# Alert rules for operators\n\nLook up what to do when an alert about the server fires. The rules are those of \
+        `deploy/prometheus/alerts.yml` (this list is generated from it, see CONTRIBUTING.md). `page` wakes somebody, `ticket` waits \
+        until morning. Alerts for traders are in [price_alerts.md](price_alerts.md).\n\n| alert | severity | after | when | what to do |\n|---|---|---|---|---|\n"
         .to_owned();
     let mut alerts = 0;
     for rule in RULES.split("- alert: ").skip(1) {
@@ -163,5 +164,5 @@ fn every_alert_is_in_the_document() {
         alerts += 1;
     }
     assert!(alerts > 20, "{alerts}");
-    holds("alerts.md", &text);
+    holds("operator_alerts.md", &text);
 }

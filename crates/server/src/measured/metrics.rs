@@ -91,15 +91,15 @@ impl MeasuredMetrics {
             drop(self.addresses.get_or_create(&IntervalLabel { interval: name_of(interval) }));
         }
         let ours = registry.sub_registry_with_prefix("liqheat_measured");
-        ours.register("looks", "Looks at accounts, by what they brought", self.looks.clone());
-        let help = "Known addresses, by the interval at which they are looked at";
+        ours.register("looks", "Readings of accounts, by result", self.looks.clone());
+        let help = "Known addresses, by the interval at which they are read";
         ours.register("addresses", help, self.addresses.clone());
-        ours.register("looks_due", "Accounts whose look is due and has not begun", self.due.clone());
-        let help = "How long the most overdue look is overdue, seconds of market time";
+        ours.register("looks_due", "Accounts whose reading is due and has not begun", self.due.clone());
+        let help = "Delay of the most overdue reading, seconds of market time";
         ours.register("lag_seconds", help, self.lag_seconds.clone());
         let help = "Weight of requests for accounts in the running minute";
         ours.register("weight_used", help, self.weight_used.clone());
-        let help = "Weight of requests for accounts that a minute may have";
+        let help = "Largest weight of requests for accounts in a minute";
         ours.register("weight_max", help, self.weight_max.clone());
     }
 

@@ -359,11 +359,11 @@ pub(crate) fn register(
     }
     let ours = registry.sub_registry_with_prefix("liqheat");
     ours.register("updates", "Turns of the updater, one symbol each", updates.turns.clone());
-    ours.register("updates_failed", "Turns that failed and are tried again", updates.failed.clone());
-    ours.register("updates_failing", "Failed turns in a row", updates.failing.clone());
+    ours.register("updates_failed", "Turns that failed and are retried", updates.failed.clone());
+    ours.register("updates_failing", "Consecutive failed turns", updates.failing.clone());
     ours.register(
         "feed_failing",
-        "Turns of the simulated market in a row that could not be stored",
+        "Consecutive turns of the simulated market that could not be stored",
         updates.feed_failing.clone(),
     );
     let duration = updates.duration.clone();
@@ -386,7 +386,7 @@ pub(crate) fn register(
     ours.register("open_interest_jumps", "Jumps of open interest that later samples confirmed", jumps);
     ours.register("upgrades_rejected", "Sockets refused, by reason", front.rejected.clone());
     ours.register("http_requests", "Answers, by route and class of status", front.requests.clone());
-    let help = "Connections and requests refused before any route saw them, by reason";
+    let help = "Connections and requests refused before they reached a route, by reason";
     ours.register("http_refused", help, front.http_refused.clone());
     let help = "HTTP connections ended by the server, by reason";
     ours.register("http_connections_ended", help, front.connections_ended.clone());

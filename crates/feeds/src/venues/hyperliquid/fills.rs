@@ -9,7 +9,7 @@
 //!
 //! The first message of a subscription repeats up to 2000 fills of before. Of these the recent ones are taken: they are
 //! all that ever tells of liquidations that happened while no connection stood. They are no second ones: within a
-//! connection each trade counts once by its id, between connections the contract's intake knows the equal ones, and
+//! connection each trade counts once by its id, between connections the contract's event gate detects equal ones, and
 //! the store has each row once.
 
 use std::borrow::Cow;

@@ -27,7 +27,7 @@ impl Collector for Boards {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut states = encoder.encode_descriptor(
             "liqheat_feed_state",
-            "1 for the state that the data of a symbol is in, 0 for the others",
+            "1 for the state of a symbol's data, 0 for the other states",
             None,
             MetricType::Gauge,
         )?;
@@ -66,7 +66,7 @@ pub(super) struct Lateness(pub(super) super::NextDue);
 impl Collector for Lateness {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let late = super::late(&self.0, Instant::now()).map_or(0.0, |(_, late)| late.as_secs_f64());
-        let help = "How long the most overdue update is overdue";
+        let help = "Delay of the most overdue update";
         encoder
             .encode_descriptor("liqheat_update_late_seconds", help, None, MetricType::Gauge)?
             .encode_gauge(&late)
@@ -137,15 +137,15 @@ impl Collector for Process {
             None => Ok(()),
         };
         let uptime = self.started.elapsed().as_secs_f64();
-        gauge("liqheat_uptime_seconds", "Since the start", Some(uptime))?;
+        gauge("liqheat_uptime_seconds", "Seconds since the start", Some(uptime))?;
         let memory = process::resident_bytes().map(approx_f64);
         gauge("process_resident_memory_bytes", "Memory of the process", memory)?;
         let open = process::open_descriptors().map(approx_f64);
         gauge("process_open_fds", "Open descriptors", open)?;
         let most = process::descriptors_max().map(approx_f64);
-        gauge("process_max_fds", "Most descriptors the process may open", most)?;
+        gauge("process_max_fds", "Largest number of descriptors that the process may open", most)?;
         let dropped = process::log_lines_dropped().load(Ordering::Relaxed);
-        let help = "Log lines that standard error did not take";
+        let help = "Log lines that standard error did not accept";
         let metric =
             encoder.encode_descriptor("liqheat_log_lines_dropped", help, None, MetricType::Counter)?;
         ConstCounter::new(dropped).encode(metric)

@@ -38,13 +38,17 @@ const GAUGES: [Gauge; 4] = [
 ];
 
 const COUNTS: [Count; 7] = [
-    ("liqheat_source_frames", "Frames that came", |venue| venue.frames),
-    ("liqheat_source_refused", "Frames not understood, or that cannot be true", |venue| venue.refused),
-    ("liqheat_source_repeated", "Events that came more than once", |venue| venue.repeated),
+    ("liqheat_source_frames", "Frames received", |venue| venue.frames),
+    (
+        "liqheat_source_refused",
+        "Frames, rows and events that were refused: not understood, or with impossible values",
+        |venue| venue.refused,
+    ),
+    ("liqheat_source_repeated", "Events received more than once", |venue| venue.repeated),
     ("liqheat_source_reconnects", "Connections opened again after one was lost", |venue| venue.reconnects),
     ("liqheat_source_rollovers", "Connections replaced because of their age", |venue| venue.rollovers),
-    ("liqheat_source_holes_filled", "Holes that were filled", |venue| venue.holes_filled),
-    ("liqheat_source_gaps", "Stretches that could not be filled", |venue| venue.gaps),
+    ("liqheat_source_holes_filled", "Gaps that were filled", |venue| venue.holes_filled),
+    ("liqheat_source_gaps", "Gaps that could not be filled", |venue| venue.gaps),
 ];
 
 impl Collector for Sources {
@@ -67,7 +71,7 @@ impl Collector for Sources {
         }
         let mut silent = encoder.encode_descriptor(
             "liqheat_source_silent_seconds",
-            "Since a stream last spoke",
+            "Seconds since the last message of a stream",
             None,
             MetricType::Gauge,
         )?;
@@ -109,6 +113,6 @@ impl Collector for Sources {
             encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&approx_f64(value))
         };
         gauge("liqheat_live_events_waiting", "Events that wait to be stored", writer.waiting)?;
-        gauge("liqheat_live_store_failing", "Attempts to store in a row that failed", writer.failing)
+        gauge("liqheat_live_store_failing", "Consecutive failed attempts to store", writer.failing)
     }
 }

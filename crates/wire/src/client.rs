@@ -153,12 +153,12 @@ pub struct Subscribe {
     /// States whose hash was not what the client computed, by symbol: why it asks again.
     #[serde(default, deserialize_with = "fields::mismatch")]
     pub mismatch: BTreeMap<String, Position>,
-    /// What to follow of each symbol: `heatmap`, `price`, `liquidations`, `walls`. Only the heatmap without. A name that is
-    /// not known is answered by an error; the others count.
+    /// What to follow of each symbol: `heatmap`, `price`, `liquidations`, `walls`, `alerts`; only the heatmap if absent. An
+    /// unknown name is answered by an error; the other channels are followed.
     #[serde(default, deserialize_with = "fields::channels")]
     #[schemars(length(min = 1, max = CHANNELS_PER_MESSAGE_MAX))]
     pub channels: Vec<String>,
-    /// Smallest liquidation to send, whole USD; all of them without.
+    /// Smallest liquidation or alert to send, whole USD; all of them if absent.
     #[serde(default, deserialize_with = "fields::min_usd")]
     #[schemars(range(max = MIN_USD_END - 1))]
     pub min_usd: u64,

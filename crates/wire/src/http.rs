@@ -266,7 +266,7 @@ pub struct SymbolsBody {
     pub symbols: Vec<SymbolRow>,
     /// Whether the market is made up.
     pub simulated: bool,
-    /// Market seconds a second; 1 for a live market.
+    /// Seconds of the market in a second of the clock; 1 for a live market.
     pub speed: f64,
     /// Whether `/ws/heatmap` accepts connections; a client that reads `false` polls without trying it first.
     pub websocket: bool,
@@ -421,9 +421,9 @@ pub struct SourceStats {
     pub reconnects: u64,
     /// Connections replaced because of their age.
     pub rollovers: u64,
-    /// Frames that came.
+    /// Frames received.
     pub frames: u64,
-    /// Frames that were not understood or could not be true.
+    /// Frames, rows of answers and events that were malformed or implausible.
     pub refused: u64,
     /// Events that came more than once.
     pub repeated: u64,

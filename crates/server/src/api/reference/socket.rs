@@ -36,7 +36,7 @@ pub(super) fn routes(common: &CommonAnswers) -> Vec<Route> {
                 ),
                 optional(
                     "channels",
-                    "What to follow of each symbol, separated by commas: heatmap, price, liquidations, walls. Only the heatmap without",
+                    "What to follow of each symbol, separated by commas: heatmap, price, liquidations, walls, alerts. Only the heatmap if absent",
                     json!({ "type": "string" }),
                 ),
                 optional("mode", "How the heatmap travels", words(["snapshot", "delta"], Some("snapshot"))),
@@ -48,7 +48,7 @@ pub(super) fn routes(common: &CommonAnswers) -> Vec<Route> {
                 optional("price_low", "Only levels of the heatmap at or above this price", price()),
                 optional("price_high", "Only levels of the heatmap at or below this price", price()),
                 optional("bin", "Height of a level, a multiple of the base bin", price()),
-                optional("min_usd", "Smallest liquidation to send, whole USD", usd()),
+                optional("min_usd", "Smallest liquidation or alert to send, whole USD", usd()),
                 view,
                 horizon,
                 optional(

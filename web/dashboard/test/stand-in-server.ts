@@ -14,7 +14,7 @@ import { LAYER_EVERY_MS } from '../src/model/coverage.ts';
 import { intervalMs, RANGES } from '../src/model/ranges.ts';
 import { isLayer } from '../src/model/venues.ts';
 import { type WallLevel, wallsOf } from '../src/model/walls.ts';
-import type { MapBody, MeasuredBody } from '../src/wire/bodies.generated.ts';
+import type { MapBody, MeasuredBody, MeasuredPosition } from '../src/wire/bodies.generated.ts';
 import { decodeGrid, encodeGrid, type Grid } from '../src/wire/grid.ts';
 import { priceMajor } from './price-major.ts';
 import { type Happened, type Level, type Step, SyntheticMarket } from './synthetic-market.ts';
@@ -905,7 +905,7 @@ function measuredOf(
         age_s: 10 + index,
     }));
     const nearest = [...rows].sort((a, b) => Math.abs(a.price - close) - Math.abs(b.price - close));
-    const closest = (at === null ? nearest.slice(0, 20) : []).map(({ price, long_usd, short_usd, age_s }, index) => ({
+    const closest = (at === null ? nearest.slice(0, 20) : []).map(({ price, long_usd, short_usd, age_s }, index): MeasuredPosition => ({
         side: long_usd > 0 ? 'long' : 'short',
         liquidation_price: price + 0.5,
         distance_pct: ((price + 0.5) / close - 1) * 100,

@@ -16,16 +16,16 @@ export interface AlertsMessage {
     /** One unbroken run of `seq` of this channel. */
     epoch: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
-    /** Alerts since the client's position that are no longer kept; absent when there are none. */
+    id?: string;
+    /** Rows since the client's position that are no longer kept; absent when there are none. */
     missed?: number;
-    /** The client's position is not known here: alerts may be missing or repeated. Absent when it is. */
+    /** The client's position is not known here: rows may be missing or repeated. Absent when it is known. */
     reset?: boolean;
-    /** How many alerts there were in this epoch, whatever their size. */
+    /** How many rows there were in this epoch, whatever their size. */
     seq: number;
     /** Of which symbol. */
     symbol: string;
-    /** Market time up to which the message tells, RFC 3339. */
+    /** Market time up to which the message is complete, RFC 3339. */
     timestamp: string;
     type: 'alerts';
 }
@@ -46,13 +46,13 @@ export interface DeltaMessage {
     /** One unbroken run of `seq`. */
     epoch: string;
     /** Horizon of the expected view, whose levels hold expected USD; absent for that of open positions. */
-    expected_within?: ViewHorizon | null;
+    expected_within?: ViewHorizon;
     /** The state it applies to. */
     from: number;
     /** Hash of the whole state it leads to. */
     hash: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
+    id?: string;
     /** The state it leads to. */
     seq: number;
     /** Of which symbol. */
@@ -87,16 +87,16 @@ export interface LiquidationsMessage {
     /** One unbroken run of `seq` of this channel. */
     epoch: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
-    /** Liquidations since the client's position that are no longer kept; absent when there are none. */
+    id?: string;
+    /** Rows since the client's position that are no longer kept; absent when there are none. */
     missed?: number;
-    /** The client's position is not known here: liquidations may be missing or repeated. Absent when it is. */
+    /** The client's position is not known here: rows may be missing or repeated. Absent when it is known. */
     reset?: boolean;
-    /** How many liquidations there were in this epoch, whatever their size. */
+    /** How many rows there were in this epoch, whatever their size. */
     seq: number;
     /** Of which symbol. */
     symbol: string;
-    /** Market time up to which the message tells, RFC 3339. */
+    /** Market time up to which the message is complete, RFC 3339. */
     timestamp: string;
     type: 'liquidations';
 }
@@ -115,17 +115,17 @@ export interface PongMessage {
 
 /** Channel `price`: the prices now. */
 export interface PriceMessage {
-    /** The prices. */
+    /** The value. */
     data: PriceData;
     /** One unbroken run of `seq` of this channel. */
     epoch: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
+    id?: string;
     /** Rises with each change. */
     seq: number;
     /** Of which symbol. */
     symbol: string;
-    /** Market time, RFC 3339. */
+    /** Market time of the value, RFC 3339. */
     timestamp: string;
     type: 'price';
 }
@@ -137,11 +137,11 @@ export interface SnapshotMessage {
     /** One unbroken run of `seq`. */
     epoch: string;
     /** Horizon of the expected view, whose levels hold expected USD; absent for that of open positions. */
-    expected_within?: ViewHorizon | null;
+    expected_within?: ViewHorizon;
     /** Hash of the whole state. */
     hash: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
+    id?: string;
     /** The change this state includes last. */
     seq: number;
     /** Of which symbol. */
@@ -154,9 +154,9 @@ export interface SnapshotMessage {
 /** How the data behind a symbol stands; also the heartbeat of a quiet market. */
 export interface StatusMessage {
     /** Time of the newest market event, RFC 3339; absent before the first. */
-    as_of?: string | null;
+    as_of?: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
+    id?: string;
     /** The current change number. */
     seq: number;
     /** How each venue behind it stands; absent where nothing is followed live. */
@@ -174,15 +174,15 @@ export interface SubscribeMessage {
     /** Height of a level, a multiple of the base bin; levels are summed into it. The base bin without. */
     bin?: number | null;
     /**
-     * What to follow of each symbol: `heatmap`, `price`, `liquidations`, `walls`. Only the heatmap without. A name that is
-     * not known is answered by an error; the others count.
+     * What to follow of each symbol: `heatmap`, `price`, `liquidations`, `walls`, `alerts`; only the heatmap if absent. An
+     * unknown name is answered by an error; the other channels are followed.
      */
     channels?: string[];
     /** Of the expected view: `1h` without, or `4h`. */
     horizon?: ViewHorizon | null;
     /** The client's name for this subscription, at most 64 bytes; every state and status of it repeats it. */
     id?: string | null;
-    /** Smallest liquidation to send, whole USD; all of them without. */
+    /** Smallest liquidation or alert to send, whole USD; all of them if absent. */
     min_usd?: number;
     /** States whose hash was not what the client computed, by symbol: why it asks again. */
     mismatch?: Record<string, Position>;
@@ -224,17 +224,17 @@ export interface UnsubscribeMessage {
 
 /** Channel `walls`: what `/v1/walls` answers. */
 export interface WallsMessage {
-    /** The walls. */
+    /** The value. */
     data: WallsBody;
     /** One unbroken run of `seq` of this channel. */
     epoch: string;
     /** The id of the subscription, where it has one. */
-    id?: string | null;
+    id?: string;
     /** Rises with each change. */
     seq: number;
     /** Of which symbol. */
     symbol: string;
-    /** The time of the state, RFC 3339. */
+    /** Market time of the value, RFC 3339. */
     timestamp: string;
     type: 'walls';
 }
@@ -262,8 +262,7 @@ export interface AlertRow {
     quiet: boolean;
     /** The rule's name. */
     rule: string;
-    /** What happened: `kind` and its fields, as in `/v1/alerts`. */
-    subject: unknown;
+    subject: AlertSubject;
     /** The symbol. */
     symbol: string;
     /** The alert in words. */
@@ -273,6 +272,9 @@ export interface AlertRow {
     /** USD of all of them; 0 where it is about no amount. What `min_usd` is compared with. */
     usd: number;
 }
+
+/** What an alert is about. */
+export type AlertSubject = { distance_pct: number; kind: 'near_wall'; wall: WallSpan } | { kind: 'wall_swept'; liquidated?: LiquidatedSum; touched: string; wall: WallSpan } | { kind: 'liquidation'; price: number; side: Side; time: string; usd: number; venue: string } | { kind: 'cascade'; long: LiquidatedSum; short: LiquidatedSum; window_s: number } | { distance_pct: number; kind: 'wall_formed'; wall: WallSpan } | { distance_pct: number; kind: 'wall_vanished'; wall: WallSpan } | { as_of: string; kind: 'feed_stale' };
 
 /** What went wrong with something the client said, or with the server. */
 export type ErrorCode = 'INVALID_SYMBOL' | 'INVALID_ACTION' | 'INVALID_MESSAGE' | 'INVALID_CHANNEL' | 'FORBIDDEN' | 'INVALID_TOKEN' | 'RATE_LIMITED' | 'SERVER_ERROR';
@@ -301,6 +303,14 @@ export interface LeverageUsd {
     usd: number;
 }
 
+/** Realised liquidations, summed. */
+export interface LiquidatedSum {
+    /** How many. */
+    count: number;
+    /** USD of all. */
+    usd: number;
+}
+
 /** One realised liquidation. */
 export interface LiquidationRow {
     /** Reported price. */
@@ -308,7 +318,7 @@ export interface LiquidationRow {
     /** Coins. */
     quantity: number;
     /** `long` when a long was liquidated. */
-    side: string;
+    side: Side;
     /** RFC 3339. */
     timestamp: string;
     /** Whole USD. */
@@ -349,19 +359,22 @@ export interface Position {
 /** The data of a `price` message. */
 export interface PriceData {
     /** The candle that has not closed yet, made of trades; absent while there are none in it. */
-    candle?: OpenCandle | null;
+    candle?: OpenCandle;
     /** Newest traded price; absent before the first. */
-    last?: number | null;
+    last?: number;
     /** Newest mark price; absent before the first. */
-    mark?: number | null;
+    mark?: number;
     /** The venue whose prices they are: of several, the one with the most open interest. */
     venue: string;
 }
 
+/** Whose positions. */
+export type Side = 'long' | 'short';
+
 /** How one venue behind a symbol stands. */
 export interface SourceMessage {
     /** Time of its newest market event, RFC 3339; absent before the first. */
-    as_of?: string | null;
+    as_of?: string;
     /** How it is. */
     state: SourceState;
     /** Which venue. */
@@ -394,9 +407,9 @@ export interface WallRow {
      * Whole USD expected to be liquidated in it within an hour; absent for states of the past and with `view=expected`, and
      * while the volatility is not known.
      */
-    expected_usd_1h?: number | null;
+    expected_usd_1h?: number;
     /** Mean of 2^(-age / 8 h) over its dollars, 0 to 1; only with `freshness=true`, for the live state's size. */
-    freshness?: number | null;
+    freshness?: number;
     /** Upper edge. */
     high: number;
     /** Its dollars by leverage class, lowest class first; classes without any are absent. */
@@ -408,11 +421,25 @@ export interface WallRow {
     /** Of all dollars of its side, 0 to 1. */
     share: number;
     /** `long` or `short`: the positions that would be liquidated. */
-    side: string;
+    side: Side;
     /** Whole USD. */
     usd: number;
     /** Whole USD of the same side between the price and the wall. */
     usd_on_the_way: number;
+}
+
+/** A stretch of price in which one side's estimated liquidations lie densely. */
+export interface WallSpan {
+    /** Upper edge, exclusive. */
+    high: number;
+    /** Lower edge. */
+    low: number;
+    /** Where it is densest. */
+    peak: number;
+    /** Whose positions are liquidated there. */
+    side: Side;
+    /** Estimated USD in it. */
+    usd: number;
 }
 
 /** `GET /v1/walls`. */
@@ -422,16 +449,16 @@ export interface WallsBody {
     /** Price of the state. */
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
-    epoch?: string | null;
+    epoch?: string;
     /**
      * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
      * of levels.
      */
-    expected_within?: string | null;
+    expected_within?: string;
     /** Whole USD of all long levels, in walls or not. */
     long_usd: number;
     /** Position of the live state in its epoch; absent for a state of the past. */
-    seq?: number | null;
+    seq?: number;
     /** Whole USD of all short levels. */
     short_usd: number;
     /** Health of the data now. */

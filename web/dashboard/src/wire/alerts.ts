@@ -1,8 +1,8 @@
 /** `GET /v1/alerts`: rules in force, where alerts go, and the newest alerts. */
-import type { Alert, AlertsBody, RuleFields, RuleKind, RuleRow, Subject, TargetRow } from './bodies.generated.ts';
+import type { Alert, AlertSubject, AlertsBody, RuleFields, RuleKind, RuleRow, TargetRow } from './bodies.generated.ts';
 import { AnswerError, fieldsOf, listOf, numberOf, optionalNumber, timeOf, understood } from './fields.ts';
 
-export type { RuleFields, RuleKind, Subject };
+export type { AlertSubject, RuleFields, RuleKind };
 
 export const RULE_KINDS = ['near_wall', 'wall_swept', 'liquidation', 'cascade', 'wall_formed', 'wall_vanished', 'feed_stale'] as const;
 
@@ -27,7 +27,7 @@ export interface RaisedAlert {
     /** Market time, milliseconds since 1970. */
     time: number;
     price: number;
-    subject: Subject;
+    subject: AlertSubject;
     /** How often it happened since the rule's last alert about the symbol. */
     count: number;
     totalUsd: number;
@@ -56,8 +56,8 @@ const SUBJECT_NUMBERS: Record<RuleKind, readonly string[]> = {
     feed_stale: [],
 };
 
-function subjectOf(value: unknown): Subject {
-    const subject = fieldsOf<Subject>(value, 'a subject') as Subject;
+function subjectOf(value: unknown): AlertSubject {
+    const subject = fieldsOf<AlertSubject>(value, 'a subject') as AlertSubject;
     const numbers = SUBJECT_NUMBERS[subject.kind];
     if (numbers === undefined) throw new AnswerError(`an alert about '${String(subject.kind)}' is not known`);
     const fields = subject as unknown as Record<string, unknown>;

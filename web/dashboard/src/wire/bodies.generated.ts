@@ -27,7 +27,7 @@ export interface AccuracyPeriod {
     /** Fewest liquidations from which the figures mean something. */
     events_needed: number;
     /** Start of the first graded hour in it, RFC 3339; absent when there is none. */
-    from?: string | null;
+    from?: string;
     /** Hours graded. */
     hours: number;
     /** Hours since the first graded one that could not be graded. */
@@ -40,7 +40,7 @@ export interface AccuracyPeriod {
      */
     interval_over: string;
     /** Why there are no figures; absent when there are. */
-    note?: string | null;
+    note?: string;
     /** The map and the predictors that it is compared with; empty with too few liquidations. */
     predictors: PredictorAccuracy[];
 }
@@ -58,7 +58,7 @@ export interface Alert {
     /** The rule's name. */
     rule: string;
     /** What happened; the largest where there is more than one. */
-    subject: Subject;
+    subject: AlertSubject;
     /** The symbol, as /v1/symbols names it. */
     symbol: string;
     /** Market time at which it was raised. */
@@ -66,6 +66,9 @@ export interface Alert {
     /** Dollars of all of them. */
     total_usd: number;
 }
+
+/** What an alert is about. */
+export type AlertSubject = { distance_pct: number; kind: 'near_wall'; wall: WallSpan } | { kind: 'wall_swept'; liquidated?: LiquidatedSum; touched: string; wall: WallSpan } | { kind: 'liquidation'; price: number; side: Side; time: string; usd: number; venue: string } | { kind: 'cascade'; long: LiquidatedSum; short: LiquidatedSum; window_s: number } | { distance_pct: number; kind: 'wall_formed'; wall: WallSpan } | { distance_pct: number; kind: 'wall_vanished'; wall: WallSpan } | { as_of: string; kind: 'feed_stale' };
 
 /** `GET /v1/alerts`. */
 export interface AlertsBody {
@@ -485,7 +488,7 @@ export interface LiquidationPriceBody {
     /** Notional at entry, USD; 0 when none was given, which is the first tier. */
     notional_usd: number;
     /** `long` or `short`. */
-    side: string;
+    side: Side;
     /** Of which symbol. */
     symbol: string;
 }
@@ -501,7 +504,7 @@ export interface LiquidationPriceRow {
     /** Maintenance margin rate of the tier that holds at the liquidation price. */
     maintenance_rate: number;
     /** Why there is no liquidation price. */
-    reason?: string | null;
+    reason?: string;
     /** The venue. */
     venue: string;
 }
@@ -513,7 +516,7 @@ export interface LiquidationRow {
     /** Coins. */
     quantity: number;
     /** `long` when a long was liquidated. */
-    side: string;
+    side: Side;
     /** RFC 3339. */
     timestamp: string;
     /** Whole USD. */
@@ -579,12 +582,12 @@ export interface MapBody {
     /** Price of the state. */
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
-    epoch?: string | null;
+    epoch?: string;
     /**
      * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
      * of levels.
      */
-    expected_within?: string | null;
+    expected_within?: string;
     /** Ascending in price. */
     levels: MapRow[];
     /** Leverage classes, lowest first. */
@@ -592,7 +595,7 @@ export interface MapBody {
     /** Whole USD of all long levels, shown or not. */
     long_usd: number;
     /** Position of the live state in its epoch; absent for a state of the past. */
-    seq?: number | null;
+    seq?: number;
     /** Whole USD of all short levels. */
     short_usd: number;
     /** Health of the data now. */
@@ -626,18 +629,18 @@ export interface MaxPainBody {
     /** Price of the state. */
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
-    epoch?: string | null;
+    epoch?: string;
     /**
      * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
      * of levels.
      */
-    expected_within?: string | null;
+    expected_within?: string;
     /** The level at which the most longs would be liquidated; `null` where there is none within the range. */
     long: PainLevel | null;
     /** How far from the price levels were compared, per cent. */
     range_pct: number;
     /** Position of the live state in its epoch; absent for a state of the past. */
-    seq?: number | null;
+    seq?: number;
     /** The level at which the most shorts would be liquidated. */
     short: PainLevel | null;
     /** Health of the data now. */
@@ -659,9 +662,9 @@ export interface MeasuredBody {
     /** The positions nearest to their liquidation, nearest first. */
     closest: MeasuredPosition[];
     /** Measured longs over the open interest of the side, 0 to 1; absent while that is unknown. */
-    coverage_long?: number | null;
+    coverage_long?: number;
     /** Measured shorts over the open interest of the side, 0 to 1; absent while that is unknown. */
-    coverage_short?: number | null;
+    coverage_short?: number;
     /** Mark price of the venue. */
     current_price: number;
     /** Levels with positions, ascending in price. */
@@ -695,7 +698,7 @@ export interface MeasuredLevel {
 /** One position. */
 export interface MeasuredPosition {
     /** The account; only with `--show-addresses`. */
-    address?: string | null;
+    address?: string;
     /** Seconds since the look at the account. */
     age_s: number;
     /** Distance from the mark price in per cent, signed. */
@@ -703,7 +706,7 @@ export interface MeasuredPosition {
     /** Where it would be liquidated. */
     liquidation_price: number;
     /** `long` or `short`. */
-    side: string;
+    side: Side;
     /** Whole USD at the liquidation price. */
     usd: number;
 }
@@ -731,7 +734,7 @@ export interface OlderLiquidationRow {
     /** Coins. */
     quantity: number;
     /** `long` when a long was liquidated. */
-    side: string;
+    side: Side;
     /** Of which symbol. */
     symbol: string;
     /** RFC 3339. */
@@ -797,19 +800,19 @@ export interface PainLevel {
 /** One predictor. A figure that cannot be computed is absent. */
 export interface PredictorAccuracy {
     /** Chance that a cell with a liquidation has a higher prediction than one without. */
-    area_under_curve?: number | null;
+    area_under_curve?: number;
     /** Headline: rank correlation with USD liquidated after distance is removed, ranks taken inside each hour and side. */
-    in_hour_partial?: number | null;
+    in_hour_partial?: number;
     /** Its 95 % interval: lower and upper end. */
-    in_hour_partial_interval?: [number, number] | null;
+    in_hour_partial_interval?: [number, number];
     /** `map`, `distance`, `path`, `yesterdays_map` or `candle_colour`. */
     predictor: string;
     /** Spearman's rank correlation with USD liquidated, all touched cells together. */
-    rank_correlation?: number | null;
+    rank_correlation?: number;
     /** For people. */
     title: string;
     /** USD liquidated in the tenth of the cells with the highest predictions, over the mean cell. */
-    top_tenth_lift?: number | null;
+    top_tenth_lift?: number;
 }
 
 /** Lowest and highest price; both 0 when there is no level. */
@@ -827,7 +830,7 @@ export interface QuietHoursFields {
     /** `07:00`; before `from` it is on the next day. */
     to: string;
     /** `+02:00`; UTC by default. Daylight saving time is not followed. */
-    utc_offset?: string | null;
+    utc_offset?: string;
 }
 
 /** `DELETE /v1/alerts`. */
@@ -839,40 +842,40 @@ export interface RemovedBody {
 /** A rule as it is written. */
 export interface RuleFields {
     /** feed_stale: seconds without a market event; 60 by default. */
-    after_s?: number | null;
+    after_s?: number;
     /**
      * near_wall: a wall is reported again after the price was farther away than this, per cent; twice `within_pct` by
      * default.
      */
-    clear_pct?: number | null;
+    clear_pct?: number;
     /**
      * Least seconds between two alerts of the rule about one symbol; 300 by default, at least 1. What happens
      * meanwhile is counted in the next alert.
      */
-    cooldown_s?: number | null;
+    cooldown_s?: number;
     /** What it looks for. */
     kind: RuleKind;
     /** USD; required but for feed_stale. */
-    min_usd?: number | null;
+    min_usd?: number;
     /** Its name: up to 64 letters, digits, `-`, `_` and `.`; unique. */
     name: string;
     /** A paused rule is kept and listed, and raises nothing. */
     paused?: boolean;
     /** When alerts are recorded and shown, but sent to no target. */
-    quiet_hours?: QuietHoursFields | null;
+    quiet_hours?: QuietHoursFields;
     /** `long` or `short`: only walls and liquidations of this side; both by default. */
-    side?: string | null;
+    side?: string;
     /** Symbols as /v1/symbols names them, such as BTCUSDT (all venues) or BTCUSDT@okx; every listed symbol by default. */
     symbols?: string[];
     /** Names of targets; all by default. */
     targets?: string[];
     /** cascade: seconds over which liquidations are summed, up to a day; 300 by default. */
-    window_s?: number | null;
+    window_s?: number;
     /**
      * Distance to the nearest edge of the wall, per cent of the price; required for near_wall. For wall_formed and
      * wall_vanished the farthest wall that counts, 10 by default.
      */
-    within_pct?: number | null;
+    within_pct?: number;
 }
 
 /** What a rule looks for. */
@@ -881,29 +884,29 @@ export type RuleKind = 'near_wall' | 'wall_swept' | 'liquidation' | 'cascade' | 
 /** A rule and where it stands. */
 export interface RuleRow {
     /** feed_stale: seconds without a market event; 60 by default. */
-    after_s?: number | null;
+    after_s?: number;
     /**
      * near_wall: a wall is reported again after the price was farther away than this, per cent; twice `within_pct` by
      * default.
      */
-    clear_pct?: number | null;
+    clear_pct?: number;
     /**
      * Least seconds between two alerts of the rule about one symbol; 300 by default, at least 1. What happens
      * meanwhile is counted in the next alert.
      */
-    cooldown_s?: number | null;
+    cooldown_s?: number;
     /** What it looks for. */
     kind: RuleKind;
     /** USD; required but for feed_stale. */
-    min_usd?: number | null;
+    min_usd?: number;
     /** Its name: up to 64 letters, digits, `-`, `_` and `.`; unique. */
     name: string;
     /** A paused rule is kept and listed, and raises nothing. */
     paused?: boolean;
     /** When alerts are recorded and shown, but sent to no target. */
-    quiet_hours?: QuietHoursFields | null;
+    quiet_hours?: QuietHoursFields;
     /** `long` or `short`: only walls and liquidations of this side; both by default. */
-    side?: string | null;
+    side?: string;
     /** `file` or `api`; only those of the API can be deleted here. */
     source: string;
     /** Symbols as /v1/symbols names them, such as BTCUSDT (all venues) or BTCUSDT@okx; every listed symbol by default. */
@@ -911,12 +914,12 @@ export interface RuleRow {
     /** Names of targets; all by default. */
     targets?: string[];
     /** cascade: seconds over which liquidations are summed, up to a day; 300 by default. */
-    window_s?: number | null;
+    window_s?: number;
     /**
      * Distance to the nearest edge of the wall, per cent of the price; required for near_wall. For wall_formed and
      * wall_vanished the farthest wall that counts, 10 by default.
      */
-    within_pct?: number | null;
+    within_pct?: number;
 }
 
 /** `GET /v1/series`. */
@@ -952,6 +955,9 @@ export interface SeriesRow {
     volume: number | null;
 }
 
+/** Whose positions. */
+export type Side = 'long' | 'short';
+
 /** How a source of market data is. */
 export type SourceState = 'connecting' | 'live' | 'lagging' | 'stale' | 'down' | 'unlisted';
 
@@ -963,7 +969,7 @@ export interface SourceStats {
     connections: number;
     /** Data of the past is still being fetched. */
     filling: boolean;
-    /** Frames that came. */
+    /** Frames received. */
     frames: number;
     /** Stretches that could not be filled. */
     gaps: number;
@@ -973,7 +979,7 @@ export interface SourceStats {
     paused_until: string | null;
     /** Connections opened again after one was lost. */
     reconnects: number;
-    /** Frames that were not understood or could not be true. */
+    /** Frames, rows of answers and events that were malformed or implausible. */
     refused: number;
     /** Events that came more than once. */
     repeated: number;
@@ -1030,7 +1036,7 @@ export interface StatsBody {
     /** Broken invariants of the ledger, by all symbols. */
     invariants_broken: number;
     /** Live venues; absent where nothing is followed. */
-    live?: LiveStats | null;
+    live?: LiveStats;
     /** Frames written since the start. */
     messages_sent: number;
     /** Messages sent in the last minute. */
@@ -1067,9 +1073,6 @@ export interface StreamStats {
     symbol: string;
 }
 
-/** What an alert is about. */
-export type Subject = { distance_pct: number; kind: 'near_wall'; wall: WallSpan } | { kind: 'wall_swept'; liquidated?: LiquidatedSum | null; touched: string; wall: WallSpan } | { kind: 'liquidation'; price: number; side: string; time: string; usd: number; venue: string } | { kind: 'cascade'; long: LiquidatedSum; short: LiquidatedSum; window_s: number } | { distance_pct: number; kind: 'wall_formed'; wall: WallSpan } | { distance_pct: number; kind: 'wall_vanished'; wall: WallSpan } | { as_of: string; kind: 'feed_stale' };
-
 /** One symbol that is served. */
 export interface SymbolRow {
     /** Height of a bin; `null` before the first state. */
@@ -1104,7 +1107,7 @@ export interface SymbolRow {
 export interface SymbolsBody {
     /** Whether the market is made up. */
     simulated: boolean;
-    /** Market seconds a second; 1 for a live market. */
+    /** Seconds of the market in a second of the clock; 1 for a live market. */
     speed: number;
     /** What is served. */
     symbols: SymbolRow[];
@@ -1232,7 +1235,7 @@ export interface UdfHistory {
     h: number[];
     l: number[];
     /** With `no_data`: the newest bar before the requested time. */
-    nextTime?: number | null;
+    nextTime?: number;
     o: number[];
     /** `ok`, or `no_data`. */
     s: string;
@@ -1343,9 +1346,9 @@ export interface WallRow {
      * Whole USD expected to be liquidated in it within an hour; absent for states of the past and with `view=expected`, and
      * while the volatility is not known.
      */
-    expected_usd_1h?: number | null;
+    expected_usd_1h?: number;
     /** Mean of 2^(-age / 8 h) over its dollars, 0 to 1; only with `freshness=true`, for the live state's size. */
-    freshness?: number | null;
+    freshness?: number;
     /** Upper edge. */
     high: number;
     /** Its dollars by leverage class, lowest class first; classes without any are absent. */
@@ -1357,7 +1360,7 @@ export interface WallRow {
     /** Of all dollars of its side, 0 to 1. */
     share: number;
     /** `long` or `short`: the positions that would be liquidated. */
-    side: string;
+    side: Side;
     /** Whole USD. */
     usd: number;
     /** Whole USD of the same side between the price and the wall. */
@@ -1373,7 +1376,7 @@ export interface WallSpan {
     /** Where it is densest. */
     peak: number;
     /** Whose positions are liquidated there. */
-    side: string;
+    side: Side;
     /** Estimated USD in it. */
     usd: number;
 }
@@ -1385,16 +1388,16 @@ export interface WallsBody {
     /** Price of the state. */
     current_price: number;
     /** Epoch of the live state; absent for a state of the past. */
-    epoch?: string | null;
+    epoch?: string;
     /**
      * `1h` or `4h` where dollars are what is expected to be liquidated within that time; absent where they are the size
      * of levels.
      */
-    expected_within?: string | null;
+    expected_within?: string;
     /** Whole USD of all long levels, in walls or not. */
     long_usd: number;
     /** Position of the live state in its epoch; absent for a state of the past. */
-    seq?: number | null;
+    seq?: number;
     /** Whole USD of all short levels. */
     short_usd: number;
     /** Health of the data now. */

@@ -62,8 +62,42 @@ fn generator(contract: Contract) -> SchemaGenerator {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.contract = contract;
         settings.definitions_path = "/components/schemas".into();
+        if settings.contract == Contract::Serialize {
+            settings.transforms.push(Box::new(RecursiveTransform(absent_is_not_null)));
+        }
     });
     settings.into_generator()
+}
+
+/// A field of something that is sent is either always there, and then it may be `null`, or it is left away where it has
+/// no value, and then it never is.
+fn absent_is_not_null(schema: &mut Schema) {
+    let required: Vec<String> = schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+        .unwrap_or_default();
+    let Some(fields) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    for (_, field) in fields.iter_mut().filter(|(name, _)| !required.contains(name)) {
+        let Some(field) = field.as_object_mut() else { continue };
+        if let Some(Value::Array(types)) = field.get_mut("type") {
+            types.retain(|name| name != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                field.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(Value::Array(choices)) = field.get_mut("anyOf") {
+            choices.retain(|choice| choice["type"] != "null");
+            if let [Value::Object(only)] = choices.as_slice() {
+                let only = only.clone();
+                field.remove("anyOf");
+                for (key, value) in only {
+                    field.entry(key).or_insert(value);
+                }
+            }
+        }
+    }
 }
 
 /// The schemas that the generators refer to.
@@ -99,7 +133,9 @@ fn client_messages(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
 }
 
 fn server_messages(generator: &mut SchemaGenerator) -> Vec<(String, Value)> {
-    variants(ServerMessage::json_schema(generator), "type")
+    let mut schema = ServerMessage::json_schema(generator);
+    RecursiveTransform(absent_is_not_null).transform(&mut schema);
+    variants(schema, "type")
 }
 
 /// How a token is shown, for both documents.

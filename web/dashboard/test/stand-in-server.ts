@@ -905,14 +905,16 @@ function measuredOf(
         age_s: 10 + index,
     }));
     const nearest = [...rows].sort((a, b) => Math.abs(a.price - close) - Math.abs(b.price - close));
-    const closest = (at === null ? nearest.slice(0, 20) : []).map(({ price, long_usd, short_usd, age_s }, index): MeasuredPosition => ({
-        side: long_usd > 0 ? 'long' : 'short',
-        liquidation_price: price + 0.5,
-        distance_pct: ((price + 0.5) / close - 1) * 100,
-        usd: long_usd > 0 ? long_usd : short_usd,
-        age_s,
-        ...(showsAddresses ? { address: `0x${String(index).padStart(40, '7')}` } : {}),
-    }));
+    const closest = (at === null ? nearest.slice(0, 20) : []).map(
+        ({ price, long_usd, short_usd, age_s }, index): MeasuredPosition => ({
+            side: long_usd > 0 ? 'long' : 'short',
+            liquidation_price: price + 0.5,
+            distance_pct: ((price + 0.5) / close - 1) * 100,
+            usd: long_usd > 0 ? long_usd : short_usd,
+            age_s,
+            ...(showsAddresses ? { address: `0x${String(index).padStart(40, '7')}` } : {}),
+        }),
+    );
     const side = (usd: number, accounts: number, share: number): MeasuredBody['long'] => ({
         usd: kind === 'empty' ? 0 : usd,
         accounts: kind === 'empty' ? 0 : accounts,

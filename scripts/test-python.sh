@@ -14,8 +14,7 @@ venv=$root/.tools/python
 
 python=${PYTHON:-python3}
 if ! "$python" -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
-    echo "test-python: skipped: needs Python 3.10 or later with venv (Debian: apt-get install python3-venv), or PYTHON=/path/to/it" >&2
-    exit 0
+    exec "$root/scripts/skip.sh" test-python "needs Python 3.10 or later with venv (Debian: apt-get install python3-venv), or PYTHON=/path/to/it"
 fi
 # Installed again when the list of packages or the interpreter changes.
 wanted=$("$python" -c 'import sys; print(sys.version)'; cat "$package/requirements-dev.txt")
@@ -25,8 +24,7 @@ if [ "$wanted" != "$(cat "$venv/installed" 2>/dev/null)" ]; then
     if ! { "$python" -m venv "$venv" &&
         "$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$package/requirements-dev.txt"; } >&2; then
         rm -rf "$venv"
-        echo "test-python: skipped: its packages could not be had from PyPI" >&2
-        exit 0
+        exec "$root/scripts/skip.sh" test-python "the packages of clients/python/requirements-dev.txt could not be had from PyPI; check the network"
     fi
     printf '%s\n' "$wanted" >"$venv/installed"
 fi

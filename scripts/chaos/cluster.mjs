@@ -2,7 +2,6 @@
 
 import { spawn, spawnSync } from 'node:child_process';
 import net from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { freshFolder, get, keep, must, ready, serve, until, viewer } from './harness.mjs';
 import { storedMarket } from './market.mjs';
@@ -97,7 +96,6 @@ export default {
     await until('the far state is taken in', async () => {
       seq += 1n;
       broker.publish(`heatmap:${SYMBOL}`, withSeq(broker.command('get', `heatmap:${SYMBOL}:state`), seq));
-      await sleep(100);
       return (await board(reader)).seq >= 2 ** 50;
     });
     const began = performance.now();

@@ -61,7 +61,7 @@ def golden(name: str) -> Any:
 
 
 def run(work: Coroutine[Any, Any, _Result], patience: float = PATIENCE) -> _Result:
-    """Runs a test on an event loop, for at most so many seconds."""
+    """Runs a test on an event loop, for at most ``patience`` seconds."""
 
     async def bounded() -> _Result:
         return await asyncio.wait_for(work, patience)

@@ -10,7 +10,7 @@ import httpx
 import pandas as pd
 import pytest
 
-from liqheat import ApiError, AsyncClient, BadAnswerError, Client, Delta, Position, Snapshot, UnreachableError
+from liqheat import ApiError, AsyncClient, BadAnswerError, Client, Position, Snapshot, UnreachableError
 
 from .support import Server, free_port, hash_of, run
 
@@ -140,7 +140,9 @@ def test_heatmap_answers_by_position(client: Client) -> None:
     assert state.hash == hash_of(state.levels)
     assert state.position is not None
     changed = client.heatmap(SYMBOL, since=state.position)
-    assert changed is None or isinstance(changed, (Delta, Snapshot))
+    if changed is not None:
+        assert changed.epoch == state.epoch
+        assert (changed.seq or 0) > (state.seq or 0)
     part = client.heatmap(SYMBOL, price_range=(state.levels[3].price, state.levels[5].price), bin=state.levels[1].price)
     assert isinstance(part, Snapshot)
     unknown = client.heatmap(SYMBOL, since=Position("never", 1))

@@ -93,7 +93,7 @@ def built_routes() -> dict[tuple[str, str], set[str]]:
     return built
 
 
-def test_every_route_is_wrapped_with_every_parameter_or_left_out_for_a_reason() -> None:
+def test_every_route_and_parameter_is_wrapped_or_excluded_with_a_reason() -> None:
     built = built_routes()
     described = {
         (method.upper(), path): {RENAMED.get(each["name"], each["name"]) for each in operation.get("parameters", ())}

@@ -89,7 +89,7 @@ class Truth:
         return len(self._shown)
 
     async def until_shown(self, count: int) -> None:
-        """Waits until the server has shown so many states."""
+        """Waits until the server has shown ``count`` states."""
         while self.shown < count:
             self._changed.clear()
             await self._changed.wait()

@@ -35,10 +35,9 @@ test('every golden message is the same in both forms', () => {
 });
 
 test('the hash of every golden state is the hash of its levels', () => {
-    for (const one of cases) {
-        const frame = parseBinary(bytes(one));
-        if (frame.type === 'snapshot') assert.equal(new Board(frame.symbol).applySnapshot(frame).kind, 'applied', one.name);
-    }
+    const snapshots = cases.map((one) => parseBinary(bytes(one))).filter((frame) => frame.type === 'snapshot');
+    assert.ok(snapshots.length >= 5);
+    for (const frame of snapshots) assert.equal(new Board(frame.symbol).applySnapshot(frame).kind, 'applied');
 });
 
 test('a message that is cut or too long is refused', () => {

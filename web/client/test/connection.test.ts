@@ -87,7 +87,7 @@ test('no message names more than ten symbols', () => {
     );
 });
 
-test('subscriptions outlive a reconnect, which says where it left off; the same state is not told twice', async () => {
+test('subscriptions outlive a reconnect, which names its position; the same state is not delivered twice', async () => {
     const { world, client, snapshots, statuses } = connected();
     world.socket().say(frame(7));
     world.socket().end();

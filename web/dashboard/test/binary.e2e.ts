@@ -1,37 +1,25 @@
 /** The page against the built program at LIQHEAT_BIN, which this test starts, kills and starts again. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { asOf, badgeSays, colours, launch, open, shown } from './browser.ts';
-import { freePort } from './programs.ts';
+import { end, freePort, start as startProgram } from './programs.ts';
 
 const BINARY = process.env.LIQHEAT_BIN ?? '';
-const START_LIMIT_MS = 120_000;
 
 let browser: Browser;
 let port: number;
 let running: ChildProcess | null = null;
 
 async function start(settings: Record<string, string> = {}): Promise<void> {
-    running = spawn(BINARY, ['demo', '--listen', `127.0.0.1:${port}`], { stdio: 'ignore', env: { ...process.env, ...settings } });
-    const end = Date.now() + START_LIMIT_MS;
-    for (;;) {
-        const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null);
-        if (answer !== null) return;
-        assert.ok(Date.now() < end && running.exitCode === null, 'the program answers');
-        await new Promise((resolve) => setTimeout(resolve, 200));
-    }
+    const answers = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${port}/health`)).status > 0;
+    running = await startProgram(BINARY, ['demo', '--listen', `127.0.0.1:${port}`], settings, answers);
 }
 
 async function kill(): Promise<void> {
-    const process_ = running;
+    if (running !== null) await end(running);
     running = null;
-    if (process_ === null || process_.exitCode !== null) return;
-    const gone = once(process_, 'exit');
-    process_.kill('SIGKILL');
-    await gone;
 }
 
 before(async () => {

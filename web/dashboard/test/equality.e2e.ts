@@ -298,13 +298,14 @@ test(`${FRAMES} states in a page under faults, seed ${SEED}: no difference`, {
         } else if (dice < 0.9) {
             counts.stalls += 1;
             line.stall();
+            // How long it lasts is part of the fault.
             await new Promise((resolve) => setTimeout(resolve, 50 + random() * 900));
             line.flow();
         } else {
             counts.restarts += 1;
             await program.kill();
             // Sometimes it is away for long enough that the page begins to poll.
-            if (random() < 0.5) await new Promise((resolve) => setTimeout(resolve, 1_500));
+            if (random() < 0.5) await page.waitForRequest((request) => new URL(request.url()).pathname === '/v1/heatmap');
             await program.start();
         }
     }

@@ -4,7 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-const START_LIMIT_MS = 120_000;
+/** Most time that anything may take; never waited for when all is well. */
+const LIMIT_MS = 120_000;
+/** Between two questions, so that asking does not take the cores from whoever is to bring the answer. */
+const BETWEEN_MS = 50;
 
 /** Below the ports of outgoing connections: nobody takes it while the program is down. */
 export async function freePort(): Promise<number> {
@@ -31,12 +34,20 @@ export async function start(
     isReady: () => Promise<boolean>,
 ): Promise<ChildProcess> {
     const running = spawn(path, words, { stdio: 'ignore', env: { ...process.env, ...settings } });
-    const end = Date.now() + START_LIMIT_MS;
-    while (!(await isReady().catch(() => false))) {
-        assert.ok(Date.now() < end && running.exitCode === null, `${path} ${words.join(' ')} is ready`);
-        await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await until(`${path} ${words.join(' ')} is ready`, () => {
+        assert.equal(running.exitCode, null, `${path} ended`);
+        return isReady().catch(() => false);
+    });
     return running;
+}
+
+/** Asks again and again until something holds that no event announces. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    const end = Date.now() + LIMIT_MS;
+    while (!(await holds())) {
+        assert.ok(Date.now() < end, `${what}: not within ${LIMIT_MS} ms`);
+        await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+    }
 }
 
 export async function end(running: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { axe, open, PHONE, shown } from './browser.ts';
+import { until } from './programs.ts';
 import { browser, server, setUp, url } from './set-up.ts';
 
 setUp({ everyMs: 0, tiny: true });
@@ -40,7 +41,7 @@ test('every symbol has price, change and nearest walls, the nearest first, and t
     await page.keyboard.press('x');
     await page.waitForSelector('#panel .walls');
     // Nobody looks any more.
-    while (server.viewers() > 1) await page.waitForTimeout(20);
+    await until('one viewer', () => server.viewers() <= 1);
     assert.deepEqual(complaints, []);
     await page.context().close();
 });

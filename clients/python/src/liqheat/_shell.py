@@ -221,7 +221,7 @@ class Shell:
     async def _get_token(self, attempt: int) -> None:
         try:
             token = await self._ask_token()
-        except Exception as error:  # noqa: BLE001 - the application's function may fail in any way; it is asked again later
+        except Exception as error:  # noqa: BLE001 - the application's function may fail in any way; it is called later once more
             why = str(error) or type(error).__name__
             self.perform(self._machine.token_failed(self.now(), attempt, why))
         else:

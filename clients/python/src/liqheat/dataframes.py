@@ -1,4 +1,4 @@
-"""States, grids and rows as pandas DataFrames. The only module that knows pandas, which is optional."""
+"""Rows and columns as pandas DataFrames. The only module that knows pandas, which is optional."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 from ._wire.fields import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     import pandas as pd
 
-    from ._wire.frames import Snapshot
-    from ._wire.grid import Grid, Side
-    from ._wire.levels import Level
+    LevelRow = tuple[float, int, int]
 
 
 def _pandas() -> Any:
@@ -29,7 +28,7 @@ def _pandas() -> Any:
 _LEVEL_COLUMNS = ["price", "long_density", "short_density"]
 
 
-def levels_frame(levels: Sequence[Level]) -> pd.DataFrame:
+def levels_frame(levels: Sequence[LevelRow]) -> pd.DataFrame:
     """One row per level."""
     pandas = _pandas()
     frame: pd.DataFrame = pandas.DataFrame.from_records(list(levels), columns=_LEVEL_COLUMNS)
@@ -37,14 +36,14 @@ def levels_frame(levels: Sequence[Level]) -> pd.DataFrame:
     return typed
 
 
-def states_frame(states: Sequence[Snapshot]) -> pd.DataFrame:
+def states_frame(states: Iterable[tuple[str, datetime, Sequence[LevelRow]]]) -> pd.DataFrame:
     """One row per level of all states, with the symbol and the time of its state in front."""
     pandas = _pandas()
     parts = []
-    for state in states:
-        part = levels_frame(state.levels)
-        part.insert(0, "time", pandas.Timestamp(state.time))
-        part.insert(0, "symbol", state.symbol)
+    for symbol, time, levels in states:
+        part = levels_frame(levels)
+        part.insert(0, "time", pandas.Timestamp(time))
+        part.insert(0, "symbol", symbol)
         parts.append(part)
     if not parts:
         return rows_frame([], ["symbol", "time", *_LEVEL_COLUMNS])
@@ -52,13 +51,11 @@ def states_frame(states: Sequence[Snapshot]) -> pd.DataFrame:
     return frame
 
 
-def grid_frame(grid: Grid, side: Side) -> pd.DataFrame:
-    """USD of one side: times down, prices across."""
+def grid_frame(times: Sequence[datetime], prices: Sequence[float], columns: Sequence[Sequence[float]]) -> pd.DataFrame:
+    """Times down, prices across; ``columns`` holds the values of each time."""
     pandas = _pandas()
-    times = [grid.column_start(index) for index in range(grid.columns)]
-    prices = [grid.row_price(row) for row in range(grid.rows)]
     frame: pd.DataFrame = pandas.DataFrame(
-        [grid.column(index, side) for index in range(grid.columns)],
+        columns,
         index=pandas.DatetimeIndex(times, name="time"),
         columns=pandas.Index(prices, name="price"),
     )

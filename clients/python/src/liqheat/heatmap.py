@@ -14,6 +14,7 @@ from ._shell import Shell, checked_token, logger
 from ._wire.channels import CHANNELS, AlertsMessage, LiquidationsMessage, PriceMessage, WallsMessage
 from ._wire.frames import Delta, ErrorEvent, FeedStatus, ServerWarning, Snapshot
 from ._wire.requests import HEATMAP_ONLY, SubscribeOptions, own_message
+from .dataframes import states_frame
 from .streams import AlertStream, LiquidationStream, MessageStream, StateStream, Streams
 
 if TYPE_CHECKING:
@@ -274,10 +275,9 @@ class Heatmap:
     def to_dataframe(self) -> pd.DataFrame:
         """The newest states of all subscribed symbols: one row per level with ``symbol``, ``time``, ``price``,
         ``long_density``, ``short_density``. Needs pandas."""
-        from .dataframes import states_frame
-
         known = (self._machine.state(symbol) for symbol in self._machine.symbols())
-        return states_frame([state.snapshot for state in known if state is not None])
+        snapshots = [state.snapshot for state in known if state is not None]
+        return states_frame((snapshot.symbol, snapshot.time, snapshot.levels) for snapshot in snapshots)
 
     def is_running(self) -> bool:
         """Whether it is connected or keeps trying to be: from :meth:`connect` to :meth:`close`."""

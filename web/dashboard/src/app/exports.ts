@@ -5,7 +5,8 @@ import { isLayer } from '../model/venues.ts';
 import { wallRows, wallsText } from '../model/wall-rows.ts';
 import type { DrawnView } from '../state/view.ts';
 import type { SymbolInfo } from '../wire/answers.ts';
-import type { Painter, Parts, ShownState } from './painter.ts';
+import type { Painter, ShownState } from './painter.ts';
+import type { Parts } from './parts.ts';
 import { type Caption, compose, save } from './screenshot.ts';
 
 export type ExportKind = 'png' | 'copy' | 'walls_csv' | 'levels_csv' | 'levels_json';

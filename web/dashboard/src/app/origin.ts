@@ -5,7 +5,7 @@ import type { Seam } from '../model/seams.ts';
 import { isLayer } from '../model/venues.ts';
 import { byId } from '../ui/dom.ts';
 import type { MeasuredLayer } from '../wire/measured.ts';
-import type { Parts, Shown } from './painter.ts';
+import type { Parts, Shown } from './parts.ts';
 
 export class Origin {
     readonly #parts: Pick<Parts, 'market' | 'chart' | 'begins' | 'facts'>;

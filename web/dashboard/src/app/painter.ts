@@ -1,9 +1,4 @@
 /** Draws the page from the view and the market's data, only ever from an animation frame. */
-import type { LayerFacts } from '../data/layer-facts.ts';
-import type { Leverages } from '../data/leverages.ts';
-import type { Market } from '../data/market.ts';
-import type { SeriesData } from '../data/series.ts';
-import type { VenueBegins } from '../data/venue-begins.ts';
 import type { Candles } from '../model/candles.ts';
 import { coveredWords } from '../model/coverage.ts';
 import { formatTime, zoneName } from '../model/format.ts';
@@ -15,54 +10,17 @@ import { changeSince, momentIn, spanOf, stateAt } from '../model/replay.ts';
 import { withSources } from '../model/sources.ts';
 import { knownBy, studyPoints } from '../model/studies.ts';
 import { estimateOf, isLayer } from '../model/venues.ts';
-import type { MapPane } from '../panels/map-pane.ts';
-import type { SidePanel } from '../panels/side-panel.ts';
-import type { HeatChart } from '../render/chart.ts';
 import { ASSUMED_SHOWN } from '../render/veil-primitive.ts';
-import { type DrawnView, sideFilter } from '../state/view.ts';
+import { sideFilter } from '../state/view.ts';
 import { byId } from '../ui/dom.ts';
-import type { Header } from '../ui/header.ts';
-import type { Legend } from '../ui/legend.ts';
-import type { LeverageChips } from '../ui/leverage-chips.ts';
-import type { Notices } from '../ui/notices.ts';
-import type { Scrubber } from '../ui/scrubber.ts';
-import { explain, rowsOf, type Tooltip } from '../ui/tooltip.ts';
-import type { Liquidation, SymbolInfo } from '../wire/answers.ts';
+import { explain, rowsOf } from '../ui/tooltip.ts';
+import type { Liquidation } from '../wire/answers.ts';
 import { DIRTY } from './frames.ts';
 import { Origin } from './origin.ts';
+import type { Parts, Shown } from './parts.ts';
 
 const SEEN_SHARE_LOW = 0.5;
 const NO_EVENTS: readonly Liquidation[] = [];
-
-/** What the page is made of. */
-export interface Parts {
-    market: Market;
-    leverages: Leverages;
-    series: SeriesData;
-    begins: VenueBegins;
-    facts: LayerFacts;
-    chart: HeatChart;
-    map: MapPane;
-    panel: SidePanel;
-    legend: Legend;
-    header: Header;
-    chips: LeverageChips;
-    scrubber: Scrubber;
-    tooltip: Tooltip;
-    notices: Notices;
-}
-
-/** What the page shows now. */
-export interface Shown {
-    view: DrawnView;
-    info: SymbolInfo | undefined;
-    /** The range on the screen: the chosen one, or the longest that the data fills so far. */
-    range: string;
-    /** Market seconds a second. */
-    speed: number;
-    /** Prices that alerts of the shown symbol wait for. */
-    alerts: readonly number[];
-}
 
 /** Price and levels of now, or of the moment that is looked back to. */
 export interface ShownState {

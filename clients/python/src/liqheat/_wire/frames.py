@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
+from ..dataframes import levels_frame
 from .channels import ChannelMessage, read_channel
 from .fields import Fields, MalformedError, count_of, number_of, parse_json
 from .levels import Level, Position, levels_of
@@ -69,8 +70,6 @@ class Snapshot(_StateFrame):
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per level with the columns ``price``, ``long_density``, ``short_density``; needs pandas."""
-        from ..dataframes import levels_frame
-
         return levels_frame(self.levels)
 
 

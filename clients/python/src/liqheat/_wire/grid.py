@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal
 
+from ..dataframes import grid_frame
 from .fields import Fields, MalformedError, number_of, parse_json
 from .times import from_millis
 
@@ -93,9 +94,9 @@ class Grid:
 
     def to_dataframe(self, side: Side) -> pd.DataFrame:
         """USD with one row per time (``DatetimeIndex`` in UTC) and one column per price; needs pandas."""
-        from ..dataframes import grid_frame
-
-        return grid_frame(self, side)
+        times = [self.column_start(index) for index in range(self.columns)]
+        prices = [self.row_price(row) for row in range(self.rows)]
+        return grid_frame(times, prices, [self.column(index, side) for index in range(self.columns)])
 
 
 def parse_grid(data: bytes) -> Grid:

@@ -6,6 +6,6 @@
 mod venue;
 
 use libfuzzer_sys::fuzz_target;
-use liqheat_feeds::venues::binance::Binance;
+use liqheat_feeds::venues::binance::EXCHANGE;
 
-fuzz_target!(|bytes: &[u8]| venue::read(&Binance, bytes));
+fuzz_target!(|bytes: &[u8]| venue::read(&EXCHANGE, bytes));

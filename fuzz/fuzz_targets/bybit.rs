@@ -6,6 +6,6 @@
 mod venue;
 
 use libfuzzer_sys::fuzz_target;
-use liqheat_feeds::venues::bybit::Bybit;
+use liqheat_feeds::venues::bybit::EXCHANGE;
 
-fuzz_target!(|bytes: &[u8]| venue::read(&Bybit, bytes));
+fuzz_target!(|bytes: &[u8]| venue::read(&EXCHANGE, bytes));

@@ -6,6 +6,6 @@
 mod venue;
 
 use libfuzzer_sys::fuzz_target;
-use liqheat_feeds::venues::hyperliquid::Hyperliquid;
+use liqheat_feeds::venues::hyperliquid::EXCHANGE;
 
-fuzz_target!(|bytes: &[u8]| venue::read(&Hyperliquid, bytes));
+fuzz_target!(|bytes: &[u8]| venue::read(&EXCHANGE, bytes));

@@ -6,6 +6,6 @@
 mod venue;
 
 use libfuzzer_sys::fuzz_target;
-use liqheat_feeds::venues::okx::Okx;
+use liqheat_feeds::venues::okx::EXCHANGE;
 
-fuzz_target!(|bytes: &[u8]| venue::read(&Okx, bytes));
+fuzz_target!(|bytes: &[u8]| venue::read(&EXCHANGE, bytes));

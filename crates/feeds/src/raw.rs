@@ -19,12 +19,13 @@
 //! begins with the openings and the newest tiers before it, so that it can be read by itself: tiers are what a ledger
 //! needs beside rows.
 
+mod files;
 mod line;
 mod play;
 mod read;
 mod write;
 
-pub use line::{LineError, RawRecord};
+pub use line::{RawRecord, RawRecordError};
 pub use play::{PlaybackCounts, Player};
 pub use read::{Damage, RawFile, read, sorted};
 pub use write::{RawCounts, RawSettings, RawWriter};

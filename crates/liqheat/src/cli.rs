@@ -376,7 +376,7 @@ Examples:
 
 Files of the archive are .csv or .zip, with or without header line; a CHECKSUM file beside one is verified.
 Klines in .parquet have the columns open_time, open, high, low, close and volume. Liquidations event by event
-(.csv, .csv.gz) have the columns of Bybit, Binance or OKX, see the documentation of sources. Loading twice
+(.csv, .csv.gz) have the columns that its venue uses, see the documentation of sources. Loading twice
 changes nothing. Exit code 1 when anything was refused that is not a known gap of the published data.")]
 pub(crate) struct Ingest {
     /// Folders (searched with all below them) and files.

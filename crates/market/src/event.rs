@@ -128,10 +128,10 @@ pub struct MarkPrice {
     pub price: Price,
 }
 
-/// The stock of open contracts at a moment.
+/// The number of open contracts at a moment, in coins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenInterest {
-    /// The moment the stock was counted (not the label a venue puts on it).
+    /// The moment at which it was counted (not the label a venue puts on it).
     pub time: UnixMs,
     /// Coins, single-sided: every contract counts once.
     pub qty: Qty,

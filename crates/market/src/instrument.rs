@@ -71,37 +71,44 @@ impl fmt::Display for Symbol {
     }
 }
 
-/// An exchange, or the simulated market.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Venue {
+/// Declares [`Venue`] with the name of each, which is used in the database, in settings and in `SYMBOL@venue`.
+macro_rules! venues {
+    ($($(#[$comment:meta])* $venue:ident = $name:literal,)+) => {
+        /// An exchange, or the simulated market.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Venue {
+            $($(#[$comment])* $venue,)+
+        }
+
+        impl Venue {
+            /// Every venue.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$venue),+];
+
+            /// The name used in the database, in settings and in `SYMBOL@venue`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$venue => $name,)+
+                }
+            }
+        }
+    };
+}
+
+venues! {
     /// Binance USD-M futures.
-    Binance,
+    Binance = "binance",
     /// Bybit linear perpetuals.
-    Bybit,
+    Bybit = "bybit",
     /// OKX swaps.
-    Okx,
+    Okx = "okx",
     /// Hyperliquid perpetuals.
-    Hyperliquid,
+    Hyperliquid = "hyperliquid",
     /// The demo's simulated market.
-    Sim,
+    Sim = "sim",
 }
 
 impl Venue {
-    /// Every venue.
-    pub const ALL: [Self; 5] = [Self::Binance, Self::Bybit, Self::Okx, Self::Hyperliquid, Self::Sim];
-
-    /// The name used in the database, in settings and in `SYMBOL@venue`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Binance => "binance",
-            Self::Bybit => "bybit",
-            Self::Okx => "okx",
-            Self::Hyperliquid => "hyperliquid",
-            Self::Sim => "sim",
-        }
-    }
-
     /// From a name.
     ///
     /// # Errors

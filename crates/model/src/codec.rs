@@ -54,7 +54,7 @@ impl Ledger {
         out.push(u8::from(self.last_price.is_some()));
         out.extend_from_slice(&self.last_price.unwrap_or_default().units().to_le_bytes());
         put_f64(&mut out, self.open_interest);
-        put_f64(&mut out, self.filter.believed);
+        put_f64(&mut out, self.filter.accepted);
         put_f64(&mut out, self.filter.doubted);
         out.extend_from_slice(&self.filter.agreeing.to_le_bytes());
         for book in [&self.long, &self.short] {
@@ -108,7 +108,7 @@ impl Ledger {
         ledger.as_of = reader.optional()?.map(UnixMs);
         ledger.last_price = reader.optional()?.map(Price::from_units);
         ledger.open_interest = reader.number()?;
-        ledger.filter.believed = reader.number()?;
+        ledger.filter.accepted = reader.number()?;
         ledger.filter.doubted = reader.number()?;
         ledger.filter.agreeing = u32::from_le_bytes(reader.take()?);
         for book in [&mut ledger.long, &mut ledger.short] {

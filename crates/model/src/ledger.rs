@@ -123,7 +123,7 @@ impl Ledger {
         let (prices, price_source) = consuming_prices(bar);
         let gap_ms = self.as_of.map_or(0, |as_of| bar.open_time.since(as_of));
         if gap_ms > self.params.values().gap_ms_max {
-            // What was believed before the gap is no measure of what comes after it.
+            // What was accepted before the gap is no measure of what comes after it.
             self.filter = OpenInterestFilter::default();
         }
         let sample = bar.open_interest.map(Qty::to_f64);

@@ -24,7 +24,7 @@ pub struct Step {
     pub opened: f64,
     /// Coins closed on each side, liquidated ones included.
     pub closed: f64,
-    /// The bar knew its open interest and it was believed. Otherwise the last believed one was held.
+    /// The bar knew its open interest and it was accepted. Otherwise the last accepted one was held.
     pub oi_known: bool,
     /// What was made of the bar's sample of open interest.
     pub sample_verdict: SampleVerdict,

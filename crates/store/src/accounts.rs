@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use liqheat_market::{UnixMs, Venue};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{Row, bad_row, read};
 
 const TABLE: &str = "account_addresses";

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use duckdb::params;
 use liqheat_market::{Instrument, UnixMs};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{Row, bad_row, of, read};
 
 const TABLE: &str = "accuracy_hours";

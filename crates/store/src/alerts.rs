@@ -7,8 +7,8 @@
 use duckdb::params;
 use liqheat_market::UnixMs;
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::read;
 
 /// Most alerts that are kept; the oldest without outstanding deliveries are deleted.

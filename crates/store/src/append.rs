@@ -22,9 +22,9 @@ use liqheat_market::{
 
 use crate::batch::Batch;
 use crate::columns::{Columns, ConstantColumn};
+use crate::command::{Command, Database};
 use crate::dirty::DirtyRange;
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{kind_name, of, price_kind_name};
 use crate::{BATCH_ROWS_MAX, StoreError};
 

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use liqheat_market::{Instrument, Interval, Kline, KlineKind, UnixMs};
 
 use crate::QUERY_ROWS_MAX;
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{Row, kind_name, of, read, read_first};
 
 /// Klines wholly inside a time.

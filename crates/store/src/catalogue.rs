@@ -2,8 +2,8 @@
 
 use liqheat_market::{Instrument, Interval, Symbol, UnixMs, Venue};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{bad_row, of, read, read_first};
 
 /// An instrument and the span of its finest klines of trades.

@@ -6,8 +6,8 @@
 use duckdb::params;
 use liqheat_market::{Instrument, Interval, UnixMs};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
 
 /// A state of the ledger, opaque to the store.

@@ -7,8 +7,8 @@ use duckdb::params;
 use liqheat_market::convert::{signed_len, unsigned_len};
 use liqheat_market::{Instrument, Price, UnixMs};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{Row, of, read, read_first};
 
 const TABLE: &str = "measured_layers";

@@ -2,8 +2,8 @@
 
 use liqheat_market::{Instrument, Interval, Price, Qty, UnixMs};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{of, read};
 
 /// The volume of one bar by price.

@@ -19,8 +19,8 @@ use duckdb::InterruptHandle;
 use tokio::sync::mpsc;
 
 use crate::StoreError;
+use crate::command::{Database, ErasedCommand, Executor, Message, ReadMessage, panic_text};
 use crate::counters::{CommandOutcome, Tally};
-use crate::owner::{Command, Database, Message, ReadMessage, panic_text};
 
 /// The connections of all readers.
 pub(crate) struct ReadConnections {
@@ -119,13 +119,16 @@ impl Reader {
         let queue = Arc::new(Mutex::new(queue));
         for index in 0..connections.slots.len() {
             let (connections, tally) = (Arc::clone(connections), Arc::clone(tally));
-            let reader = Self { index, connections, tally, owner: owner.downgrade() };
+            let mut reader = Self { index, connections, tally, owner: owner.downgrade() };
             let queue = Arc::clone(&queue);
             let thread = std::thread::Builder::new().name(format!("store-read-{index}"));
             let started = thread.spawn(move || {
                 // One waits for the next query, the others for their turn to wait.
                 while let Some(message) = { lock(&queue).blocking_recv() } {
-                    message.0.serve_on_reader(&reader);
+                    // A query whose caller is no longer there changes nothing.
+                    if message.0.is_awaited() {
+                        message.0.serve(&mut reader);
+                    }
                 }
             });
             started.map_err(|error| StoreError::Thread { detail: error.to_string() })?;
@@ -133,19 +136,11 @@ impl Reader {
         Ok(())
     }
 
-    pub(crate) fn answer<C: Command>(&self, command: C) -> Result<C::Answer, StoreError> {
-        // The clock serves the counters only.
-        let started = Instant::now();
-        let (result, outcome) = self.attempt(command);
-        self.tally.command(outcome, started.elapsed());
-        match &result {
-            Ok(_) | Err(StoreError::Closed | StoreError::Reopening) => {}
-            Err(error) => tracing::warn!(command = C::NAME, %error, "store command failed"),
-        }
-        result
-    }
-
-    fn attempt<C: Command>(&self, command: C) -> (Result<C::Answer, StoreError>, CommandOutcome) {
+    fn attempt(
+        &self,
+        name: &'static str,
+        command: ErasedCommand<'_>,
+    ) -> (Result<(), StoreError>, CommandOutcome) {
         let Some(slot) = self.connections.slots.get(self.index) else {
             return (Err(StoreError::Closed), CommandOutcome::Failed);
         };
@@ -155,14 +150,14 @@ impl Reader {
             self.notify_owner(Message::Reconnect);
             return (Err(self.connections.absent()), CommandOutcome::Failed);
         };
-        match catch_unwind(AssertUnwindSafe(|| command.run(database))) {
-            Ok(Ok(answer)) => (Ok(answer), CommandOutcome::Answered),
+        match catch_unwind(AssertUnwindSafe(|| command(database))) {
+            Ok(Ok(())) => (Ok(()), CommandOutcome::Answered),
             Ok(Err(fault)) if fault.is_interrupted() => {
                 (Err(self.connections.absent()), CommandOutcome::Failed)
             }
             Ok(Err(fault)) => {
                 let needs_reopening = fault.needs_reopening();
-                let error = fault.explain(C::NAME, &database.location);
+                let error = fault.explain(name, &database.location);
                 if needs_reopening {
                     *connected = None;
                     drop(connected);
@@ -176,7 +171,7 @@ impl Reader {
                 drop(connected);
                 self.notify_owner(Message::Reconnect);
                 let detail = panic_text(panic.as_ref());
-                (Err(StoreError::Panicked { command: C::NAME, detail }), CommandOutcome::Panicked)
+                (Err(StoreError::Panicked { command: name, detail }), CommandOutcome::Panicked)
             }
         }
     }
@@ -186,5 +181,19 @@ impl Reader {
         if let Some(owner) = self.owner.upgrade() {
             let _ = owner.try_send(message);
         }
+    }
+}
+
+impl Executor for Reader {
+    fn execute(&mut self, name: &'static str, command: ErasedCommand<'_>) -> Result<(), StoreError> {
+        // The clock serves the counters only.
+        let started = Instant::now();
+        let (result, outcome) = self.attempt(name, command);
+        self.tally.command(outcome, started.elapsed());
+        match &result {
+            Ok(_) | Err(StoreError::Closed | StoreError::Reopening) => {}
+            Err(error) => tracing::warn!(command = name, %error, "store command failed"),
+        }
+        result
     }
 }

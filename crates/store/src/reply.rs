@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{Instrument, Span};
 
 use crate::StoreError;
-use crate::owner::{Job, Message, ReadMessage};
+use crate::command::{Job, Message, ReadMessage};
 
 /// A question to the store, not yet asked: `.await` it, or call [`PendingReply::blocking`].
 ///

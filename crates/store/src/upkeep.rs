@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use liqheat_market::{Instrument, UnixMs};
 
+use crate::command::{Command, Database};
 use crate::error::CommandError;
 use crate::log_file::log_of;
-use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
 use crate::schema::TABLES;
 use crate::{Location, Retention};

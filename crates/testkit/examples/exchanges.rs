@@ -1,4 +1,4 @@
-//! The four venues as stand-ins on this machine, telling a made-up market by the wall clock: live markets without the
+//! Every venue as a stand-in on this machine, with a made-up market by the wall clock: live markets without the
 //! internet, for a look at `serve`, `record` and `doctor`, and for staging.
 //!
 //! ```sh
@@ -19,11 +19,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use liqheat_market::UnixMs;
-use liqheat_testkit::exchange::{
-    BinanceProtocol, BybitProtocol, ExchangeServer, HyperliquidProtocol, Market, MarketShape, OkxProtocol,
-    Time,
-};
+use liqheat_market::{UnixMs, Venue};
+use liqheat_testkit::exchange::{ExchangeServer, Market, MarketShape, Time, protocol};
 
 const SYMBOLS: [(&str, i64); 2] = [("BTCUSDT", 60_000), ("ETHUSDT", 3_000)];
 
@@ -44,15 +41,16 @@ fn main() {
         })
     };
     let time = Time { start: UnixMs(now), speed: 1.0 };
-    let venues = [
-        ("binance", ExchangeServer::start(BinanceProtocol, market(1), time)),
-        ("bybit", ExchangeServer::start(BybitProtocol::default(), market(2), time)),
-        ("okx", ExchangeServer::start(OkxProtocol::default(), market(3), time)),
-        ("hyperliquid", ExchangeServer::start(HyperliquidProtocol::default(), market(4), time)),
-    ];
+    let venues: Vec<(Venue, ExchangeServer)> = Venue::ALL
+        .into_iter()
+        .zip(1..)
+        .filter_map(|(venue, number)| {
+            Some((venue, ExchangeServer::start_boxed(protocol(venue)?, market(number), time)))
+        })
+        .collect();
     let urls: Vec<String> = venues
         .iter()
-        .map(|(name, venue)| format!("{name}={},{name}={}", venue.socket_base(), venue.rest_base()))
+        .map(|(venue, server)| format!("{venue}={},{venue}={}", server.socket_base(), server.rest_base()))
         .collect();
     println!("LIQHEAT_VENUE_URL={}", urls.join(","));
     eprintln!("exchanges: {past} hours of the past are there, {future} are to come; Ctrl-C ends it");

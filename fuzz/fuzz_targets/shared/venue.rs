@@ -7,7 +7,7 @@ use liqheat_market::{KlineKind, Symbol, UnixMs};
 const NOW: UnixMs = UnixMs(1_763_942_400_000);
 
 /// Frames are divided by line feeds, so that a reader meets several of them.
-pub fn read(exchange: &dyn Exchange, bytes: &[u8]) {
+pub fn read(exchange: &Exchange, bytes: &[u8]) {
     let Some((first, rest)) = bytes.split_first() else { return };
     let symbols = ["BTCUSDT", "1000PEPEUSDT"].map(|name| Symbol::new(name).expect("a symbol"));
     let contracts: Vec<_> = symbols.iter().filter_map(|symbol| contract(exchange, symbol)).collect();

@@ -141,7 +141,7 @@ impl<R: Read> CsvReader<R> {
         }
         match self.source.read(&mut self.buffer[self.end..]) {
             Ok(0) => self.at_end = true,
-            // A source that claims more than the room it was given is broken; do not believe it.
+            // A source that claims more than the room it was given is broken; its number is not used.
             Ok(bytes) => self.end = self.buffer.len().min(self.end + bytes),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => self.failed = Some(error),

@@ -23,9 +23,9 @@ mod name;
 mod options;
 mod plan;
 mod read;
+mod repeats;
 mod report;
 mod rows;
-mod seen;
 mod stream;
 
 pub use discover::{ArchiveFile, Discovery, PathProblem, SkipReason, SkippedPath, discover};

@@ -271,9 +271,9 @@ pub enum Note {
         found: u64,
     },
     /// Aggregate trade ids are consecutive; here some are not.
-    TradeIdHoles {
-        /// How many holes.
-        holes: u64,
+    TradeIdGaps {
+        /// How many gaps.
+        gaps: u64,
         /// How many ids are missing in all.
         missing: u64,
         /// The id before the first hole.
@@ -291,8 +291,8 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingRows { expected, found } => write!(f, "{found} of {expected} rows"),
-            Self::TradeIdHoles { holes, missing, first_after } => {
-                write!(f, "{missing} trade ids missing in {holes} holes, the first after {first_after}")
+            Self::TradeIdGaps { gaps, missing, first_after } => {
+                write!(f, "{missing} trade ids missing in {gaps} gaps, the first after {first_after}")
             }
             Self::RepeatedHeaders(lines) => write!(f, "{lines} header lines among the rows"),
             Self::MembersIgnored(members) => write!(f, "{members} members of the zip are no .csv"),

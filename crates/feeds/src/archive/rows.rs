@@ -9,8 +9,8 @@ use liqheat_market::{
 use super::columns::expected_count;
 use super::fields::{self, Fields};
 use super::name::Period;
+use super::repeats::{IdRanges, Keys, Memory, fingerprint};
 use super::report::RefusedRows;
-use super::seen::{IdRanges, Keys, Memory, fingerprint};
 use super::{Family, plan::Plan};
 use crate::venues::{ForceOrders, OrderReport};
 
@@ -61,7 +61,7 @@ pub struct RowBatch {
 }
 
 /// A row that can be read from the fields of a line.
-pub(super) trait Row: Sized + Copy {
+pub(super) trait ArchiveRow: Sized + Copy {
     /// What remembers rows of this kind within a file.
     type Memory: Memory;
 
@@ -95,7 +95,7 @@ fn expect_columns(fields: &Fields<'_>, counts: &[usize], family: Family) -> Resu
 
 /// `5933014,61800.30,0.006,8154045700,8154045704,1723161256322,true`: id, price, quantity, first and last
 /// trade id, time, whether the buyer was the maker. True means that the taker sold.
-impl Row for Trade {
+impl ArchiveRow for Trade {
     type Memory = IdRanges;
     type State = ();
 
@@ -137,7 +137,7 @@ impl Row for Trade {
 /// `1752710400000,118590.70,118652.40,118582.30,118649.00,211.549,1752710699999,,,,,0`: open time, open,
 /// high, low, close, volume, close time (the last millisecond), quote volume, count, taker buy volume, taker
 /// buy quote volume, nothing. A mark price has no volume: the zeros in its files say nothing.
-impl Row for Kline {
+impl ArchiveRow for Kline {
     /// Interval in milliseconds, open time.
     type Memory = Keys<(i64, UnixMs)>;
     type State = ();
@@ -222,7 +222,7 @@ impl Row for Kline {
 /// `2025-07-17 00:05:00,BTCUSDT,89556.92200000,10625830282.68580055,,1.90321700,0.70203805,`: label, symbol,
 /// open interest in coins; the value in USD is derived and the ratios are not used. Rows may be out of order
 /// and a few seconds off the five-minute grid.
-impl Row for OpenInterest {
+impl ArchiveRow for OpenInterest {
     type Memory = Keys<UnixMs>;
     type State = ();
 
@@ -237,7 +237,7 @@ impl Row for OpenInterest {
         if !qty.is_positive() {
             return Err(RefusedRows::OpenInterestUnknown);
         }
-        Ok(Self { time: stock_time(label, plan.period)?, qty })
+        Ok(Self { time: open_interest_time(label, plan.period)?, qty })
     }
 
     fn identity(&self) -> (UnixMs, u64) {
@@ -249,14 +249,14 @@ impl Row for OpenInterest {
     }
 }
 
-/// The moment at which the stock labelled `label` was counted.
+/// The moment at which the open interest labelled `label` was counted.
 ///
-/// Until 2026-06-24 label T is the stock at T: a day's file holds the labels 00:05 to 24:00 (some 00:00 to
-/// 23:55). From the file of 2026-06-25 on it is the stock at T + 5 min, and files hold the labels 00:00 to
+/// Until 2026-06-24 label T is the open interest at T: a day's file holds the labels 00:05 to 24:00 (some 00:00 to
+/// 23:55). From the file of 2026-06-25 on it is that at T + 5 min, and files hold the labels 00:00 to
 /// 23:55. So the label 2026-06-25 00:00 stands in two files and means two moments: in the file of the 24th
 /// its midnight, in the file of the 25th five past. Only the file's date tells them apart. Without a date
 /// (or with one that spans the change) every other label is still clear, and that one is refused.
-fn stock_time(label: UnixMs, period: Option<Period>) -> Result<UnixMs, RefusedRows> {
+fn open_interest_time(label: UnixMs, period: Option<Period>) -> Result<UnixMs, RefusedRows> {
     /// 2026-06-25 00:00 UTC.
     const MOVED: UnixMs = UnixMs(1_782_345_600_000);
     const STEP_MS: i64 = 300_000;
@@ -275,7 +275,7 @@ fn stock_time(label: UnixMs, period: Option<Period>) -> Result<UnixMs, RefusedRo
 }
 
 /// `1735689600004,8,0.00010000` (monthly files) or `2024-12-31 08:00:00,8.514e-05` (time and rate).
-impl Row for Funding {
+impl ArchiveRow for Funding {
     type Memory = Keys<UnixMs>;
     type State = ();
 
@@ -325,7 +325,7 @@ pub(crate) fn whole_hour(time: UnixMs) -> UnixMs {
 /// `1687656471926,BUY,LIMIT,IOC,7,30741.3,30631.6,FILLED,6,7`: time, (symbol,) side of the order, type, time
 /// in force, ordered quantity, limit price, average price of the fill, status, last fill, filled in all. A
 /// BUY closes a SHORT.
-impl Row for Liquidation {
+impl ArchiveRow for Liquidation {
     /// Time, side, quantity, price: there is no id. Every row of these files stands there twice.
     type Memory = Keys<(UnixMs, Side, Qty, liqheat_market::Price)>;
     type State = ForceOrders;

@@ -11,9 +11,9 @@ use super::lines::{CsvLine, CsvReader, LineError};
 use super::name::{Clues, is_coin_margined};
 use super::options::ReadOptions;
 use super::plan::{Plan, plan};
+use super::repeats::{Memory, Sighting};
 use super::report::{FileReport, Note, RefusedRows, shorten};
-use super::rows::{Row, RowBatch};
-use super::seen::{Memory, Sighting};
+use super::rows::{ArchiveRow, RowBatch};
 use super::{Family, FileError};
 
 /// Symbols that one file may hold.
@@ -62,14 +62,14 @@ pub(super) fn read_table(
 }
 
 /// The rows of one instrument within the table.
-struct Part<R: Row> {
+struct Part<R: ArchiveRow> {
     instrument: Instrument,
     memory: R::Memory,
     pending: Vec<R>,
     state: R::State,
 }
 
-struct Table<'a, 'b, R: Row> {
+struct Table<'a, 'b, R: ArchiveRow> {
     plan: &'a Plan,
     batch_rows: usize,
     outlet: &'a mut Outlet<'b>,
@@ -82,7 +82,7 @@ struct Table<'a, 'b, R: Row> {
     headers: u64,
 }
 
-impl<'a, 'b, R: Row> Table<'a, 'b, R> {
+impl<'a, 'b, R: ArchiveRow> Table<'a, 'b, R> {
     fn new(
         plan: &'a Plan,
         options: &ReadOptions,
@@ -271,8 +271,8 @@ impl<'a, 'b, R: Row> Table<'a, 'b, R> {
             notes.push(Note::RepeatedHeaders(self.headers));
         }
         for part in &self.parts {
-            if let Some((holes, missing, first_after)) = part.memory.holes() {
-                notes.push(Note::TradeIdHoles { holes, missing, first_after });
+            if let Some((gaps, missing, first_after)) = part.memory.gaps() {
+                notes.push(Note::TradeIdGaps { gaps, missing, first_after });
             }
         }
         if self.parts.iter().any(|part| part.memory.overflowed()) {

@@ -305,5 +305,5 @@ fn is_polled(limits: &VenueLimits, stream: StreamKind) -> bool {
 
 /// How long a stream of a socket may be silent; `None` where that means nothing.
 fn silence_max(limits: &VenueLimits, stream: StreamKind) -> Option<Duration> {
-    (limits.silence)(stream).filter(|_| !is_polled(limits, stream))
+    limits.silence.of(stream).filter(|_| !is_polled(limits, stream))
 }

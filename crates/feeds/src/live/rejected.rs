@@ -1,4 +1,4 @@
-//! Rows of frames that were refused and cannot be requested, gathered to a few gaps. Pure.
+//! RejectedRows of frames that were refused and cannot be requested, gathered to a few gaps. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(super) struct RejectedStretch {
 }
 
 #[derive(Debug)]
-struct Rows {
+struct RejectedRows {
     from: UnixMs,
     to: UnixMs,
     count: u64,
@@ -30,10 +30,10 @@ struct Rows {
 
 /// Refused rows that have not been reported yet.
 #[derive(Debug, Default)]
-pub(super) struct RejectedStretches(BTreeMap<(ContractIndex, StreamKind), Rows>);
+pub(super) struct RejectedStretches(BTreeMap<(ContractIndex, StreamKind), RejectedRows>);
 
 impl RejectedStretches {
-    /// Rows are gathered for this time: a venue that changes its format has thousands a second.
+    /// RejectedRows are gathered for this time: a venue that changes its format has thousands a second.
     const GATHER: Duration = Duration::from_secs(60);
 
     pub(super) fn add(
@@ -45,7 +45,7 @@ impl RejectedStretches {
         now: Uptime,
     ) {
         let due = now.plus(Self::GATHER);
-        let fresh = || Rows { from: time, to: time.plus(1), count: 0, reason, due };
+        let fresh = || RejectedRows { from: time, to: time.plus(1), count: 0, reason, due };
         let rows = self.0.entry((contract, stream)).or_insert_with(fresh);
         rows.count += 1;
         (rows.from, rows.to) = (rows.from.min(time), rows.to.max(time.plus(1)));

@@ -91,7 +91,7 @@ impl LiveSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
     /// A venue without a connector.
-    #[error("{0} has no live data (there is: binance, bybit, okx, hyperliquid)")]
+    #[error("{0} has no live data (there is: {known})", known = venues_with_data())]
     NoConnector(Venue),
     /// A symbol that the venue cannot have.
     #[error("{symbol} cannot be a contract of {venue}")]
@@ -123,9 +123,13 @@ pub enum LiveError {
     },
 }
 
+fn venues_with_data() -> String {
+    venues::exchanges().map(|exchange| exchange.venue.name()).collect::<Vec<_>>().join(", ")
+}
+
 /// What the task of a venue is started with.
 pub(super) struct VenuePlan {
-    pub(super) exchange: &'static dyn Exchange,
+    pub(super) exchange: &'static Exchange,
     pub(super) limits: VenueLimits,
     pub(super) contracts: Vec<Contract>,
     pub(super) accounts: Vec<Account>,
@@ -143,7 +147,7 @@ pub(super) struct VenuePlan {
 
 impl VenueSettings {
     /// The venue, its limits, and the contracts that are wanted there.
-    pub(super) fn contracts(&self) -> Result<(&'static dyn Exchange, VenueLimits, Vec<Contract>), LiveError> {
+    pub(super) fn contracts(&self) -> Result<(&'static Exchange, VenueLimits, Vec<Contract>), LiveError> {
         let exchange = venues::exchange(self.venue).ok_or(LiveError::NoConnector(self.venue))?;
         let mut contracts: Vec<Contract> = Vec::with_capacity(self.symbols.len());
         for symbol in &self.symbols {
@@ -156,12 +160,12 @@ impl VenueSettings {
                 contracts.push(contract);
             }
         }
-        let limits = self.limits.clone().unwrap_or_else(|| exchange.limits());
+        let limits = self.limits.clone().unwrap_or_else(|| exchange.limits.clone());
         Ok((exchange, limits, contracts))
     }
 
-    pub(super) fn rest_base(&self, exchange: &dyn Exchange) -> Result<String, LiveError> {
-        self.address(self.rest_base.as_ref(), exchange.rest_base(), ["http", "https"])
+    pub(super) fn rest_base(&self, exchange: &Exchange) -> Result<String, LiveError> {
+        self.address(self.rest_base.as_ref(), exchange.rest_base, ["http", "https"])
     }
 
     /// The address given, or the venue's own.
@@ -184,11 +188,11 @@ impl VenuePlan {
         status: &Arc<watch::Sender<Arc<LiveStatus>>>,
     ) -> Result<Self, LiveError> {
         let (exchange, limits, contracts) = venue.contracts()?;
-        let (given, most) = (venue.accounts.len(), exchange.accounts_max());
+        let (given, most) = (venue.accounts.len(), exchange.accounts_max);
         if given > most {
             return Err(LiveError::Accounts { venue: venue.venue, given, most });
         }
-        let socket_base = venue.address(venue.socket_base.as_ref(), exchange.socket_base(), ["ws", "wss"])?;
+        let socket_base = venue.address(venue.socket_base.as_ref(), exchange.socket_base, ["ws", "wss"])?;
         let accounts_share = venue.looks.as_ref().map_or(0.0, |looks| looks.budget_share);
         let budget =
             Budget::new(limits.weight_per_minute, settings.budget_share).with_accounts(accounts_share);

@@ -45,7 +45,7 @@ pub struct VenueStatus {
     pub refused: u64,
     /// Events that came more than once and were dropped.
     pub repeated: u64,
-    /// Holes that were noticed and filled.
+    /// Gaps that were noticed and filled.
     pub holes_filled: u64,
     /// Stretches that could not be filled.
     pub gaps: u64,

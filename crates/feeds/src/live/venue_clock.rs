@@ -159,7 +159,7 @@ pub(super) fn market_offset(venues: impl Iterator<Item = (i64, ClockHealth)>) ->
     let mut offsets: Vec<(i64, ClockHealth)> = venues.collect();
     offsets.sort_unstable();
     let right = offsets.iter().filter(|(_, health)| *health == ClockHealth::Ok).count();
-    // Of two that contradict each other the one that agrees with the local clock is believed.
+    // Of two that contradict each other the one that agrees with the local clock counts.
     if right * 2 >= offsets.len() {
         return None;
     }

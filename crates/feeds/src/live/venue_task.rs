@@ -1,22 +1,24 @@
 //! The task of one venue: owns its connections, requests and timers, and does what [`VenueState`] says.
 
+mod commands;
+mod start;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use liqheat_market::Backoff;
 use liqheat_measured::Address;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::backfill::{BackfillPolicy, BackfillRequest, FetchError, FetchedPage, Priority, RestClient};
-use super::connection::{ConnectionEvent, ConnectionPool, ConnectionSettings, SupervisorIndex};
-use super::contract::ContractIndex;
-use super::listing::{ListedContracts, add_page};
+use super::backfill::{BackfillPolicy, BackfillRequest, FetchError, FetchedPage, RestClient};
+use super::connection::{ConnectionEvent, ConnectionPool, ConnectionSettings};
+use super::listing::ListedContracts;
 use super::settings::VenuePlan;
-use super::venue_state::{Handover, VenueCommand, VenueState, VenueStateSettings};
-use super::{Delivery, LiveSettings, LiveStatus, RawKind};
-use crate::venues::{Contract, Exchange, RestQuery};
+use super::venue_state::{VenueState, VenueStateSettings};
+use super::{Delivery, LiveSettings, LiveStatus};
+use crate::venues::Exchange;
+use start::ListOutcome;
 
 /// Connection events that wait; when it is full, sockets are not read.
 const CONNECTION_EVENTS_MAX: usize = 64;
@@ -27,8 +29,6 @@ const TICK_MIN: Duration = Duration::from_millis(5);
 const LAST_DELIVERY: Duration = Duration::from_secs(1);
 /// Delivering that takes longer, in market time, suspends the judgement of silence.
 const BACKPRESSURE_MS: i64 = 1_000;
-
-type ListOutcome = Result<Option<ListedContracts>, FetchError>;
 
 /// Follows a venue until `stop`, or until nobody takes deliveries any more.
 ///
@@ -49,7 +49,7 @@ pub(super) async fn run(plan: VenuePlan, stop: CancellationToken) -> Result<(), 
 }
 
 struct VenueTask {
-    exchange: &'static dyn Exchange,
+    exchange: &'static Exchange,
     settings: Arc<LiveSettings>,
     state: VenueState,
     connections: ConnectionPool,
@@ -114,48 +114,6 @@ impl VenueTask {
         }
     }
 
-    /// Asks the venue for its time and its contracts until it answers, and connects what it lists.
-    async fn begin(&mut self) {
-        let mut backoff = Backoff::new(Duration::from_secs(5), Duration::from_secs(60))
-            .expect("invariant: the first delay is shorter than the longest");
-        loop {
-            let outcome = match self.fetch_time().await {
-                Ok(()) => {
-                    // The request counts as the first of the regular ones.
-                    let _ = self.state.on_tick(self.settings.clock.read());
-                    list_contracts(&self.rest, self.exchange, &self.state.wanted()).await
-                }
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(list) => return self.on_list(list.as_ref()),
-                Err(error) => {
-                    self.state.on_unreachable(error.to_string(), self.settings.clock.uptime());
-                    self.publish();
-                    let delay = backoff.next_delay(fastrand::f64());
-                    tokio::time::sleep(self.settings.clock.real(delay)).await;
-                }
-            }
-        }
-    }
-
-    /// What is stored and what is expected depends on the venue's clock: it is asked for before anything else.
-    async fn fetch_time(&mut self) -> Result<(), FetchError> {
-        let Some(any) = self.state.wanted().into_iter().next() else { return Ok(()) };
-        match self.rest.fetch(&any, &RestQuery::Time, Priority::Live).await {
-            Ok(FetchedPage { page, sent, received }) => {
-                if let Some(time) = page.time {
-                    self.state.on_venue_time(time, sent, received);
-                    self.share_venue_time();
-                }
-                Ok(())
-            }
-            Err(error) if error.is_temporary() => Err(error),
-            // The stamps of frames will tell.
-            Err(_) => Ok(()),
-        }
-    }
-
     async fn follow(
         &mut self,
         mut events: mpsc::Receiver<ConnectionEvent>,
@@ -198,24 +156,6 @@ impl VenueTask {
         }
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent) {
-        match &event {
-            // What a supervisor that is being ended still says of itself does not matter.
-            ConnectionEvent::Opened { supervisor } | ConnectionEvent::Proved { supervisor }
-                if self.connections.is_retired(*supervisor) =>
-            {
-                return;
-            }
-            ConnectionEvent::Proved { supervisor } => {
-                for before in self.connections.on_proved(*supervisor) {
-                    self.state.on_retired(before);
-                }
-            }
-            _ => {}
-        }
-        self.state.on_connection_event(event, self.settings.clock.uptime());
-    }
-
     fn on_list(&mut self, list: Option<&ListedContracts>) {
         let commands = self.state.on_list(list, self.settings.clock.read());
         self.execute(commands);
@@ -226,57 +166,6 @@ impl VenueTask {
         let now = self.settings.clock.uptime();
         let commands = self.state.poll(now, &mut self.rest.budget());
         self.execute(commands);
-    }
-
-    fn execute(&mut self, commands: Vec<VenueCommand>) {
-        for command in commands {
-            match command {
-                VenueCommand::Fetch(request) => {
-                    let (rest, contract) = (self.rest.clone(), self.state.contract(request.contract).clone());
-                    self.fetches.spawn(async move {
-                        let result = rest.send(&contract, &request.query, request.request.clone()).await;
-                        (request, result)
-                    });
-                }
-                VenueCommand::ListContracts => {
-                    let (rest, exchange, wanted) = (self.rest.clone(), self.exchange, self.state.wanted());
-                    self.listings.spawn(async move { list_contracts(&rest, exchange, &wanted).await });
-                }
-                VenueCommand::Connect(contracts) => {
-                    self.connect(&contracts);
-                }
-                VenueCommand::Reassign { supervisor, remaining, handover } => {
-                    self.reassign(supervisor, &remaining, handover);
-                }
-                VenueCommand::AdviseReplacement { supervisor, reason } => {
-                    self.connections.advise_replacement(supervisor, reason);
-                }
-            }
-        }
-    }
-
-    /// Connects contracts. A recording learns which contracts are followed.
-    fn connect(&mut self, contracts: &[ContractIndex]) -> Vec<SupervisorIndex> {
-        if let Some(recorder) = &self.settings.recorder {
-            let kind = RawKind::Opened { connection: RawKind::FOLLOWED, contracts: self.state.followed() };
-            recorder.record(self.exchange.venue(), self.settings.clock.market_now(), &kind, &[]);
-        }
-        let named: Vec<(ContractIndex, Contract)> =
-            contracts.iter().map(|index| (*index, self.state.contract(*index).clone())).collect();
-        let supervisors = self.connections.open(&named);
-        for supervisor in &supervisors {
-            self.state.on_assigned(*supervisor, self.connections.contracts(*supervisor));
-        }
-        supervisors
-    }
-
-    fn reassign(&mut self, supervisor: SupervisorIndex, remaining: &[ContractIndex], handover: Handover) {
-        let successor = self.connect(remaining).first().copied();
-        let successor = successor.filter(|_| handover == Handover::Overlapping);
-        self.connections.retire(supervisor, successor);
-        if successor.is_none() {
-            self.state.on_retired(supervisor);
-        }
     }
 
     /// Delivers what is ready.
@@ -311,28 +200,4 @@ impl VenueTask {
         let index = self.index;
         self.status.send_modify(|all| Arc::make_mut(all).set(index, status));
     }
-}
-
-/// Requests which contracts the venue lists; `None` when it does not say and their sizes do not matter.
-async fn list_contracts(
-    rest: &RestClient,
-    exchange: &'static dyn Exchange,
-    wanted: &[Contract],
-) -> ListOutcome {
-    let mut listed = ListedContracts::new();
-    for contract in wanted {
-        // Some venues list all contracts at once.
-        if listed.contains_key(&contract.name) {
-            continue;
-        }
-        match rest.fetch(contract, &RestQuery::Contracts, Priority::Live).await {
-            Ok(fetched) => add_page(&mut listed, fetched.page),
-            Err(error) if !error.is_temporary() && !exchange.has_sizes() => {
-                tracing::warn!(venue = %exchange.venue(), %error, "the venue does not say which contracts it lists");
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Some(listed))
 }

@@ -26,7 +26,7 @@ pub struct RawRecord {
 
 /// Why a line is not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LineError {
+pub enum RawRecordError {
     /// Too few columns, or a kind of record that is not known.
     #[error("'{0}' is not a record")]
     Form(String),
@@ -69,13 +69,13 @@ impl RawRecord {
     ///
     /// # Errors
     /// When it is not one that was written here.
-    pub fn parse(line: &str) -> Result<Self, LineError> {
+    pub fn parse(line: &str) -> Result<Self, RawRecordError> {
         let cut = |text: &str| text.chars().take(60).collect::<String>();
-        let form = || LineError::Form(cut(line));
+        let form = || RawRecordError::Form(cut(line));
         let mut columns = line.splitn(4, '\t');
         let mut next = || columns.next().ok_or_else(form);
         let (received, venue, kind, rest) = (next()?, next()?, next()?, next()?);
-        let wrong = |column, found: &str| LineError::Column { column, found: cut(found) };
+        let wrong = |column, found: &str| RawRecordError::Column { column, found: cut(found) };
         let received = UnixMs(received.parse().map_err(|_| wrong("time", received))?);
         let venue = Venue::from_name(venue).map_err(|_| wrong("venue", venue))?;
         let symbol = |text: &str| Symbol::new(text).map_err(|_| wrong("symbol", text));

@@ -42,7 +42,7 @@ pub struct Player {
 
 /// One venue.
 struct VenuePlayback {
-    exchange: &'static dyn Exchange,
+    exchange: &'static Exchange,
     contracts: BTreeMap<Symbol, Contract>,
     connections: BTreeMap<u64, Connection>,
     gates: BTreeMap<Symbol, EventGate>,
@@ -101,7 +101,7 @@ impl VenuePlayback {
     /// Whatever was fetched is older than this.
     const FILLED_AT_MOST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-    fn new(exchange: &'static dyn Exchange) -> Self {
+    fn new(exchange: &'static Exchange) -> Self {
         Self {
             exchange,
             contracts: BTreeMap::new(),
@@ -216,11 +216,17 @@ impl VenuePlayback {
         let now = received.plus(self.skew_ms);
         let exchange = self.exchange;
         let gate = self.gates.entry(symbol.clone()).or_insert_with(|| {
-            EventGate::new(&exchange.limits(), &ResumePoint::default(), Self::FILLED_AT_MOST, u64::MAX, now)
+            EventGate::new(
+                &exchange.limits.clone(),
+                &ResumePoint::default(),
+                Self::FILLED_AT_MOST,
+                u64::MAX,
+                now,
+            )
         });
         let mut events = Vec::new();
         let verdict = arrived.pass(gate, origin, now, &mut events);
-        let instrument = Instrument::new(exchange.venue(), symbol.clone());
+        let instrument = Instrument::new(exchange.venue, symbol.clone());
         out.extend(events.into_iter().map(|event| (instrument.clone(), event)));
         verdict
     }

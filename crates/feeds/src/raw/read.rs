@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::line::{LineError, MAGIC, RawRecord};
+use super::line::{MAGIC, RawRecord, RawRecordError};
 
 /// How a file was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Damage {
         /// Counted from 1.
         number: u64,
         /// What is wrong.
-        why: LineError,
+        why: RawRecordError,
     },
     /// The compressed bytes are damaged, or the file cannot be read.
     Bytes(String),

@@ -108,11 +108,11 @@ impl SimConfig {
             return Err(SimConfigError::Start { start: self.start });
         }
         let price = self.initial_price.to_f64();
-        let stock = self.open_interest.to_f64();
+        let open_interest = self.open_interest.to_f64();
         in_range("initial_price", price, 1.0, 1e7)?;
-        in_range("open_interest", stock, 100.0, 1e7)?;
+        in_range("open_interest", open_interest, 100.0, 1e7)?;
         in_range("tick", self.tick.to_f64(), UNIT, price * 1e-3)?;
-        in_range("lot", self.lot.to_f64(), UNIT, stock * 1e-6)?;
+        in_range("lot", self.lot.to_f64(), UNIT, open_interest * 1e-6)?;
         in_range("levered_share", self.levered_share, 0.0, 0.5)?;
         ordered("first_cascade_hours", self.first_cascade_hours, 1.0, 1e4)?;
         ordered("cascade_gap_hours", self.cascade_gap_hours, 3.0, 1e4)?;

@@ -88,7 +88,7 @@ pub(super) struct Order {
 #[derive(Debug, Clone)]
 pub(super) struct Flow {
     /// Open interest at the start, in units: the yardstick of all sizes.
-    stock: f64,
+    open_interest: f64,
     lot: i64,
     levered_share: f64,
     /// Excess of takers that buy.
@@ -105,7 +105,7 @@ pub(super) struct Flow {
 impl Flow {
     pub(super) fn new(config: &SimConfig, dice: Dice) -> Self {
         Self {
-            stock: approx_f64(config.open_interest.units()),
+            open_interest: approx_f64(config.open_interest.units()),
             lot: units_of(config.lot),
             levered_share: config.levered_share,
             imbalance: Wave::new(0.07, 1_500.0),
@@ -125,7 +125,7 @@ impl Flow {
         const TURNOVERS_A_DAY: f64 = 3.5;
         for class in &LEVERAGES {
             let opened = 0.5 * OPENED_SHARE * self.levered_share * (class.taker + MAKER_SHARE * class.maker);
-            let mass = SURVIVING * opened * class.life * self.stock;
+            let mass = SURVIVING * opened * class.life * self.open_interest;
             for side in Side::BOTH {
                 for _ in 0..EACH {
                     let qty = self.dice.lognormal(mass / approx_f64(EACH), ENTRANT_SPREAD);
@@ -135,7 +135,7 @@ impl Flow {
                     let entrant = Entrant {
                         qty: self.lots(qty),
                         leverage: class.leverage,
-                        patience: trunc_i64(self.dice.exponential(class.life * self.stock)),
+                        patience: trunc_i64(self.dice.exponential(class.life * self.open_interest)),
                     };
                     if entrant.qty > 0 {
                         crowd.place(side, Price::from_f64(entry).unwrap_or(price), entrant, price);
@@ -170,10 +170,13 @@ impl Flow {
     pub(super) fn order(&mut self, regime: &Regime, path: &Path, open_interest: Qty) -> Order {
         let buying = 0.5 + (0.12 * path.chase + self.imbalance.value).clamp(-0.3, 0.3);
         let taker = if self.dice.chance(buying) { Taker::Buy } else { Taker::Sell };
-        let size = self.dice.lognormal(PRINT_SIZE * self.stock, PRINT_SPREAD).min(PRINT_MOST * self.stock);
+        let size = self
+            .dice
+            .lognormal(PRINT_SIZE * self.open_interest, PRINT_SPREAD)
+            .min(PRINT_MOST * self.open_interest);
         let qty = self.lots(size).max(self.lot);
 
-        let home = self.stock * libm::exp(self.depth.value);
+        let home = self.open_interest * libm::exp(self.depth.value);
         let missing = (home - approx_f64(open_interest.units())) / home;
         let building = regime.oi_tilt() + self.building.value + 1.5 * missing + 0.12 * self.dice.normal();
         let oi_change = building.clamp(-0.6, 0.6) * approx_f64(qty);
@@ -196,7 +199,7 @@ impl Flow {
     fn entrant(&mut self, mean: f64, most: i64, share: impl Fn(&Leverage) -> f64) -> Option<Entrant> {
         let drawn = self.dice.lognormal(mean, ENTRANT_SPREAD);
         let class = &LEVERAGES[self.dice.pick(LEVERAGES.iter().map(share))];
-        let patience = trunc_i64(self.dice.exponential(class.life * self.stock));
+        let patience = trunc_i64(self.dice.exponential(class.life * self.open_interest));
         let qty = self.lots(drawn).min(most);
         (qty > 0).then_some(Entrant { qty, leverage: class.leverage, patience })
     }

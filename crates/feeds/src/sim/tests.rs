@@ -200,8 +200,8 @@ fn three_days_look_like_three_days() {
         let forced = coins(|e| if let Event::Liquidation(l) = e { Some(l.qty) } else { None });
         assert!((100_000.0..600_000.0).contains(&volume), "seed {seed}: {volume} coins a day");
         assert!((300.0..4_000.0).contains(&forced), "seed {seed}: {forced} coins liquidated a day");
-        let stock = sim.open_interest().to_f64();
-        assert!((55_000.0..105_000.0).contains(&stock), "seed {seed}: open interest {stock}");
+        let open_interest = sim.open_interest().to_f64();
+        assert!((55_000.0..105_000.0).contains(&open_interest), "seed {seed}: open interest {open_interest}");
     }
 }
 
@@ -248,8 +248,8 @@ proptest! {
         let (mut sim, mut events) = play(&config, HOUR);
         for step in steps {
             sim.advance(sim.now().plus(step), &mut events);
-            let stock = sim.open_interest();
-            prop_assert_eq!(sim.recount(), (stock, stock));
+            let open_interest = sim.open_interest();
+            prop_assert_eq!(sim.recount(), (open_interest, open_interest));
             sim.advance(UnixMs(sim.now().0 + MINUTE - 1).floor_to(MINUTE), &mut events);
             let published = events.iter().rev().find_map(|event| match event {
                 Event::OpenInterest(count) => Some(count.qty),

@@ -29,7 +29,7 @@ impl Contract {
 
 /// A contract whose size is one coin, named as the venue names it.
 #[must_use]
-pub fn contract(exchange: &dyn Exchange, symbol: &Symbol) -> Option<Contract> {
+pub fn contract(exchange: &Exchange, symbol: &Symbol) -> Option<Contract> {
     Some(contract_named(symbol, &exchange.name_of(symbol)?))
 }
 
@@ -41,8 +41,8 @@ pub fn contract_named(symbol: &Symbol, name: &str) -> Contract {
 
 /// The instrument of a contract.
 #[must_use]
-pub fn instrument(exchange: &dyn Exchange, contract: &Contract) -> Instrument {
-    Instrument::new(exchange.venue(), contract.symbol.clone())
+pub fn instrument(exchange: &Exchange, contract: &Contract) -> Instrument {
+    Instrument::new(exchange.venue, contract.symbol.clone())
 }
 
 /// The contracts of one connection; signals name them by their index in it.
@@ -128,7 +128,7 @@ impl ListedContract {
     /// Whether this is what `contract` means. A stock that is listed under the name that follows from a coin's symbol is
     /// not; one whose name was given on purpose to another symbol is.
     #[must_use]
-    pub fn serves(&self, exchange: &dyn Exchange, contract: &Contract) -> bool {
+    pub fn serves(&self, exchange: &Exchange, contract: &Contract) -> bool {
         self.name == contract.name
             && (self.underlying == Underlying::Coin
                 || !exchange.names_of(&contract.symbol).contains(&self.name))

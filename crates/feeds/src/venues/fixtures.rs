@@ -8,13 +8,13 @@ use super::{
 };
 
 /// Contracts of a venue, one coin each unless a size is given.
-pub(super) fn table(exchange: &dyn Exchange, symbols: &[(&str, &str)]) -> ContractTable {
+pub(super) fn table(exchange: &Exchange, symbols: &[(&str, &str)]) -> ContractTable {
     let contracts = symbols.iter().map(|(symbol, size)| sized(exchange, symbol, size));
     ContractTable::new(contracts.collect())
 }
 
 /// One contract.
-pub(super) fn sized(exchange: &dyn Exchange, symbol: &str, size: &str) -> Contract {
+pub(super) fn sized(exchange: &Exchange, symbol: &str, size: &str) -> Contract {
     let plain = contract(exchange, &Symbol::new(symbol).unwrap()).unwrap();
     Contract { size: Qty::parse(size).unwrap(), ..plain }
 }
@@ -64,7 +64,7 @@ pub(super) fn events(signals: &[Signal]) -> Vec<Event> {
 
 /// The answer to a question, from a file of `question answer` lines.
 pub(super) fn answer(
-    exchange: &dyn Exchange,
+    exchange: &Exchange,
     contract: &Contract,
     answers: &str,
     kind: &str,
@@ -81,7 +81,7 @@ pub(super) fn answer(
 
 /// No bytes bring a reader or the taker of answers down, and a refused frame says nothing. Frames are lines of the files
 /// with one byte changed, cut or doubled, so that they get past the first look.
-pub(super) fn nothing_panics(exchange: &dyn Exchange, table: &ContractTable, session: &str, answers: &str) {
+pub(super) fn nothing_panics(exchange: &Exchange, table: &ContractTable, session: &str, answers: &str) {
     let contract = &table.contracts()[0];
     let lines: Vec<String> = session.lines().chain(answers.lines()).map(str::to_owned).collect();
     let damage = (proptest::sample::select(lines), any::<proptest::sample::Index>(), any::<u8>(), 0_usize..4);

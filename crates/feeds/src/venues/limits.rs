@@ -42,7 +42,7 @@ pub struct VenueLimits {
     /// price are not made of them but fetched.
     pub mark_pause: Duration,
     /// The same for one stream of one contract: it is called stale, and its subscription renewed.
-    pub silence: fn(StreamKind) -> Option<Duration>,
+    pub silence: StreamSilence,
     /// How ids of trades are given out.
     pub trade_ids: TradeIds,
     /// Open interest is polled this often where [`Exchange::request`](super::Exchange::request) knows [`RestQuery::OpenInterest`] and no stream
@@ -60,6 +60,45 @@ pub struct VenueLimits {
     pub new_connections: Option<RateLimit>,
     /// How far back each history goes.
     pub history: HistoryDepths,
+}
+
+/// The longest silence of each stream of one contract that is no fault; `None` where any silence is possible. Liquidations
+/// and funding payments are always that rare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamSilence {
+    /// Ticks of the mark price.
+    pub mark: Option<Duration>,
+    /// Klines.
+    pub klines: Option<Duration>,
+    /// Trades.
+    pub trades: Option<Duration>,
+    /// Open interest.
+    pub open_interest: Option<Duration>,
+}
+
+impl StreamSilence {
+    /// That of one stream.
+    #[must_use]
+    pub const fn of(&self, stream: StreamKind) -> Option<Duration> {
+        match stream {
+            StreamKind::Mark => self.mark,
+            StreamKind::Klines => self.klines,
+            StreamKind::Trades => self.trades,
+            StreamKind::OpenInterest => self.open_interest,
+            StreamKind::Liquidations | StreamKind::Funding => None,
+        }
+    }
+
+    /// The same for every stream that has one.
+    #[must_use]
+    pub const fn all(silence: Duration) -> Self {
+        Self {
+            mark: Some(silence),
+            klines: Some(silence),
+            trades: Some(silence),
+            open_interest: Some(silence),
+        }
+    }
 }
 
 /// How far back a venue answers, by kind of data.
@@ -156,9 +195,9 @@ const HOUR_MS: i64 = 3_600_000;
 pub struct RateLimit {
     /// The endpoint, or the group of them, that is counted together.
     pub name: &'static str,
-    /// Most requests..
+    /// Largest number of requests within [`Self::per`].
     pub requests: u32,
-    /// ..within any stretch of this length.
+    /// Length of the sliding window.
     pub per: Duration,
 }
 

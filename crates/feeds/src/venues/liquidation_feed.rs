@@ -2,26 +2,22 @@
 
 use liqheat_market::Venue;
 
-/// What a venue's feed of liquidations tells.
+/// How complete a venue's feed of liquidations is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiquidationFeed {
     /// Its limit, for people.
     pub description: &'static str,
-    /// It leaves out liquidations of busy moments, so sums of dollars are too low.
+    /// It omits liquidations of busy moments, so sums of dollars are too low.
     pub is_throttled: bool,
 }
 
 impl LiquidationFeed {
+    /// The simulated market reports every one.
+    const SIMULATED: Self = Self { description: "all liquidations", is_throttled: false };
+
     /// Of a venue.
     #[must_use]
-    pub const fn of(venue: Venue) -> Self {
-        let (description, is_throttled) = match venue {
-            Venue::Binance => ("at most one liquidation a second and symbol", true),
-            Venue::Okx => ("at most one liquidation a second and contract", true),
-            Venue::Bybit => ("all liquidations since 2025-02; at most one a second and symbol before", false),
-            Venue::Hyperliquid => ("liquidations of followed addresses only", true),
-            Venue::Sim => ("all liquidations", false),
-        };
-        Self { description, is_throttled }
+    pub fn of(venue: Venue) -> Self {
+        super::exchange(venue).map_or(Self::SIMULATED, |exchange| exchange.liquidation_feed)
     }
 }

@@ -1,16 +1,16 @@
 //! One spelling inside: the coin and the currency it is quoted in, `BTCUSDT`. Coins that cost a tiny part of a cent are
 //! traded by the thousand at some venues, and the number stands before the coin: `1000PEPEUSDT`.
 //!
-//! Venues write the same as `BTC-USDT-SWAP` or `BTC`. Each pair of functions is mutually inverse.
+//! Venues write the same as `BTC-USDT-SWAP` or `BTC`: `names.rs` of each. Here is what they share.
 
 use liqheat_market::Symbol;
 
 /// Packs in which cheap coins are traded somewhere, and how they are written before a coin.
-const PACKS: [(&str, u64); 4] =
+pub(super) const PACKS: [(&str, u64); 4] =
     [("1000000", 1_000_000), ("10000", 10_000), ("1000", 1_000), ("1M", 1_000_000)];
 
 /// Coin and quote currency of a symbol such as `BTCUSDT`.
-fn parts(symbol: &str) -> Option<(&str, &str)> {
+pub(super) fn parts(symbol: &str) -> Option<(&str, &str)> {
     const QUOTES: [&str; 2] = ["USDT", "USDC"];
     QUOTES.iter().find_map(|quote| {
         let coin = symbol.strip_suffix(quote)?;
@@ -54,21 +54,9 @@ pub(super) fn pack_of_name(name: &str) -> u64 {
 }
 
 /// `PEPE` of Hyperliquid's `kPEPE`.
-fn kilo(name: &str) -> Option<&str> {
+pub(super) fn kilo(name: &str) -> Option<&str> {
     name.strip_prefix('k').filter(|single| single.starts_with(|first: char| first.is_ascii_uppercase()))
 }
-
-/// Packs at Binance that differ from those of others: coin, and how it is written there.
-pub(super) const BINANCE_PACKS: [(&str, &str); 4] =
-    [("SHIB", "1000SHIB"), ("SATS", "1000SATS"), ("CHEEMS", "1000CHEEMS"), ("BABYDOGE", "1MBABYDOGE")];
-
-/// The same at Bybit.
-pub(super) const BYBIT_PACKS: [(&str, &str); 4] = [
-    ("SHIB", "SHIB1000"),
-    ("SATS", "10000SATS"),
-    ("CHEEMS", "1000000CHEEMS"),
-    ("BABYDOGE", "1000000BABYDOGE"),
-];
 
 /// Names that a contract of this symbol may have where names are written as symbols are: the one that is known to be listed
 /// (`known`), the symbol itself, and packs of another size of the same coin, before the coin or behind it. Contracts that are
@@ -102,43 +90,6 @@ pub(super) fn candidates(symbol: &Symbol, known: &[(&str, &str)]) -> Vec<String>
     names
 }
 
-/// `BTCUSDT` to `BTC-USDT-SWAP`; `1000PEPEUSDT` to `PEPE-USDT-SWAP`, which is counted in single coins there, or else to
-/// packs.
-pub(super) fn to_okx(symbol: &Symbol) -> Vec<String> {
-    let Some((coin, quote)) = parts(symbol.as_str()) else { return Vec::new() };
-    let (pack, single) = pack_of(coin);
-    let mut names = vec![format!("{single}-{quote}-SWAP")];
-    if pack != 1 {
-        names.extend(PACKS.iter().map(|(written, _)| format!("{written}{single}-{quote}-SWAP")));
-    }
-    names
-}
-
-/// `BTC-USDT-SWAP` to `BTCUSDT`. Coins counted by the thousand elsewhere come back as single ones.
-pub(super) fn from_okx(name: &str) -> Option<Symbol> {
-    let (coin, quote) = name.strip_suffix("-SWAP")?.split_once('-')?;
-    let joined = format!("{coin}{quote}");
-    parts(&joined)?;
-    Symbol::new(&joined).ok()
-}
-
-/// `BTCUSDT` to `BTC`, `1000PEPEUSDT` to `kPEPE`, or else to single coins.
-pub(super) fn to_hyperliquid(symbol: &Symbol) -> Vec<String> {
-    let Some((coin, _)) = parts(symbol.as_str()) else { return Vec::new() };
-    match pack_of(coin) {
-        (1, coin) => vec![coin.to_owned()],
-        (_, coin) => vec![format!("k{coin}"), coin.to_owned()],
-    }
-}
-
-/// `BTC` to `BTCUSDT`, `kPEPE` to `1000PEPEUSDT`: quoted in USD and margined in USDC, it stands beside the contracts in
-/// USDT of the other venues.
-pub(super) fn from_hyperliquid(name: &str) -> Option<Symbol> {
-    let coin = kilo(name).map_or_else(|| name.to_owned(), |single| format!("1000{single}"));
-    let is_coin = !coin.is_empty() && coin.chars().all(char::is_alphanumeric);
-    if is_coin { Symbol::new(&format!("{coin}USDT")).ok() } else { None }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,36 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn okx_writes_dashes_and_single_coins() {
-        for (ours, theirs) in
-            [("BTCUSDT", "BTC-USDT-SWAP"), ("ETHUSDC", "ETH-USDC-SWAP"), ("1INCHUSDT", "1INCH-USDT-SWAP")]
-        {
-            assert_eq!(to_okx(&symbol(ours)), [theirs]);
-            assert_eq!(from_okx(theirs), Some(symbol(ours)));
-        }
-        assert_eq!(to_okx(&symbol("1000PEPEUSDT"))[..2], ["PEPE-USDT-SWAP", "1000000PEPE-USDT-SWAP"]);
-        // Settled in coins: not a market that is followed.
-        assert_eq!(to_okx(&symbol("BTCUSD")), [""; 0]);
-        assert_eq!(from_okx("BTC-USD-SWAP"), None);
-        assert_eq!(from_okx("BTC-USDT"), None);
-        assert_eq!(from_okx("BTC-USD-220527"), None);
-    }
-
-    #[test]
-    fn hyperliquid_writes_coins() {
-        for (ours, theirs) in [("BTCUSDT", "BTC"), ("HYPEUSDT", "HYPE"), ("1000PEPEUSDT", "kPEPE")] {
-            assert_eq!(to_hyperliquid(&symbol(ours)).first().map(String::as_str), Some(theirs));
-            assert_eq!(from_hyperliquid(theirs), Some(symbol(ours)));
-        }
-        assert_eq!(to_hyperliquid(&symbol("BTCUSDC")), ["BTC"]);
-        assert_eq!(to_hyperliquid(&symbol("1000000MOGUSDT")), ["kMOG", "MOG"]);
-        // Contracts of builders, spot pairs.
-        assert_eq!(from_hyperliquid("xyz:AAPL"), None);
-        assert_eq!(from_hyperliquid("@107"), None);
-    }
-
-    #[test]
-    fn packs_are_told_from_names_that_begin_with_digits() {
+    fn packs_are_distinct_from_names_that_begin_with_digits() {
         assert_eq!(pack_of("1000PEPE"), (1_000, "PEPE"));
         assert_eq!(pack_of("1000000MOG"), (1_000_000, "MOG"));
         assert_eq!(pack_of("10000SATS"), (10_000, "SATS"));
@@ -202,15 +124,10 @@ mod tests {
 
     #[test]
     fn packs_of_another_size_are_the_same_coin() {
-        let names = candidates(&symbol("1000SHIBUSDT"), &BYBIT_PACKS);
+        let names = candidates(&symbol("1000SHIBUSDT"), &[("SHIB", "SHIB1000")]);
         assert_eq!(names[..2], ["SHIB1000USDT", "1000SHIBUSDT"]);
-        assert_eq!(candidates(&symbol("SHIB1000USDT"), &BINANCE_PACKS)[0], "1000SHIBUSDT");
-        assert_eq!(candidates(&symbol("10000SATSUSDT"), &BINANCE_PACKS)[0], "1000SATSUSDT");
-        assert_eq!(candidates(&symbol("1000PEPEUSDT"), &BYBIT_PACKS)[0], "1000PEPEUSDT");
         assert!(names.contains(&"10000SHIBUSDT".to_owned()) && names.contains(&"SHIBUSDT".to_owned()));
-        let names = candidates(&symbol("1000000BABYDOGEUSDT"), &BINANCE_PACKS);
-        assert_eq!(names[0], "1MBABYDOGEUSDT");
-        assert_eq!(candidates(&symbol("BTCUSDT"), &BYBIT_PACKS), ["BTCUSDT"]);
+        assert_eq!(candidates(&symbol("BTCUSDT"), &[("SHIB", "SHIB1000")]), ["BTCUSDT"]);
         assert_eq!(candidates(&symbol("ETHBTC"), &[]), [""; 0]);
     }
 }

@@ -1,5 +1,5 @@
-//! How much of a fast stream is kept. Tickers speak up to ten times a second; the model moves by minutes. What remains
-//! out changes nothing that is made of the rest, or less than a second of it.
+//! Thinning of fast streams. Tickers change up to ten times a second; the model moves by minutes. Dropped ticks change
+//! what is made of the others by less than a second of data.
 
 use liqheat_market::{Price, UnixMs};
 
@@ -33,8 +33,8 @@ impl MarkPace {
         true
     }
 
-    /// Whether a price that has not changed is reported again: only after a pause, so that it never takes the place of one
-    /// that is about to be told.
+    /// Whether a price that has not changed is reported again: only after a pause, so that it never replaces a changed price
+    /// of the same second.
     pub(super) fn repeats(&mut self, time: UnixMs, price: Price) -> bool {
         const PAUSE_MS: i64 = 2_000;
         time.since(self.kept) >= PAUSE_MS && self.keeps(time, price)
@@ -43,11 +43,11 @@ impl MarkPace {
 
 /// Lets one sample of the open interest pass in five seconds, as often as it is polled where there is no stream.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct StockPace {
+pub(super) struct OpenInterestPace {
     slot: UnixMs,
 }
 
-impl StockPace {
+impl OpenInterestPace {
     /// Whether this sample is kept.
     pub(super) fn keeps(&mut self, time: UnixMs) -> bool {
         const SLOT_MS: i64 = 5_000;
@@ -86,9 +86,9 @@ mod tests {
     }
 
     #[test]
-    fn stocks_pass_every_five_seconds() {
+    fn open_interest_passes_every_five_seconds() {
         let start = UnixMs(1_700_000_040_000);
-        let mut pace = StockPace::default();
+        let mut pace = OpenInterestPace::default();
         let kept: Vec<bool> =
             [0, 100, 4_900, 5_000, 5_100, 12_000].map(|ms| pace.keeps(start.plus(ms))).to_vec();
         assert_eq!(kept, [true, false, false, true, false, true]);

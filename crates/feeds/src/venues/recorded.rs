@@ -9,7 +9,7 @@ use liqheat_market::{Event, Qty, Symbol, Taker, UnixMs};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Contract, ContractTable, Exchange, Page, RestQuery, Signal, VenueFrameReader, exchange};
+use super::{Contract, ContractTable, Exchange, Page, RestQuery, Signal, VenueFrameReader, exchanges};
 
 /// When all of it is received: after everything that is in it.
 const RECEIVED: UnixMs = UnixMs(1_800_000_000_000);
@@ -51,7 +51,7 @@ fn bytes(payload: &RawValue) -> Vec<u8> {
     serde_json::from_str::<String>(payload.get()).unwrap_or_else(|_| payload.get().to_owned()).into_bytes()
 }
 
-fn meanings(exchange: &dyn Exchange, fixtures: &str) -> String {
+fn meanings(exchange: &Exchange, fixtures: &str) -> String {
     let mut text = String::new();
     let mut session: Option<(String, Box<dyn VenueFrameReader>, ContractTable)> = None;
     for line in fixtures.lines() {
@@ -137,7 +137,7 @@ fn event_text(event: &Event) -> String {
             kline.trades,
         ),
         Event::MarkPrice(mark) => format!("mark {} at {}", mark.price, mark.time.0),
-        Event::OpenInterest(stock) => format!("open interest {} at {}", stock.qty, stock.time.0),
+        Event::OpenInterest(sample) => format!("open interest {} at {}", sample.qty, sample.time.0),
         Event::Funding(funding) => {
             format!("funding {} at {}, every {:?} h", funding.rate, funding.time.0, funding.interval_hours)
         }
@@ -176,37 +176,23 @@ fn page_text(page: &Page, text: &mut String) {
 }
 
 /// Compares what is made of a venue's fixtures with the file beside them.
-fn check(venue: liqheat_market::Venue) {
+fn check(exchange: &Exchange) {
+    let venue = exchange.venue;
     let folder = Path::new("src/venues").join(venue.name()).join("fixtures");
     let fixtures = std::fs::read_to_string(folder.join("recorded.jsonl")).unwrap();
-    let found = meanings(exchange(venue).unwrap(), &fixtures);
+    let found = meanings(exchange, &fixtures);
     let expected = folder.join("recorded.expected");
     if std::env::var_os("LIQHEAT_BLESS").is_some() {
         std::fs::write(&expected, &found).unwrap();
     }
     let expected = std::fs::read_to_string(expected).unwrap();
     for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
-        assert_eq!(found, expected, "line {}", number + 1);
+        assert_eq!(found, expected, "{venue} line {}", number + 1);
     }
-    assert_eq!(found.lines().count(), expected.lines().count());
+    assert_eq!(found.lines().count(), expected.lines().count(), "{venue}");
 }
 
 #[test]
-fn recorded_frames_of_binance_are_read_right() {
-    check(liqheat_market::Venue::Binance);
-}
-
-#[test]
-fn recorded_frames_of_bybit_are_read_right() {
-    check(liqheat_market::Venue::Bybit);
-}
-
-#[test]
-fn recorded_frames_of_okx_are_read_right() {
-    check(liqheat_market::Venue::Okx);
-}
-
-#[test]
-fn recorded_frames_of_hyperliquid_are_read_right() {
-    check(liqheat_market::Venue::Hyperliquid);
+fn recorded_frames_are_read_right() {
+    exchanges().for_each(check);
 }

@@ -17,7 +17,7 @@ pub(super) type RawRows<'a> = Vec<&'a RawValue>;
 
 /// What an element is.
 #[derive(Debug, PartialEq)]
-pub(super) enum Row {
+pub(super) enum RowOutcome {
     /// Nothing to take: still moving, of another contract.
     Nothing,
     /// An event.
@@ -26,13 +26,13 @@ pub(super) enum Row {
     Partial(Event, FrameError),
 }
 
-impl From<Event> for Row {
+impl From<Event> for RowOutcome {
     fn from(event: Event) -> Self {
         Self::Whole(event)
     }
 }
 
-impl Row {
+impl RowOutcome {
     /// An event, and what was wrong with a field that it can do without.
     pub(super) fn of(event: Event, fault: Option<FrameError>) -> Self {
         match fault {
@@ -63,7 +63,7 @@ pub(super) fn accept<'a, T: Deserialize<'a>>(
     rows: &[&'a RawValue],
     at: TimeAt,
     subject: impl Fn(UnixMs) -> RestQuery,
-    mut read: impl FnMut(T) -> Result<Row, FrameError>,
+    mut read: impl FnMut(T) -> Result<RowOutcome, FrameError>,
 ) -> RowEvents {
     let mut accepted = RowEvents { events: Vec::with_capacity(rows.len()), rejected: Vec::new() };
     for row in rows {
@@ -73,9 +73,9 @@ pub(super) fn accept<'a, T: Deserialize<'a>>(
             None => RowSubject::Unknown,
         };
         match json::<T>(text.as_bytes()).and_then(&mut read) {
-            Ok(Row::Nothing) => {}
-            Ok(Row::Whole(event)) => accepted.events.push(event),
-            Ok(Row::Partial(event, error)) => {
+            Ok(RowOutcome::Nothing) => {}
+            Ok(RowOutcome::Whole(event)) => accepted.events.push(event),
+            Ok(RowOutcome::Partial(event, error)) => {
                 accepted.events.push(event);
                 accepted.rejected.push(RejectedRow::partial(about(), error, text));
             }

@@ -94,10 +94,10 @@ fn metrics_give_open_interest() {
     ]
     .concat();
     let read = read_text("BTCUSDT-metrics-2025-11-02.csv", text).clean();
-    let stocks = read.open_interest();
-    assert_eq!(stocks[0].qty, qty("76650.817"));
-    assert_eq!(stocks[1].time, UnixMs(1_762_041_900_000));
-    assert_eq!(stocks[2].time, UnixMs(1_762_042_503_000), "off the grid stays off the grid");
+    let samples = read.open_interest();
+    assert_eq!(samples[0].qty, qty("76650.817"));
+    assert_eq!(samples[1].time, UnixMs(1_762_041_900_000));
+    assert_eq!(samples[2].time, UnixMs(1_762_042_503_000), "off the grid stays off the grid");
 }
 
 #[test]

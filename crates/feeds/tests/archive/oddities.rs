@@ -222,7 +222,7 @@ fn holes_in_trade_ids_are_noted() {
     let row = |id: i64| format!("{id},100.5,1,1,1,1621400000000,true\n");
     let text: String = [1, 2, 3, 7, 8, 20].map(row).concat();
     let read = read_text("BTCUSDT-aggTrades-2021-05-19.csv", &text).clean();
-    assert_eq!(read.report.notes, [Note::TradeIdHoles { holes: 2, missing: 14, first_after: 3 }]);
+    assert_eq!(read.report.notes, [Note::TradeIdGaps { gaps: 2, missing: 14, first_after: 3 }]);
     let twice = [text.as_str(), &row(7), &row(4)].concat();
     let read = read_text("BTCUSDT-aggTrades-2021-05-19.csv", twice).clean();
     assert_eq!((read.report.rows_ok, read.report.rows_repeated), (7, 1));
@@ -303,7 +303,7 @@ fn the_label_that_stands_in_two_files_means_two_moments() {
 }
 
 #[test]
-fn the_change_of_labels_leaves_neither_hole_nor_overlap() {
+fn the_change_of_labels_leaves_neither_gap_nor_overlap() {
     // The day before (labels 00:05 to 24:00) and the day after the change (00:00 to 23:55).
     let rows = |first: i64| -> String {
         (0..288_i64)

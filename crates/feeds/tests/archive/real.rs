@@ -9,7 +9,7 @@ fn every_recorded_archive_file_loads_whole() {
     let Some(data) = shared_data() else { return };
     let found = discover(&[data.join("binance-archive")]);
     assert_eq!((found.files.len(), found.skipped.len(), found.problems.len()), (38, 0, 0));
-    let (mut klines, mut stocks, mut quiet) = (0, 0, 0);
+    let (mut klines, mut samples, mut quiet) = (0, 0, 0);
     for file in &found.files {
         let read = read_file(&file.path).clean();
         assert!(read.report.checksum_verified, "{}", file.path.display());
@@ -27,14 +27,14 @@ fn every_recorded_archive_file_loads_whole() {
                 let down = file.path.to_string_lossy().contains("2025-08-29");
                 let expected = if down { 285 } else { 288 };
                 assert_eq!(read.report.rows_ok, expected, "{}", file.path.display());
-                let hole = [Note::MissingRows { expected: 288, found: 285 }];
-                assert_eq!(read.report.notes, if down { &hole[..] } else { &[] });
-                stocks += read.open_interest().len();
+                let gap = [Note::MissingRows { expected: 288, found: 285 }];
+                assert_eq!(read.report.notes, if down { &gap[..] } else { &[] });
+                samples += read.open_interest().len();
             }
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((klines, stocks, quiet), (19 * 288, 19 * 288 - 3, 3));
+    assert_eq!((klines, samples, quiet), (19 * 288, 19 * 288 - 3, 3));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use liqheat_testkit::exchange::{Market, MarketShape};
 use crate::support::{BEGIN, DAY, MINUTE, Plan, count, instrument, limits, made, mark_klines, trade_id};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_market_is_followed_without_hole_or_overlap() {
+async fn a_market_is_followed_without_gap_or_overlap() {
     let mut run = Plan::default().start();
     let from = BEGIN.plus(-2 * 60 * MINUTE);
     run.whole("BTCUSDT", from.plus(MINUTE), BEGIN.plus(8 * MINUTE)).await;

@@ -34,7 +34,7 @@ async fn with_no_network_it_keeps_trying_and_recovers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_outage_in_the_middle_leaves_no_hole() {
+async fn an_outage_in_the_middle_leaves_no_gap() {
     let mut run = Plan::default().start();
     run.until("live", |run| (run.status().state == SourceState::Live).then_some(())).await;
     run.exchange.misbehave(|faults| faults.refuse_sockets = true);
@@ -119,13 +119,7 @@ async fn a_path_that_acknowledges_and_is_dead_is_not_hammered() {
 async fn a_subscription_that_is_forgotten_is_renewed() {
     let market =
         made().with_made("ETHUSDT", &MarketShape { seed: 9, price: 3_000, ..MarketShape::new(DAY, 400) });
-    let limits = VenueLimits {
-        silence: |stream| match stream {
-            StreamKind::Liquidations | StreamKind::Funding => None,
-            _ => Some(Duration::from_secs(120)),
-        },
-        ..limits()
-    };
+    let limits = VenueLimits { silence: StreamSilence::all(Duration::from_secs(120)), ..limits() };
     let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, ..Plan::default() };
     let mut run = plan.start_with(|exchange| {
         exchange.misbehave(|faults| {

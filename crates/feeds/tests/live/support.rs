@@ -34,11 +34,8 @@ pub(crate) fn limits() -> VenueLimits {
     const MINUTES: fn(u64) -> Duration = |minutes| Duration::from_secs(minutes * 60);
     VenueLimits {
         mark_silence: MINUTES(1),
-        silence: |stream| match stream {
-            StreamKind::Liquidations | StreamKind::Funding => None,
-            _ => Some(MINUTES(30)),
-        },
-        ..exchange(Venue::Binance).unwrap().limits()
+        silence: StreamSilence::all(MINUTES(30)),
+        ..exchange(Venue::Binance).unwrap().limits.clone()
     }
 }
 
@@ -208,7 +205,7 @@ impl ExpectedData {
     }
 
     /// Trades from the first that came on, klines and funding from the beginning; not every tick and not every
-    /// count of open interest, of which holes are not made good.
+    /// count of open interest, whose gaps are not filled.
     fn must(&self, came: &[Event], from: UnixMs) -> Vec<Event> {
         let first = came.iter().filter_map(trade_id).min().unwrap_or(i64::MAX);
         let is_due = |event: &&Event| match event {

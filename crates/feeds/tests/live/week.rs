@@ -17,7 +17,7 @@ async fn a_week_of_cuts_leaks_nothing() {
     let lively = MarketShape {
         trades_per_minute: 2,
         mark_step_ms: 30_000,
-        stock_step_ms: 60_000,
+        open_interest_step_ms: 60_000,
         liquidation_every: 60,
         ..MarketShape::new(DAY, (DAYS + 1) * 1_440)
     };
@@ -26,7 +26,12 @@ async fn a_week_of_cuts_leaks_nothing() {
         mark_silence: Duration::from_secs(3_600),
         connection_life: Duration::from_secs(23 * 3_600),
         poll_open_interest: Some(Duration::from_secs(300)),
-        silence: |stream| (stream == StreamKind::Mark).then_some(Duration::from_secs(3 * 3_600)),
+        silence: StreamSilence {
+            mark: Some(Duration::from_secs(3 * 3_600)),
+            klines: None,
+            trades: None,
+            open_interest: None,
+        },
         ..limits()
     };
     let begin = DAY.plus(300 * MINUTE);

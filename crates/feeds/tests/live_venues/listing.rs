@@ -5,7 +5,7 @@ use liqheat_feeds::venues::StreamKind;
 use liqheat_market::SourceState;
 use liqheat_market::{KlineKind, UnixMs};
 
-use crate::support::{MIDNIGHT, ReceivedData, VENUES, World};
+use crate::support::{MIDNIGHT, ReceivedData, World, venues};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -20,7 +20,7 @@ fn reaches(data: &ReceivedData, symbol: &str, moment: UnixMs) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_that_is_listed_later_is_followed_from_then_on() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 40);
         world.exchange.market().unlist("ETHUSDT");
         world.start();
@@ -61,7 +61,7 @@ async fn a_contract_that_is_listed_later_is_followed_from_then_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contract_that_has_gone_is_named_and_takes_no_other_with_it() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 60);
         world.start();
         world.until_minute(2).await;
@@ -96,7 +96,7 @@ async fn a_contract_that_has_gone_is_named_and_takes_no_other_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_venue_that_has_nothing_is_looked_at_again() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 40);
         for symbol in ["BTCUSDT", "ETHUSDT"] {
             world.exchange.market().unlist(symbol);

@@ -6,18 +6,19 @@ use std::time::Duration;
 use liqheat_feeds::live::{
     Clock, Delivery, Gap, LiveFeed, LiveSettings, LiveStatus, ResumePoint, VenueSettings,
 };
-use liqheat_feeds::venues::{Account, StreamKind, VenueLimits, exchange};
+use liqheat_feeds::venues::{Account, StreamKind, VenueLimits, exchange, exchanges};
 use liqheat_market::{
     Backoff, Event, Instrument, Kline, KlineKind, Liquidation, Price, PriceKind, Symbol, Trade, UnixMs, Venue,
 };
 use liqheat_testkit::PATIENCE;
-use liqheat_testkit::exchange::{
-    BybitProtocol, ExchangeServer, HyperliquidProtocol, Market, MarketShape, OkxProtocol, Time,
-};
+use liqheat_testkit::exchange::{ExchangeServer, HyperliquidProtocol, Market, MarketShape, Time, protocol};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) const VENUES: [Venue; 3] = [Venue::Bybit, Venue::Okx, Venue::Hyperliquid];
+/// Every venue but Binance, whose tests are in `tests/live`.
+pub(crate) fn venues() -> impl Iterator<Item = Venue> {
+    exchanges().map(|exchange| exchange.venue).filter(|venue| *venue != Venue::Binance)
+}
 
 /// 2025-11-24 00:00 UTC.
 pub(crate) const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
@@ -65,15 +66,11 @@ impl World {
             Market::default().with_made("BTCUSDT", &made(7, 1_000_000)).with_made("ETHUSDT", &made(8, 1));
         let time = Time { start: MIDNIGHT.plus(-MINUTE_MS / 2), speed: SPEED };
         // It has a runtime of its own, which cannot be started on a thread of another.
-        let start = || match venue {
-            Venue::Bybit => ExchangeServer::start(BybitProtocol::default(), market, time),
-            Venue::Okx => ExchangeServer::start(OkxProtocol::default(), market, time),
-            Venue::Hyperliquid => ExchangeServer::start(HyperliquidProtocol::default(), market, time),
-            other => panic!("no protocol of {other}"),
-        };
+        let protocol = protocol(venue).unwrap_or_else(|| panic!("no protocol of {venue}"));
+        let start = || ExchangeServer::start_boxed(protocol, market, time);
         let stand_in = std::thread::scope(|scope| scope.spawn(start).join()).unwrap();
         let clock = Clock::compressed(stand_in.now(), SPEED);
-        let limits = exchange(venue).unwrap().limits();
+        let limits = exchange(venue).unwrap().limits.clone();
         let (stop, data) = (CancellationToken::new(), ReceivedData::default());
         Self {
             venue,
@@ -213,7 +210,7 @@ impl World {
         assert!(data.iter().all(|trade| known.contains(trade)), "{symbol}: a trade that never happened");
     }
 
-    /// Klines of trades are those of the script without a hole, from as far back as was asked for.
+    /// Klines of trades are those of the script without a gap, from as far back as was asked for.
     pub(crate) fn check_klines(&self, symbol: &str) {
         let count = self.check_klines_from(symbol, MIDNIGHT.plus(-(FILLED_MINUTES - 1) * MINUTE_MS));
         assert!(count >= FILLED_MINUTES, "{count}");

@@ -7,7 +7,7 @@ use liqheat_feeds::live::{TierFetchError, VenueSettings, fetch_tiers};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{Event, Instrument, KlineKind, Symbol, Venue};
 
-use crate::support::{VENUES, World};
+use crate::support::{World, venues};
 
 fn settings(world: &World, symbol: &str) -> VenueSettings {
     VenueSettings {
@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_venue_tells_its_own() {
-    for venue in VENUES {
+    for venue in venues() {
         let world = World::new(venue, 40);
         let settings = settings(&world, "BTCUSDT");
         let book = fetch_tiers(&settings, world.clock.clone(), TIMEOUT, TierBook::embedded()).await.unwrap();

@@ -5,11 +5,11 @@ use std::time::Duration;
 use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{KlineKind, Venue};
 
-use crate::support::{MIDNIGHT, VENUES, World};
+use crate::support::{MIDNIGHT, World, venues};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_reordered_and_halved_frames_change_nothing() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 20);
         world.exchange.misbehave(|faults| {
             faults.repeat_every = Some(7);
@@ -33,7 +33,7 @@ async fn repeated_reordered_and_halved_frames_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cuts_lose_no_kline_and_no_trade_without_a_word() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 40);
         world.start();
         for minute in 1..6 {
@@ -61,7 +61,7 @@ async fn cuts_lose_no_kline_and_no_trade_without_a_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_acknowledged_but_silent_connection_is_left() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 40);
         world.exchange.misbehave(|faults| faults.silent = true);
         world.start();
@@ -82,8 +82,8 @@ async fn an_acknowledged_but_silent_connection_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_follow_each_other_without_hole_or_repeat() {
-    for venue in VENUES {
+async fn connections_follow_each_other_without_gap_or_repeat() {
+    for venue in venues() {
         let mut world = World::new(venue, 40).limits(|limits| {
             limits.connection_life = Duration::from_secs(60);
             limits.mark_silence = Duration::from_secs(20);
@@ -107,7 +107,7 @@ async fn connections_follow_each_other_without_hole_or_repeat() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_venue_that_asks_for_a_pause_gets_it() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 40);
         world.exchange.misbehave(|faults| {
             faults.refuse_requests = 1;

@@ -3,11 +3,11 @@
 use liqheat_feeds::venues::StreamKind;
 use liqheat_market::{Event, KlineKind, Venue};
 
-use crate::support::{MIDNIGHT, VENUES, World};
+use crate::support::{MIDNIGHT, World, venues};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_comes_out_in_our_units() {
-    for venue in VENUES {
+    for venue in venues() {
         let mut world = World::new(venue, 40);
         world.start();
         world.until_minute(8).await;
@@ -15,11 +15,11 @@ async fn what_happens_comes_out_in_our_units() {
         for symbol in ["BTCUSDT", "ETHUSDT"] {
             world.check_trades(symbol);
             world.check_klines(symbol);
-            // Stocks are single-sided, and some of the script's.
-            let stock =
-                |event: &Event| if let Event::OpenInterest(stock) = event { Some(stock.qty) } else { None };
-            let script: Vec<_> = world.script(symbol).iter().filter_map(stock).collect();
-            let got: Vec<_> = world.data.events[symbol].iter().filter_map(stock).collect();
+            // Open interest is single-sided, and some of the script's.
+            let sample =
+                |event: &Event| if let Event::OpenInterest(sample) = event { Some(sample.qty) } else { None };
+            let script: Vec<_> = world.script(symbol).iter().filter_map(sample).collect();
+            let got: Vec<_> = world.data.events[symbol].iter().filter_map(sample).collect();
             assert!(got.len() > 50, "{venue} {}", got.len());
             assert!(got.iter().all(|qty| script.contains(qty)), "{venue}");
             let (got, expected) =

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use liqheat_feeds::live::{AccountSettings, Clock, LiveSettings, VenueSettings};
 use liqheat_feeds::raw::RawSettings;
-use liqheat_feeds::venues::{Account, Exchange, exchange};
+use liqheat_feeds::venues::{Account, Exchange, exchange, exchanges};
 use liqheat_market::{Backoff, Symbol, UnixMs, Venue};
 use liqheat_measured::Address;
 use liqheat_server::MeasuredSettings;
@@ -20,7 +20,7 @@ use crate::time_unit::{DAYS, HOURS, parse_seconds};
 #[command(next_help_heading = "Live markets")]
 pub(crate) struct LiveArgs {
     /// Venues to follow, separated by commas.
-    #[arg(long, env = "LIQHEAT_VENUES", value_delimiter = ',', default_values = ["binance", "bybit", "okx", "hyperliquid"], value_parser = venue, value_name = "VENUES")]
+    #[arg(long, env = "LIQHEAT_VENUES", value_delimiter = ',', default_values_t = exchanges().map(|exchange| exchange.venue), value_parser = venue, value_name = "VENUES")]
     pub(crate) venues: Vec<Venue>,
     /// Days of history that are fetched if the database has none; venues keep open interest for a month.
     #[arg(long, env = "LIQHEAT_FILL_DAYS", default_value = "30", value_parser = fill_days, value_name = "DAYS")]
@@ -37,9 +37,8 @@ pub(crate) struct LiveArgs {
     /// Seconds for connecting to a venue, and for one request.
     #[arg(long, env = "LIQHEAT_VENUE_TIMEOUT", default_value = "10", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) venue_timeout: Duration,
-    /// Seconds of silence of a mark price after which its connection is given up [default: binance 5, bybit 10, okx 25,
-    /// hyperliquid 30]
-    #[arg(long, env = "LIQHEAT_SILENCE_TIMEOUT", value_parser = parse_seconds, value_name = "SECONDS")]
+    /// Seconds of silence of a mark price after which its connection is closed.
+    #[arg(long, help = silence_help(), env = "LIQHEAT_SILENCE_TIMEOUT", value_parser = parse_seconds, value_name = "SECONDS")]
     pub(crate) silence_timeout: Option<Duration>,
     /// Hours after which a connection is replaced by a new one; venues end them at 24.
     #[arg(long, env = "LIQHEAT_CONNECTION_LIFE", default_value = "23", value_parser = life, value_name = "HOURS")]
@@ -183,7 +182,7 @@ impl LiveArgs {
             }
         }
         for venue in &venues {
-            let most = exchange(venue.venue).map_or(0, Exchange::accounts_max);
+            let most = exchange(venue.venue).map_or(0, |exchange| exchange.accounts_max);
             let given = venue.accounts.len();
             if given > most {
                 faults.push(format!(
@@ -230,7 +229,7 @@ impl LiveArgs {
             self.venue_url.iter().find(given).map(|one| one.url.clone())
         };
         let limits = exchange(venue).map(|exchange| {
-            let mut limits = exchange.limits();
+            let mut limits = exchange.limits.clone();
             limits.mark_silence = self.silence_timeout.unwrap_or(limits.mark_silence);
             limits.connection_life = self.connection_life;
             if limits.poll_open_interest.is_some() {
@@ -282,6 +281,17 @@ pub(crate) fn parse_name(name: &str) -> Result<(Symbol, Option<Venue>), String> 
         None => (name, None),
     };
     Ok((Symbol::new(symbol).map_err(|error| error.to_string())?, venue))
+}
+
+/// The help of `--silence-timeout` with the default of each venue.
+fn silence_help() -> String {
+    let default =
+        |exchange: &Exchange| format!("{} {}", exchange.venue, exchange.limits.mark_silence.as_secs());
+    let defaults: Vec<String> = exchanges().map(default).collect();
+    format!(
+        "Seconds of silence of a mark price after which its connection is given up [default: {}]",
+        defaults.join(", ")
+    )
 }
 
 fn venue(text: &str) -> Result<Venue, String> {

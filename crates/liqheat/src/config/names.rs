@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn all_spellings_of_removed_settings_are_known() {
-        for venue in ["binance", "bybit", "okx", "hyperliquid"] {
+        for venue in liqheat_feeds::venues::exchanges().map(|exchange| exchange.venue) {
             for interface in ["rest", "socket"] {
                 let key = format!("{venue}_{interface}");
                 for spelling in [format!("--{venue}-{interface}"), key.to_uppercase(), key] {

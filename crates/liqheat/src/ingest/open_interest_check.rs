@@ -1,4 +1,4 @@
-//! Names samples of open interest that the model will not believe, where they are loaded.
+//! Names samples of open interest that the model refuses, where they are loaded.
 
 use std::collections::BTreeMap;
 

@@ -206,7 +206,7 @@ fn an_edge_has_the_layers_of_measured_positions() {
     const MINUTE: i64 = 60_000;
     const SPEED: f64 = 30.0;
     let start = UnixMs(1_756_080_000_000);
-    let shape = MarketShape { stock_step_ms: MINUTE, ..MarketShape::new(start, 240) };
+    let shape = MarketShape { open_interest_step_ms: MINUTE, ..MarketShape::new(start, 240) };
     let accounts = StandInAccounts { count: 60, scale: 2.0, reference: 60_000.0 };
     let exchange = ExchangeServer::start(
         HyperliquidProtocol::default().with_accounts(accounts),

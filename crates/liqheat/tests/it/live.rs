@@ -32,7 +32,7 @@ fn market(minutes: i64) -> Market {
 }
 
 pub(crate) fn script(minutes: i64, seed: u64) -> Vec<Event> {
-    let made = MarketShape { stock_step_ms: MINUTE, seed, ..MarketShape::new(START, minutes) };
+    let made = MarketShape { open_interest_step_ms: MINUTE, seed, ..MarketShape::new(START, minutes) };
     let mut events = Market::default().with_made("BTCUSDT", &made).events("BTCUSDT").to_vec();
     let stock = events.iter().find_map(|event| match event {
         Event::OpenInterest(sample) => Some(sample.qty),

@@ -350,7 +350,7 @@ fn run(bars: &[(Bar, Profile)], values: ParamValues) -> Result<(), TestCaseError
     for (bar, profile) in bars {
         let step = ledger.apply(bar, profile);
         prop_assert!(step.broken.is_empty(), "{:?}", step.broken);
-        // Which samples are believed is a matter of its own, with tests of its own.
+        // Which samples are accepted is a matter of its own, with tests of its own.
         let open_interest = bar.open_interest.filter(|_| step.sample_verdict.is_used());
         let bar = &Bar { open_interest, ..*bar };
         match step.outcome {

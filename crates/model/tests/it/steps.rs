@@ -386,7 +386,7 @@ fn one_absurd_sample_of_open_interest_changes_no_level_by_a_hundredth() {
 }
 
 #[test]
-fn a_jump_that_stays_is_believed_at_the_third_sample() {
+fn a_jump_that_stays_is_accepted_at_the_third_sample() {
     let ledger = with_outlier(302, 3.0, 100);
     assert!(ledger.open_interest() < 1_100.0, "two are not enough");
     let ledger = with_outlier(303, 3.0, 100);

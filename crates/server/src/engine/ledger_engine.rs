@@ -324,7 +324,7 @@ impl BarVisitor for Accounts {
                 self.metrics.open_interest_jumps.inc();
                 warn!(%instrument, bar = at(), open_interest = open_interest(), "open interest jump confirmed");
             }
-            SampleVerdict::Unknown | SampleVerdict::Believed => {}
+            SampleVerdict::Unknown | SampleVerdict::Accepted => {}
         }
         for broken in &step.broken {
             self.metrics.invariants_broken.inc();

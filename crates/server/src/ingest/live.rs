@@ -103,7 +103,7 @@ async fn resume_points(
         let now = settings.clock.now();
         let back = |stretch: Duration| now.plus(-i64::try_from(stretch.as_millis()).unwrap_or(i64::MAX));
         let are_consecutive = exchange(instrument.venue)
-            .is_some_and(|exchange| exchange.limits().trade_ids == TradeIds::Consecutive);
+            .is_some_and(|exchange| exchange.limits.trade_ids == TradeIds::Consecutive);
         let fetchable = Fetchable {
             klines: back(settings.fill_klines),
             open_interest: back(settings.fill_open_interest),

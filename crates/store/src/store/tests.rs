@@ -7,8 +7,8 @@ use std::task::{Context, Waker};
 use liqheat_market::{Symbol, Venue};
 
 use super::*;
+use crate::command::Database;
 use crate::error::CommandError;
-use crate::owner::Database;
 
 /// Panics in the middle of a transaction.
 struct Panic;

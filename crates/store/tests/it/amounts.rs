@@ -6,7 +6,7 @@ use liqheat_market::{
     Interval, Kline, KlineKind, Liquidation, OpenInterest, Price, Qty, Side, Trade, UnixMs,
 };
 
-use crate::world::{FOREVER, M5, T0, btc, in_memory, kline, liquidation, stock, trade, usd};
+use crate::world::{FOREVER, M5, T0, btc, in_memory, kline, liquidation, open_interest, trade, usd};
 
 #[test]
 fn amounts_of_cheap_coins_are_exact() {
@@ -22,7 +22,7 @@ fn amounts_of_cheap_coins_are_exact() {
         Trade { qty: Qty::MAX, ..trade(3, T0 + M5, 0.000015, 1.0) },
     ];
     store.append(&btc(), trades).blocking().unwrap();
-    let sample = OpenInterest { qty: Qty::MAX, ..stock(T0, 1.0) };
+    let sample = OpenInterest { qty: Qty::MAX, ..open_interest(T0, 1.0) };
     store.append(&btc(), vec![sample]).blocking().unwrap();
     let forced = |time| Liquidation { qty: half, ..liquidation(time, Side::Long, 0.000015) };
     store.append(&btc(), vec![forced(T0), forced(T0 + 1)]).blocking().unwrap();

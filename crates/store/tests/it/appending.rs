@@ -5,7 +5,7 @@ use liqheat_store::{AppendResult, BATCH_ROWS_MAX, Batch, DirtyRange, Store, Stor
 use proptest::prelude::*;
 
 use crate::world::{
-    FOREVER, M5, Place, T0, btc, coins, eth, events, in_memory, kline, klines, liquidation, stock,
+    FOREVER, M5, Place, T0, btc, coins, eth, events, in_memory, kline, klines, liquidation, open_interest,
 };
 
 /// New rows, and rows that were there.
@@ -101,8 +101,8 @@ fn of_two_rows_under_one_key_the_better_known_wins_in_any_order() {
 #[test]
 fn what_was_stored_first_stays() {
     let store = in_memory();
-    store.append(&btc(), vec![stock(T0, 5.0)]).blocking().unwrap();
-    let later = vec![stock(T0, 6.0), stock(T0 + M5, 7.0)];
+    store.append(&btc(), vec![open_interest(T0, 5.0)]).blocking().unwrap();
+    let later = vec![open_interest(T0, 6.0), open_interest(T0 + M5, 7.0)];
     assert_eq!(counts(store.append(&btc(), later).blocking()), (1, 1));
     let quantities: Vec<_> = contents(&store).open_interest.iter().map(|sample| sample.qty).collect();
     assert_eq!(quantities, [coins(5.0), coins(7.0)]);
@@ -124,7 +124,7 @@ fn the_earliest_new_row_of_each_kind_is_told() {
     assert_eq!(touched(bars(8..30)).klines, Some(UnixMs(T0 + 8 * M5)));
 
     let samples = Batch {
-        open_interest: vec![stock(T0 + 2 * M5, 1.0), stock(T0 + M5, 2.0)],
+        open_interest: vec![open_interest(T0 + 2 * M5, 1.0), open_interest(T0 + M5, 2.0)],
         liquidations: vec![liquidation(T0, Side::Long, 1.0)],
         ..Batch::default()
     };

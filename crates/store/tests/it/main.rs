@@ -13,7 +13,7 @@
 mod alerts;
 mod amounts;
 mod appending;
-mod holes;
+mod gaps;
 mod layers;
 mod library;
 mod reading;

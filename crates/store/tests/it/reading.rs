@@ -4,11 +4,11 @@ use std::future::IntoFuture;
 use std::num::NonZeroUsize;
 
 use liqheat_market::{Interval, Kline, KlineKind, Liquidation, Price, Side, UnixMs};
-use liqheat_store::{InstrumentSpan, LiquidationTotals, MarkRange, PricesAt, Profile};
+use liqheat_store::{InstrumentSpan, LiquidationTotals, MarkRange, Profile};
 
 use crate::world::{
-    FOREVER, M5, T0, btc, coins, eth, events, in_memory, kline, kline_of, klines, liquidation, mark, stock,
-    trade, usd,
+    FOREVER, M5, T0, btc, coins, eth, events, in_memory, kline, kline_of, klines, liquidation, mark,
+    open_interest, trade, usd,
 };
 
 const M1: i64 = 60_000;
@@ -127,7 +127,7 @@ fn candles_shorter_than_the_klines_do_not_exist() {
 #[test]
 fn points_are_bounded_on_both_ends_inclusively() {
     let store = in_memory();
-    let samples: Vec<_> = (0..5).map(|i| stock(T0 + i, 10.0 + i as f64)).collect();
+    let samples: Vec<_> = (0..5).map(|i| open_interest(T0 + i, 10.0 + i as f64)).collect();
     store.append(&btc(), samples.clone()).blocking().unwrap();
     let read = store.open_interest(&btc(), UnixMs(T0 + 1), UnixMs(T0 + 3)).blocking().unwrap();
     assert_eq!(read, samples[1..4]);
@@ -144,21 +144,6 @@ fn the_mark_price_has_a_range() {
     let expected = MarkRange { low: usd(2.0), high: usd(5.0), last: usd(3.0), last_time: UnixMs(T0 + 3) };
     assert_eq!(range(1, 3), Some(expected));
     assert_eq!(range(5, 90), None);
-}
-
-#[test]
-fn the_newest_price_comes_from_whatever_is_newest() {
-    let store = in_memory();
-    let prices = |time: i64| store.prices_at(&btc(), UnixMs(T0 + time)).blocking().unwrap();
-    assert_eq!(prices(M5), PricesAt::default());
-    store.append(&btc(), vec![kline(0), kline_of(KlineKind::Mark, Interval::M5, 0)]).blocking().unwrap();
-    store.append(&btc(), vec![trade(2, T0 + 60, 7.0, 1.0), trade(3, T0 + 60, 8.0, 1.0)]).blocking().unwrap();
-    store.append(&btc(), vec![mark(T0 + M5, 6.0)]).blocking().unwrap();
-    assert_eq!(prices(59), PricesAt::default());
-    assert_eq!(prices(60), PricesAt { mark: None, last: Some((UnixMs(T0 + 60), usd(8.0))) });
-    let later =
-        PricesAt { mark: Some((UnixMs(T0 + M5), usd(6.0))), last: Some((UnixMs(T0 + M5), kline(0).close)) };
-    assert_eq!(prices(M5), later);
 }
 
 #[test]
@@ -256,7 +241,7 @@ fn the_watermark_is_when_the_newest_row_became_known() {
     assert_eq!(newest(FOREVER), Some(UnixMs(T0 + 2 * M5)), "a kline is known at its close");
     assert_eq!(newest(UnixMs(T0 + 2 * M5 - 1)), Some(UnixMs(T0 + M5)));
     assert_eq!(newest(UnixMs(T0 + M5 - 1)), None);
-    store.append(&btc(), vec![stock(T0 + 3 * M5, 1.0)]).blocking().unwrap();
+    store.append(&btc(), vec![open_interest(T0 + 3 * M5, 1.0)]).blocking().unwrap();
     assert_eq!(newest(FOREVER), Some(UnixMs(T0 + 3 * M5)));
     // Every kind counts.
     let all = in_memory();

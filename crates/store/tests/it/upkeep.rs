@@ -6,7 +6,7 @@ use liqheat_market::{Interval, KlineKind, UnixMs};
 use liqheat_store::{AccuracyHour, AccuracyState, Checkpoint, Retention, Store};
 
 use crate::world::{
-    FOREVER, M5, Place, T0, btc, eth, events, in_memory, kline_of, klines, mark, stock, trade,
+    FOREVER, M5, Place, T0, btc, eth, events, in_memory, kline_of, klines, mark, open_interest, trade,
 };
 
 const FINGERPRINT: u64 = u64::MAX - 7;
@@ -82,8 +82,8 @@ fn a_checkpoint_that_missed_rows_is_deleted() {
     // A trade at the moment of a close belongs to the next bar.
     assert_eq!(dropped(vec![trade(1, T0 + 7 * M5, 1.0, 1.0)].into()), (3, Some(7)));
     // A sample a tenth of the interval after a close still counts for that bar.
-    assert_eq!(dropped(vec![stock(T0 + 7 * M5 + M5 / 10, 1.0)].into()), (4, Some(6)));
-    assert_eq!(dropped(vec![stock(T0 + 7 * M5 + M5 / 10 + 1, 1.0)].into()), (3, Some(7)));
+    assert_eq!(dropped(vec![open_interest(T0 + 7 * M5 + M5 / 10, 1.0)].into()), (4, Some(6)));
+    assert_eq!(dropped(vec![open_interest(T0 + 7 * M5 + M5 / 10 + 1, 1.0)].into()), (3, Some(7)));
     // Ticks of the mark price and klines of another length do not concern it.
     assert_eq!(dropped(vec![mark(T0, 1.0)].into()), (0, Some(10)));
     assert_eq!(dropped(vec![kline_of(KlineKind::Last, Interval::M1, 0)].into()), (0, Some(10)));

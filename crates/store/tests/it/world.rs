@@ -60,7 +60,7 @@ pub(crate) fn mark(time: i64, price: f64) -> MarkPrice {
     MarkPrice { time: UnixMs(time), price: usd(price) }
 }
 
-pub(crate) fn stock(time: i64, qty: f64) -> OpenInterest {
+pub(crate) fn open_interest(time: i64, qty: f64) -> OpenInterest {
     OpenInterest { time: UnixMs(time), qty: coins(qty) }
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn events(size: i64) -> Vec<Event> {
             Event::Kline(kline_of(KlineKind::Last, Interval::M1, i)),
             Event::Trade(trade(1_000 + i, T0 + i * 977, 100_000.0 + i as f64, 0.001)),
             Event::MarkPrice(mark(T0 + i * 1_000, 100_000.0 - i as f64)),
-            Event::OpenInterest(stock(T0 + i * M5, 80_000.0 + i as f64)),
+            Event::OpenInterest(open_interest(T0 + i * M5, 80_000.0 + i as f64)),
             Event::Funding(funding(T0 + i * 28_800_000)),
             Event::Liquidation(liquidation(T0 + i * 500, side, 99_000.0)),
         ]

@@ -122,8 +122,8 @@ impl VenueProtocol for BinanceProtocol {
                 let Some(newest) = newest else {
                     return reply(400, &json!({ "code": -1, "msg": "nothing yet" }), 1);
                 };
-                let stock = newest.qty.to_string();
-                reply(200, &json!({ "openInterest": stock, "symbol": symbol, "time": newest.time.0 }), 1)
+                let sample = newest.qty.to_string();
+                reply(200, &json!({ "openInterest": sample, "symbol": symbol, "time": newest.time.0 }), 1)
             }
             "/futures/data/openInterestHist" if now.since(from) > HISTORY_MS => {
                 reply(400, &json!({ "code": -1130, "msg": "parameter 'startTime' is invalid." }), 0)

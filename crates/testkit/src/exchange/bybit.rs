@@ -109,11 +109,11 @@ impl VenueProtocol for BybitProtocol {
                 let changed = [("markPrice", mark.price.to_string())];
                 return Some(self.ticker(topic, symbol, &changed, mark.time));
             }
-            ("tickers", Event::OpenInterest(stock)) => {
-                let single = stock.qty.to_string();
-                let both = liqheat_market::Qty::from_units(stock.qty.units() * 2).to_string();
+            ("tickers", Event::OpenInterest(sample)) => {
+                let single = sample.qty.to_string();
+                let both = liqheat_market::Qty::from_units(sample.qty.units() * 2).to_string();
                 let changed = [("openInterest", both), ("singleOpenInterest", single)];
-                return Some(self.ticker(topic, symbol, &changed, stock.time));
+                return Some(self.ticker(topic, symbol, &changed, sample.time));
             }
             _ => return None,
         };
@@ -163,11 +163,11 @@ impl VenueProtocol for BybitProtocol {
             "/v5/market/mark-price-kline" => klines(KlineKind::Mark),
             "/v5/market/open-interest" => {
                 let rows = known.iter().filter_map(|event| match event {
-                    Event::OpenInterest(stock)
-                        if within(stock.time) && stock.time.floor_to(300_000) == stock.time =>
+                    Event::OpenInterest(sample)
+                        if within(sample.time) && sample.time.floor_to(300_000) == sample.time =>
                     {
-                        let both = liqheat_market::Qty::from_units(stock.qty.units() * 2).to_string();
-                        Some(json!({ "openInterest": both, "timestamp": stock.time.0.to_string() }))
+                        let both = liqheat_market::Qty::from_units(sample.qty.units() * 2).to_string();
+                        Some(json!({ "openInterest": both, "timestamp": sample.time.0.to_string() }))
                     }
                     _ => None,
                 });

@@ -136,14 +136,14 @@ impl VenueProtocol for HyperliquidProtocol {
             }
             ("activeAssetCtx", Event::MarkPrice(_) | Event::OpenInterest(_)) => {
                 let mut contexts = self.contexts();
-                let (mark, stock) = contexts.entry(coin.to_owned()).or_default();
+                let (mark, open_interest) = contexts.entry(coin.to_owned()).or_default();
                 match event {
                     Event::MarkPrice(tick) => *mark = Some(tick.price),
-                    Event::OpenInterest(sample) => *stock = sample.qty,
+                    Event::OpenInterest(sample) => *open_interest = sample.qty,
                     _ => {}
                 }
                 let mark = (*mark)?;
-                json!({ "channel": "activeAssetCtx", "data": { "coin": coin, "ctx": context(mark, *stock) } })
+                json!({ "channel": "activeAssetCtx", "data": { "coin": coin, "ctx": context(mark, *open_interest) } })
             }
             _ => return None,
         };
@@ -289,17 +289,17 @@ fn mark_of(known: &[Event]) -> Option<Price> {
 
 fn newest_context(known: &[Event]) -> Value {
     let mark = mark_of(known);
-    let stock = known.iter().rev().find_map(|event| match event {
+    let sample = known.iter().rev().find_map(|event| match event {
         Event::OpenInterest(sample) => Some(sample.qty),
         _ => None,
     });
-    context(mark.unwrap_or(Price::from_units(1)), stock.unwrap_or_default())
+    context(mark.unwrap_or(Price::from_units(1)), sample.unwrap_or_default())
 }
 
 /// Open interest of both sides.
-fn context(mark: Price, stock: Qty) -> Value {
+fn context(mark: Price, open_interest: Qty) -> Value {
     json!({
-        "funding": "0.0000125", "openInterest": Qty::from_units(stock.units() * 2).to_string(), "prevDayPx": "1",
+        "funding": "0.0000125", "openInterest": Qty::from_units(open_interest.units() * 2).to_string(), "prevDayPx": "1",
         "dayNtlVlm": "0.0", "premium": null, "oraclePx": mark.to_string(), "markPx": mark.to_string(), "midPx": null,
         "impactPxs": null, "dayBaseVlm": "0.0"
     })

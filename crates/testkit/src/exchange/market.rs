@@ -28,7 +28,7 @@ pub struct MarketShape {
     /// Between two ticks of the mark price.
     pub mark_step_ms: i64,
     /// Between two counts of open interest.
-    pub stock_step_ms: i64,
+    pub open_interest_step_ms: i64,
     /// Minutes between two liquidations.
     pub liquidation_every: i64,
     /// The least that prices differ by; contracts of different coins have different ones.
@@ -48,7 +48,7 @@ impl MarketShape {
             minutes,
             trades_per_minute: 60,
             mark_step_ms: 1_000,
-            stock_step_ms: 5_000,
+            open_interest_step_ms: 5_000,
             liquidation_every: 1,
             tick: Price::from_units(1_000_000),
             price: 60_000,
@@ -116,7 +116,7 @@ fn make(made: &MarketShape) -> Vec<Event> {
     let mut rng = fastrand::Rng::with_seed(made.seed);
     let mut events = Vec::new();
     let mut in_ticks = made.price * 100;
-    let mut stock: i64 = 50_000_000;
+    let mut sample: i64 = 50_000_000;
     let mut id = 1_000_000 * i64::try_from(made.seed % 1_000).unwrap_or(1) + 1;
     for minute in 0..made.minutes {
         let open_time = made.from.plus(minute * 60_000);
@@ -141,10 +141,10 @@ fn make(made: &MarketShape) -> Vec<Event> {
             ticks.push(MarkPrice { time, price });
         }
         events.extend(mark_kline_of(open_time, &ticks).map(Event::Kline));
-        for at in 0..60_000 / made.stock_step_ms {
-            stock += rng.i64(-5_000..=5_000);
-            let time = open_time.plus(at * made.stock_step_ms);
-            events.push(Event::OpenInterest(OpenInterest { time, qty: Qty::from_units(stock * 100_000) }));
+        for at in 0..60_000 / made.open_interest_step_ms {
+            sample += rng.i64(-5_000..=5_000);
+            let time = open_time.plus(at * made.open_interest_step_ms);
+            events.push(Event::OpenInterest(OpenInterest { time, qty: Qty::from_units(sample * 100_000) }));
         }
         if minute % made.liquidation_every == 0 {
             let side = if rng.bool() { Side::Long } else { Side::Short };

@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use liqheat_market::convert::{approx_f64, trunc_i64};
-use liqheat_market::{Event, UnixMs};
+use liqheat_market::{Event, UnixMs, Venue};
 use tokio::net::TcpListener;
 
 pub use accounts::{StandInAccounts, StandInPosition};
@@ -75,6 +75,18 @@ pub trait VenueProtocol: Send + Sync + 'static {
     fn answer(&self, request: &RestRequest, market: &Market, now: UnixMs) -> RestReply;
 }
 
+/// The protocol of a venue, without faults; `None` for the simulated market, which has none.
+#[must_use]
+pub fn protocol(venue: Venue) -> Option<Box<dyn VenueProtocol>> {
+    match venue {
+        Venue::Binance => Some(Box::new(BinanceProtocol)),
+        Venue::Bybit => Some(Box::<BybitProtocol>::default()),
+        Venue::Okx => Some(Box::<OkxProtocol>::default()),
+        Venue::Hyperliquid => Some(Box::<HyperliquidProtocol>::default()),
+        Venue::Sim => None,
+    }
+}
+
 /// What a path is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
@@ -125,9 +137,9 @@ impl RestRequest {
 pub struct EndpointLimit {
     /// What is counted together.
     pub name: String,
-    /// Most requests..
+    /// Largest number of requests within [`Self::per_ms`].
     pub requests: usize,
-    /// ..within this much market time.
+    /// Length of the sliding window, in market time.
     pub per_ms: i64,
 }
 
@@ -193,7 +205,7 @@ impl ExchangeState {
         self.time.start.plus(trunc_i64(self.began.elapsed().as_secs_f64() * 1_000.0 * self.time.speed))
     }
 
-    /// What the exchange believes.
+    /// The exchange's own clock, which may be wrong.
     fn clock(&self) -> UnixMs {
         self.now().plus(self.faults().clock_off_ms)
     }
@@ -226,6 +238,15 @@ impl ExchangeServer {
     /// When there are no ports.
     #[must_use]
     pub fn start(protocol: impl VenueProtocol, market: Market, time: Time) -> Self {
+        Self::start_boxed(Box::new(protocol), market, time)
+    }
+
+    /// The same for a protocol that is chosen at run time, see [`protocol`].
+    ///
+    /// # Panics
+    /// When there are no ports.
+    #[must_use]
+    pub fn start_boxed(protocol: Box<dyn VenueProtocol>, market: Market, time: Time) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("exchange")
@@ -234,7 +255,7 @@ impl ExchangeServer {
             .unwrap();
         let (cut, _) = tokio::sync::watch::channel(0);
         let shared = Arc::new(ExchangeState {
-            protocol: Box::new(protocol),
+            protocol,
             market,
             began: Instant::now(),
             time,

@@ -99,9 +99,9 @@ impl VenueProtocol for OkxProtocol {
             ("mark-price", Event::MarkPrice(mark)) => json!({
                 "instType": "SWAP", "instId": name, "markPx": mark.price.to_string(), "ts": mark.time.0.to_string()
             }),
-            ("open-interest", Event::OpenInterest(stock)) => json!({
-                "instType": "SWAP", "instId": name, "oi": contracts(name, stock.qty), "oiCcy": stock.qty.to_string(),
-                "ts": stock.time.0.to_string()
+            ("open-interest", Event::OpenInterest(sample)) => json!({
+                "instType": "SWAP", "instId": name, "oi": contracts(name, sample.qty), "oiCcy": sample.qty.to_string(),
+                "ts": sample.time.0.to_string()
             }),
             ("liquidation-orders", Event::Liquidation(event)) => {
                 let (price, size) = (event.price.to_string(), contracts(name, event.qty));
@@ -167,12 +167,12 @@ impl VenueProtocol for OkxProtocol {
             return RestReply { status: 200, body: body.to_string(), weight: 1, weight_header: None };
         }
         let limit = usize::try_from(asked.number("limit").unwrap_or(100)).unwrap_or(0);
-        // Both bounds of these are exclusive..
+        // Both bounds of these are exclusive.
         let between = |time: UnixMs| {
             asked.number("before").is_none_or(|before| time.0 > before)
                 && asked.number("after").is_none_or(|after| time.0 < after)
         };
-        // ..and of these inclusive.
+        // Both bounds of these are inclusive.
         let within = |time: UnixMs| {
             asked.number("begin").is_none_or(|begin| time.0 >= begin)
                 && asked.number("end").is_none_or(|end| time.0 <= end)
@@ -202,15 +202,15 @@ impl VenueProtocol for OkxProtocol {
             "/api/v5/rubik/stat/contracts/open-interest-history" => {
                 // RestReply by the start of the five minutes at whose end it was counted.
                 let rows = known.iter().filter_map(|event| match event {
-                    Event::OpenInterest(stock)
-                        if stock.time.floor_to(300_000) == stock.time
-                            && within(stock.time.plus(-300_000)) =>
+                    Event::OpenInterest(sample)
+                        if sample.time.floor_to(300_000) == sample.time
+                            && within(sample.time.plus(-300_000)) =>
                     {
-                        let start = stock.time.0 - 300_000;
+                        let start = sample.time.0 - 300_000;
                         Some(json!([
                             start.to_string(),
-                            contracts(name, stock.qty),
-                            stock.qty.to_string(),
+                            contracts(name, sample.qty),
+                            sample.qty.to_string(),
                             "0"
                         ]))
                     }

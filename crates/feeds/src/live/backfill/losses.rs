@@ -1,6 +1,6 @@
 //! Reports of data that cannot be had: one gap for neighbours that are lost for the same reason.
 
-use super::planner::BackfillCommand;
+use super::command::BackfillCommand;
 use super::task::TaskKind;
 use crate::live::GapCause;
 use crate::live::contract::ContractIndex;
@@ -8,13 +8,13 @@ use crate::live::pipeline::{EventGate, Loss, LostRange, Series};
 use crate::venues::RestQuery;
 
 /// Rows of a page that were refused; neighbours with the same reason become one gap.
-pub(super) struct RefusedRows {
+pub(super) struct LostRows {
     contract: ContractIndex,
     lost: Vec<LostRange>,
     reason: String,
 }
 
-impl RefusedRows {
+impl LostRows {
     pub(super) const fn new(contract: ContractIndex) -> Self {
         Self { contract, lost: Vec::new(), reason: String::new() }
     }

@@ -2,6 +2,8 @@
 //! [`RestClient`] sends the requests.
 
 mod budget;
+mod command;
+mod fetch_error;
 mod losses;
 mod paging;
 mod planner;
@@ -11,6 +13,8 @@ mod rest;
 mod task;
 
 pub(super) use budget::{Budget, Priority};
-pub(super) use planner::{BackfillCommand, BackfillPlanner, BackfillPolicy, Failure, PlanTime};
-pub(super) use rest::{FetchError, FetchedPage, RestClient};
+pub(super) use command::BackfillCommand;
+pub(super) use fetch_error::FetchError;
+pub(super) use planner::{BackfillPlanner, BackfillPolicy, Failure, PlanTime};
+pub(super) use rest::{FetchedPage, RestClient};
 pub(super) use task::{BackfillRequest, TaskKind};

@@ -12,6 +12,7 @@ use liqheat_market::convert::{approx_f64, signed_ms, trunc_i64};
 use liqheat_market::{Event, UnixMs};
 
 use super::budget::{Budget, Priority};
+use super::command::BackfillCommand;
 use super::losses::report_lost;
 use super::task::{BackfillRequest, TaskKind, TaskState};
 use crate::live::clock::Uptime;
@@ -27,7 +28,7 @@ const LIVE_MAX: usize = 4;
 const CLOCK_INTERVAL: Duration = Duration::from_secs(600);
 const FUNDING_INTERVAL: Duration = Duration::from_secs(600);
 /// Without a sample for this long the history of open interest is requested.
-const OPEN_INTEREST_HOLE_MS: i64 = 600_000;
+const OPEN_INTEREST_GAP_MS: i64 = 600_000;
 /// Klines of the mark price that cannot be requested are expected from ticks for this long after their end.
 const TICKS_LATE_MS: i64 = 60_000;
 /// Unusable answers to one page after which it is skipped.
@@ -42,26 +43,6 @@ pub(in crate::live) struct BackfillPolicy {
     pub(in crate::live) trades_max: u64,
     /// Share of the venue's limits that is used.
     pub(in crate::live) budget_share: f64,
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::live) enum BackfillCommand {
-    /// Send this request.
-    Fetch(BackfillRequest),
-    /// Report data that cannot be had.
-    Gap {
-        contract: ContractIndex,
-        stream: StreamKind,
-        from: UnixMs,
-        to: UnixMs,
-        cause: GapCause,
-        reason: String,
-    },
-    /// Report a filled stretch.
-    Filled { contract: ContractIndex, stream: StreamKind, from: UnixMs, to: UnixMs, events: u64 },
-    /// Report a row of an answer that was refused, or one of its fields.
-    Refused { reason: String, row: String },
 }
 
 /// Why a request brought nothing.
@@ -105,7 +86,7 @@ struct ContractPlan {
 
 /// The plan of a venue.
 pub(in crate::live) struct BackfillPlanner {
-    exchange: &'static dyn Exchange,
+    exchange: &'static Exchange,
     limits: VenueLimits,
     policy: BackfillPolicy,
     plans: ContractMap<ContractPlan>,
@@ -117,7 +98,7 @@ pub(in crate::live) struct BackfillPlanner {
 
 impl BackfillPlanner {
     pub(in crate::live) fn new(
-        exchange: &'static dyn Exchange,
+        exchange: &'static Exchange,
         limits: VenueLimits,
         policy: BackfillPolicy,
     ) -> Self {
@@ -270,7 +251,7 @@ impl BackfillPlanner {
             }
             TaskKind::OpenInterestHistory => {
                 let from = plan.open_interest_from?;
-                let is_due = now.since(from) > OPEN_INTEREST_HOLE_MS;
+                let is_due = now.since(from) > OPEN_INTEREST_GAP_MS;
                 is_due.then_some(RestQuery::OpenInterestHistory { from, to: now })
             }
             TaskKind::Funding => Some(RestQuery::Funding { from: plan.funding_from, to: now }),
@@ -333,7 +314,7 @@ impl BackfillPlanner {
     ) {
         let plan = &mut self.plans[contract];
         if let Some(before) = before
-            && time.since(before) > OPEN_INTEREST_HOLE_MS
+            && time.since(before) > OPEN_INTEREST_GAP_MS
             && plan.open_interest_from.is_none()
         {
             plan.open_interest_from = Some(before.plus(1));

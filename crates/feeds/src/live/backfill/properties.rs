@@ -9,7 +9,8 @@ use liqheat_market::{
 use proptest::prelude::*;
 
 use super::budget::Budget;
-use super::planner::{BackfillCommand, BackfillPlanner, BackfillPolicy, Failure, PlanTime};
+use super::command::BackfillCommand;
+use super::planner::{BackfillPlanner, BackfillPolicy, Failure, PlanTime};
 use super::task::{BackfillRequest, TaskKind};
 use crate::live::ResumePoint;
 use crate::live::clock::Uptime;
@@ -144,7 +145,7 @@ impl World {
             trades_max: 100_000,
             budget_share: 0.7,
         };
-        let mut planner = BackfillPlanner::new(venue, venue.limits(), policy);
+        let mut planner = BackfillPlanner::new(venue, venue.limits.clone(), policy);
         let mut gates = ContractMap::default();
         let stored = BEGIN.plus(-STORED_MINUTES * MINUTE_MS);
         let resume = ResumePoint {

@@ -11,63 +11,11 @@ use liqheat_market::convert::signed_ms;
 use tracing::{Instrument, field, trace_span};
 
 use super::budget::{Budget, Priority};
-use crate::http_client::{HttpClient, HttpError, RequestLimits};
+use super::fetch_error::FetchError;
+use crate::http_client::{HttpClient, RequestLimits};
 use crate::live::clock::{Clock, Uptime};
 use crate::live::{RawKind, Recorder};
-use crate::venues::{Contract, Exchange, FrameError, Page, RateLimit, Request, RequestRefusal, RestQuery};
-
-/// Why a request brought nothing.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::live) enum FetchError {
-    /// The venue has no such interface.
-    #[error("the venue does not offer it")]
-    NotOffered,
-    /// Too many requests; the budget keeps the pause.
-    #[error("status {status}: too many requests; paused for {} s", pause.as_secs())]
-    Throttled {
-        /// 429 or another that the venue uses for it.
-        status: u16,
-        /// Length of the pause.
-        pause: Duration,
-    },
-    /// No answer, or a broken one.
-    #[error(transparent)]
-    NoAnswer(#[from] HttpError),
-    /// The venue failed.
-    #[error("status {status}: {body}")]
-    Failed {
-        /// Usually between 500 and 599.
-        status: u16,
-        /// Its words, cut.
-        body: String,
-    },
-    /// The query begins before what the venue keeps.
-    #[error("status {status}: {body}")]
-    BeginsTooEarly {
-        /// Usually 400.
-        status: u16,
-        /// Its words, cut.
-        body: String,
-    },
-    /// The venue would refuse the same request again.
-    #[error("status {status}: {body}")]
-    Refused {
-        /// Usually between 400 and 499.
-        status: u16,
-        /// Its words, cut.
-        body: String,
-    },
-    /// An answer that was not understood.
-    #[error("{0}")]
-    Malformed(#[from] FrameError),
-}
-
-impl FetchError {
-    /// Whether the same request may succeed later.
-    pub(in crate::live) const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Throttled { .. } | Self::NoAnswer(_) | Self::Failed { .. } | Self::Malformed(_))
-    }
-}
+use crate::venues::{Contract, Exchange, Page, RateLimit, Request, RequestRefusal, RestQuery};
 
 /// A page of a venue's answer, and when it was requested and received.
 #[derive(Debug)]
@@ -82,7 +30,7 @@ pub(in crate::live) struct FetchedPage {
 pub(in crate::live) struct RestClient {
     client: HttpClient,
     base: Arc<str>,
-    exchange: &'static dyn Exchange,
+    exchange: &'static Exchange,
     /// Locked for the length of a decision.
     budget: Arc<Mutex<Budget>>,
     clock: Clock,
@@ -103,7 +51,7 @@ impl RestClient {
     const WORDS_CHARS_MAX: usize = 200;
 
     pub(in crate::live) fn new(
-        exchange: &'static dyn Exchange,
+        exchange: &'static Exchange,
         base: &str,
         budget: Budget,
         clock: Clock,
@@ -222,7 +170,7 @@ impl RestClient {
         }
         if let Some(recorder) = &self.recorder {
             let kind = RawKind::Answer { symbol: contract.symbol.clone(), query: *query };
-            recorder.record(self.exchange.venue(), self.clock.market_now(), &kind, &body);
+            recorder.record(self.exchange.venue, self.clock.market_now(), &kind, &body);
         }
         let page = self.exchange.answer(contract, query, &body, now)?;
         Ok(FetchedPage { page, sent, received })
@@ -263,7 +211,7 @@ impl RestClient {
             "venue.request",
             otel.kind = "client",
             otel.status_code = field::Empty,
-            venue = self.exchange.venue().name(),
+            venue = self.exchange.venue.name(),
             url.path = request.path.split('?').next(),
             http.response.status_code = field::Empty,
         );

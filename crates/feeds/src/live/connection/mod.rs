@@ -11,8 +11,10 @@
 //! supervisors. [`Supervision`](supervision::Supervision), [`Liveness`](liveness::Liveness) and
 //! [`ConnectLimit`](limit::ConnectLimit) decide and are pure; the others do what they say.
 
+mod assignment;
 mod limit;
 mod liveness;
+mod opening;
 mod pool;
 mod socket;
 mod supervision;
@@ -94,7 +96,7 @@ pub(super) enum ConnectionCommand {
 
 /// What all connections of a venue share.
 pub(super) struct ConnectionContext {
-    pub(super) exchange: &'static dyn Exchange,
+    pub(super) exchange: &'static Exchange,
     pub(super) limits: VenueLimits,
     pub(super) socket_base: String,
     pub(super) clock: Clock,
@@ -110,7 +112,7 @@ pub(super) struct ConnectionContext {
 
 /// What a context is made of.
 pub(super) struct ConnectionSettings {
-    pub(super) exchange: &'static dyn Exchange,
+    pub(super) exchange: &'static Exchange,
     pub(super) limits: VenueLimits,
     pub(super) socket_base: String,
     pub(super) clock: Clock,

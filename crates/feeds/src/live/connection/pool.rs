@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::supervisor::{Assignment, ConnectionSupervisor};
+use super::assignment::Assignment;
+use super::supervisor::ConnectionSupervisor;
 use super::{ConnectionCommand, ConnectionContext, ConnectionSettings, SupervisorIndex};
 use crate::live::contract::ContractIndex;
 use crate::venues::{Account, Contract, ContractTable};

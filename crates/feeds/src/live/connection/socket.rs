@@ -2,25 +2,25 @@
 
 #![expect(clippy::disallowed_methods, reason = "the shell of a connection: its timers run by the clock")]
 
+mod signals;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use liqheat_market::UnixMs;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::{self, Message, protocol::WebSocketConfig};
-use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::assignment::Assignment;
 use super::liveness::{Liveness, LivenessVerdict};
-use super::supervisor::Assignment;
-use super::{ConnectionCommand, ConnectionContext, ConnectionEvent, StreamSignal, tls};
+use super::opening::{Socket, connect};
+use super::{ConnectionCommand, ConnectionContext, ConnectionEvent};
 use crate::http_client::error_chain;
 use crate::live::RawKind;
-use crate::live::clock::ClockReading;
-use crate::venues::{ConnectionOpening, Signal, StreamKind, VenueFrameReader};
+use crate::venues::{Signal, VenueFrameReader};
 
 /// Why a connection ended.
 #[derive(Debug)]
@@ -33,13 +33,10 @@ pub(super) enum End {
 
 /// Frames handed on together.
 const BATCH_FRAMES: u64 = 256;
-const MESSAGE_BYTES_MAX: usize = 4 << 20;
 /// Characters of a malformed frame that are kept for the log.
 const FRAME_CHARS_MAX: usize = 240;
 /// How long the venue may take to answer a close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// A connection at work.
 pub(super) struct Connection {
@@ -81,7 +78,7 @@ impl Connection {
         if let Some(recorder) = &self.context.recorder {
             let contracts = self.assignment.table.contracts().to_vec();
             let kind = RawKind::Opened { connection: self.number, contracts };
-            recorder.record(self.context.exchange.venue(), opened, &kind, &[]);
+            recorder.record(self.context.exchange.venue, opened, &kind, &[]);
         }
         if !self.report(ConnectionEvent::Opened { supervisor: self.assignment.supervisor }).await {
             return End::Stopped;
@@ -207,56 +204,12 @@ impl Connection {
     ) {
         if let Some(recorder) = &self.context.recorder {
             let kind = RawKind::Frame { connection: self.number };
-            recorder.record(self.context.exchange.venue(), received, &kind, frame);
+            recorder.record(self.context.exchange.venue, received, &kind, frame);
         }
         if let Err(error) = reader.read(frame, received, signals) {
             let frame = String::from_utf8_lossy(frame).chars().take(FRAME_CHARS_MAX).collect();
             self.report(ConnectionEvent::Malformed { reason: error.to_string(), frame }).await;
         }
-    }
-
-    /// Signals with the index of their contract in the venue in place of that in the table of this connection.
-    fn resolve(&mut self, signals: Vec<Signal>, received: ClockReading) -> Vec<StreamSignal> {
-        let mut resolved = Vec::with_capacity(signals.len());
-        for signal in signals {
-            let index = |at: usize| self.assignment.contracts.get(at).copied();
-            let signal = match signal {
-                Signal::Event { contract, event, sent } => {
-                    let Some(contract) = index(contract) else { continue };
-                    if StreamKind::of(&event) == StreamKind::Mark {
-                        self.liveness.on_tick(contract, received.uptime);
-                    }
-                    StreamSignal::Event { contract, event, sent }
-                }
-                Signal::Order { contract, report, sent } => {
-                    let Some(contract) = index(contract) else { continue };
-                    StreamSignal::Order { contract, report, sent }
-                }
-                Signal::Alive { contract, stream, sent } => {
-                    let Some(contract) = index(contract) else { continue };
-                    if stream == StreamKind::Mark {
-                        self.liveness.on_tick(contract, received.uptime);
-                    }
-                    StreamSignal::Alive { contract, stream, sent }
-                }
-                Signal::Traders(addresses) => StreamSignal::Traders(addresses),
-                Signal::Rejected(rejected) => {
-                    let contract = rejected.contract.and_then(index);
-                    StreamSignal::Rejected { contract, rejected }
-                }
-                Signal::Refused(words) => StreamSignal::Refused(words),
-                Signal::Leaving(words) => {
-                    let reason = format!("the venue announced the end of the connection: {words}");
-                    let replace = ConnectionCommand::Replace { connection: Some(self.number), reason };
-                    // A busy supervisor notices the end of the connection instead.
-                    let _ = self.commands.try_send(replace);
-                    continue;
-                }
-                Signal::Acknowledged | Signal::Pong => continue,
-            };
-            resolved.push(signal);
-        }
-        resolved
     }
 
     fn check(&mut self) -> Result<(), End> {
@@ -286,16 +239,4 @@ fn fresh_liveness(context: &ConnectionContext, assignment: &Assignment) -> Liven
     let market = context.timeout.div_f64(context.clock.real(Duration::from_secs(1)).as_secs_f64());
     let (contracts, silence_max) = (assignment.contracts.len(), context.limits.mark_silence);
     Liveness::new(contracts, silence_max, market, context.clock.uptime())
-}
-
-async fn connect(base: &str, opening: &ConnectionOpening) -> Result<Socket, tungstenite::Error> {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(64 << 10)
-        .write_buffer_size(8 << 10)
-        .max_message_size(Some(MESSAGE_BYTES_MAX))
-        .max_frame_size(Some(MESSAGE_BYTES_MAX));
-    let address = format!("{base}{}", opening.path);
-    let connector = Connector::Rustls(tls::config());
-    let (socket, _) = connect_async_tls_with_config(address, Some(config), true, Some(connector)).await?;
-    Ok(socket)
 }

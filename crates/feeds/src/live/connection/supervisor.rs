@@ -7,20 +7,10 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::assignment::Assignment;
 use super::socket::{Connection, End};
 use super::supervision::{Supervision, SupervisionCommand, SupervisionEvent};
 use super::{ConnectionCommand, ConnectionContext, ConnectionEvent, SupervisorIndex};
-use crate::live::contract::ContractIndex;
-use crate::venues::ContractTable;
-
-/// Which contracts a supervisor keeps connected.
-#[derive(Debug)]
-pub(super) struct Assignment {
-    pub(super) supervisor: SupervisorIndex,
-    /// Indices of the contracts of `table`, in its order.
-    pub(super) contracts: Vec<ContractIndex>,
-    pub(super) table: ContractTable,
-}
 
 /// The task of one assignment.
 pub(super) struct ConnectionSupervisor {
@@ -115,7 +105,7 @@ impl ConnectionSupervisor {
                 self.report(ConnectionEvent::Lost { supervisor, reason, remaining }).await;
             }
             SupervisionCommand::LogReplacement(reason) => {
-                tracing::info!(venue = %self.context.exchange.venue(), %reason, "replacing a connection");
+                tracing::info!(venue = %self.context.exchange.venue, %reason, "replacing a connection");
             }
         }
     }

@@ -141,7 +141,7 @@ impl Health {
                 Link::Lost => SourceState::Down,
             }
         };
-        let Some(silence) = (self.limits.silence)(stream) else {
+        let Some(silence) = self.limits.silence.of(stream) else {
             // Silence of such a stream means nothing: it is as its connection is.
             let works =
                 if is_requested { self.rest_works == Some(true) } else { supervisor.link == Link::Proved };

@@ -7,7 +7,8 @@ const SUPERVISOR: SupervisorIndex = SupervisorIndex(0);
 
 /// Binance's, with one contract at one supervisor.
 fn health() -> (Health, ContractIndex) {
-    let mut health = Health::new(Venue::Binance, exchange(Venue::Binance).unwrap().limits(), Vec::new());
+    let mut health =
+        Health::new(Venue::Binance, exchange(Venue::Binance).unwrap().limits.clone(), Vec::new());
     let contract = health.add(Symbol::new("BTCUSDT").unwrap());
     health.assign(SUPERVISOR, &[contract]);
     (health, contract)
@@ -83,7 +84,7 @@ fn a_silent_stream_is_advised_about_once_a_minute_unless_reading_had_to_wait() {
 #[test]
 fn a_venue_that_cannot_be_asked_is_down_before_anything_is_followed() {
     let wanted = vec![Symbol::new("BTCUSDT").unwrap()];
-    let mut health = Health::new(Venue::Okx, exchange(Venue::Okx).unwrap().limits(), wanted);
+    let mut health = Health::new(Venue::Okx, exchange(Venue::Okx).unwrap().limits.clone(), wanted);
     let clock = VenueClock::default();
     let status = health.next_status(&clock, around(0, UnixMs(0))).unwrap();
     assert_eq!(status.state, SourceState::Connecting);

@@ -13,6 +13,7 @@ use liqheat_market::{Event, Kline, KlineKind, Liquidation, MarkPrice, Trade, Uni
 
 use super::liquidations::LiquidationFilter;
 use super::mark_klines::MarkKlineBuilder;
+use super::origin::Origin;
 use super::plausible::PlausibilityFilter;
 use super::sequence::{Arrival, Sequence};
 use crate::live::ResumePoint;
@@ -20,15 +21,6 @@ use crate::venues::recent::RecentIds;
 use crate::venues::{ForceOrders, LIVE_INTERVAL, OrderReport, TradeIds, VenueLimits};
 
 pub(in crate::live) use missing::{Loss, LostRange, Reach, Series};
-
-/// Where an event comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// A connection, by its number.
-    Socket(u64),
-    /// An answer of the REST interface.
-    Answer,
-}
 
 /// What a connection tells of a contract.
 #[derive(Debug, Clone, Copy)]

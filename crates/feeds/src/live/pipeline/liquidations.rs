@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use liqheat_market::{Liquidation, Side, UnixMs};
 
-use super::gate::Origin;
+use super::origin::Origin;
 use super::sequence::Arrival;
 
 /// Recognises repeats: two liquidations that are equal in everything may both be true when they come over one connection;

@@ -4,11 +4,13 @@
 mod gate;
 mod liquidations;
 mod mark_klines;
+mod origin;
 mod outbox;
 mod plausible;
 mod sequence;
 
 pub(crate) use gate::StreamEvent;
-pub use gate::{EventGate, GateVerdict, Origin};
+pub use gate::{EventGate, GateVerdict};
 pub(super) use gate::{Loss, LostRange, Reach, Series};
+pub use origin::Origin;
 pub(super) use outbox::Outbox;

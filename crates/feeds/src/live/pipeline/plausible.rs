@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_crash_is_believed_and_nonsense_is_not() {
+    fn a_crash_is_plausible_and_nonsense_is_not() {
         let mut price = PlausibilityFilter::default();
         assert!(price.admits(6_000_000, 0));
         assert!(price.admits(300_000, 1), "a crash of 95 %");

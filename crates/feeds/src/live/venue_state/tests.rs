@@ -27,7 +27,7 @@ fn venue(names: &[&str]) -> (VenueState, Vec<ContractIndex>) {
     let exchange = exchange(Venue::Binance).unwrap();
     let settings = VenueStateSettings {
         exchange,
-        limits: exchange.limits(),
+        limits: exchange.limits.clone(),
         wanted: names.iter().map(|name| contract_named(&symbol(name), name)).collect(),
         listing_interval: Duration::from_secs(3_600),
         policy: BackfillPolicy {

@@ -20,8 +20,8 @@ fn entering(coins: i64, leverage: f64) -> Leg {
 }
 
 fn check(crowd: &Crowd) {
-    let stock = units_of(crowd.open_interest());
-    assert_eq!(crowd.recount(), [stock, stock]);
+    let open_interest = units_of(crowd.open_interest());
+    assert_eq!(crowd.recount(), [open_interest, open_interest]);
     assert!(crowd.pool_least() >= 0);
 }
 

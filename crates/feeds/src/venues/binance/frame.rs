@@ -7,7 +7,10 @@ use serde_json::value::RawValue;
 
 use crate::venues::fields::Decimal;
 
-/// A wrapped event, or an answer to a request of ours.
+/// A wrapped event, or an answer to a request of ours: `{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade",…}}`,
+/// `{"result":null,"id":1}`, `{"error":{"code":2,"msg":"Invalid request: unknown variant"},"id":1}`.
+///
+/// <https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams/Live-Subscribing-Unsubscribing-to-streams>
 #[derive(Deserialize)]
 pub(super) struct Envelope<'a> {
     #[serde(borrow)]

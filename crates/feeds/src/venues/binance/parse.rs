@@ -16,12 +16,12 @@ use crate::venues::{
 const USD_MARGINED: i64 = 1;
 
 /// Reads the frames of one connection.
-pub(super) struct Reader {
+pub(super) struct BinanceReader {
     table: ContractTable,
     scales: Vec<Scale>,
 }
 
-impl Reader {
+impl BinanceReader {
     pub(super) fn new(table: ContractTable) -> Self {
         let scales = table.contracts().iter().map(Scale::of).collect();
         Self { table, scales }
@@ -138,7 +138,7 @@ fn signal(contract: usize, event: Event, sent: i64) -> Result<Signal, FrameError
     Ok(Signal::Event { contract, event, sent: Some(time("E", sent)?) })
 }
 
-impl VenueFrameReader for Reader {
+impl VenueFrameReader for BinanceReader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let envelope: Envelope<'_> = json(frame)?;
         if let Some(data) = envelope.data {
@@ -158,19 +158,19 @@ impl VenueFrameReader for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::binance::Binance;
+    use crate::venues::binance::EXCHANGE;
     use crate::venues::contract;
     use liqheat_market::{Price, Qty, Symbol};
 
     /// Frames as they came, of 2021, 2024 and 2026.
     const FIXTURES: &str = include_str!("fixtures/frames.jsonl");
 
-    fn reader(symbols: &[&str]) -> Reader {
-        let contract = |name: &&str| contract(&Binance, &Symbol::new(name).unwrap()).unwrap();
-        Reader::new(ContractTable::new(symbols.iter().map(contract).collect()))
+    fn reader(symbols: &[&str]) -> BinanceReader {
+        let contract = |name: &&str| contract(&EXCHANGE, &Symbol::new(name).unwrap()).unwrap();
+        BinanceReader::new(ContractTable::new(symbols.iter().map(contract).collect()))
     }
 
-    fn read(reader: &mut Reader, frame: &str) -> Result<Vec<Signal>, FrameError> {
+    fn read(reader: &mut BinanceReader, frame: &str) -> Result<Vec<Signal>, FrameError> {
         let mut out = Vec::new();
         reader.read(frame.as_bytes(), UnixMs(0), &mut out)?;
         Ok(out)

@@ -33,13 +33,13 @@ pub(super) fn opening(table: &ContractTable) -> ConnectionOpening {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::{binance::Binance, contract};
+    use crate::venues::{binance::EXCHANGE, contract};
     use liqheat_market::Symbol;
 
     #[test]
     fn streams_are_named_in_small_letters() {
         let contracts =
-            ["BTCUSDT", "ETHUSDT"].map(|name| contract(&Binance, &Symbol::new(name).unwrap()).unwrap());
+            ["BTCUSDT", "ETHUSDT"].map(|name| contract(&EXCHANGE, &Symbol::new(name).unwrap()).unwrap());
         let opening = opening(&ContractTable::new(contracts.to_vec()));
         assert_eq!(opening.path, "/market/stream");
         assert_eq!(
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn many_streams_take_several_messages() {
         let contracts = (0..100)
-            .map(|at| contract(&Binance, &Symbol::new(&format!("COIN{at}USDT")).unwrap()).unwrap())
+            .map(|at| contract(&EXCHANGE, &Symbol::new(&format!("COIN{at}USDT")).unwrap()).unwrap())
             .collect();
         assert_eq!(opening(&ContractTable::new(contracts)).messages.len(), 4);
     }

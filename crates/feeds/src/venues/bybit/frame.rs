@@ -32,7 +32,7 @@ pub(super) struct Head<'a> {
 
 /// A message with a list of rows, each read by itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rows<'a> {
+pub(super) struct BybitMessage<'a> {
     #[serde(borrow)]
     pub(super) data: RawRows<'a>,
 }

@@ -5,15 +5,15 @@ use liqheat_market::{
     Taker, Trade, UnixMs,
 };
 
-use super::frame::{Head, KlineRow, LiquidationRow, Rows, Ticker, TickerFields, TradeRow};
+use super::frame::{BybitMessage, Head, KlineRow, LiquidationRow, Ticker, TickerFields, TradeRow};
 use crate::venues::fields::{Decimal, json, time, value};
-use crate::venues::pace::{MarkPace, StockPace};
+use crate::venues::pace::{MarkPace, OpenInterestPace};
 use crate::venues::rows::{FrameKeys, TimeAt, optional, read_frame_rows, time_of};
 use crate::venues::scale::Scale;
 use crate::venues::{ContractTable, FrameError, RejectedSignal, Signal, StreamKind, VenueFrameReader};
 
 /// Reads the frames of one connection. Keeps what tickers said last, because they only say what changed.
-pub(super) struct Reader {
+pub(super) struct BybitReader {
     table: ContractTable,
     scales: Vec<Scale>,
     tickers: Vec<TickerState>,
@@ -25,10 +25,10 @@ struct TickerState {
     mark: Option<Price>,
     open_interest: Option<Qty>,
     mark_pace: MarkPace,
-    stock_pace: StockPace,
+    open_interest_pace: OpenInterestPace,
 }
 
-impl Reader {
+impl BybitReader {
     pub(super) fn new(table: ContractTable) -> Self {
         let tickers = vec![TickerState::default(); table.contracts().len()];
         let scales = table.contracts().iter().map(Scale::of).collect();
@@ -41,7 +41,7 @@ impl Reader {
     }
 
     fn trades(&self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
-        let rows: Rows<'_> = json(frame)?;
+        let rows: BybitMessage<'_> = json(frame)?;
         let keys = FrameKeys { stream: StreamKind::Trades, name: "s", time: "T" };
         read_frame_rows(&rows.data, &self.table, keys, out, |row: TradeRow<'_>| {
             let Some((contract, scale)) = self.find(&row.symbol) else { return Ok(None) };
@@ -67,7 +67,7 @@ impl Reader {
     }
 
     fn liquidations(&self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
-        let rows: Rows<'_> = json(frame)?;
+        let rows: BybitMessage<'_> = json(frame)?;
         let keys = FrameKeys { stream: StreamKind::Liquidations, name: "s", time: "T" };
         read_frame_rows(&rows.data, &self.table, keys, out, |row: LiquidationRow<'_>| {
             let Some((contract, scale)) = self.find(&row.symbol) else { return Ok(None) };
@@ -93,7 +93,7 @@ impl Reader {
     fn klines(&self, topic: &str, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let name = topic.rsplit('.').next().unwrap_or_default();
         let Some((contract, scale)) = self.find(name) else { return Ok(()) };
-        let rows: Rows<'_> = json(frame)?;
+        let rows: BybitMessage<'_> = json(frame)?;
         let stream = StreamKind::Klines;
         for raw in rows.data {
             let rejected = |error, is_partial| {
@@ -147,7 +147,7 @@ impl Reader {
             None => alive(StreamKind::Mark),
         });
         out.push(match known.open_interest {
-            Some(qty) if known.stock_pace.keeps(at) => {
+            Some(qty) if known.open_interest_pace.keeps(at) => {
                 event(Event::OpenInterest(OpenInterest { time: at, qty }))
             }
             _ => alive(StreamKind::OpenInterest),
@@ -174,7 +174,7 @@ fn kline(row: &KlineRow<'_>, scale: Scale) -> Result<(Kline, Option<FrameError>)
     Ok((kline, fault))
 }
 
-impl VenueFrameReader for Reader {
+impl VenueFrameReader for BybitReader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let head: Head<'_> = json(frame)?;
         let Some(topic) = head.topic.as_deref() else {
@@ -213,7 +213,7 @@ pub(super) fn open_interest(fields: &TickerFields<'_>, scale: Scale) -> Result<O
 }
 
 /// Coins, single-sided: `singleOpenInterest` where it is notified, else half of `openInterest`, which counts both sides.
-/// A stock of zero is a fault of the venue, never true of a contract that trades.
+/// Open interest of zero is a fault of the venue, never true of a contract that trades.
 pub(super) fn single_sided(
     single: Option<Decimal<'_>>,
     both: Option<Decimal<'_>>,

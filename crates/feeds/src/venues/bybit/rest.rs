@@ -12,7 +12,7 @@ use super::frame::TickerFields;
 use super::parse;
 use crate::venues::fields::{Decimal, encoded, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, optional, read_contracts};
+use crate::venues::rows::{RawRows, RowEvents, RowOutcome, TimeAt, accept, optional, read_contracts};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
@@ -21,8 +21,8 @@ use crate::venues::{
 };
 
 const KLINES_PER_PAGE: i64 = 1_000;
-const STOCKS_PER_PAGE: i64 = 200;
-const STOCK_EVERY_MS: i64 = 300_000;
+const SAMPLES_PER_PAGE: i64 = 200;
+const OPEN_INTEREST_EVERY_MS: i64 = 300_000;
 /// Funding is due every eight hours for most contracts and every hour for some.
 const PAYMENTS_PER_PAGE: i64 = 200;
 const PAYMENT_EVERY_MS: i64 = 3_600_000;
@@ -45,9 +45,9 @@ pub(super) fn request(contract: &Contract, query: &RestQuery) -> Option<Request>
         }
         RestQuery::OpenInterest => format!("/v5/market/tickers?category=linear&symbol={name}"),
         RestQuery::OpenInterestHistory { from, to } => {
-            let end = stocks_end(from, to);
+            let end = open_interest_end(from, to);
             format!(
-                "/v5/market/open-interest?category=linear&symbol={name}&intervalTime=5min&startTime={}&endTime={}&limit={STOCKS_PER_PAGE}",
+                "/v5/market/open-interest?category=linear&symbol={name}&intervalTime=5min&startTime={}&endTime={}&limit={SAMPLES_PER_PAGE}",
                 from.0,
                 end.0 - 1
             )
@@ -72,8 +72,8 @@ fn klines_end(interval: Interval, from: UnixMs, to: UnixMs) -> UnixMs {
     part_end(from, to, KLINES_PER_PAGE, interval.ms())
 }
 
-fn stocks_end(from: UnixMs, to: UnixMs) -> UnixMs {
-    part_end(from, to, STOCKS_PER_PAGE, STOCK_EVERY_MS)
+fn open_interest_end(from: UnixMs, to: UnixMs) -> UnixMs {
+    part_end(from, to, SAMPLES_PER_PAGE, OPEN_INTEREST_EVERY_MS)
 }
 
 fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
@@ -110,10 +110,10 @@ pub(super) fn answer(contract: &Contract, query: &RestQuery, body: &[u8]) -> Res
             let row_events = klines(body, (kind, interval), query, scale, now)?;
             Ok(page(query, row_events, from, end, now))
         }
-        RestQuery::OpenInterest => stock(body, scale, now),
+        RestQuery::OpenInterest => open_interest_now(body, scale, now),
         RestQuery::OpenInterestHistory { from, to } => {
-            let end = stocks_end(from, to);
-            Ok(page(query, stocks(body, scale)?, from, end, now))
+            let end = open_interest_end(from, to);
+            Ok(page(query, open_interest_history(body, scale)?, from, end, now))
         }
         RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
@@ -160,6 +160,8 @@ fn status(body: &[u8]) -> Result<UnixMs, FrameError> {
 }
 
 /// `{"symbol":"BTCUSDT","contractType":"LinearPerpetual","status":"Trading","baseCoin":"BTC"}`
+///
+/// <https://bybit-exchange.github.io/docs/v5/market/instrument>
 #[derive(Deserialize)]
 struct InstrumentRow<'a> {
     #[serde(borrow)]
@@ -215,14 +217,14 @@ fn klines(
             trades: None,
         };
         if !is_closed(&kline, now) {
-            return Ok(Row::Nothing);
+            return Ok(RowOutcome::Nothing);
         }
-        Ok(Row::of(Event::Kline(kline), fault))
+        Ok(RowOutcome::of(Event::Kline(kline), fault))
     }))
 }
 
-/// The stock now, from the ticker.
-fn stock(body: &[u8], scale: Scale, now: UnixMs) -> Result<Page, FrameError> {
+/// The open interest now, from the ticker.
+fn open_interest_now(body: &[u8], scale: Scale, now: UnixMs) -> Result<Page, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let mut page = Page::default();
     for raw in answer.result.list {
@@ -238,10 +240,13 @@ fn stock(body: &[u8], scale: Scale, now: UnixMs) -> Result<Page, FrameError> {
     Ok(page)
 }
 
-/// `{"openInterest":"52664.64200000","singleOpenInterest":"26332.321","timestamp":"1789458600000"}`: the stock at that
-/// moment.
+/// `{"openInterest":"52664.64200000","singleOpenInterest":"26332.321","timestamp":"1789458600000"}`
+///
+/// <https://bybit-exchange.github.io/docs/v5/market/open-interest>
+///
+/// Open interest at that moment.
 #[derive(Deserialize)]
-struct StockRow<'a> {
+struct HistoryRow<'a> {
     #[serde(borrow, rename = "openInterest", default)]
     both: Option<Decimal<'a>>,
     #[serde(borrow, rename = "singleOpenInterest", default)]
@@ -250,17 +255,19 @@ struct StockRow<'a> {
     timestamp: Decimal<'a>,
 }
 
-fn stocks(body: &[u8], scale: Scale) -> Result<RowEvents, FrameError> {
+fn open_interest_history(body: &[u8], scale: Scale) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |from: UnixMs| RestQuery::OpenInterestHistory { from, to: from.plus(1) };
-    Ok(accept(&answer.result.list, TimeAt::Key("timestamp"), about, |row: StockRow<'_>| {
+    Ok(accept(&answer.result.list, TimeAt::Key("timestamp"), about, |row: HistoryRow<'_>| {
         let time = row.timestamp.time("timestamp")?;
         let qty = parse::single_sided(row.single, row.both, scale)?;
-        Ok(qty.map_or(Row::Nothing, |qty| Event::OpenInterest(OpenInterest { time, qty }).into()))
+        Ok(qty.map_or(RowOutcome::Nothing, |qty| Event::OpenInterest(OpenInterest { time, qty }).into()))
     }))
 }
 
 /// `{"symbol":"ETHUSDT","fundingRate":"-0.00006352","fundingRateTimestamp":"1789459200000"}`
+///
+/// <https://bybit-exchange.github.io/docs/v5/market/history-fund-rate>
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PaymentRow<'a> {
@@ -282,6 +289,8 @@ fn payments(body: &[u8]) -> Result<RowEvents, FrameError> {
 }
 
 /// `{"id":1,"symbol":"BTCUSDT","riskLimitValue":"2000000","maintenanceMargin":"0.005","initialMargin":"0.01","isLowestRisk":1,"maxLeverage":"100.00","mmDeduction":""}`
+///
+/// <https://bybit-exchange.github.io/docs/v5/market/risk-limit>
 ///
 /// `riskLimitValue` is the size in USD up to which it holds, `mmDeduction` the cumulative amount.
 #[derive(Deserialize)]

@@ -5,10 +5,10 @@ use liqheat_market::{
     Rate, Side, Taker, Trade, UnixMs,
 };
 
-use super::Bybit;
+use super::EXCHANGE;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
 use crate::venues::{
-    ContractTable, Exchange, ListedContract, PauseScope, RequestRefusal, RestQuery, Signal, StreamKind,
+    ContractTable, ListedContract, PauseScope, RequestRefusal, RestQuery, Signal, StreamKind,
     VenueFrameReader,
 };
 
@@ -21,11 +21,11 @@ const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
 const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
 
 fn bitcoin() -> ContractTable {
-    table(&Bybit, &[("BTCUSDT", "1")])
+    table(&EXCHANGE, &[("BTCUSDT", "1")])
 }
 
 fn reader() -> Box<dyn VenueFrameReader> {
-    Bybit.reader(&bitcoin(), MIDNIGHT)
+    EXCHANGE.reader(&bitcoin(), MIDNIGHT)
 }
 
 fn price(text: &str) -> Price {
@@ -38,10 +38,11 @@ fn qty(text: &str) -> Qty {
 
 #[test]
 fn a_contract_that_is_not_there_is_told() {
-    let asked = Bybit.request(&bitcoin().contracts()[0], &RestQuery::Contracts, MIDNIGHT).unwrap();
+    let asked = EXCHANGE.request(&bitcoin().contracts()[0], &RestQuery::Contracts, MIDNIGHT).unwrap();
     assert_eq!(asked.path, "/v5/market/instruments-info?category=linear&symbol=BTCUSDT");
     let contracts_of = |body: &str| {
-        let page = Bybit.answer(&bitcoin().contracts()[0], &RestQuery::Contracts, body.as_bytes(), MIDNIGHT);
+        let page =
+            EXCHANGE.answer(&bitcoin().contracts()[0], &RestQuery::Contracts, body.as_bytes(), MIDNIGHT);
         page.map(|page| page.contracts)
     };
     let listed = |status: &str| {
@@ -64,9 +65,9 @@ fn a_session_is_understood() {
     let said = session(&mut *reader(), SESSION, MIDNIGHT);
     assert_eq!(said[0], [Signal::Acknowledged]);
     let mark = |ms, text| Event::MarkPrice(MarkPrice { time: MIDNIGHT.plus(ms), price: price(text) });
-    let stock = |ms, text| Event::OpenInterest(OpenInterest { time: MIDNIGHT.plus(ms), qty: qty(text) });
+    let sample = |ms, text| Event::OpenInterest(OpenInterest { time: MIDNIGHT.plus(ms), qty: qty(text) });
     // One side of the contracts, not both.
-    assert_eq!(events(&said[1]), [mark(100, "87217.33"), stock(100, "54372.3805")]);
+    assert_eq!(events(&said[1]), [mark(100, "87217.33"), sample(100, "54372.3805")]);
     let trade = |id, text, size, taker| {
         Event::Trade(Trade { id, time: MIDNIGHT.plus(203), price: price(text), qty: qty(size), taker })
     };
@@ -80,7 +81,7 @@ fn a_session_is_understood() {
     // Nothing new; two seconds later the price is still what it was.
     assert_eq!(events(&said[3]), []);
     assert_eq!(events(&said[4]), [mark(2_100, "87217.33")]);
-    assert_eq!(events(&said[5]), [mark(5_200, "87214.1"), stock(5_200, "54370.0005")]);
+    assert_eq!(events(&said[5]), [mark(5_200, "87214.1"), sample(5_200, "54370.0005")]);
     assert_eq!(said[6], [Signal::Alive { contract: 0, stream: StreamKind::Klines, sent: None }]);
     // Buy is the side of the position: a long.
     let liquidation = |ms, side, text, size| {
@@ -129,7 +130,7 @@ fn open_interest_of_both_sides_is_halved_where_one_is_not_told() {
 }
 
 #[test]
-fn a_stock_of_zero_is_not_believed() {
+fn open_interest_of_zero_is_skipped() {
     let mut reader = reader();
     let zero = r#"{"topic":"tickers.BTCUSDT","type":"delta","data":{"symbol":"BTCUSDT","singleOpenInterest":"0","openInterest":""},"ts":1763942400000}"#;
     let mut signals = Vec::new();
@@ -151,8 +152,8 @@ fn a_field_of_a_ticker_that_cannot_be_used_costs_itself() {
     let bad = ticker(r#""markPrice":"-1","openInterest":"10""#, 1_000);
     let mut signals = Vec::new();
     reader.read(bad.as_bytes(), MIDNIGHT, &mut signals).unwrap();
-    let stock = OpenInterest { time: MIDNIGHT.plus(1_000), qty: qty("5") };
-    assert_eq!(events(&signals), [Event::OpenInterest(stock)]);
+    let sample = OpenInterest { time: MIDNIGHT.plus(1_000), qty: qty("5") };
+    assert_eq!(events(&signals), [Event::OpenInterest(sample)]);
     assert!(
         signals
             .iter()
@@ -194,9 +195,9 @@ fn ids_are_the_same_again_and_not_negative() {
 
 #[test]
 fn answers_are_understood() {
-    let contract = sized(&Bybit, "BTCUSDT", "1");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let received = MIDNIGHT.plus(120_200);
-    let ask = |kind| answer(&Bybit, &contract, ANSWERS, kind, received);
+    let ask = |kind| answer(&EXCHANGE, &contract, ANSWERS, kind, received);
     assert_eq!(ask("time").1.time, Some(MIDNIGHT.plus(120_123)));
     let (_, klines) = ask("klines");
     let opened = |page: &crate::venues::Page| -> Vec<i64> {
@@ -210,9 +211,9 @@ fn answers_are_understood() {
     let (_, marks) = ask("mark-klines");
     let Event::Kline(mark) = marks.events[0] else { panic!("{marks:?}") };
     assert_eq!((mark.kind, mark.volume, mark.high), (KlineKind::Mark, None, price("87219.5")));
-    let stock = |time, text| Event::OpenInterest(OpenInterest { time, qty: qty(text) });
-    assert_eq!(ask("open-interest").1.events, [stock(MIDNIGHT.plus(120_123), "54372.3805")]);
-    let history = [stock(MIDNIGHT.plus(-300_000), "54350"), stock(MIDNIGHT, "54372.3805")];
+    let sample = |time, text| Event::OpenInterest(OpenInterest { time, qty: qty(text) });
+    assert_eq!(ask("open-interest").1.events, [sample(MIDNIGHT.plus(120_123), "54372.3805")]);
+    let history = [sample(MIDNIGHT.plus(-300_000), "54350"), sample(MIDNIGHT, "54372.3805")];
     assert_eq!(ask("open-interest-history").1.events, history);
     let (_, funding) = ask("funding");
     let last = Funding { time: MIDNIGHT, rate: Rate::from_units(-6_352), interval_hours: None };
@@ -221,8 +222,8 @@ fn answers_are_understood() {
 
 #[test]
 fn tiers_are_continuous_and_in_order() {
-    let contract = sized(&Bybit, "BTCUSDT", "1");
-    let (query, page) = answer(&Bybit, &contract, ANSWERS, "tiers", MIDNIGHT);
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
+    let (query, page) = answer(&EXCHANGE, &contract, ANSWERS, "tiers", MIDNIGHT);
     let table = page.tiers.unwrap().table(MIDNIGHT, price("87000")).unwrap();
     let tiers: Vec<_> = table
         .tiers()
@@ -233,26 +234,26 @@ fn tiers_are_continuous_and_in_order() {
     // Percents are reported from fractions.
     let percents = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ");
     let percents = percents.replace("0.005", "0.5").replace("\"0.01\"", "\"1\"").replace("0.0175", "1.75");
-    let page = Bybit.answer(&contract, &query, percents.as_bytes(), MIDNIGHT).unwrap();
+    let page = EXCHANGE.answer(&contract, &query, percents.as_bytes(), MIDNIGHT).unwrap();
     assert_eq!(page.tiers.unwrap().rows[1].rate, 0.01);
     // A deduction that does not follow.
     let wrong = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ").replace("\"10000\"", "\"9000\"");
-    let error = Bybit.answer(&contract, &query, wrong.as_bytes(), MIDNIGHT).unwrap_err().to_string();
+    let error = EXCHANGE.answer(&contract, &query, wrong.as_bytes(), MIDNIGHT).unwrap_err().to_string();
     assert!(error.contains("mmDeduction"), "{error}");
 }
 
 #[test]
 fn a_long_stretch_is_asked_for_in_parts() {
-    let contract = sized(&Bybit, "BTCUSDT", "1");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let (from, to) = (MIDNIGHT, MIDNIGHT.plus(2_500 * 60_000));
     let query = RestQuery::Klines { kind: KlineKind::Mark, interval: Interval::M1, from, to };
-    let request = Bybit.request(&contract, &query, MIDNIGHT).unwrap();
+    let request = EXCHANGE.request(&contract, &query, MIDNIGHT).unwrap();
     assert_eq!(
         request.path,
         "/v5/market/mark-price-kline?category=linear&symbol=BTCUSDT&interval=1&start=1763942400000&end=1764002399999&limit=1000"
     );
     let empty = format!(r#"{{"retCode":0,"retMsg":"OK","result":{{"list":[]}},"time":{}}}"#, to.0);
-    let page = Bybit.answer(&contract, &query, empty.as_bytes(), to).unwrap();
+    let page = EXCHANGE.answer(&contract, &query, empty.as_bytes(), to).unwrap();
     let rest = RestQuery::Klines {
         kind: KlineKind::Mark,
         interval: Interval::M1,
@@ -264,30 +265,30 @@ fn a_long_stretch_is_asked_for_in_parts() {
 
 #[test]
 fn an_error_of_the_venue_is_passed_on() {
-    let contract = sized(&Bybit, "BTCUSDT", "1");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let body = br#"{"retCode":10001,"retMsg":"params error: Symbol Invalid","result":{},"retExtInfo":{},"time":1672738134824}"#;
-    let error = Bybit.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
+    let error = EXCHANGE.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
     assert_eq!(error.to_string(), "the venue says: 10001: params error: Symbol Invalid");
 }
 
 #[test]
 fn an_error_without_a_time_is_told_in_the_venues_words() {
-    let contract = sized(&Bybit, "BTCUSDT", "1");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let body = br#"{"retCode":10002,"retMsg":"invalid request"}"#;
     for query in [RestQuery::Time, RestQuery::OpenInterest, RestQuery::Contracts] {
-        let error = Bybit.answer(&contract, &query, body, MIDNIGHT).unwrap_err();
+        let error = EXCHANGE.answer(&contract, &query, body, MIDNIGHT).unwrap_err();
         assert_eq!(error.to_string(), "the venue says: 10002: invalid request");
     }
     let busy = br#"{"retCode":10006,"retMsg":"Too many visits!"}"#;
-    let refusal = Bybit.refusal(&RestQuery::Time, 200, busy);
+    let refusal = EXCHANGE.refusal(&RestQuery::Time, 200, busy);
     assert!(
         matches!(refusal, Some(RequestRefusal::Throttled { scope: PauseScope::Endpoint, .. })),
         "{refusal:?}"
     );
-    assert!(matches!(Bybit.refusal(&RestQuery::Time, 403, b""), Some(RequestRefusal::Throttled { .. })));
+    assert!(matches!(EXCHANGE.refusal(&RestQuery::Time, 403, b""), Some(RequestRefusal::Throttled { .. })));
 }
 
 #[test]
 fn no_bytes_panic() {
-    nothing_panics(&Bybit, &bitcoin(), SESSION, ANSWERS);
+    nothing_panics(&EXCHANGE, &bitcoin(), SESSION, ANSWERS);
 }

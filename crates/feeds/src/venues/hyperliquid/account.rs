@@ -33,7 +33,7 @@ fn info(body: &serde_json::Value, weight: u32) -> Request {
     Request { path: "/info".to_owned(), body: Some(body.to_string()), weight, rate_limit: None }
 }
 
-/// `{"marginSummary":{..},"crossMarginSummary":{"accountValue":"13104.5","totalNtlPos":"..",..},"crossMaintenanceMarginUsed":"0.0","withdrawable":"..","assetPositions":[..],"time":1708622398623}`
+/// `{"marginSummary":{…},"crossMarginSummary":{"accountValue":"13104.5",…},"crossMaintenanceMarginUsed":"0.0",…,"assetPositions":[…],"time":1708622398623}`
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ClearinghouseState<'a> {
@@ -53,14 +53,14 @@ struct MarginSummary<'a> {
     account_value: Decimal<'a>,
 }
 
-/// `{"type":"oneWay","position":{..}}`
+/// `{"type":"oneWay","position":{…}}`
 #[derive(Deserialize)]
 struct AssetPosition<'a> {
     #[serde(borrow)]
     position: Position<'a>,
 }
 
-/// `{"coin":"ETH","szi":"0.0335","leverage":{"type":"isolated","value":20,"rawUsd":"-95.059824"},"entryPx":"2986.3","positionValue":"100.02765","unrealizedPnl":"-0.0134","returnOnEquity":"-0.0026789","liquidationPx":"2866.26936529","marginUsed":"4.967826","maxLeverage":50,"cumFunding":{..}}`
+/// `{"coin":"ETH","szi":"0.0335","leverage":{"type":"isolated","value":20,"rawUsd":"-95.059824"},"entryPx":"2986.3","positionValue":"100.02765","unrealizedPnl":"-0.0134","returnOnEquity":"-0.0026789","liquidationPx":"2866.26936529","marginUsed":"4.967826","maxLeverage":50,"cumFunding":{…}}`
 ///
 /// `szi` is negative for a short. `maxLeverage` is that of the tier that the position is in.
 #[derive(Deserialize)]
@@ -181,7 +181,7 @@ pub fn markets(body: &[u8]) -> Result<Vec<CoinMarket>, FrameError> {
     Ok(listed.universe.iter().zip(contexts.iter()).filter_map(market).collect())
 }
 
-/// `{"leaderboardRows":[{"ethAddress":"0x..","accountValue":"12.5","windowPerformances":[..],"prize":0,"displayName":null}]}`
+/// `{"leaderboardRows":[…]}`, with a [`LeaderboardRow`] for each account.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Leaderboard<'a> {
@@ -189,6 +189,7 @@ struct Leaderboard<'a> {
     leaderboard_rows: RawRows<'a>,
 }
 
+/// The keys `ethAddress`, a text, and `accountValue`, USD as a text, beside others that are ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LeaderboardRow<'a> {

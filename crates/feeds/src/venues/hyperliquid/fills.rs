@@ -24,7 +24,7 @@ use crate::venues::scale::Scale;
 use crate::venues::{ContractTable, FrameError, Signal, StreamKind};
 
 /// Fills of a snapshot that are older when it comes are skipped. No outage that is worth filling lasts longer, and
-/// events of more than a day ago are believed of no socket.
+/// events of more than a day ago are refused from any socket.
 const SNAPSHOT_BACK_MS: i64 = 12 * 3_600_000;
 
 /// What one connection told of liquidations.

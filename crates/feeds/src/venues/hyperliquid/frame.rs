@@ -1,7 +1,7 @@
 //! What Hyperliquid's stream sends, as it is written there. Unknown keys are ignored.
 //!
 //! Every message is `{"channel":..,"data":..}`. [`Head`] names the channel; it says which of the other types the same
-//! text is.
+//! text is. Elements that are left out of the payloads are marked with `…`.
 //!
 //! Subscriptions and their messages: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>; pings: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/timeouts-and-heartbeats>.
 
@@ -14,25 +14,33 @@ use crate::venues::fields::Decimal;
 use crate::venues::rows::RawRows;
 
 /// Which kind of message it is: `{"channel":"pong"}`.
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/timeouts-and-heartbeats>
 #[derive(Debug, Deserialize)]
 pub(super) struct Head<'a> {
     #[serde(borrow)]
     pub(super) channel: Cow<'a, str>,
 }
 
-/// The contents of a message.
+/// The contents of a message: what is under `data` of all below.
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
 #[derive(Debug, Deserialize)]
 pub(super) struct Body<T> {
     pub(super) data: T,
 }
 
-/// `{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"trades","coin":"BTC"}}}`
+/// `{"channel":"subscriptionResponse","data":{"method":"subscribe","subscription":{"type":"userFills","user":"0x7eaadf1989ccf0de8d49bd96d97f3677db834295","aggregateByTime":false}}}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
 #[derive(Debug, Deserialize)]
 pub(super) struct SubscriptionResponse {
     pub(super) method: String,
 }
 
-/// `{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"65000.0","sz":"0.01","hash":"0xabc","time":1710000000000,"tid":118906512037719,"users":["0x1","0x2"]}]}`
+/// `{"channel":"trades","data":[{"coin":"BTC","side":"B","px":"63719.0","sz":"0.00016","time":1785251456343,"hash":"0x668506587a64f61a67fe0425a1e37c0102001e3e156814ec0a4db1ab3968d005","tid":447757798903687,"users":["0xfc6d60b8551bed2d193f9b0773bb8b39a4b27d1d","0xaa95650c5295f03294c8f0d7476b4874f5ac00e7"]},…]}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
 ///
 /// `side` is the taker's: `B` bought, `A` sold. `tid` is made from the two orders: unique, not consecutive. Whether a
 /// trade closed a liquidated position is not said. Some recent trades are sent again after subscribing.
@@ -53,9 +61,11 @@ pub(super) struct TradeRow<'a> {
     pub(super) users: Option<&'a RawValue>,
 }
 
-/// `{"channel":"userFills","data":{"isSnapshot":true,"user":"0xa7..","fills":[..]}}`
+/// `{"channel":"userFills","data":{"isSnapshot":true,"user":"0x7eaadf1989ccf0de8d49bd96d97f3677db834295","fills":[]}}`
 ///
-/// Without `isSnapshot` these are new ones.
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
+///
+/// Rows are [`FillRow`]. Without `isSnapshot` these are new ones.
 #[derive(Debug, Deserialize)]
 pub(super) struct UserFills<'a> {
     #[serde(rename = "isSnapshot", default)]
@@ -66,7 +76,9 @@ pub(super) struct UserFills<'a> {
     pub(super) fills: RawRows<'a>,
 }
 
-/// `{"coin":"SOL","px":"72.153","sz":"0.58","side":"A","time":1782636233257,"startPosition":"-162.6","dir":"Open Short","closedPnl":"0.0","hash":"0xdc..","oid":481702553903,"crossed":false,"fee":"-0.001255","tid":340554939716632,"liquidation":{"liquidatedUser":"0x5e..","markPx":"72.149","method":"market"},"feeToken":"USDC","twapId":null}`
+/// `{"coin":"BTC","px":"66653.0","sz":"0.001","side":"A","time":1781528065899,"startPosition":"-0.0213","dir":"Open Short","closedPnl":"0.0","hash":"0xe29fd267b4d2c6f0e41904231bbec90000daea4d4fd5e5c286687dba73d6a0db","oid":55030848197,"crossed":false,"fee":"0.009997","tid":745210434703679,"cloid":"0xe8d5fd7ebbb4c3cff4d1803472a11463","liquidation":{"liquidatedUser":"0x10ebc1139610eb14d4d62574d839f8f01f802867","markPx":"66607.0","method":"market"},"feeToken":"USDC","twapId":null}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
 ///
 /// `side` is that of the account whose fill it is: `B` bought, `A` sold. `tid` is that of the trade, the same for both
 /// who made it. Fills of everything an account trades are here, spot pairs and contracts of builders too.
@@ -89,6 +101,10 @@ pub(super) struct FillRow<'a> {
     pub(super) liquidation: Option<FillLiquidation<'a>>,
 }
 
+/// `{"liquidatedUser":"0x10ebc1139610eb14d4d62574d839f8f01f802867","markPx":"66607.0","method":"market"}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
+///
 /// The mark of a fill that closed a liquidated position: of the account whose fill it is, or of the one on the other
 /// side. `method` is `market` where an order in the book closed it, `backstop` where a vault took it over.
 #[derive(Debug, Deserialize)]
@@ -100,7 +116,9 @@ pub(super) struct FillLiquidation<'a> {
     pub(super) method: Option<Cow<'a, str>>,
 }
 
-/// `{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"-0.0000015186","openInterest":"27353.17682","prevDayPx":"76317.0","dayNtlVlm":"1516669192.1953897476","premium":"-0.0005927453","oraclePx":"77605.0","markPx":"77562.0","midPx":"77558.5","impactPxs":["77558.0","77559.0"],"dayBaseVlm":"19707.77457"}}}`
+/// `{"channel":"activeAssetCtx","data":{"coin":"BTC","ctx":{"funding":"0.0000125","openInterest":"34715.04452","prevDayPx":"83388.0","dayNtlVlm":"2524355036.618314743","premium":"-0.0001513106","oraclePx":"85916.0","markPx":"85896.4","midPx":"85902.5","impactPxs":["85902.0","85903.0"],"dayBaseVlm":"29799.4898"}}}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
 #[derive(Debug, Deserialize)]
 pub(super) struct ActiveContext<'a> {
     #[serde(borrow)]
@@ -109,6 +127,9 @@ pub(super) struct ActiveContext<'a> {
     pub(super) ctx: AssetContext<'a>,
 }
 
+/// `{"funding":"0.0000125","openInterest":"34715.04452",…,"markPx":"85896.4",…}`: also one element of an answer to
+/// `metaAndAssetCtxs`, <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint/perpetuals>.
+///
 /// The state of one contract. It carries no time: it holds when it arrives. `openInterest` is in coins and counts BOTH
 /// sides; `funding` is the rate an hour as it stands, not a payment.
 #[derive(Debug, Deserialize)]
@@ -120,7 +141,9 @@ pub(super) struct AssetContext<'a> {
     pub(super) mark_px: Option<Decimal<'a>>,
 }
 
-/// `{"channel":"candle","data":{"t":1785053340000,"T":1785053399999,"s":"BTC","i":"1m","o":"64340.0","c":"64352.0","h":"64354.0","l":"64340.0","v":"1.07768","n":79}}`
+/// `{"channel":"candle","data":{"t":1790927520000,"T":1790927579999,"s":"BTC","i":"1m","o":"85891.0","c":"85903.0","h":"85903.0","l":"85887.0","v":"6.19755","n":58}}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>
 ///
 /// The running candle, sent when it changes. Nothing marks the last one: the last comes before the close, and the next
 /// candle says that this one is over.

@@ -8,7 +8,7 @@ use super::frame::{
     ActiveContext, AssetContext, Body, Candle, Head, SubscriptionResponse, TradeRow, UserFills,
 };
 use crate::venues::fields::{json, time, value};
-use crate::venues::pace::{MarkPace, StockPace};
+use crate::venues::pace::{MarkPace, OpenInterestPace};
 use crate::venues::rows::{FrameKeys, RawRows, optional, read_frame_rows};
 use crate::venues::scale::Scale;
 use crate::venues::{
@@ -20,11 +20,11 @@ const GRACE_MS: i64 = 3_000;
 
 /// Reads the frames of one connection. Keeps the running candle of each contract: nothing says that one is closed but
 /// that time went on.
-pub(super) struct Reader {
+pub(super) struct HyperliquidReader {
     table: ContractTable,
     scales: Vec<Scale>,
     candles: Vec<RunningCandle>,
-    paces: Vec<(MarkPace, StockPace)>,
+    paces: Vec<(MarkPace, OpenInterestPace)>,
     fills: Fills,
     /// The venue's clock: the newest time of a trade.
     clock: UnixMs,
@@ -40,7 +40,7 @@ struct RunningCandle {
     open_from: UnixMs,
 }
 
-impl Reader {
+impl HyperliquidReader {
     pub(super) fn new(table: ContractTable) -> Self {
         let count = table.contracts().len();
         let (candles, paces) = (vec![RunningCandle::default(); count], vec![Default::default(); count]);
@@ -139,9 +139,9 @@ impl Reader {
         };
         let mark = data.ctx.mark_px.map(|mark| scale.price(mark, "markPx")).transpose();
         let mark = mark.map_err(|error| reject(StreamKind::Mark, error)).unwrap_or_default();
-        let stock = open_interest(&data.ctx, scale);
-        let stock = stock.map_err(|error| reject(StreamKind::OpenInterest, error)).ok();
-        let (mark_pace, stock_pace) = &mut self.paces[contract];
+        let sample = open_interest(&data.ctx, scale);
+        let sample = sample.map_err(|error| reject(StreamKind::OpenInterest, error)).ok();
+        let (mark_pace, open_interest_pace) = &mut self.paces[contract];
         let event = |event| Signal::Event { contract, event, sent: None };
         let alive = |stream| Signal::Alive { contract, stream, sent: None };
         out.push(match mark {
@@ -150,9 +150,9 @@ impl Reader {
             }
             _ => alive(StreamKind::Mark),
         });
-        // A stock of zero is a fault of the venue, never true of a contract that trades.
-        out.push(match stock {
-            Some(qty) if qty.is_positive() && stock_pace.keeps(received) => {
+        // Open interest of zero is a fault of the venue, never true of a contract that trades.
+        out.push(match sample {
+            Some(qty) if qty.is_positive() && open_interest_pace.keeps(received) => {
                 event(Event::OpenInterest(OpenInterest { time: received, qty }))
             }
             _ => alive(StreamKind::OpenInterest),
@@ -169,7 +169,7 @@ impl RunningCandle {
     }
 }
 
-impl VenueFrameReader for Reader {
+impl VenueFrameReader for HyperliquidReader {
     fn read(&mut self, frame: &[u8], received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         let head: Head<'_> = json(frame)?;
         match head.channel.as_ref() {

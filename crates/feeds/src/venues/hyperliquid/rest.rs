@@ -12,18 +12,18 @@ use super::parse;
 use crate::archive::whole_hour;
 use crate::venues::fields::{Decimal, json, time, value};
 use crate::venues::pages::{is_closed, page, part_end};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, read_contracts};
+use crate::venues::rows::{RawRows, RowEvents, RowOutcome, TimeAt, accept, field_of, read_contracts};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{PublishedTier, TierRows, TierUnit};
 use crate::venues::{Contract, FrameError, ListedContract, Page, Request, RestQuery};
 
-/// The venue answers with up to 5000, and counts more for more of them.
+/// Candles of one request. The venue answers with up to 5000; their number adds to the weight.
 const CANDLES_PER_PAGE: i64 = 1_000;
-/// It keeps no more than this many of the newest.
+/// Funding payments of one request; an answer has at most 500.
 const PAYMENTS_PER_PAGE: i64 = 400;
 const HOUR_MS: i64 = 3_600_000;
 
-/// Weight of most requests..
+/// Weight of a request without rows.
 const WEIGHT: u32 = 20;
 /// Candles of an answer that cost one more unit of weight.
 const CANDLES_PER_WEIGHT: i64 = 60;
@@ -84,7 +84,7 @@ pub(super) fn answer(
             let row_events = candles(body, query, Scale::of(contract), received)?;
             Ok(page(query, row_events, from, end, received))
         }
-        RestQuery::OpenInterest => stock(contract, body, received),
+        RestQuery::OpenInterest => open_interest_now(contract, body, received),
         RestQuery::Funding { from, to } => {
             let end = payments_end(from, to);
             Ok(page(query, payments(body)?, from, end, received))
@@ -95,7 +95,9 @@ pub(super) fn answer(
     }
 }
 
-/// `{"specialStatuses":null,"time":1763942400123}`
+/// `exchangeStatus`: `{"specialStatuses":null,"time":1763942400123}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint>
 #[derive(Deserialize)]
 struct Status {
     time: i64,
@@ -113,13 +115,15 @@ fn candles(body: &[u8], query: &RestQuery, scale: Scale, received: UnixMs) -> Re
     Ok(accept(&rows, TimeAt::Key("t"), about, |row: Candle<'_>| {
         let (kline, fault) = parse::kline(&row, scale)?;
         if !is_closed(&kline, received.plus(-GRACE_MS)) {
-            return Ok(Row::Nothing);
+            return Ok(RowOutcome::Nothing);
         }
-        Ok(Row::of(Event::Kline(kline), fault))
+        Ok(RowOutcome::of(Event::Kline(kline), fault))
     }))
 }
 
 /// `{"universe":[{"szDecimals":5,"name":"BTC","maxLeverage":40,"marginTableId":56}],"marginTables":[[56,{"description":"tiered 40x","marginTiers":[{"lowerBound":"0.0","maxLeverage":40},{"lowerBound":"150000000.0","maxLeverage":20}]}]]}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint/perpetuals>
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Meta<'a> {
@@ -193,20 +197,23 @@ fn contracts(body: &[u8]) -> Result<Page, FrameError> {
 }
 
 /// Two lists of the same order: what there is, and how it stands.
-fn stock(contract: &Contract, body: &[u8], received: UnixMs) -> Result<Page, FrameError> {
+fn open_interest_now(contract: &Contract, body: &[u8], received: UnixMs) -> Result<Page, FrameError> {
     let (meta, contexts): (Meta<'_>, RawRows<'_>) = json(body)?;
     let (at, _) = meta.find(&contract.name)?;
     let raw =
         contexts.get(at).ok_or_else(|| value("assetCtxs", &contract.name, "as long as the universe"))?;
     let context: AssetContext<'_> = json(raw.get().as_bytes())?;
     let qty = parse::open_interest(&context, Scale::of(contract))?;
-    let stock = OpenInterest { time: received, qty };
-    let events = if qty.is_positive() { vec![Event::OpenInterest(stock)] } else { Vec::new() };
+    let sample = OpenInterest { time: received, qty };
+    let events = if qty.is_positive() { vec![Event::OpenInterest(sample)] } else { Vec::new() };
     Ok(Page { events, ..Page::default() })
 }
 
-/// `{"coin":"ETH","fundingRate":"-0.00022196","premium":"-0.00052196","time":1683849600076}`: charged every hour, stamped some
-/// milliseconds late.
+/// `{"coin":"ETH","fundingRate":"-0.00022196","premium":"-0.00052196","time":1683849600076}`
+///
+/// <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/info-endpoint/perpetuals>
+///
+/// Charged every hour, stamped some milliseconds late.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PaymentRow<'a> {

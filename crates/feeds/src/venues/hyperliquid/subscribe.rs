@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn accounts_are_asked_for_after_the_contracts() {
         let account = "0x010461c14e146ac35fe42271bdc1134ee31c703a";
-        let bitcoin = crate::venues::fixtures::table(&super::super::Hyperliquid, &[("BTCUSDT", "1")]);
+        let bitcoin = crate::venues::fixtures::table(&super::super::EXCHANGE, &[("BTCUSDT", "1")]);
         let opening = opening(&bitcoin.with_accounts(vec![account.parse().unwrap()]));
         assert_eq!(opening.messages.len(), 4);
         let last =

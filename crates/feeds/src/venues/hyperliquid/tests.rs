@@ -7,11 +7,9 @@ use liqheat_market::{
     Side, Taker, Trade, UnixMs,
 };
 
-use super::Hyperliquid;
+use super::EXCHANGE;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
-use crate::venues::{
-    ContractTable, Exchange, LIVE_INTERVAL, RestQuery, Signal, StreamKind, VenueFrameReader,
-};
+use crate::venues::{ContractTable, LIVE_INTERVAL, RestQuery, Signal, StreamKind, VenueFrameReader};
 
 /// Made up in the documented format, not recorded: `recorded.jsonl` has what others recorded.
 const SESSION: &str = include_str!("fixtures/made-up-session.jsonl");
@@ -22,11 +20,11 @@ const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
 const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
 
 fn bitcoin() -> ContractTable {
-    table(&Hyperliquid, &[("BTCUSDT", "1")])
+    table(&EXCHANGE, &[("BTCUSDT", "1")])
 }
 
 fn reader() -> Box<dyn VenueFrameReader> {
-    Hyperliquid.reader(&bitcoin(), MIDNIGHT)
+    EXCHANGE.reader(&bitcoin(), MIDNIGHT)
 }
 
 fn price(text: &str) -> Price {
@@ -59,8 +57,8 @@ fn a_session_is_understood() {
     assert_eq!(said[0], [Signal::Acknowledged]);
     // The venue counts both sides, and says no time: it is as it arrives.
     let mark = Event::MarkPrice(MarkPrice { time: MIDNIGHT, price: price("87217") });
-    let stock = Event::OpenInterest(OpenInterest { time: MIDNIGHT, qty: qty("13676.58841") });
-    assert_eq!(events(&said[1]), [mark, stock]);
+    let sample = Event::OpenInterest(OpenInterest { time: MIDNIGHT, qty: qty("13676.58841") });
+    assert_eq!(events(&said[1]), [mark, sample]);
     assert_eq!(events(&said[2]), []);
     let trade = |id, text, size, taker| {
         Event::Trade(Trade { id, time: MIDNIGHT.plus(203), price: price(text), qty: qty(size), taker })
@@ -165,7 +163,7 @@ fn recorded_contexts_are_understood() {
     flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()).read_to_string(&mut text).unwrap();
     let message: serde_json::Value = serde_json::from_str(&text).unwrap();
     let contexts = message["data"]["ctxs"][0][1].as_array().unwrap();
-    let (mut marks, mut stocks) = (0, 0);
+    let (mut marks, mut samples) = (0, 0);
     for (at, context) in contexts.iter().enumerate() {
         let frame =
             serde_json::json!({ "channel": "activeAssetCtx", "data": { "coin": "BTC", "ctx": context } });
@@ -180,31 +178,31 @@ fn recorded_contexts_are_understood() {
                     let expected = price(context["markPx"].as_str().unwrap());
                     assert_eq!(mark.price, expected);
                 }
-                Event::OpenInterest(stock) => {
-                    stocks += 1;
+                Event::OpenInterest(sample) => {
+                    samples += 1;
                     let both = qty(context["openInterest"].as_str().unwrap());
-                    assert!((both.units() - 2 * stock.qty.units()).abs() <= 1, "{both}");
+                    assert!((both.units() - 2 * sample.qty.units()).abs() <= 1, "{both}");
                 }
                 other => panic!("{other:?}"),
             }
         }
     }
     let traded = contexts.iter().filter(|context| context["openInterest"] != "0.0").count();
-    assert_eq!((contexts.len(), marks, stocks), (230, 230, traded));
+    assert_eq!((contexts.len(), marks, samples), (230, 230, traded));
     assert!(traded > 150, "{traded}");
 }
 
 #[test]
 fn answers_are_understood() {
-    let contract = sized(&Hyperliquid, "BTCUSDT", "1");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let received = MIDNIGHT.plus(121_000);
-    let ask = |kind| answer(&Hyperliquid, &contract, ANSWERS, kind, received).1;
+    let ask = |kind| answer(&EXCHANGE, &contract, ANSWERS, kind, received).1;
     assert_eq!(ask("time").time, Some(MIDNIGHT.plus(120_123)));
     // The second candle has ended a second ago, which the clocks may disagree about.
     let first = candle(0, ["87216", "87230", "87188", "87205"], "31.204", 79);
     assert_eq!(ask("klines").events, [first]);
-    let stock = Event::OpenInterest(OpenInterest { time: received, qty: qty("13676.58841") });
-    assert_eq!(ask("open-interest").events, [stock]);
+    let sample = Event::OpenInterest(OpenInterest { time: received, qty: qty("13676.58841") });
+    assert_eq!(ask("open-interest").events, [sample]);
     let payment = |ms, rate| {
         Event::Funding(Funding {
             time: MIDNIGHT.plus(ms),
@@ -218,26 +216,26 @@ fn answers_are_understood() {
 #[test]
 fn tiers_follow_from_the_largest_leverage() {
     let tiers = |symbol| {
-        let contract = sized(&Hyperliquid, symbol, "1");
-        let (_, page) = answer(&Hyperliquid, &contract, ANSWERS, "tiers", MIDNIGHT);
+        let contract = sized(&EXCHANGE, symbol, "1");
+        let (_, page) = answer(&EXCHANGE, &contract, ANSWERS, "tiers", MIDNIGHT);
         let table = page.tiers.unwrap().table(MIDNIGHT, price("87000")).unwrap();
         table.tiers().iter().map(|tier| (tier.floor_usd, tier.rate, tier.leverage_max)).collect::<Vec<_>>()
     };
     assert_eq!(tiers("BTCUSDT"), [(0.0, 0.0125, 40.0), (150_000_000.0, 0.025, 20.0)]);
     // No table of its own: one tier.
     assert_eq!(tiers("BLURUSDT"), [(0.0, 0.5 / 3.0, 3.0)]);
-    let unknown = sized(&Hyperliquid, "NOPEUSDT", "1");
+    let unknown = sized(&EXCHANGE, "NOPEUSDT", "1");
     let body = ANSWERS.lines().last().unwrap().trim_start_matches("tiers ");
-    let error = Hyperliquid.answer(&unknown, &RestQuery::Tiers, body.as_bytes(), MIDNIGHT).unwrap_err();
+    let error = EXCHANGE.answer(&unknown, &RestQuery::Tiers, body.as_bytes(), MIDNIGHT).unwrap_err();
     assert_eq!(error.to_string(), "the venue says: there is no NOPE among the contracts");
 }
 
 #[test]
 fn requests_are_bodies_and_weigh_what_they_bring() {
-    let contract = sized(&Hyperliquid, "BTCUSDT", "1");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let (from, to) = (MIDNIGHT, MIDNIGHT.plus(1_200 * 60_000));
     let query = RestQuery::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from, to };
-    let request = Hyperliquid.request(&contract, &query, MIDNIGHT).unwrap();
+    let request = EXCHANGE.request(&contract, &query, MIDNIGHT).unwrap();
     assert_eq!((request.path.as_str(), request.weight), ("/info", 36));
     assert_eq!(
         request.body.as_deref(),
@@ -245,17 +243,17 @@ fn requests_are_bodies_and_weigh_what_they_bring() {
             r#"{"req":{"coin":"BTC","endTime":1764002399999,"interval":"1m","startTime":1763942400000},"type":"candleSnapshot"}"#
         )
     );
-    let page = Hyperliquid.answer(&contract, &query, b"[]", to).unwrap();
+    let page = EXCHANGE.answer(&contract, &query, b"[]", to).unwrap();
     let rest =
         RestQuery::Klines { kind: KlineKind::Last, interval: LIVE_INTERVAL, from: from.plus(60_000_000), to };
     assert_eq!(page.next, Some(rest));
     // Neither is kept by the venue.
     let mark = RestQuery::Klines { kind: KlineKind::Mark, interval: LIVE_INTERVAL, from, to };
-    assert_eq!(Hyperliquid.request(&contract, &mark, MIDNIGHT), None);
-    assert_eq!(Hyperliquid.request(&contract, &RestQuery::OpenInterestHistory { from, to }, MIDNIGHT), None);
+    assert_eq!(EXCHANGE.request(&contract, &mark, MIDNIGHT), None);
+    assert_eq!(EXCHANGE.request(&contract, &RestQuery::OpenInterestHistory { from, to }, MIDNIGHT), None);
 }
 
 #[test]
 fn no_bytes_panic() {
-    nothing_panics(&Hyperliquid, &bitcoin(), SESSION, ANSWERS);
+    nothing_panics(&EXCHANGE, &bitcoin(), SESSION, ANSWERS);
 }

@@ -37,7 +37,7 @@ pub(super) struct Argument<'a> {
 
 /// A message with a list of rows, each read by itself.
 #[derive(Debug, Deserialize)]
-pub(super) struct Rows<'a> {
+pub(super) struct OkxMessage<'a> {
     #[serde(borrow)]
     pub(super) data: RawRows<'a>,
 }

@@ -2,24 +2,24 @@
 
 use liqheat_market::{Event, Liquidation, MarkPrice, OpenInterest, PriceKind, Side, Taker, Trade, UnixMs};
 
-use super::frame::{Head, LiquidationDetail, LiquidationRow, MarkRow, OpenInterestRow, Rows, TradeRow};
+use super::frame::{Head, LiquidationDetail, LiquidationRow, MarkRow, OkxMessage, OpenInterestRow, TradeRow};
 use crate::venues::fields::{Decimal, json, value};
-use crate::venues::pace::{MarkPace, StockPace};
+use crate::venues::pace::{MarkPace, OpenInterestPace};
 use crate::venues::rows::{FrameKeys, TimeAt, read_frame_rows, time_of};
 use crate::venues::scale::Scale;
 use crate::venues::{ContractTable, FrameError, RejectedSignal, Signal, StreamKind, VenueFrameReader};
 
 /// Reads the frames of one connection.
-pub(super) struct Reader {
+pub(super) struct OkxReader {
     table: ContractTable,
     scales: Vec<Scale>,
-    paces: Vec<(MarkPace, StockPace)>,
+    paces: Vec<(MarkPace, OpenInterestPace)>,
     opened: UnixMs,
     /// The next message of liquidations may repeat an event from before the connection.
     repeat_due: bool,
 }
 
-impl Reader {
+impl OkxReader {
     pub(super) fn new(table: ContractTable, opened: UnixMs) -> Self {
         let scales = table.contracts().iter().map(Scale::of).collect();
         let paces = vec![Default::default(); table.contracts().len()];
@@ -27,7 +27,7 @@ impl Reader {
     }
 
     fn trades(&self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
-        let rows: Rows<'_> = json(frame)?;
+        let rows: OkxMessage<'_> = json(frame)?;
         let keys = keys(StreamKind::Trades);
         read_frame_rows(&rows.data, &self.table, keys, out, |row: TradeRow<'_>| {
             let Some((contract, scale)) = find(&self.table, &self.scales, &row.inst_id) else {
@@ -51,7 +51,7 @@ impl Reader {
     }
 
     fn marks(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
-        let rows: Rows<'_> = json(frame)?;
+        let rows: OkxMessage<'_> = json(frame)?;
         let (table, scales, paces) = (&self.table, &self.scales, &mut self.paces);
         read_frame_rows(&rows.data, table, keys(StreamKind::Mark), out, |row: MarkRow<'_>| {
             let Some((contract, scale)) = find(table, scales, &row.inst_id) else { return Ok(None) };
@@ -66,17 +66,17 @@ impl Reader {
         Ok(())
     }
 
-    fn stocks(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
-        let rows: Rows<'_> = json(frame)?;
+    fn open_interest(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
+        let rows: OkxMessage<'_> = json(frame)?;
         let stream = StreamKind::OpenInterest;
         let (table, scales, paces) = (&self.table, &self.scales, &mut self.paces);
         read_frame_rows(&rows.data, table, keys(stream), out, |row: OpenInterestRow<'_>| {
             let Some((contract, scale)) = find(table, scales, &row.inst_id) else { return Ok(None) };
-            let stock = open_interest(&row, scale)?;
-            let sent = Some(stock.time);
-            // A stock of zero is a fault of the venue, never true of a contract that trades.
-            Ok(Some(if stock.qty.is_positive() && paces[contract].1.keeps(stock.time) {
-                Signal::Event { contract, event: Event::OpenInterest(stock), sent }
+            let sample = open_interest(&row, scale)?;
+            let sent = Some(sample.time);
+            // Open interest of zero is a fault of the venue, never true of a contract that trades.
+            Ok(Some(if sample.qty.is_positive() && paces[contract].1.keeps(sample.time) {
+                Signal::Event { contract, event: Event::OpenInterest(sample), sent }
             } else {
                 Signal::Alive { contract, stream, sent }
             }))
@@ -85,7 +85,7 @@ impl Reader {
     }
 
     fn liquidations(&mut self, frame: &[u8], out: &mut Vec<Signal>) -> Result<(), FrameError> {
-        let rows: Rows<'_> = json(frame)?;
+        let rows: OkxMessage<'_> = json(frame)?;
         let stream = StreamKind::Liquidations;
         let is_first = std::mem::take(&mut self.repeat_due);
         let (table, scales, opened) = (&self.table, &self.scales, self.opened);
@@ -147,7 +147,7 @@ fn liquidation(detail: &LiquidationDetail<'_>, scale: Scale) -> Result<Liquidati
     })
 }
 
-impl VenueFrameReader for Reader {
+impl VenueFrameReader for OkxReader {
     fn read(&mut self, frame: &[u8], _received: UnixMs, out: &mut Vec<Signal>) -> Result<(), FrameError> {
         if frame.trim_ascii() == b"pong" {
             out.push(Signal::Pong);
@@ -164,7 +164,7 @@ impl VenueFrameReader for Reader {
         match channel {
             "trades" => self.trades(frame, out),
             "mark-price" => self.marks(frame, out),
-            "open-interest" => self.stocks(frame, out),
+            "open-interest" => self.open_interest(frame, out),
             LIQUIDATIONS => self.liquidations(frame, out),
             _ => Ok(()),
         }

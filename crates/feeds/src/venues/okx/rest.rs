@@ -12,7 +12,9 @@ use super::frame::OpenInterestRow;
 use super::parse;
 use crate::venues::fields::{Decimal, encoded, json, value};
 use crate::venues::pages::{page, part_end};
-use crate::venues::rows::{RawRows, Row, RowEvents, TimeAt, accept, field_of, optional, read_contracts};
+use crate::venues::rows::{
+    RawRows, RowEvents, RowOutcome, TimeAt, accept, field_of, optional, read_contracts,
+};
 use crate::venues::scale::Scale;
 use crate::venues::tiers::{TierRows, TierUnit};
 use crate::venues::{
@@ -26,7 +28,7 @@ const ROWS_PER_PAGE: i64 = 100;
 const CANDLES_PER_PAGE: i64 = 300;
 /// The endpoints of recent candles hold the newest 1440. A few less are asked for there, since time goes on meanwhile.
 const RECENT_CANDLES: i64 = 1_430;
-const STOCK_EVERY_MS: i64 = 300_000;
+const OPEN_INTEREST_EVERY_MS: i64 = 300_000;
 /// Funding is due every eight hours for most contracts and every hour for some.
 const PAYMENT_EVERY_MS: i64 = 3_600_000;
 
@@ -67,11 +69,11 @@ pub(super) fn request(contract: &Contract, query: &RestQuery, now: UnixMs) -> Op
             (path, limit("open-interest", 20))
         }
         RestQuery::OpenInterestHistory { from, to } => {
-            let end = stocks_end(from, to);
+            let end = open_interest_end(from, to);
             let path = format!(
                 "/api/v5/rubik/stat/contracts/open-interest-history?instId={name}&period=5m&begin={}&end={}&limit={ROWS_PER_PAGE}",
-                from.0 - STOCK_EVERY_MS,
-                end.0 - STOCK_EVERY_MS
+                from.0 - OPEN_INTEREST_EVERY_MS,
+                end.0 - OPEN_INTEREST_EVERY_MS
             );
             (path, limit("open-interest-history", 5))
         }
@@ -118,8 +120,8 @@ fn bar(interval: Interval) -> Option<String> {
     }
 }
 
-fn stocks_end(from: UnixMs, to: UnixMs) -> UnixMs {
-    part_end(from, to, ROWS_PER_PAGE - 1, STOCK_EVERY_MS)
+fn open_interest_end(from: UnixMs, to: UnixMs) -> UnixMs {
+    part_end(from, to, ROWS_PER_PAGE - 1, OPEN_INTEREST_EVERY_MS)
 }
 
 fn payments_end(from: UnixMs, to: UnixMs) -> UnixMs {
@@ -160,10 +162,10 @@ pub(super) fn answer(
             let row_events = klines(body, (kind, interval), query, scale)?;
             Ok(page(query, row_events, from, end, received))
         }
-        RestQuery::OpenInterest => stock(body, scale),
+        RestQuery::OpenInterest => open_interest_now(body, scale),
         RestQuery::OpenInterestHistory { from, to } => {
-            let end = stocks_end(from, to);
-            let row_events = stocks(body, scale, received)?;
+            let end = open_interest_end(from, to);
+            let row_events = open_interest_history(body, scale, received)?;
             Ok(page(query, row_events, from, end, received))
         }
         RestQuery::Funding { from, to } => {
@@ -200,6 +202,8 @@ fn status(body: &[u8]) -> Result<(), FrameError> {
 }
 
 /// `{"ts":"1597026383085"}`
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-rest-api-get-system-time>
 #[derive(Deserialize)]
 struct ClockRow<'a> {
     #[serde(borrow)]
@@ -213,6 +217,8 @@ fn clock(body: &[u8]) -> Result<UnixMs, FrameError> {
 }
 
 /// `{"instId":"BTC-USDT-SWAP","instType":"SWAP","instCategory":"1","ctVal":"0.01","ctValCcy":"BTC","ctMult":"1","ctType":"linear","state":"live"}`
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-rest-api-get-instruments>
 ///
 /// `ctVal` x `ctMult` coins a contract where `ctType` is `linear`; others are settled in coins and passed over. Before a
 /// contract opens (`preopen`) any of its numbers may be the empty text. `instCategory` is `1` for coins; stocks (`3`) and
@@ -282,7 +288,7 @@ fn klines(
             return Err(value("data", &format!("{} values", row.len()), "a candle of six or more"));
         };
         if confirm.text() != "1" {
-            return Ok(Row::Nothing);
+            return Ok(RowOutcome::Nothing);
         }
         let mut fault = None;
         let kline = Kline {
@@ -300,19 +306,19 @@ fn klines(
             taker_buy_volume: None,
             trades: None,
         };
-        Ok(Row::of(Event::Kline(kline), fault))
+        Ok(RowOutcome::of(Event::Kline(kline), fault))
     }))
 }
 
-fn stock(body: &[u8], scale: Scale) -> Result<Page, FrameError> {
+fn open_interest_now(body: &[u8], scale: Scale) -> Result<Page, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let mut page = Page::default();
     for raw in answer.data {
         let text = raw.get();
-        let stock = json::<OpenInterestRow<'_>>(text.as_bytes());
-        match stock.and_then(|row| parse::open_interest(&row, scale)) {
-            Ok(stock) => {
-                page.events.extend(stock.qty.is_positive().then_some(Event::OpenInterest(stock)));
+        let sample = json::<OpenInterestRow<'_>>(text.as_bytes());
+        match sample.and_then(|row| parse::open_interest(&row, scale)) {
+            Ok(sample) => {
+                page.events.extend(sample.qty.is_positive().then_some(Event::OpenInterest(sample)));
             }
             Err(error) => page.rejected.push(RejectedRow::new(RowSubject::Unknown, error, text)),
         }
@@ -321,11 +327,11 @@ fn stock(body: &[u8], scale: Scale) -> Result<Page, FrameError> {
 }
 
 /// `["1701417600000","731377.57500501","111","8888888"]`: time, contracts, coins, USD. The time is the start of five
-/// minutes and the figure the stock at their end.
-fn stocks(body: &[u8], scale: Scale, now: UnixMs) -> Result<RowEvents, FrameError> {
+/// minutes and the figure the open interest at their end.
+fn open_interest_history(body: &[u8], scale: Scale, now: UnixMs) -> Result<RowEvents, FrameError> {
     let answer: Answer<'_> = json(body)?;
     let about = |start: UnixMs| {
-        let time = start.plus(STOCK_EVERY_MS);
+        let time = start.plus(OPEN_INTEREST_EVERY_MS);
         RestQuery::OpenInterestHistory { from: time, to: time.plus(1) }
     };
     Ok(accept(&answer.data, TimeAt::First, about, |row: Vec<Decimal<'_>>| {
@@ -338,14 +344,16 @@ fn stocks(body: &[u8], scale: Scale, now: UnixMs) -> Result<RowEvents, FrameErro
             Some(Err(error)) => scale.amount(contracts, "oi").map_err(|_| error)?,
             None => scale.amount(contracts, "oi")?,
         };
-        let time = start.time("ts")?.plus(STOCK_EVERY_MS);
+        let time = start.time("ts")?.plus(OPEN_INTEREST_EVERY_MS);
         let is_known = qty.is_positive() && time <= now;
         let event = Event::OpenInterest(OpenInterest { time, qty });
-        Ok(if is_known { event.into() } else { Row::Nothing })
+        Ok(if is_known { event.into() } else { RowOutcome::Nothing })
     }))
 }
 
 /// `{"fundingRate":"0.0000746604960499","fundingTime":"1703059200000","instId":"BTC-USDT-SWAP","instType":"SWAP","method":"next_period","realizedRate":"0.0000746572360545"}`
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-rest-api-get-funding-rate-history>
 ///
 /// `fundingRate` is what was expected, `realizedRate` what was charged.
 #[derive(Deserialize)]
@@ -370,6 +378,8 @@ fn payments(body: &[u8]) -> Result<RowEvents, FrameError> {
 }
 
 /// `{"baseMaxLoan":"","imr":"0.01","instFamily":"BTC-USDT","instId":"","maxLever":"100","maxSz":"1000","minSz":"0","mmr":"0.004","optMgnFactor":"0","quoteMaxLoan":"","tier":"1","uly":"BTC-USDT"}`
+///
+/// <https://www.okx.com/docs-v5/en/#public-data-rest-api-get-position-tiers>
 ///
 /// Sizes in contracts.
 #[derive(Deserialize)]

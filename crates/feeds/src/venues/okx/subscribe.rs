@@ -34,12 +34,12 @@ fn message(arguments: &[serde_json::Value]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venues::{contract, okx::Okx};
+    use crate::venues::{contract, okx::EXCHANGE};
     use liqheat_market::Symbol;
 
     #[test]
     fn liquidations_come_for_all_and_the_rest_by_contract() {
-        let bitcoin = contract(&Okx, &Symbol::new("BTCUSDT").unwrap()).unwrap();
+        let bitcoin = contract(&EXCHANGE, &Symbol::new("BTCUSDT").unwrap()).unwrap();
         assert_eq!(
             opening(&ContractTable::new(vec![bitcoin])).messages,
             [

@@ -8,11 +8,11 @@ use liqheat_market::{
     Side, Symbol, Taker, Trade, UnixMs,
 };
 
-use super::Okx;
+use super::EXCHANGE;
 use crate::venues::fixtures::{answer, complaint, events, nothing_panics, session, sized, table};
 use crate::venues::{
-    Contract, ContractTable, Exchange, Page, PauseScope, RequestRefusal, RestQuery, RowSubject, Signal,
-    StreamKind, Underlying, VenueFrameReader,
+    Contract, ContractTable, Page, PauseScope, RequestRefusal, RestQuery, RowSubject, Signal, StreamKind,
+    Underlying, VenueFrameReader,
 };
 
 /// Made up in the documented format, not recorded: `recorded.jsonl` has what others recorded.
@@ -24,11 +24,11 @@ const ANSWERS: &str = include_str!("fixtures/made-up-answers.jsonl");
 const MIDNIGHT: UnixMs = UnixMs(1_763_942_400_000);
 
 fn bitcoin() -> ContractTable {
-    table(&Okx, &[("BTCUSDT", "0.01")])
+    table(&EXCHANGE, &[("BTCUSDT", "0.01")])
 }
 
 fn reader() -> Box<dyn VenueFrameReader> {
-    Okx.reader(&bitcoin(), MIDNIGHT)
+    EXCHANGE.reader(&bitcoin(), MIDNIGHT)
 }
 
 fn price(text: &str) -> Price {
@@ -60,8 +60,8 @@ fn a_session_is_understood() {
     };
     assert_eq!(events(&said[5]), [trade(203, 1_300_001, "87216.1", "0.135", Taker::Buy)]);
     assert_eq!(events(&said[6]), [trade(267, 1_300_007, "87216", "0.0001", Taker::Sell)]);
-    let stock = OpenInterest { time: MIDNIGHT.plus(500), qty: qty("28743.125") };
-    assert_eq!(events(&said[7]), [Event::OpenInterest(stock)]);
+    let sample = OpenInterest { time: MIDNIGHT.plus(500), qty: qty("28743.125") };
+    assert_eq!(events(&said[7]), [Event::OpenInterest(sample)]);
     // What is wrong with a contract that is not followed costs nothing.
     assert_eq!(events(&said[8]), [liquidation(1_434, Side::Short, "87601.5", "0.13")]);
     assert_eq!(events(&said[9]), [liquidation(2_434, Side::Long, "86600", "0.005")]);
@@ -86,13 +86,13 @@ fn subscribing_again_repeats_the_old_event_again() {
 fn the_first_message_is_dropped_only_when_it_is_older_than_the_connection() {
     let first = SESSION.lines().nth(2).unwrap();
     let count = |opened: UnixMs| {
-        let mut reader = Okx.reader(&bitcoin(), opened);
+        let mut reader = EXCHANGE.reader(&bitcoin(), opened);
         let mut signals = Vec::new();
         reader.read(first.as_bytes(), opened, &mut signals).unwrap();
         events(&signals).len()
     };
     let Event::Liquidation(event) = ({
-        let mut reader = Okx.reader(&bitcoin(), UnixMs(0));
+        let mut reader = EXCHANGE.reader(&bitcoin(), UnixMs(0));
         events(&session(&mut *reader, first, MIDNIGHT)[0])[0]
     }) else {
         panic!("{first}")
@@ -106,8 +106,8 @@ fn open_interest_is_counted_from_contracts_where_coins_are_not_told() {
     let frame = r#"{"arg":{"channel":"open-interest","instId":"BTC-USDT-SWAP"},"data":[{"instId":"BTC-USDT-SWAP","oi":"2874312.5","oiCcy":"","ts":"1763942400500"}]}"#;
     let mut signals = Vec::new();
     reader().read(frame.as_bytes(), MIDNIGHT, &mut signals).unwrap();
-    let stock = OpenInterest { time: MIDNIGHT.plus(500), qty: qty("28743.125") };
-    assert_eq!(events(&signals), [Event::OpenInterest(stock)]);
+    let sample = OpenInterest { time: MIDNIGHT.plus(500), qty: qty("28743.125") };
+    assert_eq!(events(&signals), [Event::OpenInterest(sample)]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_recorded_session_is_understood() {
     // Spot is counted in coins; a contract of UNI-USD-SWAP was 10 USD, here it stands for a size in coins.
     let contracts =
         vec![contract("BTC-USDT", "BTC-USDT", "1"), contract("UNI-USD-SWAP", "UNI-USD-SWAP", "0.1")];
-    let mut reader = Okx.reader(&ContractTable::new(contracts), MIDNIGHT);
+    let mut reader = EXCHANGE.reader(&ContractTable::new(contracts), MIDNIGHT);
     let (mut frames, mut acknowledged, mut trades) = (0, 0, [Vec::new(), Vec::new()]);
     for line in text.lines() {
         let Some((stamp, frame)) = line.split_once(": ") else { continue };
@@ -193,9 +193,9 @@ fn recorded(path: &str) -> Option<String> {
 
 #[test]
 fn answers_are_understood() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
     let received = MIDNIGHT.plus(120_200);
-    let ask = |kind| answer(&Okx, &contract, ANSWERS, kind, received).1;
+    let ask = |kind| answer(&EXCHANGE, &contract, ANSWERS, kind, received).1;
     assert_eq!(ask("time").time, Some(MIDNIGHT.plus(120_123)));
     // Contracts that are settled in coins are skipped.
     let listed: Vec<_> = ask("contracts").contracts.into_iter().map(|one| (one.name, one.size)).collect();
@@ -211,10 +211,10 @@ fn answers_are_understood() {
     // Volumes are reported in contracts; oldest first, and without the running one.
     assert_eq!(klines(&ask("klines")), [(0, Some(qty("31.204"))), (60_000, Some(qty("20.5")))]);
     assert_eq!(klines(&ask("mark-klines")), [(60_000, None)]);
-    let stock = |time, text| Event::OpenInterest(OpenInterest { time, qty: qty(text) });
-    assert_eq!(ask("open-interest").events, [stock(MIDNIGHT.plus(120_100), "28743.125")]);
+    let sample = |time, text| Event::OpenInterest(OpenInterest { time, qty: qty(text) });
+    assert_eq!(ask("open-interest").events, [sample(MIDNIGHT.plus(120_100), "28743.125")]);
     // Told by the start of five minutes; those that still run are not over.
-    let history = [stock(MIDNIGHT.plus(-300_000), "28720"), stock(MIDNIGHT, "28730")];
+    let history = [sample(MIDNIGHT.plus(-300_000), "28720"), sample(MIDNIGHT, "28730")];
     assert_eq!(ask("open-interest-history").events, history);
     let payment = |ms, rate| {
         Event::Funding(Funding {
@@ -228,9 +228,9 @@ fn answers_are_understood() {
 
 #[test]
 fn tiers_are_in_contracts() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
-    let (query, page) = answer(&Okx, &contract, ANSWERS, "tiers", MIDNIGHT);
-    let path = Okx.request(&contract, &query, MIDNIGHT).unwrap().path;
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
+    let (query, page) = answer(&EXCHANGE, &contract, ANSWERS, "tiers", MIDNIGHT);
+    let path = EXCHANGE.request(&contract, &query, MIDNIGHT).unwrap().path;
     assert_eq!(path, "/api/v5/public/position-tiers?instType=SWAP&tdMode=isolated&instFamily=BTC-USDT");
     let table = page.tiers.unwrap().table(MIDNIGHT, price("80000")).unwrap();
     // 1000 contracts of 0.01 coins at 80,000.
@@ -240,7 +240,7 @@ fn tiers_are_in_contracts() {
 
 #[test]
 fn the_age_of_candles_says_where_they_are() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
     let klines = |kind, minutes: i64| RestQuery::Klines {
         kind,
         interval: Interval::M1,
@@ -274,12 +274,12 @@ fn the_age_of_candles_says_where_they_are() {
             "history-mark-price-candles?instId=BTC-USDT-SWAP&bar=1m&before=1763942399999&after=1763948400000&limit=100",
         ),
     ] {
-        let request = Okx.request(&contract, &klines(kind, minutes), now).unwrap();
+        let request = EXCHANGE.request(&contract, &klines(kind, minutes), now).unwrap();
         assert_eq!(request.path, format!("/api/v5/market/{path}"));
     }
     let empty = br#"{"code":"0","msg":"","data":[]}"#;
     let far = MIDNIGHT.plus(86_400_000);
-    let page = Okx.answer(&contract, &klines(KlineKind::Last, 301), empty, far).unwrap();
+    let page = EXCHANGE.answer(&contract, &klines(KlineKind::Last, 301), empty, far).unwrap();
     let rest = RestQuery::Klines {
         kind: KlineKind::Last,
         interval: Interval::M1,
@@ -291,15 +291,15 @@ fn the_age_of_candles_says_where_they_are() {
 
 #[test]
 fn statistics_have_a_limit_of_their_own() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
     let query = RestQuery::OpenInterestHistory { from: MIDNIGHT, to: MIDNIGHT.plus(86_400_000) };
-    let request = Okx.request(&contract, &query, MIDNIGHT).unwrap();
+    let request = EXCHANGE.request(&contract, &query, MIDNIGHT).unwrap();
     assert_eq!(request.rate_limit.map(|limit| limit.requests), Some(5));
 }
 
 #[test]
 fn one_candle_that_cannot_be_held_costs_itself() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
     let (from, to) = (MIDNIGHT, MIDNIGHT.plus(240_000));
     let query = RestQuery::Klines { kind: KlineKind::Last, interval: Interval::M1, from, to };
     let row = |minute: i64, close: &str, volume: &str| {
@@ -308,7 +308,7 @@ fn one_candle_that_cannot_be_held_costs_itself() {
     };
     let rows = [row(3, "2", "5"), row(2, "-2", "5"), row(1, "2", "1e60"), row(0, "2", "5")].join(",");
     let body = format!(r#"{{"code":"0","msg":"","data":[{rows}]}}"#);
-    let page = Okx.answer(&contract, &query, body.as_bytes(), to.plus(60_000)).unwrap();
+    let page = EXCHANGE.answer(&contract, &query, body.as_bytes(), to.plus(60_000)).unwrap();
     let volumes: Vec<_> = page
         .events
         .iter()
@@ -329,23 +329,23 @@ fn one_candle_that_cannot_be_held_costs_itself() {
 
 #[test]
 fn one_odd_instrument_costs_itself() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
     let body = r#"{"code":"0","msg":"","data":[
         {"instId":"SOON-USDT-SWAP","ctVal":"","ctMult":"","ctType":"linear","state":"preopen"},
         {"instId":"ODD-USDT-SWAP","ctVal":"","ctMult":"1","ctType":"linear","state":"live"},
         {"instId":"HUGE-USDT-SWAP","ctVal":"90000000000","ctMult":"1e30","ctType":"linear","state":"live"},
         {"instId":"QNT-USDT-SWAP","instCategory":"3","ctVal":"1","ctMult":"1","ctType":"linear","state":"live"},
         {"instId":"SHIB-USDT-SWAP","instCategory":"1","ctVal":"1000000","ctMult":"1","ctType":"linear","state":"rebase"}]}"#;
-    let page = Okx.answer(&contract, &RestQuery::Contracts, body.as_bytes(), MIDNIGHT).unwrap();
+    let page = EXCHANGE.answer(&contract, &RestQuery::Contracts, body.as_bytes(), MIDNIGHT).unwrap();
     let listed: Vec<_> = page.contracts.iter().map(|one| (one.name.as_str(), one.underlying)).collect();
     assert_eq!(listed, [("QNT-USDT-SWAP", Underlying::Other), ("SHIB-USDT-SWAP", Underlying::Coin)]);
     let names: Vec<_> = page.rejected.iter().map(|row| row.subject.clone()).collect();
     assert_eq!(names, ["ODD-USDT-SWAP", "HUGE-USDT-SWAP"].map(|name| RowSubject::Contract(name.to_owned())));
     // The coin QNT is not the stock.
-    let quant = sized(&Okx, "QNTUSDT", "1");
-    assert!(!page.contracts[0].serves(&Okx, &quant));
+    let quant = sized(&EXCHANGE, "QNTUSDT", "1");
+    assert!(!page.contracts[0].serves(&EXCHANGE, &quant));
     let stock = Contract { symbol: Symbol::new("QNTSTOCKUSDT").unwrap(), ..quant };
-    assert!(page.contracts[0].serves(&Okx, &stock));
+    assert!(page.contracts[0].serves(&EXCHANGE, &stock));
 }
 
 #[test]
@@ -382,22 +382,22 @@ fn too_many_requests_pause_an_endpoint() {
     });
     let body = br#"{"code":"50011","msg":"Too Many Requests","data":[]}"#;
     for status in [200, 429] {
-        assert_eq!(Okx.refusal(&RestQuery::Time, status, body), pause);
+        assert_eq!(EXCHANGE.refusal(&RestQuery::Time, status, body), pause);
     }
-    assert_eq!(Okx.refusal(&RestQuery::Time, 200, br#"{"code":"0","data":[]}"#), None);
-    assert_eq!(Okx.refusal(&RestQuery::Time, 404, b""), Some(RequestRefusal::Permanent));
-    assert_eq!(Okx.refusal(&RestQuery::Time, 502, b"<html>"), Some(RequestRefusal::Temporary));
+    assert_eq!(EXCHANGE.refusal(&RestQuery::Time, 200, br#"{"code":"0","data":[]}"#), None);
+    assert_eq!(EXCHANGE.refusal(&RestQuery::Time, 404, b""), Some(RequestRefusal::Permanent));
+    assert_eq!(EXCHANGE.refusal(&RestQuery::Time, 502, b"<html>"), Some(RequestRefusal::Temporary));
 }
 
 #[test]
 fn an_error_of_the_venue_is_passed_on() {
-    let contract = sized(&Okx, "BTCUSDT", "0.01");
+    let contract = sized(&EXCHANGE, "BTCUSDT", "0.01");
     let body = br#"{"code":"51001","msg":"Instrument ID doesn't exist","data":[]}"#;
-    let error = Okx.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
+    let error = EXCHANGE.answer(&contract, &RestQuery::OpenInterest, body, MIDNIGHT).unwrap_err();
     assert_eq!(error.to_string(), "the venue says: 51001: Instrument ID doesn't exist");
 }
 
 #[test]
 fn no_bytes_panic() {
-    nothing_panics(&Okx, &bitcoin(), SESSION, ANSWERS);
+    nothing_panics(&EXCHANGE, &bitcoin(), SESSION, ANSWERS);
 }

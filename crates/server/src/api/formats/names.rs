@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use liqheat_feeds::venues::display_name;
 use liqheat_market::Venue;
 
 use crate::catalog::{Catalog, ServedSymbol};
@@ -14,17 +15,6 @@ const QUOTES: [&str; 8] = ["USDT", "USDC", "FDUSD", "BUSD", "USD", "BTC", "ETH",
 const COIN_CHARS_MIN: usize = 3;
 /// Most names in the text of a refusal.
 const NAMED_MAX: usize = 12;
-
-/// The name of a venue as Coinglass and TradingView write it.
-pub(super) const fn exchange_of(venue: Venue) -> &'static str {
-    match venue {
-        Venue::Binance => "Binance",
-        Venue::Bybit => "Bybit",
-        Venue::Okx => "OKX",
-        Venue::Hyperliquid => "Hyperliquid",
-        Venue::Sim => "Sim",
-    }
-}
 
 /// A pair as coin and quote currency; a name that ends with no known currency is a coin without one.
 pub(super) fn split(pair: &str) -> (&str, &str) {
@@ -66,11 +56,11 @@ pub(super) fn at_exchange<'a>(
     market: &'a Arc<ServedSymbol>,
     exchange: &str,
 ) -> Result<&'a Arc<ServedSymbol>, Refusal> {
-    let here = market.venues().into_iter().find(|venue| exchange_of(*venue).eq_ignore_ascii_case(exchange));
+    let here = market.venues().into_iter().find(|venue| display_name(*venue).eq_ignore_ascii_case(exchange));
     let name = here.map(|venue| format!("{}@{}", market.name, venue.name()));
     name.and_then(|name| catalog.symbol(&name)).ok_or_else(|| {
         let exchange: String = exchange.chars().take(40).collect();
-        let here = listed(market.venues().into_iter().map(|venue| exchange_of(venue).to_owned()));
+        let here = listed(market.venues().into_iter().map(|venue| display_name(venue).to_owned()));
         Refusal::bad(format!(
             "parameter 'exchange': '{exchange}' has no {} here; exchanges that have it: {here}",
             market.name
@@ -84,10 +74,10 @@ pub(super) fn at_exchange<'a>(
 /// 400 with the exchanges that are served.
 pub(super) fn venue(catalog: &Catalog, exchange: &str) -> Result<Venue, Refusal> {
     let venues = venues(catalog);
-    let found = venues.iter().copied().find(|venue| exchange_of(*venue).eq_ignore_ascii_case(exchange));
+    let found = venues.iter().copied().find(|venue| display_name(*venue).eq_ignore_ascii_case(exchange));
     found.ok_or_else(|| {
         let exchange: String = exchange.chars().take(40).collect();
-        let known = listed(venues.into_iter().map(|venue| exchange_of(venue).to_owned()));
+        let known = listed(venues.into_iter().map(|venue| display_name(venue).to_owned()));
         Refusal::bad(format!("parameter 'exchange': '{exchange}' is not served here; exchanges: {known}"))
     })
 }

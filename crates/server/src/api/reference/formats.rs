@@ -1,7 +1,9 @@
 //! The routes in formats of others, described as the others are.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use liqheat_feeds::venues::exchanges;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
@@ -38,8 +40,11 @@ fn symbol() -> Parameter {
 }
 
 fn exchange() -> Parameter {
-    let about = "Binance, Bybit, OKX, Hyperliquid, or Sim for the simulated market";
-    required("exchange", about, json!({ "type": "string", "minLength": 1 }))
+    static ABOUT: LazyLock<String> = LazyLock::new(|| {
+        let names = exchanges().map(|exchange| format!("{}, ", exchange.display_name));
+        format!("{}or Sim for the simulated market", names.collect::<String>())
+    });
+    required("exchange", &ABOUT, json!({ "type": "string", "minLength": 1 }))
 }
 
 fn ms() -> Value {

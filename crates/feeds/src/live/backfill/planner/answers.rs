@@ -4,7 +4,8 @@ use liqheat_market::Event;
 use liqheat_market::convert::signed_ms;
 
 use crate::live::GapCause;
-use crate::live::backfill::losses::{RefusedRows, report_lost};
+use crate::live::backfill::command::BackfillCommand;
+use crate::live::backfill::losses::{LostRows, report_lost};
 use crate::live::backfill::paging::{advances, query_of, skip};
 use crate::live::backfill::task::{BackfillRequest, TaskKind, TaskState};
 use crate::live::clock::Uptime;
@@ -13,8 +14,7 @@ use crate::live::pipeline::{EventGate, GateVerdict, Loss, Origin};
 use crate::venues::{LIVE_INTERVAL, Page, RestQuery, RowSubject, StreamKind};
 
 use super::{
-    BackfillCommand, BackfillPlanner, CLOCK_INTERVAL, FAILED_ANSWERS_MAX, FUNDING_INTERVAL, Failure,
-    PlanTime, TICKS_LATE_MS,
+    BackfillPlanner, CLOCK_INTERVAL, FAILED_ANSWERS_MAX, FUNDING_INTERVAL, Failure, PlanTime, TICKS_LATE_MS,
 };
 
 impl BackfillPlanner {
@@ -66,7 +66,7 @@ impl BackfillPlanner {
         let times = page.events.first().zip(page.events.last());
         let times = times.map(|(first, last)| (first.known_at(), last.known_at()));
         let mut brought = 0;
-        let mut refused = RefusedRows::new(contract);
+        let mut refused = LostRows::new(contract);
         for event in page.events {
             match gate.on_event(event, Origin::Answer, venue, out) {
                 GateVerdict::New => brought += 1,

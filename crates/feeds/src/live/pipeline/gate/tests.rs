@@ -7,7 +7,7 @@ const FIRST: Origin = Origin::Socket(1);
 const SECOND: Origin = Origin::Socket(2);
 
 fn gate(resume: &ResumePoint) -> EventGate {
-    let limits = exchange(Venue::Binance).unwrap().limits();
+    let limits = exchange(Venue::Binance).unwrap().limits.clone();
     EventGate::new(&limits, resume, Duration::from_secs(600), 100, NOW)
 }
 
@@ -81,7 +81,7 @@ fn an_order_that_ends_on_another_connection_counts_once() {
 }
 
 #[test]
-fn a_hole_is_asked_for_after_a_moment_and_given_up_after_an_answer_without_it() {
+fn a_gap_is_requested_after_a_moment_and_given_up_after_an_answer_without_it() {
     let mut gate = gate(&ResumePoint::default());
     verdicts(&mut gate, &[(trade(10, 0), FIRST, 0), (trade(14, 1), FIRST, 1)]);
     let mut lost = Vec::new();
@@ -102,7 +102,7 @@ fn a_hole_is_asked_for_after_a_moment_and_given_up_after_an_answer_without_it() 
 }
 
 #[test]
-fn an_answer_never_opens_a_hole() {
+fn an_answer_never_opens_a_gap() {
     let mut gate = gate(&ResumePoint { trade: Some((10, NOW)), ..ResumePoint::default() });
     assert_eq!(verdicts(&mut gate, &[(trade(90, 0), Origin::Answer, 0)]), [GateVerdict::Repeated]);
     assert_eq!(gate.next_missing(Series::Trades, Reach::Past, NOW.plus(60_000), &mut Vec::new()), None);
@@ -121,7 +121,7 @@ fn ids_that_begin_anew_are_followed() {
 }
 
 #[test]
-fn an_id_far_ahead_is_not_believed() {
+fn an_id_far_ahead_is_refused() {
     let mut gate = gate(&ResumePoint::default());
     let came = [(trade(10, 0), FIRST, 0), (trade(60_011, 0), FIRST, 0), (trade(60_011, 3_600), FIRST, 3_600)];
     let said = verdicts(&mut gate, &came);

@@ -17,6 +17,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use liqheat_feeds::venues::display_name;
 use liqheat_wire::Channel;
 
 use super::super::DataState;
@@ -153,7 +154,7 @@ async fn exchanges(
     query: Query,
 ) -> Result<Json<Envelope<Vec<&'static str>>>, Refusal> {
     query.only(&[])?;
-    let exchanges = names::venues(&state.catalog).into_iter().map(names::exchange_of);
+    let exchanges = names::venues(&state.catalog).into_iter().map(display_name);
     Ok(Json(Envelope::new(exchanges.collect())))
 }
 
@@ -168,7 +169,7 @@ async fn pairs(
     for market in readable(&state, &claims) {
         let (coin, quote) = names::split(&market.name);
         for venue in market.venues().into_iter().filter(|venue| only.is_none_or(|only| only == *venue)) {
-            pairs.entry(names::exchange_of(venue)).or_default().push(Pair {
+            pairs.entry(display_name(venue)).or_default().push(Pair {
                 instrument_id: market.name.clone(),
                 base_asset: coin.to_owned(),
                 quote_asset: quote.to_owned(),

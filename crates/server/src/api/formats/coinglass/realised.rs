@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use liqheat_feeds::venues::display_name;
 use liqheat_market::convert::{signed_len, trunc_u64};
 use liqheat_market::{Interval, Liquidation, Side, UnixMs, Venue};
 use liqheat_store::{LiquidationTotals, Store};
@@ -179,12 +180,11 @@ pub(super) async fn aggregated_history(
 fn at_exchanges<'a>(market: &'a ServedSymbol, list: &str) -> Result<Vec<&'a Arc<VenueLedger>>, Refusal> {
     let mut ledgers: Vec<&Arc<VenueLedger>> = Vec::new();
     for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let is_named = |ledger: &&Arc<VenueLedger>| {
-            names::exchange_of(ledger.instrument().venue).eq_ignore_ascii_case(name)
-        };
+        let is_named =
+            |ledger: &&Arc<VenueLedger>| display_name(ledger.instrument().venue).eq_ignore_ascii_case(name);
         let Some(ledger) = market.ledgers.iter().find(is_named) else {
             let name: String = name.chars().take(40).collect();
-            let here: Vec<&str> = market.venues().into_iter().map(names::exchange_of).collect();
+            let here: Vec<&str> = market.venues().into_iter().map(display_name).collect();
             return Err(Refusal::bad(format!(
                 "parameter 'exchange_list': '{name}' has no {} here; leave it out. Exchanges that have it: {}",
                 market.name,
@@ -285,10 +285,8 @@ fn exchange_rows(by_venue: &BTreeMap<Venue, [u64; 2]>) -> Vec<ExchangeRow> {
         short_as_answered: short,
     };
     let sum = |side: fn(&[u64; 2]) -> u64| by_venue.values().map(side).fold(0, u64::saturating_add);
-    let mut rows: Vec<ExchangeRow> = by_venue
-        .iter()
-        .map(|(venue, [long, short])| row(names::exchange_of(*venue), *long, *short))
-        .collect();
+    let mut rows: Vec<ExchangeRow> =
+        by_venue.iter().map(|(venue, [long, short])| row(display_name(*venue), *long, *short)).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.liquidation_usd));
     rows.insert(0, row("All", sum(|[long, _]| *long), sum(|[_, short]| *short)));
     rows
@@ -335,7 +333,7 @@ fn min_usd(text: &str) -> Result<u64, Refusal> {
 
 fn order(venue: Venue, pair: &str, row: &Liquidation) -> Order {
     Order {
-        exchange_name: names::exchange_of(venue),
+        exchange_name: display_name(venue),
         symbol: pair.to_owned(),
         base_asset: names::split(pair).0.to_owned(),
         price: row.price.into(),

@@ -12,6 +12,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use liqheat_feeds::venues::display_name;
 use liqheat_market::convert::trunc_i64;
 use liqheat_market::{Interval, Price, UnixMs};
 use liqheat_wire::Channel;
@@ -135,7 +136,7 @@ async fn config(State(state): State<Arc<DataState>>, query: Query) -> Result<Jso
     query.only(&[])?;
     let all = Exchange { value: "", name: "All exchanges", desc: "" };
     let named = |name| Exchange { value: name, name, desc: name };
-    let exchanges = names::venues(&state.catalog).into_iter().map(|venue| named(names::exchange_of(venue)));
+    let exchanges = names::venues(&state.catalog).into_iter().map(|venue| named(display_name(venue)));
     Ok(Json(Config {
         supported_resolutions: RESOLUTIONS.map(|(resolution, _)| resolution).to_vec(),
         supports_group_request: false,
@@ -208,7 +209,7 @@ fn currency_of(symbol: &ServedSymbol) -> &str {
 
 fn exchange_of(symbol: &ServedSymbol) -> &'static str {
     match symbol.venues().as_slice() {
-        [venue] => names::exchange_of(*venue),
+        [venue] => display_name(*venue),
         _ => ALL,
     }
 }
@@ -216,7 +217,7 @@ fn exchange_of(symbol: &ServedSymbol) -> &'static str {
 fn description(symbol: &ServedSymbol) -> String {
     let (coin, quote) = names::split(market_of(symbol));
     let pair = if quote.is_empty() { coin.to_owned() } else { format!("{coin} / {quote}") };
-    let venues: Vec<&str> = symbol.venues().into_iter().map(names::exchange_of).collect();
+    let venues: Vec<&str> = symbol.venues().into_iter().map(display_name).collect();
     format!("{pair} perpetual, {}", venues.join(" + "))
 }
 

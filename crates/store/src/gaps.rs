@@ -1,18 +1,17 @@
-//! How far an instrument's data goes without a hole, for whoever fetches what came after.
+//! How far an instrument's data goes without a gap: where fetching continues after a restart.
 //!
-//! A process that was killed while the past was being fetched leaves new rows behind a hole. The newest row of all
-//! is then the wrong place to go on from: the hole would never be filled. What counts is the last row before the
-//! first hole. Only what can still be fetched is looked at, so that holes for good (an exchange that was down) are
-//! asked for again only while they are near.
+//! A process that was killed while the past was being fetched leaves new rows behind a gap. Continuing from the newest
+//! row of all would never fill it. What counts is the last row before the first gap. Only what can still be fetched is
+//! considered, so that permanent gaps (an exchange that was down) are requested again only while they are recent.
 
 use liqheat_market::{Instrument, Interval, UnixMs};
 
 use crate::catalogue::Reach;
+use crate::command::{Command, Database};
 use crate::error::CommandError;
-use crate::owner::{Command, Database};
 use crate::rows::{of, read_first};
 
-/// What can be fetched, and so should have no hole.
+/// What can be fetched, and so should have no gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetchable {
     /// Klines since then, of both kinds, and funding.
@@ -23,7 +22,7 @@ pub struct Fetchable {
     pub trades: Option<u64>,
 }
 
-/// How far an instrument's data goes without a hole.
+/// How far an instrument's data goes without a gap.
 pub(crate) struct UnbrokenReach {
     pub(crate) instrument: Instrument,
     pub(crate) interval: Interval,
@@ -32,12 +31,12 @@ pub(crate) struct UnbrokenReach {
 
 impl Command for UnbrokenReach {
     type Answer = Reach;
-    const NAME: &'static str = "reach without holes";
+    const NAME: &'static str = "reach without gaps";
     const IS_READ: bool = true;
 
     fn run(self, database: &Database) -> Result<Reach, CommandError> {
         /// The history of open interest comes in steps of five minutes, stamped up to as much later.
-        const STOCK_STEP_MS: i64 = 10 * 60_000;
+        const OPEN_INTEREST_STEP_MS: i64 = 10 * 60_000;
         /// Funding is charged every eight hours at the seldomest, and a little late.
         const FUNDING_STEP_MS: i64 = 8 * 3_600_000 + 30 * 60_000;
         let Self { instrument, interval, fetchable } = self;
@@ -61,7 +60,13 @@ impl Command for UnbrokenReach {
             mark_kline: kline("mark")?,
             trade: newest_whole_trade(database, &key, fetchable.trades)?,
             mark_price: newest("mark_prices")?,
-            open_interest: reach("open_interest", "time", "", fetchable.open_interest, STOCK_STEP_MS)?,
+            open_interest: reach(
+                "open_interest",
+                "time",
+                "",
+                fetchable.open_interest,
+                OPEN_INTEREST_STEP_MS,
+            )?,
             funding: reach("funding", "time", "", fetchable.klines, FUNDING_STEP_MS)?,
             liquidation: newest("liquidations")?,
         })

@@ -1,7 +1,7 @@
 //! Which rows of a file were there before.
 //!
 //! Files are nearly always in order, so rows in order cost a push on a vector, and only the others a hash
-//! map. Trade ids are consecutive, so they are kept as ranges, and the same ranges show the holes.
+//! map. Trade ids are consecutive, so they are kept as ranges, and the same ranges show the gaps.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -32,8 +32,8 @@ pub(super) trait Memory: Default {
     /// Whether something had to be let through unchecked.
     fn overflowed(&self) -> bool;
 
-    /// Holes in consecutive keys: how many, how many keys are missing, the key before the first.
-    fn holes(&self) -> Option<(u64, u64, i64)> {
+    /// Gaps in consecutive keys: how many, how many keys are missing, the key before the first.
+    fn gaps(&self) -> Option<(u64, u64, i64)> {
         None
     }
 }
@@ -142,15 +142,15 @@ impl Memory for IdRanges {
         self.overflowed
     }
 
-    fn holes(&self) -> Option<(u64, u64, i64)> {
+    fn gaps(&self) -> Option<(u64, u64, i64)> {
         let mut ranges = self.ranges.clone();
         ranges.extend(self.newest);
-        let mut holes = None;
+        let mut gaps = None;
         for ((_, before), (after, _)) in ranges.iter().zip(ranges.iter().skip(1)) {
-            let (count, missing, first_after) = holes.unwrap_or((0_u64, 0_u64, *before));
-            holes = Some((count + 1, missing + (after - before - 1).unsigned_abs(), first_after));
+            let (count, missing, first_after) = gaps.unwrap_or((0_u64, 0_u64, *before));
+            gaps = Some((count + 1, missing + (after - before - 1).unsigned_abs(), first_after));
         }
-        holes
+        gaps
     }
 }
 
@@ -194,10 +194,10 @@ mod tests {
                 prop_assert_eq!(ranges.note(id, 0), expected);
             }
             let ordered: Vec<i64> = plain.into_iter().collect();
-            let holes: Vec<_> = ordered.windows(2).filter(|pair| pair[1] - pair[0] > 1).collect();
-            let missing: i64 = holes.iter().map(|pair| pair[1] - pair[0] - 1).sum();
-            let expected = holes.first().map(|pair| (holes.len() as u64, missing.unsigned_abs(), pair[0]));
-            prop_assert_eq!(ranges.holes(), expected);
+            let gaps: Vec<_> = ordered.windows(2).filter(|pair| pair[1] - pair[0] > 1).collect();
+            let missing: i64 = gaps.iter().map(|pair| pair[1] - pair[0] - 1).sum();
+            let expected = gaps.first().map(|pair| (gaps.len() as u64, missing.unsigned_abs(), pair[0]));
+            prop_assert_eq!(ranges.gaps(), expected);
         }
     }
 

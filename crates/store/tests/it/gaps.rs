@@ -1,9 +1,9 @@
-//! Where to go on fetching: before the first hole, not after the newest row.
+//! Where to go on fetching: before the first gap, not after the newest row.
 
 use liqheat_market::{Interval, Kline, KlineKind, Trade, UnixMs};
 use liqheat_store::{Fetchable, Reach, Store};
 
-use crate::world::{T0, btc, in_memory, kline_of, stock, trade};
+use crate::world::{T0, btc, in_memory, kline_of, open_interest, trade};
 
 const MINUTE: i64 = 60_000;
 
@@ -22,7 +22,7 @@ fn at(index: i64) -> Option<UnixMs> {
 }
 
 #[test]
-fn klines_reach_to_the_first_hole_that_can_still_be_filled() {
+fn klines_reach_to_the_first_gap_that_can_still_be_filled() {
     // Stretches of minutes as (first, end).
     type Case = (&'static [(i64, i64)], i64, Option<UnixMs>);
     let cases: [Case; 8] = [
@@ -32,9 +32,9 @@ fn klines_reach_to_the_first_hole_that_can_still_be_filled() {
         (&[(0, 4), (100, 120)], 0, at(3)),
         // Nothing of the past came at all.
         (&[(100, 120)], 0, None),
-        // It began before what is asked for, without a hole.
+        // It began before what is asked for, without a gap.
         (&[(0, 120)], 50, at(119)),
-        // The hole is too old to be filled, so it no longer counts.
+        // The gap is too old to be filled, so it no longer counts.
         (&[(0, 4), (10, 120)], 50, at(119)),
         // Away for long: the newest row is older than anything that is asked for.
         (&[(0, 4)], 50, at(3)),
@@ -64,7 +64,7 @@ fn trades_reach_to_the_first_missing_id_where_ids_are_consecutive() {
 #[test]
 fn open_interest_may_come_in_steps_of_five_minutes() {
     let store = in_memory();
-    let samples = [0, 5, 10, 15, 120, 121].map(|minute| stock(T0 + minute * MINUTE, 1.0));
+    let samples = [0, 5, 10, 15, 120, 121].map(|minute| open_interest(T0 + minute * MINUTE, 1.0));
     store.append(&btc(), samples.to_vec()).blocking().unwrap();
     assert_eq!(reach(&store, 0, None).open_interest, at(15));
     assert_eq!(reach(&store, 119, None).open_interest, at(121));

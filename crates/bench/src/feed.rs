@@ -84,7 +84,7 @@ fn pass(frames: &[(UnixMs, String)], with_ledger: bool) -> anyhow::Result<usize>
     let binance = exchange(Venue::Binance).ok_or_else(|| anyhow::anyhow!("no connector"))?;
     let btc = contract(binance, &symbol).ok_or_else(|| anyhow::anyhow!("no contract"))?;
     let mut reader = binance.reader(&ContractTable::new(vec![btc]), BEGIN);
-    let mut gate = EventGate::new(&binance.limits(), &ResumePoint::default(), Duration::ZERO, 1_000, BEGIN);
+    let mut gate = EventGate::new(&binance.limits, &ResumePoint::default(), Duration::ZERO, 1_000, BEGIN);
     let tiers = TierBook::embedded().table(&Instrument::new(Venue::Binance, symbol));
     let mut minute = Minute::new(Ledger::new(Params::default(), tiers));
     let (mut signals, mut out, mut events) = (Vec::new(), Vec::new(), 0);

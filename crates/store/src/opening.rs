@@ -1,7 +1,5 @@
 //! Opening the database: what DuckDB would report vaguely is looked at first, and a damaged log is refused or cut.
 
-#![expect(clippy::disallowed_methods, reason = "looks at the files of the database")]
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -216,13 +216,7 @@ impl VenuePlayback {
         let now = received.plus(self.skew_ms);
         let exchange = self.exchange;
         let gate = self.gates.entry(symbol.clone()).or_insert_with(|| {
-            EventGate::new(
-                &exchange.limits.clone(),
-                &ResumePoint::default(),
-                Self::FILLED_AT_MOST,
-                u64::MAX,
-                now,
-            )
+            EventGate::new(&exchange.limits, &ResumePoint::default(), Self::FILLED_AT_MOST, u64::MAX, now)
         });
         let mut events = Vec::new();
         let verdict = arrived.pass(gate, origin, now, &mut events);

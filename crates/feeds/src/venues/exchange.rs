@@ -7,6 +7,12 @@ use super::{
     ReportedUsage, Request, RequestRefusal, RestQuery, VenueFrameReader, VenueLimits,
 };
 
+/// Finds a header of an answer by its name in small letters.
+type Headers<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Reads the answer to a query about a contract, received at a time.
+type ReadAnswer = fn(&Contract, &RestQuery, &[u8], UnixMs) -> Result<Page, FrameError>;
+
 /// A venue. Stateless; one static value each, see [`exchange`](super::exchange).
 #[derive(Debug)]
 pub struct Exchange {
@@ -45,11 +51,11 @@ pub struct Exchange {
     /// See [`Exchange::request`].
     pub(super) request: fn(&Contract, &RestQuery, UnixMs) -> Option<Request>,
     /// See [`Exchange::answer`].
-    pub(super) answer: fn(&Contract, &RestQuery, &[u8], UnixMs) -> Result<Page, FrameError>,
+    pub(super) answer: ReadAnswer,
     /// See [`Exchange::refusal`].
     pub(super) refusal: fn(&RestQuery, u16, &[u8]) -> Option<RequestRefusal>,
     /// See [`Exchange::reported_usage`].
-    pub(super) reported_usage: fn(&dyn Fn(&str) -> Option<String>) -> ReportedUsage,
+    pub(super) reported_usage: fn(&Headers<'_>) -> ReportedUsage,
 }
 
 impl Exchange {
@@ -117,7 +123,7 @@ impl Exchange {
 
     /// What the headers of an answer say about limits; `header` finds one by its name in small letters.
     #[must_use]
-    pub fn reported_usage(&self, header: &dyn Fn(&str) -> Option<String>) -> ReportedUsage {
+    pub fn reported_usage(&self, header: &Headers<'_>) -> ReportedUsage {
         (self.reported_usage)(header)
     }
 }
@@ -128,6 +134,6 @@ pub(super) fn refusal_of_status(_query: &RestQuery, status: u16, _body: &[u8]) -
 }
 
 /// [`Exchange::reported_usage`] of a venue whose headers say nothing.
-pub(super) fn no_usage(_header: &dyn Fn(&str) -> Option<String>) -> ReportedUsage {
+pub(super) fn no_usage(_header: &Headers<'_>) -> ReportedUsage {
     ReportedUsage::default()
 }

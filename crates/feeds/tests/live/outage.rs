@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liqheat_feeds::venues::{StreamKind, VenueLimits};
+use liqheat_feeds::venues::{StreamKind, StreamSilence, VenueLimits};
 use liqheat_market::SourceState;
 use liqheat_market::{Event, UnixMs};
 use liqheat_testkit::exchange::{

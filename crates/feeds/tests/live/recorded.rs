@@ -21,7 +21,7 @@ fn five_minutes_of_trades_are_the_kline_that_was_published() {
     let btc = contract(binance, &Symbol::new("BTCUSDT").unwrap()).unwrap();
     let mut reader = binance.reader(&ContractTable::new(vec![btc]), OPEN);
     let mut gate =
-        EventGate::new(&binance.limits(), &ResumePoint::default(), Duration::from_secs(3600), 1_000, OPEN);
+        EventGate::new(&binance.limits, &ResumePoint::default(), Duration::from_secs(3600), 1_000, OPEN);
     let (mut signals, mut came) = (Vec::new(), Vec::new());
     for line in text.lines() {
         let (stamp, frame) = line.split_once(' ').unwrap();

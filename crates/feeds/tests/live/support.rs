@@ -7,7 +7,7 @@ use std::time::Duration;
 use liqheat_feeds::live::{
     Clock, Delivery, Gap, LiveFeed, LiveSettings, LiveStatus, ResumePoint, VenueSettings, VenueStatus,
 };
-use liqheat_feeds::venues::{StreamKind, VenueLimits, exchange};
+use liqheat_feeds::venues::{StreamKind, StreamSilence, VenueLimits, exchange};
 use liqheat_market::{Backoff, Event, Instrument, Kline, KlineKind, Symbol, UnixMs, Venue};
 use liqheat_testkit::PATIENCE;
 use liqheat_testkit::exchange::{BinanceProtocol, ExchangeServer, Market, MarketShape, Time};

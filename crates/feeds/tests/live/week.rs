@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use liqheat_feeds::venues::{StreamKind, VenueLimits};
+use liqheat_feeds::venues::{StreamKind, StreamSilence, VenueLimits};
 use liqheat_market::{Event, KlineKind};
 use liqheat_testkit::exchange::{Market, MarketShape};
 

@@ -1,10 +1,11 @@
 //! The queue and the owner thread under commands that misbehave.
 
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::task::{Context, Waker};
 
-use liqheat_market::{Symbol, Venue};
+use liqheat_market::{Instrument, OpenInterest, Price, Symbol, UnixMs, Venue};
 
 use super::*;
 use crate::command::Database;

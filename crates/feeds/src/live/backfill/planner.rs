@@ -19,7 +19,7 @@ use crate::live::clock::Uptime;
 use crate::live::contract::{ContractIndex, ContractMap};
 use crate::live::pipeline::{EventGate, Loss};
 use crate::live::{GapCause, ResumePoint};
-use crate::venues::{Contract, Exchange, HistoryDepth, LIVE_INTERVAL, RestQuery, StreamKind, VenueLimits};
+use crate::venues::{Contract, Exchange, HistoryDepth, LIVE_INTERVAL, RestQuery, VenueLimits};
 
 /// Requests under way at once, by priority.
 const BACKFILL_MAX: usize = 2;

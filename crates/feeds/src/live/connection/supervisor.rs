@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::assignment::Assignment;
 use super::socket::{Connection, End};
 use super::supervision::{Supervision, SupervisionCommand, SupervisionEvent};
-use super::{ConnectionCommand, ConnectionContext, ConnectionEvent, SupervisorIndex};
+use super::{ConnectionCommand, ConnectionContext, ConnectionEvent};
 
 /// The task of one assignment.
 pub(super) struct ConnectionSupervisor {

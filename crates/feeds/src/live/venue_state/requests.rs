@@ -6,7 +6,6 @@ use crate::live::backfill::{
     BackfillCommand, BackfillRequest, Budget, Failure, FetchError, FetchedPage, PlanTime, TaskKind,
 };
 use crate::live::clock::{ClockReading, Uptime};
-use crate::live::contract::ContractIndex;
 use crate::live::health::StreamMessage;
 use crate::venues::StreamKind;
 

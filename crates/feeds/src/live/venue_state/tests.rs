@@ -1,6 +1,8 @@
-use liqheat_market::{Price, Qty, Side, Taker, Trade, UnixMs, Venue};
+use liqheat_market::{Price, Qty, Side, Symbol, Taker, Trade, UnixMs, Venue};
 
 use super::*;
+use crate::live::connection::{ConnectionEvent, StreamSignal};
+use crate::live::listing::ListedContracts;
 use crate::venues::{ListedContract, OrderReport, Underlying, contract_named, exchange};
 
 const NOW: UnixMs = UnixMs(1_748_131_200_000);

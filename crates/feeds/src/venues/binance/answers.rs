@@ -1,6 +1,6 @@
 //! Answers of the REST interface as Binance sends them. Only the keys that are used; all others are ignored.
 //!
-//! Elements that are left out of the payloads are marked with `…`.
+//! Payloads are shortened where they have `…`.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! What Hyperliquid's stream sends, as it is written there. Unknown keys are ignored.
 //!
 //! Every message is `{"channel":..,"data":..}`. [`Head`] names the channel; it says which of the other types the same
-//! text is. Elements that are left out of the payloads are marked with `…`.
+//! text is. Payloads are shortened where they have `…`.
 //!
 //! Subscriptions and their messages: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/subscriptions>; pings: <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket/timeouts-and-heartbeats>.
 

@@ -13,16 +13,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use liqheat_feeds::liquidation_file;
 use liqheat_feeds::tiers::TierBook;
 use liqheat_feeds::venues::LiquidationFeed;
-use liqheat_market::{Instrument, Liquidation, PriceKind, UnixMs, Venue};
+use liqheat_market::{Bar, Instrument, Liquidation, PriceKind, UnixMs, Venue};
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
-use liqheat_store::{InstrumentSpan, Location, Settings, Store};
+use liqheat_store::{InstrumentSpan, Store};
 use liqheat_wire::format_time;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Backtest, ReportFormat, StoredPeriod};
 use crate::model_file;
-use crate::stored::{ROWS_MAX, choose, read_bars};
+use crate::stored::{ROWS_MAX, choose, open, read_bars};
 use crate::terminal::{self, complain};
 use crate::tiers;
 
@@ -49,10 +49,7 @@ struct Report {
 /// Runs the command; `stop` ends it between two bars.
 pub(crate) fn run(backtest: &Backtest, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
     let path = backtest.db.path()?;
-    if !path.exists() {
-        bail!("{} does not exist; load klines with `liqheat ingest` first", path.display());
-    }
-    let store = Store::open(Location::File(path.clone()), Settings::default())?;
+    let store = open(&path)?;
     let graded = grade(backtest, &store, &path, stop);
     let closed = store.close_blocking();
     let Some(report) = graded? else {
@@ -76,44 +73,12 @@ fn grade(
     path: &Path,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Report>> {
-    let StoredPeriod { from, to, .. } = backtest.period;
-    if let (Some(from), Some(to)) = (from, to)
-        && from >= to
-    {
-        bail!("--from {} is not earlier than --to {}", format_time(from), format_time(to));
-    }
     let stored = store.instruments().blocking()?;
     let span = choose(&stored, backtest.period.symbol.as_deref())?;
     let (origin, liquidations) = liquidations(backtest, store, span)?;
-    let Some((first, last)) = liquidations.first().zip(liquidations.last()) else {
-        bail!(
-            "there are no liquidations of {} in the database; load some with `liqheat ingest`, or name a file with --liquidations",
-            span.instrument.symbol
-        );
-    };
-    let is_graded =
-        |row: &Liquidation| from.is_none_or(|from| row.time >= from) && to.is_none_or(|to| row.time < to);
-    if !liquidations.iter().any(is_graded) {
-        bail!(
-            "no liquidation of {origin} lies between --from and --to: they are of {} to {}",
-            format_time(first.time),
-            format_time(last.time)
-        );
-    }
+    let (first, last) = graded_period(&backtest.period, span, &origin, &liquidations)?;
     let warm_up_ms = i64::try_from(backtest.warm_up.as_millis()).unwrap_or(i64::MAX);
-    let from = backtest.period.from.unwrap_or(first.time).floor_to(DAY_MS).plus(-warm_up_ms);
-    let to = backtest.period.to.unwrap_or(last.time.floor_to(DAY_MS).plus(DAY_MS));
-    let bars = read_bars(store, &span.instrument, span.interval, from, to)?;
-    if bars.is_empty() {
-        bail!(
-            "no bars of {} from {} to {}, where there are liquidations: its bars are of {} to {}; load klines of the same time with `liqheat ingest`",
-            span.instrument,
-            format_time(from),
-            format_time(to),
-            format_time(span.first),
-            format_time(span.last)
-        );
-    }
+    let bars = bars(store, span, first.plus(-warm_up_ms), last)?;
     // Positions are liquidated by the rules of the venue that reports them.
     let rules_of = Instrument::new(origin.venue, origin.symbol.clone());
     let book = tiers::load(backtest.tiers.as_deref(), Some(path), TierBook::default())?;
@@ -162,6 +127,59 @@ fn grade(
         fits: backtest.fit,
         card,
     }))
+}
+
+/// The days that hold the liquidations, or the period that the user names.
+///
+/// # Errors
+/// When that period is empty or holds no liquidation.
+fn graded_period(
+    period: &StoredPeriod,
+    span: &InstrumentSpan,
+    origin: &Instrument,
+    liquidations: &[Liquidation],
+) -> anyhow::Result<(UnixMs, UnixMs)> {
+    let StoredPeriod { from, to, .. } = *period;
+    if let (Some(from), Some(to)) = (from, to)
+        && from >= to
+    {
+        bail!("--from {} is not earlier than --to {}", format_time(from), format_time(to));
+    }
+    let Some((first, last)) = liquidations.first().zip(liquidations.last()) else {
+        bail!(
+            "there are no liquidations of {} in the database; load some with `liqheat ingest`, or name a file with --liquidations",
+            span.instrument.symbol
+        );
+    };
+    let is_graded =
+        |row: &Liquidation| from.is_none_or(|from| row.time >= from) && to.is_none_or(|to| row.time < to);
+    if !liquidations.iter().any(is_graded) {
+        bail!(
+            "no liquidation of {origin} lies between --from and --to: they are of {} to {}",
+            format_time(first.time),
+            format_time(last.time)
+        );
+    }
+    Ok((from.unwrap_or(first.time).floor_to(DAY_MS), to.unwrap_or(last.time.floor_to(DAY_MS).plus(DAY_MS))))
+}
+
+/// The bars from `from` to `to`.
+///
+/// # Errors
+/// When there are none.
+fn bars(store: &Store, span: &InstrumentSpan, from: UnixMs, to: UnixMs) -> anyhow::Result<Vec<Bar>> {
+    let bars = read_bars(store, &span.instrument, span.interval, from, to)?;
+    if bars.is_empty() {
+        bail!(
+            "no bars of {} from {} to {}, where there are liquidations: its bars are of {} to {}; load klines of the same time with `liqheat ingest`",
+            span.instrument,
+            format_time(from),
+            format_time(to),
+            format_time(span.first),
+            format_time(span.last)
+        );
+    }
+    Ok(bars)
 }
 
 /// In their order, without what was named before.

@@ -23,11 +23,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::{self, Cli};
-use crate::effective::EffectiveSettings;
+use crate::effective::{EffectiveSettings, IN_NO_FILE};
 use crate::terminal::complain;
-
-/// What cannot be set in a file.
-pub(crate) const IN_NO_FILE: &[&str] = &["config", "help", "version", "open", "print", "print_config"];
 
 /// Why the settings cannot be used.
 #[derive(Debug)]
@@ -409,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn one_mistake_on_the_command_line_is_told_in_full() {
+    fn one_mistake_on_the_command_line_is_reported_in_full() {
         let faults = parse_with("", &["liqheat", "serve", "--listn", "x"]).unwrap_err();
         assert_eq!(faults.len(), 1);
         assert!(

@@ -7,7 +7,8 @@ use std::fmt::Write;
 use clap::{Arg, ArgMatches, Command};
 use liqheat_server::Secret;
 
-use crate::config::IN_NO_FILE;
+/// What cannot be set in a file.
+pub(crate) const IN_NO_FILE: &[&str] = &["config", "help", "version", "open", "print", "print_config"];
 
 /// All settings of one command.
 #[derive(Debug, Clone, Default)]

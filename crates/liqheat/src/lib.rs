@@ -20,6 +20,7 @@
 #[cfg(test)]
 mod acceptance_test;
 mod alerts;
+mod alerts_file;
 mod backtest;
 mod cli;
 mod config;

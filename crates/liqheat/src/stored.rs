@@ -1,11 +1,12 @@
 //! Bars of a symbol out of the database, for commands that run over a stored period.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use liqheat_market::{Bar, Instrument, Interval, KlineKind, UnixMs};
 use liqheat_model::assemble;
-use liqheat_store::{InstrumentSpan, QUERY_ROWS_MAX, Store};
+use liqheat_store::{InstrumentSpan, Location, QUERY_ROWS_MAX, Settings, Store};
 
 use crate::cli::parse_name;
 
@@ -14,6 +15,18 @@ pub(crate) const ROWS_MAX: NonZeroUsize = match NonZeroUsize::new(QUERY_ROWS_MAX
     Some(rows) => rows,
     None => NonZeroUsize::MIN,
 };
+
+/// Opens the database of a command that needs stored bars.
+///
+/// # Errors
+/// Without a file, which opening would create.
+#[expect(clippy::disallowed_methods, reason = "looks whether the database is there")]
+pub(crate) fn open(path: &Path) -> anyhow::Result<Store> {
+    if !path.exists() {
+        bail!("{} does not exist; load klines with `liqheat ingest` first", path.display());
+    }
+    Ok(Store::open(Location::File(path.to_owned()), Settings::default())?)
+}
 
 /// The instrument whose bars are used: the one that is named, or the only one.
 pub(crate) fn choose<'a>(

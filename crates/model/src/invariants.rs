@@ -2,40 +2,12 @@
 
 use liqheat_market::Side;
 
+use crate::invariant_break::InvariantBreak;
 use crate::ledger::Ledger;
 use crate::position_bins::{Origin, PositionBins};
 
 /// Largest error of the balance, relative to open interest, that is still rounding.
 const BALANCE_ERROR_MAX: f64 = 1e-9;
-
-/// An invariant that does not hold.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum InvariantBreak {
-    /// I1: a side does not sum to the open interest.
-    #[error("invariant 1: {} mass {mass} is not the open interest {open_interest}", side.name())]
-    Balance {
-        /// Which side.
-        side: Side,
-        /// Its mass in coins.
-        mass: f64,
-        /// Open interest in coins.
-        open_interest: f64,
-    },
-    /// I2: mass is negative or not a number.
-    #[error("invariant 2: {} mass of {mass} coins", side.name())]
-    Negative {
-        /// Which side.
-        side: Side,
-        /// What was found, coins.
-        mass: f64,
-    },
-    /// I3: a level stands on the wrong side of the price.
-    #[error("invariant 3: {} levels reach across the price", side.name())]
-    Beyond {
-        /// Which side.
-        side: Side,
-    },
-}
 
 /// The invariants of one moment as numbers, by a recount of every cell.
 #[derive(Debug, Clone, Copy, PartialEq)]

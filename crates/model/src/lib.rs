@@ -34,6 +34,7 @@ mod grid;
 mod kernel;
 mod opening;
 
+mod invariant_break;
 mod ledger;
 mod open_interest;
 mod position_bins;
@@ -52,7 +53,8 @@ pub use book::{ParamBook, ParamSection};
 pub use codec::CheckpointError;
 pub use hash::Fnv64;
 pub use history::{GridError, GridPainter, GridSpec, HistoryGrid, NO_PROFILE, history};
-pub use invariants::{InvariantBreak, Invariants};
+pub use invariant_break::InvariantBreak;
+pub use invariants::Invariants;
 pub use ledger::Ledger;
 pub use levels::{LevelUsd, LeverageLevel, Tip};
 pub use liquidation::{

@@ -2,7 +2,7 @@
 
 use liqheat_market::UnixMs;
 
-use crate::invariants::InvariantBreak;
+use crate::invariant_break::InvariantBreak;
 use crate::open_interest::SampleVerdict;
 
 /// What happened when a bar was applied.

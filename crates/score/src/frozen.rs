@@ -9,7 +9,7 @@ use liqheat_model::{Ledger, Params, Step};
 
 use crate::candle_colour::CandleColour;
 use crate::path::Path;
-use crate::run::VolumeAtPrice;
+use crate::volume_at_price::VolumeAtPrice;
 use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH};
 
 const HOUR_MS: i64 = 3_600_000;

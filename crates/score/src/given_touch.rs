@@ -11,8 +11,8 @@ use crate::frozen::FrozenMoment;
 use crate::rank::{Products, spearman};
 use crate::realised::{RealisedLiquidation, usd_by_cell};
 use crate::resample::interval_over_blocks;
-use crate::run::ClosedWindow;
 use crate::separation::{area_under_curve, top_tenth_lift};
+use crate::windows::ClosedWindow;
 use crate::{CELL_WIDTH, CELLS_GIVEN_TOUCH};
 
 /// Fewest cells of one window and side whose ranks say anything.

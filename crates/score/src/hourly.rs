@@ -11,7 +11,7 @@ use crate::frozen::{FrozenMoment, FrozenSide};
 use crate::given_touch::{CellOutcome, TouchedCells, touched_cells};
 use crate::realised::{between, realised};
 use crate::resample::BLOCKS_MIN;
-use crate::run::consuming_range;
+use crate::windows::consuming_range;
 use crate::{CELLS_GIVEN_TOUCH, CELLS_WITHOUT_TOUCH};
 
 /// Length of a window of the running score.

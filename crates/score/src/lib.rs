@@ -32,6 +32,8 @@ mod candle_colour;
 mod frozen;
 mod path;
 mod realised;
+mod volume_at_price;
+mod windows;
 
 mod calibration;
 mod card;
@@ -53,8 +55,9 @@ pub use frozen::{FrozenMoment, MarketContext};
 pub use hourly::{GradedHour, HOUR_MS, RunningScore, Ungradable, grade_hour, running_score};
 pub use rank::{partial_correlation, pearson, ranks, spearman};
 pub use resample::ConfidenceInterval;
-pub use run::{BacktestError, Input, NoVolumeAtPrice, Options, Progress, VolumeAtPrice, backtest};
+pub use run::{BacktestError, Input, Options, Progress, backtest};
 pub use separation::{area_under_curve, top_tenth_lift, top_tenth_precision};
+pub use volume_at_price::{NoVolumeAtPrice, VolumeAtPrice};
 
 /// Width of a cell in log price: ten basis points.
 pub const CELL_WIDTH: f64 = 0.001;

@@ -4,7 +4,7 @@ use liqheat_market::{Bar, Qty, TierTable};
 use liqheat_model::{Ledger, ParamValues, Params};
 
 use crate::card::InvariantNumbers;
-use crate::run::VolumeAtPrice;
+use crate::volume_at_price::VolumeAtPrice;
 
 /// Replays the bars twice more (whole, and from a checkpoint in the middle) and once in cells of twice the width.
 /// `seen` is what the graded run has found of I1 to I3, `last` its ledger.

@@ -1,19 +1,20 @@
 //! One pass over the bars: every window is frozen when it begins and graded when it ends.
 
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
 use liqheat_market::convert::approx_f64;
-use liqheat_market::{Bar, Liquidation, Price, Qty, TierTable, UnixMs};
+use liqheat_market::{Bar, Liquidation, Qty, TierTable, UnixMs};
 use liqheat_model::{Params, PriceSource, StepOutcome};
 
 use crate::calibration::Days;
 use crate::card::{Ablation, Card, Coverage, HorizonGivenTouch, InvariantNumbers, Predictor};
 use crate::expected::{ExpectedHorizon, ExpectedModel, Horizon};
-use crate::frozen::{Follower, FrozenMoment};
+use crate::frozen::Follower;
 use crate::given_touch::TouchedCells;
 use crate::realised::{RealisedLiquidation, between, realised};
 use crate::replays;
+use crate::volume_at_price::VolumeAtPrice;
+use crate::windows::{Windows, consuming_range};
 use crate::without_touch::AllCells;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -21,27 +22,11 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// Windows in which all cells are compared.
 const WITHOUT_TOUCH_MS: [i64; 3] = [HOUR_MS, 4 * HOUR_MS, DAY_MS];
 
-/// Where the volume of each bar was traded.
-pub trait VolumeAtPrice {
-    /// Of the bar that opened at a time; empty when unknown.
-    fn of_bar(&self, open_time: UnixMs) -> &[(Price, Qty)];
-}
-
-/// Without trades, no volume at price is known.
-#[derive(Debug, Clone, Copy)]
-pub struct NoVolumeAtPrice;
-
-impl VolumeAtPrice for NoVolumeAtPrice {
-    fn of_bar(&self, _: UnixMs) -> &[(Price, Qty)] {
-        &[]
-    }
-}
-
 /// What is graded.
 pub struct Input<'a> {
     /// Bars of one length in order of time, warm-up included.
     pub bars: &'a [Bar],
-    /// Where the volume of each bar was traded; [`NoVolumeAtPrice`] without trades.
+    /// Where the volume of each bar was traded; [`NoVolumeAtPrice`](crate::NoVolumeAtPrice) without trades.
     pub volume_at_price: &'a dyn VolumeAtPrice,
     /// Liquidations that happened, in any order.
     pub liquidations: &'a [Liquidation],
@@ -121,74 +106,6 @@ pub enum BacktestError {
 
 /// Bars done and bars in all; break to stop.
 pub type Progress<'a> = &'a mut dyn FnMut(usize, usize) -> ControlFlow<()>;
-
-/// A window that has ended.
-pub(crate) struct ClosedWindow<'a> {
-    /// What was known when it began.
-    pub(crate) frozen: Rc<FrozenMoment>,
-    pub(crate) length_ms: i64,
-    /// Extremes of the consuming price inside it.
-    pub(crate) low: f64,
-    pub(crate) high: f64,
-    pub(crate) liquidations: &'a [RealisedLiquidation],
-}
-
-/// Windows of one length, one after the other.
-struct Windows {
-    length_ms: i64,
-    open: Option<OpenWindow>,
-}
-
-struct OpenWindow {
-    frozen: Rc<FrozenMoment>,
-    /// End of the last bar inside it.
-    reached: UnixMs,
-    low: f64,
-    high: f64,
-}
-
-impl Windows {
-    const fn new(length_ms: i64) -> Self {
-        Self { length_ms, open: None }
-    }
-
-    /// Adds a bar; gives the window that it ends. A window with a hole in it is dropped.
-    fn step<'a>(&mut self, bar: &Bar, realised: &'a [RealisedLiquidation]) -> Option<ClosedWindow<'a>> {
-        let mut open = self.open.take()?;
-        if bar.open_time != open.reached {
-            return None;
-        }
-        let (low, high) = consuming_range(bar);
-        (open.low, open.high, open.reached) = (open.low.min(low), open.high.max(high), bar.close_time);
-        let end = open.frozen.at.plus(self.length_ms);
-        if open.reached < end {
-            self.open = Some(open);
-            return None;
-        }
-        let (from, length_ms) = (open.frozen.at, self.length_ms);
-        let liquidations = between(realised, from, end);
-        Some(ClosedWindow { frozen: open.frozen, length_ms, low: open.low, high: open.high, liquidations })
-    }
-
-    fn begins_at(&self, time: UnixMs, from: UnixMs, to: UnixMs) -> bool {
-        time.0 % self.length_ms == 0 && time >= from && time.plus(self.length_ms) <= to
-    }
-
-    fn begin(&mut self, frozen: &Rc<FrozenMoment>) {
-        let (reached, price) = (frozen.at, frozen.price);
-        self.open = Some(OpenWindow { frozen: Rc::clone(frozen), reached, low: price, high: price });
-    }
-}
-
-/// Low and high of the price on which the ledger consumes.
-pub(crate) fn consuming_range(bar: &Bar) -> (f64, f64) {
-    match bar.mark {
-        Some((low, high, close)) if low.is_positive() && low <= close && close <= high => {
-            (low.to_f64(), high.to_f64())
-        }
-        _ => (bar.low.to_f64(), bar.high.to_f64()),
-    }
-}
 
 /// All that one pass over the bars collects.
 #[cfg(test)]

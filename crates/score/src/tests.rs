@@ -44,7 +44,7 @@ fn equal_scores_share_the_top_tenth_evenly() {
 
 proptest! {
     #[test]
-    fn a_weight_for_a_day_is_the_day_so_many_times(
+    fn a_day_of_weight_n_counts_as_n_days(
         cells in prop::collection::vec((0u8..6, any::<bool>(), 0usize..4), 12..60),
         weights in prop::collection::vec(0u8..4, 4),
     ) {

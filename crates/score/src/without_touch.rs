@@ -12,8 +12,8 @@ use crate::fit::{dot, logistic, power_law};
 use crate::frozen::cells;
 use crate::realised::usd_by_cell;
 use crate::resample::interval_over_blocks;
-use crate::run::ClosedWindow;
 use crate::separation::SortedCells;
+use crate::windows::ClosedWindow;
 use crate::{CELL_WIDTH, CELLS_WITHOUT_TOUCH, ConfidenceInterval};
 
 /// Cells on each side that the price may reach in an hour: 1 % of the price. The reach grows with the square root of

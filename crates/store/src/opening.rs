@@ -1,5 +1,10 @@
 //! Opening the database: what DuckDB would report vaguely is looked at first, and a damaged log is refused or cut.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "looks at the file of the database and its folder before they are opened"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

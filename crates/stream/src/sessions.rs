@@ -1,5 +1,10 @@
 //! All sessions of a server: how many there may be, and how they end together.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "starts the tasks of sessions, which the server awaits when it stops"
+)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 

@@ -23,6 +23,7 @@ mod grid;
 mod hash;
 mod http;
 mod ingest;
+mod level;
 mod measured;
 mod number;
 mod server;
@@ -53,9 +54,8 @@ pub use http::{
     SymbolsBody, TierRow, TiersBody, TimeseriesBody, TimeseriesMeta, TimeseriesRow, VenueTiers, WriterStats,
 };
 pub use ingest::{IngestBody, IngestStateBody};
+pub use level::LevelMessage;
 pub use measured::{MeasuredBody, MeasuredLevel, MeasuredPosition, MeasuredSideBody};
 pub use number::Decimal;
-pub use server::{
-    ChannelMessage, LevelMessage, RowsMessage, ServerMessage, SourceMessage, StateData, json_beginning,
-};
+pub use server::{ChannelMessage, RowsMessage, ServerMessage, SourceMessage, StateData, json_beginning};
 pub use time::{TimeError, format_time, parse_time};

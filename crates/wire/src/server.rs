@@ -7,19 +7,9 @@ use serde::Serialize;
 use crate::channel::{is_false, is_zero};
 use crate::codes::SourceStateJson;
 use crate::{
-    AlertRow, Decimal, ErrorCode, FeedState, LiquidationRow, PriceData, ViewHorizon, WallsBody, WarningCode,
+    AlertRow, Decimal, ErrorCode, FeedState, LevelMessage, LiquidationRow, PriceData, ViewHorizon, WallsBody,
+    WarningCode,
 };
-
-/// One level of a state on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct LevelMessage {
-    /// Lower edge of the bin.
-    pub price: Decimal,
-    /// Whole USD of longs.
-    pub long_density: u64,
-    /// Whole USD of shorts.
-    pub short_density: u64,
-}
 
 /// The body of a snapshot (all levels with mass) or a delta (changed levels; 0/0 = gone).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]

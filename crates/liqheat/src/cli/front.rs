@@ -12,7 +12,7 @@ use liqheat_server::{
     TokenSettings,
 };
 
-use crate::alerts;
+use crate::alerts_file;
 use crate::model_file;
 
 use super::Traces;
@@ -205,7 +205,7 @@ impl Front {
                 ..AddressLimits::default()
             },
             tokens: self.tokens.settings(),
-            alerts: alerts::settings(self.alerts.as_deref())
+            alerts: alerts_file::settings(self.alerts.as_deref())
                 .map_err(|faults| anyhow::anyhow!("{}", faults.join("; ")))?,
             stop_within: self.shutdown_timeout,
             model: model_file.book,
@@ -220,7 +220,7 @@ impl Front {
         let sockets = &self.sockets;
         let mut faults = self.tokens.faults();
         faults.extend(self.cluster.faults());
-        faults.extend(alerts::settings(self.alerts.as_deref()).err().unwrap_or_default());
+        faults.extend(alerts_file::settings(self.alerts.as_deref()).err().unwrap_or_default());
         let mut must = |holds: bool, fault: &str| {
             if !holds {
                 faults.push(fault.to_owned());

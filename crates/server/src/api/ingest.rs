@@ -189,6 +189,7 @@ fn too_large() -> Refusal {
 }
 
 /// Keeps the body in a temporary file.
+#[expect(clippy::disallowed_methods, reason = "writes the file that is uploaded")]
 async fn receive(mut body: Body) -> Result<TempPath, Refusal> {
     let (file, path) = tempfile::Builder::new()
         .prefix("liqheat-ingest-")

@@ -124,6 +124,10 @@ impl Acceptor {
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "starts the task of each connection, which the end of the server awaits"
+    )]
     async fn accept_all(&self, listener: &TcpListener) {
         loop {
             let (stream, peer) = accept(listener).await;

@@ -1,5 +1,7 @@
 //! The parts while they run, and the order in which they stop.
 
+#![expect(clippy::disallowed_methods, reason = "starts the parts of the server, and awaits their ends")]
+
 use std::time::Duration;
 
 use liqheat_stream::Sessions;

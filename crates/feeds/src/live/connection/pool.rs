@@ -4,6 +4,8 @@
 //! A supervisor's contracts never change. A new contract gets a supervisor of its own; when one is removed, a successor is
 //! opened for the remaining contracts, and the old supervisor ends when that one brings data.
 
+#![expect(clippy::disallowed_methods, reason = "starts the supervisors of a venue, and awaits their ends")]
+
 use std::sync::Arc;
 
 use tokio::sync::mpsc;

@@ -1,5 +1,7 @@
 //! Keeps some contracts connected: runs connections as [`Supervision`] says.
 
+#![expect(clippy::disallowed_methods, reason = "starts connections, and awaits their ends")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Checks text: links lead to a file and a heading that exist, no phrase that CONTRIBUTING.md bans, types are nouns, and no
-two public types of one name in a crate.
+"""Checks text: links lead to a file and a heading that exist, no phrase that CONTRIBUTING.md bans, also not as the name of a
+function or a test, types are nouns, no field or module has a name without meaning, and no two types that a crate shares between
+files have one name.
 
 Prints every finding as file:line and exits with 1 if there are any.
 """
@@ -50,10 +51,23 @@ NOUNS = set(
 # Crates that no other depends on.
 BINARIES = {"bench"}
 MODULE_NAMES = set("said told served packed standing".split())
+FIELD_NAMES = set("asked gone said standing told".split())
+# Types that files share with their own folder only, and whose name another folder of the crate uses for its own.
+FOLDER_TYPES = {
+    ("bench", "Server"): "one serves the fan-out in a process of its own, one is the program that is measured",
+    ("feeds", "LineError"): "a line of a CSV file, and a line of a recording",
+    ("feeds", "RefusedRows"): "of a file, and of an answer of a venue",
+    ("feeds", "Row"): "of a CSV file, and of an answer of a venue",
+    ("feeds", "Rows"): "of a CSV file, and of a frame of a venue",
+}
+# Each venue has a folder with the same files and types in it.
+VENUE = re.compile(r"crates/feeds/src/venues/\w+/")
 
 PHRASE = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES), re.IGNORECASE)
 ANY_TYPE = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?(?:struct|enum|trait|type) ([A-Z]\w*)")
 TYPE = re.compile(r"^\s*pub(?:\([^)]*\))? (?:struct|enum|trait|type) ([A-Z]\w*)")
+FIELD = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?([a-z_]+): ")
+DEFINITION = re.compile(r"\b(?:fn|def|function|mod|class|struct|enum|trait|const|static|let) (\w+)")
 MODULE = re.compile(r"^\s*(?:pub(?:\([^)]*\))? )?mod (\w+)")
 
 
@@ -68,13 +82,26 @@ def lines_of(path):
     return enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
 
 
+def words_of(name):
+    """A name as the words it is made of.
+
+    >>> words_of("a_row_is_told"), words_of("soManyRows"), words_of("HTTPServer2")
+    ('a row is told', 'so Many Rows', 'HTTP Server2')
+    """
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).split("_")
+    return " ".join(part for part in parts if part)
+
+
 def wording():
-    """Banned phrases in code, strings, comments and documents."""
-    for path in tracked("*.rs", "*.ts", "*.md", "*.sh", "*.yml", "*.toml", "*.css", "*.html", "Makefile"):
-        if path.name == "CHANGELOG.md" or path == pathlib.Path(__file__):
+    """Banned phrases in code, strings, comments and documents, and in names that code defines."""
+    for path in tracked(
+        "*.rs", "*.ts", "*.py", "*.mjs", "*.md", "*.sh", "*.yml", "*.toml", "*.css", "*.html", "Makefile", ".ci/run"
+    ):
+        if path == pathlib.Path(__file__).resolve():
             continue
         for number, line in lines_of(path):
-            found = PHRASE.search(line)
+            names = " ".join(f"{words_of(name)}." for name in DEFINITION.findall(line))
+            found = PHRASE.search(line) or PHRASE.search(names)
             if found and "language: allow" not in line:
                 yield path, number, f"'{found.group(0).strip()}': say it plainly (CONTRIBUTING.md, Language)"
 
@@ -109,18 +136,22 @@ def names():
                 name = found.group(1)
                 if name in TYPE_NAMES:
                     yield path, number, f"type '{name}' says nothing: name it with a term of the field"
-                if not line.lstrip().startswith("pub(super)"):
-                    seen[crate, name].append((path, number))
+                if (crate, name) not in FOLDER_TYPES:
+                    in_venue = VENUE.match(str(path.relative_to(ROOT))) and line.lstrip().startswith("pub(super)")
+                    seen[path.parent if in_venue else crate, name].append((path, number))
                 if line.startswith("pub ") and crate not in BINARIES:
                     exported[name].append((crate, path, number))
+            field = FIELD.match(line)
+            if field and field.group(1) in FIELD_NAMES:
+                yield path, number, f"field '{field.group(1)}' says nothing: name it with a term of the field"
             module = MODULE.match(line)
             if module and module.group(1) in MODULE_NAMES:
                 yield path, number, f"module '{module.group(1)}' says nothing: name it with a term of the field"
-    for (crate, name), places in sorted(seen.items()):
+    for (_, name), places in seen.items():
         if len(set(places)) > 1:
             others = ", ".join(str(path.relative_to(ROOT)) for path, _ in places[1:])
             path, number = places[0]
-            yield path, number, f"crate '{crate}' has another public type '{name}': {others}"
+            yield path, number, f"the crate has another shared type '{name}': {others}"
     for name, places in sorted(exported.items()):
         if len({crate for crate, _, _ in places}) > 1:
             others = ", ".join(str(path.relative_to(ROOT)) for _, path, _ in places[1:])

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_went_wrong_is_told_apart_without_the_address() {
+    async fn errors_name_their_cause_without_the_address() {
         let client = HttpClient::new(LIMITS.timeout, 0);
         let (listener, address) = bind();
         let url = format!("http://{address}/secret");

@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_from_other_failures() {
+    fn a_full_disk_is_distinguished_from_other_failures() {
         let full = duckdb::Error::DuckDBFailure(
             duckdb::ffi::Error::new(1),
             Some("IO Error: Could not write file \"x\": No space left on device".to_owned()),

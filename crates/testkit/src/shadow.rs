@@ -57,8 +57,8 @@ pub struct Shadow {
     pub snapshots: u64,
     /// Differences heard.
     pub deltas: u64,
-    /// The last standing heard (`live`, `degraded`, ..).
-    pub standing: Option<String>,
+    /// The state of the feed that was reported last (`live`, `degraded`, ..).
+    pub state: Option<String>,
 }
 
 impl Shadow {
@@ -73,7 +73,7 @@ impl Shadow {
             levels: BTreeMap::new(),
             snapshots: 0,
             deltas: 0,
-            standing: None,
+            state: None,
         }
     }
 
@@ -130,7 +130,7 @@ impl Shadow {
                 ViewerMessage::Gone => panic!("{what}: the connection ended"),
             }
         }
-        panic!("{what}: not within {PATIENCE:?}; it is at {:?}, {:?}", self.at, self.standing)
+        panic!("{what}: not within {PATIENCE:?}; it is at {:?}, {:?}", self.at, self.state)
     }
 
     /// Listens until the next state.
@@ -159,7 +159,7 @@ impl Shadow {
                 );
             }
             Some("status") => {
-                self.standing = message["state"].as_str().map(str::to_owned);
+                self.state = message["state"].as_str().map(str::to_owned);
                 return;
             }
             _ => return,

@@ -11,7 +11,7 @@ pub(crate) struct WallFormation {
     /// `false`: those that vanish.
     reports_new: bool,
     /// The walls of the state before; `None` before the first one, whose walls are not new.
-    standing: Option<Vec<KnownWall>>,
+    walls: Option<Vec<KnownWall>>,
 }
 
 #[derive(Debug, Clone)]
@@ -23,18 +23,18 @@ struct KnownWall {
 
 impl WallFormation {
     pub(crate) const fn formed(filter: Filter, within_pct: f64) -> Self {
-        Self { filter, within_pct, reports_new: true, standing: None }
+        Self { filter, within_pct, reports_new: true, walls: None }
     }
 
     pub(crate) const fn vanished(filter: Filter, within_pct: f64) -> Self {
-        Self { filter, within_pct, reports_new: false, standing: None }
+        Self { filter, within_pct, reports_new: false, walls: None }
     }
 
     pub(crate) fn on(&mut self, change: Change<'_>, scene: &Scene<'_>) -> Vec<Subject> {
         match change {
             Change::Prices { low, high, .. } => {
-                for standing in self.standing.iter_mut().flatten() {
-                    standing.is_touched |= standing.wall.is_touched(low, high);
+                for one in self.walls.iter_mut().flatten() {
+                    one.is_touched |= one.wall.is_touched(low, high);
                 }
                 Vec::new()
             }
@@ -44,12 +44,12 @@ impl WallFormation {
     }
 
     fn compare(&mut self, scene: &Scene<'_>) -> Vec<Subject> {
-        let before = self.standing.take();
+        let before = self.walls.take();
         let known = before.as_deref().unwrap_or_default();
         let of_before =
             |wall: &WallSpan| known.iter().filter(|one| one.wall.overlaps(wall)).collect::<Vec<_>>();
         let mut formed = Vec::new();
-        let mut standing = Vec::new();
+        let mut walls = Vec::new();
         for wall in scene.walls {
             let earlier = of_before(wall);
             let is_new = earlier.is_empty() && self.filter.allows(wall);
@@ -58,15 +58,15 @@ impl WallFormation {
             }
             if is_new || (!earlier.is_empty() && self.filter.still_allows(wall)) {
                 let is_touched = earlier.iter().any(|one| one.is_touched);
-                standing.push(KnownWall { wall: *wall, is_touched });
+                walls.push(KnownWall { wall: *wall, is_touched });
             }
         }
         let is_gone = |one: &&KnownWall| {
-            !one.is_touched && !standing.iter().any(|now: &KnownWall| now.wall.overlaps(&one.wall))
+            !one.is_touched && !walls.iter().any(|now: &KnownWall| now.wall.overlaps(&one.wall))
         };
         let vanished: Vec<WallSpan> = known.iter().filter(is_gone).map(|one| one.wall).collect();
         let is_first = before.is_none();
-        self.standing = Some(standing);
+        self.walls = Some(walls);
         let distance = |wall: &WallSpan| (wall.distance_pct(scene.price) * 100.0).round() / 100.0;
         let is_close = |wall: &WallSpan| wall.distance_pct(scene.price).abs() <= self.within_pct;
         if self.reports_new {

@@ -27,20 +27,20 @@ use liqheat::terminal::{complain, say};
 /// What the parent says: begin, then, by closing the pipe, end.
 struct Parent {
     go: CancellationToken,
-    gone: CancellationToken,
+    ended: CancellationToken,
 }
 
 impl Parent {
     fn listen() -> Self {
-        let parent = Self { go: CancellationToken::new(), gone: CancellationToken::new() };
-        let (go, gone) = (parent.go.clone(), parent.gone.clone());
+        let parent = Self { go: CancellationToken::new(), ended: CancellationToken::new() };
+        let (go, ended) = (parent.go.clone(), parent.ended.clone());
         thread::spawn(move || {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
                 if line.trim() == GO {
                     go.cancel();
                 }
             }
-            gone.cancel();
+            ended.cancel();
         });
         parent
     }
@@ -75,7 +75,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
             slot.publish(market.update(now()));
         }
     }
-    let gone = parent.gone.clone();
+    let ended = parent.ended.clone();
     let drive = async move {
         parent.go.cancelled().await;
         // One symbol after the other, spread over the interval.
@@ -95,7 +95,7 @@ pub(crate) async fn server(arguments: BenchServer) -> anyhow::Result<ExitCode> {
     let driving = tokio::spawn(drive);
     let listener = liqheat::listen((Ipv4Addr::LOCALHOST, arguments.port).into())?;
     say!("liqheat: http://{}/", listener.local_addr()?);
-    let stopped = server.run(listener, gone.cancelled()).await?;
+    let stopped = server.run(listener, ended.cancelled()).await?;
     driving.abort();
     Ok(if stopped == ServerEnd::InOrder { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -120,7 +120,7 @@ pub(crate) fn floor(arguments: &BenchFloor) -> anyhow::Result<ExitCode> {
     let frame = unmasked_text(&sample(arguments.levels));
     let turn = Duration::from_secs_f64(1.0 / arguments.hz);
     while !parent.go.is_cancelled() {
-        if parent.gone.is_cancelled() {
+        if parent.ended.is_cancelled() {
             return Ok(ExitCode::SUCCESS);
         }
         thread::sleep(Duration::from_millis(10));
@@ -128,7 +128,7 @@ pub(crate) fn floor(arguments: &BenchFloor) -> anyhow::Result<ExitCode> {
     let mut sockets = std::mem::take(&mut *sockets.lock().unwrap_or_else(PoisonError::into_inner));
     let mut next = Instant::now();
     for seq in 1.. {
-        if parent.gone.is_cancelled() {
+        if parent.ended.is_cancelled() {
             break;
         }
         let stamp = now_micros();

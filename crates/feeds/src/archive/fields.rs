@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn stamps_are_told_apart_by_size() {
+    fn units_of_a_timestamp_are_recognized_by_its_size() {
         assert_eq!(time(b"1756080000000", "t"), Ok(UnixMs(1_756_080_000_000)));
         assert_eq!(time(b"1756080000000123", "t"), Ok(UnixMs(1_756_080_000_000)));
         for absurd in ["0", "1756080000", "1756080000000000000", "99999999999999999999"] {

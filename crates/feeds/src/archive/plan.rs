@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn klines_are_told_from_mark_klines() {
+    fn klines_and_mark_klines_are_different_families() {
         let name = "BTCUSDT-5m-2025-07-17.csv";
         let none = ReadOptions::default();
         assert_eq!(settled(name, &none, KLINE), Ok(Family::Klines));

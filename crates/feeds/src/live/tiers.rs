@@ -105,7 +105,7 @@ pub struct TierRounds<'a> {
     /// Of each venue.
     rounds: Vec<VenueRound>,
     /// When each contract was asked about last.
-    asked: BTreeMap<Instrument, Instant>,
+    asked_at: BTreeMap<Instrument, Instant>,
 }
 
 /// When a venue is asked.
@@ -134,7 +134,7 @@ impl<'a> TierRounds<'a> {
         let retry = Backoff::new(RETRY_MIN, RETRY_MAX).expect("invariant: the delays are in order");
         let round = || VenueRound { due: Some(Instant::now()), retry };
         let rounds = settings.venues.iter().map(|_| round()).collect();
-        Some(Self { settings, every, rounds, asked: BTreeMap::new() })
+        Some(Self { settings, every, rounds, asked_at: BTreeMap::new() })
     }
 
     /// Waits until a venue is due and asks it about those of its contracts that are wanted: what it told, or nothing.
@@ -181,7 +181,7 @@ impl<'a> TierRounds<'a> {
             let instrument = Instrument::new(venue.venue, symbol.clone());
             let is_there = !status.unlisted.contains(symbol);
             let every = self.settings.clock.real(self.every);
-            let is_known = self.asked.get(&instrument).is_some_and(|asked| asked.elapsed() < every);
+            let is_known = self.asked_at.get(&instrument).is_some_and(|at| at.elapsed() < every);
             if !is_there || !is_wanted(&instrument) || is_known {
                 continue;
             }
@@ -195,7 +195,7 @@ impl<'a> TierRounds<'a> {
                 Ok(book) => {
                     tables
                         .extend(book.own_table(&instrument).map(|table| (instrument.clone(), table.clone())));
-                    self.asked.insert(instrument, began);
+                    self.asked_at.insert(instrument, began);
                 }
                 Err(error @ TierFetchError::NotPublic(_)) => {
                     info!(venue = %venue.venue, "{error}");

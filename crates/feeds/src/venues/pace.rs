@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_price_that_stands_is_said_again_after_a_pause() {
+    fn an_unchanged_price_is_repeated_after_a_pause() {
         let start = UnixMs(1_700_000_040_000);
         let mut pace = MarkPace::default();
         let price = Price::from_units(100);

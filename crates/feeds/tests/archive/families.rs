@@ -161,7 +161,7 @@ fn liquidations_may_name_their_symbol() {
 }
 
 #[test]
-fn a_file_with_a_name_of_its_own_is_told_by_its_columns() {
+fn a_file_of_any_name_is_recognized_by_its_columns() {
     let options = for_symbol("SOLUSDT");
     for (text, family) in [
         ("1756080000000,1,2,0.5,1,12,1756080299999,,,,,0\n", Family::Klines),

@@ -99,15 +99,16 @@ async fn too_many_trades_to_fetch_are_a_stated_gap() {
 async fn connections_are_replaced_before_they_are_old() {
     let market =
         made().with_made("ETHUSDT", &MarketShape { seed: 9, price: 3_000, ..MarketShape::new(DAY, 400) });
+    // A second here: a busy machine is not taken for a silent venue, so that only replacement ends a connection.
     let limits = VenueLimits {
         connection_life: Duration::from_secs(180),
-        mark_silence: Duration::from_secs(40),
+        mark_silence: Duration::from_secs(60),
         ..limits()
     };
-    let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, ..Plan::default() };
+    let plan = Plan { market, symbols: vec!["BTCUSDT", "ETHUSDT"], limits, speed: 60.0, ..Plan::default() };
     let mut run = plan.start();
     run.until("data", |run| (run.status().connections == 1).then_some(())).await;
-    let (from, end) = (run.exchange.now(), BEGIN.plus(20 * MINUTE));
+    let (from, end) = (run.exchange.now(), BEGIN.plus(15 * MINUTE));
     for symbol in ["BTCUSDT", "ETHUSDT"] {
         run.whole(symbol, from, end).await;
     }
@@ -115,16 +116,16 @@ async fn connections_are_replaced_before_they_are_old() {
     assert!(status.rollovers >= 3, "{status:?}");
     assert!(status.repeated > 0, "two connections brought the same");
     assert!(run.exchange.seen().open_most <= 3);
-    // Liquidations have no numbers: they must come through by the overlap alone. On a machine that stands still
-    // a connection may be lost besides, and with it what was said meanwhile.
-    if status.reconnects == 0 {
-        let happened = run.exchange.market().events("BTCUSDT").iter().filter(|event| {
+    // Liquidations have no numbers: they must come through by the overlap alone.
+    let liquidations = |events: &[Event]| -> Vec<Event> {
+        let is_wanted = |event: &&Event| {
             matches!(event, Event::Liquidation(_)) && event.known_at() > from && event.known_at() <= end
-        });
-        for event in happened {
-            assert!(run.events("BTCUSDT").contains(event), "lost: {event:?}");
-        }
-    }
+        };
+        events.iter().filter(is_wanted).copied().collect()
+    };
+    let happened = liquidations(run.exchange.market().events("BTCUSDT"));
+    assert!(happened.len() > 10, "{}", happened.len());
+    assert_eq!(liquidations(run.events("BTCUSDT")), happened, "{status:?}");
     run.end().await;
 }
 

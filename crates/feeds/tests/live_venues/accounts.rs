@@ -30,10 +30,8 @@ async fn liquidations_of_named_accounts_come_once() {
                 status.venues[0].connections == 0 && status.venues[0].reconnects > 0
             })
             .await;
-        let outage = world.exchange.now().plus(2 * 60_000);
-        while world.exchange.now() < outage {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        let (clock, end) = (world.clock.clone(), world.clock.now().plus(2 * 60_000));
+        world.until("two minutes without a connection", |_, _| clock.now() >= end).await;
         world.exchange.misbehave(|faults| faults.refuse_sockets = false);
         world.until_minute(8).await;
         world.exchange.cut_all();
@@ -51,7 +49,7 @@ async fn liquidations_of_named_accounts_come_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_accounts_nothing_is_asked_and_nothing_is_told() {
+async fn without_accounts_nothing_is_requested_or_reported() {
     let mut world = World::new(Venue::Hyperliquid, 20);
     world.start();
     world.until_minute(3).await;

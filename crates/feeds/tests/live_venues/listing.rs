@@ -60,7 +60,7 @@ async fn a_contract_that_is_listed_later_is_followed_from_then_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contract_that_has_gone_is_named_and_takes_no_other_with_it() {
+async fn a_delisted_contract_is_named_and_takes_no_other_with_it() {
     for venue in venues() {
         let mut world = World::new(venue, 60);
         world.start();

@@ -65,14 +65,7 @@ async fn an_acknowledged_but_silent_connection_is_left() {
         let mut world = World::new(venue, 40);
         world.exchange.misbehave(|faults| faults.silent = true);
         world.start();
-        let exchange = &world.exchange;
-        tokio::time::timeout(liqheat_testkit::PATIENCE, async {
-            while exchange.seen().sockets.len() < 3 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await
-        .expect("it connects again");
+        world.until("two lost connections", |_, status| status.venues[0].reconnects >= 2).await;
         world.exchange.misbehave(|faults| faults.silent = false);
         world.until("trades", |data, _| data.count("ETHUSDT", StreamKind::Trades) > 100).await;
         let status = world.stop().await;

@@ -114,7 +114,7 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Moves the market and looks at all boards, until something holds.
+/// Moves the market by its clock and looks at all boards, until something holds.
 async fn play(
     nodes: &[Node],
     step: &mut u64,
@@ -123,14 +123,17 @@ async fn play(
     what: &str,
     mut until: impl FnMut(u64) -> bool,
 ) {
+    // States that last less than a step are to be seen as well.
+    const LOOKS_A_STEP: u32 = 10;
     let began = Instant::now();
+    let mut clock = tokio::time::interval(STEP / LOOKS_A_STEP);
     loop {
         *step += 1;
         for (number, (node, lag)) in nodes.iter().zip(lags).enumerate() {
             node.feed(&market(step.saturating_sub(*lag), &format!("run{number}")));
         }
-        for _ in 0..10 {
-            tokio::time::sleep(STEP / 10).await;
+        for _ in 0..LOOKS_A_STEP {
+            clock.tick().await;
             seen.look(nodes);
         }
         if until(*step) {

@@ -159,7 +159,7 @@ fn channels_reach_an_edge_and_a_client_goes_on_at_either() {
 }
 
 #[test]
-fn an_edge_serves_only_the_symbols_it_is_told_to() {
+fn an_edge_serves_only_its_configured_symbols() {
     let redis = Redis::start();
     let producer = maker(&redis.url()).serve();
     leads(&producer);

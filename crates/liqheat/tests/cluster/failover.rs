@@ -74,7 +74,7 @@ fn where_the_levels_are_the_same_the_run_goes_on_under_its_name() {
 }
 
 #[test]
-fn a_producer_that_is_told_to_stop_hands_over_without_a_gap() {
+fn a_producer_that_is_stopped_hands_over_without_a_gap() {
     let redis = Redis::start();
     let log = LoggedStates::default();
     let [first, second, edge] = three(&redis);

@@ -179,7 +179,7 @@ fn every_answer_that_the_protocol_shows_is_one_of_its_route() {
 }
 
 #[test]
-fn a_message_that_is_none_is_noticed() {
+fn an_undescribed_message_is_refused() {
     let asyncapi = Description::of("asyncapi.json");
     for (value, is_well) in [
         (json!({ "action": "ping" }), true),

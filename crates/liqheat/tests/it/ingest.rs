@@ -154,7 +154,7 @@ fn loading_that_was_cut_off_is_finished_by_the_same_command() {
 }
 
 #[test]
-fn nothing_to_load_is_said() {
+fn an_ingest_without_files_reports_that() {
     let folder = Folder::new();
     let done = liqheat("ingest --db").arg(folder.path("x.duckdb")).arg(folder.path("")).run();
     assert_eq!(done.code, Some(1));

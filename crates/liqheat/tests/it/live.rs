@@ -17,7 +17,7 @@ use liqheat_testkit::{Folder, Program, RunningProgram, until};
 use liqheat_wire::format_time;
 use serde_json::Value;
 
-use crate::support::{liqheat, load, server};
+use crate::support::{limit_file_size, liqheat, load, server};
 
 /// 2025-08-25 00:00 UTC.
 pub(crate) const START: UnixMs = UnixMs(1_756_080_000_000);
@@ -361,26 +361,21 @@ fn without_a_network_what_is_stored_is_served_and_marked_and_it_recovers_by_itse
 /// No room: events wait, the server says so, and goes on when there is room.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_told_and_made_up_for() {
+fn a_full_disk_is_reported_and_nothing_is_lost() {
     const SPEED: f64 = 30.0;
     let folder = Folder::new();
     let db = folder.path("live.duckdb");
     let exchange = exchange(40, SPEED);
-    // Blocks of 512 bytes; soft, so that it can be raised again.
-    let program = follower(&exchange, SPEED, &db).after("trap '' XFSZ; ulimit -S -f 300");
-    let server = program.serve();
+    let server = follower(&exchange, SPEED, &db).after("trap '' XFSZ").serve();
+    let (mut viewer, _) = server.viewer_of("BTCUSDT");
+    limit_file_size(&server, "4096");
     let reason = until("the disk is full", || {
         let ready = server.get("/ready").text();
         ready.contains("live events cannot be stored").then_some(ready)
     });
     assert!(reason.contains("no room"), "{reason}");
-    until("viewers are notified", || {
-        let state = server.get("/ws/stats").json()["boards"]["BTCUSDT"]["state"].clone();
-        (state == "degraded" || state == Value::Null).then_some(())
-    });
-    let limit = format!("--pid={} --fsize=unlimited", server.id());
-    let raised = std::process::Command::new("prlimit").args(limit.split(' ')).status().unwrap();
-    assert!(raised.success());
+    viewer.hear_until(|message| message["state"] == "degraded");
+    limit_file_size(&server, "unlimited");
     server.wait_for_log("the database takes rows again");
     let now = exchange.now();
     wait_for(&server, now);

@@ -13,6 +13,8 @@ use crate::support::{hash_of, server};
 
 const MINUTES: i64 = 240;
 const SPEED: f64 = 30.0;
+/// Of the stand-in with many.
+const ACCOUNTS: usize = 2_000;
 const NAME: &str = "BTCUSDT@hyperliquid:measured";
 
 fn stand_in(accounts: StandInAccounts) -> ExchangeServer {
@@ -48,23 +50,50 @@ fn holders(body: &Value) -> u64 {
 
 #[test]
 fn real_positions_are_a_layer_of_their_own() {
-    const COUNT: usize = 2_000;
     let folder = Folder::new();
     let db = folder.path("measured.duckdb");
-    let accounts = accounts(COUNT, 2.0);
+    let accounts = accounts(ACCOUNTS, 2.0);
     let exchange = stand_in(accounts);
     let server = follower(&exchange, &db, "").serve();
     // The leaderboard lists half of them; the others are found by their trades.
     let body = until("most accounts were looked at", || {
-        measured(&server).filter(|body| holders(body) > COUNT as u64 * 6 / 10)
+        measured(&server).filter(|body| holders(body) > ACCOUNTS as u64 * 6 / 10)
     });
     assert_eq!((&body["symbol"], &body["state"]), (&json!(NAME), &json!("live")), "{body}");
 
-    // Levels are those of the accounts, to within a bin: the stand-in's liquidation prices do not move.
+    levels_are_those_of_the_accounts(&body, accounts);
+    let contract = Contract::of(&server, "/openapi.json");
+    let schema =
+        |path: &str| format!("/paths/~1v1~1{path}/get/responses/200/content/application~1json/schema");
+    contract.check(&schema("measured"), &body);
+    contract.check(&schema("symbols"), &server.get("/v1/symbols").json());
+
+    it_is_a_board_of_its_own(&server);
+    other_routes_refuse_it(&server);
+    a_refusal_of_the_venue_is_a_pause(&server, &exchange);
+
+    // A restart knows the addresses without being told of them again.
+    let known = measured(&server).unwrap()["addresses"].as_u64().unwrap();
+    assert_eq!(server.terminate().code, Some(0));
+    let again = follower(&exchange, &db, "--show-addresses").serve();
+    again.wait_for_log("measured layer started");
+    let body = until("a layer after the restart", || measured(&again).filter(|body| holders(body) > 50));
+    assert!(body["addresses"].as_u64().unwrap() >= known, "{} of {known}", body["addresses"]);
+    let address = body["closest"][0]["address"].as_str().unwrap();
+    assert!(accounts.number(address).is_some(), "{address}");
+    looks_are_counted(&again);
+    // Without the venue the layer stands still, so that several answers can be compared.
+    drop(exchange);
+    walls_and_map_are_of_the_board(&again, &contract);
+    assert_eq!(again.terminate().code, Some(0));
+}
+
+/// Levels are those of the accounts, to within a bin: the stand-in's liquidation prices do not move.
+fn levels_are_those_of_the_accounts(body: &Value, accounts: StandInAccounts) {
     let bin = Price::parse(&body["bin"].to_string()).unwrap();
     let mark = body["current_price"].as_f64().unwrap();
     let mut possible: BTreeMap<i64, usize> = BTreeMap::new();
-    for number in 0..COUNT {
+    for number in 0..ACCOUNTS {
         let Some(position) = accounts.position(number, mark, UnixMs(0)) else { continue };
         let units = Price::from_f64(position.liquidation_price).unwrap().units();
         *possible.entry(units / bin.units()).or_default() += 1;
@@ -79,7 +108,7 @@ fn real_positions_are_a_layer_of_their_own() {
         assert!(level["long_usd"].as_u64().unwrap() + level["short_usd"].as_u64().unwrap() > 0, "{level}");
         found += here;
     }
-    assert_eq!(found, holders(&body), "every position of the stand-in has a level");
+    assert_eq!(found, holders(body), "every position of the stand-in has a level");
     for side in ["coverage_long", "coverage_short"] {
         let coverage = body[side].as_f64().unwrap();
         assert!((0.02..1.0).contains(&coverage), "{side} {coverage}");
@@ -88,14 +117,10 @@ fn real_positions_are_a_layer_of_their_own() {
     let distances: Vec<f64> = closest.iter().map(|one| one["distance_pct"].as_f64().unwrap().abs()).collect();
     assert!(distances.is_sorted() && distances[0] < 5.0 && closest.len() == 100, "{distances:?}");
     assert!(closest.iter().all(|one| one.get("address").is_none()), "addresses are not shown");
+}
 
-    let contract = Contract::of(&server, "/openapi.json");
-    let schema =
-        |path: &str| format!("/paths/~1v1~1{path}/get/responses/200/content/application~1json/schema");
-    contract.check(&schema("measured"), &body);
-    contract.check(&schema("symbols"), &server.get("/v1/symbols").json());
-
-    // It is a board of its own, and no part of the estimate.
+/// It is a board of its own, and no part of the estimate.
+fn it_is_a_board_of_its_own(server: &RunningProgram) {
     let symbols = server.get("/v1/symbols").json();
     let row =
         symbols["symbols"].as_array().unwrap().iter().find(|row| row["symbol"] == NAME).cloned().unwrap();
@@ -108,6 +133,9 @@ fn real_positions_are_a_layer_of_their_own() {
     assert_eq!((&state["symbol"], &state["hash"]), (&json!(NAME), &json!(hash_of(&state))));
     let estimate = server.get("/v1/heatmap?symbol=BTCUSDT").json();
     assert_ne!(estimate["hash"], board["hash"]);
+}
+
+fn other_routes_refuse_it(server: &RunningProgram) {
     for (path, status, part) in [
         (format!("/liquidations/levels?symbol={NAME}"), 400, "layer of measured positions"),
         (format!("/prices/klines?symbol={NAME}"), 400, "layer of measured positions"),
@@ -135,8 +163,10 @@ fn real_positions_are_a_layer_of_their_own() {
         assert_eq!(answer.status, status, "{path}: {}", answer.text());
         assert!(answer.text().contains(part), "{path}: {}", answer.text());
     }
+}
 
-    // 429: nothing is asked while the venue wants a pause, and then it goes on.
+/// 429: nothing is asked while the venue wants a pause, and then it goes on.
+fn a_refusal_of_the_venue_is_a_pause(server: &RunningProgram, exchange: &ExchangeServer) {
     exchange.misbehave(|faults| {
         (faults.refuse_requests, faults.refuse_status, faults.refuse_seconds) = (1, 429, 120);
     });
@@ -151,21 +181,6 @@ fn real_positions_are_a_layer_of_their_own() {
     // The venue's minutes and the program's are a little apart, so the program's 840 may fall otherwise into them.
     let weights = exchange.seen().weights;
     assert!(weights.values().all(|weight| *weight <= 1_200), "{weights:?}");
-
-    // A restart knows the addresses without being told of them again.
-    let known = measured(&server).unwrap()["addresses"].as_u64().unwrap();
-    assert_eq!(server.terminate().code, Some(0));
-    let again = follower(&exchange, &db, "--show-addresses").serve();
-    again.wait_for_log("measured layer started");
-    let body = until("a layer after the restart", || measured(&again).filter(|body| holders(body) > 50));
-    assert!(body["addresses"].as_u64().unwrap() >= known, "{} of {known}", body["addresses"]);
-    let address = body["closest"][0]["address"].as_str().unwrap();
-    assert!(accounts.number(address).is_some(), "{address}");
-    looks_are_counted(&again);
-    // Without the venue the layer stands still, so that several answers can be compared.
-    drop(exchange);
-    walls_and_map_are_of_the_board(&again, &contract);
-    assert_eq!(again.terminate().code, Some(0));
 }
 
 /// What `/metrics` says of looks.
@@ -182,8 +197,11 @@ fn looks_are_counted(server: &RunningProgram) {
     });
     assert!(value(&text, "liqheat_measured_weight_max") == 600.0, "half of the venue's 1,200");
     assert!(value(&text, "liqheat_measured_weight_used") <= 600.0);
-    assert!(value(&text, "liqheat_measured_lag_seconds") >= 0.0);
-    assert!(value(&text, "liqheat_measured_looks_due") >= 0.0);
+    let script_seconds = MINUTES as f64 * 60.0;
+    let lag = value(&text, "liqheat_measured_lag_seconds");
+    assert!((0.0..script_seconds).contains(&lag), "{lag} s are more than the market has");
+    let due = value(&text, "liqheat_measured_looks_due");
+    assert!((0.0..=ACCOUNTS as f64).contains(&due), "{due} accounts");
     assert!(text.contains(r#"liqheat_measured_looks_total{outcome="throttled"}"#), "{text}");
 }
 
@@ -306,22 +324,8 @@ fn a_layer_has_a_past() {
     };
     let layer = past(&server, "measured");
     assert_eq!(layer["closest"], json!([]), "whose positions they were is not kept");
-    let levels: BTreeMap<i64, (u64, u64)> = layer["levels"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|level| {
-            let price = Price::parse(&level["price"].to_string()).unwrap().units();
-            (price, (level["long_usd"].as_u64().unwrap(), level["short_usd"].as_u64().unwrap()))
-        })
-        .collect();
-    // The picture shows those within its rows. Its cells are of single precision.
-    assert!(column.len() <= levels.len());
-    for (price, (long, short)) in &column {
-        let (exact_long, exact_short) = levels[price];
-        assert!(long.abs_diff(exact_long) <= exact_long / 1_000_000 + 1, "{price}");
-        assert!(short.abs_diff(exact_short) <= exact_short / 1_000_000 + 1, "{price}");
-    }
+    let levels = sides_by_price(&layer);
+    the_picture_shows(&column, &levels);
     let sum = |side: fn(&(u64, u64)) -> u64| levels.values().map(side).sum::<u64>();
     for route in ["walls", "map"] {
         let body = past(&server, route);
@@ -340,16 +344,7 @@ fn a_layer_has_a_past() {
     assert_eq!(split.status, 400, "{}", split.text());
     assert!(split.text().contains("leverages"), "{}", split.text());
 
-    let rows = server
-        .get(&format!("/v1/export?what=measured&symbol={NAME}&format=json&from={moment}&to={}", moment + 1));
-    assert_eq!(rows.status, 200, "{}", rows.text());
-    let exported: Vec<Value> = serde_json::from_str(&rows.text()).unwrap();
-    assert_eq!(exported.len(), levels.len());
-    for row in &exported {
-        let price = Price::from_f64(row["price"].as_f64().unwrap()).unwrap().units();
-        assert_eq!((row["long_usd"].as_u64().unwrap(), row["short_usd"].as_u64().unwrap()), levels[&price]);
-        assert_eq!(row["coverage_long"], layer["coverage_long"]);
-    }
+    the_export_holds(&server, moment, &layer);
     assert_eq!(server.terminate().code, Some(0));
 
     let again = follower(&exchange, &db, "").serve();
@@ -368,17 +363,54 @@ fn a_layer_has_a_past() {
     };
     assert_eq!(without_state(past(&again, "measured")), without_state(layer));
     assert_eq!(again.terminate().code, Some(0));
-    let file = folder.path("measured.csv");
+    the_command_exports(&db, &folder.path("measured.csv"), levels.len());
+}
+
+/// USD of longs and shorts by the price of the level, in units.
+fn sides_by_price(layer: &Value) -> BTreeMap<i64, (u64, u64)> {
+    let side = |level: &Value| {
+        let price = Price::parse(&level["price"].to_string()).unwrap().units();
+        (price, (level["long_usd"].as_u64().unwrap(), level["short_usd"].as_u64().unwrap()))
+    };
+    layer["levels"].as_array().unwrap().iter().map(side).collect()
+}
+
+/// The picture shows the levels within its rows. Its cells are of single precision.
+fn the_picture_shows(column: &BTreeMap<i64, (u64, u64)>, levels: &BTreeMap<i64, (u64, u64)>) {
+    assert!(column.len() <= levels.len());
+    for (price, (long, short)) in column {
+        let (exact_long, exact_short) = levels[price];
+        assert!(long.abs_diff(exact_long) <= exact_long / 1_000_000 + 1, "{price}");
+        assert!(short.abs_diff(exact_short) <= exact_short / 1_000_000 + 1, "{price}");
+    }
+}
+
+fn the_export_holds(server: &RunningProgram, moment: i64, layer: &Value) {
+    let levels = sides_by_price(layer);
+    let rows = server
+        .get(&format!("/v1/export?what=measured&symbol={NAME}&format=json&from={moment}&to={}", moment + 1));
+    assert_eq!(rows.status, 200, "{}", rows.text());
+    let exported: Vec<Value> = serde_json::from_str(&rows.text()).unwrap();
+    assert_eq!(exported.len(), levels.len());
+    for row in &exported {
+        let price = Price::from_f64(row["price"].as_f64().unwrap()).unwrap().units();
+        assert_eq!((row["long_usd"].as_u64().unwrap(), row["short_usd"].as_u64().unwrap()), levels[&price]);
+        assert_eq!(row["coverage_long"], layer["coverage_long"]);
+    }
+}
+
+/// The command `export` writes at least the rows of one layer.
+fn the_command_exports(db: &std::path::Path, file: &std::path::Path, rows: usize) {
     let done =
         crate::support::liqheat("export --symbol BTCUSDT@hyperliquid --what measured --format csv --db")
-            .arg(&db)
+            .arg(db)
             .args("--out")
-            .arg(&file)
+            .arg(file)
             .run();
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let text = std::fs::read_to_string(&file).unwrap();
+    let text = std::fs::read_to_string(file).unwrap();
     assert!(text.starts_with("time,mark_price,coverage_long,coverage_short,price,long_usd,"), "{text}");
-    assert!(text.lines().count() > exported.len(), "{text}");
+    assert!(text.lines().count() > rows, "{text}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn the_shipped_parameters_are_printed_and_can_be_used_as_a_file() {
 }
 
 #[test]
-fn every_mistake_of_a_file_is_told_before_anything_starts() {
+fn every_mistake_of_a_file_is_reported_before_the_start() {
     let folder = Folder::new();
     let text = "[[parameters]]\nvenue = \"mars\"\nturnover_share = 2\nclasses = [{ leverage = 5 }]\n";
     let file = folder.put("model.toml", text);

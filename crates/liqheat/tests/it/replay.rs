@@ -215,7 +215,7 @@ fn a_replay_without_an_end_plays_the_last_bar_too() {
 }
 
 #[test]
-fn what_cannot_be_played_is_said() {
+fn what_cannot_be_replayed_is_reported() {
     let (folder, db) = loaded(1);
     let refused = |arguments: &str, db: &PathBuf| {
         let done = server(arguments).args("--db").arg(db).run();

@@ -5,7 +5,7 @@ use liqheat_testkit::Folder;
 use crate::support::liqheat;
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_place() {
+fn every_mistake_is_reported_at_once_with_its_place() {
     let folder = Folder::new();
     let file =
         folder.put("bad.toml", "lissen = '127.0.0.1:0'\nws_ping_interval = 'often'\ntiers = { x = 1 }\n");

@@ -126,7 +126,7 @@ fn pages_of_elsewhere_are_refused() {
 }
 
 #[test]
-fn more_connections_than_allowed_are_told_to_come_back() {
+fn connections_above_the_limit_are_refused_with_a_retry_time() {
     let (_folder, _db, server) = serve("serve --ws-max-connections 1");
     let first = server.viewer();
     let refused = Viewer::connect(server.address(), &[]).unwrap_err();

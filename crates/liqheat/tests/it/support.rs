@@ -28,6 +28,16 @@ pub(crate) fn loaded(days: i64) -> (Folder, PathBuf) {
     (folder, db)
 }
 
+/// Limits how large a file the program may write from now on, in bytes (`unlimited` for none). The program needs `trap '' XFSZ`,
+/// or the first write beyond it would end it.
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub(crate) fn limit_file_size(server: &RunningProgram, bytes: &str) {
+    let words = [format!("--pid={}", server.id()), format!("--fsize={bytes}:unlimited")];
+    let status = std::process::Command::new("prlimit").args(words).status().unwrap();
+    assert!(status.success(), "{status}");
+}
+
 /// Waits for the first state of BTCUSDT, which every venue of it has before their sum.
 #[track_caller]
 pub(crate) fn await_state(server: &RunningProgram) {

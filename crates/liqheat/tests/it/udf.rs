@@ -124,7 +124,7 @@ fn the_fall_is_marked_with_what_it_liquidated_and_swept() {
 }
 
 #[test]
-fn openbb_is_told_of_widgets_whose_routes_answer() {
+fn every_widget_of_openbb_has_a_route_that_answers() {
     let (_folder, server) = market();
     let widgets = ask(&server, "/widgets.json");
     let app = ask(&server, "/apps.json");

@@ -171,7 +171,7 @@ fn far_mass(ledger: &Ledger) -> (f64, f64) {
 }
 
 #[test]
-fn closing_shrinks_what_is_left_by_the_stock() {
+fn closing_shrinks_the_rest_in_proportion_to_open_interest() {
     // 1,000 to 960 coins without turnover: 40 closed, so far levels keep 960 / 1,000.
     let mut ledger = started();
     let before = far_mass(&ledger);

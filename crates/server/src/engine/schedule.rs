@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_that_take_too_long_are_left_out_and_nobody_starves() {
+    fn slow_updates_skip_turns_and_nobody_starves() {
         let turns = turns(4, Duration::from_secs(4), Duration::from_secs(400));
         let counts = [0, 1, 2, 3].map(|symbol| turns.iter().filter(|turn| turn.0 == symbol).count());
         assert_eq!(turns.len(), 101, "one after the other without a pause");

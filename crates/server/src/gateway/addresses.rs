@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_at_once_and_no_more() {
+    fn connections_of_an_address_are_limited() {
         let began = Instant::now();
         let addresses = Addresses::new(LIMITS, began);
         let admit = |from: &str| addresses.admit(address(from), began);

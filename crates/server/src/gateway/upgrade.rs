@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_requests_are_told_what_to_do() {
+    fn plain_requests_learn_how_to_upgrade() {
         let refused = handshake_key(&headers(&[("host", "localhost")])).unwrap_err();
         assert!(format!("{refused:?}").contains("WebSocket client"));
     }

@@ -114,7 +114,7 @@ fn an_empty_batch_is_nothing() {
 }
 
 #[test]
-fn the_earliest_new_row_of_each_kind_is_told() {
+fn the_earliest_new_row_of_each_kind_is_returned() {
     let store = in_memory();
     let touched = |batch: Batch| store.append(&btc(), batch).blocking().unwrap().dirty;
     let bars = |range| Batch { klines: klines(range), ..Batch::default() };

@@ -412,10 +412,11 @@ fn a_file_that_is_deleted_or_replaced_while_open_is_noticed() {
         }
         let expected = if replace { FileState::Replaced } else { FileState::Deleted };
         // Looked at once a second, while commands are answered.
-        while store.counters().file == FileState::InPlace {
+        let noticed = liqheat_testkit::until("the file is missed", || {
             store.instruments().blocking().unwrap();
-        }
-        assert_eq!(store.counters().file, expected);
+            Some(store.counters().file).filter(|file| *file != FileState::InPlace)
+        });
+        assert_eq!(noticed, expected);
         let error = store.close_blocking().unwrap_err();
         assert!(matches!(error, StoreError::FileGone { .. }), "{error:?}");
         if replace {

@@ -8,7 +8,7 @@ use liqheat_wire::Channel;
 use serde_json::{Value, json};
 use tungstenite::protocol::Message;
 
-use crate::world::{World, settings};
+use crate::world::{World, settings, until};
 
 const LOCAL: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -137,10 +137,11 @@ async fn a_slow_client_gets_the_newest_value_and_all_rows_in_one_message() {
         slot.publish_channel(Channel::Price, liqheat_market::UnixMs(0), value);
         world.liquidate("BTCUSDT", &[published]);
     };
-    while world.hub.metrics.slow_consumers.get() == 0 {
+    until("a write has to wait", || {
         publish();
-        tokio::task::yield_now().await;
-    }
+        world.hub.metrics.slow_consumers.get() > 0
+    })
+    .await;
     // It takes nothing now, so of these only the last value is ever made for it.
     (0..5).for_each(|_| publish());
     let (mut values, mut rows) = (Vec::new(), Vec::new());

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{PATIENCE, settings};
+use crate::world::{PATIENCE, settings, until};
 
 const CLIENTS: u64 = 24;
 const SYMBOL: &str = "BTCUSDT";
@@ -111,11 +111,7 @@ async fn settle(hub: &Hub) {
             && hub.metrics.slow_consumers.get() == 0
             && hub.metrics.connections().is_empty()
     };
-    let began = Instant::now();
-    while !gone() {
-        assert!(began.elapsed() < PATIENCE, "somebody is left: {:?}", hub.metrics.connections());
-        tokio::task::yield_now().await;
-    }
+    until("nobody is connected", gone).await;
 }
 
 async fn serve(sessions: Arc<Sessions>) -> (SocketAddr, tokio::task::JoinHandle<()>) {

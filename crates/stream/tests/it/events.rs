@@ -9,7 +9,7 @@ use liqheat_stream::{Connection, Encoding, EventStream, parse_event_id, serve_ev
 use liqheat_wire::{Channel, Mode, Subscribe};
 use serde_json::{Value, json};
 
-use crate::world::{PATIENCE, World, settings};
+use crate::world::{PATIENCE, World, settings, until};
 
 /// An event as a browser reads it.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -163,11 +163,6 @@ async fn a_client_of_events_that_hangs_up_is_gone() {
     let slot = world.hub.slot("BTCUSDT").unwrap();
     assert_eq!(slot.channel_subscriptions(Channel::Price), 1);
     drop(reader);
-    let gone = async {
-        while slot.channel_subscriptions(Channel::Price) > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, gone).await.expect("the session ends");
+    until("the session ends", || slot.channel_subscriptions(Channel::Price) == 0).await;
     world.end().await;
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tungstenite::protocol::Message;
 
-use crate::world::{World, settings};
+use crate::world::{World, settings, until};
 
 const SHORT: Duration = Duration::from_millis(50);
 
@@ -85,7 +85,7 @@ async fn the_first_acknowledgement_of_a_state_is_free_however_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_follows_so_many_symbols() {
+async fn the_symbols_of_a_connection_are_limited() {
     let world = World::new(SessionSettings { subscriptions_max: 1, ..settings() }).await;
     world.publish("BTCUSDT", &[(100, 1, 0)], 120);
     let mut viewer = world.connect().await;
@@ -174,8 +174,6 @@ async fn broken_connections_leave_nothing_behind() {
         while viewer.receive_json().await["seq"] != 19 {}
     }
     let slot = world.hub.slot("BTCUSDT").unwrap();
-    while slot.subscriptions() > 5 {
-        tokio::task::yield_now().await;
-    }
+    until("subscriptions of the closed are removed", || slot.subscriptions() <= 5).await;
     world.end().await;
 }

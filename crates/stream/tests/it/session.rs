@@ -1,14 +1,14 @@
 //! What a client sees when all goes well, and when it does not keep up.
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use liqheat_stream::SessionSettings;
 use liqheat_wire::{FeedState, StateHash};
 use serde_json::json;
 use tungstenite::protocol::Message;
 
-use crate::world::{PATIENCE, World, settings, update};
+use crate::world::{World, settings, until, update};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribing_is_answered_by_the_state_at_once() {
@@ -139,11 +139,7 @@ async fn a_slow_client_skips_to_the_newest_state() {
         // The other client reads each one, however long the first does not.
         assert_eq!(other.receive_json().await["seq"], step);
     }
-    let began = Instant::now();
-    while world.hub.metrics.slow_consumers.get() == 0 {
-        assert!(began.elapsed() < PATIENCE, "the stalled client is noticed");
-        tokio::task::yield_now().await;
-    }
+    until("the stalled client is noticed", || world.hub.metrics.slow_consumers.get() > 0).await;
     // What the kernel had already taken comes first; it may take more in between, so there may be several warnings.
     let (mut received, mut dropped, mut warnings) = (0, 0, 0);
     let state = loop {
@@ -179,17 +175,14 @@ async fn a_client_that_takes_nothing_is_closed() {
     let mut viewer = viewer;
     viewer.send_json(json!({"action": "subscribe", "symbols": ["BTCUSDT"]})).await;
     assert_eq!(viewer.receive_json().await["type"], "status");
-    let began = Instant::now();
-    let active = &world.hub.metrics.active_connections;
-    for step in 1.. {
+    let mut step = 0;
+    until("it is closed", || {
+        step += 1;
         let levels: Vec<(i64, u64, u64)> = (0..4_000).map(|p| (100 + p, step, 1)).collect();
         world.publish("BTCUSDT", &levels, 120);
-        if active.load(Ordering::Relaxed) == 0 {
-            break;
-        }
-        assert!(began.elapsed() < PATIENCE);
-        tokio::task::yield_now().await;
-    }
+        world.hub.metrics.active_connections.load(Ordering::Relaxed) == 0
+    })
+    .await;
     world.end().await;
 }
 

@@ -109,6 +109,19 @@ impl World {
     }
 }
 
+/// Asks again and again until something holds that no event announces.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    /// So that asking does not take the cores from whoever is to bring it about.
+    const BETWEEN: Duration = Duration::from_millis(1);
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(BETWEEN).await;
+        }
+    };
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(waited.is_ok(), "{what}: not within {PATIENCE:?}");
+}
+
 pub(crate) fn update(levels: &[(i64, u64, u64)], price: i64) -> BoardUpdate {
     let dollars = |n: i64| Price::from_units(n * 100_000_000);
     let cells =

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_again_and_again_becomes_true() {
+    fn a_value_that_is_repeated_often_enough_is_accepted() {
         let mut price = PlausibilityFilter::default();
         assert!(price.admits(1, 0), "the very first may be wrong");
         let heard: Vec<bool> = (0..100).map(|at| price.admits(60_000, at * 1_000)).collect();

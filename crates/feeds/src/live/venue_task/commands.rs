@@ -1,5 +1,7 @@
 //! Doing what [`VenueState`](crate::live::venue_state::VenueState) says: requests, and which contracts are connected.
 
+#![expect(clippy::disallowed_methods, reason = "starts the requests of a venue, which its task awaits")]
+
 use super::VenueTask;
 use super::start::list_contracts;
 use crate::live::RawKind;

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_told_from_data() {
+    fn answers_and_data_are_distinguished() {
         let mut reader = reader(&["BTCUSDT"]);
         assert_eq!(read(&mut reader, r#"{"result":null,"id":1}"#), Ok(vec![Signal::Acknowledged]));
         let refused = r#"{"error":{"code":2,"msg":"Invalid request"},"id":1}"#;

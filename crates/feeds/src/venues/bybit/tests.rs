@@ -37,7 +37,7 @@ fn qty(text: &str) -> Qty {
 }
 
 #[test]
-fn a_contract_that_is_not_there_is_told() {
+fn an_unknown_contract_is_reported() {
     let asked = EXCHANGE.request(&bitcoin().contracts()[0], &RestQuery::Contracts, MIDNIGHT).unwrap();
     assert_eq!(asked.path, "/v5/market/instruments-info?category=linear&symbol=BTCUSDT");
     let contracts_of = |body: &str| {
@@ -190,7 +190,7 @@ fn ids_are_the_same_again_and_not_negative() {
         events(&signals).iter().map(id).collect()
     };
     assert_eq!(ids(), ids());
-    assert!(ids().iter().all(|id| *id >= 0));
+    assert!(!ids().is_empty() && ids().iter().all(|id| *id >= 0));
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn an_error_of_the_venue_is_passed_on() {
 }
 
 #[test]
-fn an_error_without_a_time_is_told_in_the_venues_words() {
+fn an_error_without_a_time_keeps_the_text_of_the_venue() {
     let contract = sized(&EXCHANGE, "BTCUSDT", "1");
     let body = br#"{"retCode":10002,"retMsg":"invalid request"}"#;
     for query in [RestQuery::Time, RestQuery::OpenInterest, RestQuery::Contracts] {

@@ -150,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_walls_are_told_by_side() {
+    fn the_nearest_walls_are_listed_by_side() {
         let wall = |side: &str, distance: f64, usd: u64| {
             json!({ "side": side, "low": 1, "high": 2, "usd": usd, "distance_pct": distance,
                 "usd_on_the_way": 3, "leverages": [] })

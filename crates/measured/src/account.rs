@@ -7,13 +7,13 @@ use liqheat_market::UnixMs;
 /// An account as the venue described it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountState {
-    /// When.
+    /// Time of the answer, market time.
     pub as_of: UnixMs,
     /// Value of the part of the account that its cross positions share, USD, with their unrealised profit.
     pub cross_value: f64,
     /// Maintenance margin of all cross positions, USD.
     pub cross_maintenance: f64,
-    /// Open positions.
+    /// Its open positions; empty where it has none.
     pub positions: Vec<AccountPosition>,
 }
 
@@ -28,7 +28,7 @@ pub struct AccountPosition {
     pub mark: f64,
     /// Maintenance rate of the tier that the position is in: half of the initial margin at its largest leverage.
     pub maintenance_rate: f64,
-    /// What backs it.
+    /// The margin that backs it.
     pub margin: PositionMargin,
     /// Liquidation price as the venue computed it; `None` where it named none, because no price reaches the position.
     pub liquidation_price: Option<f64>,

@@ -13,7 +13,7 @@ pub struct Address([u8; 20]);
 pub struct AddressError(String);
 
 impl Address {
-    /// From its bytes.
+    /// The address with these 20 bytes.
     #[must_use]
     pub const fn new(bytes: [u8; 20]) -> Self {
         Self(bytes)

@@ -23,9 +23,9 @@ pub struct LayerRequest<'a> {
 pub struct MeasuredSide {
     /// Accounts with a position.
     pub accounts: usize,
-    /// Coins.
+    /// Sum of their positions, coins.
     pub size: f64,
-    /// At the mark price.
+    /// Their value at the mark price, USD.
     pub usd: f64,
     /// Size over the side's open interest, 0 to 1; `None` while that is unknown.
     pub coverage: Option<f64>,
@@ -46,9 +46,9 @@ pub struct LayerLevel {
     pub long_usd: f64,
     /// USD of shorts at their liquidation prices.
     pub short_usd: f64,
-    /// Accounts of longs.
+    /// Number of accounts with a long.
     pub long_accounts: usize,
-    /// Accounts of shorts.
+    /// Number of accounts with a short.
     pub short_accounts: usize,
     /// Time since the oldest look at one of them, ms.
     pub age_ms: i64,
@@ -57,15 +57,15 @@ pub struct LayerLevel {
 /// One position, nearest first in [`Layer::closest`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClosestPosition {
-    /// Whose.
+    /// The account.
     pub address: Address,
-    /// Of which side.
+    /// Whether it is a long or a short.
     pub side: Side,
     /// Liquidation price, USD.
     pub price: f64,
     /// Distance from the mark as a share of it.
     pub distance: f64,
-    /// At the liquidation price.
+    /// Its value at the liquidation price, USD.
     pub usd: f64,
     /// Time since the look at the account, ms.
     pub age_ms: i64,
@@ -76,9 +76,9 @@ pub struct ClosestPosition {
 pub struct Layer {
     /// Mark price, USD.
     pub mark: f64,
-    /// Open longs.
+    /// All longs of known accounts.
     pub long: MeasuredSide,
-    /// Open shorts.
+    /// All shorts of known accounts.
     pub short: MeasuredSide,
     /// Levels with positions, ascending. Longs at or above the mark and shorts at or below it are not among them: the price
     /// has passed their level since the look.

@@ -5,16 +5,18 @@
 //!
 //! - [`AddressBook`]: which addresses are known, and for how long they are kept;
 //! - [`LookSchedule`]: which of them is looked at next;
-//! - [`AccountState`]: what a look brought, and where its positions would be liquidated under other marks;
+//! - [`AccountState`]: the positions of an account, and where its positions would be liquidated under other marks;
 //! - [`Layer`]: the levels of all of them, and how much of the market they are;
-//! - [`LayerCadence`]: which layers are kept for the past.
+//! - [`LayerSchedule`]: when the venue is asked, changes are stored and layers are published;
+//! - [`LayerCadence`]: which layers are stored for the past.
 
 mod account;
 mod address;
 mod address_book;
 mod cadence;
 mod layer;
-mod schedule;
+mod layer_schedule;
+mod look_schedule;
 mod tracker;
 
 pub use account::{AccountPosition, AccountState, PositionLevel, PositionMargin, liquidation_price};
@@ -22,5 +24,6 @@ pub use address::{Address, AddressError};
 pub use address_book::{AddressBook, AddressChanges, KnownAddress};
 pub use cadence::{LAYER_EVERY_MS, LAYER_HELD_MS, LayerCadence};
 pub use layer::{ClosestPosition, Layer, LayerLevel, LayerRequest, MeasuredSide};
-pub use schedule::{LookInterval, LookSchedule};
+pub use layer_schedule::{LayerCommand, LayerEvent, LayerSchedule, ScheduledRequest};
+pub use look_schedule::{LookInterval, LookSchedule};
 pub use tracker::{AccountTracker, CoinMarket};

@@ -1,12 +1,14 @@
 //! The measured layer: liquidation prices of real accounts, where a venue publishes them, beside the estimate and never
 //! added to it.
 //!
-//! [`AccountTracker`](liqheat_measured::AccountTracker) decides; the [task] executes: it asks the venue, stores the addresses, and
-//! publishes a board for each symbol under a name of its own. [`MeasuredLayer`] is what routes read. Every five minutes the
+//! [`AccountTracker`](liqheat_measured::AccountTracker) and [`LayerSchedule`](liqheat_measured::LayerSchedule) decide; the
+//! [task] executes: it asks the venue, stores the addresses, and publishes a board for each symbol under a name of its own. [`MeasuredLayer`] is what routes read. Every five minutes the
 //! layer of each symbol is stored, so that there is a past to show.
 
-mod kept;
+mod address_rows;
+mod layer_board;
 mod metrics;
+mod stored_layer;
 mod task;
 
 use std::collections::BTreeMap;
@@ -16,14 +18,14 @@ use liqheat_feeds::venues::{self, Contract};
 use liqheat_market::{Price, Symbol, UnixMs, Venue};
 use liqheat_measured::{Address, Layer};
 
-pub(crate) use kept::whole_seconds;
 pub(crate) use metrics::MeasuredMetrics;
+pub(crate) use stored_layer::whole_seconds;
 pub(crate) use task::{MeasuredParts, run};
 
 /// The venue whose accounts everybody may look at.
 pub(crate) const VENUE: Venue = Venue::Hyperliquid;
 
-/// What an operator can set about measured positions.
+/// Settings of measured positions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MeasuredSettings {
     /// Addresses that are looked at whatever they hold.
@@ -73,7 +75,7 @@ pub(crate) struct MeasuredLayer {
 }
 
 impl MeasuredSymbol {
-    /// What ends the name of a layer.
+    /// Suffix of the name of a layer.
     pub(crate) const SUFFIX: &'static str = ":measured";
 
     fn new(symbol: &Symbol, contract: Contract) -> Self {
@@ -120,7 +122,7 @@ impl MeasuredLayer {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner).get(&symbol.name).cloned()
     }
 
-    /// What `/ready` says.
+    /// One sentence for each issue, for `/ready`.
     pub(crate) fn issues(&self) -> Vec<String> {
         self.issues.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }

@@ -1,54 +1,39 @@
-//! The shell of the measured layer: asks the venue, stores addresses, publishes boards.
+//! The shell of the measured layer: asks the venue, stores addresses, publishes boards. [`LayerSchedule`] decides when.
 
-#![expect(clippy::disallowed_methods, reason = "a shell: it reads the clock for the pace of log lines")]
+#![expect(clippy::disallowed_methods, reason = "a shell: it starts requests, and awaits or ends all of them")]
 
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_cluster::Backplane;
 use liqheat_feeds::live::{AccountClient, AccountFeed, AccountRequestError};
-use liqheat_market::convert::{round_u64, signed_ms, whole_ms};
+use liqheat_market::convert::{signed_ms, whole_ms};
 use liqheat_market::{Instrument, Price, UnixMs};
 use liqheat_measured::{
-    AccountState, AccountTracker, Address, AddressChanges, CoinMarket, KnownAddress, LayerCadence,
-    LayerRequest, LookInterval,
+    AccountState, AccountTracker, Address, AddressChanges, CoinMarket, LayerCommand, LayerEvent,
+    LayerSchedule, ScheduledRequest,
 };
-use liqheat_store::{AccountAddress, Store, StoredLayer};
-use liqheat_stream::{BoardUpdate, Counters, Hub};
-use liqheat_wire::{Cell, FeedState, format_time};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use liqheat_store::{Store, StoreError, StoredLayer};
+use liqheat_stream::Hub;
+use liqheat_wire::{FeedState, format_time};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::address_rows::{known_of, row_of};
+use super::layer_board::{layer_of, update_of};
 use super::metrics::LookOutcome;
-use super::{MeasuredLayer, MeasuredSymbol, ShownLayer, VENUE};
+use super::{MeasuredLayer, MeasuredSymbol, VENUE};
 use crate::compute::ComputePool;
 use crate::ingest::live::Live;
 use crate::published::Published;
 
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-/// Looks under way at once.
-const LOOKS_AT_ONCE: usize = 4;
-/// Real time between two rounds of what happens by time.
+/// Real time between two ticks of the schedule.
 const TICK: Duration = Duration::from_millis(100);
-/// Interval of the marks and open interest of all coins.
-const MARKETS_MS: i64 = 15 * SECOND_MS;
-/// Marks that are older make the layer stale.
-const MARKS_STALE_MS: i64 = 60 * SECOND_MS;
-/// Interval of the leaderboard, and after an attempt that failed.
-const LEADERBOARD_MS: i64 = 24 * HOUR_MS;
-const LEADERBOARD_RETRY_MS: i64 = HOUR_MS;
-/// Interval at which changed addresses are stored.
-const STORE_MS: i64 = MINUTE_MS;
 /// Addresses that are stored at once, so that rows of the market do not wait for long.
 const STORED_AT_ONCE: usize = 2_000;
-/// Positions that are listed as closest to liquidation, at most.
-const CLOSEST: usize = 100;
-/// Failures of one kind are logged this often.
-const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// What the task works with.
 pub(crate) struct MeasuredParts {
@@ -62,7 +47,7 @@ pub(crate) struct MeasuredParts {
     pub(crate) update_interval: Duration,
 }
 
-/// What an answer of the venue was to.
+/// How a request to the venue ended.
 enum Answer {
     Look(Address, Result<AccountState, AccountRequestError>),
     Markets(Result<Vec<CoinMarket>, AccountRequestError>),
@@ -72,19 +57,12 @@ enum Answer {
 struct Task {
     parts: MeasuredParts,
     client: AccountClient,
-    measured: AccountTracker,
+    tracker: AccountTracker,
+    schedule: LayerSchedule,
     pool: ComputePool,
-    requests: JoinSet<Answer>,
-    /// Looks among them.
-    looks: usize,
-    markets_due: UnixMs,
-    are_markets_requested: bool,
-    leaderboard_due: UnixMs,
-    store_due: UnixMs,
-    drop_due: UnixMs,
-    publish_due: UnixMs,
-    kept: LayerCadence,
-    logged: Option<Instant>,
+    answers: JoinSet<Answer>,
+    /// The request of each task among `answers`, for one that ends without an answer.
+    requests: HashMap<Id, ScheduledRequest>,
 }
 
 /// Runs until asked to stop.
@@ -103,22 +81,18 @@ pub(crate) async fn run(parts: MeasuredParts, stop: CancellationToken) {
             () = stop.cancelled() => break,
             Some(addresses) = traders.recv() => {
                 let now = task.now();
-                task.measured.on_traded(addresses, now);
+                task.tracker.on_traded(addresses, now);
+                task.on_event(LayerEvent::Tick, String::new()).await;
             }
-            Some(answered) = task.requests.join_next() => match answered {
-                Ok(answer) => task.on_answer(answer).await,
-                Err(error) => {
-                    warn!(venue = %VENUE, %error, "request for accounts failed");
-                    task.looks = task.looks.saturating_sub(1);
-                }
-            },
-            _ = tick.tick() => task.on_tick().await,
+            Some(ended) = task.answers.join_next_with_id() => task.on_ended(ended).await,
+            _ = tick.tick() => task.on_event(LayerEvent::Tick, String::new()).await,
         }
-        task.look();
     }
-    task.requests.shutdown().await;
-    task.store_changes().await;
-    info!(venue = %VENUE, addresses = task.measured.addresses(), "measured layer stopped");
+    task.answers.shutdown().await;
+    if let Err(error) = task.store_changes().await {
+        warn!(venue = %VENUE, %error, "addresses not stored at the end");
+    }
+    info!(venue = %VENUE, addresses = task.tracker.addresses(), "measured layer stopped");
 }
 
 impl Task {
@@ -138,25 +112,18 @@ impl Task {
             }
         };
         let now = client.clock().market_now();
-        let mut measured = AccountTracker::restored(stored.iter().filter_map(known_of), now);
+        let mut tracker = AccountTracker::restored(stored.iter().filter_map(known_of), now);
         let named = parts.layer.settings.addresses.clone();
-        info!(venue = %VENUE, stored = measured.addresses(), named = named.len(), "measured layer started");
-        measured.on_named(named, now);
+        info!(venue = %VENUE, stored = tracker.addresses(), named = named.len(), "measured layer started");
+        tracker.on_named(named, now);
         Some(Self {
+            schedule: LayerSchedule::new(signed_ms(parts.update_interval), now),
             parts,
             client,
-            measured,
+            tracker,
             pool: ComputePool::new(1),
-            requests: JoinSet::new(),
-            looks: 0,
-            markets_due: now,
-            are_markets_requested: false,
-            leaderboard_due: now,
-            store_due: now,
-            drop_due: now,
-            publish_due: now,
-            kept: LayerCadence::new(now),
-            logged: None,
+            answers: JoinSet::new(),
+            requests: HashMap::new(),
         })
     }
 
@@ -164,15 +131,96 @@ impl Task {
         self.client.clock().market_now()
     }
 
-    /// Begins the looks that are due.
-    fn look(&mut self) {
-        let now = self.now();
-        while self.looks < LOOKS_AT_ONCE {
-            let Some(address) = self.measured.next_look(now) else { return };
-            self.looks += 1;
-            let client = self.client.clone();
-            self.requests.spawn(async move { Answer::Look(address, client.account(address).await) });
+    /// Carries out what follows from an event. `error` says why a request failed.
+    async fn on_event(&mut self, event: LayerEvent, error: String) {
+        let mut events = VecDeque::from([(event, error)]);
+        while let Some((event, error)) = events.pop_front() {
+            let now = self.now();
+            for command in self.schedule.on(event, &mut self.tracker, now) {
+                match command {
+                    LayerCommand::Begin(ScheduledRequest::Store) => {
+                        let stored = self.store_changes().await;
+                        events.push_back(end_of(ScheduledRequest::Store, stored.err()));
+                    }
+                    LayerCommand::Begin(request) => self.begin_request(request),
+                    LayerCommand::Publish { is_stale } => {
+                        self.parts.layer.metrics.observe(&self.tracker, self.client.budget(), now);
+                        self.publish(is_stale, now).await;
+                    }
+                    LayerCommand::DropIdle => {
+                        let dropped = self.tracker.drop_idle(now);
+                        debug!(venue = %VENUE, dropped, addresses = self.tracker.addresses(), "idle addresses dropped");
+                    }
+                    LayerCommand::LogFailure(request) => {
+                        let (message, retry_in_ms) = (failure_message(request), request.retry_ms());
+                        let late = self.tracker.late(now);
+                        warn!(venue = %VENUE, error, retry_in_ms, late, "{message}");
+                    }
+                    LayerCommand::LogStale { marked } => {
+                        let marked = format_time(marked);
+                        warn!(venue = %VENUE, marked, "marks are old; the measured layer is stale until they are received");
+                    }
+                    LayerCommand::LogRecovered => {
+                        info!(venue = %VENUE, "marks received; the measured layer is live");
+                    }
+                }
+            }
         }
+    }
+
+    fn begin_request(&mut self, request: ScheduledRequest) {
+        let client = self.client.clone();
+        let begun = match request {
+            ScheduledRequest::Look(address) => {
+                self.answers.spawn(async move { Answer::Look(address, client.account(address).await) })
+            }
+            ScheduledRequest::Markets => {
+                self.answers.spawn(async move { Answer::Markets(client.markets().await) })
+            }
+            ScheduledRequest::Leaderboard => {
+                self.answers.spawn(async move { Answer::Leaderboard(client.leaderboard().await) })
+            }
+            // Awaited where it begins.
+            ScheduledRequest::Store => return,
+        };
+        self.requests.insert(begun.id(), request);
+    }
+
+    async fn on_ended(&mut self, ended: Result<(Id, Answer), JoinError>) {
+        let (id, answer) = match ended {
+            Ok((id, answer)) => (id, Ok(answer)),
+            Err(error) => (error.id(), Err(error)),
+        };
+        let Some(request) = self.requests.remove(&id) else { return };
+        let error = match answer {
+            Ok(answer) => self.on_answer(answer).await.err().map(|error| error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        let (event, error) = end_of(request, error);
+        self.on_event(event, error).await;
+    }
+
+    /// Gives an answer to the tracker.
+    async fn on_answer(&mut self, answer: Answer) -> Result<(), AccountRequestError> {
+        let now = self.now();
+        match answer {
+            Answer::Look(address, result) => {
+                self.parts.layer.metrics.count(LookOutcome::of(&result));
+                self.tracker.on_look(address, result?, now);
+            }
+            Answer::Markets(result) => {
+                let markets = result?;
+                self.compute(move |tracker| tracker.on_markets(markets, now)).await;
+            }
+            Answer::Leaderboard(result) => {
+                let addresses = result?;
+                let (listed, before) = (addresses.len(), self.tracker.addresses());
+                self.tracker.on_listed(addresses, now);
+                let new = self.tracker.addresses().saturating_sub(before);
+                info!(venue = %VENUE, listed, new, "leaderboard read");
+            }
+        }
+        Ok(())
     }
 
     /// Computes over all accounts, off the async workers.
@@ -180,133 +228,64 @@ impl Task {
         &mut self,
         work: impl FnOnce(&mut AccountTracker) -> T + Send + 'static,
     ) -> T {
-        let mut measured = std::mem::take(&mut self.measured);
-        let (measured, answer) = self
+        let mut tracker = std::mem::take(&mut self.tracker);
+        let (tracker, result) = self
             .pool
             .run(move || {
-                let answer = work(&mut measured);
-                (measured, answer)
+                let result = work(&mut tracker);
+                (tracker, result)
             })
             .await;
-        self.measured = measured;
-        answer
+        self.tracker = tracker;
+        result
     }
 
-    async fn on_answer(&mut self, answer: Answer) {
-        let now = self.now();
-        match answer {
-            Answer::Look(address, result) => {
-                self.looks = self.looks.saturating_sub(1);
-                self.parts.layer.metrics.count(LookOutcome::of(&result));
-                match result {
-                    Ok(account) => self.measured.on_look(address, account, now),
-                    Err(error) => {
-                        self.measured.on_failure(address, now);
-                        self.warn("account not looked at; it is tried again in a minute", &error);
-                    }
-                }
-            }
-            Answer::Markets(result) => {
-                self.are_markets_requested = false;
-                self.markets_due = now.plus(MARKETS_MS);
-                match result {
-                    Ok(markets) => self.compute(move |measured| measured.on_markets(markets, now)).await,
-                    Err(error) => {
-                        self.warn("marks of all coins not received; levels stay where they were", &error);
-                    }
-                }
-            }
-            Answer::Leaderboard(result) => match result {
-                Ok(addresses) => {
-                    let (listed, before) = (addresses.len(), self.measured.addresses());
-                    self.measured.on_listed(addresses, now);
-                    let new = self.measured.addresses().saturating_sub(before);
-                    info!(venue = %VENUE, listed, new, "leaderboard read");
-                }
-                Err(error) => {
-                    self.leaderboard_due = now.plus(LEADERBOARD_RETRY_MS);
-                    warn!(venue = %VENUE, %error, retry_in = "1h", "leaderboard not read");
-                }
-            },
-        }
-    }
-
-    async fn on_tick(&mut self) {
-        let now = self.now();
-        if now >= self.markets_due && !self.are_markets_requested {
-            self.are_markets_requested = true;
-            let client = self.client.clone();
-            self.requests.spawn(async move { Answer::Markets(client.markets().await) });
-        }
-        if now >= self.leaderboard_due {
-            self.leaderboard_due = now.plus(LEADERBOARD_MS);
-            let client = self.client.clone();
-            self.requests.spawn(async move { Answer::Leaderboard(client.leaderboard().await) });
-        }
-        if now >= self.publish_due {
-            let interval_ms = signed_ms(self.parts.update_interval);
-            self.publish_due = now.plus(interval_ms);
-            self.parts.layer.metrics.observe(&self.measured, self.client.budget(), now);
-            self.publish(now).await;
-        }
-        if now >= self.drop_due {
-            self.drop_due = now.plus(HOUR_MS);
-            let dropped = self.measured.drop_idle(now);
-            debug!(venue = %VENUE, dropped, addresses = self.measured.addresses(), "idle addresses dropped");
-        }
-        if now >= self.store_due {
-            self.store_changes().await;
-            self.store_due = self.now().plus(STORE_MS);
-        }
-    }
-
-    /// Stores what changed. What cannot be stored is stored the next time.
-    async fn store_changes(&mut self) {
-        let AddressChanges { changed, dropped } = self.measured.take_changes();
+    /// Stores what changed. After an error the changes that were not stored are changes again.
+    async fn store_changes(&mut self) -> Result<(), StoreError> {
+        let AddressChanges { changed, dropped } = self.tracker.take_changes();
         let parts = changed.chunks(STORED_AT_ONCE).map(|changed| (changed.to_vec(), Vec::new()));
         let dropped = dropped.chunks(STORED_AT_ONCE).map(|dropped| (Vec::new(), dropped.to_vec()));
+        let mut result = Ok(());
         for (changed, dropped) in parts.chain(dropped) {
             let rows = changed.iter().map(row_of).collect();
             let names = dropped.iter().map(ToString::to_string).collect();
             if let Err(error) = self.parts.store.put_account_addresses(VENUE, rows, names).await {
-                self.measured.put_back(&AddressChanges { changed, dropped });
-                warn!(venue = %VENUE, %error, retry_in = "1m", "addresses not stored");
+                self.tracker.put_back(&AddressChanges { changed, dropped });
+                result = Err(error);
             }
         }
+        result
     }
 
-    async fn publish(&mut self, now: UnixMs) {
-        let Some(marked) = self.measured.marked() else { return };
+    async fn publish(&mut self, is_stale: bool, now: UnixMs) {
         // In bins of the estimate at the same venue: a symbol waits until that has a state.
         let with_bins = self.parts.layer.symbols.iter().filter_map(|symbol| {
             Some((symbol.clone(), self.parts.published.sum(&symbol.estimate)?.base_bin))
         });
         let with_bins: Vec<(MeasuredSymbol, Price)> = with_bins.collect();
-        let layers = self.compute(move |measured| {
+        let layers = self.compute(move |tracker| {
             let layers = with_bins.into_iter().filter_map(|(symbol, bin)| {
-                let shown = layer_of(measured, &symbol, (bin, marked), now)?;
+                let shown = layer_of(tracker, &symbol, bin, now)?;
                 Some((symbol, shown))
             });
             layers.collect::<Vec<_>>()
         });
-        let is_stale = now.since(marked) > MARKS_STALE_MS;
         let layers = layers.await;
-        // A layer under old marks is of no moment.
-        let moment = if is_stale || layers.is_empty() { None } else { self.kept.due(now) };
-        let mut kept = Vec::new();
+        let moment = if layers.is_empty() { None } else { self.schedule.stored_moment(now) };
+        let mut stored = Vec::new();
         for (symbol, shown) in layers {
             let Some(slot) = self.parts.hub.slot(&symbol.name) else { continue };
             let state = if is_stale { FeedState::Stale } else { FeedState::Live };
             let update = update_of(&shown, self.parts.published.run());
             self.parts.backplane.publish(&slot, update, state, Vec::new());
-            kept.extend(moment.and_then(|moment| Some((symbol.instrument(), shown.kept(moment)?))));
+            stored.extend(moment.and_then(|moment| Some((symbol.instrument(), shown.to_store(moment)?))));
             self.parts.layer.show(&symbol, Arc::new(shown));
         }
-        self.keep(kept).await;
+        self.store_layers(stored).await;
     }
 
     /// Stores layers. One that cannot be stored is missing from the past.
-    async fn keep(&self, layers: Vec<(Instrument, StoredLayer)>) {
+    async fn store_layers(&self, layers: Vec<(Instrument, StoredLayer)>) {
         for (instrument, layer) in layers {
             let moment = format_time(layer.time);
             if let Err(error) = self.parts.store.put_measured_layer(&instrument, layer).await {
@@ -314,71 +293,21 @@ impl Task {
             }
         }
     }
+}
 
-    fn warn(&mut self, message: &'static str, error: &AccountRequestError) {
-        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
-            self.logged = Some(Instant::now());
-            warn!(venue = %VENUE, %error, late = self.measured.late(self.now()), "{message}");
-        }
+/// The event of a request that ended, with the error.
+fn end_of(request: ScheduledRequest, error: Option<impl ToString>) -> (LayerEvent, String) {
+    match error {
+        None => (LayerEvent::Answered(request), String::new()),
+        Some(error) => (LayerEvent::Failed(request), error.to_string()),
     }
 }
 
-fn layer_of(
-    measured: &AccountTracker,
-    symbol: &MeasuredSymbol,
-    (bin, marked): (Price, UnixMs),
-    now: UnixMs,
-) -> Option<ShownLayer> {
-    let pack = symbol.contract.pack();
-    let request = LayerRequest { coin: &symbol.contract.name, bin: bin.to_f64() * pack, closest: CLOSEST };
-    Some(ShownLayer {
-        as_of: marked,
-        bin,
-        pack,
-        layer: measured.layer(request, now)?,
-        addresses: measured.addresses(),
-        late: measured.late(now),
-    })
-}
-
-/// The board of a layer; `None` where its price cannot be held.
-fn update_of(shown: &ShownLayer, run: &str) -> Option<BoardUpdate> {
-    let cell = |level: &liqheat_measured::LayerLevel| Cell {
-        price: Price::from_units(level.index.saturating_mul(shown.bin.units())),
-        long_usd: round_u64(level.long_usd),
-        short_usd: round_u64(level.short_usd),
-    };
-    Some(BoardUpdate {
-        epoch: format!("{run}-m{}", shown.bin.units()),
-        cells: shown.layer.levels.iter().map(cell).filter(|cell| !cell.is_empty()).collect(),
-        price: Some(shown.mark()).filter(|mark| mark.is_positive())?,
-        base_bin: shown.bin,
-        as_of: shown.as_of,
-        // Positions are counted where they are estimated.
-        counters: Counters::default(),
-    })
-}
-
-/// `None` for a row that another program wrote.
-fn known_of(row: &AccountAddress) -> Option<(Address, KnownAddress)> {
-    let known = KnownAddress {
-        found: row.found,
-        traded: row.traded,
-        held: row.held,
-        looked: row.looked,
-        interval: LookInterval::from_ms(row.interval_ms)?,
-        is_named: false,
-    };
-    Some((row.address.parse().ok()?, known))
-}
-
-fn row_of((address, known): &(Address, KnownAddress)) -> AccountAddress {
-    AccountAddress {
-        address: address.to_string(),
-        found: known.found,
-        traded: known.traded,
-        held: known.held,
-        looked: known.looked,
-        interval_ms: known.interval.ms(),
+const fn failure_message(request: ScheduledRequest) -> &'static str {
+    match request {
+        ScheduledRequest::Look(_) => "account not received",
+        ScheduledRequest::Markets => "marks of all coins not received; levels stay where they were",
+        ScheduledRequest::Leaderboard => "leaderboard not received",
+        ScheduledRequest::Store => "addresses not stored",
     }
 }

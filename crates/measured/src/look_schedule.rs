@@ -42,7 +42,7 @@ impl LookInterval {
         }
     }
 
-    /// The interval of this length; `None` where there is none.
+    /// The interval of this length; `None` for a length that no interval has.
     #[must_use]
     pub fn from_ms(ms: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|interval| interval.ms() == ms)
@@ -74,6 +74,8 @@ struct PlannedLook {
     due: UnixMs,
     /// The last look; `None` before the first.
     looked: Option<UnixMs>,
+    /// Not before this moment, because the last attempt failed.
+    not_before: Option<UnixMs>,
     is_running: bool,
     /// A trade came while a look was running: it may show the account before the trade.
     is_stale: bool,
@@ -87,17 +89,21 @@ impl LookSchedule {
             return;
         }
         let due = looked.map_or(now, |looked| looked.plus(interval.ms()));
-        self.plan(address, PlannedLook { interval, due, looked, is_running: false, is_stale: false });
+        self.plan(
+            address,
+            PlannedLook { interval, due, looked, not_before: None, is_running: false, is_stale: false },
+        );
     }
 
-    /// An account is looked at no more.
+    /// Removes an account.
     pub fn remove(&mut self, address: &Address) {
         if let Some(planned) = self.by_address.remove(address) {
             self.unplan(*address, planned);
         }
     }
 
-    /// An account may have changed: it is looked at within this interval from the last look, at once where that is over.
+    /// An account may have changed: it is looked at within this interval from the last look, at once where that is over, but
+    /// never sooner than a minute after a failure.
     pub fn hasten(&mut self, address: Address, interval: LookInterval, now: UnixMs) {
         let Some(planned) = self.by_address.get(&address).copied() else { return };
         if planned.is_running {
@@ -105,6 +111,7 @@ impl LookSchedule {
             return;
         }
         let due = planned.looked.map_or(now, |looked| looked.plus(interval.ms()));
+        let due = planned.not_before.map_or(due, |moment| due.max(moment));
         if interval < planned.interval || due < planned.due {
             self.unplan(address, planned);
             let interval = interval.min(planned.interval);
@@ -143,15 +150,22 @@ impl LookSchedule {
         let due = now.plus(interval.ms());
         self.plan(
             address,
-            PlannedLook { interval, due, looked: Some(now), is_running: false, is_stale: false },
+            PlannedLook {
+                interval,
+                due,
+                looked: Some(now),
+                not_before: None,
+                is_running: false,
+                is_stale: false,
+            },
         );
     }
 
-    /// A look brought nothing: it is tried again in a minute.
+    /// A look failed: it is repeated in a minute.
     pub fn on_failure(&mut self, address: Address, now: UnixMs) {
         let Some(planned) = self.by_address.get(&address).copied() else { return };
         let due = now.plus(LookInterval::Minute.ms());
-        self.plan(address, PlannedLook { due, is_running: false, ..planned });
+        self.plan(address, PlannedLook { due, not_before: Some(due), is_running: false, ..planned });
     }
 
     /// How many accounts are due and wait.
@@ -221,6 +235,12 @@ mod tests {
         assert_eq!(schedule.next(minute(11)), Some(address(1)));
         schedule.on_failure(address(1), minute(11));
         assert_eq!(schedule.next_due(), Some(minute(12)));
+        schedule.hasten(address(1), LookInterval::Minute, minute(11));
+        assert_eq!(
+            schedule.next_due(),
+            Some(minute(12)),
+            "a trade does not shorten the pause after a failure"
+        );
         schedule.remove(&address(1));
         assert_eq!((schedule.next_due(), schedule.next(minute(99))), (None, None));
     }

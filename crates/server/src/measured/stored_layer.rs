@@ -1,4 +1,4 @@
-//! A layer as it is kept for the past, and back.
+//! A layer as it is stored for the past.
 
 use liqheat_market::convert::round_u64;
 use liqheat_market::{Instrument, Price, UnixMs};
@@ -7,11 +7,11 @@ use liqheat_store::{StoredLayer, StoredLayerLevel, StoredLayerSide};
 
 use super::{MeasuredSymbol, ShownLayer, VENUE};
 
-/// Most levels of a layer that are kept, the nearest to the mark: as many as a picture has rows.
+/// Most levels of a layer that are stored, the nearest to the mark: as many as a picture has rows.
 const LEVELS_MAX: usize = 4_000;
 
 impl MeasuredSymbol {
-    /// What its layers are stored under.
+    /// The instrument under which its layers are stored.
     pub(crate) fn instrument(&self) -> Instrument {
         Instrument::new(VENUE, self.symbol.clone())
     }
@@ -28,7 +28,7 @@ impl ShownLayer {
         Price::from_f64(of_venue / self.pack).unwrap_or_default()
     }
 
-    /// In the form in which it is kept, as of a moment.
+    /// In the form of the store, as of a moment.
     pub(crate) fn as_stored(&self, moment: UnixMs) -> StoredLayer {
         StoredLayer {
             time: moment,
@@ -42,8 +42,8 @@ impl ShownLayer {
         }
     }
 
-    /// What is kept of it for a moment; `None` while no positions are known, as after a start.
-    pub(super) fn kept(&self, moment: UnixMs) -> Option<StoredLayer> {
+    /// The row of a moment, with the levels nearest to the mark; `None` while no positions are known, as after a start.
+    pub(super) fn to_store(&self, moment: UnixMs) -> Option<StoredLayer> {
         let has_positions = self.layer.long.accounts + self.layer.short.accounts > 0;
         has_positions.then(|| {
             let mut stored = self.as_stored(moment);
@@ -70,7 +70,7 @@ pub(crate) fn whole_seconds(age_ms: i64) -> u64 {
 }
 
 fn side(side: &MeasuredSide) -> StoredLayerSide {
-    /// Four places.
+    /// Rounded to four decimal places.
     fn rounded(value: f64) -> f64 {
         (value * 1e4).round() / 1e4
     }

@@ -11,14 +11,14 @@ use crate::span::WallSpan;
 /// A realised liquidation, and who reported it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportedLiquidation {
-    /// The venue.
+    /// The venue that reported it.
     pub venue: Venue,
-    /// What was liquidated.
+    /// Side, price and quantity.
     pub liquidation: Liquidation,
 }
 
 impl ReportedLiquidation {
-    /// Whole dollars.
+    /// Price times quantity, rounded to whole USD.
     #[must_use]
     pub fn usd(&self) -> u64 {
         round_u64(self.liquidation.price.to_f64() * self.liquidation.qty.to_f64())

@@ -12,7 +12,7 @@ use liqheat_market::{Backoff, UnixMs};
 /// How a request ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendResult {
-    /// Status 2xx.
+    /// The target answered with a status of 2xx.
     Delivered,
     /// Anything else; `retry_after` where the target asked for a pause.
     Failed {
@@ -32,10 +32,10 @@ pub struct Attempt {
     pub number: u32,
 }
 
-/// How a target is doing.
+/// Backlog and failures of a target.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetState {
-    /// Alerts that wait.
+    /// Number of alerts that wait, the one under way included.
     pub waiting: usize,
     /// Failures since the last success.
     pub failures: u32,
@@ -128,7 +128,7 @@ impl TargetQueue {
         }
     }
 
-    /// How the target is doing.
+    /// Backlog and failures of the target.
     #[must_use]
     pub fn state(&self) -> TargetState {
         let failures = self.backoff.failures();

@@ -15,13 +15,13 @@ use crate::span::WallSpan;
 pub enum Observation {
     /// Traded or marked prices since a moment.
     Prices {
-        /// When the span begins.
+        /// Beginning of the span, market time.
         from: UnixMs,
-        /// Lowest.
+        /// Lowest price of the span.
         low: Price,
-        /// Highest.
+        /// Highest price of the span.
         high: Price,
-        /// The last one.
+        /// Price at the end of the span.
         last: Price,
     },
     /// The walls of a new state, of both sides.
@@ -47,7 +47,7 @@ pub struct SymbolWatch {
 }
 
 impl SymbolWatch {
-    /// Without rules.
+    /// A watch of the symbol with this name, without rules.
     #[must_use]
     pub fn new(symbol: impl Into<String>) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl SymbolWatch {
         }
     }
 
-    /// Its name.
+    /// The name of the symbol.
     #[must_use]
     pub fn symbol(&self) -> &str {
         &self.symbol

@@ -7,53 +7,16 @@ use std::time::Duration;
 use liqheat_alerts::{Alert, SendResult, Target, TargetQueue, TargetState};
 use liqheat_market::{Backoff, UnixMs};
 use liqheat_store::Store;
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::delivery_metrics::{DeliveryMetrics, TargetLabel};
 use super::send::TargetClient;
 use crate::clock::MarketClock;
 
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(300);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct TargetLabel {
-    target: String,
-}
-
-/// What is counted of all targets.
-#[derive(Debug, Clone, Default)]
-pub(super) struct DeliveryMetrics {
-    delivered: Family<TargetLabel, Counter>,
-    failures: Family<TargetLabel, Counter>,
-    given_up: Family<TargetLabel, Counter>,
-    waiting: Family<TargetLabel, Gauge>,
-    dead: Family<TargetLabel, Gauge>,
-}
-
-impl DeliveryMetrics {
-    pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("alerts_delivered", "Alerts that a target took", self.delivered.clone());
-        registry.register(
-            "alert_delivery_failures",
-            "Attempts to deliver an alert that failed and are repeated",
-            self.failures.clone(),
-        );
-        registry.register(
-            "alerts_given_up",
-            "Alerts that were not delivered within a day, or for which there was no room",
-            self.given_up.clone(),
-        );
-        registry.register("alerts_waiting", "Alerts that wait for a target", self.waiting.clone());
-        registry.register("alert_target_dead", "1 while a target fails again and again", self.dead.clone());
-    }
-}
 
 /// A target with what waits for it.
 pub(crate) struct TargetDelivery {

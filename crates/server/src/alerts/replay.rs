@@ -8,18 +8,18 @@ use liqheat_model::{Ledger, Params};
 
 use super::observe::spans;
 
-/// What is replayed.
+/// The data and rules of a replay.
 #[derive(Debug, Clone)]
 pub struct AlertReplay<'a> {
     /// The name that rules know it by.
     pub symbol: &'a str,
-    /// Oldest first.
+    /// Closed bars, oldest first.
     pub bars: &'a [Bar],
-    /// By time.
+    /// Realised liquidations by venue, ordered by time.
     pub liquidations: &'a [(Venue, Liquidation)],
     /// All rules; those about other symbols are skipped.
     pub rules: Vec<Rule>,
-    /// Of the model.
+    /// Parameters of the model.
     pub params: &'a Params,
     /// Maintenance margin tiers.
     pub tiers: &'a TierTable,

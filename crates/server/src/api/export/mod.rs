@@ -5,6 +5,7 @@
 
 mod rows;
 mod send;
+mod table;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,8 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use liqheat_market::{Interval, UnixMs};
-use liqheat_measured::LAYER_EVERY_MS;
 use liqheat_store::{ExportError, ExportFormat};
-use liqheat_wire::{Channel, format_time};
+use liqheat_wire::format_time;
 use tokio::sync::Semaphore;
 use tracing::{error, info};
 
@@ -28,6 +28,8 @@ use crate::compute::ComputePool;
 use crate::history::GridSpan;
 use crate::http::{Query, Refusal};
 use crate::measured::{MeasuredSymbol, VENUE};
+use rows::{ExportKind, ExportScope, KINDS};
+use table::TableBuilder;
 
 const DAY_MS: i64 = 86_400_000;
 /// Length of what is exported where no `from` is given.
@@ -37,7 +39,12 @@ pub(super) const ROWS_MAX: u64 = 5_000_000;
 /// When to come back while another export runs.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// What makes one export at a time.
+/// Words that the parameter `what` takes.
+pub(super) fn kind_names() -> Vec<&'static str> {
+    KINDS.iter().map(|kind| kind.name).collect()
+}
+
+/// Runs one export at a time.
 pub(crate) struct Exports {
     running: Arc<Semaphore>,
     /// Gathering and writing, off the async workers.
@@ -50,69 +57,9 @@ impl Exports {
     }
 }
 
-/// What can be exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExportedRows {
-    /// Candles of each venue.
-    Bars,
-    /// The levels of a state by leverage.
-    Levels,
-    /// The walls of a state.
-    Walls,
-    /// Realised liquidations, one by one.
-    Liquidations,
-    /// The time x price grid.
-    Grid,
-    /// Layers of measured positions.
-    Measured,
-}
-
-impl ExportedRows {
-    pub(super) const NAMES: [&str; 6] = ["bars", "levels", "walls", "liquidations", "grid", "measured"];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Bars => "bars",
-            Self::Levels => "levels",
-            Self::Walls => "walls",
-            Self::Liquidations => "liquidations",
-            Self::Grid => "grid",
-            Self::Measured => "measured",
-        }
-    }
-
-    fn from_name(name: &str) -> Self {
-        match name {
-            "bars" => Self::Bars,
-            "levels" => Self::Levels,
-            "walls" => Self::Walls,
-            "liquidations" => Self::Liquidations,
-            "measured" => Self::Measured,
-            _ => Self::Grid,
-        }
-    }
-
-    /// The channel whose data it is, for the claims of tokens.
-    /// Until when there can be rows: stored data may end long before now. `newest` is the newest event of the symbol. Layers
-    /// are stored by the clock, so one may be later than it.
-    fn last_moment(self, newest: Option<UnixMs>, now: UnixMs) -> UnixMs {
-        let reach = if self == Self::Measured { LAYER_EVERY_MS } else { 0 };
-        newest.map_or(now, |newest| newest.plus(reach).min(now))
-    }
-
-    const fn channel(self) -> Channel {
-        match self {
-            Self::Bars => Channel::Price,
-            Self::Walls => Channel::Walls,
-            Self::Liquidations => Channel::Liquidations,
-            Self::Levels | Self::Grid | Self::Measured => Channel::Heatmap,
-        }
-    }
-}
-
-/// A valid request.
+/// Checked parameters of a request.
 struct ExportRequest {
-    what: ExportedRows,
+    kind: &'static ExportKind,
     symbol: Arc<ServedSymbol>,
     from: UnixMs,
     /// Exclusive. Of levels and walls the moment of the state.
@@ -126,29 +73,27 @@ struct ExportRequest {
 impl ExportRequest {
     async fn of(state: &DataState, claims: &Claims, query: &Query) -> Result<Self, Refusal> {
         query.only(&["what", "symbol", "from", "to", "format", "interval"])?;
-        let what = ExportedRows::from_name(query.word("what", &ExportedRows::NAMES)?);
+        let kind = ExportKind::named(query.word("what", &kind_names())?).unwrap_or(KINDS[0]);
         let name = query.required("symbol")?;
-        let symbol = match what {
-            ExportedRows::Measured => {
-                claims.check(name, what.channel())?;
-                measured_at(state, name)?
-            }
-            _ => state.symbol_named(name)?,
+        let symbol = if kind.is_measured {
+            claims.check(name, kind.channel)?;
+            measured_at(state, name)?
+        } else {
+            state.symbol_named(name)?
         };
         let symbol = Arc::clone(symbol);
-        claims.check(&symbol.name, what.channel())?;
+        claims.check(&symbol.name, kind.channel)?;
         let formats = ExportFormat::ALL.map(ExportFormat::name);
         let format = if query.get("format").is_some() { query.word("format", &formats)? } else { "csv" };
         let format = ExportFormat::from_name(format).unwrap_or(ExportFormat::Csv);
         let newest = state.sum(&symbol).await.ok().map(|sum| sum.as_of);
-        let last = what.last_moment(newest, state.clock.now());
+        let last = last_moment(kind.reach_ms, newest, state.clock.now());
         let to = query.optional_time("to")?;
         let end = to.unwrap_or(last).min(last);
-        if matches!(what, ExportedRows::Levels | ExportedRows::Walls) {
-            query.refuse(&["from", "interval"])?;
-        }
-        if what != ExportedRows::Bars {
-            query.refuse(&["interval"])?;
+        match kind.scope {
+            ExportScope::Moment => query.refuse(&["from", "interval"])?,
+            ExportScope::Period => query.refuse(&["interval"])?,
+            ExportScope::Candles => {}
         }
         let from = query.time_or("from", end.plus(-SPAN_DEFAULT_MS))?.max(UnixMs(0));
         if from >= end {
@@ -158,13 +103,13 @@ impl ExportRequest {
             )));
         }
         let interval = stored_interval(query, &symbol, symbol.interval().name())?;
-        Ok(Self { what, symbol, from, to: end, is_past: to.is_some(), interval, format })
+        Ok(Self { kind, symbol, from, to: end, is_past: to.is_some(), interval, format })
     }
 
     /// The name under which a browser keeps the file.
     fn file_name(&self) -> String {
         let name = self.symbol.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' });
-        format!("liqheat-{}-{}.{}", name.collect::<String>(), self.what.name(), self.format.name())
+        format!("liqheat-{}-{}.{}", name.collect::<String>(), self.kind.name, self.format.name())
     }
 
     const fn content_type(&self) -> &'static str {
@@ -178,6 +123,15 @@ impl ExportRequest {
     const fn span(&self) -> GridSpan {
         GridSpan::Between { from: self.from, to: self.to }
     }
+}
+
+/// Until when there can be rows: stored data may end long before now. `newest` is the newest event of the symbol.
+fn last_moment(reach_ms: i64, newest: Option<UnixMs>, now: UnixMs) -> UnixMs {
+    newest.map_or(now, |newest| newest.plus(reach_ms).min(now))
+}
+
+fn too_many() -> Refusal {
+    Refusal::malformed(format!("more than {ROWS_MAX} rows; ask for a shorter time or a longer interval"))
 }
 
 /// The symbol whose positions are measured, by any name of it and by that of its layer.
@@ -211,7 +165,8 @@ pub(super) async fn export(
         error!(folder = %std::env::temp_dir().display(), %error, "no temporary folder for an export");
         Refusal::unavailable("the server cannot make a temporary folder for the export")
     })?;
-    let table = rows::gather(&state, reading, &wanted, folder.path()).await?;
+    let table = TableBuilder::new(&state, folder.path(), wanted.kind.columns).await?;
+    let table = (wanted.kind.append)(table, reading, &wanted).await?.into_table();
     let (path, format) = (folder.path().join("export"), wanted.format);
     let rows = table.rows();
     let written = state.exports.compute.run(move || {
@@ -221,7 +176,7 @@ pub(super) async fn export(
         written
     });
     let file = written.await?;
-    info!(symbol = wanted.symbol.name, what = wanted.what.name(), rows, "export written");
+    info!(symbol = wanted.symbol.name, what = wanted.kind.name, rows, "export written");
     let (bytes, body) = send::body(file, running)?;
     let disposition = format!("attachment; filename=\"{}\"", wanted.file_name());
     let disposition = HeaderValue::from_str(&disposition).unwrap_or(HeaderValue::from_static("attachment"));
@@ -249,22 +204,30 @@ impl From<ExportError> for Refusal {
 
 #[cfg(test)]
 mod tests {
+    use liqheat_measured::LAYER_EVERY_MS;
+
     use super::*;
 
     #[test]
     fn a_layer_that_was_stored_after_the_newest_event_can_be_exported() {
+        let reach = |name: &str| ExportKind::named(name).unwrap().reach_ms;
         let boundary = UnixMs(1_000 * LAYER_EVERY_MS);
         let newest = boundary.plus(-4_101);
-        let layers = ExportedRows::Measured.last_moment(Some(newest), boundary.plus(2_000));
+        let layers = last_moment(reach("measured"), Some(newest), boundary.plus(2_000));
         assert!(layers > boundary, "the rows of a moment end after it");
-        assert_eq!(ExportedRows::Bars.last_moment(Some(newest), boundary.plus(2_000)), newest);
+        assert_eq!(last_moment(reach("bars"), Some(newest), boundary.plus(2_000)), newest);
         // Stored data: the clock is far ahead. A clock that is behind has the last word, as for every row.
-        for (what, last) in
-            [(ExportedRows::Bars, newest), (ExportedRows::Measured, newest.plus(LAYER_EVERY_MS))]
-        {
-            assert_eq!(what.last_moment(Some(newest), boundary.plus(90 * DAY_MS)), last);
-            assert_eq!(what.last_moment(Some(newest), newest.plus(-1)), newest.plus(-1));
-            assert_eq!(what.last_moment(None, boundary), boundary);
+        for (name, last) in [("bars", newest), ("measured", newest.plus(LAYER_EVERY_MS))] {
+            let reach = reach(name);
+            assert_eq!(last_moment(reach, Some(newest), boundary.plus(90 * DAY_MS)), last);
+            assert_eq!(last_moment(reach, Some(newest), newest.plus(-1)), newest.plus(-1));
+            assert_eq!(last_moment(reach, None, boundary), boundary);
         }
+    }
+
+    #[test]
+    fn kinds_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<&str> = kind_names().into_iter().collect();
+        assert_eq!(names.len(), KINDS.len());
     }
 }

@@ -125,7 +125,7 @@ fn export(common: &CommonAnswers) -> Route {
         "/v1/export",
         "Rows as a file in Parquet, CSV or JSON; one export at a time",
         vec![
-            required("what", "Which rows", words(export::ExportedRows::NAMES, None)),
+            required("what", "Which rows", words(export::kind_names(), None)),
             symbol(),
             optional("from", "A day before the end without; not of levels and walls", time()),
             optional(

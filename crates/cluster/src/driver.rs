@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use liqheat_stream::{Board, Misfit, RemoteState, Sessions};
-use liqheat_wire::FeedState;
+use liqheat_stream::Sessions;
 use redis::Msg;
 use redis::aio::PubSubStream;
 use tokio::time::{Instant, sleep_until};
@@ -19,22 +18,12 @@ use crate::channel_message::ChannelUpdate;
 use crate::group::Group;
 use crate::node::{Node, NodeSettings};
 use crate::redis::{RedisClient, RedisKeys, RequestResult, next_message};
-use crate::request::{Host, Moment, RequestFailure};
+use crate::request::{Moment, RequestFailure};
+use crate::server_host::{ServerHost, SymbolList};
 use crate::settings::{RedisSettings, Role};
 
 /// Messages taken one after the other before other events get their turn.
 const MESSAGES_AT_A_TIME: usize = 64;
-
-/// The list of what is served, as the server writes and reads it.
-pub trait SymbolList: Send + Sync {
-    /// What this server serves, written while it is the producer.
-    fn own(&self) -> Vec<u8>;
-    /// Takes over the producer's list and returns the names in it.
-    ///
-    /// # Errors
-    /// When it cannot be read, in words.
-    fn adopt(&self, bytes: &[u8]) -> Result<Vec<String>, String>;
-}
 
 type PublicationFuture = Pin<Box<dyn Future<Output = Result<(), RequestFailure>> + Send>>;
 type RequestFuture = Pin<Box<dyn Future<Output = RequestResult> + Send>>;
@@ -97,7 +86,7 @@ impl Driver {
         hub.slots().for_each(|slot| node.add_symbol(slot.symbol(), now));
         let driver = Self {
             node,
-            host: ServerHost { sessions, list },
+            host: ServerHost::new(sessions, list),
             shared,
             keys: RedisKeys::new(settings.prefix.clone()),
             client: RedisClient::new(settings.clone(), id, group),
@@ -186,7 +175,7 @@ impl Driver {
             return;
         }
         self.channel_token = update.token;
-        if let Some(slot) = self.host.sessions.hub().slot(symbol) {
+        if let Some(slot) = self.host.hub().slot(symbol) {
             slot.apply_channel(update.channel, update.change);
         }
     }
@@ -245,49 +234,6 @@ impl Driver {
             next = self.stream.as_mut().and_then(|stream| next_message(stream).now_or_never());
         }
         MESSAGES_AT_A_TIME
-    }
-}
-
-/// The boards of this server.
-struct ServerHost {
-    sessions: Arc<Sessions>,
-    list: Arc<dyn SymbolList>,
-}
-
-impl Host for ServerHost {
-    fn board(&self, symbol: &str) -> Option<Board> {
-        self.sessions.hub().slot(symbol)?.with_board(Board::clone)
-    }
-
-    fn apply(&mut self, symbol: &str, state: &RemoteState, feed: FeedState) -> Result<bool, Misfit> {
-        // A symbol that is no longer served takes anything.
-        self.sessions.hub().slot(symbol).map_or(Ok(false), |slot| slot.take_remote(state, feed))
-    }
-
-    fn set_feed_state(&mut self, symbol: &str, feed: FeedState) {
-        if let Some(slot) = self.sessions.hub().slot(symbol) {
-            slot.set_feed(feed, None);
-        }
-    }
-
-    fn add_symbol(&mut self, symbol: &str) {
-        self.sessions.add_board(symbol);
-    }
-
-    fn remove_symbol(&mut self, symbol: &str) {
-        self.sessions.remove_board(symbol);
-    }
-
-    fn set_symbols_known(&mut self) {
-        self.sessions.hub().set_symbols_known(true);
-    }
-
-    fn own_list(&self) -> Vec<u8> {
-        self.list.own()
-    }
-
-    fn adopt_list(&mut self, bytes: &[u8]) -> Result<Vec<String>, String> {
-        self.list.adopt(bytes)
     }
 }
 

@@ -49,16 +49,18 @@ mod producer;
 mod redis;
 mod replica;
 mod request;
+mod server_host;
 mod settings;
 #[cfg(test)]
 mod simulation;
 
 pub use backplane::{Backplane, Production};
-pub use driver::{Driver, SymbolList};
+pub use driver::Driver;
 pub use election::LeaseTimes;
 pub use group::{DataKind, Group};
 pub use message::{MESSAGE_BYTES_MAX, Message, MessageError};
 pub use redis::{Probe, probe};
+pub use server_host::SymbolList;
 pub use settings::{
     ClusterTimes, RedisAddress, RedisCertificates, RedisSettings, RedisSettingsError, Role, check_prefix,
 };

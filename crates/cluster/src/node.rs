@@ -78,17 +78,17 @@ struct Channels {
 pub(crate) struct Node {
     settings: NodeSettings,
     /// The group in Redis, as far as it is known; on an edge the one that it follows.
-    theirs: Option<Group>,
+    known_group: Option<Group>,
     link: Link,
     election: Election,
     producer: Producer,
     replica: Replica,
-    catalogue: EdgeSymbols,
+    edge_symbols: EdgeSymbols,
     issues: Issues,
     logs: LogLimit,
     names: EpochNames,
     metrics: ClusterMetrics,
-    dice: Rng,
+    rng: Rng,
     in_flight: Option<(ActiveRequest, Instant)>,
     is_listening: bool,
     channels: Channels,
@@ -111,17 +111,17 @@ impl Node {
         let times = &settings.times;
         let group = settings.group.as_ref().map(Group::fingerprint);
         Self {
-            theirs: None,
+            known_group: None,
             link: Link::new(times.reconnect, now),
             election: Election::new(times.lease, now),
             producer: Producer::new(times.heartbeat_every, group.unwrap_or_default()),
             replica: Replica::new(group, times.silent_after, times.old_after),
-            catalogue: EdgeSymbols::new(&settings.symbols, times.drop_after),
+            edge_symbols: EdgeSymbols::new(&settings.symbols, times.drop_after),
             issues: Issues::connecting(now),
             logs: LogLimit::default(),
             names: EpochNames::new(settings.tag.clone()),
             metrics,
-            dice: Rng::with_seed(settings.seed),
+            rng: Rng::with_seed(settings.seed),
             in_flight: None,
             is_listening: false,
             channels: Channels::default(),
@@ -169,7 +169,7 @@ impl Node {
 
     /// Whether changes of channels of servers with this fingerprint are followed.
     pub(crate) fn follows(&self, group: u64) -> bool {
-        let own = self.settings.group.as_ref().or(self.theirs.as_ref());
+        let own = self.settings.group.as_ref().or(self.known_group.as_ref());
         !self.is_publishing() && own.is_none_or(|own| own.fingerprint() == group)
     }
 
@@ -315,7 +315,7 @@ impl Node {
             let idle_after = self.settings.times.idle_after.max(3 * self.settings.update_interval);
             match self.election.request(self.producer.is_able(at.now, idle_after)) {
                 Some(request) => return Some((ActiveRequest::Lease, Request::Lease(request))),
-                None => self.election.wait(at.now, self.dice.f64()),
+                None => self.election.wait(at.now, self.rng.f64()),
             }
         }
         match self.token() {

@@ -16,7 +16,7 @@ impl Node {
         self.on_group(read.group, at.now);
         if self.settings.role == Role::Edge && !self.issues.is_raised(&Issue::OtherGroup) {
             self.read_list(read.list, at.now, host);
-            let knows = self.catalogue.knows_symbols();
+            let knows = self.edge_symbols.knows_symbols();
             if knows {
                 host.set_symbols_known();
                 self.issues.clear(&Issue::NoSymbols, at.now);
@@ -25,7 +25,7 @@ impl Node {
             }
         }
         let times = &self.settings.times;
-        let is_waiting = self.settings.role == Role::Edge && !self.catalogue.knows_symbols();
+        let is_waiting = self.settings.role == Role::Edge && !self.edge_symbols.knows_symbols();
         self.list_at = at.now + if is_waiting { times.list_retry } else { times.list_every };
     }
 
@@ -55,7 +55,7 @@ impl Node {
     }
 
     pub(super) fn change_symbols(&mut self, names: Vec<String>, now: Instant, host: &mut impl Host) {
-        let change = self.catalogue.on_list(names, now);
+        let change = self.edge_symbols.on_list(names, now);
         for symbol in &change.remove {
             host.remove_symbol(symbol);
             self.producer.remove_symbol(symbol);
@@ -88,7 +88,7 @@ impl Node {
 
     /// What the servers of this prefix serve.
     pub(super) fn on_group(&mut self, group: Option<Group>, now: Instant) {
-        let detail = match (&self.settings.group, group, &self.theirs) {
+        let detail = match (&self.settings.group, group, &self.known_group) {
             (Some(ours), Some(theirs), _) if theirs != *ours => {
                 Some(format!("they serve '{theirs}', this server '{ours}'; use another REDIS_CHANNEL_PREFIX"))
             }
@@ -105,7 +105,7 @@ impl Node {
                     }
                     self.replica.set_group(theirs.fingerprint());
                     self.replica.restart(ResyncReason::Start, now);
-                    self.theirs = Some(theirs);
+                    self.known_group = Some(theirs);
                 }
                 None
             }

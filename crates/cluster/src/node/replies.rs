@@ -79,7 +79,7 @@ impl Node {
         at: Moment,
         host: &mut impl Host,
     ) {
-        self.link.on_failure(at.now, self.dice.f64());
+        self.link.on_failure(at.now, self.rng.f64());
         self.issues.raise(Issue::RedisDown, fault.0.clone(), at.now);
         debug!(error = fault.0, ?request, "request to Redis failed");
         self.is_listening = false;
@@ -113,7 +113,7 @@ impl Node {
         }
         self.confirmed = is_ours.then_some(sent);
         self.is_held_elsewhere = !is_ours;
-        match self.election.on_answer(grant.answer, sent, self.dice.f64()) {
+        match self.election.on_answer(grant.answer, sent, self.rng.f64()) {
             LeaseChange::Same => {}
             // Whoever lost it to nobody, because the keys are gone, asks again at once.
             LeaseChange::Lost => self.election.on_fenced(at.now),

@@ -11,39 +11,39 @@
 #![expect(clippy::disallowed_methods, reason = "the shell of the feed: it publishes by the clock")]
 
 mod liquidations;
+mod price;
+mod walls;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_cluster::Backplane;
+use liqheat_market::UnixMs;
 use liqheat_market::convert::whole_ms;
-use liqheat_market::{Interval, Kline, UnixMs};
-use liqheat_score::{ExpectedModel, Horizon};
-use liqheat_store::{PricesNow, Store, StoreError};
+use liqheat_score::ExpectedModel;
+use liqheat_store::{Store, StoreError};
 use liqheat_stream::{BoardSlot, ChannelContent, ChannelRow, Hub};
-use liqheat_wire::{CandleRow, Channel, OpenCandle, PriceData, StateReference, WallRow, format_time};
+use liqheat_wire::Channel;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::catalog::{Catalog, ServedSymbol, VenueLedger};
+use crate::catalog::{Catalog, ServedSymbol};
 use crate::clock::MarketClock;
-use crate::compact::{
-    Outlook, VOLATILITY_CANDLES, WallLevels, WallSelection, expected, hourly_volatility, liquidation_row,
-    walls_body,
-};
+use crate::compact::liquidation_row;
 use crate::compute::ComputePool;
-use crate::published::{LiveState, Published};
+use crate::published::Published;
 use liquidations::LiquidationTail;
+use walls::WallsFeed;
 
-/// Time between two looks; prices are published at most this often.
+/// Shortest time between two prices of a symbol, and between two reads of the store.
 const TICK: Duration = Duration::from_secs(1);
 /// Time between repetitions for servers that have just begun to listen.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Most liquidations of one venue that are read at once.
 const ROWS_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-/// A store that fails is logged this often.
+/// Shortest time between two log lines about a store that fails.
 const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// Publishes on the channels of all symbols.
@@ -66,24 +66,7 @@ struct SymbolFeed {
     is_priced: bool,
     /// Whether the position exists from which alerts follow; the alerts themselves are published when they are raised.
     has_alert_position: bool,
-    /// Of the last day, for what is expected of walls.
-    volatility: Option<KnownVolatility>,
-    /// The board state and the walls that were published last.
-    walls: Option<PublishedWalls>,
-}
-
-#[derive(Clone, Copy)]
-struct KnownVolatility {
-    cursor: UnixMs,
-    /// `None` while too little of the day is stored.
-    hourly: Option<f64>,
-}
-
-struct PublishedWalls {
-    epoch: Arc<str>,
-    seq: u64,
-    usd: [u64; 2],
-    rows: Vec<WallRow>,
+    walls: WallsFeed,
 }
 
 impl ChannelFeed {
@@ -153,25 +136,8 @@ impl ChannelFeed {
             self.put(slot, Channel::Alerts, now, ChannelContent::Rows(Vec::new()));
         }
         if self.is_wanted(slot, Channel::Walls) {
-            self.publish_walls(compute, symbol, slot, feed).await?;
+            self.publish_walls(compute, symbol, slot, &mut feed.walls).await?;
         }
-        Ok(())
-    }
-
-    /// The prices are those of the venue whose price the heatmap shows.
-    async fn publish_price(
-        &self,
-        symbol: &ServedSymbol,
-        slot: &BoardSlot,
-        now: UnixMs,
-    ) -> Result<(), StoreError> {
-        let sum = self.published.sum(&symbol.name);
-        let lead = sum.as_ref().and_then(|sum| sum.ledgers.first().map(|(ledger, _)| ledger));
-        let Some(lead) = lead.or(symbol.ledgers.first()) else { return Ok(()) };
-        let interval = lead.spec.interval;
-        let prices = self.store.prices_now(lead.instrument(), interval, now).await?;
-        let Some((as_of, data)) = price_data(lead, prices) else { return Ok(()) };
-        self.put(slot, Channel::Price, as_of, ChannelContent::Latest(json(&data)));
         Ok(())
     }
 
@@ -197,116 +163,9 @@ impl ChannelFeed {
         Ok(())
     }
 
-    async fn publish_walls(
-        &self,
-        compute: &ComputePool,
-        symbol: &ServedSymbol,
-        slot: &BoardSlot,
-        feed: &mut SymbolFeed,
-    ) -> Result<(), StoreError> {
-        let Some(at) = slot.with_board(|board| (Arc::clone(board.epoch()), board.seq())) else {
-            return Ok(());
-        };
-        if feed.walls.as_ref().is_some_and(|before| (&before.epoch, before.seq) == (&at.0, at.1)) {
-            return Ok(());
-        }
-        let Some(live) = self.published.live(&symbol.name) else { return Ok(()) };
-        let outlook = self.outlook(symbol, &live, &mut feed.volatility).await?;
-        let (before, model) = (&mut feed.walls, self.expected);
-        let reference = reference(&self.published, symbol, &live);
-        let (as_of, epoch, seq) = (live.as_of, Arc::clone(&live.epoch), live.seq);
-        let body = compute
-            .run(move || {
-                let within_an_hour = outlook.map(|outlook| expected(&live.by_leverage, &outlook, &model));
-                let levels = WallLevels {
-                    by_leverage: &live.by_leverage,
-                    base_bin: live.base_bin,
-                    within_an_hour: within_an_hour.as_deref(),
-                    // It takes a run of the model, which is too much for every change.
-                    fresh: None,
-                };
-                walls_body(reference, levels, live.price, WallSelection::default())
-            })
-            .await;
-        let usd = [body.long_usd, body.short_usd];
-        let is_new = before.as_ref().is_none_or(|before| before.usd != usd || before.rows != body.walls);
-        if is_new {
-            self.put(slot, Channel::Walls, as_of, ChannelContent::Latest(json(&body)));
-        }
-        *before = Some(PublishedWalls { epoch, seq, usd, rows: body.walls });
-        Ok(())
-    }
-
-    /// What is expected within an hour depends on this. The volatility is that of a day and is read again when a minute of
-    /// the market has passed.
-    async fn outlook(
-        &self,
-        symbol: &ServedSymbol,
-        live: &LiveState,
-        known: &mut Option<KnownVolatility>,
-    ) -> Result<Option<Outlook>, StoreError> {
-        const READ_AGAIN_MS: i64 = 60_000;
-        let Some(sum) = self.published.sum(&symbol.name) else { return Ok(None) };
-        let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
-        let volatility = match *known {
-            Some(known) if (0..READ_AGAIN_MS).contains(&view.cursor.since(known.cursor)) => known,
-            _ => {
-                let interval = lead.spec.interval.max(Interval::M5);
-                let candles =
-                    self.store.candles(lead.instrument(), interval, view.cursor, VOLATILITY_CANDLES).await?;
-                *known.insert(KnownVolatility { cursor: view.cursor, hourly: hourly_volatility(&candles) })
-            }
-        };
-        Ok(volatility.hourly.map(|hourly_volatility| Outlook {
-            horizon: Horizon::Hour,
-            price: live.price,
-            bin: live.base_bin,
-            hourly_volatility,
-            open_interest_usd: sum.open_interest_usd(),
-        }))
-    }
-
     fn put(&self, slot: &BoardSlot, channel: Channel, as_of: UnixMs, content: ChannelContent) {
         self.backplane.publish_channel(slot, channel, as_of, content);
     }
-}
-
-fn reference(published: &Published, symbol: &ServedSymbol, live: &LiveState) -> StateReference {
-    StateReference {
-        symbol: symbol.name.clone(),
-        as_of: format_time(live.as_of),
-        epoch: Some(live.epoch.to_string()),
-        seq: Some(live.seq),
-        state: published.feed_state(&symbol.name),
-        current_price: live.price.into(),
-        expected_within: None,
-    }
-}
-
-/// The newest prices and their time; `None` before the first. Where no tick of the mark price is stored, the price of the
-/// heatmap stands for it.
-fn price_data(ledger: &VenueLedger, prices: PricesNow) -> Option<(UnixMs, PriceData)> {
-    let view = ledger.view();
-    let mark = prices.mark.or_else(|| view.map(|view| (view.as_of, view.price)));
-    let as_of = prices.last.map(|(time, _)| time).max(mark.map(|(time, _)| time))?;
-    let candle = |candle: Kline| OpenCandle {
-        interval: candle.interval.to_string(),
-        candle: CandleRow {
-            timestamp: format_time(candle.open_time),
-            open: candle.open.into(),
-            high: candle.high.into(),
-            low: candle.low.into(),
-            close: candle.close.into(),
-            volume: candle.volume.map(Into::into),
-        },
-    };
-    let data = PriceData {
-        venue: ledger.instrument().venue.name(),
-        last: prices.last.map(|(_, price)| price.into()),
-        mark: mark.map(|(_, price)| price.into()),
-        candle: prices.candle.map(candle),
-    };
-    Some((as_of, data))
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Arc<str> {

@@ -30,6 +30,7 @@ mod doctor;
 mod effective;
 mod export;
 pub mod ingest;
+mod listen;
 pub mod logging;
 mod model_file;
 mod record;
@@ -54,7 +55,7 @@ use crate::traces::{CAN_EXPORT, TraceExport};
 /// How long the end of the process waits for the rest of the log.
 const LOG_FLUSH_MAX: Duration = Duration::from_secs(1);
 
-pub use serve::listen;
+pub use listen::listen;
 
 /// The program: settings from the command line, environment and file; logs on standard error.
 #[must_use]

@@ -5,7 +5,6 @@
     reason = "opening a database takes long, so it happens off the async workers"
 )]
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,13 +17,13 @@ use liqheat_feeds::tiers::TierBook;
 use liqheat_market::{KlineKind, UnixMs};
 use liqheat_server::{Server, ServerEnd, ServerSettings, Source};
 use liqheat_store::{InstrumentSpan, Location, Settings, Store};
-use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::{Demo, Front, Replay, Role, ServeArgs, exposure};
 use crate::effective::EffectiveSettings;
 use crate::ingest;
+use crate::listen::Listeners;
 use crate::record;
 use crate::reload::Reloader;
 use crate::stop::on_signal;
@@ -256,38 +255,4 @@ async fn answer(
             Ok(ExitCode::FAILURE)
         }
     }
-}
-
-/// The addresses that a server is at.
-struct Listeners {
-    main: TcpListener,
-    metrics: Option<TcpListener>,
-}
-
-impl Listeners {
-    fn bind(front: &Front) -> anyhow::Result<Self> {
-        let metrics = front.metrics_listen.map(|address| bind(address, "--metrics-listen")).transpose()?;
-        Ok(Self { main: bind(front.listen, "--listen")?, metrics })
-    }
-}
-
-fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    listen(address).with_context(|| {
-        format!("cannot listen on {address}; is another server running there? choose another with {flag}")
-    })
-}
-
-/// Binds a listener with a long queue: clients that all reconnect at once wait in it until they are accepted. A connection
-/// that does not fit is dropped and retried only a second later, and the usual 128 places are few.
-///
-/// # Errors
-/// When the address cannot be bound.
-pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    /// The kernel cuts it to its own limit (net.core.somaxconn).
-    const QUEUE: u32 = 4_096;
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // So that a server can be started again while connections of the last one are still closing.
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(QUEUE)
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Command, ValueEnum};
 use liqheat_market::Interval;
 
-use super::{Database, StoredPeriod, days};
+use super::values::days;
+use super::{Database, StoredPeriod};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -30,7 +30,7 @@ pub(crate) struct Cluster {
     pub(crate) redis_channel_prefix: String,
     /// Seconds after which a request to Redis has failed. The producer's lease lasts 2 seconds, so a producer that waits
     /// longer is replaced meanwhile.
-    #[arg(long, env = "REDIS_TIMEOUT", default_value = "1", value_parser = super::redis_timeout, value_name = "SECONDS")]
+    #[arg(long, env = "REDIS_TIMEOUT", default_value = "1", value_parser = super::values::redis_timeout, value_name = "SECONDS")]
     pub(crate) redis_timeout: Duration,
     /// For TLS: a PEM file of certificate authorities, instead of the system's.
     #[arg(long, env = "REDIS_CA", value_name = "FILE")]

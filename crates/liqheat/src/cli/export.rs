@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use liqheat_market::{Interval, UnixMs};
 
-use super::{Database, moment};
+use super::Database;
+use super::values::moment;
 
 /// Rows that can be exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

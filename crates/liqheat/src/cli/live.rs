@@ -12,7 +12,7 @@ use liqheat_market::{Backoff, Symbol, UnixMs, Venue};
 use liqheat_measured::Address;
 use liqheat_server::MeasuredSettings;
 
-use super::{moment, speed};
+use super::values::{moment, speed};
 use crate::time_unit::{DAYS, HOURS, parse_seconds};
 
 /// What `serve`, `record` and `doctor` share.
@@ -122,7 +122,7 @@ pub(crate) struct RawArgs {
     #[arg(long, env = "LIQHEAT_RECORD_FILE_HOURS", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=168), value_name = "HOURS")]
     pub(crate) record_file_hours: u64,
     /// Days that files of raw frames are kept; for ever by default.
-    #[arg(long, env = "LIQHEAT_RECORD_KEEP", value_parser = super::days, value_name = "DAYS")]
+    #[arg(long, env = "LIQHEAT_RECORD_KEEP", value_parser = super::values::days, value_name = "DAYS")]
     pub(crate) record_keep: Option<Duration>,
 }
 

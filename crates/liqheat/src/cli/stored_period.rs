@@ -3,7 +3,7 @@
 use clap::Args;
 use liqheat_market::UnixMs;
 
-use super::moment;
+use super::values::moment;
 
 /// What the commands call start and end differs, so each sets the help of `--from` and `--to`.
 #[derive(Debug, Args)]

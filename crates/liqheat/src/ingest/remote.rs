@@ -6,46 +6,28 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "reads the files that it sends, in a task that ends with the request, and times the load for its summary"
+    reason = "verifies checksums off the async workers, and times the load for its summary"
 )]
 
-use std::error::Error;
+mod client;
+mod file_body;
+
 use std::io;
 use std::path::Path;
-use std::pin::Pin;
 use std::process::ExitCode;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::bail;
-use http_body_util::BodyExt;
-use hyper::body::{Body, Bytes, Frame, SizeHint};
-use hyper::header::RETRY_AFTER;
-use hyper::{Method, StatusCode};
 use indicatif::ProgressBar;
 use liqheat_feeds::archive::{Family, verify_checksum};
-use liqheat_feeds::http_client::{HttpClient, HttpError, RequestBody, RequestLimits, whole};
-use liqheat_server::{FileKind, Secret};
+use liqheat_server::FileKind;
 use liqheat_wire::{IngestBody, IngestStateBody};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tokio::io::AsyncReadExt;
-use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{FoundFile, Summary, Sums, file_name, found_under, progress_bar};
 use crate::cli::{Ingest, ServerUrl};
+use client::{IngestClient, SendError};
 
-const ROUTE: &str = "/v1/ingest";
-/// For a connection, and for the answer to a question.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// For a file: more than a server lets a connection live.
-const FILE_PATIENCE: Duration = Duration::from_secs(600);
-/// An answer lists refused rows by reason.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
-/// Bytes read at once, and pieces on their way.
-const PIECE_BYTES: usize = 128 << 10;
-const PIECES_MAX: usize = 2;
 /// Folders and a name that say what a file holds (futures/um/daily/klines/BTCUSDT/5m/NAME), with one to spare; what is
 /// above is nobody's business.
 const NAME_PARTS_MAX: usize = 8;
@@ -149,209 +131,6 @@ fn name_of(path: &Path) -> String {
     let fits = |count: &usize| parts[parts.len() - count..].join("/").len() <= NAME_BYTES_MAX;
     let count = (1..=NAME_PARTS_MAX.min(parts.len())).rev().find(fits).unwrap_or(parts.len().min(1));
     parts[parts.len() - count..].join("/")
-}
-
-/// Why a file was not loaded.
-#[derive(Debug, thiserror::Error)]
-enum SendError {
-    /// The file's own fault; the next one may be well.
-    #[error("{0}")]
-    File(String),
-    /// A file of ours cannot be read.
-    #[error(transparent)]
-    Read(#[from] io::Error),
-    /// No connection.
-    #[error("no server answers at {server}: {reason}; check that it runs, and its address and port")]
-    Unreachable { server: String, reason: String },
-    /// The connection ended before the answer.
-    #[error("the connection to {server} broke off: {reason}; run the same command again to load the rest")]
-    BrokenOff { server: String, reason: String },
-    #[error("{server} does not answer within {} s; run the same command again to load the rest", .within.as_secs())]
-    Silent { server: String, within: Duration },
-    #[error("what answers at {server} is no liqheat server that takes files ({status} to {ROUTE})")]
-    Foreign { server: String, status: StatusCode },
-    #[error("{server} needs a token that may load files (--token or LIQHEAT_TOKEN): {detail}")]
-    Token { server: String, detail: String },
-    #[error("{server} is busy: {detail}{}", .retry_after.as_ref().map_or_else(String::new, |after| format!(" (Retry-After: {after} s)")))]
-    Busy { server: String, detail: String, retry_after: Option<String> },
-    #[error("{server} refuses files: {detail} ({status})")]
-    Refused { server: String, status: StatusCode, detail: String },
-}
-
-/// What a refused request says.
-#[derive(Deserialize)]
-struct Detail {
-    detail: String,
-}
-
-/// Asks one server.
-struct IngestClient {
-    server: ServerUrl,
-    authorization: Option<String>,
-    http: HttpClient,
-}
-
-impl IngestClient {
-    fn new(server: ServerUrl, token: Option<&Secret>) -> Self {
-        let http = HttpClient::new(PATIENCE, 1);
-        Self { server, authorization: token.map(|token| format!("Bearer {}", token.expose())), http }
-    }
-
-    /// Whether the server takes files.
-    async fn state(&self) -> Result<IngestStateBody, SendError> {
-        self.exchange(Method::GET, &[], whole(Bytes::new()), PATIENCE).await
-    }
-
-    async fn send(
-        &self,
-        file: &FoundFile,
-        parameters: &[(&str, &str)],
-        progress: &ProgressBar,
-    ) -> Result<IngestBody, SendError> {
-        let body = FileBody::open(&file.path, progress.clone()).await;
-        let body = body.map_err(|error| SendError::File(format!("cannot be read: {error}")))?;
-        self.exchange(Method::POST, parameters, body.boxed_unsync(), FILE_PATIENCE).await
-    }
-
-    async fn exchange<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        parameters: &[(&str, &str)],
-        body: RequestBody,
-        within: Duration,
-    ) -> Result<T, SendError> {
-        let mut headers = Vec::new();
-        if method == Method::POST {
-            headers.push(("content-type", "application/octet-stream"));
-        }
-        headers.extend(self.authorization.as_deref().map(|authorization| ("authorization", authorization)));
-        let limits = RequestLimits { timeout: within, body_max: ANSWER_BYTES_MAX };
-        let url = self.server.route(ROUTE, parameters);
-        let answer = self.http.send(method.clone(), &url, &headers, body, limits).await;
-        let answer = answer.map_err(|error| self.failure(error))?;
-        let body = answer.body.map_err(|error| self.failure(error))?;
-        if answer.status == StatusCode::OK {
-            return serde_json::from_slice(&body).map_err(|_| self.foreign(answer.status));
-        }
-        let retry_after = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        Err(self.refusal(&method, answer.status, &body, retry_after.map(str::to_owned)))
-    }
-
-    /// What a request without an answer means.
-    fn failure(&self, error: HttpError) -> SendError {
-        let server = self.server.to_string();
-        match error {
-            // The URL was checked, so it is the token.
-            HttpError::Request(_) => self.refused_token("the token holds characters that no token has"),
-            HttpError::Connection(error) if error.is_connect() => {
-                SendError::Unreachable { server, reason: innermost(&error) }
-            }
-            HttpError::Connection(error) => SendError::BrokenOff { server, reason: innermost(&error) },
-            HttpError::Body(error) => SendError::BrokenOff { server, reason: error.to_string() },
-            HttpError::Timeout(within) => SendError::Silent { server, within },
-        }
-    }
-
-    /// What an answer other than 200 means.
-    fn refusal(
-        &self,
-        method: &Method,
-        status: StatusCode,
-        body: &[u8],
-        retry_after: Option<String>,
-    ) -> SendError {
-        let server = self.server.to_string();
-        // A proxy answers with a page.
-        let detail = serde_json::from_slice::<Detail>(body).ok().map(|body| body.detail);
-        let is_ours = detail.is_some();
-        let detail = detail.unwrap_or_else(|| format!("{status}, from a proxy before the server"));
-        match status {
-            StatusCode::UNAUTHORIZED => self.refused_token(&detail),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => self.foreign(status),
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
-                SendError::Busy { server, detail, retry_after }
-            }
-            StatusCode::PAYLOAD_TOO_LARGE if method == Method::POST => SendError::File(detail),
-            StatusCode::FORBIDDEN | StatusCode::UNPROCESSABLE_ENTITY if method == Method::POST && is_ours => {
-                SendError::File(detail)
-            }
-            _ => SendError::Refused { server, status, detail },
-        }
-    }
-
-    fn refused_token(&self, detail: &str) -> SendError {
-        SendError::Token { server: self.server.to_string(), detail: detail.to_owned() }
-    }
-
-    fn foreign(&self, status: StatusCode) -> SendError {
-        SendError::Foreign { server: self.server.to_string(), status }
-    }
-}
-
-/// What an error comes down to: the outer ones only say in which layer it happened.
-fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
-}
-
-/// A file as the body of a request, a piece at a time.
-struct FileBody {
-    pieces: mpsc::Receiver<io::Result<Bytes>>,
-    /// Bytes to come.
-    rest: u64,
-}
-
-impl FileBody {
-    async fn open(path: &Path, progress: ProgressBar) -> io::Result<Self> {
-        let mut file = tokio::fs::File::open(path).await?;
-        let length = file.metadata().await?.len();
-        let (sender, pieces) = mpsc::channel(PIECES_MAX);
-        tokio::spawn(async move {
-            let mut rest = length;
-            while rest > 0 {
-                let mut piece = Vec::with_capacity(PIECE_BYTES);
-                // A file that grows meanwhile is sent as long as it was.
-                let read = (&mut file).take(rest.min(PIECE_BYTES as u64)).read_to_end(&mut piece).await;
-                let piece = match read {
-                    Ok(0) => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
-                    Ok(bytes) => {
-                        rest -= bytes as u64;
-                        progress.inc(bytes as u64);
-                        Ok(Bytes::from(piece))
-                    }
-                    Err(error) => Err(error),
-                };
-                let is_last = piece.is_err();
-                if sender.send(piece).await.is_err() || is_last {
-                    break;
-                }
-            }
-        });
-        Ok(Self { pieces, rest: length })
-    }
-}
-
-impl Body for FileBody {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let piece = std::task::ready!(self.pieces.poll_recv(context));
-        if let Some(Ok(bytes)) = &piece {
-            self.rest = self.rest.saturating_sub(bytes.len() as u64);
-        }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.rest)
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@
 //! one batch at most. Loading ends with the request: a client that leaves ends it after the batch being stored. Rows are
 //! stored once however often they come, so whatever was cut short is finished by sending the file again.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+mod sink;
+mod upload;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,25 +17,21 @@ use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
-use http_body_util::BodyExt;
 use liqheat_feeds::archive::{Family, ReadOptions};
-use liqheat_market::{Instrument, Symbol};
-use liqheat_store::{AppendResult, Batch, Store};
+use liqheat_market::Symbol;
+use liqheat_store::Store;
 use liqheat_wire::{IngestBody, IngestStateBody};
-use tempfile::{NamedTempFile, TempPath};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::info;
 
 use super::DataState;
 use super::claims::IngestClaims;
-use crate::catalog::{Catalog, EngineCommand, VenueLedger};
 use crate::compute::ComputePool;
 use crate::http::{Query, Refusal};
-use crate::ingest::files::{FileKind, LoadError, LoadedFile, RowSink, SourceFile, load_file};
+use crate::ingest::files::{FileKind, LoadedFile, SourceFile, load_file};
+use sink::LedgerSink;
+use upload::{receive, too_large};
 
 /// Most bytes of a file as it is sent: a month of trades in a zip.
 pub(super) const BYTES_MAX: u64 = 256 << 20;
@@ -41,12 +39,10 @@ pub(super) const BYTES_MAX: u64 = 256 << 20;
 pub(super) const NAME_BYTES_MAX: usize = 1_024;
 /// Rows in one transaction.
 const BATCH_ROWS: usize = 20_000;
-/// A client that sends no byte of the body for this long has left, and others wait for the place.
-const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// When to come back while another file is loaded.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// What makes one file at a time.
+/// Loads one file at a time.
 pub(crate) struct Ingests {
     store: Store,
     /// Real rows do not belong into a simulated market.
@@ -150,7 +146,7 @@ fn answer(name: &Path, loaded: LoadedFile, not_served: BTreeSet<String>) -> Resu
     })
 }
 
-/// The file's name, and what the client knows of it besides.
+/// The name of the file, and its family and symbol where the client gives them.
 fn named(query: &Query) -> Result<(PathBuf, ReadOptions), Refusal> {
     query.only(&["name", "family", "symbol"])?;
     let name = query.required("name")?;
@@ -179,106 +175,4 @@ fn is_bytes(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/octet-stream")
-}
-
-fn too_large() -> Refusal {
-    Refusal::body_too_large(format!(
-        "a file may have {} MiB at most; load a larger one into the database while the server is stopped (`liqheat ingest --db`), or the daily files of the same time",
-        BYTES_MAX >> 20
-    ))
-}
-
-/// Keeps the body in a temporary file.
-#[expect(clippy::disallowed_methods, reason = "writes the file that is uploaded")]
-async fn receive(mut body: Body) -> Result<TempPath, Refusal> {
-    let (file, path) = tempfile::Builder::new()
-        .prefix("liqheat-ingest-")
-        .tempfile()
-        .map(NamedTempFile::into_parts)
-        .map_err(|error| no_room(&error))?;
-    let mut file = tokio::fs::File::from_std(file);
-    let mut received = 0;
-    while let Some(piece) = next_piece(&mut body, received).await? {
-        received += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if received > BYTES_MAX {
-            return Err(too_large());
-        }
-        file.write_all(&piece).await.map_err(|error| no_room(&error))?;
-    }
-    file.flush().await.map_err(|error| no_room(&error))?;
-    Ok(path)
-}
-
-async fn next_piece(body: &mut Body, received: u64) -> Result<Option<Bytes>, Refusal> {
-    loop {
-        let frame = timeout(STALLED_AFTER, body.frame()).await.map_err(|_| {
-            Refusal::request_timeout(format!(
-                "no byte of the file came for {} s, after {received} bytes; nothing of it was loaded",
-                STALLED_AFTER.as_secs()
-            ))
-        })?;
-        match frame {
-            None => return Ok(None),
-            Some(Ok(frame)) => {
-                // Trailers are no part of a file.
-                if let Ok(piece) = frame.into_data() {
-                    return Ok(Some(piece));
-                }
-            }
-            Some(Err(error)) => {
-                info!(%error, received, "file not loaded: its upload broke off");
-                return Err(Refusal::bad(format!(
-                    "the file broke off after {received} bytes; nothing of it was loaded"
-                )));
-            }
-        }
-    }
-}
-
-fn no_room(error: &io::Error) -> Refusal {
-    error!(folder = %std::env::temp_dir().display(), %error, "a file cannot be kept while it is loaded");
-    Refusal::unavailable("the server cannot keep the file in its temporary folder; its log says why")
-}
-
-/// Stores rows and reports them to the ledgers, as the writer of live events does.
-struct LedgerSink {
-    store: Store,
-    claims: IngestClaims,
-    ledgers: BTreeMap<Instrument, Arc<VenueLedger>>,
-    /// Instruments with rows that no ledger of this server reads.
-    not_served: BTreeSet<String>,
-}
-
-impl LedgerSink {
-    fn new(store: Store, claims: IngestClaims, catalog: &Catalog) -> Self {
-        let ledgers = catalog.ledgers().map(|ledger| (ledger.instrument().clone(), Arc::clone(ledger)));
-        Self { store, claims, ledgers: ledgers.collect(), not_served: BTreeSet::new() }
-    }
-}
-
-impl RowSink for LedgerSink {
-    fn store(&mut self, instrument: &Instrument, rows: Batch) -> Result<AppendResult, LoadError> {
-        if !self.claims.allows(instrument) {
-            return Err(LoadError::Refused(format!(
-                "The token does not allow rows of {instrument} (claim 'symbols')"
-            )));
-        }
-        let appended = self.store.append(instrument, rows).blocking()?;
-        match self.ledgers.get(instrument) {
-            Some(ledger) => ledger.send(EngineCommand::Append(appended.dirty)),
-            None => {
-                self.not_served.insert(instrument.to_string());
-            }
-        }
-        Ok(appended)
-    }
-}
-
-impl From<LoadError> for Refusal {
-    fn from(error: LoadError) -> Self {
-        match error {
-            LoadError::Store(error) => error.into(),
-            LoadError::Refused(detail) => Self::forbidden(detail),
-        }
-    }
 }

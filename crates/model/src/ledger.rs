@@ -74,9 +74,9 @@ pub struct Ledger {
     pub(crate) filter: OpenInterestFilter,
 }
 
-/// The prices that consume.
+/// Prices of a bar that liquidate positions: the lowest those of longs, the highest those of shorts.
 #[derive(Debug, Clone, Copy)]
-struct Range3 {
+struct ConsumingPrices {
     low: Price,
     high: Price,
     close: Price,
@@ -199,14 +199,14 @@ impl Ledger {
         bar: &Bar,
         profile: &[(Price, Qty)],
         grid: &PriceGrid,
-        prices: Range3,
+        prices: ConsumingPrices,
         open_interest_known: Option<f64>,
     ) -> Step {
         let mut step = Step::quiet(bar.close_time, StepOutcome::Advanced);
 
         // 1. Consume.
-        let long = self.long.eat(grid.index(prices.low)..usize::MAX);
-        let short = self.short.eat(0..grid.index(prices.high).saturating_add(1));
+        let long = self.long.consume(grid.index(prices.low)..usize::MAX);
+        let short = self.short.consume(0..grid.index(prices.high).saturating_add(1));
         step.consumed = long.bins + short.bins;
         step.consumed_long = consumed(&long, grid);
         step.consumed_short = consumed(&short, grid);
@@ -370,12 +370,12 @@ impl Flow {
     }
 }
 
-fn consuming_prices(bar: &Bar) -> (Range3, PriceSource) {
+fn consuming_prices(bar: &Bar) -> (ConsumingPrices, PriceSource) {
     match bar.mark {
         Some((low, high, close)) if low.is_positive() && low <= close && close <= high => {
-            (Range3 { low, high, close }, PriceSource::Mark)
+            (ConsumingPrices { low, high, close }, PriceSource::Mark)
         }
-        _ => (Range3 { low: bar.low, high: bar.high, close: bar.close }, PriceSource::Last),
+        _ => (ConsumingPrices { low: bar.low, high: bar.high, close: bar.close }, PriceSource::Last),
     }
 }
 

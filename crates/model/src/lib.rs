@@ -26,7 +26,7 @@
 
 mod liquidation;
 
-mod book;
+mod param_book;
 mod params;
 mod weights;
 
@@ -49,7 +49,6 @@ mod levels;
 mod assemble;
 
 pub use assemble::assemble;
-pub use book::{ParamBook, ParamSection};
 pub use codec::CheckpointError;
 pub use hash::Fnv64;
 pub use history::{GridError, GridPainter, GridSpec, HistoryGrid, NO_PROFILE, history};
@@ -62,6 +61,7 @@ pub use liquidation::{
     liquidation_price_of_bankruptcy, liquidation_price_with_margin, maintenance_margin,
 };
 pub use open_interest::{OpenInterestFilter, SampleVerdict};
+pub use param_book::{ParamBook, ParamSection};
 pub use params::{ClassDetail, LeverageClass, ParamValues, Params, ParamsError};
 pub use step::{BarFault, Consumption, PriceSource, Step, StepOutcome};
 pub use weights::{LeverageWeights, WeightsError};

@@ -179,30 +179,30 @@ impl PositionBins {
     }
 
     /// Takes out the mass of a range of cells.
-    pub(crate) fn eat(&mut self, cells: Range<usize>) -> BinConsumption {
-        let mut eaten = BinConsumption::default();
+    pub(crate) fn consume(&mut self, cells: Range<usize>) -> BinConsumption {
+        let mut consumed = BinConsumption::default();
         let (from, to) = (cells.start.max(self.used.start), cells.end.min(self.used.end));
         if from >= to {
-            return eaten;
+            return consumed;
         }
         let totals = &mut self.rows[from..to];
         if totals.iter().any(|mass| *mass != 0.0) {
             totals.fill(0.0);
             for class in 0..self.classes {
-                self.eat_class(class, from..to, &mut eaten);
+                self.consume_class(class, from..to, &mut consumed);
             }
-            eaten.coins *= self.scale;
-            eaten.coin_cells *= self.scale;
+            consumed.coins *= self.scale;
+            consumed.coin_cells *= self.scale;
         }
         if from == self.used.start {
             self.used.start = to;
         } else if to == self.used.end {
             self.used.end = from;
         }
-        eaten
+        consumed
     }
 
-    fn eat_class(&mut self, class: usize, cells: Range<usize>, eaten: &mut BinConsumption) {
+    fn consume_class(&mut self, class: usize, cells: Range<usize>, consumed: &mut BinConsumption) {
         let factor = self.factor(class);
         let seen_start = self.row_start(class, Origin::Seen);
         let (seen_row, prior_row) =
@@ -218,10 +218,10 @@ impl PositionBins {
             sums[0] += seen;
             sums[1] += prior;
             let mass = mass * factor;
-            eaten.coins += mass;
-            eaten.coin_cells += mass * (approx_f64(index) + 0.5);
+            consumed.coins += mass;
+            consumed.coin_cells += mass * (approx_f64(index) + 0.5);
             let bin = index / unsigned_len(CELLS_PER_BIN);
-            eaten.bins += u64::from(bin != bin_last);
+            consumed.bins += u64::from(bin != bin_last);
             bin_last = bin;
         }
         seen_row.fill(0.0);

@@ -6,7 +6,7 @@
 
 use liqheat_market::{Instrument, Interval, UnixMs};
 
-use crate::catalogue::Reach;
+use crate::catalog::Reach;
 use crate::command::{Command, Database};
 use crate::error::CommandError;
 use crate::rows::{of, read_first};

@@ -24,9 +24,9 @@ use crate::compute::ComputePool;
 use crate::engine::{BarReader, LedgerRun, ledger_before};
 use crate::ingest::live::{self, Live};
 
-/// Time between two looks at what is due.
+/// Interval at which due hours are checked.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Time until a task that failed is tried again.
+/// Time until a task that failed is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Bars before an hour that the baselines know: the age of a price counts up to so long.

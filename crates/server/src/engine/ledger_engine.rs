@@ -43,7 +43,7 @@ pub(crate) struct Engine {
     ledger: Arc<VenueLedger>,
     parts: EngineParts,
     reader: BarReader,
-    run: LedgerRun<Accounts>,
+    run: LedgerRun<BarCounters>,
     /// Everything before this moment is in the ledger.
     cursor: UnixMs,
     version: Version,
@@ -53,7 +53,7 @@ pub(crate) struct Engine {
 
 /// Counts what the bars created and consumed, and logs what they say.
 #[derive(Clone)]
-struct Accounts {
+struct BarCounters {
     instrument: Instrument,
     metrics: Arc<UpdateMetrics>,
     counters: Counters,
@@ -106,8 +106,9 @@ impl Engine {
         let (state, cursor) = ledger_before(&ledger, &parts.store, as_of).await?;
         info!(symbol = %instrument.symbol, venue = %instrument.venue, from = format_time(cursor), "ledger continues");
         let metrics = Arc::clone(&parts.metrics);
-        let accounts = Accounts { instrument, metrics, counters: Counters::default(), counted: cursor };
-        let run = LedgerRun::new(state, accounts);
+        let bar_counters =
+            BarCounters { instrument, metrics, counters: Counters::default(), counted: cursor };
+        let run = LedgerRun::new(state, bar_counters);
         Ok(Some(Self { ledger, parts, reader, run, cursor, version: Version::default(), revision: 0 }))
     }
 
@@ -171,13 +172,13 @@ impl Engine {
     /// Back to the newest stored state at or before a moment.
     async fn restore(&mut self, not_after: UnixMs) -> Result<(), StoreError> {
         let (state, cursor) = ledger_before(&self.ledger, &self.parts.store, not_after).await?;
-        let accounts = self.run.visitor().cloned().unwrap_or_else(|| Accounts {
+        let bar_counters = self.run.visitor().cloned().unwrap_or_else(|| BarCounters {
             instrument: self.ledger.instrument().clone(),
             metrics: Arc::clone(&self.parts.metrics),
             counters: Counters::default(),
             counted: self.cursor,
         });
-        self.run.replace(state, accounts);
+        self.run.replace(state, bar_counters);
         self.cursor = cursor;
         Ok(())
     }
@@ -194,8 +195,8 @@ impl Engine {
             let from = before.map_or(self.cursor, |applied| applied.max(self.cursor));
             self.run.over(&self.reader, &self.parts.compute, from, until).await?;
             self.cursor = until;
-            if let Some(accounts) = self.run.visitor_mut() {
-                accounts.counted = accounts.counted.max(until);
+            if let Some(bar_counters) = self.run.visitor_mut() {
+                bar_counters.counted = bar_counters.counted.max(until);
             }
             let moved = self.run.ledger().and_then(Ledger::as_of) != before;
             if until.0 % CHECKPOINT_EVERY_MS == 0 && moved {
@@ -231,7 +232,7 @@ impl Engine {
     }
 
     fn show(&mut self, base_bin: Price, price: Price, tip: Tip, as_of: UnixMs) {
-        let Some((state, accounts)) = self.run.ledger().zip(self.run.visitor()) else { return };
+        let Some((state, bar_counters)) = self.run.ledger().zip(self.run.visitor()) else { return };
         let levels = state.levels(base_bin, tip);
         let cells = levels.iter().map(|level| Cell {
             price: level.price,
@@ -248,7 +249,7 @@ impl Engine {
             tip,
             cells: Arc::new(cells.filter(|cell| !cell.is_empty()).collect()),
             by_leverage: Arc::new(state.levels_by_leverage(base_bin, tip)),
-            counters: accounts.counters,
+            counters: bar_counters.counters,
             version: self.version.of(state),
             revision: self.revision,
         });
@@ -295,7 +296,7 @@ pub(crate) fn whole_usd(usd: f64) -> u64 {
     round_u64(usd)
 }
 
-impl BarVisitor for Accounts {
+impl BarVisitor for BarCounters {
     fn after(&mut self, bar: &Bar, step: &Step) {
         if bar.close_time <= self.counted {
             return;

@@ -88,7 +88,7 @@ impl FileKind {
     }
 }
 
-/// Where rows go.
+/// Takes the rows of a file in batches.
 pub trait RowSink {
     /// Stores rows of one instrument.
     ///

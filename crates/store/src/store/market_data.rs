@@ -11,7 +11,7 @@ use crate::Retention;
 use crate::append::{Append, AppendResult};
 use crate::bars::{Candles, Klines};
 use crate::batch::Batch;
-use crate::catalogue::{FirstBar, InstrumentSpan, Instruments, NewestTime, Reach, ReachOf};
+use crate::catalog::{FirstBar, InstrumentSpan, Instruments, NewestTime, Reach, ReachOf};
 use crate::gaps::{Fetchable, UnbrokenReach};
 use crate::liquidations::{LiquidationSums, LiquidationTotals, LiquidationTotalsOf, Liquidations};
 use crate::open_interest::{FundingPayments, OpenInterestCloses, OpenInterests};

@@ -4,6 +4,7 @@
 //! rest is the table of [`routes`]. Tests hold the table to the router and real messages to the schemas.
 
 mod asyncapi;
+mod changes;
 mod formats;
 mod levels;
 mod market;
@@ -14,7 +15,6 @@ mod page;
 mod route;
 mod routes;
 mod socket;
-mod written;
 
 use std::sync::LazyLock;
 

@@ -3,7 +3,7 @@
 use schemars::SchemaGenerator;
 
 use super::route::{CommonAnswers, Route};
-use super::{formats, levels, market, older, operation, socket, written};
+use super::{changes, formats, levels, market, older, operation, socket};
 
 /// All routes. `generator` collects the schemas of their bodies.
 pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
@@ -12,8 +12,8 @@ pub(super) fn routes(generator: &mut SchemaGenerator) -> Vec<Route> {
     routes.extend(levels::views(generator, &common));
     routes.extend(market::routes(generator, &common));
     routes.extend(older::routes(generator, &common));
-    routes.extend(written::alerts(generator, &common));
-    routes.extend(written::ingest(generator, &common));
+    routes.extend(changes::alerts(generator, &common));
+    routes.extend(changes::ingest(generator, &common));
     routes.extend(socket::routes(&common));
     routes.extend(operation::routes(generator, &common));
     routes.extend(formats::routes(generator));

@@ -1,4 +1,4 @@
-//! What the writer does, for those who ask: counts, trouble, and the stretches of data that are missing for good.
+//! State of the writer, for requests: counts, the last error, and the stretches of data that are missing for good.
 
 #![expect(clippy::disallowed_methods, reason = "the moment at which a refusal was counted")]
 
@@ -83,22 +83,24 @@ impl Journal {
         journal.refused.back().filter(|_| count > 0).map(|(_, text)| (count, text.clone()))
     }
 
-    pub(crate) fn waits(&self, rows: usize) {
+    /// Sets the number of rows that are not stored yet.
+    pub(crate) fn set_waiting(&self, rows: usize) {
         self.waiting.store(rows as u64, Ordering::Relaxed);
     }
 
+    /// Adds to the number of rows stored since the start.
     pub(crate) fn stored(&self, rows: u64) {
         self.stored.fetch_add(rows, Ordering::Relaxed);
     }
 
-    /// An attempt failed.
+    /// Counts an attempt that failed, and keeps its reason.
     pub(crate) fn failed(&self, why: &str) {
         self.failing.fetch_add(1, Ordering::Relaxed);
         self.lock().trouble = Some(why.to_owned());
     }
 
-    /// All is well again.
-    pub(crate) fn well(&self) {
+    /// Resets the count of failed attempts after one that succeeded.
+    pub(crate) fn clear_failure(&self) {
         self.failing.store(0, Ordering::Relaxed);
         self.lock().trouble = None;
     }

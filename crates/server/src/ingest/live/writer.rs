@@ -103,7 +103,7 @@ impl Writer<'_> {
                 if self.rows >= BATCH_ROWS && self.live.journal.failing() == 0 {
                     *due = now;
                 }
-                self.live.journal.waits(self.rows);
+                self.live.journal.set_waiting(self.rows);
             }
             Delivery::Gap(gap) => {
                 if let Some(gap) = self.live.journal.gap(gap) {
@@ -129,13 +129,13 @@ impl Writer<'_> {
         }
         waiting.retain(|_, events| !events.is_empty());
         self.waiting = waiting;
-        self.live.journal.waits(self.rows);
+        self.live.journal.set_waiting(self.rows);
         match trouble {
             None => {
                 self.backoff.reset();
                 if self.live.journal.failing() > 0 {
                     info!("the database takes rows again");
-                    self.live.journal.well();
+                    self.live.journal.clear_failure();
                 }
             }
             Some(error) => {

@@ -1,6 +1,6 @@
 //! Binance USD-M as the stand-in speaks it.
 
-use liqheat_market::{Event, Kline, KlineKind, Side, Taker, UnixMs};
+use liqheat_market::{Event, Kline, KlineKind, OpenInterest, Side, Taker, UnixMs};
 use serde_json::{Value, json};
 
 use super::{Market, Path, RestReply, RestRequest, SocketReply, VenueProtocol};
@@ -84,14 +84,7 @@ impl VenueProtocol for BinanceProtocol {
         let limit = usize::try_from(asked.number("limit").unwrap_or(500)).unwrap_or(0);
         let within = |time: UnixMs| time >= from && time <= to;
         if asked.path == "/fapi/v1/exchangeInfo" {
-            let row = |symbol: &str| json!({ "symbol": symbol, "pair": symbol, "contractType": "PERPETUAL", "status": "TRADING" });
-            // One that will be traded later, and one of which the list says too little.
-            let odd = [
-                json!({ "symbol": "SOONUSDT", "contractType": "", "status": "PENDING_TRADING" }),
-                json!({ "symbol": "ODDUSDT", "contractType": "PERPETUAL", "status": null }),
-            ];
-            let symbols: Vec<Value> = odd.into_iter().chain(market.symbols().map(row)).collect();
-            return reply(200, &json!({ "timezone": "UTC", "serverTime": now.0, "symbols": symbols }), 1);
+            return reply(200, &listing(market, now), 1);
         }
         if known.is_empty() && asked.path != "/fapi/v1/time" {
             return reply(400, &json!({ "code": -1121, "msg": "Invalid symbol." }), 1);
@@ -115,10 +108,7 @@ impl VenueProtocol for BinanceProtocol {
             "/fapi/v1/klines" => klines(KlineKind::Last),
             "/fapi/v1/markPriceKlines" => klines(KlineKind::Mark),
             "/fapi/v1/openInterest" => {
-                let newest = known.iter().rev().find_map(|event| match event {
-                    Event::OpenInterest(sample) => Some(sample),
-                    _ => None,
-                });
+                let newest = open_interest(known).last();
                 let Some(newest) = newest else {
                     return reply(400, &json!({ "code": -1, "msg": "nothing yet" }), 1);
                 };
@@ -129,20 +119,15 @@ impl VenueProtocol for BinanceProtocol {
                 reply(400, &json!({ "code": -1130, "msg": "parameter 'startTime' is invalid." }), 0)
             }
             "/futures/data/openInterestHist" => {
-                let rows: Vec<Value> = known
-                    .iter()
-                    .filter_map(|event| match event {
-                        Event::OpenInterest(sample)
-                            if within(sample.time) && sample.time.floor_to(300_000) == sample.time =>
-                        {
-                            Some(json!({
-                                "symbol": symbol, "sumOpenInterest": sample.qty.to_string(),
-                                "sumOpenInterestValue": "0", "timestamp": sample.time.0
-                            }))
-                        }
-                        _ => None,
+                let is_due = |time: UnixMs| within(time) && time.floor_to(300_000) == time;
+                let row = |sample: &OpenInterest| {
+                    json!({
+                        "symbol": symbol, "sumOpenInterest": sample.qty.to_string(),
+                        "sumOpenInterestValue": "0", "timestamp": sample.time.0
                     })
-                    .collect();
+                };
+                let rows: Vec<Value> =
+                    open_interest(known).filter(|sample| is_due(sample.time)).map(row).collect();
                 // The newest ones of a long stretch.
                 let skipped = rows.len().saturating_sub(limit);
                 reply(200, &Value::Array(rows.into_iter().skip(skipped).collect()), 0)
@@ -171,6 +156,24 @@ impl VenueProtocol for BinanceProtocol {
             _ => reply(404, &json!({ "code": -1, "msg": "no such route" }), 1),
         }
     }
+}
+
+/// The contracts of the market, after one that will be traded later and one of which the list says too little.
+fn listing(market: &Market, now: UnixMs) -> Value {
+    let row = |symbol: &str| json!({ "symbol": symbol, "pair": symbol, "contractType": "PERPETUAL", "status": "TRADING" });
+    let odd = [
+        json!({ "symbol": "SOONUSDT", "contractType": "", "status": "PENDING_TRADING" }),
+        json!({ "symbol": "ODDUSDT", "contractType": "PERPETUAL", "status": null }),
+    ];
+    let symbols: Vec<Value> = odd.into_iter().chain(market.symbols().map(row)).collect();
+    json!({ "timezone": "UTC", "serverTime": now.0, "symbols": symbols })
+}
+
+fn open_interest(events: &[Event]) -> impl DoubleEndedIterator<Item = &OpenInterest> {
+    events.iter().filter_map(|event| match event {
+        Event::OpenInterest(sample) => Some(sample),
+        _ => None,
+    })
 }
 
 fn reply(status: u16, body: &Value, weight: u32) -> RestReply {

@@ -136,27 +136,8 @@ impl VenueProtocol for OkxProtocol {
     fn answer(&self, asked: &RestRequest, market: &Market, now: UnixMs) -> RestReply {
         match asked.path.as_str() {
             "/api/v5/public/time" => return reply(&json!([{ "ts": now.0.to_string() }])),
-            "/api/v5/public/instruments" => {
-                let rows = market.symbols().filter_map(|symbol| {
-                    let coin = symbol.strip_suffix("USDT")?;
-                    let name = format!("{coin}-USDT-SWAP");
-                    // The size is the product of two numbers.
-                    let ten = Qty::from_units(Self::size(&name).units() / 10);
-                    Some(json!({
-                        "instId": name, "instType": "SWAP", "instCategory": "1", "ctVal": ten.to_string(),
-                        "ctValCcy": coin, "ctMult": "10", "ctType": "linear", "state": "live"
-                    }))
-                });
-                return reply(&odd_instruments().into_iter().chain(rows).collect());
-            }
-            "/api/v5/public/position-tiers" => {
-                return reply(&json!([
-                    { "imr": "0.01", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "100",
-                      "maxSz": "1000", "minSz": "0", "mmr": "0.004", "tier": "1" },
-                    { "imr": "0.0125", "instFamily": asked.value("instFamily"), "instId": "", "maxLever": "80",
-                      "maxSz": "2000", "minSz": "1000.01", "mmr": "0.005", "tier": "2" }
-                ]));
-            }
+            "/api/v5/public/instruments" => return reply(&listing(market)),
+            "/api/v5/public/position-tiers" => return reply(&tiers(asked.value("instFamily"))),
             _ => {}
         }
         let name = asked.value("instId").unwrap_or_default();
@@ -231,6 +212,30 @@ impl VenueProtocol for OkxProtocol {
             _ => RestReply { status: 404, body: "{}".to_owned(), weight: 1, weight_header: None },
         }
     }
+}
+
+/// The contracts of the market, after some odd ones.
+fn listing(market: &Market) -> Value {
+    let rows = market.symbols().filter_map(|symbol| {
+        let coin = symbol.strip_suffix("USDT")?;
+        let name = format!("{coin}-USDT-SWAP");
+        // The size is the product of two numbers.
+        let ten = Qty::from_units(OkxProtocol::size(&name).units() / 10);
+        Some(json!({
+            "instId": name, "instType": "SWAP", "instCategory": "1", "ctVal": ten.to_string(),
+            "ctValCcy": coin, "ctMult": "10", "ctType": "linear", "state": "live"
+        }))
+    });
+    odd_instruments().into_iter().chain(rows).collect()
+}
+
+fn tiers(family: Option<&str>) -> Value {
+    json!([
+        { "imr": "0.01", "instFamily": family, "instId": "", "maxLever": "100",
+          "maxSz": "1000", "minSz": "0", "mmr": "0.004", "tier": "1" },
+        { "imr": "0.0125", "instFamily": family, "instId": "", "maxLever": "80",
+          "maxSz": "2000", "minSz": "1000.01", "mmr": "0.005", "tier": "2" }
+    ])
 }
 
 /// Rows that clients have stumbled over: one that has not opened and whose numbers are empty, a size that cannot be held,

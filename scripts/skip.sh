@@ -1,6 +1,6 @@
 #!/bin/sh
-# Ends a check that cannot run on this machine: says what is missing, and fails where LIQHEAT_REQUIRE_TOOLS=1, as in continuous
-# integration, so that no gate is green because a tool was missing.
+# Ends a check that cannot run on this machine: says what is missing, and fails where LIQHEAT_REQUIRE_TOOLS=1, so that a gate
+# that must run everything is not green because a tool was missing.
 #
 #   exec scripts/skip.sh NAME WHAT_IS_MISSING
 set -eu

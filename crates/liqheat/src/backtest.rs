@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use liqheat_feeds::liquidation_file;
 use liqheat_feeds::tiers::TierBook;
-use liqheat_feeds::venues::LiquidationFeed;
+use liqheat_feeds::venues::liquidation_feed;
 use liqheat_market::{Bar, Instrument, Liquidation, PriceKind, UnixMs, Venue};
 use liqheat_score::{BacktestError, Card, Input, NoVolumeAtPrice, Options};
 use liqheat_store::{InstrumentSpan, Store};
@@ -118,7 +118,7 @@ fn grade(
         symbol: origin.symbol.to_string(),
         bars_of: span.instrument.to_string(),
         liquidations_of: origin.to_string(),
-        feed_limit: LiquidationFeed::of(origin.venue).description,
+        feed_limit: liquidation_feed(origin.venue).description,
         bankruptcy_prices: liquidations.iter().filter(is_bankruptcy).count(),
         tiers: book.origin(&rules_of).map_or_else(
             || format!("one flat rate of {} %", liqheat_feeds::tiers::FALLBACK_RATE * 100.0),

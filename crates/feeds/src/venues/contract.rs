@@ -1,12 +1,12 @@
-//! Contracts: those that are followed, and those that a venue lists.
+//! Contracts that are followed.
 
 use std::collections::HashMap;
 
 use liqheat_market::convert::approx_f64;
-use liqheat_market::{Instrument, Qty, Symbol, UNIT_SCALE};
+use liqheat_market::{Qty, Symbol, UNIT_SCALE};
 
+use super::Account;
 use super::names::{pack_of_name, pack_of_symbol};
-use super::{Account, Exchange};
 
 /// One contract that is followed: its two names and its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,22 +27,10 @@ impl Contract {
     }
 }
 
-/// A contract whose size is one coin, named as the venue names it.
-#[must_use]
-pub fn contract(exchange: &Exchange, symbol: &Symbol) -> Option<Contract> {
-    Some(contract_named(symbol, &exchange.name_of(symbol)?))
-}
-
 /// The same under a name that does not follow from the symbol.
 #[must_use]
 pub fn contract_named(symbol: &Symbol, name: &str) -> Contract {
     Contract { symbol: symbol.clone(), name: name.to_owned(), size: Qty::from_units(UNIT_SCALE) }
-}
-
-/// The instrument of a contract.
-#[must_use]
-pub fn instrument(exchange: &Exchange, contract: &Contract) -> Instrument {
-    Instrument::new(exchange.venue, contract.symbol.clone())
 }
 
 /// The contracts of one connection; signals name them by their index in it.
@@ -101,41 +89,5 @@ impl ContractTable {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
-    }
-}
-
-/// What a contract is on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Underlying {
-    /// A coin.
-    Coin,
-    /// A stock, a commodity, an index: never summed with a coin that has the same ticker at another venue.
-    Other,
-}
-
-/// A contract in a venue's list that can be traded now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedContract {
-    /// The venue's name.
-    pub name: String,
-    /// Coins in one contract; 1 where the venue counts in coins. Venues change it: compare it with the one in use.
-    pub size: Qty,
-    /// What it is on.
-    pub underlying: Underlying,
-}
-
-impl ListedContract {
-    /// Whether this is what `contract` means. A stock that is listed under the name that follows from a coin's symbol is
-    /// not; one whose name was given on purpose to another symbol is.
-    #[must_use]
-    pub fn serves(&self, exchange: &Exchange, contract: &Contract) -> bool {
-        self.name == contract.name
-            && (self.underlying == Underlying::Coin
-                || !exchange.names_of(&contract.symbol).contains(&self.name))
-    }
-
-    /// A contract on a coin that is counted in coins.
-    pub(super) fn of_one_coin(name: &str) -> Self {
-        Self { name: name.to_owned(), size: Qty::from_units(UNIT_SCALE), underlying: Underlying::Coin }
     }
 }

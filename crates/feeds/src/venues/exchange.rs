@@ -1,10 +1,11 @@
 //! A venue as one value: its description, and the functions that know its formats.
 
-use liqheat_market::{Symbol, UnixMs, Venue};
+use liqheat_market::{Instrument, Symbol, UnixMs, Venue};
 
 use super::{
-    ConnectionOpening, Contract, ContractTable, FrameError, LiquidationColumns, LiquidationFeed, Page,
-    ReportedUsage, Request, RequestRefusal, RestQuery, VenueFrameReader, VenueLimits,
+    ConnectionOpening, Contract, ContractTable, FrameError, LiquidationColumns, LiquidationFeed,
+    ListedContract, Page, ReportedUsage, Request, RequestRefusal, RestQuery, Underlying, VenueFrameReader,
+    VenueLimits, contract_named,
 };
 
 /// Finds a header of an answer by its name in small letters.
@@ -79,6 +80,15 @@ impl Exchange {
         (self.symbol_of)(name)
     }
 
+    /// Whether a listed contract is what `contract` means. A stock that is listed under the name that follows from a coin's
+    /// symbol is not; one whose name was given on purpose to another symbol is.
+    #[must_use]
+    pub fn serves(&self, listed: &ListedContract, contract: &Contract) -> bool {
+        listed.name == contract.name
+            && (listed.underlying == Underlying::Coin
+                || !self.names_of(&contract.symbol).contains(&listed.name))
+    }
+
     /// What to send on a new connection.
     #[must_use]
     pub fn opening(&self, table: &ContractTable) -> ConnectionOpening {
@@ -126,6 +136,18 @@ impl Exchange {
     pub fn reported_usage(&self, header: &Headers<'_>) -> ReportedUsage {
         (self.reported_usage)(header)
     }
+}
+
+/// A contract whose size is one coin, named as the venue names it.
+#[must_use]
+pub fn contract(exchange: &Exchange, symbol: &Symbol) -> Option<Contract> {
+    Some(contract_named(symbol, &exchange.name_of(symbol)?))
+}
+
+/// The instrument of a contract.
+#[must_use]
+pub fn instrument(exchange: &Exchange, contract: &Contract) -> Instrument {
+    Instrument::new(exchange.venue, contract.symbol.clone())
 }
 
 /// [`Exchange::refusal`] of a venue that uses HTTP's meanings.

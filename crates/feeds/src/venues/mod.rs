@@ -25,6 +25,7 @@ pub mod hyperliquid;
 mod limits;
 mod liquidation_columns;
 mod liquidation_feed;
+mod listed;
 mod names;
 pub mod okx;
 mod orders;
@@ -45,16 +46,15 @@ mod tiers;
 use liqheat_market::{Event, Interval, UnixMs, Venue};
 
 pub use account::{Account, AccountError};
-pub use contract::{
-    Contract, ContractTable, ListedContract, Underlying, contract, contract_named, instrument,
-};
-pub use exchange::Exchange;
+pub use contract::{Contract, ContractTable, contract_named};
+pub use exchange::{Exchange, contract, instrument};
 pub use limits::{
     ClippedQuery, HistoryDepth, HistoryDepths, PauseScope, Ping, RateLimit, RequestRefusal, StreamSilence,
     TradeIds, VenueLimits,
 };
 pub use liquidation_columns::LiquidationColumns;
 pub use liquidation_feed::LiquidationFeed;
+pub use listed::{ListedContract, Underlying};
 pub(crate) use orders::ForceOrders;
 pub use orders::OrderReport;
 pub use page::{Page, RejectedRow, RowSubject};
@@ -168,6 +168,14 @@ pub const fn exchange(venue: Venue) -> Option<&'static Exchange> {
 /// Every exchange, in the order of [`Venue::ALL`].
 pub fn exchanges() -> impl Iterator<Item = &'static Exchange> {
     Venue::ALL.into_iter().filter_map(exchange)
+}
+
+/// How complete the feed of liquidations of a venue is; the simulated market reports every one.
+#[must_use]
+pub fn liquidation_feed(venue: Venue) -> LiquidationFeed {
+    const SIMULATED: LiquidationFeed =
+        LiquidationFeed { description: "all liquidations", is_throttled: false };
+    exchange(venue).map_or(SIMULATED, |exchange| exchange.liquidation_feed)
 }
 
 /// The name of a venue as people write it, such as `OKX`; `Sim` is the simulated market.

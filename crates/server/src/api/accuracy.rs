@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use liqheat_feeds::venues::LiquidationFeed;
+use liqheat_feeds::venues::liquidation_feed;
 use liqheat_market::convert::signed_len;
 use liqheat_market::{Instrument, UnixMs};
 use liqheat_score::{ConfidenceInterval, GradedHour, HOUR_MS, Score, running_score};
@@ -65,7 +65,7 @@ fn of_venue(instrument: &Instrument, fingerprint: u64, hours: &[AccuracyHour], n
         .collect();
     let waiting: Vec<UnixMs> =
         hours.iter().filter(|hour| hour.state == AccuracyState::Frozen).map(|hour| hour.start).collect();
-    let feed = LiquidationFeed::of(instrument.venue);
+    let feed = liquidation_feed(instrument.venue);
     VenueAccuracy {
         venue: instrument.venue.name(),
         feed: feed.description,

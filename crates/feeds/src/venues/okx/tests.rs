@@ -343,9 +343,9 @@ fn one_odd_instrument_costs_itself() {
     assert_eq!(names, ["ODD-USDT-SWAP", "HUGE-USDT-SWAP"].map(|name| RowSubject::Contract(name.to_owned())));
     // The coin QNT is not the stock.
     let quant = sized(&EXCHANGE, "QNTUSDT", "1");
-    assert!(!page.contracts[0].serves(&EXCHANGE, &quant));
+    assert!(!EXCHANGE.serves(&page.contracts[0], &quant));
     let stock = Contract { symbol: Symbol::new("QNTSTOCKUSDT").unwrap(), ..quant };
-    assert!(page.contracts[0].serves(&EXCHANGE, &stock));
+    assert!(EXCHANGE.serves(&page.contracts[0], &stock));
 }
 
 #[test]

@@ -111,7 +111,7 @@ impl ExpectedBoards {
         let Some(board) = slot.expected(within) else { return Ok(()) };
         let feed = slot.feed();
         board.set_feed_of(feed.state, feed.as_of, slot.sources());
-        let Some(sum) = self.published.sum(&symbol.name) else { return Ok(()) };
+        let Some(sum) = self.published.local_sum(&symbol.name) else { return Ok(()) };
         let Some(hourly_volatility) = self.volatility(symbol, &sum).await? else { return Ok(()) };
         let update = slot.with_board(|open| {
             let outlook = Outlook {

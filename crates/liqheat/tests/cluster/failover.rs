@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use liqheat_testkit::{LoggedStates, RunningProgram, until};
+use liqheat_testkit::{LoggedStates, RunningProgram, send_json, until};
+use serde_json::{Value, json};
 
 use super::support::{
-    Redis, Watcher, agree, client, databases, edge, goes_on, has_state, leads, metric, over, ready, standing,
-    takes_over, three,
+    Redis, SYMBOL, Watcher, agree, client, databases, edge, goes_on, has_state, leads, metric, over, ready,
+    standing, takes_over, three,
 };
 
 /// From a moment until another server is the producer.
@@ -120,6 +121,48 @@ fn a_server_without_websockets_takes_no_part() {
     assert_eq!(server.get("/v1/heatmap?symbol=BTCUSDT").status, 200);
     assert_eq!(redis.command(&["dbsize"]), "0");
     assert_eq!(ready(&server).0, 200);
+}
+
+/// What `/v1/symbols` says of the present of a symbol: its newest event and its bins.
+#[track_caller]
+fn present_of(server: &RunningProgram) -> Value {
+    let body = server.get("/v1/symbols").json();
+    let rows = body["symbols"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["symbol"] == SYMBOL).unwrap();
+    json!([row["last"], row["base_bin"]])
+}
+
+/// The time of the state in the answer of a tool, once there is one.
+fn as_of_for_agents(server: &RunningProgram) -> String {
+    let params = json!({ "name": "walls", "arguments": { "symbol": SYMBOL } });
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params }).to_string();
+    until("an answer of the tool", || {
+        let answer = send_json(server.address(), "POST", "/mcp", &[], &call).json();
+        Some(answer["result"]["structuredContent"]["about"]["as_of"].as_str()?.to_owned())
+    })
+}
+
+/// A replica whose own ledgers end a day later: what it says of the present is the producer's all the same.
+#[test]
+fn a_replica_with_other_data_answers_the_producers_present() {
+    let redis = Redis::start();
+    let (_folder, paths) = databases(2, 1);
+    let first = over("serve", &paths[0], &redis.url()).serve();
+    leads(&first);
+    has_state(&first);
+    let (_folder, paths) = databases(3, 1);
+    let second = over("serve", &paths[0], &redis.url()).serve();
+    agree(&[&first, &second]);
+    assert_eq!(present_of(&second), present_of(&first), "while its ledgers may have no state");
+    let produced = as_of_for_agents(&first);
+    assert_eq!(as_of_for_agents(&second), produced);
+    assert_eq!(present_of(&second), present_of(&first), "with a state of its own ledgers");
+    // As the producer it shows what its ledgers hold.
+    let last = present_of(&first)[0].as_i64().unwrap();
+    first.kill();
+    takes_over(&second);
+    until("its own state", || (present_of(&second)[0].as_i64()? > last).then_some(()));
+    assert!(as_of_for_agents(&second) > produced);
 }
 
 /// A client that follows the protocol fetches the history again when its epoch is not that of the states.

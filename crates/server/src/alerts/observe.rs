@@ -76,7 +76,8 @@ impl Alerts {
         let (mut low, mut high) = (live.price, live.price);
         let mut include = |from: Price, to: Price| (low, high) = (low.min(from), high.max(to));
         // The price of a sum is that of its largest venue, so a wick counts where that venue had it.
-        if let Some((lead, _)) = self.published.sum(&symbol.name).and_then(|sum| sum.ledgers.first().cloned())
+        if let Some((lead, _)) =
+            self.published.local_sum(&symbol.name).and_then(|sum| sum.ledgers.first().cloned())
         {
             let (instrument, bar) = (lead.instrument(), lead.spec.interval);
             let klines =

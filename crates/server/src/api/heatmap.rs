@@ -48,7 +48,7 @@ pub(super) async fn timeseries(
     let symbol = state.symbol(&query)?;
     let now = state.clock.now();
     // Stored data may end long before now.
-    let newest = state.published.sum(&symbol.name).map_or(now, |sum| sum.as_of.min(now));
+    let newest = state.published.local_sum(&symbol.name).map_or(now, |sum| sum.as_of.min(now));
     let span = window::span(&query, symbol.interval(), newest)?;
     let bin = query.price("price_bin_size")?;
     let weights = query.get("leverage_weights").map(weights::parse).transpose()?;

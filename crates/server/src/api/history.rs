@@ -228,7 +228,7 @@ async fn basis(
     symbol: &ServedSymbol,
     request: GridRequest,
 ) -> Result<(Arc<LedgerSum>, Basis), Refusal> {
-    let sum = state.sum(symbol).await?;
+    let sum = state.local_sum(symbol).await?;
     let end = request.end(ColumnSteps::of(symbol), sum.as_of);
     // A grid that is cut off at the newest bar goes on later, even where its columns are all closed by now.
     let is_closed = match request.span {

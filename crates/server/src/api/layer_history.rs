@@ -110,8 +110,7 @@ async fn paint(turn: &HistoryTurn<'_>, basis: &Basis<'_>) -> Result<LayerPicture
 
 fn header_of(state: &DataState, basis: &Basis<'_>, as_of: UnixMs, picture: &LayerPicture) -> GridHeader {
     let name = &basis.symbol.name;
-    let epoch =
-        state.published.board_state(name).map_or_else(String::new, |(live, _)| live.epoch.to_string());
+    let epoch = state.published.epoch(name).unwrap_or_default().to_string();
     GridHeader {
         coverage_long: picture.coverage_long.clone(),
         coverage_short: picture.coverage_short.clone(),

@@ -247,10 +247,10 @@ impl DataState {
         }
     }
 
-    /// The newest sum of a symbol's ledgers, or why there is none yet.
-    async fn sum(&self, symbol: &ServedSymbol) -> Result<Arc<LedgerSum>, Refusal> {
+    /// The newest sum of a symbol's ledgers on this server ([`Published::local_sum`]), or why there is none yet.
+    async fn local_sum(&self, symbol: &ServedSymbol) -> Result<Arc<LedgerSum>, Refusal> {
         self.refresh(symbol).await?;
-        self.published.sum(&symbol.name).ok_or_else(|| no_state(symbol))
+        self.published.local_sum(&symbol.name).ok_or_else(|| no_state(symbol))
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) async fn date_range(
 ) -> Result<Json<DateRangeBody>, Refusal> {
     let symbol = state.symbol(&query)?;
     let first = symbol.first_bar();
-    let last = state.published.sum(&symbol.name).map(|sum| sum.as_of).or(first);
+    let last = state.published.head(&symbol.name).map(|head| head.as_of).or(first);
     let (Some(first), Some(last)) = (first, last) else {
         return Err(Refusal::not_found(format!("no data of {} yet", symbol.name)));
     };

@@ -145,7 +145,7 @@ pub(super) fn merged(by_venue: Vec<Vec<Kline>>) -> BTreeMap<UnixMs, Kline> {
 
 /// The symbol's ledgers, the one with the most open interest first.
 pub(super) fn by_open_interest(state: &DataState, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
-    let sum = state.published.sum(&symbol.name);
+    let sum = state.published.local_sum(&symbol.name);
     let mut ledgers: Vec<Arc<VenueLedger>> =
         sum.iter().flat_map(|sum| sum.ledgers.iter().map(|(ledger, _)| Arc::clone(ledger))).collect();
     let without_state = |one: &&Arc<VenueLedger>| !ledgers.iter().any(|other| Arc::ptr_eq(other, one));

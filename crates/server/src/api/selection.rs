@@ -125,7 +125,7 @@ impl SelectedState {
         wanted: StateSelector,
         horizon: Option<Horizon>,
     ) -> Result<Self, Refusal> {
-        let sum = state.sum(symbol).await?;
+        let sum = state.local_sum(symbol).await?;
         let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
         match wanted {
             StateSelector::Live => {
@@ -203,7 +203,7 @@ impl SelectedState {
         if self.reference.epoch.is_none() || self.horizon.is_some() {
             return Ok(None);
         }
-        let Some(sum) = state.published.sum(&self.reference.symbol) else { return Ok(None) };
+        let Some(sum) = state.published.local_sum(&self.reference.symbol) else { return Ok(None) };
         let outlook = self.outlook(state, reading, &sum, Horizon::Hour).await?;
         Ok(outlook.map(|outlook| expected(&self.levels, &outlook, &state.expected)))
     }
@@ -218,7 +218,7 @@ impl SelectedState {
         if self.reference.epoch.is_none() || self.horizon.is_some() {
             return Ok(None);
         }
-        let Some(sum) = state.published.sum(&self.reference.symbol) else { return Ok(None) };
+        let Some(sum) = state.published.local_sum(&self.reference.symbol) else { return Ok(None) };
         let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
         let mut opened = Vec::with_capacity(AGES_H.len());
         for hours in AGES_H {

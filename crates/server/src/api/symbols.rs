@@ -1,4 +1,4 @@
-//! `GET /v1/symbols`: what is served and how it stands.
+//! `GET /v1/symbols`: what is served, and the state of its data.
 
 use std::sync::Arc;
 
@@ -21,30 +21,26 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
     }
     let rows = state.catalog.listed().map(|symbol| {
         let first = symbol.first_bar();
-        let live = state.published.live(&symbol.name);
-        let sum = state.published.sum(&symbol.name);
+        let head = state.published.head(&symbol.name);
         SymbolRow {
             symbol: symbol.name.clone(),
             venue: symbol.venue().to_owned(),
             venues: symbol.venues().into_iter().map(Venue::name).collect(),
             interval: symbol.interval().to_string(),
             first: first.map(|first| first.0),
-            last: sum.as_deref().map(|sum| sum.as_of).or(first).map(|last| last.0),
-            base_bin: live.map(|live| live.base_bin.into()),
+            last: head.map(|head| head.as_of).or(first).map(|last| last.0),
+            base_bin: head.map(|head| head.base_bin.into()),
             state: state.published.feed_state(&symbol.name),
             simulated: symbol.is_simulated(),
-            seen_share: sum.map_or(0.0, |sum| sum.seen_share),
+            seen_share: state.published.local_sum(&symbol.name).map_or(0.0, |sum| sum.seen_share),
             leverages: symbol.leverages().into_iter().map(leverage_of).collect(),
             parameters: symbol.parameters(),
             measured: false,
         }
     });
-    let layers = state
-        .measured
-        .iter()
-        .flat_map(|measured| measured.symbols.iter().map(move |symbol| (measured, symbol)));
-    let layers = layers.map(|(measured, symbol)| {
-        let shown = measured.shown(symbol);
+    let layers = state.measured.iter().flat_map(|measured| measured.symbols.iter());
+    let layers = layers.map(|symbol| {
+        let head = state.published.head(&symbol.name);
         SymbolRow {
             symbol: symbol.name.clone(),
             venue: measured::VENUE.name().to_owned(),
@@ -54,8 +50,8 @@ pub(super) async fn symbols(State(state): State<Arc<DataState>>) -> Json<Symbols
                 .symbol(&symbol.estimate)
                 .map_or_else(String::new, |one| one.interval().to_string()),
             first: None,
-            last: shown.as_ref().map(|shown| shown.as_of.0),
-            base_bin: shown.as_ref().map(|shown| shown.bin.into()),
+            last: head.map(|head| head.as_of.0),
+            base_bin: head.map(|head| head.base_bin.into()),
             state: state.published.feed_state(&symbol.name),
             simulated: false,
             seen_share: 0.0,

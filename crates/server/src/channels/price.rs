@@ -16,7 +16,8 @@ impl ChannelFeed {
         slot: &BoardSlot,
         now: UnixMs,
     ) -> Result<(), StoreError> {
-        let sum = self.published.sum(&symbol.name);
+        // The server that publishes channels makes the boards, from this sum.
+        let sum = self.published.local_sum(&symbol.name);
         let lead = sum.as_ref().and_then(|sum| sum.ledgers.first().map(|(ledger, _)| ledger));
         let Some(lead) = lead.or(symbol.ledgers.first()) else { return Ok(()) };
         let interval = lead.spec.interval;

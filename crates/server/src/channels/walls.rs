@@ -112,7 +112,7 @@ impl ChannelFeed {
         live: &LiveState,
         feed: &mut WallsFeed,
     ) -> Result<Option<Outlook>, StoreError> {
-        let Some(sum) = self.published.sum(&symbol.name) else { return Ok(None) };
+        let Some(sum) = self.published.local_sum(&symbol.name) else { return Ok(None) };
         let Some((lead, view)) = sum.ledgers.first() else { return Ok(None) };
         let volatility = match feed.volatility(view.cursor) {
             Some(known) => known,

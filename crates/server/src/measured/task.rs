@@ -258,9 +258,10 @@ impl Task {
     }
 
     async fn publish(&mut self, is_stale: bool, now: UnixMs) {
-        // In bins of the estimate at the same venue: a symbol waits until that has a state.
+        // In bins of the estimate at the same venue: a symbol waits until that has a state. Of this server's ledgers, not of
+        // the board: a server must have all its states before it may become the producer that moves the boards.
         let with_bins = self.parts.layer.symbols.iter().filter_map(|symbol| {
-            Some((symbol.clone(), self.parts.published.sum(&symbol.estimate)?.base_bin))
+            Some((symbol.clone(), self.parts.published.local_sum(&symbol.estimate)?.base_bin))
         });
         let with_bins: Vec<(MeasuredSymbol, Price)> = with_bins.collect();
         let layers = self.compute(move |tracker| {

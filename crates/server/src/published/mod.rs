@@ -1,8 +1,9 @@
 //! The one live truth of each symbol: what sockets, polling and every HTTP route of the live state read.
 //!
 //! The state itself is the symbol's board. Alone, this server moves it with the sum of its own ledgers. In a cluster the
-//! producer does, and the boards of all other servers follow it; their ledgers move too, but only to compute the past
-//! and the split by leverage. So a route that shows the present reads [`Published::live`], never a ledger.
+//! producer does, and the boards of all other servers follow it. Their ledgers move as well, for what a board does not
+//! hold: see [`Published::local_sum`]. Whether there is a state, its levels, its price and its time are read from the
+//! board alone ([`Published::live`], [`Published::head`]), so every server of a cluster answers the same.
 
 mod health;
 mod split;
@@ -38,6 +39,16 @@ pub(crate) struct LiveState {
     /// Levels by leverage: lowest leverage first, prices ascending within it. The classes of a level sum to the board's
     /// dollars.
     pub(crate) by_leverage: Vec<LeverageLevel>,
+}
+
+/// The live state of a symbol without its levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateHead {
+    /// Time of the newest market event in it.
+    pub(crate) as_of: UnixMs,
+    pub(crate) price: Price,
+    /// Height of a level.
+    pub(crate) base_bin: Price,
 }
 
 /// Publishes the sums of ledgers and gives out the live states.
@@ -76,7 +87,7 @@ impl Published {
             if let Some(sum) = &sum {
                 self.set_sum(&symbol.name, Arc::clone(sum));
             }
-            let shown = self.sum(&symbol.name);
+            let shown = self.local_sum(&symbol.name);
             let (state, sources) = self.watch.state(symbol, shown.as_deref(), now);
             self.backplane.publish(&slot, sum.as_deref().map(board_update), state, sources);
         }
@@ -96,9 +107,10 @@ impl Published {
         self.backplane.turn_wanted().await;
     }
 
-    /// The newest sum of a symbol's local ledgers; `None` before the first. For the past: what is shown as the present is
-    /// [`Published::live`].
-    pub(crate) fn sum(&self, name: &str) -> Option<Arc<LedgerSum>> {
+    /// The newest sum of a symbol's ledgers on this server; `None` before the first. On a follower it may differ from the
+    /// board. It is for what no board holds: the past and the age of positions, which are computed from stored rows, the
+    /// split by leverage, open interest and its seen share, and the order of the venues.
+    pub(crate) fn local_sum(&self, name: &str) -> Option<Arc<LedgerSum>> {
         self.sums.get(name)?.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -116,7 +128,7 @@ impl Published {
     /// The live state of a symbol; `None` before its board's first state.
     pub(crate) fn live(&self, name: &str) -> Option<LiveState> {
         let (mut live, cells) = self.board_state(name)?;
-        if let Some(local) = self.sum(name) {
+        if let Some(local) = self.local_sum(name) {
             // A follower's ledgers may have other bins than the producer's.
             live.by_leverage = split(&cells, &sum_by_leverage(local.by_leverage.iter(), live.base_bin));
         }
@@ -138,6 +150,15 @@ impl Published {
         })
     }
 
+    /// The live state of a symbol without its levels; `None` before its board's first state.
+    pub(crate) fn head(&self, name: &str) -> Option<StateHead> {
+        self.hub.slot(name)?.with_board(|board| StateHead {
+            as_of: board.as_of(),
+            price: board.price(),
+            base_bin: board.base_bin(),
+        })
+    }
+
     /// The state of a symbol's data.
     pub(crate) fn feed_state(&self, name: &str) -> FeedState {
         self.hub.slot(name).map_or(FeedState::WarmingUp, |slot| slot.feed().state)
@@ -145,7 +166,7 @@ impl Published {
 
     /// Whether a symbol has a state to show.
     pub(crate) fn has_state(&self, symbol: &ServedSymbol) -> bool {
-        self.sum(&symbol.name).is_some()
+        self.head(&symbol.name).is_some()
     }
 }
 
@@ -232,6 +253,9 @@ mod tests {
         let live = published.live("BTCUSDT").unwrap();
         assert_eq!(published.epoch("BTCUSDT").as_ref(), Some(&live.epoch));
         assert_eq!((&*live.epoch, live.price, live.base_bin), ("producer", at(55), at(10)));
+        let head = StateHead { as_of: UnixMs(9), price: at(55), base_bin: at(10) };
+        assert_eq!(published.head("BTCUSDT"), Some(head));
+        assert_eq!(published.local_sum("BTCUSDT").unwrap().as_of, UnixMs(8));
         assert_eq!(live.by_leverage, [local(5.0, at(20), 200.0), local(50.0, at(20), 100.0)]);
     }
 }

@@ -86,7 +86,7 @@ impl ExportRequest {
         let formats = ExportFormat::ALL.map(ExportFormat::name);
         let format = if query.get("format").is_some() { query.word("format", &formats)? } else { "csv" };
         let format = ExportFormat::from_name(format).unwrap_or(ExportFormat::Csv);
-        let newest = state.sum(&symbol).await.ok().map(|sum| sum.as_of);
+        let newest = state.local_sum(&symbol).await.ok().map(|sum| sum.as_of);
         let last = last_moment(kind.reach_ms, newest, state.clock.now());
         let to = query.optional_time("to")?;
         let end = to.unwrap_or(last).min(last);

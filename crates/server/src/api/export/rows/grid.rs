@@ -42,7 +42,7 @@ async fn append<'a>(
     const COLUMNS: usize = 32;
     let state = table.state;
     let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-    let sum = state.sum(&wanted.symbol).await?;
+    let sum = state.local_sum(&wanted.symbol).await?;
     let request = GridRequest {
         span: wanted.span(),
         prices: None,

@@ -72,7 +72,7 @@ async fn answer(
     let body = state.formats.get(key, async || {
         let interval = interval_of(symbol, range);
         let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-        let sum = state.sum(symbol).await?;
+        let sum = state.local_sum(symbol).await?;
         let request = GridRequest {
             span: GridSpan::Latest(range),
             prices: None,

@@ -56,7 +56,7 @@ pub(super) async fn max_pain(
         let mut rows = Vec::new();
         for market in readable(&state, &claims) {
             // A market without a state yet is absent; one that cannot be read fails the answer.
-            if state.sum(market).await.is_err() {
+            if state.local_sum(market).await.is_err() {
                 continue;
             }
             let selected = SelectedState::select(&state, reading, market, wanted, None).await?;

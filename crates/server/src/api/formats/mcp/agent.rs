@@ -197,9 +197,11 @@ impl Agent {
         about["symbol"] = symbol.into();
         about["state"] = state.name().into();
         about["is_stale"] = matches!(state, FeedState::Stale | FeedState::Degraded).into();
-        if let Some(sum) = self.state.published.sum(symbol) {
-            about["as_of"] = format_time(sum.as_of).into();
-            about["age_s"] = (now.since(sum.as_of).max(0) / 1_000).into();
+        if let Some(head) = self.state.published.head(symbol) {
+            about["as_of"] = format_time(head.as_of).into();
+            about["age_s"] = (now.since(head.as_of).max(0) / 1_000).into();
+        }
+        if let Some(sum) = self.state.published.local_sum(symbol) {
             about["seen_share"] = sum.seen_share.into();
         }
         about

@@ -164,7 +164,7 @@ async fn swept(
         return Ok(Vec::new());
     }
     let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-    let sum = state.sum(symbol).await?;
+    let sum = state.local_sum(symbol).await?;
     if from >= sum.as_of {
         return Ok(Vec::new());
     }

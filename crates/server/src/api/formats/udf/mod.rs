@@ -160,7 +160,7 @@ async fn symbols(
     query.only(&["symbol", "currencyCode", "unitId"])?;
     let symbol = symbol(&state, &claims, &query, Channel::Price)?;
     own_currency(&query, symbol)?;
-    let price = state.published.live(&symbol.name).map(|live| live.price);
+    let price = state.published.head(&symbol.name).map(|head| head.price);
     Ok(Json(info(symbol, price)))
 }
 

@@ -54,7 +54,7 @@ mod traces;
 
 pub use alerts::{AlertReplay, AlertSettings, SendError, replay_alerts, send_once};
 pub use clock::{MarketClock, PlayedClock};
-pub use gateway::{AddressLimits, Secret, TokenSettings, TokenSettingsError};
+pub use gateway::{AddressLimits, FrontSettings, Secret, TokenSettings, TokenSettingsError};
 pub use gateway::{AllowedHost, AllowedOrigin, Host, WebOrigin, WebOriginError};
 pub use history::pack;
 pub use ingest::files::{FileKind, LoadError, LoadedFile, RowSink, SourceFile, load_file};
@@ -63,7 +63,7 @@ pub use measured::MeasuredSettings;
 pub use ops::process::log_lines_dropped;
 pub use reload::Reload;
 pub use run::{ServeError, Server, ServerEnd, Source};
-pub use settings::{FrontSettings, ServerSettings, SocketSettings};
+pub use settings::{ServerSettings, SocketSettings};
 pub use traces::{CollectorUrl, CollectorUrlError, TraceSettings};
 #[cfg(feature = "otlp")]
 pub use traces::{SpanExport, SpanExportError, SpanLayer};

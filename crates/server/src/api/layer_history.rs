@@ -9,7 +9,7 @@ use liqheat_store::LayerReach;
 use liqheat_wire::GridHeader;
 
 use super::DataState;
-use super::history::{header_over, write};
+use super::grid_body::{header_over, write};
 use super::measured::nothing_measured;
 use super::reading::Reading;
 use crate::history::{

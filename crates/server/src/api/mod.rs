@@ -10,6 +10,7 @@ mod claims;
 mod edge;
 mod export;
 mod formats;
+mod grid_body;
 mod health;
 mod heatmap;
 mod history;

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::DataState;
 use crate::gateway::Client;
-use crate::history;
+use crate::history::{self, HistoryError};
 use crate::http::{AddressKey, Refusal};
 use crate::reads::{ReadKind, ReadRefusal, ReadTurn};
 
@@ -87,6 +87,18 @@ impl Reading {
         written.await.map_err(|error: serde_json::Error| {
             Refusal::unavailable(format!("the answer cannot be written: {error}"))
         })
+    }
+}
+
+impl From<HistoryError> for Refusal {
+    fn from(error: HistoryError) -> Self {
+        match error {
+            HistoryError::Store(error) => error.into(),
+            HistoryError::NoLedger => Self::unavailable(error.to_string()),
+            HistoryError::Grid(error) => {
+                Self::bad(format!("{error}; ask for a larger 'bin' or fewer 'columns'"))
+            }
+        }
     }
 }
 

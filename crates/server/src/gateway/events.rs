@@ -6,24 +6,23 @@
 //! connection.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Response as HttpResponse, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bytes::Bytes;
 use liqheat_market::Price;
 use liqheat_stream::{Connection, Encoding, EventStream, parse_event_id, serve_events};
 use liqheat_wire::{Channel, HeatmapView, Mode, SYMBOLS_PER_MESSAGE_MAX, ServerMessage, Subscribe};
-use tokio::net::TcpStream;
 use tracing::debug;
 
+use super::admission::{SocketState, admit, check_open, check_page, reserve, session_grant};
 use super::client::Client;
-use super::upgrade::{SocketState, admit, check_open, check_page, forget_http, reserve, session_grant};
+use super::takeover::{Takeover, forget_http};
 use crate::http::{Query, Refusal, unknown_symbol};
 use crate::ops::metrics::SocketRefusal;
 
@@ -31,43 +30,6 @@ const CONTENT_TYPE: &str = "text/event-stream";
 
 /// Close code of a stream that is refused for now; RFC 6455's registry calls it so.
 const TRY_AGAIN_LATER: u16 = 1013;
-
-/// What takes the connection over when the answer is ready, in the extensions of the answer. It is called at most once.
-#[derive(Clone)]
-pub(super) struct Takeover(Arc<Mutex<Option<Start>>>);
-
-/// Begins the session with the raw stream and the head of the answer.
-type Start = Box<dyn FnOnce(TcpStream, Bytes) + Send>;
-
-impl Takeover {
-    fn new(start: impl FnOnce(TcpStream, Bytes) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Some(Box::new(start)))))
-    }
-
-    /// Begins the session.
-    pub(super) fn start(&self, stream: TcpStream, head: Bytes) {
-        let start = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(start) = start {
-            start(stream, head);
-        }
-    }
-}
-
-/// The head of an answer whose body ends with the connection.
-pub(super) fn head_of<B>(response: &HttpResponse<B>) -> Bytes {
-    let status = response.status();
-    let reason = status.canonical_reason().unwrap_or_default();
-    let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_u16()).into_bytes();
-    let of_body = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::CONNECTION];
-    for (name, value) in response.headers().iter().filter(|(name, _)| !of_body.contains(name)) {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"connection: close\r\n\r\n");
-    head.into()
-}
 
 /// The route of event streams.
 pub(crate) fn stream_route(state: Arc<SocketState>) -> Router {
@@ -249,6 +211,8 @@ fn check_symbols(state: &SocketState, subscribe: &Subscribe) -> Result<(), Refus
 
 #[cfg(test)]
 mod tests {
+    use liqheat_wire::ViewHorizon;
+
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Subscribe, u16> {
@@ -305,17 +269,4 @@ mod tests {
             assert_eq!(read(pairs), Err(status), "{pairs:?}");
         }
     }
-
-    #[test]
-    fn the_head_ends_the_body_with_the_connection() {
-        let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, CONTENT_TYPE)], "x").into_response();
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("1"));
-        assert_eq!(
-            head_of(&response),
-            "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-        );
-    }
-
-    use axum::http::StatusCode;
-    use liqheat_wire::ViewHorizon;
 }

@@ -39,11 +39,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use super::client::{Client, is_trusted};
-use super::events::{Takeover, head_of};
 use super::guard::HEAD_BYTES_MAX;
+use super::settings::FrontSettings;
+use super::takeover::{Takeover, head_of};
 use crate::http::Refusal;
 use crate::ops::metrics::{ConnectionEnd, FrontMetrics, HttpRefusal};
-use crate::settings::FrontSettings;
 use connection::{AnswerBody, Seat, Seats, StallReporter};
 use places::{Busy, RequestClass};
 use stream::WriteTimeoutStream;

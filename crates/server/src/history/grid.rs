@@ -8,48 +8,6 @@ use liqheat_wire::GridLayout;
 
 use super::spans::{ColumnSteps, GridSpan, PriceBounds, round_up};
 
-/// A named length of time, as charts offer it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ChartRange {
-    pub(crate) name: &'static str,
-    ms: i64,
-    /// Margin of the rows beyond the highest and lowest price, per mille of the price. On a longer chart levels
-    /// further away matter.
-    margin_permille: i64,
-}
-
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
-
-pub(crate) const CHART_RANGES: [ChartRange; 8] = [
-    ChartRange { name: "12h", ms: 12 * HOUR_MS, margin_permille: 50 },
-    ChartRange { name: "24h", ms: DAY_MS, margin_permille: 60 },
-    ChartRange { name: "3d", ms: 3 * DAY_MS, margin_permille: 80 },
-    ChartRange { name: "7d", ms: 7 * DAY_MS, margin_permille: 100 },
-    ChartRange { name: "30d", ms: 30 * DAY_MS, margin_permille: 130 },
-    ChartRange { name: "90d", ms: 90 * DAY_MS, margin_permille: 160 },
-    ChartRange { name: "180d", ms: 180 * DAY_MS, margin_permille: 200 },
-    ChartRange { name: "1y", ms: 365 * DAY_MS, margin_permille: 200 },
-];
-
-impl ChartRange {
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        CHART_RANGES.into_iter().find(|range| range.name == name)
-    }
-
-    pub(crate) fn names() -> String {
-        CHART_RANGES.map(|range| range.name).join(", ")
-    }
-
-    pub(crate) const fn ms(self) -> i64 {
-        self.ms
-    }
-
-    pub(super) const fn margin_permille(self) -> i64 {
-        self.margin_permille
-    }
-}
-
 /// What a request for a grid names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct GridRequest {
@@ -134,6 +92,7 @@ mod tests {
     use liqheat_model::Params;
 
     use crate::catalog::{LedgerSpec, MarketIndex, ServedSymbol, VenueLedger};
+    use crate::history::range::{CHART_RANGES, ChartRange, DAY_MS, HOUR_MS};
 
     fn symbol(interval: Interval, first_bar: i64) -> ServedSymbol {
         let instrument = Instrument::new(Venue::Sim, Symbol::new("BTCUSDT").unwrap());
@@ -176,7 +135,9 @@ mod tests {
                 assert_eq!(column_ms % interval.ms(), 0);
                 let end = start.plus(column_ms * columns as i64);
                 assert!(
-                    start <= as_of.plus(column_ms - range.ms) && end >= as_of && end < as_of.plus(column_ms)
+                    start <= as_of.plus(column_ms - range.ms())
+                        && end >= as_of
+                        && end < as_of.plus(column_ms)
                 );
             }
         }

@@ -7,6 +7,7 @@ mod gzip;
 mod layers;
 mod moment;
 mod painter;
+mod range;
 mod spans;
 pub(crate) mod timeseries;
 mod warm;
@@ -18,12 +19,13 @@ use liqheat_model::Ledger;
 use liqheat_store::Store;
 
 pub(crate) use cache::{GridBasis, GridCache, TileCache, TileVersion};
-pub(crate) use grid::{CHART_RANGES, ChartRange, GridRequest, HistoryError};
+pub(crate) use grid::{GridRequest, HistoryError};
 pub use gzip::pack;
 pub(crate) use gzip::{CODING, is_accepted, pack_fast};
 pub(crate) use layers::{LayerPainter, LayerPicture, held_from};
 pub(crate) use moment::PastState;
 pub(crate) use painter::PaintedGrid;
+pub(crate) use range::{CHART_RANGES, ChartRange};
 pub(crate) use spans::{ColumnSteps, GridSpan, PriceBounds};
 
 use crate::catalog::VenueLedger;

@@ -3,7 +3,7 @@
 use liqheat_market::convert::signed_len;
 use liqheat_market::{Interval, Price, UnixMs};
 
-use super::grid::ChartRange;
+use super::range::ChartRange;
 use crate::catalog::ServedSymbol;
 
 /// The time that a grid covers.

@@ -10,8 +10,6 @@ use liqheat_store::StoreError;
 use liqheat_wire::ErrorBody;
 use tracing::warn;
 
-use crate::history::HistoryError;
-
 /// When to come back where nothing else is known.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -146,18 +144,6 @@ impl From<StoreError> for Refusal {
         // Files and queries are the operator's business; the client learns that it may try again.
         warn!(%error, "a request could not read the store");
         Self::unavailable("the database did not answer; try again in a few seconds")
-    }
-}
-
-impl From<HistoryError> for Refusal {
-    fn from(error: HistoryError) -> Self {
-        match error {
-            HistoryError::Store(error) => error.into(),
-            HistoryError::NoLedger => Self::unavailable(error.to_string()),
-            HistoryError::Grid(error) => {
-                Self::bad(format!("{error}; ask for a larger 'bin' or fewer 'columns'"))
-            }
-        }
     }
 }
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use liqheat_feeds::tiers::TierBook;
-use liqheat_store::{InstrumentSpan, Store};
+use liqheat_store::Store;
 use liqheat_stream::{Hub, HubSettings, Sessions};
-use liqheat_wire::format_time;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::end::ServeError;
-use super::source::{Feed, OpenSource, Source};
+use super::source::{Feed, OpenSource, Source, describe};
 use crate::catalog::{self, Catalog, UnknownName};
 use crate::clock::MarketClock;
 use crate::cluster::Cluster;
@@ -157,15 +156,4 @@ fn fit_into_descriptors(settings: &mut ServerSettings) {
     fit.warn_if_cut(limit, wanted);
     settings.sockets.connections_max = fit.sockets;
     settings.front.http_connections_max = fit.http;
-}
-
-/// What a database holds, for errors.
-pub(super) fn describe(spans: &[InstrumentSpan]) -> String {
-    if spans.is_empty() {
-        return "nothing yet (load some with `liqheat ingest PATH`)".to_owned();
-    }
-    let span = |span: &InstrumentSpan| {
-        format!("{} from {} to {}", span.instrument, format_time(span.first), format_time(span.last))
-    };
-    spans.iter().map(span).collect::<Vec<_>>().join("; ")
 }

@@ -11,14 +11,13 @@ use liqheat_feeds::sim::{Sim, SimConfig};
 use liqheat_feeds::tiers::TierBook;
 use liqheat_market::UnixMs;
 use liqheat_market::convert::{signed_ms, whole_ms};
-use liqheat_store::Store;
+use liqheat_store::{InstrumentSpan, Store};
 use liqheat_wire::format_time;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::end::ServeError;
-use super::foundation::describe;
 use crate::catalog::{Catalog, InstrumentCandidate};
 use crate::clock::{MarketClock, PlayedClock};
 use crate::ingest::SimFeed;
@@ -143,4 +142,15 @@ impl Feed {
             }
         }
     }
+}
+
+/// What a database holds, for errors.
+pub(super) fn describe(spans: &[InstrumentSpan]) -> String {
+    if spans.is_empty() {
+        return "nothing yet (load some with `liqheat ingest PATH`)".to_owned();
+    }
+    let span = |span: &InstrumentSpan| {
+        format!("{} from {} to {}", span.instrument, format_time(span.first), format_time(span.last))
+    };
+    spans.iter().map(span).collect::<Vec<_>>().join("; ")
 }

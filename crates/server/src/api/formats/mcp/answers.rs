@@ -1,11 +1,30 @@
-//! What a tool tells of its route's answer. Pure functions of JSON; whatever they do not find is `null`.
+//! What a tool gives of its route's answer. Pure functions of JSON; whatever they do not find is `null`.
 
 use serde_json::{Map, Value, json};
 
-use super::tools::Detail;
-
 /// Most rows of a concise answer.
 const ROWS: usize = 5;
+
+/// How much of its route's answer a tool gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What a person would say: totals and the few largest rows.
+    Concise,
+    /// All rows of the route.
+    Detailed,
+}
+
+impl Detail {
+    pub(super) const NAMES: [&str; 2] = ["concise", "detailed"];
+
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "concise" => Some(Self::Concise),
+            "detailed" => Some(Self::Detailed),
+            _ => None,
+        }
+    }
+}
 
 /// The whole answer.
 pub(super) fn whole(body: &Value, _: Detail) -> Value {

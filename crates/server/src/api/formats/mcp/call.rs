@@ -3,7 +3,8 @@
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
-use super::tools::{Detail, ToolSpec};
+use super::answers::Detail;
+use super::tools::ToolSpec;
 use crate::http::target;
 
 /// A call of a tool, checked.

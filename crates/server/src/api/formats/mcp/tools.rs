@@ -2,28 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answers;
-
-/// What a tool is asked to tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// What a person would say: totals and the few largest rows.
-    Concise,
-    /// All rows of the route.
-    Detailed,
-}
-
-impl Detail {
-    pub(super) const NAMES: [&str; 2] = ["concise", "detailed"];
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        match name {
-            "concise" => Some(Self::Concise),
-            "detailed" => Some(Self::Detailed),
-            _ => None,
-        }
-    }
-}
+use super::answers::{self, Detail};
 
 /// A tool.
 pub(super) struct ToolSpec {

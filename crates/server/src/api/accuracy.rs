@@ -1,7 +1,5 @@
 //! `GET /v1/accuracy`: the running score of a symbol.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use liqheat_feeds::venues::liquidation_feed;
@@ -11,7 +9,7 @@ use liqheat_score::{ConfidenceInterval, GradedHour, HOUR_MS, Score, running_scor
 use liqheat_store::{AccuracyHour, AccuracyState};
 use liqheat_wire::{AccuracyBody, AccuracyPeriod, PredictorAccuracy, VenueAccuracy, format_time};
 
-use super::DataState;
+use super::parts::StoredRows;
 use super::reading::Reading;
 use crate::clock::MarketClock;
 use crate::http::{Query, Refusal};
@@ -27,13 +25,13 @@ const LEARNED_MS: i64 = 30 * DAY_MS;
 const EVENTS_NEEDED: u64 = 100;
 
 pub(super) async fn accuracy(
-    State(state): State<Arc<DataState>>,
+    State(rows): State<StoredRows>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = state.symbol(&query)?;
-    let now = state.clock.now();
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let symbol = rows.symbols.of(&query)?;
+    let now = rows.clock.now();
+    let turn = reading.turn(&rows, ReadKind::Query).await?;
     let mut venues = Vec::with_capacity(symbol.ledgers.len());
     for ledger in &symbol.ledgers {
         let fingerprint = ledger.spec.params.fingerprint();
@@ -41,7 +39,7 @@ pub(super) async fn accuracy(
         let hours = turn.store().accuracy_hours(ledger.instrument(), fingerprint, from, now).await?;
         venues.push((ledger.instrument().clone(), fingerprint, hours));
     }
-    let (symbol, is_graded) = (symbol.name.clone(), !matches!(*state.clock, MarketClock::Wall));
+    let (symbol, is_graded) = (symbol.name.clone(), !matches!(*rows.clock, MarketClock::Wall));
     let body = move || AccuracyBody {
         symbol,
         as_of: format_time(now),

@@ -10,8 +10,7 @@ use liqheat_alerts::{Alert, Rule, RuleFields};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::DataState;
-use crate::alerts::{RuleRefusal, TargetDelivery};
+use crate::alerts::{Alerts, RuleRefusal, TargetDelivery};
 use crate::http::{Query, Refusal};
 
 /// A rule is a few hundred bytes.
@@ -54,8 +53,7 @@ pub(super) struct TargetRow {
     dead: bool,
 }
 
-pub(super) async fn list(State(state): State<Arc<DataState>>) -> Json<AlertsBody> {
-    let alerts = &state.alerts;
+pub(super) async fn list(State(alerts): State<Arc<Alerts>>) -> Json<AlertsBody> {
     let row = |(rule, is_api): (Arc<Rule>, bool)| rule_row(&rule, is_api);
     Json(AlertsBody {
         rules: alerts.rules().into_iter().map(row).collect(),
@@ -81,7 +79,7 @@ fn target_row(target: &TargetDelivery) -> TargetRow {
 }
 
 pub(super) async fn add(
-    State(state): State<Arc<DataState>>,
+    State(alerts): State<Arc<Alerts>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<RuleRow>, Refusal> {
@@ -93,16 +91,16 @@ pub(super) async fn add(
     }
     let fields: RuleFields = serde_json::from_slice(&body)
         .map_err(|error| Refusal::malformed(format!("the body is not a rule: {error}")))?;
-    let rule = state.alerts.put_rule(fields).await.map_err(refusal)?;
+    let rule = alerts.put_rule(fields).await.map_err(refusal)?;
     Ok(Json(rule_row(&rule, true)))
 }
 
 pub(super) async fn remove(
-    State(state): State<Arc<DataState>>,
+    State(alerts): State<Arc<Alerts>>,
     query: Query,
 ) -> Result<Json<RemovedBody>, Refusal> {
     let name = query.required("name")?;
-    if state.alerts.delete_rule(name).await.map_err(refusal)? {
+    if alerts.delete_rule(name).await.map_err(refusal)? {
         return Ok(Json(RemovedBody { deleted: name.to_owned() }));
     }
     let name: String = name.chars().take(64).collect();

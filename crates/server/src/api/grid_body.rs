@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use liqheat_market::UnixMs;
 use liqheat_model::HistoryGrid;
-use liqheat_wire::{GridHeader, GridJson, GridScale, encode_grid};
+use liqheat_wire::{FeedState, GridHeader, GridJson, GridScale, encode_grid};
 
-use super::DataState;
 use crate::engine::whole_usd;
 use crate::history::{self, GridRequest};
 
@@ -17,18 +16,22 @@ pub(super) fn write(request: GridRequest, header: GridHeader, grid: &HistoryGrid
     Bytes::from(if request.is_gzipped { history::pack(&body) } else { body })
 }
 
-/// What every grid says of itself, of an estimate and of measured positions alike: no share seen open, no leverages, no coverage.
-pub(super) fn header_over(
-    state: &DataState,
-    (name, venue): (&str, &str),
-    epoch: String,
-    as_of: UnixMs,
-    grid: &HistoryGrid,
-) -> GridHeader {
+/// What a grid is of.
+pub(super) struct GridSubject<'a> {
+    pub(super) symbol: &'a str,
+    pub(super) venue: &'a str,
+    /// Epoch of the board that goes on from the grid.
+    pub(super) epoch: String,
+    pub(super) state: FeedState,
+}
+
+/// The header of every grid, of an estimate and of measured positions alike: without a share seen open, leverages and coverage.
+pub(super) fn header_over(subject: GridSubject<'_>, as_of: UnixMs, grid: &HistoryGrid) -> GridHeader {
+    let GridSubject { symbol, venue, epoch, state } = subject;
     let spec = &grid.spec;
     let usd_max = grid.long.iter().chain(&grid.short).copied().fold(0.0, f32::max);
     GridHeader {
-        symbol: name.to_owned(),
+        symbol: symbol.to_owned(),
         venue: venue.to_owned(),
         epoch,
         as_of: as_of.0,
@@ -39,7 +42,7 @@ pub(super) fn header_over(
         price_low: spec.price_low.into(),
         bin: spec.bin.into(),
         scale: GridScale::for_max(f64::from(usd_max)),
-        state: state.published.feed_state(name),
+        state,
         seen_share: 0.0,
         leverages: Vec::new(),
         coverage_long: Vec::new(),

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use liqheat_market::{Price, UnixMs, Venue};
 use liqheat_wire::{LevelMessage, PriceRange, TimeseriesBody, TimeseriesMeta, TimeseriesRow, format_time};
 
-use super::DataState;
+use super::parts::ModelState;
 use super::reading::{JsonBody, Reading};
 use crate::catalog::ServedSymbol;
 use crate::history::timeseries::{LEVELS_MAX, TimeseriesRequest};
@@ -40,15 +40,16 @@ pub(crate) struct TimeseriesKey {
 }
 
 pub(super) async fn timeseries(
-    State(state): State<Arc<DataState>>,
+    State(model): State<ModelState>,
+    State(flights): State<Arc<TimeseriesFlights>>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.refuse(&["profile", "model", "whale_threshold", "kline_interval"])?;
-    let symbol = state.symbol(&query)?;
-    let now = state.clock.now();
+    let symbol = model.rows.symbols.of(&query)?;
+    let now = model.rows.clock.now();
     // Stored data may end long before now.
-    let newest = state.published.local_sum(&symbol.name).map_or(now, |sum| sum.as_of.min(now));
+    let newest = model.present.published.local_sum(&symbol.name).map_or(now, |sum| sum.as_of.min(now));
     let span = window::span(&query, symbol.interval(), newest)?;
     let bin = query.price("price_bin_size")?;
     let weights = query.get("leverage_weights").map(weights::parse).transpose()?;
@@ -63,7 +64,7 @@ pub(super) async fn timeseries(
         weights: query.get("leverage_weights").map(str::to_owned),
         accepts_gzip: reading.accepts_gzip(),
     };
-    let body = state.timeseries.get(key, async || {
+    let body = flights.get(key, async || {
         let request = TimeseriesRequest {
             start: span.start,
             end: span.end,
@@ -72,7 +73,7 @@ pub(super) async fn timeseries(
             weights,
             venues,
         };
-        let turn = state.history.in_turn(reading.turn(&state, ReadKind::ModelRun).await?);
+        let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
         let rows = turn.timeseries(symbol, &request, now).await?;
         let rows = rows.ok_or_else(|| {
             Refusal::malformed(format!(

@@ -10,15 +10,15 @@ use bytes::Bytes;
 use liqheat_market::UnixMs;
 use liqheat_wire::{GRID_CONTENT_TYPE, GridHeader, GridLayout, format_time};
 
-use super::grid_body::{header_over, write};
+use super::grid_body::{GridSubject, header_over, write};
+use super::layer_history;
+use super::parts::{ModelState, NamedLayer, SymbolDirectory, no_state};
 use super::reading::Reading;
-use super::{DataState, layer_history, no_state};
 use crate::catalog::{ServedSymbol, VenueLedger, leverage_of};
 use crate::history::{
     self, ChartRange, ColumnSteps, GridBasis, GridRequest, GridSpan, PaintedGrid, PriceBounds, TileVersion,
 };
 use crate::http::{Query, Refusal};
-use crate::measured::{MeasuredLayer, MeasuredSymbol};
 use crate::published::LedgerSum;
 use crate::reads::ReadKind;
 
@@ -26,13 +26,13 @@ pub(super) const COLUMNS_MAX: usize = 4_000;
 const SPAN_MAX_MS: i64 = 3_660 * 86_400_000;
 
 pub(super) async fn history(
-    State(state): State<Arc<DataState>>,
+    State(model): State<ModelState>,
     reading: Reading,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let subject = Subject::of(&state, &query)?;
-    let span = span_of(&query, state.clock.now())?;
+    let subject = Subject::of(&model.rows.symbols, &query)?;
+    let span = span_of(&query, model.rows.clock.now())?;
     let columns = match query.get("columns") {
         Some(_) => Some(query.count_or("columns", NonZeroUsize::MIN, COLUMNS_MAX)?.get()),
         None => None,
@@ -56,15 +56,15 @@ pub(super) async fn history(
     let request = GridRequest { span, prices, bin, columns, compact, by_leverage, is_gzipped };
     let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
     let grid = match subject {
-        Subject::Symbol(symbol) => body(&state, symbol, reading, request, known).await?,
-        Subject::Layer(_, symbol) if by_leverage => {
+        Subject::Symbol(symbol) => body(&model, symbol, reading, request, known).await?,
+        Subject::Layer(NamedLayer { symbol, .. }) if by_leverage => {
             let name = &symbol.name;
             return Err(Refusal::bad(format!(
                 "leverages of {name} are not known: measured positions have none; leave out 'by'"
             )));
         }
-        Subject::Layer(measured, symbol) => {
-            GridAnswer::Open(layer_history::grid(&state, (measured, symbol), reading, request).await?)
+        Subject::Layer(layer) => {
+            GridAnswer::Open(layer_history::grid(&model, layer, reading, request).await?)
         }
     };
     let kind = compact.map_or("application/json", GridLayout::content_type);
@@ -88,15 +88,15 @@ enum Subject<'a> {
     /// An estimate.
     Symbol(&'a ServedSymbol),
     /// A layer of measured positions.
-    Layer(&'a MeasuredLayer, &'a MeasuredSymbol),
+    Layer(NamedLayer<'a>),
 }
 
 impl<'a> Subject<'a> {
-    fn of(state: &'a DataState, query: &Query) -> Result<Self, Refusal> {
+    fn of(symbols: &'a SymbolDirectory, query: &Query) -> Result<Self, Refusal> {
         let name = query.required("symbol")?;
-        Ok(match state.layer(name)? {
-            Some((measured, symbol)) => Self::Layer(measured, symbol),
-            None => Self::Symbol(state.symbol_named(name)?),
+        Ok(match symbols.layer(name)? {
+            Some(layer) => Self::Layer(layer),
+            None => Self::Symbol(symbols.named(name)?),
         })
     }
 }
@@ -155,39 +155,41 @@ enum Basis {
 }
 
 async fn body(
-    state: &DataState,
+    model: &ModelState,
     symbol: &ServedSymbol,
     reading: Reading,
     request: GridRequest,
     known: Option<&str>,
 ) -> Result<GridAnswer, Refusal> {
-    let (_, basis) = basis(state, symbol, request).await?;
-    if let Some(answer) = finished(state, symbol, request, &basis, known) {
+    let (_, basis) = basis(model, symbol, request).await?;
+    if let Some(answer) = finished(model, symbol, request, &basis, known) {
         return Ok(answer);
     }
-    let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+    let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
     // An earlier request in the queue may have asked for the same.
-    let (sum, basis) = self::basis(state, symbol, request).await?;
-    if let Some(answer) = finished(state, symbol, request, &basis, known) {
+    let (sum, basis) = self::basis(model, symbol, request).await?;
+    if let Some(answer) = finished(model, symbol, request, &basis, known) {
         return Ok(answer);
     }
     let epoch = match &basis {
         Basis::Open(basis) => basis.epoch.clone(),
-        Basis::Closed { .. } => state.published.epoch(&symbol.name).unwrap_or_default().to_string(),
+        Basis::Closed { .. } => model.present.published.epoch(&symbol.name).unwrap_or_default().to_string(),
     };
     let painted = turn.paint(symbol, &sum, request).await?;
-    let header = header_of(state, symbol, &sum, epoch, request, &painted);
+    let state = model.present.published.feed_state(&symbol.name);
+    let subject = GridSubject { symbol: &symbol.name, venue: symbol.venue(), epoch, state };
+    let header = header_of(subject, symbol, &sum, request, &painted);
     // Megabytes are written and packed here, so not on an async worker.
     let body = turn.compute(move || write(request, header, &painted.grid)).await;
     Ok(match basis {
         Basis::Open(basis) => {
             if matches!(request.span, GridSpan::Latest(_)) {
-                state.history.grids.put(&symbol.name, request, basis, body.clone());
+                model.history.grids.put(&symbol.name, request, basis, body.clone());
             }
             GridAnswer::Open(body)
         }
         Basis::Closed { version, etag } => {
-            state.history.tiles.put(&symbol.name, request, version, body.clone());
+            model.history.tiles.put(&symbol.name, request, version, body.clone());
             GridAnswer::Closed { etag, body: Some(body) }
         }
     })
@@ -195,19 +197,19 @@ async fn body(
 
 /// What is there already.
 fn finished(
-    state: &DataState,
+    model: &ModelState,
     symbol: &ServedSymbol,
     request: GridRequest,
     basis: &Basis,
     known: Option<&str>,
 ) -> Option<GridAnswer> {
     match basis {
-        Basis::Open(basis) => state.history.grids.get(&symbol.name, request, basis).map(GridAnswer::Open),
+        Basis::Open(basis) => model.history.grids.get(&symbol.name, request, basis).map(GridAnswer::Open),
         Basis::Closed { etag, .. } if known.is_some_and(|known| names(known, etag)) => {
             Some(GridAnswer::Closed { etag: etag.clone(), body: None })
         }
         Basis::Closed { version, etag } => {
-            let body = state.history.tiles.get(&symbol.name, request, version)?;
+            let body = model.history.tiles.get(&symbol.name, request, version)?;
             Some(GridAnswer::Closed { etag: etag.clone(), body: Some(body) })
         }
     }
@@ -221,11 +223,11 @@ fn names(list: &str, etag: &str) -> bool {
 /// The ledgers to paint, and what the picture stands for: closed time, or the past and the live state that goes on from
 /// it.
 async fn basis(
-    state: &DataState,
+    model: &ModelState,
     symbol: &ServedSymbol,
     request: GridRequest,
 ) -> Result<(Arc<LedgerSum>, Basis), Refusal> {
-    let sum = state.local_sum(symbol).await?;
+    let sum = model.present.local_sum(symbol).await?;
     let end = request.end(ColumnSteps::of(symbol), sum.as_of);
     // A grid that is cut off at the newest bar goes on later, even where its columns are all closed by now.
     let is_closed = match request.span {
@@ -245,19 +247,18 @@ async fn basis(
         };
         let form = (layout << 1) | u8::from(request.is_gzipped);
         // Another run may have another model, and a database that was changed meanwhile.
-        let etag = format!("\"{}-{}-{form}\"", state.published.run(), parts.join("."));
+        let etag = format!("\"{}-{}-{form}\"", model.present.published.run(), parts.join("."));
         return Ok((sum, Basis::Closed { version, etag }));
     }
-    let epoch = state.published.epoch(&symbol.name).ok_or_else(|| no_state(symbol))?;
+    let epoch = model.present.published.epoch(&symbol.name).ok_or_else(|| no_state(symbol))?;
     let basis = GridBasis { past: sum.past(), epoch: epoch.to_string() };
     Ok((sum, Basis::Open(basis)))
 }
 
 fn header_of(
-    state: &DataState,
+    subject: GridSubject<'_>,
     symbol: &ServedSymbol,
     sum: &LedgerSum,
-    epoch: String,
     request: GridRequest,
     painted: &PaintedGrid,
 ) -> GridHeader {
@@ -271,7 +272,7 @@ fn header_of(
     let leverages = symbol.leverages();
     let leverages =
         leverages.iter().take(grid.classes.len()).map(|leverage| leverage_of(*leverage)).collect();
-    let header = header_over(state, (&symbol.name, symbol.venue()), epoch, as_of, grid);
+    let header = header_over(subject, as_of, grid);
     GridHeader { seen_share, leverages, ..header }
 }
 

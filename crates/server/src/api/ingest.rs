@@ -25,8 +25,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::DataState;
 use super::claims::IngestClaims;
+use super::parts::SymbolDirectory;
 use crate::compute::ComputePool;
 use crate::http::{Query, Refusal};
 use crate::ingest::files::{FileKind, LoadedFile, SourceFile, load_file};
@@ -70,24 +70,24 @@ impl Ingests {
 
 /// Whether files would be taken: a client asks before it sends one.
 pub(super) async fn state(
-    State(state): State<Arc<DataState>>,
+    State(ingests): State<Arc<Ingests>>,
     _claims: IngestClaims,
     query: Query,
 ) -> Result<Json<IngestStateBody>, Refusal> {
     query.only(&[])?;
-    state.ingests.check()?;
-    let is_running = state.ingests.running.available_permits() == 0;
+    ingests.check()?;
+    let is_running = ingests.running.available_permits() == 0;
     Ok(Json(IngestStateBody { bytes_max: BYTES_MAX, is_running }))
 }
 
 pub(super) async fn ingest(
-    State(state): State<Arc<DataState>>,
+    State(ingests): State<Arc<Ingests>>,
+    State(symbols): State<SymbolDirectory>,
     claims: IngestClaims,
     query: Query,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<IngestBody>, Refusal> {
-    let ingests = &state.ingests;
     let (name, options) = named(&query)?;
     // A form of another page cannot send this type without asking first.
     if !is_bytes(&headers) {
@@ -106,7 +106,7 @@ pub(super) async fn ingest(
     let content = receive(body).await?;
     let stop = CancellationToken::new();
     let _stop_with_request = stop.clone().drop_guard();
-    let mut sink = LedgerSink::new(ingests.store.clone(), claims, &state.catalog);
+    let mut sink = LedgerSink::new(ingests.store.clone(), claims, &symbols.catalog);
     let path = name.clone();
     let loaded = ingests.compute.run(move || {
         let file = SourceFile { content: &content, name: &path };

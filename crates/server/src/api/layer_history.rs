@@ -8,15 +8,15 @@ use liqheat_model::GridSpec;
 use liqheat_store::LayerReach;
 use liqheat_wire::GridHeader;
 
-use super::DataState;
-use super::grid_body::{header_over, write};
+use super::grid_body::{GridSubject, header_over, write};
 use super::measured::nothing_measured;
+use super::parts::{ModelState, NamedLayer};
 use super::reading::Reading;
 use crate::history::{
     ColumnSteps, GridRequest, GridSpan, HistoryError, HistoryTurn, LayerPainter, LayerPicture, held_from,
 };
 use crate::http::Refusal;
-use crate::measured::{MeasuredLayer, MeasuredSymbol, ShownLayer, VENUE};
+use crate::measured::{MeasuredSymbol, ShownLayer, VENUE};
 use crate::reads::ReadKind;
 
 /// Columns whose layers are in memory at once.
@@ -31,14 +31,14 @@ struct Basis<'a> {
 }
 
 pub(super) async fn grid(
-    state: &DataState,
-    (measured, symbol): (&MeasuredLayer, &MeasuredSymbol),
+    model: &ModelState,
+    NamedLayer { measured, symbol }: NamedLayer<'_>,
     reading: Reading,
     request: GridRequest,
 ) -> Result<Bytes, Refusal> {
-    let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+    let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
     let shown = measured.shown(symbol);
-    let now = shown.as_ref().map_or_else(|| state.clock.now(), |shown| shown.as_of);
+    let now = shown.as_ref().map_or_else(|| model.rows.clock.now(), |shown| shown.as_of);
     let (from, to) = match request.span {
         GridSpan::Latest(range) => (now.plus(-range.ms()), now),
         GridSpan::Between { from, to } => (from, to.min(now)),
@@ -57,7 +57,7 @@ pub(super) async fn grid(
     let spec = GridSpec { start, column_ms, columns, price_low, bin, rows };
     let basis = Basis { symbol, live, spec };
     let picture = paint(&turn, &basis).await?;
-    let header = header_of(state, &basis, as_of.min(to), &picture);
+    let header = header_of(model, &basis, as_of.min(to), &picture);
     Ok(turn.compute(move || write(request, header, &picture.grid)).await)
 }
 
@@ -108,12 +108,14 @@ async fn paint(turn: &HistoryTurn<'_>, basis: &Basis<'_>) -> Result<LayerPicture
     Ok(turn.compute(move || painter.finish()).await)
 }
 
-fn header_of(state: &DataState, basis: &Basis<'_>, as_of: UnixMs, picture: &LayerPicture) -> GridHeader {
+fn header_of(model: &ModelState, basis: &Basis<'_>, as_of: UnixMs, picture: &LayerPicture) -> GridHeader {
     let name = &basis.symbol.name;
-    let epoch = state.published.epoch(name).unwrap_or_default().to_string();
+    let published = &model.present.published;
+    let epoch = published.epoch(name).unwrap_or_default().to_string();
+    let state = published.feed_state(name);
     GridHeader {
         coverage_long: picture.coverage_long.clone(),
         coverage_short: picture.coverage_short.clone(),
-        ..header_over(state, (name, VENUE.name()), epoch, as_of, &picture.grid)
+        ..header_over(GridSubject { symbol: name, venue: VENUE.name(), epoch, state }, as_of, &picture.grid)
     }
 }

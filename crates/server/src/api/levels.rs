@@ -1,13 +1,11 @@
 //! `GET /liquidations/levels`: the levels of a state by leverage.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use liqheat_market::{Price, Side};
 use liqheat_wire::{LevelRow, LevelsBody};
 
-use super::DataState;
+use super::parts::ModelState;
 use super::reading::Reading;
 use super::selection::SelectedState;
 use crate::engine::whole_usd;
@@ -17,12 +15,12 @@ use crate::http::{Query, Refusal};
 const MODEL: &str = "two-sided ledger";
 
 pub(super) async fn levels(
-    State(state): State<Arc<DataState>>,
+    State(model): State<ModelState>,
     reading: Reading,
     query: Query,
 ) -> Result<Json<LevelsBody>, Refusal> {
     query.refuse(&["profile", "kline_interval"])?;
-    let selected = SelectedState::of(&state, reading, &query).await?;
+    let selected = SelectedState::of(&model, reading, &query).await?;
     Ok(Json(LevelsBody {
         symbol: selected.reference.symbol.clone(),
         model: format!("{MODEL} v{}", liqheat_model::Params::VERSION),

@@ -2,7 +2,6 @@
 //! its totals.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,7 +12,7 @@ use liqheat_wire::{
     format_time,
 };
 
-use super::DataState;
+use super::parts::StoredRows;
 use super::reading::Reading;
 use crate::compact::liquidation_row;
 use crate::http::{Query, Refusal};
@@ -30,12 +29,12 @@ const WINDOWS: [(&str, i64); 4] =
     [("1h", HOUR_MS), ("4h", 4 * HOUR_MS), ("12h", 12 * HOUR_MS), ("24h", DAY_MS)];
 
 pub(super) async fn liquidations(
-    State(state): State<Arc<DataState>>,
+    State(rows): State<StoredRows>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = state.symbol(&query)?;
-    let now = state.clock.now();
+    let symbol = rows.symbols.of(&query)?;
+    let now = rows.clock.now();
     let end = query.time_or("end_time", now)?.min(now);
     let start = query.time_or("start_time", end.plus(-DAY_MS))?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
@@ -49,7 +48,7 @@ pub(super) async fn liquidations(
     };
     let page = Page { limit: limit.get(), cursor: query.get("cursor").map(Cursor::parse).transpose()? };
     let end = end.min(page.newest(interval));
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let turn = reading.turn(&rows, ReadKind::Query).await?;
     let mut rows = Vec::new();
     for ledger in &symbol.ledgers {
         let (store, instrument, rows_max) = (turn.store(), ledger.instrument(), page.rows_max());
@@ -143,13 +142,13 @@ fn place(venue: Venue, row: &Liquidation) -> (UnixMs, Venue, Side, Price, Qty) {
 }
 
 pub(super) async fn summary(
-    State(state): State<Arc<DataState>>,
+    State(rows): State<StoredRows>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = state.symbol(&query)?;
-    let end = state.clock.now();
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let symbol = rows.symbols.of(&query)?;
+    let end = rows.clock.now();
+    let turn = reading.turn(&rows, ReadKind::Query).await?;
     let mut windows = Vec::with_capacity(WINDOWS.len());
     for (window, length) in WINDOWS {
         let start = end.plus(-length);

@@ -1,13 +1,11 @@
 //! `GET /v1/map`: the liquidation map, by price and leverage with cumulative curves.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use liqheat_market::{Price, Side};
 use liqheat_wire::{MapBody, MapRow};
 
-use super::DataState;
+use super::parts::ModelState;
 use super::reading::Reading;
 use super::selection::{SelectedState, range_pct};
 
@@ -18,13 +16,13 @@ use crate::http::{Query, Refusal};
 use crate::published::sum_by_leverage;
 
 pub(super) async fn map(
-    State(state): State<Arc<DataState>>,
+    State(model): State<ModelState>,
     reading: Reading,
     query: Query,
 ) -> Result<Json<MapBody>, Refusal> {
     let range_pct = range_pct(&query, f64::INFINITY)?;
     let bin = query.price("bin")?;
-    let mut selected = SelectedState::of_any(&state, reading, &query).await?;
+    let mut selected = SelectedState::of_any(&model, reading, &query).await?;
     if let Some(bin) = bin {
         if bin.units() % selected.base_bin.units() != 0 {
             let base_bin = selected.base_bin;

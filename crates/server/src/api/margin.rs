@@ -2,7 +2,6 @@
 //! a position's liquidation price is under them.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -10,22 +9,22 @@ use liqheat_market::{Side, TierTable};
 use liqheat_model::{bankruptcy_price, liquidation_price};
 use liqheat_wire::{LiquidationPriceBody, LiquidationPriceRow, TierRow, TiersBody, VenueTiers, format_time};
 
-use super::DataState;
+use super::parts::SymbolDirectory;
 use crate::catalog::ServedSymbol;
 use crate::http::{Query, Refusal};
 
 pub(super) async fn tiers(
-    State(state): State<Arc<DataState>>,
+    State(symbols): State<SymbolDirectory>,
     query: Query,
 ) -> Result<Json<TiersBody>, Refusal> {
-    Ok(Json(tiers_of(state.symbol(&query)?)))
+    Ok(Json(tiers_of(symbols.of(&query)?)))
 }
 
 pub(super) async fn tiers_by_path(
-    State(state): State<Arc<DataState>>,
+    State(symbols): State<SymbolDirectory>,
     Path(name): Path<String>,
 ) -> Result<Json<TiersBody>, Refusal> {
-    Ok(Json(tiers_of(state.symbol_named(&name)?)))
+    Ok(Json(tiers_of(symbols.named(&name)?)))
 }
 
 fn tiers_of(symbol: &ServedSymbol) -> TiersBody {
@@ -47,10 +46,10 @@ fn tiers_of(symbol: &ServedSymbol) -> TiersBody {
 }
 
 pub(super) async fn price(
-    State(state): State<Arc<DataState>>,
+    State(symbols): State<SymbolDirectory>,
     query: Query,
 ) -> Result<Json<LiquidationPriceBody>, Refusal> {
-    let symbol = state.symbol(&query)?;
+    let symbol = symbols.of(&query)?;
     let position = Position::of(&query)?;
     let rows = symbol.ledgers.iter().map(|ledger| {
         let venue = ledger.instrument().venue.name();

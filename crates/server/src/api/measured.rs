@@ -1,7 +1,6 @@
 //! `GET /v1/measured`: positions of real accounts at the venue that publishes them, with how much of the market they are.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +10,7 @@ use liqheat_measured::{ClosestPosition, LAYER_HELD_MS};
 use liqheat_store::{StoredLayer, StoredLayerLevel, StoredLayerSide};
 use liqheat_wire::{FeedState, MeasuredBody, MeasuredLevel, MeasuredPosition, MeasuredSideBody, format_time};
 
-use super::DataState;
+use super::parts::{PresentState, StoredRows};
 use super::reading::Reading;
 use crate::http::{Query, Refusal};
 use crate::measured::{MeasuredSymbol, ShownLayer, whole_seconds};
@@ -23,12 +22,13 @@ const CLOSEST: NonZeroUsize = NonZeroUsize::new(20).unwrap();
 pub(super) const CLOSEST_MAX: usize = 100;
 
 pub(super) async fn measured(
-    State(state): State<Arc<DataState>>,
+    State(rows): State<StoredRows>,
+    State(present): State<PresentState>,
     reading: Reading,
     query: Query,
 ) -> Result<Json<MeasuredBody>, Refusal> {
     let name = query.required("symbol")?;
-    let Some(measured) = &state.measured else {
+    let Some(measured) = &rows.symbols.measured else {
         return Err(Refusal::bad(
             "this server does not look at accounts; start it with --hyperliquid-measured and hyperliquid in --venues",
         ));
@@ -39,9 +39,9 @@ pub(super) async fn measured(
         Refusal::bad(format!("no measured positions of '{name}'; there are: {}", names.join(", ")))
     })?;
     let limit = query.count_or("limit", CLOSEST, CLOSEST_MAX)?.get();
-    let feed = state.published.feed_state(&symbol.name);
+    let feed = present.published.feed_state(&symbol.name);
     if let Some(at) = query.optional_time("at")? {
-        let layer = past(&state, reading, symbol, at).await?;
+        let layer = past(&rows, reading, symbol, at).await?;
         return Ok(Json(body(symbol, &layer, feed, Vec::new())));
     }
     let shown = measured.shown(symbol).ok_or_else(|| nothing_measured(symbol))?;
@@ -64,12 +64,12 @@ pub(super) fn nothing_measured(symbol: &MeasuredSymbol) -> Refusal {
 /// # Errors
 /// Refused where there is none.
 pub(super) async fn past(
-    state: &DataState,
+    rows: &StoredRows,
     reading: Reading,
     symbol: &MeasuredSymbol,
     at: UnixMs,
 ) -> Result<StoredLayer, Refusal> {
-    let turn = reading.turn(state, ReadKind::Query).await?;
+    let turn = reading.turn(rows, ReadKind::Query).await?;
     let instrument = symbol.instrument();
     let from = at.plus(-LAYER_HELD_MS - 1);
     if let Some(layer) = turn.store().latest_measured_layer(&instrument, from, at).await? {

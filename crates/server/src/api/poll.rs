@@ -10,35 +10,38 @@ use liqheat_market::Price;
 use liqheat_stream::Encoding;
 use liqheat_wire::{Position, STATE_CONTENT_TYPE};
 
-use super::DataState;
+use super::parts::{self, PresentState, SymbolDirectory};
 use super::selection::no_volatility;
+use crate::expected::ExpectedBoards;
 use crate::http::{Query, Refusal, unknown_symbol};
 
 pub(super) async fn heatmap(
-    State(state): State<Arc<DataState>>,
+    State(present): State<PresentState>,
+    State(expected): State<Arc<ExpectedBoards>>,
     headers: HeaderMap,
     query: Query,
 ) -> Result<Response, Refusal> {
     let name = query.required("symbol")?;
-    let slot = state.hub.slot(name).ok_or_else(|| unknown_symbol(&state.hub, name))?;
+    let SymbolDirectory { catalog, hub, .. } = &present.symbols;
+    let slot = hub.slot(name).ok_or_else(|| unknown_symbol(hub, name))?;
     let since = query.get("since").map(position).transpose()?;
     let range = price_range(&query)?;
     let bin = query.price("bin")?;
     let within = query.expected_within()?;
-    let symbol = state.catalog.symbol(name);
+    let symbol = catalog.symbol(name);
     if let Some(symbol) = symbol {
-        state.refresh(symbol).await?;
+        present.refresh(symbol).await?;
     }
     // Levels of the expected view have the height of the others.
     let view = slot.view(range, bin).map_err(|error| Refusal::bad(error.to_string()))?;
     let no_state = || match symbol {
-        Some(symbol) => super::no_state(symbol),
+        Some(symbol) => parts::no_state(symbol),
         None => Refusal::unavailable(format!("no state of {name} yet")),
     };
     let slot = match (within, symbol) {
         (None, _) => slot,
         (Some(within), Some(symbol)) => {
-            state.expected_boards.compute(symbol, &slot, within).await?;
+            expected.compute(symbol, &slot, within).await?;
             let board = slot.expected(within).filter(|board| board.with_board(|_| ()).is_some());
             board.cloned().ok_or_else(|| no_volatility(symbol))?
         }

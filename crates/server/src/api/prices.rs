@@ -13,24 +13,25 @@ use liqheat_market::{Interval, Kline, Qty, UnixMs};
 use liqheat_store::Store;
 use liqheat_wire::{CandleRow, KlinesBody, format_time};
 
-use super::DataState;
+use super::parts::CandleState;
 use super::reading::Reading;
 use crate::catalog::{ServedSymbol, VenueLedger};
 use crate::http::{Query, Refusal};
+use crate::published::Published;
 use crate::reads::ReadKind;
 
 pub(super) const LIMIT_DEFAULT: NonZeroUsize = NonZeroUsize::new(500).unwrap();
 pub(super) const LIMIT_MAX: usize = 5_000;
 
 pub(super) async fn klines(
-    State(state): State<Arc<DataState>>,
+    State(state): State<CandleState>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = state.symbol(&query)?;
+    let symbol = state.rows.symbols.of(&query)?;
     let interval = stored_interval(&query, symbol, "5m")?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?;
-    let now = state.clock.now();
+    let now = state.rows.clock.now();
     let start = query.optional_time("start_time")?;
     let end = query.time_or("end_time", now)?.min(now);
     let limit = match start {
@@ -38,9 +39,10 @@ pub(super) async fn klines(
         // A time that is asked for is answered whole, or refused.
         Some(start) => candles_between(start, end, interval)?,
     };
-    let turn = reading.turn(&state, ReadKind::Query).await?;
-    let candles = CandleSpan { interval, start, end, limit };
-    let by_venue = candles_by_venue(&state, turn.store(), symbol, candles).await?;
+    let turn = reading.turn(&state.rows, ReadKind::Query).await?;
+    let span = CandleSpan { interval, start, end, limit, now };
+    let ledgers = by_open_interest(&state.published, symbol);
+    let by_venue = candles_by_venue(turn.store(), &ledgers, span).await?;
     let name = symbol.name.clone();
     reading.json(&turn, move || body(name, interval, by_venue, limit)).await
 }
@@ -73,20 +75,21 @@ pub(super) struct CandleSpan {
     pub(super) end: UnixMs,
     /// The newest ones of each venue.
     pub(super) limit: NonZeroUsize,
+    /// The moment of the request, as of which the newest candle is read.
+    pub(super) now: UnixMs,
 }
 
-/// The candles of a symbol's venues, the venue first whose price is shown.
+/// The candles of each ledger, in their order.
 pub(super) async fn candles_by_venue(
-    state: &DataState,
     store: &Store,
-    symbol: &ServedSymbol,
+    ledgers: &[Arc<VenueLedger>],
     span: CandleSpan,
 ) -> Result<Vec<Vec<Kline>>, Refusal> {
-    let CandleSpan { interval, start, end, limit } = span;
+    let CandleSpan { interval, start, end, limit, now } = span;
     let mut by_venue = Vec::new();
-    for ledger in by_open_interest(state, symbol) {
+    for ledger in ledgers {
         // The candle that opens at the end counts whole, as far as it has grown; one more makes up for it.
-        let (as_of, one_more) = (end.plus(interval.ms()).min(state.clock.now()), limit.saturating_add(1));
+        let (as_of, one_more) = (end.plus(interval.ms()).min(now), limit.saturating_add(1));
         let mut candles = store.candles(ledger.instrument(), interval, as_of, one_more).await?;
         candles.retain(|one| one.open_time <= end && start.is_none_or(|start| one.open_time >= start));
         by_venue.push(candles);
@@ -143,9 +146,9 @@ pub(super) fn merged(by_venue: Vec<Vec<Kline>>) -> BTreeMap<UnixMs, Kline> {
     candles
 }
 
-/// The symbol's ledgers, the one with the most open interest first.
-pub(super) fn by_open_interest(state: &DataState, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
-    let sum = state.published.local_sum(&symbol.name);
+/// The symbol's ledgers, the one with the most open interest first, whose price is shown.
+pub(super) fn by_open_interest(published: &Published, symbol: &ServedSymbol) -> Vec<Arc<VenueLedger>> {
+    let sum = published.local_sum(&symbol.name);
     let mut ledgers: Vec<Arc<VenueLedger>> =
         sum.iter().flat_map(|sum| sum.ledgers.iter().map(|(ledger, _)| Arc::clone(ledger))).collect();
     let without_state = |one: &&Arc<VenueLedger>| !ledgers.iter().any(|other| Arc::ptr_eq(other, one));

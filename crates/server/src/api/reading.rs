@@ -1,17 +1,16 @@
 //! What routes that read the database have in common: whose turn it is, and the form of the answer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::DataState;
+use super::parts::{StoredRows, TrustedProxies};
 use crate::gateway::Client;
 use crate::history::{self, HistoryError};
 use crate::http::{AddressKey, Refusal};
@@ -29,14 +28,17 @@ pub(super) struct Reading {
     accepts_gzip: bool,
 }
 
-impl FromRequestParts<Arc<DataState>> for Reading {
+impl<S: Send + Sync> FromRequestParts<S> for Reading
+where
+    TrustedProxies: FromRef<S>,
+{
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, state: &Arc<DataState>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, state)
             .await
             .map_err(|_| Refusal::unavailable("the address of the client is not known"))?;
-        let client = Client::of(peer.ip(), &parts.headers, &state.trusted_proxies);
+        let client = Client::of(peer.ip(), &parts.headers, &TrustedProxies::from_ref(state).0);
         let encodings = parts.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
         Ok(Self {
             address: AddressKey::of(client.address),
@@ -52,8 +54,8 @@ impl Reading {
     }
 
     /// Waits for a turn.
-    pub(super) async fn turn(self, state: &DataState, kind: ReadKind) -> Result<ReadTurn, Refusal> {
-        state.reads.turn(self.address, kind).await.map_err(|refusal| {
+    pub(super) async fn turn(self, rows: &StoredRows, kind: ReadKind) -> Result<ReadTurn, Refusal> {
+        rows.reads.turn(self.address, kind).await.map_err(|refusal| {
             let reason = match refusal {
                 ReadRefusal::QueueFull => "too many requests wait for the database",
                 ReadRefusal::TimedOut => "the database was busy with other requests for too long",

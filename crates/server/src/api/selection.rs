@@ -10,15 +10,14 @@ use liqheat_store::{StoredLayer, StoredLayerLevel};
 use liqheat_wire::{Cell, StateReference, format_time};
 
 use super::measured::past;
+use super::parts::{ModelState, NamedLayer, no_state};
 use super::reading::Reading;
-use super::{DataState, no_state};
 use crate::catalog::ServedSymbol;
 use crate::compact::{AGES_H, Outlook, SideMass, UNCLASSED, expected, fresh_levels, leverages_of};
 use crate::engine::LedgerRun;
 use crate::expected::{horizon_of, volatility_of};
 use crate::history::{ChartRange, HistoryError, HistoryTurn, PastState};
 use crate::http::{Query, Refusal};
-use crate::measured::MeasuredSymbol;
 use crate::published::{LedgerSum, LiveState, sum_by_leverage};
 use crate::reads::ReadKind;
 
@@ -53,11 +52,11 @@ impl SelectedState {
     ///
     /// # Errors
     /// As [`SelectedState::of`]; refused when a layer is asked for what only a model knows.
-    pub(super) async fn of_any(state: &DataState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
+    pub(super) async fn of_any(model: &ModelState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
         let name = query.required("symbol")?;
-        let is_layer = name.ends_with(MeasuredSymbol::SUFFIX) && state.hub.slot(name).is_some();
-        if !is_layer {
-            return Self::of(state, reading, query).await;
+        let symbols = &model.rows.symbols;
+        if !symbols.is_layer(name) {
+            return Self::of(model, reading, query).await;
         }
         let wanted = wanted(query)?;
         if horizon(query, wanted)?.is_some() || matches!(wanted, StateSelector::OpenedWithin(_)) {
@@ -66,17 +65,21 @@ impl SelectedState {
             )));
         }
         if let StateSelector::At(at) = wanted
-            && let Some((_, symbol)) = state.layer(name)?
+            && let Some(NamedLayer { symbol, .. }) = symbols.layer(name)?
         {
-            return Ok(Self::measured_at(state, &symbol.name, &past(state, reading, symbol, at).await?));
+            return Ok(Self::measured_at(
+                model,
+                &symbol.name,
+                &past(&model.rows, reading, symbol, at).await?,
+            ));
         }
-        Self::measured(state, name).ok_or_else(|| {
+        Self::measured(model, name).ok_or_else(|| {
             Refusal::unavailable(format!("no measured positions of {name} yet: they need the marks of the venue and a state of its estimate"))
         })
     }
 
     /// A layer of the past.
-    fn measured_at(state: &DataState, name: &str, layer: &StoredLayer) -> Self {
+    fn measured_at(model: &ModelState, name: &str, layer: &StoredLayer) -> Self {
         let level = |level: &StoredLayerLevel| LeverageLevel {
             leverage: UNCLASSED,
             price: level.price,
@@ -84,14 +87,14 @@ impl SelectedState {
             short_usd: approx_f64(level.short_usd),
         };
         let levels = layer.levels.iter().map(level).collect();
-        let reference = reference(state, name, layer.time, layer.mark);
+        let reference = reference(model, name, layer.time, layer.mark);
         let selected = Self::new(reference, layer.mark, layer.bin, levels);
         Self { leverages: vec![UNCLASSED], is_measured: true, ..selected }
     }
 
     /// The board of a layer; `None` before its first state.
-    fn measured(state: &DataState, name: &str) -> Option<Self> {
-        let (live, cells) = state.published.board_state(name)?;
+    fn measured(model: &ModelState, name: &str) -> Option<Self> {
+        let (live, cells) = model.present.published.board_state(name)?;
         let level = |cell: Cell| LeverageLevel {
             leverage: UNCLASSED,
             price: cell.price,
@@ -99,7 +102,7 @@ impl SelectedState {
             short_usd: approx_f64(cell.short_usd),
         };
         let by_leverage = cells.into_iter().map(level).collect();
-        let selected = Self::live(state, name, LiveState { by_leverage, ..live });
+        let selected = Self::live(model, name, LiveState { by_leverage, ..live });
         Some(Self { leverages: vec![UNCLASSED], is_measured: true, ..selected })
     }
 
@@ -107,11 +110,11 @@ impl SelectedState {
     ///
     /// # Errors
     /// Refused when a parameter is wrong, both are given, or there is no such state.
-    pub(super) async fn of(state: &DataState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
-        let symbol = state.symbol(query)?;
+    pub(super) async fn of(model: &ModelState, reading: Reading, query: &Query) -> Result<Self, Refusal> {
+        let symbol = model.rows.symbols.of(query)?;
         let wanted = wanted(query)?;
         let horizon = horizon(query, wanted)?;
-        Self::select(state, reading, symbol, wanted, horizon).await
+        Self::select(model, reading, symbol, wanted, horizon).await
     }
 
     /// A state of a symbol. A horizon replaces the size of the live levels by what is expected within it.
@@ -119,53 +122,53 @@ impl SelectedState {
     /// # Errors
     /// Refused when there is no such state.
     pub(super) async fn select(
-        state: &DataState,
+        model: &ModelState,
         reading: Reading,
         symbol: &ServedSymbol,
         wanted: StateSelector,
         horizon: Option<Horizon>,
     ) -> Result<Self, Refusal> {
-        let sum = state.local_sum(symbol).await?;
-        let live = state.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
+        let sum = model.present.local_sum(symbol).await?;
+        let live = model.present.published.live(&symbol.name).ok_or_else(|| no_state(symbol))?;
         match wanted {
             StateSelector::Live => {
-                let mut selected = Self::live(state, &symbol.name, live);
+                let mut selected = Self::live(model, &symbol.name, live);
                 if let Some(horizon) = horizon {
-                    let outlook = selected.outlook(state, reading, &sum, horizon).await?;
+                    let outlook = selected.outlook(model, reading, &sum, horizon).await?;
                     let outlook = outlook.ok_or_else(|| no_volatility(symbol))?;
-                    selected.levels = expected(&selected.levels, &outlook, &state.expected);
+                    selected.levels = expected(&selected.levels, &outlook, &model.expected);
                     selected.horizon = Some(horizon);
                     selected.reference.expected_within = Some(horizon.name());
                 }
                 Ok(selected)
             }
             StateSelector::OpenedWithin(timeframe_ms) => {
-                let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+                let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
                 let by_leverage = opened_within(&turn, &sum, timeframe_ms).await?;
                 // The local ledgers' bins; on a follower the board's may be others.
                 let by_leverage = sum_by_leverage(&by_leverage, live.base_bin);
-                Ok(Self::live(state, &symbol.name, LiveState { by_leverage, ..live }))
+                Ok(Self::live(model, &symbol.name, LiveState { by_leverage, ..live }))
             }
             StateSelector::At(at) => {
-                let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-                let past = turn.state_at(symbol, at, state.clock.now()).await?;
+                let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
+                let past = turn.state_at(symbol, at, model.rows.clock.now()).await?;
                 let past = past.ok_or_else(|| no_state_at(symbol, at))?;
-                Ok(Self::past(state, symbol, past))
+                Ok(Self::past(model, symbol, past))
             }
         }
     }
 
-    fn live(state: &DataState, name: &str, live: LiveState) -> Self {
+    fn live(model: &ModelState, name: &str, live: LiveState) -> Self {
         let reference = StateReference {
             epoch: Some(live.epoch.to_string()),
             seq: Some(live.seq),
-            ..reference(state, name, live.as_of, live.price)
+            ..reference(model, name, live.as_of, live.price)
         };
         Self::new(reference, live.price, live.base_bin, live.by_leverage)
     }
 
-    fn past(state: &DataState, symbol: &ServedSymbol, past: PastState) -> Self {
-        let reference = reference(state, &symbol.name, past.as_of, past.price);
+    fn past(model: &ModelState, symbol: &ServedSymbol, past: PastState) -> Self {
+        let reference = reference(model, &symbol.name, past.as_of, past.price);
         Self::new(reference, past.price, past.base_bin, past.by_leverage)
     }
 
@@ -177,12 +180,12 @@ impl SelectedState {
     /// What the expected view of this moment depends on; `None` while the volatility is not known.
     pub(super) async fn outlook(
         &self,
-        state: &DataState,
+        model: &ModelState,
         reading: Reading,
         sum: &LedgerSum,
         horizon: Horizon,
     ) -> Result<Option<Outlook>, Refusal> {
-        let turn = reading.turn(state, ReadKind::Query).await?;
+        let turn = reading.turn(&model.rows, ReadKind::Query).await?;
         let hourly_volatility = volatility_of(turn.store(), sum).await?;
         Ok(hourly_volatility.map(|hourly_volatility| Outlook {
             horizon,
@@ -197,29 +200,29 @@ impl SelectedState {
     /// volatility is not known.
     pub(super) async fn within_an_hour(
         &self,
-        state: &DataState,
+        model: &ModelState,
         reading: Reading,
     ) -> Result<Option<Vec<LeverageLevel>>, Refusal> {
         if self.reference.epoch.is_none() || self.horizon.is_some() {
             return Ok(None);
         }
-        let Some(sum) = state.published.local_sum(&self.reference.symbol) else { return Ok(None) };
-        let outlook = self.outlook(state, reading, &sum, Horizon::Hour).await?;
-        Ok(outlook.map(|outlook| expected(&self.levels, &outlook, &state.expected)))
+        let Some(sum) = model.present.published.local_sum(&self.reference.symbol) else { return Ok(None) };
+        let outlook = self.outlook(model, reading, &sum, Horizon::Hour).await?;
+        Ok(outlook.map(|outlook| expected(&self.levels, &outlook, &model.expected)))
     }
 
     /// The levels of a live state with their dollars times their freshness, unsummed; `None` for any other state.
     pub(super) async fn fresh(
         &self,
-        state: &DataState,
+        model: &ModelState,
         reading: Reading,
     ) -> Result<Option<Vec<LeverageLevel>>, Refusal> {
         const HOUR_MS: i64 = 3_600_000;
         if self.reference.epoch.is_none() || self.horizon.is_some() {
             return Ok(None);
         }
-        let Some(sum) = state.published.local_sum(&self.reference.symbol) else { return Ok(None) };
-        let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
+        let Some(sum) = model.present.published.local_sum(&self.reference.symbol) else { return Ok(None) };
+        let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
         let mut opened = Vec::with_capacity(AGES_H.len());
         for hours in AGES_H {
             opened.push(opened_within(&turn, &sum, hours * HOUR_MS).await?);
@@ -272,13 +275,13 @@ fn timeframe_ms(text: &str) -> Result<i64, Refusal> {
     })
 }
 
-fn reference(state: &DataState, name: &str, as_of: UnixMs, price: Price) -> StateReference {
+fn reference(model: &ModelState, name: &str, as_of: UnixMs, price: Price) -> StateReference {
     StateReference {
         symbol: name.to_owned(),
         as_of: format_time(as_of),
         epoch: None,
         seq: None,
-        state: state.published.feed_state(name),
+        state: model.present.published.feed_state(name),
         current_price: price.into(),
         expected_within: None,
     }

@@ -1,7 +1,6 @@
 //! `GET /v1/series`: what was traded, held and paid beside the price, by interval.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,7 +8,7 @@ use liqheat_market::convert::signed_len;
 use liqheat_market::{Funding, Interval, Kline, OpenInterest, Qty, UnixMs};
 use liqheat_wire::{SeriesBody, SeriesRow, format_time};
 
-use super::DataState;
+use super::parts::CandleState;
 use super::prices::{LIMIT_DEFAULT, by_open_interest, candles_between, stored_interval};
 use super::reading::Reading;
 use crate::http::{Query, Refusal};
@@ -27,22 +26,22 @@ struct VenueSeries {
 }
 
 pub(super) async fn series(
-    State(state): State<Arc<DataState>>,
+    State(state): State<CandleState>,
     reading: Reading,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let symbol = state.symbol(&query)?;
+    let symbol = state.rows.symbols.of(&query)?;
     let interval = stored_interval(&query, symbol, "5m")?;
-    let now = state.clock.now();
+    let now = state.rows.clock.now();
     let end = query.time_or("end_time", now)?.min(now);
     let default_ms = interval.ms() * (signed_len(LIMIT_DEFAULT.get()) - 1);
     let start = query.time_or("start_time", end.plus(-default_ms))?;
     let limit = candles_between(start, end, interval)?;
     let first = start.plus(interval.ms() - 1).floor_to(interval.ms());
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let turn = reading.turn(&state.rows, ReadKind::Query).await?;
     let (mut venues, mut funding) = (Vec::new(), Vec::new());
     let until = end.floor_to(interval.ms()).plus(interval.ms()).min(now);
-    for (index, ledger) in by_open_interest(&state, symbol).into_iter().enumerate() {
+    for (index, ledger) in by_open_interest(&state.published, symbol).into_iter().enumerate() {
         let instrument = ledger.instrument();
         let mut candles = turn.store().candles(instrument, interval, until, limit.saturating_add(1)).await?;
         candles.retain(|one| one.open_time >= start && one.open_time <= end);

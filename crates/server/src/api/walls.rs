@@ -1,14 +1,13 @@
 //! `GET /v1/walls` and `/v1/max-pain`: where most would be liquidated, in a few rows.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use liqheat_market::{Price, Side};
 use liqheat_wire::{MaxPainBody, PainLevel, WallsBody};
 
-use super::DataState;
+use super::parts::ModelState;
 use super::reading::Reading;
 use super::selection::{SelectedState, range_pct};
 use crate::compact::{SideMass, WallLevels, WallSelection, distance_pct, rounded, walls_body};
@@ -22,15 +21,15 @@ pub(super) const LIMIT_MAX: usize = 1_000;
 pub(super) const PAIN_RANGE_PCT: f64 = 10.0;
 
 pub(super) async fn walls(
-    State(state): State<Arc<DataState>>,
+    State(model): State<ModelState>,
     reading: Reading,
     query: Query,
 ) -> Result<Json<WallsBody>, Refusal> {
     let range_pct = range_pct(&query, f64::INFINITY)?;
     let min_usd = query.usd_or_zero("min_usd")?;
     let limit = query.count_or("limit", LIMIT_DEFAULT, LIMIT_MAX)?.get();
-    let selected = SelectedState::of_any(&state, reading, &query).await?;
-    let within_an_hour = selected.within_an_hour(&state, reading).await?;
+    let selected = SelectedState::of_any(&model, reading, &query).await?;
+    let within_an_hour = selected.within_an_hour(&model, reading).await?;
     let fresh = match query.get("freshness") {
         None | Some("false") => None,
         Some("true") if selected.is_measured => {
@@ -38,7 +37,7 @@ pub(super) async fn walls(
                 "the freshness of measured positions is not estimated: /v1/measured has the age of each level in 'age_s'",
             ));
         }
-        Some("true") => selected.fresh(&state, reading).await?,
+        Some("true") => selected.fresh(&model, reading).await?,
         Some(_) => return Err(Refusal::malformed("parameter 'freshness' must be true or false")),
     };
     let selection = WallSelection { range_pct, min_usd, limit };
@@ -52,12 +51,12 @@ pub(super) async fn walls(
 }
 
 pub(super) async fn max_pain(
-    State(state): State<Arc<DataState>>,
+    State(model): State<ModelState>,
     reading: Reading,
     query: Query,
 ) -> Result<Json<MaxPainBody>, Refusal> {
     let range_pct = range_pct(&query, PAIN_RANGE_PCT)?;
-    let selected = SelectedState::of_any(&state, reading, &query).await?;
+    let selected = SelectedState::of_any(&model, reading, &query).await?;
     let [long, short] =
         [Side::Long, Side::Short].map(|side| pain(&selected.side(side), selected.price, range_pct));
     Ok(Json(MaxPainBody { reference: selected.reference, range_pct, long, short }))

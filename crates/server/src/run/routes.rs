@@ -8,7 +8,10 @@ use axum::middleware::from_fn_with_state;
 use prometheus_client::registry::Registry;
 
 use super::shared::SharedParts;
-use crate::api::{self, ApiStates, DataState, HealthState, StatsState, TimeseriesFlights};
+use crate::api::{
+    self, ApiStates, DataParts, DataState, HealthState, ListingState, ModelState, PresentState, StatsState,
+    StoredRows, SymbolDirectory, TimeseriesFlights, TrustedProxies,
+};
 use crate::engine::OnDemand;
 use crate::gateway::{self, AccessPolicy, Front, SocketState};
 use crate::history::History;
@@ -58,7 +61,7 @@ impl SharedParts {
         };
         ApiStates {
             writes: Arc::new(gateway::WriteGate::new(Arc::clone(&self.gate), proxies)),
-            data: Arc::new(self.data_state()),
+            data: self.data_state(),
             health: Arc::new(self.health_state()),
             stats: Arc::new(stats),
             registry: Arc::new(registry),
@@ -68,29 +71,41 @@ impl SharedParts {
     }
 
     fn data_state(&self) -> DataState {
-        let ws_enabled = self.base.settings.ws_enabled;
-        DataState {
+        let websocket = self.base.settings.ws_enabled;
+        let symbols = SymbolDirectory {
             catalog: Arc::clone(&self.base.catalog),
-            published: Arc::clone(&self.published),
             hub: Arc::clone(&self.hub),
-            reads: Arc::clone(&self.reads),
-            trusted_proxies: self.base.settings.front.trusted_proxies.clone(),
-            history: History::new(),
-            clock: Arc::clone(&self.base.clock),
-            expected: self.base.settings.expected,
-            expected_boards: Arc::clone(&self.expected),
             measured: self.base.measured.clone(),
-            speed: self.base.speed,
+        };
+        let present = PresentState {
+            symbols: symbols.clone(),
+            published: Arc::clone(&self.published),
+            on_demand: (!websocket).then(|| Arc::new(OnDemand::new(Arc::clone(&self.updater)))),
+        };
+        let rows =
+            StoredRows { symbols, reads: Arc::clone(&self.reads), clock: Arc::clone(&self.base.clock) };
+        DataState::new(DataParts {
+            model: ModelState {
+                present: present.clone(),
+                rows,
+                history: Arc::new(History::new()),
+                expected: self.base.settings.expected,
+            },
+            trusted_proxies: TrustedProxies(self.base.settings.front.trusted_proxies.as_slice().into()),
+            expected_boards: Arc::clone(&self.expected),
             // As long as a poller of the old contract waits between two requests.
-            timeseries: TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20),
-            formats: api::format_flights(),
-            exports: api::Exports::new(),
-            ingests: api::Ingests::new(self.base.store.clone(), self.base.catalog.is_simulated()),
-            websocket: ws_enabled,
+            timeseries: Arc::new(TimeseriesFlights::new(Duration::from_secs(5), 16, 64 << 20)),
+            formats: Arc::new(api::format_flights()),
+            exports: Arc::new(api::Exports::new()),
+            ingests: Arc::new(api::Ingests::new(self.base.store.clone(), self.base.catalog.is_simulated())),
             alerts: Arc::clone(&self.alerts),
-            on_demand: (!ws_enabled).then(|| OnDemand::new(Arc::clone(&self.updater))),
-            learned: self.learned.clone(),
-        }
+            listing: ListingState {
+                present,
+                learned: self.learned.clone(),
+                speed: self.base.speed,
+                websocket,
+            },
+        })
     }
 
     fn health_state(&self) -> HealthState {

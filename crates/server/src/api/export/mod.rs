@@ -19,8 +19,8 @@ use liqheat_wire::format_time;
 use tokio::sync::Semaphore;
 use tracing::{error, info};
 
-use super::DataState;
 use super::claims::Claims;
+use super::parts::{ModelState, SymbolDirectory};
 use super::prices::stored_interval;
 use super::reading::Reading;
 use crate::catalog::ServedSymbol;
@@ -57,6 +57,13 @@ impl Exports {
     }
 }
 
+/// What exports are made with.
+#[derive(Clone)]
+pub(super) struct ExportState {
+    pub(super) model: ModelState,
+    pub(super) exports: Arc<Exports>,
+}
+
 /// Checked parameters of a request.
 struct ExportRequest {
     kind: &'static ExportKind,
@@ -71,23 +78,23 @@ struct ExportRequest {
 }
 
 impl ExportRequest {
-    async fn of(state: &DataState, claims: &Claims, query: &Query) -> Result<Self, Refusal> {
+    async fn of(model: &ModelState, claims: &Claims, query: &Query) -> Result<Self, Refusal> {
         query.only(&["what", "symbol", "from", "to", "format", "interval"])?;
         let kind = ExportKind::named(query.word("what", &kind_names())?).unwrap_or(KINDS[0]);
         let name = query.required("symbol")?;
         let symbol = if kind.is_measured {
             claims.check(name, kind.channel)?;
-            measured_at(state, name)?
+            measured_at(&model.rows.symbols, name)?
         } else {
-            state.symbol_named(name)?
+            model.rows.symbols.named(name)?
         };
         let symbol = Arc::clone(symbol);
         claims.check(&symbol.name, kind.channel)?;
         let formats = ExportFormat::ALL.map(ExportFormat::name);
         let format = if query.get("format").is_some() { query.word("format", &formats)? } else { "csv" };
         let format = ExportFormat::from_name(format).unwrap_or(ExportFormat::Csv);
-        let newest = state.local_sum(&symbol).await.ok().map(|sum| sum.as_of);
-        let last = last_moment(kind.reach_ms, newest, state.clock.now());
+        let newest = model.present.local_sum(&symbol).await.ok().map(|sum| sum.as_of);
+        let last = last_moment(kind.reach_ms, newest, model.rows.clock.now());
         let to = query.optional_time("to")?;
         let end = to.unwrap_or(last).min(last);
         match kind.scope {
@@ -138,9 +145,9 @@ fn too_many() -> Refusal {
 ///
 /// # Errors
 /// Refused where it has no ledger at the venue of measured positions.
-fn measured_at<'a>(state: &'a DataState, name: &str) -> Result<&'a Arc<ServedSymbol>, Refusal> {
+fn measured_at<'a>(symbols: &'a SymbolDirectory, name: &str) -> Result<&'a Arc<ServedSymbol>, Refusal> {
     let estimate = name.strip_suffix(MeasuredSymbol::SUFFIX).unwrap_or(name);
-    let symbol = state.symbol_named(estimate)?;
+    let symbol = symbols.named(estimate)?;
     if symbol.venues().contains(&VENUE) {
         return Ok(symbol);
     }
@@ -148,12 +155,12 @@ fn measured_at<'a>(state: &'a DataState, name: &str) -> Result<&'a Arc<ServedSym
 }
 
 pub(super) async fn export(
-    State(state): State<Arc<DataState>>,
+    State(state): State<ExportState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let wanted = ExportRequest::of(&state, &claims, &query).await?;
+    let wanted = ExportRequest::of(&state.model, &claims, &query).await?;
     let Ok(running) = Arc::clone(&state.exports.running).try_acquire_owned() else {
         return Err(Refusal::unavailable_for(
             RETRY_AFTER,

@@ -4,19 +4,19 @@ use std::path::Path;
 
 use liqheat_store::{ExportColumn, ExportTable, ExportValue};
 
-use super::super::DataState;
-use super::{ROWS_MAX, too_many};
+
+use super::{ExportState, ROWS_MAX, too_many};
 use crate::http::Refusal;
 
 /// A table that grows off the async workers.
 pub(super) struct TableBuilder<'a> {
-    pub(super) state: &'a DataState,
+    pub(super) state: &'a ExportState,
     table: ExportTable,
 }
 
 impl<'a> TableBuilder<'a> {
     pub(super) async fn new(
-        state: &'a DataState,
+        state: &'a ExportState,
         folder: &Path,
         columns: &'static [ExportColumn],
     ) -> Result<Self, Refusal> {

@@ -10,9 +10,11 @@ mod names;
 pub(super) mod openbb;
 pub(super) mod udf;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::claims;
+use super::parts::ModelState;
 use super::reading::JsonBody;
 use crate::http::SingleFlight;
 
@@ -23,6 +25,13 @@ const BYTES_MAX: usize = 64 << 20;
 
 /// Answers that take a run of the model, by everything that they depend on.
 pub(crate) type FormatFlights = SingleFlight<FormatKey, JsonBody>;
+
+/// What answers that take a run of the model are made with.
+#[derive(Clone)]
+pub(super) struct FormatState {
+    pub(super) model: ModelState,
+    pub(super) flights: Arc<FormatFlights>,
+}
 
 /// What an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

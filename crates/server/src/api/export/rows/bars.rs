@@ -7,7 +7,7 @@ use liqheat_market::{Interval, Kline, Qty, UnixMs};
 use liqheat_store::{ColumnKind, ExportValue};
 use liqheat_wire::Channel;
 
-use super::super::super::DataState;
+use super::super::super::parts::StoredRows;
 use super::super::super::reading::Reading;
 use super::super::table::TableBuilder;
 use super::super::{ExportRequest, ROWS_MAX, too_many};
@@ -58,7 +58,7 @@ async fn append<'a>(
         let mut begin = from.max(first.floor_to(ms)).plus(ms - 1).floor_to(ms);
         while begin < to {
             let end = begin.plus(interval.ms() * CANDLES).min(to);
-            let candles = candles(table.state, reading, ledger, interval, begin, end).await?;
+            let candles = candles(&table.state.model.rows, reading, ledger, interval, begin, end).await?;
             table = table.append(candles, move |candle| bar(venue, candle)).await?;
             begin = end;
         }
@@ -68,18 +68,18 @@ async fn append<'a>(
 
 /// The candles that open from `begin` to before `end`.
 async fn candles(
-    state: &DataState,
+    rows: &StoredRows,
     reading: Reading,
     ledger: &VenueLedger,
     interval: Interval,
     begin: UnixMs,
     end: UnixMs,
 ) -> Result<Vec<Kline>, Refusal> {
-    let turn = reading.turn(state, ReadKind::Query).await?;
+    let turn = reading.turn(rows, ReadKind::Query).await?;
     let limit = usize::try_from(end.since(begin) / interval.ms()).unwrap_or(0);
     let limit = NonZeroUsize::MIN.saturating_add(limit.saturating_add(1));
     // The candle that opens last counts whole, as far as it has grown.
-    let as_of = end.plus(interval.ms() - 1).floor_to(interval.ms()).min(state.clock.now());
+    let as_of = end.plus(interval.ms() - 1).floor_to(interval.ms()).min(rows.clock.now());
     let mut candles = turn.store().candles(ledger.instrument(), interval, as_of, limit).await?;
     candles.retain(|candle| candle.open_time >= begin && candle.open_time < end);
     Ok(candles)

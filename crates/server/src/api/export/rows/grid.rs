@@ -40,9 +40,9 @@ async fn append<'a>(
 ) -> Result<TableBuilder<'a>, Refusal> {
     /// Columns of the grid whose cells are appended at once.
     const COLUMNS: usize = 32;
-    let state = table.state;
-    let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-    let sum = state.local_sum(&wanted.symbol).await?;
+    let model = &table.state.model;
+    let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
+    let sum = model.present.local_sum(&wanted.symbol).await?;
     let request = GridRequest {
         span: wanted.span(),
         prices: None,

@@ -36,7 +36,7 @@ async fn append<'a>(
     reading: Reading,
     wanted: &ExportRequest,
 ) -> Result<TableBuilder<'a>, Refusal> {
-    let selected = selected(table.state, reading, wanted).await?;
+    let selected = selected(&table.state.model, reading, wanted).await?;
     let time = time_of(&selected);
     table.append(level_rows(selected.levels), move |row| level(time, row)).await
 }

@@ -47,7 +47,7 @@ async fn append<'a>(
         let venue = instrument.venue.name();
         let mut windows = Windows::new(wanted.from, wanted.to);
         while let Some((begin, end)) = windows.next() {
-            let turn = reading.turn(table.state, ReadKind::Query).await?;
+            let turn = reading.turn(&table.state.model.rows, ReadKind::Query).await?;
             // A window that cannot be cut further is read whole.
             let limit = if end.since(begin) <= 1 { NonZeroUsize::MAX } else { ROWS };
             let rows = turn.store().liquidations(instrument, begin, end.plus(-1), 0, limit).await?;

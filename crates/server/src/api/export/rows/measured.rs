@@ -52,7 +52,7 @@ async fn append<'a>(
     let (mut from, to) = (wanted.from.plus(-1), wanted.to.plus(-1));
     while from < to {
         let end = from.plus(AT_ONCE_MS).min(to);
-        let turn = reading.turn(table.state, ReadKind::Query).await?;
+        let turn = reading.turn(&table.state.model.rows, ReadKind::Query).await?;
         let layers = turn.store().measured_layers(ledger.instrument(), from, end, 1).await?;
         drop(turn);
         table = table.append(layers.into_iter().flat_map(levels_of).collect(), measured_level).await?;

@@ -41,7 +41,7 @@ async fn append<'a>(
     reading: Reading,
     wanted: &ExportRequest,
 ) -> Result<TableBuilder<'a>, Refusal> {
-    let selected = selected(table.state, reading, wanted).await?;
+    let selected = selected(&table.state.model, reading, wanted).await?;
     let (time, walls) = (time_of(&selected), walls(selected));
     table.append(walls, move |row| wall(time, row)).await
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,11 +9,10 @@ use liqheat_market::convert::signed_len;
 use liqheat_market::{Interval, Kline, Price, UnixMs};
 use liqheat_model::HistoryGrid;
 
-use super::super::super::DataState;
-use super::super::super::prices::{CandleSpan, candles_by_venue, merged};
+use super::super::super::prices::{CandleSpan, by_open_interest, candles_by_venue, merged};
 use super::super::super::reading::Reading;
-use super::super::FormatKey;
 use super::super::claims::Claims;
+use super::super::{FormatKey, FormatState};
 use super::shapes::{Candle, Envelope, Heatmap};
 use super::{coin_and_range, pair_and_range};
 use crate::catalog::ServedSymbol;
@@ -37,27 +35,27 @@ pub(in super::super::super) const RANGES: [&str; 8] = {
 const COLUMNS_MAX: i64 = 370;
 
 pub(super) async fn of_pair(
-    State(state): State<Arc<DataState>>,
+    State(state): State<FormatState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let (symbol, range) = pair_and_range(&state, &claims, &query, &RANGES)?;
+    let (symbol, range) = pair_and_range(&state.model.rows.symbols, &claims, &query, &RANGES)?;
     answer(&state, reading, symbol, range).await
 }
 
 pub(super) async fn of_coin(
-    State(state): State<Arc<DataState>>,
+    State(state): State<FormatState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let (symbol, range) = coin_and_range(&state, &claims, &query, &RANGES)?;
+    let (symbol, range) = coin_and_range(&state.model.rows.symbols, &claims, &query, &RANGES)?;
     answer(&state, reading, symbol, range).await
 }
 
 async fn answer(
-    state: &DataState,
+    FormatState { model, flights }: &FormatState,
     reading: Reading,
     symbol: &ServedSymbol,
     range: &str,
@@ -69,10 +67,10 @@ async fn answer(
         symbol: symbol.name.clone(),
         accepts_gzip: reading.accepts_gzip(),
     };
-    let body = state.formats.get(key, async || {
+    let body = flights.get(key, async || {
         let interval = interval_of(symbol, range);
-        let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-        let sum = state.local_sum(symbol).await?;
+        let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
+        let sum = model.present.local_sum(symbol).await?;
         let request = GridRequest {
             span: GridSpan::Latest(range),
             prices: None,
@@ -88,8 +86,10 @@ async fn answer(
             start: Some(grid.spec.start),
             end: sum.as_of,
             limit: NonZeroUsize::MIN.saturating_add(grid.spec.columns),
+            now: model.rows.clock.now(),
         };
-        let candles = merged(candles_by_venue(state, turn.store(), symbol, span).await?);
+        let ledgers = by_open_interest(&model.present.published, symbol);
+        let candles = merged(candles_by_venue(turn.store(), &ledgers, span).await?);
         let body = move || Envelope::new(heatmap(&grid, &candles));
         let body = reading.write_json(turn.read_turn(), body).await?;
         let bytes = body.len();

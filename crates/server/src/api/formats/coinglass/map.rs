@@ -2,7 +2,6 @@
 //! liquidated.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,11 +9,10 @@ use liqheat_market::Price;
 use liqheat_model::LeverageLevel;
 use liqheat_wire::Decimal;
 
-use super::super::super::DataState;
 use super::super::super::reading::Reading;
 use super::super::super::selection::{SelectedState, StateSelector};
-use super::super::FormatKey;
 use super::super::claims::Claims;
+use super::super::{FormatKey, FormatState};
 use super::heatmap::cents;
 use super::shapes::{Envelope, Map, MapLevels, MapRow};
 use super::{coin_and_range, pair_and_range};
@@ -37,27 +35,27 @@ enum Rows {
 }
 
 pub(super) async fn of_pair(
-    State(state): State<Arc<DataState>>,
+    State(state): State<FormatState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let (symbol, range) = pair_and_range(&state, &claims, &query, &RANGES)?;
+    let (symbol, range) = pair_and_range(&state.model.rows.symbols, &claims, &query, &RANGES)?;
     answer(&state, reading, symbol, range, Rows::ByLeverage).await
 }
 
 pub(super) async fn of_coin(
-    State(state): State<Arc<DataState>>,
+    State(state): State<FormatState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
-    let (symbol, range) = coin_and_range(&state, &claims, &query, &RANGES)?;
+    let (symbol, range) = coin_and_range(&state.model.rows.symbols, &claims, &query, &RANGES)?;
     answer(&state, reading, symbol, range, Rows::Summed).await
 }
 
 async fn answer(
-    state: &DataState,
+    FormatState { model, flights }: &FormatState,
     reading: Reading,
     symbol: &ServedSymbol,
     range: &str,
@@ -69,10 +67,10 @@ async fn answer(
         accepts_gzip: reading.accepts_gzip(),
     };
     let days = RANGE_DAYS.iter().find(|(name, _)| *name == range).map_or(1, |(_, days)| *days);
-    let body = state.formats.get(key, async || {
+    let body = flights.get(key, async || {
         let wanted = StateSelector::OpenedWithin(days * DAY_MS);
-        let selected = SelectedState::select(state, reading, symbol, wanted, None).await?;
-        let turn = reading.turn(state, ReadKind::Query).await?;
+        let selected = SelectedState::select(model, reading, symbol, wanted, None).await?;
+        let turn = reading.turn(&model.rows, ReadKind::Query).await?;
         let body = move || Envelope::new(Map { data: grouped(&selected.levels, rows) });
         let body = reading.write_json(&turn, body).await?;
         let bytes = body.len();

@@ -20,7 +20,8 @@ use axum::{Json, Router};
 use liqheat_feeds::venues::display_name;
 use liqheat_wire::Channel;
 
-use super::super::DataState;
+use super::super::parts::SymbolDirectory;
+use super::super::state::DataState;
 use super::claims::Claims;
 use super::names;
 use crate::catalog::ServedSymbol;
@@ -34,7 +35,7 @@ use shapes::{Envelope, ErrorEnvelope, Pair};
 /// What every path of this API begins with.
 pub(in super::super) const PREFIX: &str = "/api/futures/";
 
-pub(in super::super) fn routes() -> Router<Arc<DataState>> {
+pub(in super::super) fn routes() -> Router<DataState> {
     Router::new()
         .route("/api/futures/liquidation/heatmap/model1", get(heatmap::of_pair))
         .route("/api/futures/liquidation/heatmap/model2", get(heatmap::of_pair))
@@ -80,14 +81,14 @@ fn error(status: StatusCode, text: &str) -> Json<ErrorEnvelope> {
 
 /// The symbol that `exchange` and `symbol` name.
 fn pair<'a>(
-    state: &'a DataState,
+    symbols: &'a SymbolDirectory,
     claims: &Claims,
     query: &Query,
     channel: Channel,
 ) -> Result<&'a Arc<ServedSymbol>, Refusal> {
     let exchange = query.required("exchange")?;
-    let market = names::market(&state.catalog, query.required("symbol")?)?;
-    let symbol = names::at_exchange(&state.catalog, market, exchange)?;
+    let market = names::market(&symbols.catalog, query.required("symbol")?)?;
+    let symbol = names::at_exchange(&symbols.catalog, market, exchange)?;
     // Where only one venue has the symbol both names mean the same.
     let is_only = market.ledgers.len() == 1;
     let name = if is_only && claims.allows_symbol(&market.name) { &market.name } else { &symbol.name };
@@ -97,76 +98,76 @@ fn pair<'a>(
 
 /// The market that `symbol` names: the sum of its venues.
 fn coin<'a>(
-    state: &'a DataState,
+    symbols: &'a SymbolDirectory,
     claims: &Claims,
     query: &Query,
     channel: Channel,
 ) -> Result<&'a Arc<ServedSymbol>, Refusal> {
-    let market = names::market(&state.catalog, query.required("symbol")?)?;
+    let market = names::market(&symbols.catalog, query.required("symbol")?)?;
     claims.check(&market.name, channel)?;
     Ok(market)
 }
 
 /// The symbol and the word of `range` that a request for a pair names; there are no other parameters.
 fn pair_and_range<'a>(
-    state: &'a DataState,
+    symbols: &'a SymbolDirectory,
     claims: &Claims,
     query: &Query,
     ranges: &[&'static str],
 ) -> Result<(&'a Arc<ServedSymbol>, &'static str), Refusal> {
     query.only(&["exchange", "symbol", "range"])?;
     let range = query.word("range", ranges)?;
-    Ok((pair(state, claims, query, Channel::Heatmap)?, range))
+    Ok((pair(symbols, claims, query, Channel::Heatmap)?, range))
 }
 
 /// As [`pair_and_range`], of a request for a coin.
 fn coin_and_range<'a>(
-    state: &'a DataState,
+    symbols: &'a SymbolDirectory,
     claims: &Claims,
     query: &Query,
     ranges: &[&'static str],
 ) -> Result<(&'a Arc<ServedSymbol>, &'static str), Refusal> {
     query.only(&["symbol", "range"])?;
     let range = query.word("range", ranges)?;
-    Ok((coin(state, claims, query, Channel::Heatmap)?, range))
+    Ok((coin(symbols, claims, query, Channel::Heatmap)?, range))
 }
 
 /// The markets that a token may read.
-fn readable<'a>(state: &'a DataState, claims: &Claims) -> Vec<&'a Arc<ServedSymbol>> {
-    names::markets(&state.catalog).filter(|market| claims.allows_symbol(&market.name)).collect()
+fn readable<'a>(symbols: &'a SymbolDirectory, claims: &Claims) -> Vec<&'a Arc<ServedSymbol>> {
+    names::markets(&symbols.catalog).filter(|market| claims.allows_symbol(&market.name)).collect()
 }
 
 async fn coins(
-    State(state): State<Arc<DataState>>,
+    State(symbols): State<SymbolDirectory>,
     claims: Claims,
     query: Query,
 ) -> Result<Json<Envelope<Vec<String>>>, Refusal> {
     query.only(&[])?;
     let coin = |market: &Arc<ServedSymbol>| names::split(&market.name).0.to_owned();
-    let mut coins: Vec<String> = readable(&state, &claims).into_iter().map(coin).collect();
+    let mut coins: Vec<String> = readable(&symbols, &claims).into_iter().map(coin).collect();
     coins.sort_unstable();
     coins.dedup();
     Ok(Json(Envelope::new(coins)))
 }
 
 async fn exchanges(
-    State(state): State<Arc<DataState>>,
+    State(symbols): State<SymbolDirectory>,
     query: Query,
 ) -> Result<Json<Envelope<Vec<&'static str>>>, Refusal> {
     query.only(&[])?;
-    let exchanges = names::venues(&state.catalog).into_iter().map(display_name);
+    let exchanges = names::venues(&symbols.catalog).into_iter().map(display_name);
     Ok(Json(Envelope::new(exchanges.collect())))
 }
 
 async fn pairs(
-    State(state): State<Arc<DataState>>,
+    State(symbols): State<SymbolDirectory>,
     claims: Claims,
     query: Query,
 ) -> Result<Json<Envelope<BTreeMap<&'static str, Vec<Pair>>>>, Refusal> {
     query.only(&["exchange"])?;
-    let only = query.get("exchange").map(|exchange| names::venue(&state.catalog, exchange)).transpose()?;
+    let only = query.get("exchange").map(|exchange| names::venue(&symbols.catalog, exchange)).transpose()?;
     let mut pairs: BTreeMap<&'static str, Vec<Pair>> = BTreeMap::new();
-    for market in readable(&state, &claims) {
+    for market in readable(&symbols, &claims) {
         let (coin, quote) = names::split(&market.name);
         for venue in market.venues().into_iter().filter(|venue| only.is_none_or(|only| only == *venue)) {
             pairs.entry(display_name(venue)).or_default().push(Pair {

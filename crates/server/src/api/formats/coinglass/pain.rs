@@ -1,19 +1,16 @@
 //! `max-pain`: the largest level on either side of the price, of every market.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use liqheat_market::Side;
 use liqheat_wire::Channel;
 
-use super::super::super::DataState;
 use super::super::super::reading::Reading;
 use super::super::super::selection::{SelectedState, StateSelector};
 use super::super::super::walls::PAIN_RANGE_PCT;
-use super::super::FormatKey;
 use super::super::claims::Claims;
 use super::super::names;
+use super::super::{FormatKey, FormatState};
 use super::readable;
 use super::shapes::{Envelope, MaxPain};
 use crate::engine::whole_usd;
@@ -37,7 +34,7 @@ pub(in super::super::super) const RANGES: [&str; 7] = {
 const RANGE_DEFAULT: &str = "24h";
 
 pub(super) async fn max_pain(
-    State(state): State<Arc<DataState>>,
+    State(FormatState { model, flights }): State<FormatState>,
     reading: Reading,
     claims: Claims,
     query: Query,
@@ -51,18 +48,18 @@ pub(super) async fn max_pain(
         symbol: claims.symbols(),
         accepts_gzip: reading.accepts_gzip(),
     };
-    let body = state.formats.get(key, async || {
+    let body = flights.get(key, async || {
         let wanted = StateSelector::OpenedWithin(hours * HOUR_MS);
         let mut rows = Vec::new();
-        for market in readable(&state, &claims) {
+        for market in readable(&model.rows.symbols, &claims) {
             // A market without a state yet is absent; one that cannot be read fails the answer.
-            if state.local_sum(market).await.is_err() {
+            if model.present.local_sum(market).await.is_err() {
                 continue;
             }
-            let selected = SelectedState::select(&state, reading, market, wanted, None).await?;
+            let selected = SelectedState::select(&model, reading, market, wanted, None).await?;
             rows.push(row(names::split(&market.name).0, &selected));
         }
-        let turn = reading.turn(&state, ReadKind::Query).await?;
+        let turn = reading.turn(&model.rows, ReadKind::Query).await?;
         let body = reading.write_json(&turn, move || Envelope::new(rows)).await?;
         let bytes = body.len();
         Ok::<_, Refusal>((body, bytes))

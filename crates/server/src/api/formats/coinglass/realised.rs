@@ -13,7 +13,7 @@ use liqheat_market::{Interval, Liquidation, Side, UnixMs, Venue};
 use liqheat_store::{LiquidationTotals, Store};
 use liqheat_wire::Channel;
 
-use super::super::super::DataState;
+use super::super::super::parts::StoredRows;
 use super::super::super::reading::Reading;
 use super::super::claims::Claims;
 use super::super::names;
@@ -137,15 +137,15 @@ fn usd(row: &Liquidation) -> f64 {
 }
 
 pub(super) async fn history(
-    State(state): State<Arc<DataState>>,
+    State(stored): State<StoredRows>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["exchange", "symbol", "interval", "limit", "start_time", "end_time"])?;
-    let symbol = pair(&state, &claims, &query, Channel::Liquidations)?;
-    let buckets = buckets_of(&query, state.clock.now())?;
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let symbol = pair(&stored.symbols, &claims, &query, Channel::Liquidations)?;
+    let buckets = buckets_of(&query, stored.clock.now())?;
+    let turn = reading.turn(&stored, ReadKind::Query).await?;
     let ledgers: Vec<_> = symbol.ledgers.iter().collect();
     let sums = sums(turn.store(), &ledgers, buckets).await?;
     let rows = sums.into_iter().map(move |(index, [long, short])| HistoryRow {
@@ -157,16 +157,16 @@ pub(super) async fn history(
 }
 
 pub(super) async fn aggregated_history(
-    State(state): State<Arc<DataState>>,
+    State(stored): State<StoredRows>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["exchange_list", "symbol", "interval", "limit", "start_time", "end_time"])?;
-    let market = coin(&state, &claims, &query, Channel::Liquidations)?;
+    let market = coin(&stored.symbols, &claims, &query, Channel::Liquidations)?;
     let ledgers = at_exchanges(market, query.required("exchange_list")?)?;
-    let buckets = buckets_of(&query, state.clock.now())?;
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let buckets = buckets_of(&query, stored.clock.now())?;
+    let turn = reading.turn(&stored, ReadKind::Query).await?;
     let sums = sums(turn.store(), &ledgers, buckets).await?;
     let rows = sums.into_iter().map(move |(index, [long, short])| AggregatedHistoryRow {
         time: buckets.begin(index),
@@ -202,18 +202,18 @@ fn at_exchanges<'a>(market: &'a ServedSymbol, list: &str) -> Result<Vec<&'a Arc<
 }
 
 pub(super) async fn coin_list(
-    State(state): State<Arc<DataState>>,
+    State(stored): State<StoredRows>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["exchange"])?;
     claims.check_channel(Channel::Liquidations)?;
-    let venue = names::venue(&state.catalog, query.required("exchange")?)?;
-    let end = state.clock.now();
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let venue = names::venue(&stored.symbols.catalog, query.required("exchange")?)?;
+    let end = stored.clock.now();
+    let turn = reading.turn(&stored, ReadKind::Query).await?;
     let mut rows = Vec::new();
-    for market in readable(&state, &claims) {
+    for market in readable(&stored.symbols, &claims) {
         let Some(ledger) = market.ledgers.iter().find(|one| one.instrument().venue == venue) else {
             continue;
         };
@@ -248,7 +248,7 @@ fn coin_row(coin: &str, [day, half, four, one]: [LiquidationTotals; 4]) -> CoinR
 }
 
 pub(super) async fn exchange_list(
-    State(state): State<Arc<DataState>>,
+    State(stored): State<StoredRows>,
     reading: Reading,
     claims: Claims,
     query: Query,
@@ -257,12 +257,12 @@ pub(super) async fn exchange_list(
     claims.check_channel(Channel::Liquidations)?;
     let range = query.word("range", &WINDOWS)?;
     let markets = match query.get("symbol") {
-        Some(_) => vec![coin(&state, &claims, &query, Channel::Liquidations)?],
-        None => readable(&state, &claims),
+        Some(_) => vec![coin(&stored.symbols, &claims, &query, Channel::Liquidations)?],
+        None => readable(&stored.symbols, &claims),
     };
     let hours: i64 = range.trim_end_matches('h').parse().unwrap_or(24);
-    let end = state.clock.now();
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let end = stored.clock.now();
+    let turn = reading.turn(&stored, ReadKind::Query).await?;
     let mut by_venue: BTreeMap<Venue, [u64; 2]> = BTreeMap::new();
     for ledger in markets.iter().flat_map(|market| &market.ledgers) {
         let start = end.plus(-hours * HOUR_MS);
@@ -293,21 +293,21 @@ fn exchange_rows(by_venue: &BTreeMap<Venue, [u64; 2]>) -> Vec<ExchangeRow> {
 }
 
 pub(super) async fn orders(
-    State(state): State<Arc<DataState>>,
+    State(stored): State<StoredRows>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Json<Envelope<Vec<Order>>>, Refusal> {
     query.only(&["exchange", "symbol", "min_liquidation_amount", "start_time", "end_time"])?;
-    let symbol = pair(&state, &claims, &query, Channel::Liquidations)?;
+    let symbol = pair(&stored.symbols, &claims, &query, Channel::Liquidations)?;
     let min_usd = min_usd(query.required("min_liquidation_amount")?)?;
-    let now = state.clock.now();
+    let now = stored.clock.now();
     let end = ms(&query, "end_time")?.unwrap_or(now).min(now);
     let start = ms(&query, "start_time")?.unwrap_or(end.plus(-WEEK_MS));
     if start > end {
         return Err(Refusal::malformed("parameter 'start_time' must not be later than 'end_time'"));
     }
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let turn = reading.turn(&stored, ReadKind::Query).await?;
     let mut rows = Vec::new();
     for ledger in &symbol.ledgers {
         let instrument = ledger.instrument();

@@ -20,10 +20,11 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use tower_service::Service;
 
-use super::super::super::DataState;
+use super::super::super::parts::PresentState;
 use super::super::names;
 use super::call::{Call, refusal};
 use super::tools::{TOOLS, ToolSpec};
+use crate::clock::MarketClock;
 
 /// Most bytes of an answer: more than a model can read.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
@@ -36,7 +37,9 @@ const INSTRUCTIONS: &str = "Estimated liquidation levels of crypto perpetual fut
 /// Answers the messages of agents.
 #[derive(Clone)]
 pub(super) struct Agent {
-    state: Arc<DataState>,
+    present: PresentState,
+    clock: Arc<MarketClock>,
+    /// Answers the requests that tools are turned into.
     data: Router,
 }
 
@@ -126,9 +129,8 @@ pub(super) fn not_understood(method: &str, params: Option<&Value>) -> ErrorData 
 }
 
 impl Agent {
-    /// `data` answers the requests that tools are turned into.
-    pub(super) const fn new(state: Arc<DataState>, data: Router) -> Self {
-        Self { state, data }
+    pub(super) const fn new(present: PresentState, clock: Arc<MarketClock>, data: Router) -> Self {
+        Self { present, clock, data }
     }
 
     /// The answer of a tool, or what is wrong with the call and what to try.
@@ -151,7 +153,7 @@ impl Agent {
 
     /// The name under which a symbol is served, where it is written as a coin or in small letters.
     fn symbol(&self, text: &str) -> Option<String> {
-        let catalog = &self.state.catalog;
+        let catalog = &self.present.symbols.catalog;
         if catalog.symbol(text).is_some() {
             return Some(text.to_owned());
         }
@@ -190,18 +192,18 @@ impl Agent {
 
     /// How old the data of an answer is. Without a symbol every row says it by itself.
     fn about(&self, symbol: Option<&str>) -> Value {
-        let now = self.state.clock.now();
+        let now = self.clock.now();
         let mut about = json!({ "market_time": format_time(now) });
         let Some(symbol) = symbol else { return about };
-        let state = self.state.published.feed_state(symbol);
+        let state = self.present.published.feed_state(symbol);
         about["symbol"] = symbol.into();
         about["state"] = state.name().into();
         about["is_stale"] = matches!(state, FeedState::Stale | FeedState::Degraded).into();
-        if let Some(head) = self.state.published.head(symbol) {
+        if let Some(head) = self.present.published.head(symbol) {
             about["as_of"] = format_time(head.as_of).into();
             about["age_s"] = (now.since(head.as_of).max(0) / 1_000).into();
         }
-        if let Some(sum) = self.state.published.local_sum(symbol) {
+        if let Some(sum) = self.present.published.local_sum(symbol) {
             about["seen_share"] = sum.seen_share.into();
         }
         about

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::http::request::Parts;
 use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -27,7 +27,9 @@ use rmcp::transport::StreamableHttpServerConfig;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 
-use super::super::DataState;
+use super::super::parts::PresentState;
+use super::super::state::DataState;
+use crate::clock::MarketClock;
 use crate::http::Refusal;
 use agent::Agent;
 
@@ -38,8 +40,8 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1_024;
 type Protocol<H> = StreamableHttpService<H, NeverSessionManager>;
 
 /// The route. `data` answers the requests that tools are turned into.
-pub(in super::super) fn routes(state: Arc<DataState>, data: Router) -> Router<Arc<DataState>> {
-    let agent = Agent::new(state, data);
+pub(in super::super) fn routes(state: &DataState, data: Router) -> Router<DataState> {
+    let agent = Agent::new(PresentState::from_ref(state), <Arc<MarketClock>>::from_ref(state), data);
     let protocol = protocol(move || agent.clone());
     let answer = move |head: Parts, body: Result<Bytes, BytesRejection>| {
         let protocol = protocol.clone();

@@ -4,7 +4,6 @@
 //! here. Field names after OpenBB's documentation of `widgets.json`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::routing::get;
@@ -13,7 +12,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::DataState;
+use super::super::parts::SymbolDirectory;
+use super::super::state::DataState;
 use super::claims::Claims;
 
 const CATEGORY: &str = "Liquidations";
@@ -83,20 +83,20 @@ pub(in super::super) struct Choice {
 #[serde(transparent)]
 pub(in super::super) struct Apps(Vec<Value>);
 
-pub(in super::super) fn routes() -> Router<Arc<DataState>> {
+pub(in super::super) fn routes() -> Router<DataState> {
     Router::new().route("/widgets.json", get(widgets)).route("/apps.json", get(apps))
 }
 
-async fn widgets(State(state): State<Arc<DataState>>, claims: Claims) -> Json<Widgets> {
-    Json(Widgets(all(&symbols(&state, &claims))))
+async fn widgets(State(symbols): State<SymbolDirectory>, claims: Claims) -> Json<Widgets> {
+    Json(Widgets(all(&readable(&symbols, &claims))))
 }
 
-async fn apps(State(state): State<Arc<DataState>>, claims: Claims) -> Json<Apps> {
-    Json(Apps(vec![app(&symbols(&state, &claims))]))
+async fn apps(State(symbols): State<SymbolDirectory>, claims: Claims) -> Json<Apps> {
+    Json(Apps(vec![app(&readable(&symbols, &claims))]))
 }
 
-fn symbols(state: &DataState, claims: &Claims) -> Vec<String> {
-    let listed = state.catalog.listed().map(|symbol| symbol.name.clone());
+fn readable(symbols: &SymbolDirectory, claims: &Claims) -> Vec<String> {
+    let listed = symbols.catalog.listed().map(|symbol| symbol.name.clone());
     listed.filter(|name| claims.allows_symbol(name)).collect()
 }
 

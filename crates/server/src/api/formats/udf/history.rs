@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use liqheat_market::{Interval, Kline, UnixMs};
 use liqheat_wire::Channel;
 
-use super::super::super::DataState;
-use super::super::super::prices::{CandleSpan, LIMIT_MAX, candles_by_venue, merged};
+use super::super::super::parts::CandleState;
+use super::super::super::prices::{CandleSpan, LIMIT_MAX, by_open_interest, candles_by_venue, merged};
 use super::super::super::reading::Reading;
 use super::super::claims::Claims;
 use super::shapes::BarColumns;
@@ -19,13 +18,13 @@ use crate::http::{Query, Refusal};
 use crate::reads::ReadKind;
 
 pub(super) async fn history(
-    State(state): State<Arc<DataState>>,
+    State(state): State<CandleState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["symbol", "resolution", "from", "to", "countback", "currencyCode", "unitId"])?;
-    let symbol = symbol(&state, &claims, &query, Channel::Price)?;
+    let symbol = symbol(&state.rows.symbols, &claims, &query, Channel::Price)?;
     own_currency(&query, symbol)?;
     let interval = interval(&query, symbol)?;
     let (from, to) = (seconds(&query, "from")?, seconds(&query, "to")?);
@@ -34,11 +33,12 @@ pub(super) async fn history(
         Some(_) => Some(query.count_or("countback", NonZeroUsize::MIN, LIMIT_MAX)?),
     };
     let limit = bars(interval, from, to, back)?;
-    let now = state.clock.now();
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let now = state.rows.clock.now();
+    let turn = reading.turn(&state.rows, ReadKind::Query).await?;
     // `to` is exclusive.
-    let span = CandleSpan { interval, start: None, end: to.plus(-1).min(now), limit };
-    let candles = merged(candles_by_venue(&state, turn.store(), symbol, span).await?);
+    let span = CandleSpan { interval, start: None, end: to.plus(-1).min(now), limit, now };
+    let ledgers = by_open_interest(&state.published, symbol);
+    let candles = merged(candles_by_venue(turn.store(), &ledgers, span).await?);
     reading.json(&turn, move || columns(&candles, from, back)).await
 }
 

@@ -2,7 +2,6 @@
 //! price went through far more estimated levels than usual (sweeps).
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -10,10 +9,10 @@ use liqheat_market::convert::{approx_f64, signed_len};
 use liqheat_market::{Interval, Price, Side, UnixMs};
 use liqheat_wire::Channel;
 
-use super::super::super::DataState;
+use super::super::super::parts::{ModelState, StoredRows};
 use super::super::super::reading::Reading;
-use super::super::FormatKey;
 use super::super::claims::Claims;
+use super::super::{FormatKey, FormatState};
 use super::shapes::{Marks, TimescaleMark};
 use super::{interval, seconds, symbol};
 use crate::catalog::ServedSymbol;
@@ -61,9 +60,8 @@ struct MarksQuery {
 
 impl MarksQuery {
     /// Times are widened to whole intervals.
-    fn of(state: &DataState, query: &Query, symbol: &ServedSymbol) -> Result<Self, Refusal> {
+    fn of(query: &Query, symbol: &ServedSymbol, now: UnixMs) -> Result<Self, Refusal> {
         let interval = interval(query, symbol)?;
-        let now = state.clock.now();
         let from = seconds(query, "from")?.max(UnixMs(0)).floor_to(interval.ms());
         let to = seconds(query, "to")?.min(now).plus(interval.ms() - 1).floor_to(interval.ms());
         if to.since(from) / interval.ms() > INTERVALS_MAX {
@@ -76,25 +74,25 @@ impl MarksQuery {
 }
 
 pub(super) async fn marks(
-    State(state): State<Arc<DataState>>,
+    State(FormatState { model, flights }): State<FormatState>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["symbol", "resolution", "from", "to"])?;
-    let symbol = symbol(&state, &claims, &query, Channel::Heatmap)?;
+    let symbol = symbol(&model.rows.symbols, &claims, &query, Channel::Heatmap)?;
     claims.check_channel(Channel::Liquidations)?;
-    let wanted = MarksQuery::of(&state, &query, symbol)?;
+    let wanted = MarksQuery::of(&query, symbol, model.rows.clock.now())?;
     let MarksQuery { interval, from, to } = wanted;
     let key = FormatKey {
         request: format!("udf marks {interval} {} {}", from.0, to.0),
         symbol: symbol.name.clone(),
         accepts_gzip: reading.accepts_gzip(),
     };
-    let body = state.formats.get(key, async || {
-        let mut marked = liquidated(&state, reading, symbol, wanted).await?;
-        marked.extend(swept(&state, reading, symbol, wanted).await?);
-        let turn = reading.turn(&state, ReadKind::Query).await?;
+    let body = flights.get(key, async || {
+        let mut marked = liquidated(&model.rows, reading, symbol, wanted).await?;
+        marked.extend(swept(&model, reading, symbol, wanted).await?);
+        let turn = reading.turn(&model.rows, ReadKind::Query).await?;
         let body = reading.write_json(&turn, move || table(&marked)).await?;
         let bytes = body.len();
         Ok::<_, Refusal>((body, bytes))
@@ -103,22 +101,22 @@ pub(super) async fn marks(
 }
 
 pub(super) async fn timescale_marks(
-    State(state): State<Arc<DataState>>,
+    State(stored): State<StoredRows>,
     reading: Reading,
     claims: Claims,
     query: Query,
 ) -> Result<Response, Refusal> {
     query.only(&["symbol", "resolution", "from", "to"])?;
-    let symbol = symbol(&state, &claims, &query, Channel::Liquidations)?;
-    let wanted = MarksQuery::of(&state, &query, symbol)?;
-    let marked = liquidated(&state, reading, symbol, wanted).await?;
-    let turn = reading.turn(&state, ReadKind::Query).await?;
+    let symbol = symbol(&stored.symbols, &claims, &query, Channel::Liquidations)?;
+    let wanted = MarksQuery::of(&query, symbol, stored.clock.now())?;
+    let marked = liquidated(&stored, reading, symbol, wanted).await?;
+    let turn = reading.turn(&stored, ReadKind::Query).await?;
     reading.json(&turn, move || marked.iter().map(on_timescale).collect::<Vec<_>>()).await
 }
 
 /// The intervals in which most was really liquidated, by side.
 async fn liquidated(
-    state: &DataState,
+    stored: &StoredRows,
     reading: Reading,
     symbol: &ServedSymbol,
     wanted: MarksQuery,
@@ -128,7 +126,7 @@ async fn liquidated(
     let MarksQuery { interval, from, to } = wanted;
     let intervals = usize::try_from(to.since(from) / interval.ms()).unwrap_or(0);
     let Some(rows_max) = NonZeroUsize::new(intervals * ROWS_OF_INTERVAL) else { return Ok(Vec::new()) };
-    let turn = reading.turn(state, ReadKind::Query).await?;
+    let turn = reading.turn(stored, ReadKind::Query).await?;
     let mut sides = [vec![0.0; intervals], vec![0.0; intervals]];
     for ledger in &symbol.ledgers {
         let (store, instrument) = (turn.store(), ledger.instrument());
@@ -153,7 +151,7 @@ async fn liquidated(
 
 /// The intervals in which the price went through most of the estimated levels.
 async fn swept(
-    state: &DataState,
+    model: &ModelState,
     reading: Reading,
     symbol: &ServedSymbol,
     wanted: MarksQuery,
@@ -163,8 +161,8 @@ async fn swept(
     if columns == 0 || !symbol.bars_fit(interval.ms()) {
         return Ok(Vec::new());
     }
-    let turn = state.history.in_turn(reading.turn(state, ReadKind::ModelRun).await?);
-    let sum = state.local_sum(symbol).await?;
+    let turn = model.history.in_turn(reading.turn(&model.rows, ReadKind::ModelRun).await?);
+    let sum = model.present.local_sum(symbol).await?;
     if from >= sum.as_of {
         return Ok(Vec::new());
     }

@@ -17,10 +17,12 @@ use liqheat_market::convert::trunc_i64;
 use liqheat_market::{Interval, Price, UnixMs};
 use liqheat_wire::Channel;
 
-use super::super::DataState;
+use super::super::parts::{PresentState, SymbolDirectory};
+use super::super::state::DataState;
 use super::claims::Claims;
 use super::names;
 use crate::catalog::ServedSymbol;
+use crate::clock::MarketClock;
 use crate::http::{Query, Refusal, RefusalDetail};
 use shapes::{Config, ErrorBody, Exchange, SearchResult, SymbolInfo, SymbolType};
 
@@ -45,7 +47,7 @@ const ALL: &str = "All";
 const SEARCH_MAX: usize = 100;
 const SEARCH_DEFAULT: std::num::NonZeroUsize = std::num::NonZeroUsize::new(30).unwrap();
 
-pub(in super::super) fn routes() -> Router<Arc<DataState>> {
+pub(in super::super) fn routes() -> Router<DataState> {
     Router::new()
         .route("/udf/config", get(config))
         .route("/udf/symbols", get(symbols))
@@ -68,14 +70,14 @@ pub(in super::super) async fn as_error(response: Response) -> Response {
 
 /// A symbol by the names of `/v1/symbols`, with or without `EXCHANGE:` before it.
 fn symbol<'a>(
-    state: &'a DataState,
+    symbols: &'a SymbolDirectory,
     claims: &Claims,
     query: &Query,
     channel: Channel,
 ) -> Result<&'a Arc<ServedSymbol>, Refusal> {
     let text = query.required("symbol")?;
     let name = text.split_once(':').map_or(text, |(_, name)| name);
-    let symbol = state.symbol_named(name)?;
+    let symbol = symbols.named(name)?;
     claims.check(&symbol.name, channel)?;
     Ok(symbol)
 }
@@ -132,11 +134,11 @@ fn seconds(query: &Query, name: &str) -> Result<UnixMs, Refusal> {
     })
 }
 
-async fn config(State(state): State<Arc<DataState>>, query: Query) -> Result<Json<Config>, Refusal> {
+async fn config(State(served): State<SymbolDirectory>, query: Query) -> Result<Json<Config>, Refusal> {
     query.only(&[])?;
     let all = Exchange { value: "", name: "All exchanges", desc: "" };
     let named = |name| Exchange { value: name, name, desc: name };
-    let exchanges = names::venues(&state.catalog).into_iter().map(|venue| named(display_name(venue)));
+    let exchanges = names::venues(&served.catalog).into_iter().map(|venue| named(display_name(venue)));
     Ok(Json(Config {
         supported_resolutions: RESOLUTIONS.map(|(resolution, _)| resolution).to_vec(),
         supports_group_request: false,
@@ -153,14 +155,14 @@ async fn config(State(state): State<Arc<DataState>>, query: Query) -> Result<Jso
 }
 
 async fn symbols(
-    State(state): State<Arc<DataState>>,
+    State(present): State<PresentState>,
     claims: Claims,
     query: Query,
 ) -> Result<Json<SymbolInfo>, Refusal> {
     query.only(&["symbol", "currencyCode", "unitId"])?;
-    let symbol = symbol(&state, &claims, &query, Channel::Price)?;
+    let symbol = symbol(&present.symbols, &claims, &query, Channel::Price)?;
     own_currency(&query, symbol)?;
-    let price = state.published.head(&symbol.name).map(|head| head.price);
+    let price = present.published.head(&symbol.name).map(|head| head.price);
     Ok(Json(info(symbol, price)))
 }
 
@@ -222,7 +224,7 @@ fn description(symbol: &ServedSymbol) -> String {
 }
 
 async fn search(
-    State(state): State<Arc<DataState>>,
+    State(served): State<SymbolDirectory>,
     claims: Claims,
     query: Query,
 ) -> Result<Json<Vec<SearchResult>>, Refusal> {
@@ -231,7 +233,7 @@ async fn search(
     let text = query.get("query").unwrap_or("").to_uppercase();
     let exchange = query.get("exchange").unwrap_or("");
     let is_kind = query.get("type").is_none_or(|kind| kind == KIND);
-    let found = state.catalog.listed().filter(|symbol| {
+    let found = served.catalog.listed().filter(|symbol| {
         is_kind
             && claims.allows_symbol(&symbol.name)
             && symbol.name.to_uppercase().contains(&text)
@@ -249,8 +251,8 @@ async fn search(
 }
 
 /// Market time: in a replay it is the time that is replayed.
-async fn time(State(state): State<Arc<DataState>>) -> String {
-    (state.clock.now().0 / 1_000).to_string()
+async fn time(State(clock): State<Arc<MarketClock>>) -> String {
+    (clock.now().0 / 1_000).to_string()
 }
 
 #[cfg(test)]

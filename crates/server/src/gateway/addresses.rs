@@ -4,6 +4,11 @@
 //! of the minute before, the share that still lies within the last sixty seconds. An IPv6 client owns a whole /64
 //! at least, so that is what counts as its address.
 //!
+//! The two other limits by rate in this program do not fit here. The requests to venues are counted exactly, with the time
+//! of each one, because venues count so; that would be hundreds of times for each of a hundred thousand addresses in
+//! place of two numbers. The messages of a socket draw on a token bucket, which would let an address open its whole burst
+//! at once and then more within the same minute, so the limit could not be stated as a number of sockets a minute.
+//!
 //! The table holds a bounded number of addresses; those with nothing open and nothing recent are dropped once a
 //! minute. When it is full all the same, further addresses are let in uncounted: that many different addresses
 //! are no single client's doing, refusing would lock out everybody else, and the limit on all sockets still holds.
@@ -179,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_of_an_address_are_limited() {
+    fn an_address_holds_at_most_its_limit_at_once() {
         let began = Instant::now();
         let addresses = Addresses::new(LIMITS, began);
         let admit = |from: &str| addresses.admit(address(from), began);

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use tracing::{info, warn};
 
-use super::TokenSettings;
 use super::keys::{KeySource, ParsedKeys};
+use super::settings::{TokenSettings, TokenSettingsError};
 
 /// The largest file of keys.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -32,6 +32,22 @@ pub(super) struct KeyFile {
 impl KeyFile {
     pub(super) const fn new(source: KeySource, path: PathBuf, text: String) -> Self {
         Self { source, path, last_text: Some(text), fault: None }
+    }
+
+    /// Reads a file of keys at the start, when every mistake is an error.
+    pub(super) fn load(source: KeySource, path: &Path) -> Result<(ParsedKeys, Self), TokenSettingsError> {
+        let text = read(path).map_err(|error| TokenSettingsError::Unreadable {
+            setting: source.setting(),
+            path: path.to_path_buf(),
+            error,
+        })?;
+        let parsed = ParsedKeys::parse(source, &text).filter(|keys| keys.len() > 0);
+        let parsed = parsed.ok_or_else(|| match source {
+            KeySource::Secret => TokenSettingsError::ShortSecret(source.setting()),
+            KeySource::PublicKey => TokenSettingsError::NotAKey(path.to_path_buf()),
+            KeySource::KeySet => TokenSettingsError::NotAKeySet(path.to_path_buf()),
+        })?;
+        Ok((parsed, Self::new(source, path.to_path_buf(), text)))
     }
 
     /// The files that these settings name.

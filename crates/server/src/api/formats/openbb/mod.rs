@@ -105,34 +105,17 @@ fn first(symbols: &[String]) -> &str {
 }
 
 fn all(symbols: &[String]) -> BTreeMap<&'static str, Widget> {
-    let symbol = || Param {
-        param_name: "symbol",
-        label: "Symbol",
-        description: "A market, or one venue of it",
-        kind: "text",
-        value: json!(first(symbols)),
-        options: symbols.iter().map(|name| Choice { label: name.clone(), value: name.clone() }).collect(),
-    };
-    let number = |param_name, label, description, value: i64| Param {
-        param_name,
-        label,
-        description,
-        kind: "number",
-        value: json!(value),
-        options: Vec::new(),
-    };
-    let table = |name, description, endpoint, rows: &str, columns: &[(&str, &str, &str)], params| Widget {
-        name,
-        description,
-        category: CATEGORY,
-        kind: "table",
-        endpoint,
-        grid_data: GridSize { w: 20, h: 12 },
-        refetch_interval: REFRESH_MS,
-        data: json!({ "dataKey": rows, "table": { "showAll": false, "columnsDefs": columns_of(columns) } }),
-        params,
-    };
-    let chart = Widget {
+    [
+        ("liqheat_chart", chart(symbols)),
+        ("liqheat_walls", walls(symbols)),
+        ("liqheat_map", map(symbols)),
+        ("liqheat_liquidations", liquidations(symbols)),
+    ]
+    .into()
+}
+
+fn chart(symbols: &[String]) -> Widget {
+    Widget {
         name: "Price with liquidations",
         description: "Candles with marks where far more than usual was liquidated or swept",
         category: CATEGORY,
@@ -142,13 +125,43 @@ fn all(symbols: &[String]) -> BTreeMap<&'static str, Widget> {
         refetch_interval: REFRESH_MS,
         data: json!({ "defaultSymbol": first(symbols), "updateFrequency": REFRESH_MS, "chartConfig": {} }),
         params: Vec::new(),
-    };
-    let walls = table(
-        "Liquidation walls",
-        "Stretches of price in which estimated liquidations are denser than around them",
-        "/v1/walls",
-        "walls",
-        &[
+    }
+}
+
+/// What a widget with a table shows.
+struct TableSpec<'a> {
+    name: &'static str,
+    description: &'static str,
+    endpoint: &'static str,
+    /// Field of the answer that holds the rows.
+    rows: &'static str,
+    /// Field, title and type of each column.
+    columns: &'a [(&'static str, &'static str, &'static str)],
+    params: Vec<Param>,
+}
+
+fn table(spec: TableSpec<'_>) -> Widget {
+    let TableSpec { name, description, endpoint, rows, columns, params } = spec;
+    Widget {
+        name,
+        description,
+        category: CATEGORY,
+        kind: "table",
+        endpoint,
+        grid_data: GridSize { w: 20, h: 12 },
+        refetch_interval: REFRESH_MS,
+        data: json!({ "dataKey": rows, "table": { "showAll": false, "columnsDefs": columns_of(columns) } }),
+        params,
+    }
+}
+
+fn walls(symbols: &[String]) -> Widget {
+    table(TableSpec {
+        name: "Liquidation walls",
+        description: "Stretches of price in which estimated liquidations are denser than around them",
+        endpoint: "/v1/walls",
+        rows: "walls",
+        columns: &[
             ("side", "Side", "text"),
             ("low", "From", "number"),
             ("high", "To", "number"),
@@ -157,32 +170,41 @@ fn all(symbols: &[String]) -> BTreeMap<&'static str, Widget> {
             ("expected_usd_1h", "Expected in 1h, USD", "number"),
             ("usd_on_the_way", "USD on the way", "number"),
         ],
-        vec![
-            symbol(),
-            number("limit", "Rows", "Most walls, the largest ones", 20),
-            number("range_pct", "Range %", "Only walls within this distance of the price", 20),
+        params: vec![
+            symbol_param(symbols),
+            number_param("limit", "Rows", "Most walls, the largest ones", 20),
+            number_param("range_pct", "Range %", "Only walls within this distance of the price", 20),
         ],
-    );
-    let map = table(
-        "Liquidation map",
-        "Estimated liquidations by price, with cumulative curves",
-        "/v1/map",
-        "levels",
-        &[
+    })
+}
+
+fn map(symbols: &[String]) -> Widget {
+    table(TableSpec {
+        name: "Liquidation map",
+        description: "Estimated liquidations by price, with cumulative curves",
+        endpoint: "/v1/map",
+        rows: "levels",
+        columns: &[
             ("price", "Price", "number"),
             ("long_usd", "Longs, USD", "number"),
             ("short_usd", "Shorts, USD", "number"),
             ("long_cumulative_usd", "Longs down to here, USD", "number"),
             ("short_cumulative_usd", "Shorts up to here, USD", "number"),
         ],
-        vec![symbol(), number("range_pct", "Range %", "Only levels within this distance of the price", 5)],
-    );
-    let liquidations = table(
-        "Realised liquidations",
-        "Liquidations that really happened, oldest first",
-        "/v1/liquidations",
-        "data",
-        &[
+        params: vec![
+            symbol_param(symbols),
+            number_param("range_pct", "Range %", "Only levels within this distance of the price", 5),
+        ],
+    })
+}
+
+fn liquidations(symbols: &[String]) -> Widget {
+    table(TableSpec {
+        name: "Realised liquidations",
+        description: "Liquidations that really happened, oldest first",
+        endpoint: "/v1/liquidations",
+        rows: "data",
+        columns: &[
             ("timestamp", "Time", "dateString"),
             ("venue", "Venue", "text"),
             ("side", "Side", "text"),
@@ -190,19 +212,32 @@ fn all(symbols: &[String]) -> BTreeMap<&'static str, Widget> {
             ("quantity", "Coins", "number"),
             ("usd", "USD", "number"),
         ],
-        vec![
-            symbol(),
-            number("min_usd", "At least, USD", "Only liquidations of this value", 10_000),
-            number("limit", "Rows", "Most rows, the newest ones", 200),
+        params: vec![
+            symbol_param(symbols),
+            number_param("min_usd", "At least, USD", "Only liquidations of this value", 10_000),
+            number_param("limit", "Rows", "Most rows, the newest ones", 200),
         ],
-    );
-    [
-        ("liqheat_chart", chart),
-        ("liqheat_walls", walls),
-        ("liqheat_map", map),
-        ("liqheat_liquidations", liquidations),
-    ]
-    .into()
+    })
+}
+
+fn symbol_param(symbols: &[String]) -> Param {
+    Param {
+        param_name: "symbol",
+        label: "Symbol",
+        description: "A market, or one venue of it",
+        kind: "text",
+        value: json!(first(symbols)),
+        options: symbols.iter().map(|name| Choice { label: name.clone(), value: name.clone() }).collect(),
+    }
+}
+
+fn number_param(
+    param_name: &'static str,
+    label: &'static str,
+    description: &'static str,
+    value: i64,
+) -> Param {
+    Param { param_name, label, description, kind: "number", value: json!(value), options: Vec::new() }
 }
 
 fn columns_of(columns: &[(&str, &str, &str)]) -> Vec<Value> {

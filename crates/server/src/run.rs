@@ -2,9 +2,9 @@
 //!
 //! Everything is built before anything starts. The parts then run until one of them ends or the operator asks
 //! to stop, and stop in order: readiness off and no new sockets, goodbye to sockets, no new connections,
-//! updater and feed, the store last. While sockets are sent away, requests are answered, so that whoever asks
-//! whether this server is ready hears that it is not. A part that ends by itself is a fault, and the whole process goes down with it: restart and replay are
-//! tested, half a server is not.
+//! updater and feed, the store last. While sockets are sent away, requests are answered, so that health checks
+//! learn that this server is not ready. A part that ends by itself is a fault and stops the process: restart and replay are
+//! tested, a server without one of its parts is not.
 //!
 //! [`foundation`] makes what is served, by which clock, and who follows it; [`shared`] what data goes through; [`routes`]
 //! and [`background`] what answers and what runs by itself; [`running`] starts and stops it.

@@ -36,7 +36,7 @@ pub(super) struct RuleRow {
     rule: RuleFields,
 }
 
-/// How a target is doing.
+/// The state of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub(super) struct TargetRow {
     /// Its name.

@@ -20,12 +20,13 @@ use crate::catalog::ServedSymbol;
 use crate::history::timeseries::{LEVELS_MAX, TimeseriesRequest};
 use crate::http::{Query, Refusal, SingleFlight};
 use crate::reads::ReadKind;
+use window::Span;
 pub(super) use window::{INTERVALS, TimeWindow};
 
-/// Answers, by everything that they depend on.
+/// Shared answers.
 pub(crate) type TimeseriesFlights = SingleFlight<TimeseriesKey, JsonBody>;
 
-/// What an answer depends on.
+/// Everything that an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TimeseriesKey {
     symbol: String,
@@ -80,8 +81,8 @@ pub(super) async fn timeseries(
                 "more than {LEVELS_MAX} levels; ask for a shorter time, longer intervals or a larger price_bin_size"
             ))
         })?;
-        let (name, times) = (symbol.name.clone(), (span.start, span.end));
-        let body = move || body(rows, name, times, span.interval.name());
+        let name = symbol.name.clone();
+        let body = move || body(rows, name, span);
         let body = reading.write_json(turn.read_turn(), body).await?;
         let bytes = body.len();
         Ok::<_, Refusal>((body, bytes))
@@ -120,12 +121,7 @@ fn venues(query: &Query, symbol: &ServedSymbol) -> Result<Vec<Venue>, Refusal> {
     Ok(wanted)
 }
 
-fn body(
-    rows: Vec<TimeseriesRow>,
-    symbol: String,
-    (start, end): (UnixMs, UnixMs),
-    interval: &str,
-) -> TimeseriesBody {
+fn body(rows: Vec<TimeseriesRow>, symbol: String, span: Span) -> TimeseriesBody {
     let prices = || rows.iter().flat_map(|row| row.levels.iter().map(|level| level.price));
     let price_range = PriceRange {
         min: prices().min().unwrap_or_else(|| Price::default().into()),
@@ -134,9 +130,9 @@ fn body(
     let sum = |side: fn(&LevelMessage) -> u64| rows.last().map_or(0, |row| row.levels.iter().map(side).sum());
     let meta = TimeseriesMeta {
         symbol,
-        start_time: format_time(start),
-        end_time: format_time(end),
-        interval: interval.to_owned(),
+        start_time: format_time(span.start),
+        end_time: format_time(span.end),
+        interval: span.interval.name().to_owned(),
         total_snapshots: rows.len(),
         price_range,
         total_long_volume: sum(|level| level.long_density),

@@ -220,7 +220,7 @@ fn names(list: &str, etag: &str) -> bool {
     list.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
 }
 
-/// The ledgers to paint, and what the picture stands for: closed time, or the past and the live state that goes on from
+/// The ledgers to paint, and what the picture is made from: closed time, or the past and the live state that continues
 /// it.
 async fn basis(
     model: &ModelState,

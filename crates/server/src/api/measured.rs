@@ -59,7 +59,7 @@ pub(super) fn nothing_measured(symbol: &MeasuredSymbol) -> Refusal {
     ))
 }
 
-/// The layer at a moment: the one stored last before it, as long as it stands for the moment.
+/// The layer at a moment: the last one stored before it, while it is valid ([`LAYER_HELD_MS`]).
 ///
 /// # Errors
 /// Refused where there is none.

@@ -14,7 +14,7 @@ use crate::http::{Refusal, is_coding_accepted};
 #[allow_missing = true]
 struct Page;
 
-/// What HTTP calls the form of a text that stands beside it since the page was built; it is a seventh smaller than gzip.
+/// Content coding (`br`) of the compressed twins that the build of the page writes; a seventh smaller than gzip.
 const CODING: &str = "br";
 /// How the name of that form ends.
 const CODED_SUFFIX: &str = ".br";

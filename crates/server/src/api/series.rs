@@ -14,7 +14,7 @@ use super::reading::Reading;
 use crate::http::{Query, Refusal};
 use crate::reads::ReadKind;
 
-/// A count of open interest stands for the intervals after it for this long, so that bars of a minute show counts that
+/// A count of open interest is shown in the intervals after it for this long, so that bars of a minute show counts that
 /// come every five.
 const OPEN_INTEREST_HOLDS_MS: i64 = 15 * 60_000;
 

@@ -7,7 +7,7 @@ use liqheat_market::UnixMs;
 #[derive(Debug, Default)]
 pub(super) struct Rollbacks {
     /// Times from which on the past was computed anew, ascending, with the number of the newest such roll-back. A later
-    /// one that reaches further back stands for all that it covers.
+    /// one that reaches further back replaces all that it covers.
     steps: Vec<(UnixMs, u64)>,
     newest: u64,
 }

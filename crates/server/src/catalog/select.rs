@@ -73,10 +73,11 @@ pub(crate) fn markets(
         let beside_real = wanted.instrument.venue == Venue::Sim && real.contains(&symbol);
         by_symbol.entry((symbol, beside_real)).or_default().push(wanted);
     }
+    let books = Books { tiers, model };
     let mut markets = Vec::new();
     for ((symbol, beside_real), instruments) in by_symbol {
         let index = MarketIndex(markets.len());
-        if let Some(market) = market(&symbol, beside_real, instruments, names, (tiers, model), index) {
+        if let Some(market) = market(&symbol, beside_real, instruments, names, books, index) {
             markets.push(Arc::new(market));
         }
     }
@@ -88,13 +89,20 @@ pub(crate) fn markets(
     }
 }
 
+/// What ledgers are made with.
+#[derive(Clone, Copy)]
+struct Books<'a> {
+    tiers: &'a TierBook,
+    model: &'a ParamBook,
+}
+
 /// `None` where none of its names is served.
 fn market(
     symbol: &Symbol,
     beside_real: bool,
     mut instruments: Vec<InstrumentCandidate>,
     names: &[String],
-    (tiers, model): (&TierBook, &ParamBook),
+    books: Books<'_>,
     index: MarketIndex,
 ) -> Option<Market> {
     let asked = |name: &str| names.iter().any(|one| one == name);
@@ -102,8 +110,8 @@ fn market(
     instruments.retain(|one| all || asked(&one.instrument.to_string()));
     instruments.sort_by(|a, b| a.instrument.cmp(&b.instrument));
     let ledger = |one: InstrumentCandidate| {
-        let table = tiers.table(&one.instrument);
-        let params = model.of(&one.instrument);
+        let table = books.tiers.table(&one.instrument);
+        let params = books.model.of(&one.instrument);
         let spec = LedgerSpec::new(one.instrument, one.interval, params, one.late_ms);
         Arc::new(VenueLedger::new(spec, one.first_bar, table))
     };

@@ -41,14 +41,14 @@ impl Default for AddressLimits {
 /// Why an address gets no further socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AddressRefusal {
-    /// It holds as many as it may.
+    /// It has the most open sockets that are allowed.
     Open {
-        /// How many that is.
+        /// The limit.
         most: u32,
     },
-    /// It opened as many as it may within the last minute.
+    /// It opened the most sockets that are allowed within a minute.
     New {
-        /// How many that is.
+        /// The limit.
         most: u32,
         /// When it may try again.
         retry_after: Duration,

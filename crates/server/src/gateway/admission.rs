@@ -75,7 +75,7 @@ pub(super) fn admit(state: &SocketState, client: Client) -> Result<AddressGuard,
 }
 
 fn refuse_address(refusal: AddressRefusal) -> (SocketRefusal, Refusal) {
-    /// A place comes free when the client itself closes a socket.
+    /// A place becomes free when the client closes a socket.
     const CLOSE_ONE: Duration = Duration::from_secs(10);
     match refusal {
         AddressRefusal::Open { most } => {

@@ -14,7 +14,7 @@ use super::tokens::{TokenFault, TokenGrant, Tokens};
 use crate::clock::MarketClock;
 use crate::http::{Query, Refusal};
 
-/// A browser cannot send `Authorization` with a WebSocket, so a token may stand among the subprotocols.
+/// A browser cannot send `Authorization` with a WebSocket, so a token may be offered as a subprotocol.
 const PROTOCOL_PREFIX: &str = "bearer.";
 
 /// The name of the header in which clients of the Coinglass API send their key.

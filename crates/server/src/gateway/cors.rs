@@ -1,6 +1,6 @@
 //! Cross-origin reads: pages of the origins in `--allowed-origins` may read every route, as they may open sockets.
 //!
-//! The rule is that of the socket's upgrade ([`super::upgrade`]), so a page whose socket fails can poll.
+//! The rule is that of sockets ([`super::admission`]), so a page whose socket fails can poll.
 
 use std::time::Duration;
 

@@ -43,7 +43,7 @@ fn answer(offer: &str) -> Option<&'static str> {
             "client_max_window_bits" => value.is_none() || bits().is_some(),
             _ => false,
         };
-        // A parameter may stand only once in an offer.
+        // An offer may hold a parameter once only.
         if !acceptable || parameters.contains(&name) {
             return None;
         }
@@ -62,7 +62,7 @@ fn unquoted(value: &str) -> &str {
     value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value)
 }
 
-/// The parts between separators that do not stand in quotes.
+/// The parts between separators outside of quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |char| {

@@ -60,7 +60,7 @@ impl fmt::Debug for Tokens {
 pub(crate) struct Tokens {
     /// Locked for a look-up, and for moments when a file has changed.
     state: RwLock<TokenState>,
-    /// Locked by whoever reads them: the task that watches, and the operator's reload.
+    /// Locked while they are read, by the task that watches them and by a reload.
     files: Mutex<Vec<KeyFile>>,
     reloads: Counter,
     files_failing: Gauge,

@@ -1,7 +1,9 @@
 //! The picture of a layer of measured positions: stored moments as columns.
 //!
-//! A column shows the last layer of its time. Where there is none, the one before stands for it as long as one that is
-//! missing is no hole; then the column is empty and its coverage unknown.
+//! A column shows the last layer of its time. Where there is none, it shows the one before for
+//! [`LAYER_HELD_MS`]; after that columns are empty and their coverage is unknown.
+
+use std::ops::Range;
 
 use liqheat_market::UnixMs;
 use liqheat_market::convert::{approx_f64, nearest_f32, signed_len, unsigned_len};
@@ -57,7 +59,7 @@ impl LayerPainter {
         self.picture
     }
 
-    /// Paints the columns before this one with the last layer, as far as it stands for them.
+    /// Paints the columns before this one with the last layer, as far as it is valid for them.
     fn paint_until(&mut self, end: usize) {
         let columns = self.pending..end;
         self.pending = self.pending.max(end);
@@ -83,7 +85,7 @@ impl LayerPicture {
             let high = low.saturating_add(layer.bin.units().max(1));
             let sides = [(&mut self.grid.long, level.long_usd), (&mut self.grid.short, level.short_usd)];
             for (plane, usd) in sides.into_iter().filter(|(_, usd)| *usd > 0) {
-                add_over(&mut plane[cells.clone()], spec.bin.units(), (low, high), usd);
+                add_over(&mut plane[cells.clone()], spec.bin.units(), low..high, usd);
             }
         }
         self.coverage_long[column] = layer.long.coverage;
@@ -93,7 +95,8 @@ impl LayerPicture {
 
 /// Spreads dollars evenly over the rows of a span, which is counted from the lower edge of the lowest row. What lies outside
 /// of the rows is lost.
-fn add_over(rows: &mut [f32], height: i64, (low, high): (i64, i64), usd: u64) {
+fn add_over(rows: &mut [f32], height: i64, span: Range<i64>, usd: u64) {
+    let Range { start: low, end: high } = span;
     let first = unsigned_len(low.div_euclid(height));
     let whole = approx_f64(high - low);
     for (index, row) in rows.iter_mut().enumerate().skip(first) {
@@ -106,7 +109,7 @@ fn add_over(rows: &mut [f32], height: i64, (low, high): (i64, i64), usd: u64) {
     }
 }
 
-/// The moment at whose layers a picture that begins at `start` looks first.
+/// The earliest layer that a picture from `start` on may show.
 pub(crate) const fn held_from(start: UnixMs) -> UnixMs {
     start.plus(-LAYER_HELD_MS)
 }

@@ -1,4 +1,4 @@
-//! The state of a symbol's data in one word, and that of each venue behind it.
+//! The feed state of a symbol, and of each venue behind it.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The one live truth of each symbol: what sockets, polling and every HTTP route of the live state read.
+//! The live state of each symbol, read by sockets, polling and every HTTP route of the present.
 //!
 //! The state itself is the symbol's board. Alone, this server moves it with the sum of its own ledgers. In a cluster the
 //! producer does, and the boards of all other servers follow it. Their ledgers move as well, for what a board does not
@@ -181,7 +181,7 @@ fn board_update(sum: &LedgerSum) -> BoardUpdate {
     }
 }
 
-/// Milliseconds since 1970 in base 36: eight characters until 2059, which stand in every frame of every client.
+/// Milliseconds since 1970 in base 36: eight characters until 2059. Every frame carries it.
 fn run_name(started: UnixMs) -> String {
     const BASE: u32 = 36;
     let mut rest = started.0.unsigned_abs();

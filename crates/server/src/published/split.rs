@@ -34,7 +34,7 @@ pub(crate) fn split(cells: &[Cell], local: &[LeverageLevel]) -> Vec<LeverageLeve
     classes.concat()
 }
 
-/// How one side is split, by level and as a whole.
+/// Weights of the leverage classes on one side, by level and for the whole side.
 struct SideSplit {
     by_price: BTreeMap<Price, Vec<f64>>,
     whole: Vec<f64>,

@@ -110,7 +110,7 @@ pub(crate) fn sum_by_leverage<'a>(
 /// The sum of the ledgers that have a view; `None` while none has. `epoch_run` names the run of this process.
 pub(crate) fn sum(ledgers: &[Arc<VenueLedger>], epoch_run: &str) -> Option<LedgerSum> {
     let views: Vec<Option<Arc<LedgerView>>> = ledgers.iter().map(|ledger| ledger.view()).collect();
-    // Another venue that joins, or another height of bins anywhere, is another epoch.
+    // A new epoch begins when a venue joins and when any height of bins changes.
     let versions: Vec<String> =
         views.iter().map(|view| view.as_ref().map_or(0, |view| view.version).to_string()).collect();
     let mut ledgers: Vec<(Arc<VenueLedger>, Arc<LedgerView>)> =

@@ -23,7 +23,7 @@ const KEPT_FOR: Duration = Duration::from_secs(5);
 const ENTRIES_MAX: usize = 32;
 const BYTES_MAX: usize = 64 << 20;
 
-/// Answers that take a run of the model, by everything that they depend on.
+/// Shared answers that take a run of the model.
 pub(crate) type FormatFlights = SingleFlight<FormatKey, JsonBody>;
 
 /// What answers that take a run of the model are made with.
@@ -33,7 +33,7 @@ pub(super) struct FormatState {
     pub(super) flights: Arc<FormatFlights>,
 }
 
-/// What an answer depends on.
+/// Everything that an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FormatKey {
     /// The route and the words of its parameters.

@@ -51,7 +51,7 @@ impl TimeWindow {
     }
 }
 
-/// From when to when, in steps of which interval.
+/// The time that an answer covers and the interval between its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) start: UnixMs,
@@ -59,8 +59,8 @@ pub(super) struct Span {
     pub(super) interval: Interval,
 }
 
-/// The span of a request over bars of `stored`, at market time `now`. An end that is not given is that of the newest
-/// whole interval, so that pollers who give none ask for the same.
+/// The span of a request over bars of `stored`, at market time `now`. Without an end it is
+/// the end of the newest whole interval, so that pollers who name none share an answer.
 pub(super) fn span(query: &Query, stored: Interval, now: UnixMs) -> Result<Span, Refusal> {
     let window = TimeWindow::of(query)?;
     let interval = interval(query, window, stored)?;

@@ -63,7 +63,7 @@ pub(super) enum Admission {
 pub(super) enum Busy {
     /// All places for data are taken.
     Server,
-    /// This client has as many as it may.
+    /// This client has the most places that are allowed.
     Client,
 }
 

@@ -17,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::settings::TokenSettings;
 
-/// How far the clocks of whoever signs and of this machine may be apart.
+/// Allowed difference between the clocks of the issuer and of this machine.
 const LEEWAY_MS: i64 = 10_000;
-/// The longest token that is looked at.
+/// Longer tokens are refused unread.
 const TOKEN_BYTES_MAX: usize = 8 * 1_024;
 
 /// Why a token is not accepted; the text is for the client.
@@ -106,7 +106,10 @@ impl Claims {
         decoded.map(|token| token.claims).map_err(|error| fault_of(&error))
     }
 
-    /// What they give now to whoever signed with a key; `revoked` is cancelled when that is no longer accepted.
+    /// What they give at a moment; `revoked` is cancelled when the key of the token is no longer accepted.
+    ///
+    /// # Errors
+    /// When the token has expired, is not valid yet or never expires.
     pub(super) fn grant(self, now: UnixMs, revoked: CancellationToken) -> Result<TokenGrant, TokenFault> {
         let expires = self.check_times(now)?;
         let may_ingest = self.ingest == Some(serde_json::Value::Bool(true));

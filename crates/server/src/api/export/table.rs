@@ -4,7 +4,6 @@ use std::path::Path;
 
 use liqheat_store::{ExportColumn, ExportTable, ExportValue};
 
-
 use super::{ExportState, ROWS_MAX, too_many};
 use crate::http::Refusal;
 

@@ -74,11 +74,11 @@ fuzz-smoke: ## builds every target, and a few seconds of those that read a socke
 test-page: programs ## of the page in a real browser, against a stand-in and the real binary
 	@scripts/test-page.sh
 
-lint: page ## formatting, lints, types, wording, licences
+lint: page ## formatting, lints, types, wording, import circles, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	cd web && npm run lint
-	@if command -v python3 >/dev/null; then python3 scripts/check-text.py; else scripts/skip.sh check-text "needs python3 (Debian: apt-get install python3)"; fi
+	@if command -v python3 >/dev/null; then python3 scripts/check-text.py && python3 scripts/check-circles.py; else scripts/skip.sh check-text "needs python3 (Debian: apt-get install python3)"; fi
 	@scripts/deny.sh
 
 coverage: page ## lines that the Rust tests run; ARGS="-p liqheat-model" for one crate

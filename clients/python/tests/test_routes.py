@@ -200,7 +200,7 @@ def test_every_kind_of_alert_is_read_and_one_of_a_newer_server_is_kept() -> None
         {"kind": "cascade", "window_s": 300, "long": some, "short": {"count": 0, "usd": 0}},
         {"kind": "feed_stale", "as_of": time},
     ]
-    described = DESCRIPTION["components"]["schemas"]["Subject"]["oneOf"]
+    described = DESCRIPTION["components"]["schemas"]["AlertSubject"]["oneOf"]
     by_kind = {each["properties"]["kind"]["const"]: set(each["properties"]) for each in described}
     assert {subject["kind"]: set(subject) for subject in subjects} == by_kind
     kinds = {const["const"] for const in DESCRIPTION["components"]["schemas"]["RuleKind"]["oneOf"]}

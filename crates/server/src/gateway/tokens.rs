@@ -30,7 +30,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::MarketClock;
-use claims::Claims;
+use claims::SignedClaims;
 pub(crate) use claims::{TokenFault, TokenGrant};
 use keys::{Key, KeySource, Keys, ParsedKeys};
 pub use settings::{Secret, TokenSettings, TokenSettingsError};
@@ -154,7 +154,7 @@ impl Tokens {
         let head = claims::head_of(token)?;
         let (key, conditions) = self.key_for(head.alg, head.kid.as_deref())?;
         let conditions = Validation { algorithms: vec![head.alg], ..conditions };
-        Claims::verified(token, key.decoding(), &conditions)?.grant(now, key.revoked().clone())
+        SignedClaims::verified(token, key.decoding(), &conditions)?.grant(now, key.revoked().clone())
     }
 
     /// The key for a token, and what else must hold.

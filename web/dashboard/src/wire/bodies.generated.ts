@@ -1115,7 +1115,7 @@ export interface SymbolsBody {
     websocket: boolean;
 }
 
-/** How a target is doing. */
+/** The state of a target. */
 export interface TargetRow {
     /** Whether it failed five times or more in a row. */
     dead: boolean;

@@ -77,7 +77,7 @@ impl TokenGrant {
 
 /// What a token says besides what is checked by the library.
 #[derive(Debug, Deserialize)]
-pub(super) struct Claims {
+pub(super) struct SignedClaims {
     /// Seconds since 1970; may have a fraction.
     #[serde(default, deserialize_with = "present")]
     exp: Option<f64>,
@@ -95,7 +95,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D:
     f64::deserialize(deserializer).map(Some)
 }
 
-impl Claims {
+impl SignedClaims {
     /// The claims of a token whose signature, issuer and audience are right.
     pub(super) fn verified(
         token: &str,

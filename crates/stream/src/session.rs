@@ -69,13 +69,12 @@ impl ClientSession {
     /// Begins a stream of server-sent events with its head and what is followed.
     pub(crate) fn begin_events(self: &Arc<Self>, events: EventStream, now: Instant) {
         let (head, subscribe, ids) = events.split();
-        self.lock().core.begin_events(&self.join(), (head, subscribe), ids, now);
+        self.lock().core.begin_events(&|slot, channel| self.join(slot, channel), (head, subscribe), ids, now);
     }
 
     /// Adds this session to the followers of a channel.
-    fn join(self: &Arc<Self>) -> impl Fn(&BoardSlot, Channel) {
-        let follower: Arc<dyn Follower> = Arc::<Self>::clone(self);
-        move |slot, channel| slot.join(channel, Arc::clone(&follower))
+    fn join(self: &Arc<Self>, slot: &BoardSlot, channel: Channel) {
+        slot.join(channel, Arc::<Self>::clone(self));
     }
 
     /// What the session has done so far.
@@ -262,10 +261,9 @@ impl ClientSession {
         let now = Instant::now();
         self.lock().core.on_read(now);
         reader.push(bytes);
-        let join = self.join();
         while let Some(message) = reader.next_message()? {
             let mut inner = self.lock();
-            inner.core.take(&join, message, now)?;
+            inner.core.take(&|slot, channel| self.join(slot, channel), message, now)?;
         }
         Ok(())
     }

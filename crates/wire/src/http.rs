@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use liqheat_market::{Side, SourceState};
+use liqheat_market::{Kline, Side, SourceState};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::codes::{SideJson, SourceStateJson};
-use crate::{Decimal, FeedState, GridHeader, LevelMessage};
+use crate::{Decimal, FeedState, GridHeader, LevelMessage, format_time};
 
 /// The body of every refused request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -44,6 +44,19 @@ pub struct CandleRow {
     pub close: Decimal,
     /// Coins; `null` when unknown.
     pub volume: Option<Decimal>,
+}
+
+impl From<&Kline> for CandleRow {
+    fn from(kline: &Kline) -> Self {
+        Self {
+            timestamp: format_time(kline.open_time),
+            open: kline.open.into(),
+            high: kline.high.into(),
+            low: kline.low.into(),
+            close: kline.close.into(),
+            volume: kline.volume.map(Into::into),
+        }
+    }
 }
 
 /// `GET /v1/series`.

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::response::Response;
 use liqheat_market::{Interval, Kline, Qty, UnixMs};
 use liqheat_store::Store;
-use liqheat_wire::{CandleRow, KlinesBody, format_time};
+use liqheat_wire::{CandleRow, KlinesBody};
 
 use super::parts::CandleState;
 use super::reading::Reading;
@@ -117,18 +117,7 @@ pub(super) fn candles_between(
 fn body(symbol: String, interval: Interval, by_venue: Vec<Vec<Kline>>, limit: NonZeroUsize) -> KlinesBody {
     let candles = merged(by_venue);
     let newest = candles.len().saturating_sub(limit.get());
-    let data: Vec<CandleRow> = candles
-        .values()
-        .skip(newest)
-        .map(|candle| CandleRow {
-            timestamp: format_time(candle.open_time),
-            open: candle.open.into(),
-            high: candle.high.into(),
-            low: candle.low.into(),
-            close: candle.close.into(),
-            volume: candle.volume.map(Into::into),
-        })
-        .collect();
+    let data: Vec<CandleRow> = candles.values().skip(newest).map(CandleRow::from).collect();
     KlinesBody { symbol, interval: interval.to_string(), count: data.len(), data }
 }
 

@@ -3,7 +3,7 @@
 use liqheat_market::{Kline, UnixMs};
 use liqheat_store::{PricesNow, StoreError};
 use liqheat_stream::{BoardSlot, ChannelContent};
-use liqheat_wire::{CandleRow, Channel, OpenCandle, PriceData, format_time};
+use liqheat_wire::{CandleRow, Channel, OpenCandle, PriceData};
 
 use super::{ChannelFeed, json};
 use crate::catalog::{ServedSymbol, VenueLedger};
@@ -36,14 +36,7 @@ fn price_data(ledger: &VenueLedger, prices: PricesNow) -> Option<(UnixMs, PriceD
     let as_of = prices.last.map(|(time, _)| time).max(mark.map(|(time, _)| time))?;
     let candle = |candle: Kline| OpenCandle {
         interval: candle.interval.to_string(),
-        candle: CandleRow {
-            timestamp: format_time(candle.open_time),
-            open: candle.open.into(),
-            high: candle.high.into(),
-            low: candle.low.into(),
-            close: candle.close.into(),
-            volume: candle.volume.map(Into::into),
-        },
+        candle: CandleRow::from(&candle),
     };
     let data = PriceData {
         venue: ledger.instrument().venue.name(),
